@@ -1,0 +1,3 @@
+//! One thread, one event loop, plain callbacks.
+#![forbid(unsafe_code)]
+pub mod proto;

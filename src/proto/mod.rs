@@ -1,0 +1,2 @@
+//! Sans-I/O codecs.
+pub mod h1;
