@@ -1,0 +1,117 @@
+use super::Address;
+use super::world;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::time::Duration;
+
+/// One end of a connection. All methods take `&self`: what is shared is the kernel's (or the world's) business.
+/// Dropping it closes it.
+pub(crate) enum Io {
+    Tcp(mio::net::TcpStream),
+    #[cfg(unix)]
+    Unix(mio::net::UnixStream),
+    Sim(world::Stream),
+}
+
+/// Calls the same method on whichever connection it is.
+macro_rules! any {
+    ($self:ident, $io:ident => $call:expr) => {
+        match $self {
+            Io::Tcp($io) => $call,
+            #[cfg(unix)]
+            Io::Unix($io) => $call,
+            Io::Sim($io) => $call,
+        }
+    };
+}
+
+impl Io {
+    pub fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        any!(self, io => { let mut io = io; io.read(into) })
+    }
+
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        any!(self, io => { let mut io = io; io.write(bytes) })
+    }
+
+    pub fn write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        any!(self, io => { let mut io = io; io.write_vectored(pieces) })
+    }
+
+    /// Ends our side (FIN); what the peer still sends can be read.
+    pub fn shutdown_write(&self) -> io::Result<()> {
+        any!(self, io => io.shutdown(Shutdown::Write))
+    }
+
+    /// The error that waits on the socket, if any; taken away by looking.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        any!(self, io => io.take_error())
+    }
+
+    pub fn local_addr(&self) -> io::Result<Address> {
+        match self {
+            Io::Tcp(io) => io.local_addr().map(Address::canonical),
+            #[cfg(unix)]
+            Io::Unix(io) => io.local_addr().map(|a| Address::Unix(a.as_pathname().map(Into::into))),
+            Io::Sim(io) => Ok(io.local_addr()),
+        }
+    }
+
+    pub fn peer_addr(&self) -> io::Result<Address> {
+        match self {
+            Io::Tcp(io) => io.peer_addr().map(Address::canonical),
+            #[cfg(unix)]
+            Io::Unix(io) => io.peer_addr().map(|a| Address::Unix(a.as_pathname().map(Into::into))),
+            Io::Sim(io) => io.peer_addr(),
+        }
+    }
+
+    /// `TCP_NODELAY`; nothing to do elsewhere.
+    pub fn set_no_delay(&self, on: bool) -> io::Result<()> {
+        match self {
+            Io::Tcp(io) => io.set_nodelay(on),
+            _ => Ok(()),
+        }
+    }
+
+    /// `SO_KEEPALIVE` with the idle time before the first probe; `None` turns it off.
+    pub fn set_keep_alive(&self, idle: Option<Duration>) -> io::Result<()> {
+        let Io::Tcp(io) = self else { return Ok(()) };
+        let socket = socket2::SockRef::from(io);
+        match idle {
+            Some(idle) => socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(idle)),
+            None => socket.set_keepalive(false),
+        }
+    }
+
+    /// Makes the close that follows a reset (RST) instead of a FIN.
+    pub fn reset_on_close(&self) {
+        match self {
+            Io::Tcp(io) => {
+                let _ = socket2::SockRef::from(io).set_linger(Some(Duration::ZERO));
+            }
+            #[cfg(unix)]
+            Io::Unix(_) => {}
+            Io::Sim(io) => io.reset_on_close(),
+        }
+    }
+}
+
+/// A bound, listening socket. Dropping it closes it; the path of a Unix listener is removed by who made it.
+pub(crate) enum Listener {
+    Tcp(mio::net::TcpListener),
+    #[cfg(unix)]
+    Unix(mio::net::UnixListener),
+    Sim(world::Listener),
+}
+
+impl Listener {
+    pub fn local_addr(&self) -> io::Result<Address> {
+        match self {
+            Listener::Tcp(listener) => listener.local_addr().map(Address::Ip),
+            #[cfg(unix)]
+            Listener::Unix(listener) => listener.local_addr().map(|a| Address::Unix(a.as_pathname().map(Into::into))),
+            Listener::Sim(listener) => Ok(listener.local_addr()),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+use super::pool::{Job, Pool};
+use super::{Address, Bind, Event, Io, ListenHow, Listener, Ready, WAKE, Waker, WakerKind};
+use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Events taken from the kernel by one wait. More wait for the next one; epoll hands them out in turn.
+const EVENTS_PER_WAIT: usize = 1024;
+
+/// The operating system.
+pub(crate) struct Os {
+    poll: RefCell<(Poll, Events)>,
+    registry: mio::Registry,
+    start: Instant,
+    waker: Waker,
+    pool: Pool,
+    /// An open file that can be given up when the process has no descriptor left (libuv's trick).
+    spare: RefCell<Option<File>>,
+    spare_opened: Cell<bool>,
+}
+
+impl Os {
+    pub fn new() -> io::Result<Os> {
+        let poll = Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        let waker = Waker {
+            pending: Arc::new(AtomicBool::new(false)),
+            kind: WakerKind::Os(Arc::new(mio::Waker::new(&registry, Token(WAKE))?)),
+        };
+        Ok(Os {
+            poll: RefCell::new((poll, Events::with_capacity(EVENTS_PER_WAIT))),
+            registry,
+            start: Instant::now(),
+            waker,
+            pool: Pool::new(),
+            spare: RefCell::new(None),
+            spare_opened: Cell::new(false),
+        })
+    }
+
+    /// The registry for sources that are not connections (signals).
+    #[cfg_attr(not(all(unix, feature = "signals")), expect(dead_code))]
+    pub fn registry(&self) -> &mio::Registry {
+        &self.registry
+    }
+
+    pub fn wait(&self, timeout: Option<Duration>, out: &mut Vec<Event>) -> io::Result<()> {
+        let (poll, events) = &mut *self.poll.borrow_mut();
+        match poll.poll(events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        out.extend(events.iter().map(|event| {
+            Event {
+                token: event.token().0,
+                ready: Ready::READ
+                    .when(event.is_readable())
+                    .with(Ready::WRITE.when(event.is_writable()))
+                    .with(Ready::READ_CLOSED.when(event.is_read_closed()))
+                    .with(Ready::ERROR.when(event.is_error())),
+            }
+        }));
+        Ok(())
+    }
+
+    pub fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    pub fn register(&self, io: &mut Io, token: usize) -> io::Result<()> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match io {
+            Io::Tcp(io) => self.registry.register(io, Token(token), both),
+            #[cfg(unix)]
+            Io::Unix(io) => self.registry.register(io, Token(token), both),
+            Io::Sim(_) => Err(foreign()),
+        }
+    }
+
+    pub fn register_listener(&self, listener: &mut Listener, token: usize) -> io::Result<()> {
+        match listener {
+            Listener::Tcp(listener) => self.registry.register(listener, Token(token), Interest::READABLE),
+            #[cfg(unix)]
+            Listener::Unix(listener) => self.registry.register(listener, Token(token), Interest::READABLE),
+            Listener::Sim(_) => Err(foreign()),
+        }
+    }
+
+    pub fn listen(&self, bind: &Bind, how: &ListenHow) -> io::Result<Listener> {
+        if !self.spare_opened.replace(true) {
+            *self.spare.borrow_mut() = open_spare();
+        }
+        match bind {
+            Bind::Any { port } => {
+                let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port));
+                match listen_tcp(v6, how) {
+                    // Only a machine without IPv6 falls back; a port in use is an error of its own.
+                    Err(error) if is_no_ipv6(&error) && !how.ipv6_only => {
+                        listen_tcp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, *port)), how)
+                    }
+                    result => result,
+                }
+            }
+            Bind::Ip(address) => listen_tcp(*address, how),
+            #[cfg(unix)]
+            Bind::Unix(path) => {
+                let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+                socket.bind(&socket2::SockAddr::unix(path)?)?;
+                socket.listen(how.backlog)?;
+                socket.set_nonblocking(true)?;
+                Ok(Listener::Unix(mio::net::UnixListener::from_std(socket.into())))
+            }
+            #[cfg(not(unix))]
+            Bind::Unix(_) => Err(ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub fn connect(&self, to: &Address) -> io::Result<Io> {
+        match to {
+            Address::Ip(address) => mio::net::TcpStream::connect(*address).map(Io::Tcp),
+            #[cfg(unix)]
+            Address::Unix(Some(path)) => mio::net::UnixStream::connect(path).map(Io::Unix),
+            Address::Unix(_) => Err(ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub fn accept(&self, listener: &Listener) -> io::Result<(Io, Address)> {
+        match listener {
+            Listener::Tcp(listener) => listener.accept().map(|(io, peer)| (Io::Tcp(io), Address::canonical(peer))),
+            #[cfg(unix)]
+            Listener::Unix(listener) => {
+                listener.accept().map(|(io, peer)| (Io::Unix(io), Address::Unix(peer.as_pathname().map(Into::into))))
+            }
+            Listener::Sim(_) => Err(foreign()),
+        }
+    }
+
+    pub fn shed(&self, listener: &Listener) -> io::Result<bool> {
+        drop(self.spare.borrow_mut().take());
+        let accepted = self.accept(listener).map(drop);
+        *self.spare.borrow_mut() = open_spare();
+        match accepted {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub fn spawn(&self, job: Job) -> Result<(), Job> {
+        self.pool.spawn(job)
+    }
+
+    pub fn configure_pool(&self, threads: usize, queue: usize) {
+        self.pool.configure(threads, queue);
+    }
+
+    pub fn resolver(&self) -> Box<dyn FnOnce(&str, u16) -> io::Result<Vec<SocketAddr>> + Send> {
+        Box::new(|host, port| (host, port).to_socket_addrs().map(Iterator::collect))
+    }
+
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+}
+
+fn foreign() -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, "a simulated socket on a real loop")
+}
+
+fn open_spare() -> Option<File> {
+    File::open(if cfg!(windows) { "NUL" } else { "/dev/null" }).ok()
+}
+
+/// A system without IPv6 has no such family, or no `::` to bind.
+fn is_no_ipv6(error: &io::Error) -> bool {
+    let family_not_supported = cfg!(target_os = "linux") && error.raw_os_error() == Some(97);
+    family_not_supported || matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported)
+}
+
+fn listen_tcp(address: SocketAddr, how: &ListenHow) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(how.ipv6_only)?;
+    }
+    // On Unix this allows a restart while old connections are in TIME_WAIT; on Windows it would let another process
+    // steal the port.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))))]
+    if how.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    // Accepted sockets inherit it on Linux: set once here instead of once a connection.
+    socket.set_tcp_nodelay(how.no_delay)?;
+    socket.bind(&address.into())?;
+    socket.listen(how.backlog)?;
+    socket.set_nonblocking(true)?;
+    Ok(Listener::Tcp(mio::net::TcpListener::from_std(socket.into())))
+}

@@ -1,0 +1,2 @@
+//! The loop.
+mod driver;
