@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 mod callback;
 pub mod event_loop;
+pub mod net;
 pub mod proto;
 
 pub use event_loop::{
