@@ -22,7 +22,7 @@ mod fd_limit;
 mod io;
 mod os;
 mod pool;
-mod world;
+pub(crate) mod world;
 
 pub use address::Address;
 pub(crate) use fd_limit::fd_limit;

@@ -426,6 +426,11 @@ impl Stream {
         self.end.me().input.ended
     }
 
+    /// Whether the handshake is over, and no failure has followed.
+    pub fn is_connected(&self) -> bool {
+        self.end.me().link == Link::Open
+    }
+
     /// Whether it was refused or reset.
     pub fn is_dead(&self) -> bool {
         self.end.me().link == Link::Dead
