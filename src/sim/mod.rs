@@ -128,7 +128,9 @@ impl Sim {
         self.installed.lp().is_quiet() && !self.world.is_due()
     }
 
-    /// Runs the loop for so long, the clock moving from one occurrence to the next, and settles.
+    /// Runs the loop for so long, the clock moving from one occurrence to the next, and settles. Where nothing keeps the
+    /// program alive, its loop waits for nothing, as `run` would not: time passes for the peers, and timers that were
+    /// `unref`'d are late.
     ///
     /// # Panics
     /// As [`Sim::settle`].

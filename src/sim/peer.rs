@@ -131,6 +131,7 @@ impl Peer {
     }
 
     /// Closes the connection after what was written: a FIN, and what the program sends afterwards is answered with a RST.
+    /// So is, as in a real network, what has arrived and was not read (after [`Peer::pause_reading`]).
     pub fn close(&self) {
         if self.0.finish.get() == Finish::Done {
             // The FIN was sent before.

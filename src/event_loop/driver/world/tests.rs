@@ -242,6 +242,45 @@ fn ports_are_taken_once_and_given_out_in_order() {
 }
 
 #[test]
+fn several_listeners_of_one_port_take_turns() {
+    let world = World::new(0);
+    let shared = ListenHow { reuse_port: true, ..how() };
+    let listeners = [0, 1].map(|_| world.listen(&Bind::Any { port: 80 }, &shared).unwrap());
+    assert!(world.listen(&Bind::Any { port: 80 }, &how()).is_err(), "all of them must ask for it");
+    let _clients = [0, 1].map(|_| world.connect(&local(80)).unwrap());
+    events(&world);
+    assert!(listeners.iter().all(|listener| world.accept(listener).is_ok()));
+}
+
+#[test]
+fn the_most_precise_listener_is_found_and_addresses_are_told() {
+    let world = World::new(0);
+    let one: SocketAddr = "127.0.0.2:80".parse().unwrap();
+    let precise = world.listen(&Bind::Ip(one), &how()).unwrap();
+    let any = world.listen(&Bind::Any { port: 80 }, &how()).unwrap();
+    let client = world.connect(&one.into()).unwrap();
+    events(&world);
+    assert!(world.accept(&any).is_err());
+    let (server, from) = world.accept(&precise).unwrap();
+    assert_eq!(server.local_addr().unwrap(), one.into());
+    assert_eq!(client.peer_addr().unwrap(), one.into());
+    assert_eq!((client.local_addr().unwrap(), server.peer_addr().unwrap()), (from.clone(), from));
+}
+
+#[test]
+fn unix_paths_are_addresses_too() {
+    let world = World::new(0);
+    let path = Address::Unix(Some("/run/app.sock".into()));
+    let listener = world.listen(&Bind::Unix("/run/app.sock".into()), &how()).unwrap();
+    assert_eq!(listener.local_addr().unwrap(), path);
+    let client = world.connect(&path).unwrap();
+    events(&world);
+    let (server, from) = world.accept(&listener).unwrap();
+    assert_eq!((client.peer_addr().unwrap(), from), (path, Address::Unix(None)));
+    drop(server);
+}
+
+#[test]
 fn a_closed_listener_resets_who_waits() {
     let world = World::new(0);
     let listener = listen(&world, 80);
