@@ -33,7 +33,7 @@ pub(crate) use listener::{FdLimit, Listener};
 pub use network::Network;
 pub(crate) use readiness::Script;
 
-use super::{Address, Bind, Event, Io, Job, ListenHow, Ready, WAKE, Waker, WakerKind};
+use super::{Address, Bind, Event, Io, Job, ListenHow, Ready, Resolver, WAKE, Waker, WakerKind};
 use listener::Ports;
 use random::Random;
 use readiness::Source;

@@ -337,6 +337,7 @@ fn the_clock_moves_to_what_comes_first() {
     let mut out = Vec::new();
     world.wait(Some(3 * MS), &mut out).unwrap();
     assert_eq!((world.now(), out.len()), (3 * MS, 0));
+    assert_eq!(httpdate::fmt_http_date(world.wall()), "Thu, 01 Jan 2026 00:00:00 GMT");
     world.wait(Some(30 * MS), &mut out).unwrap();
     assert_eq!((world.now(), out.len()), (10 * MS, 1));
     world.wait(None, &mut out).unwrap();

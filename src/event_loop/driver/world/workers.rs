@@ -1,4 +1,4 @@
-use super::{Job, World};
+use super::{Job, Resolver, World};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind};
@@ -88,7 +88,7 @@ impl World {
         self.0.hosts.0.borrow_mut().insert(name.to_ascii_lowercase(), addresses.to_vec());
     }
 
-    pub fn resolver(&self) -> Box<dyn FnOnce(&str, u16) -> io::Result<Vec<SocketAddr>> + Send> {
+    pub fn resolver(&self) -> Resolver {
         // A copy: the job is `Send`, though here it stays on this thread.
         let hosts = self.0.hosts.0.borrow().clone();
         Box::new(move |host, port| {
