@@ -4,6 +4,7 @@ mod callback;
 pub mod event_loop;
 pub mod net;
 pub mod proto;
+pub mod sim;
 
 pub use event_loop::{
     Immediate, Remote, Timeout, next_tick, now, remote, run, run_nowait, run_once, set_immediate, set_interval,
