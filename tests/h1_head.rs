@@ -1,6 +1,8 @@
 //! Request heads: what is accepted, what it means, what is refused with which status, however the bytes are split.
 
-use oneloop::proto::h1::{Fault, Framing, HeadLimits, HeadParser, MAX_FIELDS, Parsed, RequestHead, TargetForm, Version};
+use oneloop::proto::h1::{
+    Fault, Framing, HeadLimits, HeadParser, MAX_FIELDS, Parsed, RequestHead, TargetForm, Version,
+};
 use proptest::prelude::*;
 
 type Outcome = Result<Option<(usize, String)>, Fault>;
@@ -474,7 +476,8 @@ fn a_fault_is_told_at_the_first_byte_that_cannot_be_right() {
 
 #[test]
 fn a_head_is_reused_without_a_trace_and_without_allocating() {
-    let full = b"CONNECT b:1 HTTP/1.1\r\nHost: a\r\nConnection: close, upgrade\r\nUpgrade: x\r\nExpect: 100-continue\r\n\r\n";
+    let full =
+        b"CONNECT b:1 HTTP/1.1\r\nHost: a\r\nConnection: close, upgrade\r\nUpgrade: x\r\nExpect: 100-continue\r\n\r\n";
     let bare = b"GET / HTTP/1.0\r\n\r\n";
     let (mut head, limits) = (RequestHead::new(), HeadLimits::default());
     let mut parser = HeadParser::default();
