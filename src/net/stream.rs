@@ -388,7 +388,7 @@ impl Stream {
         let mut at = 0;
         loop {
             let protocol = self.protocol();
-            at += protocol.data(self, bytes.get_mut(at..).unwrap_or_default());
+            at += protocol.clone().data(self, bytes.get_mut(at..).unwrap_or_default());
             let same = std::ptr::addr_eq(Rc::as_ptr(&protocol), Rc::as_ptr(&self.protocol.borrow()));
             if same || at >= bytes.len() || self.state.get() != State::Open {
                 return at;
@@ -429,8 +429,9 @@ impl Stream {
 
     // ---- Writing
 
+    /// Is this its own turn? Then what it writes goes out at the end of it.
     #[inline]
-    fn is_corked(&self) -> bool {
+    pub fn is_corked(&self) -> bool {
         self.cx.corked.get() == self.token.get()
     }
 
@@ -613,6 +614,7 @@ impl Stream {
     fn corked(self: &Rc<Self>, turn: impl FnOnce()) {
         self.cx.corked.set(self.token.get());
         let before = self.written.get();
+        let was_blocked = self.has(flag::BLOCKED);
         turn();
         loop {
             self.flush_cork();
@@ -628,6 +630,9 @@ impl Stream {
             }
         }
         self.cx.corked.set(Token::NONE);
+        if !was_blocked && self.has(flag::BLOCKED) && !self.is_closed() {
+            self.protocol().blocked(self);
+        }
     }
 
     /// What waits for output to go. Says whether the protocol was called, and may have written more.
