@@ -15,11 +15,11 @@ pub enum Framing {
 }
 
 /// A Content-Length: decimal digits, all of them, below 2^64 (RFC 9110, 8.6). No sign, no list, no blank inside.
-pub(super) fn length(value: &str) -> Option<u64> {
+pub(super) fn length(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
         return None;
     }
-    value.bytes().try_fold(0u64, |sum, byte| {
+    value.iter().try_fold(0u64, |sum, byte| {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
         sum.checked_mul(10)?.checked_add(digit)
     })
@@ -66,7 +66,7 @@ fn is_chunked_with_parameters(coding: &str) -> bool {
 #[inline]
 pub(super) fn of_request(
     version: Version,
-    length_value: Option<&str>,
+    length_value: Option<&[u8]>,
     coded: Option<Result<(), Fault>>,
 ) -> Result<Framing, Fault> {
     match (length_value, coded) {

@@ -59,12 +59,12 @@ impl RequestHead {
 
     /// Whether the method is HEAD: the response has no content (RFC 9110, 9.3.2).
     pub fn is_head(&self) -> bool {
-        self.method() == "HEAD"
+        self.fields.bytes(0, self.line.method_end) == b"HEAD"
     }
 
     /// Whether the method is CONNECT: a 2xx response turns the connection into a tunnel (RFC 9110, 9.3.6).
     pub fn is_connect(&self) -> bool {
-        self.method() == "CONNECT"
+        self.fields.bytes(0, self.line.method_end) == b"CONNECT"
     }
 
     /// The request-target as received (RFC 9112, 3.2).

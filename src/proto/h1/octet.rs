@@ -13,7 +13,7 @@ pub(super) const HEX: u8 = 16;
 /// `qdtext` (RFC 9110, 5.6.4) without obs-text.
 pub(super) const QUOTED: u8 = 32;
 
-const CLASSES: [u8; 256] = classes();
+static CLASSES: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
     let mut table = [0; 256];
@@ -57,7 +57,14 @@ pub(super) fn is(byte: u8, class: u8) -> bool {
 /// Whether all of `bytes` are of one class. True for an empty slice.
 #[inline]
 pub(super) fn all(bytes: &[u8], class: u8) -> bool {
-    bytes.iter().fold(class, |left, &byte| left & CLASSES[usize::from(byte)]) != 0
+    let of = |byte: u8| CLASSES[usize::from(byte)];
+    // By eights and unrolled: half the instructions on the names and values of real messages.
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let mut left = class;
+    for &[a, b, c, d, e, f, g, h] in eights {
+        left &= of(a) & of(b) & of(c) & of(d) & of(e) & of(f) & of(g) & of(h);
+    }
+    rest.iter().fold(left, |left, &byte| left & of(byte)) != 0
 }
 
 /// Whether a field name equals `lower`, which is written in lower case and made of letters and `-`.

@@ -155,12 +155,12 @@ fn read(bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Option<Res
     {
         return None;
     }
-    // This head's text, without the leading line end, as one ASCII string.
+    // This head's text, without the leading line end.
     let text = bytes.get(start..len)?;
     if !text.is_ascii() || !text.ends_with(b"\r\n\r\n") {
         return None;
     }
-    into.fields.load(std::str::from_utf8(text).ok()?);
+    into.fields.load(text);
 
     let question = scan::question_mark(target.as_bytes())?;
     let mut seen = Seen::default();
@@ -254,7 +254,7 @@ impl Seen {
         if self.fields & LENGTH_TWICE != 0 {
             return Err(Fault::LengthRepeated);
         }
-        let length = self.length.map(|line| head.fields.slice(line.value, line.end));
+        let length = self.length.map(|line| head.fields.bytes(line.value, line.end));
         let coded = (self.fields & CODING != 0).then(|| framing::codings(head.fields.get_all("transfer-encoding")));
         head.framing = framing::of_request(head.version, length, coded)?;
 
@@ -280,7 +280,7 @@ impl Seen {
         let (from, to) = head.line.host;
         match self.host {
             Some(line) => {
-                if host::read(head.fields.slice(line.value, line.end).as_bytes()).is_none() {
+                if host::read(head.fields.bytes(line.value, line.end)).is_none() {
                     return Err(Fault::HostInvalid);
                 }
                 if from == to {

@@ -207,7 +207,7 @@ impl ResponseHead {
             Special::TransferEncoding => self.flags |= CHUNKED,
             Special::ContentLength => {
                 self.flags |= LENGTH;
-                self.length = framing::length(value);
+                self.length = framing::length(value.as_bytes());
             }
             Special::Connection => {
                 for option in octet::list(value) {
@@ -272,7 +272,7 @@ impl Special {
     #[inline]
     fn check(self, value: &str) -> Result<(), FieldError> {
         match self {
-            Special::ContentLength if framing::length(value).is_none() => Err(FieldError::ContentLength),
+            Special::ContentLength if framing::length(value.as_bytes()).is_none() => Err(FieldError::ContentLength),
             Special::TransferEncoding if !value.eq_ignore_ascii_case("chunked") => Err(FieldError::TransferEncoding),
             _ => Ok(()),
         }
