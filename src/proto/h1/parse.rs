@@ -77,10 +77,10 @@ impl HeadParser {
     /// [`RequestHead::clear`], or untouched.
     #[inline]
     pub fn parse(&mut self, bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Result<Parsed, Fault> {
-        if self.scan.is_new() {
-            if let Some(Ok(len)) = read(bytes, limits, into) {
-                return Ok(Parsed::Complete { len });
-            }
+        if self.scan.is_new()
+            && let Some(Ok(len)) = read(bytes, limits, into)
+        {
+            return Ok(Parsed::Complete { len });
         }
         self.parse_slowly(bytes, limits, into)
     }
@@ -227,17 +227,15 @@ impl Seen {
     fn note(&mut self, name: &[u8], line: Line) {
         match name.len() {
             4 if same_name(name, b"host") => {
-                if self.host.replace(line).is_some() {
-                    self.fields |= HOST_TWICE;
-                }
+                let before = self.host.replace(line);
+                self.fields |= before.map_or(0, |_| HOST_TWICE);
             }
             6 if same_name(name, b"expect") => self.fields |= EXPECT,
             7 if same_name(name, b"upgrade") => self.fields |= UPGRADE,
             10 if same_name(name, b"connection") => self.fields |= CONNECTION,
             14 if same_name(name, b"content-length") => {
-                if self.length.replace(line).is_some() {
-                    self.fields |= LENGTH_TWICE;
-                }
+                let before = self.length.replace(line);
+                self.fields |= before.map_or(0, |_| LENGTH_TWICE);
             }
             17 if same_name(name, b"transfer-encoding") => self.fields |= CODING,
             _ => {}
