@@ -116,6 +116,7 @@ mod fields;
 mod framing;
 mod head;
 mod host;
+mod meaning;
 mod octet;
 mod parse;
 mod persistence;

@@ -210,10 +210,10 @@ impl ResponseHead {
                 self.length = framing::length(value.as_bytes());
             }
             Special::Connection => {
-                for option in octet::list(value) {
-                    if option.eq_ignore_ascii_case("close") {
+                for option in octet::list(value.as_bytes()) {
+                    if option.eq_ignore_ascii_case(b"close") {
                         self.flags |= CLOSE;
-                    } else if option.eq_ignore_ascii_case("keep-alive") {
+                    } else if option.eq_ignore_ascii_case(b"keep-alive") {
                         self.flags |= KEEP_ALIVE;
                     }
                 }
