@@ -321,7 +321,8 @@ impl BodyDecoder {
     /// Notes the field whose name and value the buffer ends with, without the blanks behind the value.
     fn end_trailer(&mut self, trailers: &mut Fields) {
         let text = trailers.text_mut();
-        while text.len() > self.value as usize && matches!(text.last(), Some(b' ' | b'\t')) {
+        // The name before an empty value ends this, if nothing else does.
+        while matches!(text.last(), Some(b' ' | b'\t')) {
             text.pop();
         }
         let end = text.len();
