@@ -4,6 +4,7 @@ mod callback;
 pub mod emitter;
 pub mod event_loop;
 pub mod proto;
+pub mod worker;
 
 pub use emitter::Emitter;
 pub use event_loop::{
