@@ -4,6 +4,8 @@ mod callback;
 pub mod emitter;
 pub mod event_loop;
 pub mod proto;
+#[cfg(all(unix, feature = "signals"))]
+pub mod signals;
 pub mod worker;
 
 pub use emitter::Emitter;
