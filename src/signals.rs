@@ -106,11 +106,13 @@ fn name(signal: i32) -> &'static str {
     signal_name(signal).unwrap_or("a signal")
 }
 
+type Callback = Box<dyn FnMut(i32)>;
+
 struct Listener {
     signal: i32,
     site: Site,
     /// `None` while it runs.
-    callback: Cell<Option<Box<dyn FnMut(i32)>>>,
+    callback: Cell<Option<Callback>>,
     active: Cell<bool>,
     referenced: Cell<bool>,
     defaults: Cell<Option<Defaults>>,
