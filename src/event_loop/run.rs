@@ -305,9 +305,13 @@ impl Loop {
         &self.driver
     }
 
-    /// The cached clock.
+    /// The cached clock. Outside `run` nobody reads it from time to time, so it is read now: what is armed before `run`
+    /// counts from when it is armed.
     #[inline]
     pub(crate) fn now(&self) -> Time {
+        if !self.running.get() {
+            self.read_clock();
+        }
         self.clock.get()
     }
 
