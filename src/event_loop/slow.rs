@@ -127,6 +127,9 @@ impl Loop {
     pub(super) fn begin_turn(&self) {
         self.turn.callbacks.set(0);
         self.turn.label.borrow_mut().clear();
+        if self.exact_timing.get() {
+            self.turn.slowest.take();
+        }
         self.turn.began.set(self.now());
     }
 
@@ -181,6 +184,8 @@ impl Loop {
             let listener = self.slow.listener.take();
             if let Some((site, mut f)) = listener {
                 self.call(site, &"the on_slow listener", || f(&slow));
+                // Its time is not that of the turn that follows.
+                self.read_clock();
                 if self.slow.listener.borrow().is_none() {
                     *self.slow.listener.borrow_mut() = Some((site, f));
                 } else {
@@ -196,8 +201,7 @@ impl Loop {
         let began = self.driver.now();
         let result = f();
         let took = self.driver.now().saturating_sub(began);
-        let slowest = self.turn.slowest.borrow().as_ref().map_or(Duration::ZERO, |slowest| slowest.took);
-        if self.turn.callbacks.get() <= 1 || took > slowest {
+        if self.turn.slowest.borrow().as_ref().is_none_or(|slowest| took > slowest.took) {
             let slowest = SlowCallback { took, registered: site, what: what.to_string() };
             *self.turn.slowest.borrow_mut() = Some(slowest);
         }
@@ -229,5 +233,6 @@ pub fn on_slow(f: impl FnMut(&SlowTurn) + 'static) {
 pub fn set_exact_timing(on: bool) {
     if let Some(lp) = current() {
         lp.exact_timing.set(on);
+        lp.turn.slowest.take();
     }
 }
