@@ -227,9 +227,9 @@ impl Loop {
             if let Some((token, source)) = token.and_then(|token| Some((token, self.registry.get(token)?))) {
                 self.begin_turn();
                 source.closed(self);
-                self.end_turn(Phase::Closing);
                 let freed = self.registry.remove(token);
                 discard(freed);
+                self.end_turn(Phase::Closing);
             }
             if self.is_halted() {
                 return;

@@ -136,6 +136,10 @@ impl Loop {
     /// One clock read a turn: it ends this turn and begins the next.
     #[inline]
     pub(super) fn end_turn(&self, phase: Phase) {
+        // The drop of a callback may have set some after the last call.
+        if !self.ticks.is_empty() {
+            self.drain_ticks();
+        }
         self.read_clock();
         let took = self.now().saturating_sub(self.turn.began.get());
         if took > self.slow.threshold.get() && self.turn.callbacks.get() > 0 {
