@@ -194,6 +194,20 @@ fn after_a_resumed_panic_the_other_listeners_are_still_told() {
 }
 
 #[test]
+fn a_signal_that_came_with_a_panic_elsewhere_is_not_lost() {
+    on_own_thread(|| {
+        let log = Log::default();
+        signals::on(SIGUSR1, note(&log, "told")).unwrap();
+        raise(SIGUSR1).unwrap();
+        oneloop::remote().post(|| panic!("a post")).map_err(|_| ()).unwrap();
+        assert!(std::panic::catch_unwind(run_nowait).is_err());
+        assert!(log.borrow().is_empty());
+        run_nowait().unwrap();
+        assert_eq!(*log.borrow(), [format!("told {SIGUSR1}")]);
+    });
+}
+
+#[test]
 fn what_cannot_be_listened_to_is_an_error_that_says_so() {
     on_own_thread(|| {
         for signal in [9, 11, 0, -1, 128, i32::MAX] {
