@@ -3,9 +3,11 @@
 mod callback;
 pub mod emitter;
 pub mod event_loop;
+pub mod net;
 pub mod proto;
 #[cfg(all(unix, feature = "signals"))]
 pub mod signals;
+pub mod sim;
 pub mod worker;
 
 pub use emitter::Emitter;
