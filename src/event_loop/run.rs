@@ -245,6 +245,9 @@ impl Loop {
 
     /// Phase 5.
     fn run_timers(self: &Rc<Self>) {
+        if self.timers.armed() == 0 {
+            return;
+        }
         self.read_clock();
         let now = self.clock.get();
         if self.timers.next().is_none_or(|at| at > now) {
