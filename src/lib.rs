@@ -3,6 +3,7 @@
 mod callback;
 pub mod emitter;
 pub mod event_loop;
+pub mod http;
 pub mod net;
 pub mod proto;
 #[cfg(all(unix, feature = "signals"))]
