@@ -19,6 +19,8 @@ const CORK: usize = 64 * 1024;
 const READ_BUDGET: usize = 256 * 1024;
 /// Bytes that one turn writes before it stops asking for more.
 const WRITE_BUDGET: usize = 1024 * 1024;
+/// Times that one turn tells its protocol that output went out, however little that was.
+const ROUNDS: u32 = 64;
 /// epoll and kqueue tell of what comes after a short read; elsewhere only `WouldBlock` ends reading.
 const SHORT_READ_ENDS: bool = cfg!(any(
     target_os = "linux",
@@ -274,6 +276,7 @@ impl Stream {
     /// Another protocol takes over (an upgrade). The old one hears nothing more.
     pub fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
         let old = self.protocol.replace(protocol);
+        self.clear(flag::TELL);
         drop(old);
     }
 
@@ -325,6 +328,7 @@ impl Stream {
 
     fn wants_input(&self) -> bool {
         self.has(flag::READABLE)
+            && !self.has(flag::EOF)
             && match self.state.get() {
                 State::Open => {
                     !self.has(flag::PAUSED) && (self.input.is_empty() || self.input.len() < self.protocol().held())
@@ -360,7 +364,10 @@ impl Stream {
                 }
                 Received::End => {
                     self.clear(flag::READABLE);
-                    self.ended();
+                    // A write that failed has taken the error off the socket; what is left looks like an end.
+                    if !self.has(flag::BROKEN) {
+                        self.ended();
+                    }
                 }
                 Received::Nothing => self.clear(flag::READABLE),
                 Received::Failed(error) => self.fail(error),
@@ -587,6 +594,10 @@ impl Stream {
             }
             Err(error) => {
                 log::debug!(target: "oneloop::net", "writing to {} failed: {error}", self.peer.borrow());
+                let ending = self.ending.take();
+                let mut ending = ending.unwrap_or_else(|| Box::new(self.new_ending(CloseReason::Reset, None)));
+                ending.error = Some(error);
+                self.ending.set(Some(ending));
                 self.set(flag::BROKEN);
                 self.queue();
                 0
@@ -613,16 +624,19 @@ impl Stream {
     fn corked(self: &Rc<Self>, turn: impl FnOnce()) {
         self.cx.corked.set(self.token.get());
         let before = self.written.get();
+        let mut rounds = 0;
         turn();
         loop {
             self.flush_cork();
-            if !self.has(flag::TELL | flag::END) && self.state.get() != State::Finishing {
+            let waits = self.has(flag::TELL | flag::END) || self.state.get() == State::Finishing;
+            if !waits || self.has(flag::BROKEN) {
                 break;
             }
-            if self.written.get() - before > WRITE_BUDGET as u64 {
+            if self.written.get() - before > WRITE_BUDGET as u64 || rounds == ROUNDS {
                 self.queue();
                 break;
             }
+            rounds += 1;
             if !self.after_flush(before) {
                 break;
             }
@@ -652,7 +666,8 @@ impl Stream {
     fn shut(&self) {
         self.set(flag::SHUT);
         self.with_io(|io| io.shutdown_write());
-        if self.has(flag::EOF) {
+        // What is held back is for the protocol, which closes when it has taken it.
+        if self.has(flag::EOF) && self.input.is_empty() {
             self.destroy(CloseReason::Finished);
         }
     }
@@ -766,6 +781,10 @@ impl Stream {
     }
 
     fn fail(&self, error: io::Error) {
+        if self.state.get() == State::Lingering {
+            // All was said; that the peer goes without a goodbye changes nothing.
+            return self.close_with_ending();
+        }
         let reason = match error.kind() {
             ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => CloseReason::Reset,
             _ => CloseReason::Failed,
@@ -822,11 +841,12 @@ impl Source for Stream {
                 self.clear(flag::BLOCKED);
                 self.flush_output();
             }
-            if ready.has(Ready::ERROR) && !self.has(flag::READABLE) {
-                let error = self.with_io(|io| io.take_error().ok().flatten()).flatten();
-                return self.fail(error.unwrap_or_else(|| ErrorKind::ConnectionReset.into()));
-            }
             self.receive();
+            // Reading ends with the error, where anybody reads.
+            if ready.has(Ready::ERROR) && !self.is_closed() && !self.has(flag::BROKEN) && !self.wants_input() {
+                let error = self.with_io(|io| io.take_error().ok().flatten()).flatten();
+                self.fail(error.unwrap_or_else(|| ErrorKind::ConnectionReset.into()));
+            }
         });
     }
 
@@ -836,7 +856,12 @@ impl Source for Stream {
             return;
         }
         if self.has(flag::BROKEN) {
-            return self.fail(ErrorKind::BrokenPipe.into());
+            let error = self.ending.take().and_then(|ending| ending.error);
+            return self.fail(error.unwrap_or_else(|| ErrorKind::BrokenPipe.into()));
+        }
+        // Its output waits for the connection; a send now would take the outcome of the attempt off the socket.
+        if self.is_connecting() {
+            return;
         }
         self.corked(|| {
             self.flush_output();
