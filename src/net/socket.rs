@@ -320,9 +320,9 @@ impl Socket {
         self.stream()?.local()
     }
 
-    /// The peer's address; `None` before there is a connection.
+    /// The peer's address; `None` where there is or was no connection.
     pub fn remote_addr(&self) -> Option<Address> {
-        self.stream().filter(|stream| !stream.is_connecting()).map(|stream| stream.peer())
+        self.stream().filter(|stream| stream.is_made()).map(|stream| stream.peer())
     }
 
     /// Bytes received so far.

@@ -75,6 +75,8 @@ mod flag {
     pub const UNREF: u16 = 1 << 10;
     /// A write failed within a call of the user's: told in phase 1.
     pub const BROKEN: u16 = 1 << 11;
+    /// There was a connection.
+    pub const MADE: u16 = 1 << 12;
 }
 
 /// Limits of a lingering close.
@@ -119,6 +121,7 @@ impl Stream {
     /// A connection that is there. It is registered, and counted as one that keeps the loop alive.
     pub fn accepted(cx: &Rc<Context>, mut io: Io, peer: Address, protocol: Rc<dyn Protocol>) -> io::Result<Rc<Stream>> {
         let stream = Stream::new(cx, peer, protocol, State::Open);
+        stream.set(flag::MADE);
         let registered = cx.lp.driver().register(&mut io, stream.token.get().number());
         *stream.io.borrow_mut() = Some(io);
         if let Err(error) = registered {
@@ -168,9 +171,9 @@ impl Stream {
     /// Starts to connect to `to`, in place of an attempt that failed.
     pub fn try_connect(&self, to: &Address) -> io::Result<()> {
         self.clear(flag::BLOCKED | flag::READABLE | flag::FIN_HINT);
+        *self.peer.borrow_mut() = to.clone();
         let mut io = self.cx.lp.driver().connect(to)?;
         self.cx.lp.driver().register(&mut io, self.token.get().number())?;
-        *self.peer.borrow_mut() = to.clone();
         *self.io.borrow_mut() = Some(io);
         Ok(())
     }
@@ -187,6 +190,11 @@ impl Stream {
 
     pub fn is_connecting(&self) -> bool {
         self.state.get() == State::Connecting
+    }
+
+    /// Was there ever a connection?
+    pub fn is_made(&self) -> bool {
+        self.has(flag::MADE)
     }
 
     /// Is it neither closed nor about to be?
@@ -208,6 +216,7 @@ impl Stream {
         self.has(flag::EOF) && self.has(flag::SHUT)
     }
 
+    /// The peer's address; of a connection that was not made, the one tried last.
     pub fn peer(&self) -> Address {
         self.peer.borrow().clone()
     }
@@ -688,6 +697,7 @@ impl Stream {
         match outcome {
             Ok(true) => {
                 self.state.set(State::Open);
+                self.set(flag::MADE);
                 self.protocol().connected(self);
                 self.flush_output();
             }
