@@ -6,7 +6,7 @@ use super::registry::Registry;
 use super::remote::{Inbox, Jobs};
 use super::slow::{Slow, Turn};
 use super::timers::{DueTimer, Timers};
-use super::{Kind, Phase, Source, Time, Token};
+use super::{Due, Kind, Phase, Source, Time, Token};
 use crate::callback::discard;
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
@@ -109,10 +109,18 @@ impl Loop {
         self.counters.iterations.set(self.counters.iterations.get() + 1);
         log::trace!(target: "oneloop::loop", "iteration {}", self.counters.iterations.get());
         self.run_pending();
-        self.poll(may_wait)?;
-        self.run_immediates();
-        self.run_closing();
-        self.run_timers();
+        if !self.is_halted() {
+            self.poll(may_wait)?;
+        }
+        if !self.is_halted() {
+            self.run_immediates();
+        }
+        if !self.is_halted() {
+            self.run_closing();
+        }
+        if !self.is_halted() {
+            self.run_timers();
+        }
         Ok(())
     }
 
@@ -146,9 +154,9 @@ impl Loop {
 
     /// Phase 2.
     fn poll(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
+        // Empty, unless a panic ended the last poll midway: what it did not come to is told once only.
         let mut events = self.events.take();
-        events.clear();
-        let timeout = if may_wait { self.timeout() } else { Some(Duration::ZERO) };
+        let timeout = if may_wait && events.is_empty() { self.timeout() } else { Some(Duration::ZERO) };
         let before = self.clock.get();
         self.counters.iteration_ends(before);
         let waited = self.driver.wait(timeout, &mut events);
@@ -164,12 +172,14 @@ impl Loop {
         if !events.is_empty() {
             log::trace!(target: "oneloop::loop", "poll: {} events", events.len());
         }
-        let mut woken = false;
+        let mut woken = None;
         let mut signalled = None;
+        let mut given = 0;
         for event in &events {
+            given += 1;
             let token = Token::from_number(event.token);
             if event.token == WAKE {
-                woken = true;
+                woken = Some(*event);
             } else if token == self.signals.get() {
                 signalled = Some(*event);
             } else {
@@ -180,16 +190,21 @@ impl Loop {
             }
         }
         self.sweep();
-        if woken && !self.is_halted() {
+        events.drain(..given);
+        if let Some(event) = woken
+            && self.is_halted()
+        {
+            events.push(event);
+        } else if woken.is_some() {
             self.driver.waker().clear();
             self.begin_turn();
             self.run_inbox();
             self.end_turn(Phase::Poll);
         }
-        if let Some(event) = signalled
-            && !self.is_halted()
-        {
-            self.give_turn(&event);
+        match signalled {
+            Some(event) if self.is_halted() => events.push(event),
+            Some(event) => self.give_turn(&event),
+            None => {}
         }
         self.events.set(events);
         Ok(())
@@ -207,11 +222,15 @@ impl Loop {
 
     /// The deadlines of sources.
     fn sweep(self: &Rc<Self>) {
+        if self.is_halted() {
+            return;
+        }
         let mut found = Vec::new();
         self.registry.sweep(self.clock.get(), &mut found);
-        for source in found {
+        for (token, source) in found {
             if self.is_halted() {
-                return;
+                self.registry.set_due(token, Due::at(self.clock.get()));
+                continue;
             }
             self.begin_turn();
             source.due(self);
@@ -350,7 +369,7 @@ impl Loop {
         self.referenced.set(self.referenced.get().saturating_sub(1));
     }
 
-    pub(crate) fn set_due(&self, token: Token, due: super::Due) {
+    pub(crate) fn set_due(&self, token: Token, due: Due) {
         self.registry.set_due(token, due);
     }
 
