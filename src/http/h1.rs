@@ -814,8 +814,4 @@ impl Carrier for H1 {
     fn peer(&self) -> Address {
         self.stream.get().map_or(Address::Unix(None), |stream| stream.peer())
     }
-
-    fn lp(&self) -> &Rc<Loop> {
-        &self.server.shared.cx.lp
-    }
 }
