@@ -291,3 +291,28 @@ fn a_timeout_of_a_response_is_called_once_and_only_while_it_is_open() {
     sim.advance(10 * SECOND);
     assert_eq!((rang.get(), statuses(&peer)), (1, vec![200, 503]));
 }
+
+#[test]
+fn finish_waits_for_the_kernel_and_is_not_told_where_the_peer_is_gone() {
+    let record = Record::default();
+    let watched = record.clone();
+    let (sim, _server) = serve(move |req, res| {
+        watched.watch(&req, &res);
+        res.end(vec![b'x'; 1_000_000]);
+    });
+    let (slow, gone) = (sim.connect(PORT), sim.connect(PORT));
+    slow.pause_reading();
+    slow.write(get("/"));
+    sim.settle();
+    record.expect(&[]);
+    slow.resume_reading();
+    sim.settle();
+    record.expect(&["finish", "res close finished", "req close finished"]);
+    assert_eq!(only(&slow).body.len(), 1_000_000);
+    gone.pause_reading();
+    gone.write(get("/"));
+    sim.settle();
+    gone.reset();
+    sim.settle();
+    record.expect(&["res close reset", "req close reset"]);
+}

@@ -654,6 +654,10 @@ impl Stream {
             if !self.has(flag::TELL | flag::END) && self.state.get() != State::Finishing {
                 break;
             }
+            // Output that a broken connection lost has not gone: phase 1 closes it.
+            if self.has(flag::BROKEN) {
+                break;
+            }
             if self.written.get() - before > WRITE_BUDGET as u64 {
                 self.queue();
                 break;
