@@ -316,3 +316,38 @@ fn finish_waits_for_the_kernel_and_is_not_told_where_the_peer_is_gone() {
     sim.settle();
     record.expect(&["res close reset", "req close reset"]);
 }
+
+#[test]
+fn drain_comes_only_after_a_write_that_said_full() {
+    let record = Record::default();
+    let watched = record.clone();
+    let kept: Kept<Response> = Kept::default();
+    let keep = kept.clone();
+    let (sim, _server) = serve(move |req, res| {
+        watched.watch(&req, &res);
+        if req.url() == "/first" {
+            return res.end("x");
+        }
+        let drained = watched.clone();
+        res.on_drain(move |_| drained.add("drain"));
+        keep.put(res);
+    });
+    let peer = send(&sim, get("/first") + &get("/second"));
+    record.expect(&["finish", "res close finished", "req close finished"]);
+    let res = kept.take();
+    assert!(!res.write("little").is_full());
+    sim.settle();
+    record.expect(&[]);
+    peer.pause_reading();
+    assert!(res.write(vec![b'y'; 500_000]).is_full());
+    sim.settle();
+    record.expect(&[]);
+    peer.resume_reading();
+    sim.settle();
+    record.expect(&["drain"]);
+    assert!(res.write(vec![b'z'; 500_000]).is_full());
+    res.end(());
+    sim.settle();
+    record.expect(&["finish", "res close finished", "req close finished"]);
+    assert!(res.is_finished() && res.is_closed());
+}

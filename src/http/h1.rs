@@ -685,6 +685,8 @@ impl Protocol for H1 {
         let current = self.current();
         if pending == 0
             && let Some(exchange) = current
+            && exchange.full.replace(false)
+            && exchange.phase.get() != Phase::Ended
         {
             exchange.emit_response(&stream.cx().lp, On::Drain);
         }
@@ -769,6 +771,9 @@ impl Carrier for H1 {
             Phase::Streaming(body) => self.send_more(stream, exchange, body, chunk, last),
             Phase::Ended => Flow::Closed,
         };
+        if flow.is_full() {
+            exchange.full.set(true);
+        }
         if exchange.phase.get() == Phase::Ended && !stream.is_corked() {
             stream.make_ready();
         }
