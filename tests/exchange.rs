@@ -351,3 +351,40 @@ fn drain_comes_only_after_a_write_that_said_full() {
     record.expect(&["finish", "res close finished", "req close finished"]);
     assert!(res.is_finished() && res.is_closed());
 }
+
+#[test]
+fn a_response_says_that_it_is_finished_though_nobody_listens() {
+    let kept: Kept<Response> = Kept::default();
+    let keep = kept.clone();
+    let (sim, _server) = serve(move |_, res| {
+        res.end("x");
+        keep.put(res);
+    });
+    let peer = sim.connect(PORT);
+    peer.write(get("/"));
+    sim.settle();
+    let res = kept.take();
+    assert!(res.is_ended() && res.is_finished() && res.is_closed());
+}
+
+#[test]
+fn an_exchange_that_was_refused_midway_says_why_and_is_not_finished() {
+    let record = Record::default();
+    let watched = record.clone();
+    let kept: Kept<Response> = Kept::default();
+    let keep = kept.clone();
+    let (sim, _server) = serve(move |req, res| {
+        watched.watch(&req, &res);
+        let read = watched.clone();
+        req.read_body(100, move |body| read.add(format!("{:?}", body.map_err(|error| error.to_string()))));
+        keep.put(res);
+    });
+    let peer = send(&sim, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nnonsense\r\n");
+    assert_eq!(statuses(&peer), [400]);
+    assert!(peer.is_closed() && !kept.take().is_finished());
+    record.expect(&[
+        "res close bad-message",
+        "req close bad-message",
+        "Err(\"the connection was closed before the body ended: bad-message\")",
+    ]);
+}

@@ -65,8 +65,8 @@ struct Watch {
     send: Option<(Time, u64)>,
     /// When output last made progress, and the bytes sent until then.
     progress: (Time, u64),
-    /// Exchanges that are over but for the output: each is finished when so many bytes were sent.
-    finishing: VecDeque<(u64, Rc<Exchange>)>,
+    /// Exchanges that are over but for the output: each is finished when so many bytes were sent, for its reason.
+    finishing: VecDeque<(u64, CloseReason, Rc<Exchange>)>,
 }
 
 impl H1 {
@@ -400,7 +400,8 @@ impl H1 {
         let current = self.current.borrow_mut().take();
         let Some(exchange) = current else { return };
         let lp = &stream.cx().lp;
-        if exchange.listeners.is_empty() {
+        // One that a handle is kept of learns when it has gone, too: see `Response::is_finished`.
+        if exchange.listeners.is_empty() && Rc::strong_count(&exchange) == 1 {
             exchange.finish(lp, reason);
             self.server.shared.recycle(exchange);
             return;
@@ -408,7 +409,7 @@ impl H1 {
         let link = exchange.link.borrow_mut().take();
         drop(link);
         let mark = stream.bytes_written() + stream.pending() as u64;
-        self.watch(|watch| watch.finishing.push_back((mark, exchange)));
+        self.watch(|watch| watch.finishing.push_back((mark, reason, exchange)));
         stream.tell_sent();
     }
 
@@ -416,10 +417,10 @@ impl H1 {
     fn finish_sent(&self, stream: &Rc<Stream>) {
         loop {
             let written = stream.bytes_written();
-            let next = self.watch(|watch| watch.finishing.pop_front_if(|(mark, _)| *mark <= written));
-            let Some((_, exchange)) = next else { return };
-            exchange.finished.set(true);
-            exchange.finish(&stream.cx().lp, CloseReason::Finished);
+            let next = self.watch(|watch| watch.finishing.pop_front_if(|(mark, ..)| *mark <= written));
+            let Some((_, reason, exchange)) = next else { return };
+            exchange.finished.set(reason == CloseReason::Finished);
+            exchange.finish(&stream.cx().lp, reason);
             self.server.shared.recycle(exchange);
         }
     }
@@ -734,7 +735,7 @@ impl Protocol for H1 {
         self.finish_sent(stream);
         let lp = &stream.cx().lp;
         let unsent = self.watch(|watch| std::mem::take(&mut watch.finishing));
-        for (_, exchange) in unsent {
+        for (_, _, exchange) in unsent {
             exchange.finish(lp, reason);
         }
         let current = self.current.borrow_mut().take();
@@ -747,7 +748,7 @@ impl Protocol for H1 {
     fn teardown(&self) {
         let current = self.current.borrow_mut().take();
         let unsent = self.watch(|watch| std::mem::take(&mut watch.finishing));
-        for exchange in current.into_iter().chain(unsent.into_iter().map(|(_, exchange)| exchange)) {
+        for exchange in current.into_iter().chain(unsent.into_iter().map(|(_, _, exchange)| exchange)) {
             let link = exchange.link.borrow_mut().take();
             drop(link);
             exchange.closed.set(Some(CloseReason::LoopEnded));
