@@ -389,3 +389,23 @@ fn destroying_a_request_in_its_data_ends_it_there() {
     assert!(peer.is_closed());
     record.expect(&["data", "destroyed true"]);
 }
+
+#[test]
+fn continue_never_comes_behind_the_final_head() {
+    let (sim, _server) = serve(|req, res| {
+        match req.url() {
+            "/streamed" => drop(res.write("a")),
+            _ => res.end("all"),
+        }
+        req.on_data(|_, _| ());
+        req.on_end(move |_| res.end("b"));
+    });
+    let peer = send(&sim, expecting(5).replacen('/', "/streamed", 1));
+    assert!(!peer.text().contains("100 Continue"), "{}", peer.text());
+    peer.write("seeds");
+    sim.settle();
+    assert_eq!(bodies(&peer), ["ab"]);
+    let peer = send(&sim, expecting(5));
+    assert_eq!(bodies(&peer), ["all"]);
+    assert!(peer.is_closed());
+}
