@@ -409,3 +409,21 @@ fn continue_never_comes_behind_the_final_head() {
     assert_eq!(bodies(&peer), ["all"]);
     assert!(peer.is_closed());
 }
+
+#[test]
+fn read_body_of_an_exchange_that_is_over_gives_its_error_from_the_loop() {
+    let record = Record::default();
+    let kept: Kept<Request> = Kept::default();
+    let keep = kept.clone();
+    let (sim, _server) = serve(move |req, res| {
+        keep.put(req);
+        res.end("x");
+    });
+    send(&sim, get("/"));
+    let req = kept.take();
+    let seen = record.clone();
+    req.read_body(10, move |body| seen.add(format!("{body:?}")));
+    record.expect(&[]);
+    sim.settle();
+    record.expect(&["Err(Closed(Finished))"]);
+}

@@ -1,6 +1,7 @@
 use super::Response;
 use super::exchange::{Exchange, Listener, On, Phase};
 use crate::callback::Site;
+use crate::event_loop::next_tick;
 use crate::net::{Address, CloseReason};
 use crate::proto::h1::Version;
 use std::cell::{Cell, RefCell};
@@ -153,7 +154,9 @@ impl Request {
         let site = Location::caller();
         let collector = Rc::new(Collector { bytes: RefCell::default(), done: Cell::new(Some(Box::new(done))) });
         if self.0.is_over() || self.0.end_told.get() {
-            return collector.finish(Err(BodyError::Closed(self.0.closed.get().unwrap_or(CloseReason::Finished))));
+            let error = BodyError::Closed(self.0.closed.get().unwrap_or(CloseReason::Finished));
+            // Callbacks come from the loop.
+            return next_tick(move || collector.finish(Err(error)));
         }
         let data = collector.clone();
         if !self.0.complete.get() {
