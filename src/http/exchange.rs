@@ -101,6 +101,8 @@ pub(super) struct Exchange {
     /// The status that answers where nobody does.
     pub fallback: Cell<u16>,
     pub finished: Cell<bool>,
+    /// A write said `Full`: `drain` is to follow.
+    pub full: Cell<bool>,
     pub trailers_out: RefCell<Fields>,
     pub timer: Cell<Option<Timeout>>,
     /// Why it ended, once it has.
@@ -127,6 +129,7 @@ impl Exchange {
             handles: Cell::new(0),
             fallback: Cell::new(500),
             finished: Cell::new(false),
+            full: Cell::new(false),
             trailers_out: RefCell::new(Fields::new()),
             timer: Cell::new(None),
             closed: Cell::new(None),
@@ -155,6 +158,7 @@ impl Exchange {
         self.fixed.set(false);
         self.fallback.set(500);
         self.finished.set(false);
+        self.full.set(false);
         self.closed.set(None);
     }
 
