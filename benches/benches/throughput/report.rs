@@ -1,0 +1,153 @@
+//! Medians, tables, bars, JSON.
+
+use crate::load::{Rig, Row};
+use crate::measure::Sample;
+use crate::servers::{CEILING, ONELOOP};
+use oneloop_benches::machine;
+use oneloop_benches::traffic::{CASES, Case};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::io;
+
+/// What oneloop is held to: its CPU time per request over the ceiling's, and its user part in microseconds.
+struct Bar {
+    case: &'static str,
+    ratio: f64,
+    user: f64,
+}
+
+const BARS: [Bar; 4] = [
+    Bar { case: "ka64", ratio: 1.08, user: 0.9 },
+    Bar { case: "ka256", ratio: 1.08, user: 0.9 },
+    Bar { case: "pipe16", ratio: 1.45, user: 0.30 },
+    Bar { case: "browser", ratio: 1.08, user: 1.4 },
+];
+
+/// The middle of the known figures; NaN where there is none.
+pub fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.into_iter().filter(|figure| !figure.is_nan()).collect();
+    figures.sort_by(f64::total_cmp);
+    match figures.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => figures[n / 2],
+        n => (figures[n / 2 - 1] + figures[n / 2]) / 2.0,
+    }
+}
+
+/// How far the figures lie apart, as a share of their median.
+fn spread(figures: impl Iterator<Item = f64> + Clone) -> f64 {
+    let (least, most) = figures.clone().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
+    (most - least) / median(figures)
+}
+
+impl Row {
+    pub fn median(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
+        median(self.samples.iter().map(figure))
+    }
+
+    fn spread(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
+        spread(self.samples.iter().map(|sample| figure(sample)).collect::<Vec<_>>().into_iter())
+    }
+}
+
+/// A figure with so many digits after the point, or a dash.
+pub fn shown(figure: f64, digits: usize) -> String {
+    if figure.is_finite() { format!("{figure:.digits$}") } else { "–".to_string() }
+}
+
+fn percent(share: f64) -> String {
+    shown(100.0 * share, 0)
+}
+
+/// A table for each case, and whether the bars are met.
+pub fn tables(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for case in CASES {
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.case == case && !row.samples.is_empty()).collect();
+        if !rows.is_empty() {
+            table(&mut text, &case, &rows);
+        }
+    }
+    text
+}
+
+fn table(text: &mut String, case: &Case, rows: &[&Row]) {
+    let find = |name| rows.iter().copied().find(|row: &&Row| row.server == name);
+    let ceiling = find(CEILING).map_or(f64::NAN, |row| row.median(Sample::cpu));
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "### {}: {}\n\n\
+         | server | CPU µs/req | x ceiling | user | system | req/s | p50 µs | p99 µs | spread % (CPU, req/s) \
+         | server CPU % | generator CPU % | others % | steal % | errors | rounds |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+        case.name, case.about
+    );
+    for row in rows {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {}, {} | {} | {} | {} | {} | {} | {} |",
+            row.server,
+            shown(row.median(Sample::cpu), 3),
+            shown(row.median(Sample::cpu) / ceiling, 2),
+            shown(row.median(|s| s.user), 3),
+            shown(row.median(|s| s.system), 3),
+            shown(row.median(|s| s.rate), 0),
+            shown(row.median(|s| s.p50), 0),
+            shown(row.median(|s| s.p99), 0),
+            percent(row.spread(Sample::cpu)),
+            percent(row.spread(|s| s.rate)),
+            percent(row.median(|s| s.server_share)),
+            percent(row.median(|s| s.generator_share)),
+            percent(row.median(|s| s.other_share)),
+            shown(100.0 * row.median(|s| s.steal), 1),
+            row.samples.iter().map(|s| s.errors).sum::<f64>(),
+            row.samples.len(),
+        );
+    }
+    let bar = BARS.iter().find(|bar| bar.case == case.name);
+    if let (Some(bar), Some(row)) = (bar, find(ONELOOP)) {
+        let (ratio, user) = (row.median(Sample::cpu) / ceiling, row.median(|s| s.user));
+        let met = |figure: f64, most: f64| match figure {
+            _ if figure.is_nan() => "not known",
+            _ if figure <= most => "met",
+            _ => "MISSED",
+        };
+        let _ = writeln!(
+            text,
+            "\nBars: CPU at most {:.2} of the ceiling's: {}. User at most {:.2} µs: {}.",
+            bar.ratio,
+            met(ratio, bar.ratio),
+            bar.user,
+            met(user, bar.user)
+        );
+    }
+    text.push('\n');
+}
+
+/// Writes what was measured where the user wants it.
+pub fn write_json(rig: &Rig, results: Value) -> io::Result<()> {
+    let Some(path) = &rig.options.out else { return Ok(()) };
+    let all = json!({
+        "machine": machine::description(),
+        "method": rig.description(),
+        "clock_tick_seconds": machine::tick(),
+        "results": results,
+    });
+    std::fs::write(path, format!("{all:#}\n"))
+        .map_err(|error| io::Error::other(format!("cannot write {}: {error}", path.display())))?;
+    eprintln!("written: {}", path.display());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_pass_over_what_is_not_known() {
+        assert_eq!(median([3.0, f64::NAN, 1.0, 2.0]), 2.0);
+        assert_eq!(median([1.0, 2.0]), 1.5);
+        assert!(median([]).is_nan());
+    }
+}
