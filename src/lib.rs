@@ -1,4 +1,10 @@
 //! One thread, one event loop, plain callbacks.
 #![forbid(unsafe_code)]
+mod callback;
 pub mod event_loop;
 pub mod proto;
+
+pub use event_loop::{
+    Immediate, Remote, Timeout, next_tick, now, remote, run, run_nowait, run_once, set_immediate, set_interval,
+    set_timeout, stop,
+};

@@ -1,2 +1,64 @@
-//! The loop.
-mod driver;
+//! The event loop: one a thread, made when it is first used.
+//!
+//! It owns the sources (listeners, connections, signals) in a slab, the timers, the tick and immediate queues, the ready
+//! list and the ways in from other threads; it knows nothing of TCP or HTTP. It imports `callback` only.
+//!
+//! # One iteration
+//! The order is libuv's since 1.45, which Node 20 and later show.
+//!
+//! ```text
+//!  run():  Err if this thread's loop is running; the tick queue; clock; due timers, once
+//!     ┌──────────────────────────────────────────────────────────────────────────┐
+//!     │ 1 pending  the ready list as it is now: streams written out of turn are  │
+//!     │            flushed, deferred errors told, leftover budgets spent         │
+//!     │ 2 poll     wait: not at all if there is something to do, else until the  │
+//!     │            next timer or sweep. Then one turn for each ready source:     │
+//!     │            accept, or read → protocol → callbacks → write. Deadlines of  │
+//!     │            connections; what other threads sent; signals last            │
+//!     │ 3 check    immediates, as many as there are now                          │
+//!     │ 4 closing  on_close of sockets and servers; their slots are freed here   │
+//!     │ 5 timers   due timers, by (deadline, order of setting), as they are now  │
+//!     └────────────────────── while alive and not stopped ◄──────────────────────┘
+//!  after every callback that the loop makes: the tick queue, until it is empty
+//!  alive = sources and timers that were not unref'd, immediates likewise, the ready list, closing sources,
+//!          worker jobs, Remotes that were ref'd
+//! ```
+//!
+//! *Iteration* is one round of the loop, *turn* one source's (or one timer's, one immediate's) slice of it, *tick* what
+//! [`next_tick`] queues.
+//!
+//! # Orderings that programs rely on
+//! * Callbacks come from the loop, never from inside a call that you make.
+//! * An immediate set in an I/O callback runs before a timer of 0 ms set there.
+//! * Immediates set in the check phase wait for the next iteration; a timer armed by a timer waits as well.
+//! * A timer cleared by another of the same snapshot does not run.
+//! * The clock ([`now`]) is read after the wait, before the timers and at the end of each turn; it stands still within a
+//!   callback.
+
+mod call;
+mod current;
+pub(crate) mod driver;
+mod metrics;
+mod queues;
+mod registry;
+mod remote;
+mod run;
+mod slow;
+mod timers;
+
+pub use call::{PanicInfo, PanicPolicy};
+pub use current::{now, on_panic, run, run_nowait, run_once, set_panic_policy, stop};
+pub use driver::Address;
+pub use metrics::{Histogram, Metrics, metrics};
+pub use queues::{Immediate, next_tick, set_immediate};
+pub use remote::{Remote, remote};
+pub use slow::{Phase, SlowCallback, SlowTurn, on_slow, set_exact_timing, set_slow_threshold};
+pub use timers::{Timeout, set_interval, set_timeout};
+
+pub(crate) use current::{Installed, current, install};
+pub(crate) use registry::{Due, Kind, Source, Token};
+pub(crate) use remote::{JobError, JobResult};
+pub(crate) use run::Loop;
+
+/// The loop's clock: nanoseconds since the loop was made.
+pub(crate) type Time = u64;

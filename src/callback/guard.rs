@@ -1,0 +1,77 @@
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A panic that a callback of the user's raised.
+pub(crate) struct Caught(Box<dyn Any + Send>);
+
+impl Caught {
+    /// What the panic said, as the standard library's hook shows it.
+    pub fn message(&self) -> &str {
+        if let Some(text) = self.0.downcast_ref::<&'static str>() {
+            text
+        } else if let Some(text) = self.0.downcast_ref::<String>() {
+            text
+        } else {
+            "(no message)"
+        }
+    }
+
+    /// Goes on with the unwind.
+    pub fn resume(self) -> ! {
+        std::panic::resume_unwind(self.0)
+    }
+
+    /// Drops the payload, which is the user's and may panic in its turn.
+    pub fn forget(self) {
+        discard(self.0);
+    }
+}
+
+/// Runs user code and contains its panic. What the code had borrowed of ours is nothing (the one rule), so that it
+/// leaves no state of ours half-changed.
+pub(crate) fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Caught> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(Caught)
+}
+
+/// Drops something of the user's. A drop that panics with a payload whose own drop panics is not followed any further:
+/// that payload is leaked.
+pub(crate) fn discard<T>(value: T) {
+    if let Err(Caught(payload)) = guarded(|| drop(value)) {
+        log::error!(target: "oneloop::loop", "a value panicked while it was dropped");
+        if let Err(Caught(second)) = guarded(|| drop(payload)) {
+            std::mem::forget(second);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bomb(u32);
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            if self.0 > 0 {
+                std::panic::panic_any(Bomb(self.0 - 1));
+            }
+        }
+    }
+
+    #[test]
+    fn a_drop_whose_payload_panics_when_dropped_is_contained() {
+        discard(Bomb(3));
+        match guarded(|| std::panic::panic_any(Bomb(2))) {
+            Err(caught) => caught.forget(),
+            Ok(()) => panic!("the guard let a panic pass"),
+        }
+    }
+
+    #[test]
+    fn the_message_is_what_the_panic_said() {
+        let static_text = guarded(|| panic!("plain")).unwrap_err();
+        let formatted = guarded(|| panic!("number {}", 7)).unwrap_err();
+        assert_eq!(static_text.message(), "plain");
+        assert_eq!(formatted.message(), "number 7");
+    }
+}

@@ -1,0 +1,13 @@
+//! Callbacks: how they are kept, where they were registered, and what contains their panics.
+//!
+//! Imports nothing of ours and knows no loop. The one rule of the crate begins here: *user code (a callback, the drop
+//! of one, the drop of a panic's payload) never runs while a `RefCell` is borrowed, and always under the guard.*
+
+mod guard;
+mod listeners;
+
+pub(crate) use guard::{Caught, discard, guarded};
+pub(crate) use listeners::Listeners;
+
+/// Where a callback was registered (`#[track_caller]`).
+pub(crate) type Site = &'static std::panic::Location<'static>;

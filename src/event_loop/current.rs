@@ -1,0 +1,136 @@
+//! The loop of this thread.
+
+use super::driver::{Driver, Os};
+use super::{Loop, PanicInfo, PanicPolicy};
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+thread_local! {
+    static CURRENT: Holder = const { Holder(RefCell::new(None)) };
+}
+
+/// Ends the loop with its thread. Handles that outlive it find no loop and do nothing.
+struct Holder(RefCell<Option<Rc<Loop>>>);
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        if let Some(lp) = self.0.take() {
+            lp.teardown();
+        }
+    }
+}
+
+/// This thread's loop, made when it is first asked for. `None` while the thread ends.
+///
+/// # Panics
+/// Where the operating system has no poll instance to give (it is out of file descriptors before anything began).
+pub(crate) fn current() -> Option<Rc<Loop>> {
+    CURRENT
+        .try_with(|holder| {
+            if let Some(lp) = &*holder.0.borrow() {
+                return lp.clone();
+            }
+            let os = Os::new().unwrap_or_else(|error| panic!("oneloop: cannot make an event loop: {error}"));
+            let lp = Loop::new(Driver::Os(os));
+            *holder.0.borrow_mut() = Some(lp.clone());
+            lp
+        })
+        .ok()
+}
+
+/// A loop that stands in for this thread's own until it is dropped.
+pub(crate) struct Installed {
+    lp: Rc<Loop>,
+    before: Option<Rc<Loop>>,
+}
+
+impl Installed {
+    pub(crate) fn lp(&self) -> &Rc<Loop> {
+        &self.lp
+    }
+}
+
+/// Makes a loop on another driver this thread's loop.
+///
+/// # Panics
+/// Where this thread's loop is running.
+pub(crate) fn install(driver: Driver) -> Installed {
+    let lp = Loop::new(driver);
+    let before = CURRENT.with(|holder| {
+        if holder.0.borrow().as_ref().is_some_and(|lp| lp.is_running()) {
+            panic!("oneloop: this thread's loop is running; a simulation needs a thread of its own");
+        }
+        holder.0.replace(Some(lp.clone()))
+    });
+    Installed { lp, before }
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        self.lp.teardown();
+        let before = self.before.take();
+        let _ = CURRENT.try_with(|holder| holder.0.replace(before));
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the thread is ending and its loop is gone")
+}
+
+/// Runs this thread's loop until nothing is left that could call back (no open socket or server, no timer that was not
+/// `unref`'d, …) or [`stop`] was called. See the [module's docs](super) for the phases.
+///
+/// # Errors
+/// Where it is running already (a callback called `run`), or where the operating system cannot wait for events.
+///
+/// # Panics
+/// With [`PanicPolicy::Resume`], a panic of a callback goes on out of here.
+pub fn run() -> io::Result<()> {
+    current().ok_or_else(gone)?.run()
+}
+
+/// Runs one iteration, which waits for events if there is nothing else to do. Says whether anything is left to wait for.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_once() -> io::Result<bool> {
+    current().ok_or_else(gone)?.run_single(true)
+}
+
+/// Runs one iteration without waiting. Says whether anything is left to wait for.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_nowait() -> io::Result<bool> {
+    current().ok_or_else(gone)?.run_single(false)
+}
+
+/// Has [`run`] return after the iteration that runs now. What is open stays open; `run` may be called again. Outside
+/// `run`, the next one returns before its first iteration.
+pub fn stop() {
+    if let Some(lp) = current() {
+        lp.stop();
+    }
+}
+
+/// The loop's clock: time since the loop was made, read once at the end of each turn, not at each call. What is armed
+/// within one callback is armed at the same instant.
+pub fn now() -> Duration {
+    current().map_or(Duration::ZERO, |lp| Duration::from_nanos(lp.now()))
+}
+
+/// Sets what becomes of panics in callbacks (promise 5). [`PanicPolicy::Catch`] at first.
+pub fn set_panic_policy(policy: PanicPolicy) {
+    if let Some(lp) = current() {
+        lp.panics.policy.set(policy);
+    }
+}
+
+/// Calls `f` for each panic of a callback, at once. There is one such listener a loop; a new one replaces it.
+pub fn on_panic(f: impl FnMut(&PanicInfo<'_>) + 'static) {
+    if let Some(lp) = current() {
+        lp.panics.set_listener(Box::new(f));
+    }
+}

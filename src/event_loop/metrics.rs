@@ -1,0 +1,239 @@
+use super::{Kind, Loop, Time, current};
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+/// Sub-buckets of each power of two: a value is known to within an eighth.
+const SUB: usize = 8;
+const SUB_BITS: u32 = SUB.ilog2();
+/// Powers of two of nanoseconds: the last is over 9 minutes.
+const POWERS: usize = 40;
+
+/// Counts of durations in buckets whose width is an eighth of their value, from nanoseconds to minutes.
+#[derive(Clone)]
+pub struct Histogram {
+    counts: Box<[u64]>,
+    total: u64,
+    max: Time,
+}
+
+impl Default for Histogram {
+    fn default() -> Histogram {
+        Histogram { counts: vec![0; POWERS * SUB].into(), total: 0, max: 0 }
+    }
+}
+
+impl Histogram {
+    pub(super) fn record(&mut self, nanos: Time) {
+        if let Some(count) = self.counts.get_mut(Histogram::bucket(nanos)) {
+            *count += 1;
+        }
+        self.total += 1;
+        self.max = self.max.max(nanos);
+    }
+
+    fn bucket(nanos: Time) -> usize {
+        if nanos < SUB as u64 {
+            return nanos as usize;
+        }
+        let power = nanos.ilog2() - SUB_BITS;
+        let within = (nanos >> power) as usize - SUB;
+        ((power as usize + 1) * SUB + within).min(POWERS * SUB - 1)
+    }
+
+    /// The largest value that a bucket counts.
+    fn upper(bucket: usize) -> Time {
+        if bucket < SUB {
+            return bucket as Time;
+        }
+        let power = bucket / SUB - 1;
+        (((SUB + bucket % SUB + 1) as Time) << power) - 1
+    }
+
+    /// How many were counted.
+    pub fn count(&self) -> u64 {
+        self.total
+    }
+
+    /// The largest one.
+    pub fn max(&self) -> Duration {
+        Duration::from_nanos(self.max)
+    }
+
+    /// The value that `percent` of a hundred do not exceed, to within an eighth; zero where nothing was counted.
+    pub fn percentile(&self, percent: f64) -> Duration {
+        let wanted = (self.total as f64 * percent / 100.0).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        for (bucket, count) in self.counts.iter().enumerate() {
+            seen += count;
+            if seen >= wanted {
+                return Duration::from_nanos(Histogram::upper(bucket).min(self.max));
+            }
+        }
+        self.max()
+    }
+
+    /// What was counted since an earlier reading. The maximum stays that of the whole time.
+    pub fn since(&self, earlier: &Histogram) -> Histogram {
+        let counts = self.counts.iter().zip(&earlier.counts).map(|(now, then)| now.saturating_sub(*then)).collect();
+        Histogram { counts, total: self.total.saturating_sub(earlier.total), max: self.max }
+    }
+}
+
+impl std::fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Histogram")
+            .field("count", &self.total)
+            .field("p50", &self.percentile(50.0))
+            .field("p99", &self.percentile(99.0))
+            .field("max", &self.max())
+            .finish()
+    }
+}
+
+/// What a loop counts as it goes.
+#[derive(Default)]
+pub(super) struct Counters {
+    pub iterations: Cell<u64>,
+    events: Cell<u64>,
+    idle: Cell<Time>,
+    /// When the last wait ended.
+    pub polled: Cell<Time>,
+    pub last_events: Cell<usize>,
+    loop_delay: RefCell<Histogram>,
+    closes: RefCell<Vec<(&'static str, u64)>>,
+}
+
+impl Counters {
+    /// A wait begins: whatever became ready since the last one has waited at most until now.
+    pub fn iteration_ends(&self, now: Time) {
+        self.loop_delay.borrow_mut().record(now.saturating_sub(self.polled.get()));
+    }
+
+    pub fn wait_ends(&self, began: Time, now: Time, events: usize) {
+        self.idle.set(self.idle.get() + now.saturating_sub(began));
+        self.polled.set(now);
+        self.last_events.set(events);
+        self.events.set(self.events.get() + events as u64);
+    }
+}
+
+impl Loop {
+    /// Counts a close of a connection by its reason.
+    pub(crate) fn count_close(&self, reason: &'static str) {
+        let mut closes = self.counters.closes.borrow_mut();
+        match closes.iter_mut().find(|(name, _)| *name == reason) {
+            Some((_, count)) => *count += 1,
+            None => closes.push((reason, 1)),
+        }
+    }
+}
+
+/// A reading of the loop's counters. Rates and shares are differences of two readings.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// When it was read, on the loop's clock.
+    pub at: Duration,
+    /// Rounds of the loop.
+    pub iterations: u64,
+    /// Events that the waits returned.
+    pub events: u64,
+    /// Time spent waiting for events.
+    pub idle: Duration,
+    /// All other time.
+    pub active: Duration,
+    /// For each iteration, the time from the end of one wait to the beginning of the next: what became ready meanwhile
+    /// waited at most so long.
+    pub loop_delay: Histogram,
+    /// Listening sockets.
+    pub listeners: usize,
+    /// Open connections.
+    pub connections: usize,
+    /// Armed timers.
+    pub timers: usize,
+    /// Jobs handed to workers whose result has not been delivered.
+    pub jobs: usize,
+    /// Length of the ready list.
+    pub ready: usize,
+    /// Bytes that the library holds for connections: input not yet taken, output not yet accepted by the kernel.
+    pub buffered: usize,
+    /// Connections closed so far, by the name of their `CloseReason`, in the order of first occurrence.
+    pub closes: Vec<(&'static str, u64)>,
+}
+
+impl Metrics {
+    /// The share of the time since an earlier reading that the loop was not waiting for events, from 0 to 1: Node's
+    /// `eventLoopUtilization`.
+    pub fn utilisation_since(&self, earlier: &Metrics) -> f64 {
+        let active = self.active.saturating_sub(earlier.active).as_secs_f64();
+        let idle = self.idle.saturating_sub(earlier.idle).as_secs_f64();
+        if active + idle > 0.0 { active / (active + idle) } else { 0.0 }
+    }
+}
+
+/// Reads the counters of this thread's loop. It looks at every open handle, so it is not for every request.
+///
+/// # Panics
+/// Where this thread is ending and its loop is gone.
+pub fn metrics() -> Metrics {
+    let Some(lp) = current() else {
+        panic!("oneloop::metrics() was called while its thread ends: the loop is gone");
+    };
+    let sources = lp.registry.snapshot();
+    let of = |kind: Kind| sources.iter().filter(|source| source.kind() == kind).count();
+    let at = Duration::from_nanos(lp.now());
+    let idle = Duration::from_nanos(lp.counters.idle.get());
+    Metrics {
+        at,
+        iterations: lp.counters.iterations.get(),
+        events: lp.counters.events.get(),
+        idle,
+        active: at.saturating_sub(idle),
+        loop_delay: lp.counters.loop_delay.borrow().clone(),
+        listeners: of(Kind::Listener),
+        connections: of(Kind::Connection),
+        timers: lp.timers.armed(),
+        jobs: lp.jobs.len(),
+        ready: lp.ready.borrow().len(),
+        buffered: sources.iter().map(|source| source.buffered()).sum(),
+        closes: lp.counters.closes.borrow().clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Histogram;
+    use std::time::Duration;
+
+    #[test]
+    fn buckets_are_an_eighth_wide_and_leave_no_gap() {
+        let mut bucket = 0;
+        for nanos in 0..100_000 {
+            let next = Histogram::bucket(nanos);
+            assert!(next == bucket || next == bucket + 1, "{nanos}");
+            bucket = next;
+            let upper = Histogram::upper(bucket);
+            assert!(nanos <= upper && upper - nanos <= nanos / 8, "{nanos} in a bucket up to {upper}");
+        }
+    }
+
+    #[test]
+    fn percentiles_are_known_to_an_eighth() {
+        let mut histogram = Histogram::default();
+        for micros in 1..=1000_u64 {
+            histogram.record(micros * 1000);
+        }
+        let p50 = histogram.percentile(50.0);
+        assert!(p50 >= Duration::from_micros(500) && p50 <= Duration::from_micros(563), "{p50:?}");
+        assert_eq!(histogram.percentile(100.0), Duration::from_micros(1000));
+        assert_eq!(histogram.since(&histogram).count(), 0);
+        assert_eq!(Histogram::default().percentile(99.0), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_longest_times_are_counted_in_the_last_bucket() {
+        let mut histogram = Histogram::default();
+        histogram.record(u64::MAX);
+        assert_eq!(histogram.percentile(50.0), Duration::from_nanos(Histogram::upper(319)));
+    }
+}

@@ -1,0 +1,193 @@
+//! The two queues of callbacks that wait for nothing outside: ticks and immediates.
+
+use super::{Loop, current};
+use crate::callback::{Site, discard};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::panic::Location;
+use std::rc::{Rc, Weak};
+
+/// What `next_tick` was given. Emptied after every callback that the loop makes.
+#[derive(Default)]
+pub(super) struct Ticks {
+    queue: RefCell<VecDeque<(Site, Box<dyn FnOnce()>)>>,
+    draining: Cell<bool>,
+}
+
+impl Ticks {
+    pub fn is_empty(&self) -> bool {
+        self.queue.borrow().is_empty()
+    }
+
+    pub fn teardown(&self) {
+        for (_, f) in self.queue.take() {
+            discard(f);
+        }
+    }
+}
+
+impl Loop {
+    /// Runs the ticks, and those that they add, until none is left.
+    pub(crate) fn drain_ticks(&self) {
+        if self.ticks.draining.replace(true) {
+            return;
+        }
+        while !self.is_halted() {
+            let next = self.ticks.queue.borrow_mut().pop_front();
+            let Some((site, f)) = next else { break };
+            self.turn.ticks.set(self.turn.ticks.get() + 1);
+            self.call_without_ticks(site, &"a tick", f);
+        }
+        self.ticks.draining.set(false);
+    }
+}
+
+/// Calls `f` as soon as the callback that runs now has returned (or, outside any, when the loop starts), before the loop
+/// does anything else. Ticks run in the order in which they were set; one that sets another each time keeps the
+/// loop from everything else, as in Node.
+#[track_caller]
+pub fn next_tick(f: impl FnOnce() + 'static) {
+    match current() {
+        Some(lp) => lp.ticks.queue.borrow_mut().push_back((Location::caller(), Box::new(f))),
+        None => discard(f),
+    }
+}
+
+pub(super) struct Pending {
+    site: Site,
+    referenced: Cell<bool>,
+    callback: Cell<Option<Box<dyn FnOnce()>>>,
+    lp: Weak<Loop>,
+}
+
+/// What `set_immediate` was given, for the next check phase.
+#[derive(Default)]
+pub(super) struct Immediates {
+    queue: RefCell<VecDeque<Rc<Pending>>>,
+    /// Those that keep the loop alive.
+    referenced: Cell<usize>,
+}
+
+impl Immediates {
+    pub fn is_empty(&self) -> bool {
+        self.queue.borrow().is_empty()
+    }
+
+    pub fn referenced(&self) -> usize {
+        self.referenced.get()
+    }
+
+    pub fn teardown(&self) {
+        for pending in self.queue.take() {
+            discard(pending.callback.take());
+        }
+        self.referenced.set(0);
+    }
+
+    fn count(&self, pending: &Pending, on: bool) {
+        if pending.referenced.get() {
+            self.referenced.set(if on { self.referenced.get() + 1 } else { self.referenced.get() - 1 });
+        }
+    }
+}
+
+impl Loop {
+    /// The check phase: those that were there when it began. What they set waits for the next iteration.
+    pub(super) fn run_immediates(&self) {
+        if self.immediates.is_empty() {
+            return;
+        }
+        let mut snapshot = self.immediates.queue.take();
+        while let Some(pending) = snapshot.pop_front() {
+            if let Some(f) = pending.callback.take() {
+                self.immediates.count(&pending, false);
+                self.begin_turn();
+                self.call(pending.site, &"an immediate", f);
+                self.end_turn(super::Phase::Check);
+            }
+            if self.is_halted() {
+                break;
+            }
+        }
+        if !snapshot.is_empty() {
+            let mut queue = self.immediates.queue.borrow_mut();
+            snapshot.append(&mut queue);
+            *queue = snapshot;
+        }
+    }
+}
+
+/// A callback set by [`set_immediate`]. Dropping it does **not** cancel the callback; [`clear`](Immediate::clear) does.
+#[derive(Clone)]
+pub struct Immediate(Option<Rc<Pending>>);
+
+impl Immediate {
+    /// Cancels it, unless it has run.
+    pub fn clear(&self) {
+        if let Some((pending, lp)) = self.parts()
+            && let Some(f) = pending.callback.take()
+        {
+            lp.immediates.count(pending, false);
+            discard(f);
+        }
+    }
+
+    /// Lets the loop end before it has run.
+    pub fn unref(&self) -> &Self {
+        self.set_ref(false)
+    }
+
+    /// Says whether the loop goes on until it has run (true at first).
+    pub fn set_ref(&self, on: bool) -> &Self {
+        if let Some((pending, lp)) = self.parts()
+            && pending.referenced.get() != on
+        {
+            let f = pending.callback.take();
+            let waits = f.is_some();
+            pending.callback.set(f);
+            if waits {
+                lp.immediates.count(pending, false);
+                pending.referenced.set(on);
+                lp.immediates.count(pending, true);
+            } else {
+                pending.referenced.set(on);
+            }
+        }
+        self
+    }
+
+    /// Does the loop go on until it has run?
+    pub fn has_ref(&self) -> bool {
+        self.0.as_ref().is_some_and(|pending| pending.referenced.get())
+    }
+
+    fn parts(&self) -> Option<(&Rc<Pending>, Rc<Loop>)> {
+        let pending = self.0.as_ref()?;
+        Some((pending, pending.lp.upgrade()?))
+    }
+}
+
+impl std::fmt::Debug for Immediate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Immediate").field("has_ref", &self.has_ref()).finish()
+    }
+}
+
+/// Calls `f` once, in the next check phase: after the poll phase of the iteration that runs now, so that one set in an
+/// I/O callback comes before any timer; one set in the check phase waits for the next iteration.
+#[track_caller]
+pub fn set_immediate(f: impl FnOnce() + 'static) -> Immediate {
+    let Some(lp) = current() else {
+        discard(f);
+        return Immediate(None);
+    };
+    let pending = Rc::new(Pending {
+        site: Location::caller(),
+        referenced: Cell::new(true),
+        callback: Cell::new(Some(Box::new(f))),
+        lp: Rc::downgrade(&lp),
+    });
+    lp.immediates.count(&pending, true);
+    lp.immediates.queue.borrow_mut().push_back(pending.clone());
+    Immediate(Some(pending))
+}

@@ -1,0 +1,198 @@
+use super::driver::Ready;
+use super::{Loop, Time};
+use slab::Slab;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// What a source is, for the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Listener,
+    Connection,
+    #[cfg_attr(not(all(unix, feature = "signals")), expect(dead_code))]
+    Signals,
+}
+
+/// Something that the driver watches and that the loop gives turns to: a listener, a connection, the signals.
+pub(crate) trait Source: Any {
+    /// One turn, in the poll phase: something changed.
+    fn turn(self: Rc<Self>, lp: &Rc<Loop>, ready: Ready);
+    /// One turn, in the pending phase: it had put itself on the ready list.
+    fn resume(self: Rc<Self>, lp: &Rc<Loop>);
+    /// The time that was set with [`Registry::set_due`] has passed; called by a sweep, outside any turn of its own.
+    fn due(self: Rc<Self>, lp: &Rc<Loop>);
+    /// The closing phase: the place for `on_close`. Its slot is freed afterwards.
+    fn closed(self: Rc<Self>, lp: &Rc<Loop>);
+    /// The loop ends: lets go of everything that could keep others alive, without a callback.
+    fn teardown(&self);
+    fn kind(&self) -> Kind;
+    /// Bytes held for it by the library.
+    fn buffered(&self) -> usize;
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
+}
+
+/// A slot's index and generation in one number, half of its bits each: the driver's token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token(usize);
+
+const HALF: u32 = usize::BITS / 2;
+const INDEX: usize = (1 << HALF) - 1;
+
+impl Token {
+    /// A source that is not registered yet.
+    pub const NONE: Token = Token(usize::MAX - 1);
+
+    fn new(index: usize, generation: usize) -> Token {
+        Token(generation << HALF | index)
+    }
+
+    pub fn from_number(number: usize) -> Token {
+        Token(number)
+    }
+
+    pub fn number(self) -> usize {
+        self.0
+    }
+
+    fn index(self) -> usize {
+        self.0 & INDEX
+    }
+}
+
+/// Deadlines of sources are coarse: a tenth of a second is 1. 32 bits last for 13 years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Due(u32);
+
+impl Due {
+    pub const NEVER: Due = Due(u32::MAX);
+    const NANOS: u64 = 100_000_000;
+
+    /// Rounded up: a deadline is never early.
+    pub fn at(time: Time) -> Due {
+        Due(u32::try_from(time.div_ceil(Due::NANOS)).unwrap_or(u32::MAX - 1))
+    }
+
+    /// The first instant at which it has passed.
+    pub fn time(self) -> Time {
+        u64::from(self.0) * Due::NANOS
+    }
+}
+
+struct Slot {
+    /// The upper half of the token: tells a slot's tenants apart, should an old token turn up.
+    generation: u32,
+    due: Due,
+    source: Rc<dyn Source>,
+}
+
+/// The sources of a loop, in slots, and their coarse deadlines.
+///
+/// A slot is freed in the closing phase and nowhere else, so that no event of an iteration finds another tenant.
+pub(crate) struct Registry {
+    slots: RefCell<Slab<Slot>>,
+    generation: Cell<u32>,
+    /// Not later than the earliest deadline of all slots.
+    earliest: Cell<Due>,
+    /// No sweep begins before this: sweeps are at least [`SWEEP_EVERY`] apart.
+    next_sweep: Cell<Time>,
+    /// Where a sweep that was cut into slices goes on.
+    cursor: Cell<Option<usize>>,
+}
+
+/// Connections' deadlines are seconds; being this late is nothing to them, and 10,000 slots are looked through in
+/// microseconds.
+const SWEEP_EVERY: Time = 500_000_000;
+/// Slots that one iteration looks through, so that a million connections do not hold it up.
+const SLICE: usize = 16_384;
+
+impl Registry {
+    pub fn new() -> Registry {
+        Registry {
+            slots: RefCell::new(Slab::new()),
+            generation: Cell::new(0),
+            earliest: Cell::new(Due::NEVER),
+            next_sweep: Cell::new(0),
+            cursor: Cell::new(None),
+        }
+    }
+
+    pub fn insert(&self, source: Rc<dyn Source>) -> Token {
+        // The last generation is left out: with the last index it would be the waker's token.
+        let generation = (self.generation.get() + 1) % (INDEX as u32);
+        self.generation.set(generation);
+        let index = self.slots.borrow_mut().insert(Slot { generation, due: Due::NEVER, source });
+        Token::new(index, generation as usize)
+    }
+
+    pub fn get(&self, token: Token) -> Option<Rc<dyn Source>> {
+        let slots = self.slots.borrow();
+        let slot = slots.get(token.index())?;
+        (Token::new(token.index(), slot.generation as usize) == token).then(|| slot.source.clone())
+    }
+
+    /// For the closing phase only.
+    pub fn remove(&self, token: Token) -> Option<Rc<dyn Source>> {
+        self.get(token)?;
+        self.slots.borrow_mut().try_remove(token.index()).map(|slot| slot.source)
+    }
+
+    /// Asks for `Source::due` once the time has passed. It replaces the deadline set before.
+    pub fn set_due(&self, token: Token, due: Due) {
+        if let Some(slot) = self.slots.borrow_mut().get_mut(token.index()) {
+            slot.due = due;
+            if due < self.earliest.get() {
+                self.earliest.set(due);
+            }
+        }
+    }
+
+    /// When the loop has to wake up for a sweep.
+    pub fn next_sweep(&self) -> Option<Time> {
+        match self.cursor.get() {
+            Some(_) => Some(0),
+            None if self.earliest.get() == Due::NEVER => None,
+            None => Some(self.earliest.get().time().max(self.next_sweep.get())),
+        }
+    }
+
+    /// Looks through the next slice of slots, if it is time for it. The sources that are due are put into `found`;
+    /// their deadlines are taken off.
+    pub fn sweep(&self, now: Time, found: &mut Vec<Rc<dyn Source>>) {
+        if self.next_sweep().is_none_or(|at| at > now) {
+            return;
+        }
+        let from = self.cursor.get().unwrap_or_else(|| {
+            self.next_sweep.set(now + SWEEP_EVERY);
+            self.earliest.set(Due::NEVER);
+            0
+        });
+        let mut slots = self.slots.borrow_mut();
+        let end = slots.capacity();
+        let until = from + SLICE;
+        for index in from..until.min(end) {
+            let Some(slot) = slots.get_mut(index) else { continue };
+            if slot.due.time() <= now {
+                slot.due = Due::NEVER;
+                found.push(slot.source.clone());
+            } else if slot.due < self.earliest.get() {
+                self.earliest.set(slot.due);
+            }
+        }
+        self.cursor.set((until < end).then_some(until));
+    }
+
+    /// All sources that there are now, in the order of their slots.
+    pub fn snapshot(&self) -> Vec<Rc<dyn Source>> {
+        self.slots.borrow().iter().map(|(_, slot)| slot.source.clone()).collect()
+    }
+
+    pub fn take_all(&self) -> Vec<Rc<dyn Source>> {
+        self.slots.borrow_mut().drain().map(|slot| slot.source).collect()
+    }
+
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.slots.borrow().len()
+    }
+}

@@ -1,0 +1,242 @@
+//! The ways in from other threads: `Remote`, and the results of worker jobs.
+
+use super::driver::{Job, Waker};
+use super::{Loop, current};
+use crate::callback::{Site, discard};
+use slab::Slab;
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::panic::Location;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+type Posted = Box<dyn FnOnce() + Send>;
+pub(crate) type JobResult = Result<Box<dyn Any + Send>, JobError>;
+type Done = Box<dyn FnOnce(JobResult)>;
+
+/// Why a job has no result.
+#[derive(Debug)]
+pub(crate) enum JobError {
+    QueueFull,
+    Panicked(String),
+}
+
+/// What other threads reach.
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    /// Remotes that keep the loop alive.
+    referenced: AtomicUsize,
+    waker: Waker,
+}
+
+#[derive(Default)]
+struct State {
+    posted: VecDeque<(Site, Posted)>,
+    results: VecDeque<(usize, JobResult)>,
+    ended: bool,
+}
+
+impl Inbox {
+    pub fn new(waker: Waker) -> Arc<Inbox> {
+        Arc::new(Inbox { state: Mutex::default(), referenced: AtomicUsize::new(0), waker })
+    }
+
+    pub fn referenced(&self) -> usize {
+        self.referenced.load(Ordering::Acquire)
+    }
+
+    /// User code never runs under the lock, so that it cannot be poisoned by it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn end(&self) {
+        let (posted, results) = {
+            let mut state = self.lock();
+            state.ended = true;
+            (std::mem::take(&mut state.posted), std::mem::take(&mut state.results))
+        };
+        for (_, f) in posted {
+            discard(f);
+        }
+        for (_, result) in results {
+            discard(result);
+        }
+    }
+}
+
+/// The jobs that were handed to workers. What is to be done with a result stays here, with the loop: it need not be
+/// `Send`.
+#[derive(Default)]
+pub(super) struct Jobs(RefCell<Slab<(Site, Done)>>);
+
+impl Jobs {
+    pub fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    pub fn teardown(&self) {
+        let parked = self.0.take();
+        for (_, (_, done)) in parked {
+            discard(done);
+        }
+    }
+}
+
+impl Loop {
+    /// Runs `work` on a worker thread and hands its result to `done` on the loop.
+    pub(crate) fn run_job(&self, site: Site, work: impl FnOnce() -> Box<dyn Any + Send> + Send + 'static, done: Done) {
+        let id = self.jobs.0.borrow_mut().insert((site, done));
+        let inbox = self.inbox.clone();
+        let job: Job = Box::new(move || {
+            let result = crate::callback::guarded(work).map_err(|caught| {
+                let message = caught.message().to_owned();
+                caught.forget();
+                JobError::Panicked(message)
+            });
+            inbox.give(id, result);
+        });
+        if let Err(job) = self.driver.spawn(job) {
+            discard(job);
+            self.inbox.give(id, Err(JobError::QueueFull));
+        }
+    }
+
+    /// The turn of what other threads sent.
+    pub(super) fn run_inbox(&self) {
+        let (mut posted, mut results) = {
+            let mut state = self.inbox.lock();
+            (std::mem::take(&mut state.posted), std::mem::take(&mut state.results))
+        };
+        while let Some((id, result)) = results.pop_front() {
+            let parked = self.jobs.0.borrow_mut().try_remove(id);
+            if let Some((site, done)) = parked {
+                self.call(site, &"the result of a job", || done(result));
+            }
+            if self.is_halted() {
+                break;
+            }
+        }
+        while !self.is_halted()
+            && let Some((site, f)) = posted.pop_front()
+        {
+            self.call(site, &"a posted closure", f);
+        }
+        if !posted.is_empty() || !results.is_empty() {
+            let mut state = self.inbox.lock();
+            posted.append(&mut state.posted);
+            results.append(&mut state.results);
+            state.posted = posted;
+            state.results = results;
+            drop(state);
+            self.inbox.waker.wake();
+        }
+    }
+}
+
+impl Inbox {
+    fn give(&self, id: usize, result: JobResult) {
+        let mut state = self.lock();
+        if state.ended {
+            drop(state);
+            discard(result);
+            return;
+        }
+        state.results.push_back((id, result));
+        drop(state);
+        self.waker.wake();
+    }
+}
+
+/// A way into a loop from any thread: [`post`](Remote::post) hands it a closure to run. See [`remote`].
+pub struct Remote {
+    inbox: Arc<Inbox>,
+    referenced: bool,
+}
+
+/// A [`Remote`] for this thread's loop, to be given to other threads.
+///
+/// ```
+/// let remote = oneloop::remote();
+/// # let mut remote = remote; remote.set_ref(true);
+/// std::thread::spawn(move || remote.post(|| println!("on the loop's thread")));
+/// oneloop::run().unwrap();
+/// ```
+///
+/// # Panics
+/// Where this thread is ending and its loop is gone.
+pub fn remote() -> Remote {
+    match current() {
+        Some(lp) => Remote { inbox: lp.inbox.clone(), referenced: false },
+        None => panic!("oneloop::remote() was called while its thread ends: the loop is gone"),
+    }
+}
+
+impl Remote {
+    /// Has `f` called by the loop, in its poll phase. What was posted by one thread runs in order. Where the loop has
+    /// ended, `f` comes back.
+    ///
+    /// # Errors
+    /// The closure, where the loop has ended: its thread is over, or its `Sim` was dropped.
+    #[track_caller]
+    pub fn post<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), F> {
+        let mut state = self.inbox.lock();
+        if state.ended {
+            return Err(f);
+        }
+        state.posted.push_back((Location::caller(), Box::new(f)));
+        drop(state);
+        self.inbox.waker.wake();
+        Ok(())
+    }
+
+    /// Says whether the loop goes on for as long as this `Remote` is there (false at first, and for a clone).
+    pub fn set_ref(&mut self, on: bool) -> &mut Self {
+        if self.referenced != on {
+            self.referenced = on;
+            if on {
+                self.inbox.referenced.fetch_add(1, Ordering::AcqRel);
+            } else {
+                self.release();
+            }
+        }
+        self
+    }
+
+    /// Lets the loop end while this `Remote` is there.
+    pub fn unref(&mut self) -> &mut Self {
+        self.set_ref(false)
+    }
+
+    /// Does the loop go on for this `Remote`?
+    pub fn has_ref(&self) -> bool {
+        self.referenced
+    }
+
+    fn release(&self) {
+        self.inbox.referenced.fetch_sub(1, Ordering::AcqRel);
+        // The loop may be waiting for nothing else.
+        self.inbox.waker.wake();
+    }
+}
+
+impl Clone for Remote {
+    fn clone(&self) -> Remote {
+        Remote { inbox: self.inbox.clone(), referenced: false }
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        if self.referenced {
+            self.release();
+        }
+    }
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("has_ref", &self.referenced).finish()
+    }
+}

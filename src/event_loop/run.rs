@@ -1,0 +1,407 @@
+use super::call::Panics;
+use super::driver::{Driver, Event, WAKE};
+use super::metrics::Counters;
+use super::queues::{Immediates, Ticks};
+use super::registry::Registry;
+use super::remote::{Inbox, Jobs};
+use super::slow::{Slow, Turn};
+use super::timers::{DueTimer, Timers};
+use super::{Kind, Phase, Source, Time, Token};
+use crate::callback::discard;
+use std::any::{Any, TypeId};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// The loop of one thread.
+pub(crate) struct Loop {
+    pub(super) driver: Driver,
+    pub(super) registry: Registry,
+    pub(super) timers: Timers,
+    pub(super) ticks: Ticks,
+    pub(super) immediates: Immediates,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) jobs: Jobs,
+    pub(super) panics: Panics,
+    pub(super) counters: Counters,
+    pub(super) turn: Turn,
+    pub(super) slow: Slow,
+    pub(super) exact_timing: Cell<bool>,
+    /// Sources that want a turn although the driver will not tell: see [`Loop::make_ready`].
+    pub(super) ready: RefCell<VecDeque<Token>>,
+    closing: RefCell<VecDeque<Token>>,
+    /// Sources that keep the loop alive.
+    referenced: Cell<usize>,
+    signals: Cell<Token>,
+    clock: Cell<Time>,
+    running: Cell<bool>,
+    stopping: Cell<bool>,
+    /// Events of the last wait; kept for its capacity.
+    events: Cell<Vec<Event>>,
+    due_timers: Cell<VecDeque<DueTimer>>,
+    /// What the layers above keep once a loop (buffers, pools), by type.
+    locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
+}
+
+impl Loop {
+    pub(crate) fn new(driver: Driver) -> Rc<Loop> {
+        let inbox = Inbox::new(driver.waker());
+        Rc::new(Loop {
+            driver,
+            registry: Registry::new(),
+            timers: Timers::new(),
+            ticks: Ticks::default(),
+            immediates: Immediates::default(),
+            inbox,
+            jobs: Jobs::default(),
+            panics: Panics::default(),
+            counters: Counters::default(),
+            turn: Turn::new(),
+            slow: Slow::default(),
+            exact_timing: Cell::new(false),
+            ready: RefCell::default(),
+            closing: RefCell::default(),
+            referenced: Cell::new(0),
+            signals: Cell::new(Token::NONE),
+            clock: Cell::new(0),
+            running: Cell::new(false),
+            stopping: Cell::new(false),
+            events: Cell::default(),
+            due_timers: Cell::default(),
+            locals: RefCell::default(),
+        })
+    }
+
+    // ---- The iteration
+
+    pub(super) fn run(self: &Rc<Self>) -> io::Result<()> {
+        let result = self.while_running(|lp| {
+            lp.drain_ticks();
+            lp.read_clock();
+            lp.run_timers();
+            while lp.is_alive() && !lp.stopping.get() && !lp.is_halted() {
+                lp.iterate(true)?;
+            }
+            lp.stopping.set(false);
+            lp.report_slow(0);
+            Ok(())
+        });
+        self.resume_panic();
+        result
+    }
+
+    pub(super) fn run_single(self: &Rc<Self>, may_wait: bool) -> io::Result<bool> {
+        let result = self.while_running(|lp| {
+            lp.drain_ticks();
+            lp.read_clock();
+            lp.iterate(may_wait)?;
+            lp.stopping.set(false);
+            Ok(lp.is_alive())
+        });
+        self.resume_panic();
+        result
+    }
+
+    fn iterate(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
+        self.counters.iterations.set(self.counters.iterations.get() + 1);
+        log::trace!(target: "oneloop::loop", "iteration {}", self.counters.iterations.get());
+        self.run_pending();
+        self.poll(may_wait)?;
+        self.run_immediates();
+        self.run_closing();
+        self.run_timers();
+        Ok(())
+    }
+
+    fn while_running<R>(self: &Rc<Self>, f: impl FnOnce(&Rc<Self>) -> io::Result<R>) -> io::Result<R> {
+        if self.running.replace(true) {
+            return Err(io::Error::other("this thread's loop is running already: run() was called from a callback"));
+        }
+        let result = f(self);
+        self.running.set(false);
+        result
+    }
+
+    /// Phase 1. A source that makes itself ready again waits for the next iteration.
+    fn run_pending(self: &Rc<Self>) {
+        let count = self.ready.borrow().len();
+        if count > 0 {
+            log::trace!(target: "oneloop::loop", "pending: {count}");
+        }
+        for _ in 0..count {
+            let token = self.ready.borrow_mut().pop_front();
+            if let Some(source) = token.and_then(|token| self.registry.get(token)) {
+                self.begin_turn();
+                source.resume(self);
+                self.end_turn(Phase::Pending);
+            }
+            if self.is_halted() {
+                return;
+            }
+        }
+    }
+
+    /// Phase 2.
+    fn poll(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
+        let mut events = self.events.take();
+        events.clear();
+        let timeout = if may_wait { self.timeout() } else { Some(Duration::ZERO) };
+        let before = self.clock.get();
+        self.counters.iteration_ends(before);
+        let waited = self.driver.wait(timeout, &mut events);
+        self.read_clock();
+        self.counters.wait_ends(before, self.clock.get(), events.len());
+        if let Err(error) = waited {
+            self.events.set(events);
+            return Err(error);
+        }
+        if self.slow.is_waiting() {
+            self.report_slow(events.len());
+        }
+        if !events.is_empty() {
+            log::trace!(target: "oneloop::loop", "poll: {} events", events.len());
+        }
+        let mut woken = false;
+        let mut signalled = None;
+        for event in &events {
+            let token = Token::from_number(event.token);
+            if event.token == WAKE {
+                woken = true;
+            } else if token == self.signals.get() {
+                signalled = Some(*event);
+            } else {
+                self.give_turn(event);
+            }
+            if self.is_halted() {
+                break;
+            }
+        }
+        self.sweep();
+        if woken && !self.is_halted() {
+            self.driver.waker().clear();
+            self.begin_turn();
+            self.run_inbox();
+            self.end_turn(Phase::Poll);
+        }
+        if let Some(event) = signalled
+            && !self.is_halted()
+        {
+            self.give_turn(&event);
+        }
+        self.events.set(events);
+        Ok(())
+    }
+
+    /// An event may be for a source that an earlier turn has closed; then its slot still has it, and it ignores it.
+    #[inline]
+    fn give_turn(self: &Rc<Self>, event: &Event) {
+        if let Some(source) = self.registry.get(Token::from_number(event.token)) {
+            self.begin_turn();
+            source.turn(self, event.ready);
+            self.end_turn(Phase::Poll);
+        }
+    }
+
+    /// The deadlines of sources.
+    fn sweep(self: &Rc<Self>) {
+        let mut found = Vec::new();
+        self.registry.sweep(self.clock.get(), &mut found);
+        for source in found {
+            if self.is_halted() {
+                return;
+            }
+            self.begin_turn();
+            source.due(self);
+            self.end_turn(Phase::Poll);
+        }
+    }
+
+    /// Phase 4.
+    fn run_closing(self: &Rc<Self>) {
+        let count = self.closing.borrow().len();
+        for _ in 0..count {
+            let token = self.closing.borrow_mut().pop_front();
+            if let Some((token, source)) = token.and_then(|token| Some((token, self.registry.get(token)?))) {
+                self.begin_turn();
+                source.closed(self);
+                self.end_turn(Phase::Closing);
+                let freed = self.registry.remove(token);
+                discard(freed);
+            }
+            if self.is_halted() {
+                return;
+            }
+        }
+    }
+
+    /// Phase 5.
+    fn run_timers(self: &Rc<Self>) {
+        self.read_clock();
+        let now = self.clock.get();
+        if self.timers.next().is_none_or(|at| at > now) {
+            return;
+        }
+        let mut due = self.due_timers.take();
+        self.timers.take_due(now, &mut due);
+        log::trace!(target: "oneloop::loop", "timers: {}", due.len());
+        while let Some(timer) = due.pop_front() {
+            self.begin_turn();
+            if timer.run(self) {
+                self.end_turn(Phase::Timers);
+            }
+            if self.is_halted() {
+                self.timers.put_back(due.drain(..));
+            }
+        }
+        self.due_timers.set(due);
+    }
+
+    /// How long phase 2 may wait.
+    fn timeout(&self) -> Option<Duration> {
+        let busy = !self.ready.borrow().is_empty()
+            || !self.immediates.is_empty()
+            || !self.closing.borrow().is_empty()
+            || self.stopping.get()
+            || self.is_halted()
+            || !self.is_alive();
+        if busy {
+            return Some(Duration::ZERO);
+        }
+        let next = match (self.timers.next(), self.registry.next_sweep()) {
+            (Some(timer), Some(sweep)) => timer.min(sweep),
+            (timer, sweep) => timer.or(sweep)?,
+        };
+        Some(Duration::from_nanos(next.saturating_sub(self.clock.get())))
+    }
+
+    fn is_alive(&self) -> bool {
+        self.referenced.get() > 0
+            || self.timers.referenced() > 0
+            || !self.ready.borrow().is_empty()
+            || self.immediates.referenced() > 0
+            || !self.closing.borrow().is_empty()
+            || self.jobs.len() > 0
+            || self.inbox.referenced() > 0
+    }
+
+    /// Is there nothing to do until the driver's clock moves or something comes from outside?
+    pub(crate) fn is_quiet(&self) -> bool {
+        let now = self.clock.get();
+        self.ready.borrow().is_empty()
+            && self.immediates.is_empty()
+            && self.ticks.is_empty()
+            && self.closing.borrow().is_empty()
+            && self.timers.next().is_none_or(|at| at > now)
+            && self.registry.next_sweep().is_none_or(|at| at > now)
+            && self.counters.last_events.get() == 0
+    }
+
+    // ---- For sources and the layers above
+
+    pub(crate) fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    /// The cached clock.
+    #[inline]
+    pub(crate) fn now(&self) -> Time {
+        self.clock.get()
+    }
+
+    /// Wall-clock time, read now.
+    pub(crate) fn wall(&self) -> SystemTime {
+        self.driver.wall()
+    }
+
+    #[inline]
+    pub(super) fn read_clock(&self) {
+        let now = self.driver.now();
+        self.clock.set(now.as_secs() * 1_000_000_000 + u64::from(now.subsec_nanos()));
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.get()
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.set(true);
+    }
+
+    /// Takes a source in. It keeps the loop alive until [`Loop::release`] or its end.
+    pub(crate) fn insert(&self, source: Rc<dyn Source>) -> Token {
+        let is_signals = source.kind() == Kind::Signals;
+        let token = self.registry.insert(source);
+        if is_signals {
+            self.signals.set(token);
+        }
+        token
+    }
+
+    /// Counts a source that keeps the loop alive.
+    pub(crate) fn hold(&self) {
+        self.referenced.set(self.referenced.get() + 1);
+    }
+
+    /// Counts one that no longer does.
+    pub(crate) fn release(&self) {
+        self.referenced.set(self.referenced.get().saturating_sub(1));
+    }
+
+    pub(crate) fn set_due(&self, token: Token, due: super::Due) {
+        self.registry.set_due(token, due);
+    }
+
+    /// Gives a source a turn in the next pending phase. It keeps a flag, so that it is there once at most.
+    pub(crate) fn make_ready(&self, token: Token) {
+        self.ready.borrow_mut().push_back(token);
+    }
+
+    /// Gives a source, which has closed itself, its turn in the closing phase, its last.
+    pub(crate) fn make_closing(&self, token: Token) {
+        self.closing.borrow_mut().push_back(token);
+    }
+
+    /// Takes back a source whose start failed, before any callback knew of it.
+    pub(crate) fn remove(&self, token: Token) {
+        let removed = self.registry.remove(token);
+        drop(removed);
+    }
+
+    pub(crate) fn sources(&self) -> Vec<Rc<dyn Source>> {
+        self.registry.snapshot()
+    }
+
+    /// The one `T` of this loop, made by `make` when it is first asked for.
+    pub(crate) fn local<T: Any>(self: &Rc<Self>, make: impl FnOnce(&Rc<Self>) -> Rc<T>) -> Rc<T> {
+        let found =
+            self.locals.borrow().iter().find(|(id, _)| *id == TypeId::of::<T>()).map(|(_, local)| local.clone());
+        if let Some(local) = found.and_then(|local| local.downcast::<T>().ok()) {
+            return local;
+        }
+        let made = make(self);
+        self.locals.borrow_mut().push((TypeId::of::<T>(), made.clone()));
+        made
+    }
+
+    /// Ends the loop: no callback is made any more; what was to be called is dropped. Handles find themselves closed.
+    pub(super) fn teardown(&self) {
+        self.inbox.end();
+        for source in self.registry.take_all() {
+            source.teardown();
+            discard(source);
+        }
+        self.ready.take();
+        self.closing.take();
+        self.timers.teardown();
+        self.immediates.teardown();
+        self.ticks.teardown();
+        self.jobs.teardown();
+        self.panics.teardown();
+        self.slow.teardown();
+        let locals = self.locals.take();
+        discard(locals);
+    }
+}

@@ -1,0 +1,233 @@
+//! The slow-callback report.
+
+use super::{Loop, Time, current};
+use crate::callback::{Site, discard};
+use std::cell::{Cell, RefCell};
+use std::fmt::Display;
+use std::panic::Location;
+use std::time::Duration;
+
+/// The phases of an iteration. See the [module's docs](super).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// 1: the ready list.
+    Pending,
+    /// 2: turns of sources that the wait returned.
+    Poll,
+    /// 3: immediates.
+    Check,
+    /// 4: `on_close`.
+    Closing,
+    /// 5: timers.
+    Timers,
+}
+
+impl Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Phase::Pending => "pending",
+            Phase::Poll => "poll",
+            Phase::Check => "check",
+            Phase::Closing => "closing",
+            Phase::Timers => "timers",
+        })
+    }
+}
+
+/// A turn that held the loop for longer than the threshold.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SlowTurn {
+    /// The phase that it was a part of.
+    pub phase: Phase,
+    /// The callbacks made in it, ticks not counted.
+    pub callbacks: u32,
+    /// Where the last of them was registered.
+    pub registered: Site,
+    /// What the last of them was called for: for an HTTP request its method and target. Empty where unknown.
+    pub label: String,
+    /// How long the turn took.
+    pub took: Duration,
+    /// The slowest callback of the turn, where [`set_exact_timing`] is on.
+    pub slowest: Option<SlowCallback>,
+    /// How many sources the next wait found ready: those that may have had to wait.
+    pub waiting: usize,
+    /// They waited at most so long: the time between the wait before the turn and the one after it.
+    pub waited_at_most: Duration,
+}
+
+/// One callback, timed exactly.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SlowCallback {
+    /// How long it took, without the ticks that it left.
+    pub took: Duration,
+    /// Where it was registered.
+    pub registered: Site,
+    /// What it was called for.
+    pub what: String,
+}
+
+/// Node's community calls 50 ms a blocked loop; so do we until told otherwise.
+const THRESHOLD: Time = 50_000_000;
+
+/// What is known of the turn that runs now.
+pub(super) struct Turn {
+    pub callbacks: Cell<u32>,
+    pub ticks: Cell<u64>,
+    pub site: Cell<Site>,
+    /// Kept for its capacity: a request copies its method and target here.
+    label: RefCell<String>,
+    slowest: RefCell<Option<SlowCallback>>,
+    began: Cell<Time>,
+}
+
+impl Turn {
+    pub fn new() -> Turn {
+        Turn {
+            callbacks: Cell::new(0),
+            ticks: Cell::new(0),
+            site: Cell::new(Location::caller()),
+            label: RefCell::default(),
+            slowest: RefCell::default(),
+            began: Cell::new(0),
+        }
+    }
+}
+
+type OnSlow = Box<dyn FnMut(&SlowTurn)>;
+
+pub(super) struct Slow {
+    threshold: Cell<Time>,
+    listener: RefCell<Option<(Site, OnSlow)>>,
+    /// Slow turns of this iteration, each with the end of the wait before it; told after the next wait, which knows
+    /// who waited.
+    waiting: RefCell<Vec<(Time, SlowTurn)>>,
+}
+
+impl Default for Slow {
+    fn default() -> Slow {
+        Slow { threshold: Cell::new(THRESHOLD), listener: RefCell::default(), waiting: RefCell::default() }
+    }
+}
+
+impl Slow {
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.borrow().is_empty()
+    }
+
+    pub fn teardown(&self) {
+        let listener = self.listener.take();
+        discard(listener);
+    }
+}
+
+impl Loop {
+    #[inline]
+    pub(super) fn begin_turn(&self) {
+        self.turn.callbacks.set(0);
+        self.turn.label.borrow_mut().clear();
+        self.turn.began.set(self.now());
+    }
+
+    /// One clock read a turn: it ends this turn and begins the next.
+    #[inline]
+    pub(super) fn end_turn(&self, phase: Phase) {
+        self.read_clock();
+        let took = self.now().saturating_sub(self.turn.began.get());
+        if took > self.slow.threshold.get() && self.turn.callbacks.get() > 0 {
+            self.note_slow(phase, took);
+        }
+    }
+
+    /// Says what the callbacks of this turn are called for, should it turn out slow.
+    #[inline]
+    pub(crate) fn label_turn(&self, method: &str, target: &str) {
+        let mut label = self.turn.label.borrow_mut();
+        label.clear();
+        label.push_str(method);
+        label.push(' ');
+        label.push_str(target.get(..LABEL).unwrap_or(target));
+    }
+
+    #[cold]
+    fn note_slow(&self, phase: Phase, took: Time) {
+        let slow = SlowTurn {
+            phase,
+            callbacks: self.turn.callbacks.get(),
+            registered: self.turn.site.get(),
+            label: std::mem::take(&mut *self.turn.label.borrow_mut()),
+            took: Duration::from_nanos(took),
+            slowest: self.turn.slowest.take(),
+            waiting: 0,
+            waited_at_most: Duration::ZERO,
+        };
+        self.slow.waiting.borrow_mut().push((self.counters.polled.get(), slow));
+    }
+
+    #[cold]
+    pub(super) fn report_slow(&self, events: usize) {
+        let waiting = self.slow.waiting.take();
+        for (polled, mut slow) in waiting {
+            slow.waiting = events;
+            slow.waited_at_most = Duration::from_nanos(self.now().saturating_sub(polled));
+            log::warn!(
+                target: "oneloop::loop",
+                "{} held the loop for {:?} ({} phase, {} callbacks, the last registered at {}); the next poll found {} \
+                 sources ready; they waited at most {:?}",
+                if slow.label.is_empty() { "a turn" } else { &slow.label },
+                slow.took, slow.phase, slow.callbacks, slow.registered, slow.waiting, slow.waited_at_most,
+            );
+            let listener = self.slow.listener.take();
+            if let Some((site, mut f)) = listener {
+                self.call(site, &"the on_slow listener", || f(&slow));
+                if self.slow.listener.borrow().is_none() {
+                    *self.slow.listener.borrow_mut() = Some((site, f));
+                } else {
+                    discard(f);
+                }
+            }
+        }
+    }
+
+    /// Times one callback by itself.
+    #[cold]
+    pub(super) fn timed<R>(&self, site: Site, what: &dyn Display, f: impl FnOnce() -> R) -> R {
+        let began = self.driver.now();
+        let result = f();
+        let took = self.driver.now().saturating_sub(began);
+        let slowest = self.turn.slowest.borrow().as_ref().map_or(Duration::ZERO, |slowest| slowest.took);
+        if self.turn.callbacks.get() <= 1 || took > slowest {
+            let slowest = SlowCallback { took, registered: site, what: what.to_string() };
+            *self.turn.slowest.borrow_mut() = Some(slowest);
+        }
+        result
+    }
+}
+
+/// Bytes of a target that a label keeps.
+const LABEL: usize = 200;
+
+/// Sets how long a turn may take before it is reported: 50 ms at first. [`Duration::MAX`] turns the report off.
+pub fn set_slow_threshold(threshold: Duration) {
+    if let Some(lp) = current() {
+        lp.slow.threshold.set(u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX));
+    }
+}
+
+/// Calls `f` once for each turn that took longer than the threshold, after the wait that follows it (poll phase). The log
+/// has it as well (`warn`, target `oneloop::loop`). There is one such listener a loop; a new one replaces it.
+#[track_caller]
+pub fn on_slow(f: impl FnMut(&SlowTurn) + 'static) {
+    if let Some(lp) = current() {
+        let old = lp.slow.listener.replace(Some((Location::caller(), Box::new(f))));
+        discard(old);
+    }
+}
+
+/// Times every callback by itself (two clock reads each), so that a report names the slowest. Off at first.
+pub fn set_exact_timing(on: bool) {
+    if let Some(lp) = current() {
+        lp.exact_timing.set(on);
+    }
+}
