@@ -99,7 +99,7 @@ fn table(text: &mut String, case: &Case, rows: &[&Row]) {
             percent(row.spread(|s| s.rate)),
             percent(row.median(|s| s.server_share)),
             percent(row.median(|s| s.generator_share)),
-            percent(row.median(|s| s.other_share)),
+            percent(row.median(|s| s.other_share).max(0.0)),
             shown(100.0 * row.median(|s| s.steal), 1),
             row.samples.iter().map(|s| s.errors).sum::<f64>(),
             row.samples.len(),
