@@ -129,7 +129,8 @@ fn timers(criterion: &mut Criterion) {
         timer.clear();
     });
     group.bench_function("arm among 10,000 others, then clear", |bencher| {
-        let others: Vec<_> = (1..=10_000).map(|n| oneloop::set_timeout(far + Duration::from_micros(n), || {})).collect();
+        let others: Vec<_> =
+            (1..=10_000).map(|n| oneloop::set_timeout(far + Duration::from_micros(n), || {})).collect();
         bencher.iter(|| (0..FLOCK).for_each(|_| oneloop::set_timeout(far, || {}).clear()));
         others.iter().for_each(oneloop::Timeout::clear);
     });

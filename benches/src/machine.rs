@@ -68,15 +68,16 @@ pub fn resident_bytes(pid: u32) -> Option<u64> {
     Some(line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }
 
-/// The times of one CPU (or of all, `None`) in seconds since boot: (busy, stolen by the hypervisor).
+/// The times of one CPU (or of all, `None`) in seconds since boot: (busy with processes, stolen by the hypervisor).
+/// Interrupts are neither: kernels differ in whose time they are.
 pub fn cpu_use(cpu: Option<usize>) -> Option<(f64, f64)> {
     let name = cpu.map_or("cpu".to_string(), |n| format!("cpu{n}"));
     let text = fs::read_to_string("/proc/stat").ok()?;
     let line = text.lines().find(|line| line.split(' ').next() == Some(&name))?;
     let n: Vec<f64> = line.split_ascii_whitespace().skip(1).filter_map(|w| w.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal, see proc_stat(5).
-    let (&[user, nice, system, _idle, _iowait, irq, softirq, steal], _) = n.split_first_chunk::<8>()?;
-    Some(((user + nice + system + irq + softirq) * tick(), steal * tick()))
+    let (&[user, nice, system, _idle, _iowait, _irq, _softirq, steal], _) = n.split_first_chunk::<8>()?;
+    Some(((user + nice + system) * tick(), steal * tick()))
 }
 
 /// The CPUs this process may run on, by number; where the system does not say, those it counts.

@@ -2,7 +2,7 @@
 //!
 //! A process of its own, the *holder*, opens them; each asks once, gets its answer and stays open.
 
-use crate::load::Rig;
+use crate::load::{self, Rig};
 use crate::measure::{self, Sample};
 use crate::report::{self, median, shown};
 use oneloop_benches::child::{self, Launch, Server};
@@ -139,7 +139,7 @@ fn measure(rig: &Rig, name: &str, connections: usize, active: &Case, idle_first:
         let files = connections as u64 + OTHER_FILES;
         rig.start(name, |launch| if cfg!(unix) { launch.open_files(files) } else { launch })
     };
-    let alone = || measure::window(rig, &start()?, active);
+    let alone = || load::undisturbed(rig, name, || measure::window(rig, &start()?, active));
     let beside = || {
         let server = start()?;
         for _ in 0..SETTLING {
@@ -148,7 +148,7 @@ fn measure(rig: &Rig, name: &str, connections: usize, active: &Case, idle_first:
         let before = rested(&server);
         let mut holder = Holder::start(server.port, connections)?;
         let bytes = (rested(&server) - before) / connections as f64;
-        let sample = measure::window(rig, &server, active)?;
+        let sample = load::undisturbed(rig, name, || measure::window(rig, &server, active))?;
         io::Result::Ok((bytes, connections - holder.open()?, sample))
     };
     let ((bytes, closed, beside), alone) = if idle_first {

@@ -13,7 +13,7 @@ use serde_json::json;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A disturbed round is measured again at most so often; then the figures stand, with the steal beside them.
+/// A disturbed round is measured again at most so often; then the figures stand, with what disturbed it beside them.
 const MOST_AGAIN: usize = 2;
 
 /// All that a measurement needs.
@@ -131,7 +131,7 @@ pub fn compare(rig: &Rig) -> io::Result<bool> {
     for round in 0..rig.options.rounds {
         for case in &rig.options.cases {
             for server in rig.order(round) {
-                match undisturbed(rig, case, server) {
+                match undisturbed(rig, server, || measure::window(rig, &rig.start(server, |launch| launch)?, case)) {
                     Err(error) => {
                         eprintln!("round {} {:8} {server:13} FAILED: {error}", round + 1, case.name);
                         whole = false;
@@ -164,19 +164,21 @@ pub fn compare(rig: &Rig) -> io::Result<bool> {
     Ok(whole)
 }
 
-/// Measures one case on a fresh server, and again while the hypervisor disturbed it.
-fn undisturbed(rig: &Rig, case: &Case, name: &str) -> io::Result<Sample> {
+/// Measures a window, and again while the hypervisor or other processes disturbed it.
+pub fn undisturbed(rig: &Rig, name: &str, mut window: impl FnMut() -> io::Result<Sample>) -> io::Result<Sample> {
     let mut again = 0;
     loop {
-        let server = rig.start(name, |launch| launch)?;
-        let sample = measure::window(rig, &server, case)?;
-        server.stop();
+        let sample = window()?;
         // An unknown share (NaN) is no reason.
-        let disturbed = sample.steal > rig.options.max_steal;
+        let disturbed = sample.steal > rig.options.max_steal || sample.other_share > rig.options.max_others;
         if !disturbed || again == MOST_AGAIN {
             return Ok(sample);
         }
         again += 1;
-        eprintln!("{name}: {:.0} % of the CPUs were taken away, measuring again", 100.0 * sample.steal);
+        eprintln!(
+            "{name}: disturbed (the hypervisor took {:.0} %, others {:.0} % of the server's CPU), measuring again",
+            100.0 * sample.steal,
+            100.0 * sample.other_share
+        );
     }
 }

@@ -23,7 +23,7 @@ pub struct Sample {
     /// Shares of one CPU.
     pub server_share: f64,
     pub generator_share: f64,
-    /// The share of the server's CPU that others used, interrupts included.
+    /// The share of the server's CPU that other processes used. Ticks make it rough: it can even be a little below zero.
     pub other_share: f64,
     /// The share of all CPUs that the hypervisor took away.
     pub steal: f64,

@@ -17,6 +17,7 @@ Compares HTTP servers on this machine, over loopback.
   --cases A,B          cases: ka64, ka256, pipe16, browser (all)
   --generator wrk|own  load generator (wrk where it is installed, else our own)
   --max-steal PERCENT  a round in which the hypervisor took more of the CPUs is measured again (5)
+  --max-others PERCENT a round in which other processes used more of the server's CPU is measured again (10)
   --server-cpu N, --generator-cpu N
                        where they are pinned (the first and the last CPU that this process may use)
   --realtime           both at real-time priority, for a machine with other work (needs chrt and the right to use it)
@@ -56,6 +57,8 @@ pub struct Options {
     pub generator: Option<Generator>,
     /// A share, not percent.
     pub max_steal: f64,
+    /// A share, not percent.
+    pub max_others: f64,
     pub server_cpu: Option<usize>,
     pub generator_cpu: Option<usize>,
     pub realtime: bool,
@@ -75,6 +78,7 @@ impl Options {
             cases: CASES.to_vec(),
             generator: None,
             max_steal: 0.05,
+            max_others: 0.10,
             server_cpu: None,
             generator_cpu: None,
             realtime: false,
@@ -116,6 +120,7 @@ impl Options {
                     })
                 }
                 "--max-steal" => options.max_steal = number::<f64>(name, &value()?)? / 100.0,
+                "--max-others" => options.max_others = number::<f64>(name, &value()?)? / 100.0,
                 "--server-cpu" => options.server_cpu = Some(number(name, &value()?)?),
                 "--generator-cpu" => options.generator_cpu = Some(number(name, &value()?)?),
                 "--realtime" => options.realtime = true,

@@ -26,7 +26,7 @@ const SHRUNK: f64 = 0.03;
 const MEASURED: [&str; 3] = ["ka64", "pipe16", "browser"];
 
 const HELP: &str = "\
-cargo run -p oneloop-benches --bin instructions            compare with benches/instructions.txt
+cargo run -p oneloop-benches --bin instructions               compare with benches/instructions.txt
 cargo run -p oneloop-benches --bin instructions -- --record   measure and write it anew
 ";
 
@@ -68,19 +68,18 @@ fn guard(record: bool) -> io::Result<ExitCode> {
         counted.iter().for_each(|(name, count)| println!("  {name:8} {count:8.0}"));
         return Ok(ExitCode::SUCCESS);
     }
-    let text = std::fs::read_to_string(file()).map_err(|error| {
-        io::Error::other(format!("{}: {error}\nrecord it with:\n{HELP}", file().display()))
-    })?;
+    let text = std::fs::read_to_string(file())
+        .map_err(|error| io::Error::other(format!("{}: {error}\nrecord it with:\n{HELP}", file().display())))?;
     Ok(compare(&counted, &text))
 }
 
 /// Prints each figure beside its record; fails where one has grown too much or has no record.
 fn compare(counted: &[(&str, f64)], text: &str) -> ExitCode {
-    let mut grown = false;
+    let (mut grown, mut unknown) = (false, false);
     for (name, count) in counted {
         let Some(before) = recorded(text, name) else {
             println!("{name:8} {count:8.0} instructions per request; NOT RECORDED");
-            grown = true;
+            unknown = true;
             continue;
         };
         let change = count / before - 1.0;
@@ -90,21 +89,26 @@ fn compare(counted: &[(&str, f64)], text: &str) -> ExitCode {
             _ => "ok",
         };
         grown |= change > GROWTH;
-        println!("{name:8} {count:8.0} instructions per request; recorded {before:8.0}: {:+.1} %: {verdict}", 100.0 * change);
+        println!(
+            "{name:8} {count:8.0} instructions per request; recorded {before:8.0}: {:+.1} %: {verdict}",
+            100.0 * change
+        );
     }
-    if !grown {
+    if !grown && !unknown {
         return ExitCode::SUCCESS;
     }
-    println!(
-        "\nhello needs over {:.0} % more instructions per request than {} says.\n\
-         Look where they went (callgrind_annotate, or perf diff against the commit before). If the growth is worth what\n\
-         it buys, or if it comes from another compiler ({} was recorded, {} is here), record it and say so in the commit:\n\
-         \n    cargo run -p oneloop-benches --bin instructions -- --record",
-        100.0 * GROWTH,
-        file().display(),
-        text.lines().find_map(|line| line.strip_prefix("# compiler: ")).unwrap_or("an unknown one"),
-        compiler(),
-    );
+    if grown {
+        println!(
+            "\nhello needs over {:.0} % more instructions per request than {} says.\n\
+             Look where they went (callgrind_annotate, or perf diff against the commit before). If the growth is worth\n\
+             what it buys, or another compiler brought it ({} was recorded, {} is here), record it and say so in the commit.",
+            100.0 * GROWTH,
+            file().display(),
+            text.lines().find_map(|line| line.strip_prefix("# compiler: ")).unwrap_or("an unknown one"),
+            compiler(),
+        );
+    }
+    print!("\n{HELP}");
     ExitCode::FAILURE
 }
 
@@ -139,7 +143,8 @@ fn under_callgrind(hello: &Path, case: &Case, requests: usize, out: &Path) -> io
     drop(client);
     // SIGTERM by the warden; callgrind writes what it counted.
     server.stop();
-    let text = std::fs::read_to_string(out).map_err(|error| io::Error::other(format!("callgrind wrote nothing: {error}")))?;
+    let text =
+        std::fs::read_to_string(out).map_err(|error| io::Error::other(format!("callgrind wrote nothing: {error}")))?;
     let total = text.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
     let total = total.and_then(|number| number.trim().parse().ok());
     total.ok_or_else(|| io::Error::other("callgrind's file has no total"))
