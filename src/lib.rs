@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 mod callback;
 pub mod event_loop;
+pub mod net;
 pub mod proto;
+pub mod sim;
 
 pub use event_loop::{
     Immediate, Remote, Timeout, next_tick, now, remote, run, run_nowait, run_once, set_immediate, set_interval,

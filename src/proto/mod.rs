@@ -1,2 +1,12 @@
-//! Sans-I/O codecs.
+//! Sans-I/O codecs: bytes in, events out.
+//!
+//! This layer owns the rules of the wire and nothing else. It imports nothing of ours, no sockets, no clock, no
+//! shared ownership, and it calls nobody back, so that every rule can be tested with a byte string.
+//!
+//! | module | what it speaks |
+//! |---|---|
+//! | [`h1`] | HTTP/1.1 and HTTP/1.0 as an origin server (RFC 9110, RFC 9112) |
+//!
+//! The modules are public for those who build their own servers and tests on them, and stand outside semantic
+//! versioning until 1.0.
 pub mod h1;

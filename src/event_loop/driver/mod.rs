@@ -22,7 +22,7 @@ mod fd_limit;
 mod io;
 mod os;
 mod pool;
-mod world;
+pub(crate) mod world;
 
 pub use address::Address;
 pub(crate) use fd_limit::fd_limit;
@@ -37,6 +37,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
+
+/// Looks up the addresses of a host, with a port. It may block.
+pub(crate) type Resolver = Box<dyn FnOnce(&str, u16) -> Result<Vec<SocketAddr>> + Send>;
 
 /// The token of the waker; no source has it.
 pub(crate) const WAKE: usize = usize::MAX;
@@ -169,7 +172,7 @@ impl Driver {
     }
 
     /// What looks a host name up: a job for a worker, since the operating system's resolver blocks.
-    pub fn resolver(&self) -> Box<dyn FnOnce(&str, u16) -> Result<Vec<SocketAddr>> + Send> {
+    pub fn resolver(&self) -> Resolver {
         either!(self, d => d.resolver())
     }
 

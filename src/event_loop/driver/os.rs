@@ -1,5 +1,5 @@
 use super::pool::{Job, Pool};
-use super::{Address, Bind, Event, Io, ListenHow, Listener, Ready, WAKE, Waker, WakerKind};
+use super::{Address, Bind, Event, Io, ListenHow, Listener, Ready, Resolver, WAKE, Waker, WakerKind};
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::cell::{Cell, RefCell};
@@ -165,7 +165,7 @@ impl Os {
         self.pool.configure(threads, queue);
     }
 
-    pub fn resolver(&self) -> Box<dyn FnOnce(&str, u16) -> io::Result<Vec<SocketAddr>> + Send> {
+    pub fn resolver(&self) -> Resolver {
         Box::new(|host, port| (host, port).to_socket_addrs().map(Iterator::collect))
     }
 

@@ -1,1 +1,37 @@
-//! HTTP/1.1.
+//! HTTP/1.1 and HTTP/1.0 as an origin server speaks them (RFC 9110, RFC 9112): bytes in, events out.
+mod body;
+mod chunk;
+mod encode;
+mod fault;
+mod field_error;
+mod fields;
+mod framing;
+mod head;
+mod host;
+mod octet;
+mod parse;
+mod persistence;
+mod plan;
+mod response;
+mod scan;
+mod status;
+mod target;
+mod trailer;
+mod version;
+
+pub use body::{BodyDecoder, BodyEvent, BodyLimits, Step};
+pub use chunk::{CHUNK_END, chunk, chunk_start, last_chunk};
+pub use encode::{Encoding, encode_informational};
+pub use fault::Fault;
+pub use field_error::FieldError;
+pub use fields::Fields;
+pub use framing::Framing;
+pub use head::RequestHead;
+pub use parse::{HeadLimits, HeadParser, MAX_FIELDS, Parsed};
+pub use persistence::{ConnectionField, Wish, connection_field, persistent};
+pub use plan::{BodyPlan, RequestInfo, ResponseFraming, response_framing};
+pub use response::ResponseHead;
+pub use status::reason;
+pub use target::TargetForm;
+pub use trailer::is_allowed as is_allowed_trailer;
+pub use version::Version;

@@ -1,0 +1,339 @@
+use super::connection::{Endpoint, Owner, Stream};
+use super::readiness::{Audience, Source, Watch};
+use super::{Address, Bind, Io, ListenHow, Ready, Script, World, foreign};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, VecDeque};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+/// Where the ports for "any" and for who connects begin (RFC 6335, section 6).
+const FIRST_DYNAMIC_PORT: u16 = 49_152;
+/// How long a connection waits to try again where the backlog is full; twice as long each further time.
+const RETRY: Duration = Duration::from_secs(1);
+/// As often as Linux tries, which is about two minutes.
+const RETRIES: u32 = 6;
+
+/// "Too many open files" of the process and of the system, the same numbers on all Unix systems.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
+/// Who has no file descriptor left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FdLimit {
+    /// This process may open so many (EMFILE). Its spare one helps.
+    Process(usize),
+    /// The whole system is out (ENFILE) when this process has so many. Others take what the spare one frees.
+    System(usize),
+}
+
+/// A bound, listening socket. Dropping it closes it and resets who waits in its backlog.
+pub(crate) struct Listener {
+    world: World,
+    bound: Rc<Bound>,
+    owner: Owner,
+}
+
+pub(super) struct Bound {
+    pub watch: RefCell<Watch>,
+    address: Address,
+    ipv6_only: bool,
+    reuse_port: bool,
+    backlog: usize,
+    waiting: RefCell<VecDeque<Endpoint>>,
+}
+
+/// The ports of the world, and the file descriptors of the program.
+pub(super) struct Ports {
+    bound: RefCell<Vec<Weak<Bound>>>,
+    black_holes: RefCell<BTreeSet<SocketAddr>>,
+    next_dynamic: Cell<u16>,
+    /// Which of several listeners of one port (`reuse_port`) is next.
+    turn: Cell<usize>,
+    fds: Cell<usize>,
+    limit: Cell<Option<FdLimit>>,
+    aborts: Cell<usize>,
+}
+
+impl Ports {
+    pub fn new() -> Ports {
+        Ports {
+            bound: RefCell::default(),
+            black_holes: RefCell::default(),
+            next_dynamic: Cell::new(FIRST_DYNAMIC_PORT),
+            turn: Cell::new(0),
+            fds: Cell::new(0),
+            limit: Cell::new(None),
+            aborts: Cell::new(0),
+        }
+    }
+
+    pub fn open_fd(&self) {
+        self.fds.set(self.fds.get() + 1);
+    }
+
+    pub fn close_fd(&self) {
+        self.fds.set(self.fds.get() - 1);
+    }
+
+    fn check_fds(&self) -> io::Result<()> {
+        match self.limit.get() {
+            Some(FdLimit::Process(limit)) if self.fds.get() >= limit => Err(io::Error::from_raw_os_error(EMFILE)),
+            Some(FdLimit::System(limit)) if self.fds.get() >= limit => Err(io::Error::from_raw_os_error(ENFILE)),
+            _ => Ok(()),
+        }
+    }
+
+    fn dynamic(&self) -> u16 {
+        let port = self.next_dynamic.get();
+        self.next_dynamic.set(port.checked_add(1).unwrap_or(FIRST_DYNAMIC_PORT));
+        port
+    }
+
+    fn listeners(&self) -> Vec<Rc<Bound>> {
+        self.bound.borrow().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Who listens at an address: of the most precise binding, in turn where there are several.
+    fn find(&self, to: &Address) -> Option<Rc<Bound>> {
+        let listeners = self.listeners();
+        let exact: Vec<_> = listeners.iter().filter(|bound| bound.address == *to).collect();
+        let wild: Vec<_> = listeners.iter().filter(|bound| bound.accepts_all_of(to)).collect();
+        let found = if exact.is_empty() { wild } else { exact };
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(usize::from(found.len() > 1)));
+        found.get(turn.checked_rem(found.len())?).map(|bound| Rc::clone(bound))
+    }
+
+    fn free(&self, address: IpAddr) -> u16 {
+        // Ends: there are fewer listeners than ports, or memory would have run out long ago.
+        loop {
+            let port = self.dynamic();
+            let wanted = Address::Ip(SocketAddr::new(address, port));
+            if !self.listeners().iter().any(|bound| bound.collides(&wanted)) {
+                return port;
+            }
+        }
+    }
+}
+
+impl Bound {
+    pub fn ready(&self) -> Ready {
+        Ready::READ.when(!self.waiting.borrow().is_empty())
+    }
+
+    /// Whether it is bound to all addresses of a family that this one belongs to.
+    fn accepts_all_of(&self, to: &Address) -> bool {
+        match (&self.address, to) {
+            (Address::Ip(own), Address::Ip(to)) if own.ip().is_unspecified() && own.port() == to.port() => {
+                own.is_ipv4() == to.is_ipv4() || own.is_ipv6() && !self.ipv6_only
+            }
+            _ => false,
+        }
+    }
+
+    fn collides(&self, wanted: &Address) -> bool {
+        match (&self.address, wanted) {
+            (Address::Ip(own), Address::Ip(other)) => {
+                let same_family = own.is_ipv4() == other.is_ipv4();
+                let either_is_wild = own.ip().is_unspecified() || other.ip().is_unspecified();
+                own.port() == other.port() && (own.ip() == other.ip() || same_family && either_is_wild)
+            }
+            (own, wanted) => own == wanted,
+        }
+    }
+}
+
+impl World {
+    pub fn listen(&self, bind: &Bind, how: &ListenHow) -> io::Result<super::super::Listener> {
+        self.0.ports.check_fds()?;
+        let address = match bind {
+            Bind::Any { port } => Address::Ip(SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port))),
+            Bind::Ip(address) => Address::Ip(*address),
+            Bind::Unix(path) => Address::Unix(Some(path.clone())),
+        };
+        let listener = self.bind(address, how, Owner::Program)?;
+        self.0.ports.open_fd();
+        Ok(super::super::Listener::Sim(listener))
+    }
+
+    /// A listener of the harness: `script` runs when a connection waits.
+    pub fn listen_scripted(&self, address: Address, how: &ListenHow, script: Script) -> io::Result<Listener> {
+        let listener = self.bind(address, how, Owner::Script)?;
+        Source::Bound(listener.bound.clone()).tell(self, Audience::Script(script));
+        Ok(listener)
+    }
+
+    fn bind(&self, address: Address, how: &ListenHow, owner: Owner) -> io::Result<Listener> {
+        let ports = &self.0.ports;
+        let address = match address {
+            Address::Ip(ip) if ip.port() == 0 => Address::Ip(SocketAddr::new(ip.ip(), ports.free(ip.ip()))),
+            address => address,
+        };
+        let in_use = |bound: &Rc<Bound>| bound.collides(&address) && !(bound.reuse_port && how.reuse_port);
+        if ports.listeners().iter().any(in_use) {
+            return Err(ErrorKind::AddrInUse.into());
+        }
+        let bound = Rc::new(Bound {
+            watch: RefCell::default(),
+            address,
+            ipv6_only: how.ipv6_only,
+            reuse_port: how.reuse_port,
+            backlog: usize::try_from(how.backlog).unwrap_or(0),
+            waiting: RefCell::default(),
+        });
+        ports.bound.borrow_mut().push(Rc::downgrade(&bound));
+        Ok(Listener { world: self.clone(), bound, owner })
+    }
+
+    pub fn register_listener(&self, listener: &mut super::super::Listener, token: usize) -> io::Result<()> {
+        let super::super::Listener::Sim(listener) = listener else { return Err(foreign()) };
+        Source::Bound(listener.bound.clone()).tell(self, Audience::Loop(token));
+        Ok(())
+    }
+
+    pub fn register(&self, io: &mut Io, token: usize) -> io::Result<()> {
+        let Io::Sim(stream) = io else { return Err(foreign()) };
+        stream.tell_loop(self, token);
+        Ok(())
+    }
+
+    pub fn connect(&self, to: &Address) -> io::Result<Io> {
+        self.0.ports.check_fds()?;
+        let end = self.dial(None, to);
+        Ok(Io::Sim(Stream::new(self, end, Owner::Program)))
+    }
+
+    /// A connection of the harness to the program.
+    pub fn connect_scripted(&self, from: Option<SocketAddr>, to: &Address) -> Stream {
+        let end = self.dial(from, to);
+        Stream::new(self, end, Owner::Script)
+    }
+
+    fn dial(&self, from: Option<SocketAddr>, to: &Address) -> Endpoint {
+        let to = match to {
+            Address::Ip(to) => Address::Ip(SocketAddr::new(dialled(to.ip()), to.port())),
+            Address::Unix(path) => Address::Unix(path.clone()),
+        };
+        let from = match (&to, from) {
+            (Address::Unix(_), _) => Address::Unix(None),
+            (Address::Ip(_), Some(from)) if from.port() != 0 => Address::Ip(from),
+            (Address::Ip(to), from) => {
+                let loopback = if to.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+                let ip = from.map_or(loopback, |from| from.ip());
+                Address::Ip(SocketAddr::new(ip, self.0.ports.dynamic()))
+            }
+        };
+        let end = Endpoint::connecting(from, to);
+        let first = end.clone();
+        let delay = self.0.network.borrow().delay(&self.0.random);
+        self.at(self.now().saturating_add(delay), move |world| world.request(first, 0));
+        end
+    }
+
+    /// A connection request arrives at the address that it is for.
+    fn request(&self, from: Endpoint, tries: u32) {
+        if from.is_released() {
+            return;
+        }
+        let to = from.other();
+        let address = to.address();
+        let lost = matches!(&address, Address::Ip(ip) if self.0.ports.black_holes.borrow().contains(ip));
+        let bound = self.0.ports.find(&address);
+        let full = bound.as_ref().is_some_and(|bound| bound.waiting.borrow().len() >= bound.backlog.max(1));
+        if lost || full {
+            let wait = RETRY * 2u32.pow(tries);
+            self.at(self.now() + wait, move |world| {
+                if tries < RETRIES { world.request(from, tries + 1) } else { from.fail(world, ErrorKind::TimedOut) }
+            });
+            return;
+        }
+        match bound {
+            None => to.reset(self),
+            Some(bound) => {
+                to.establish(self);
+                bound.waiting.borrow_mut().push_back(to);
+                self.edge(&Source::Bound(bound));
+            }
+        }
+    }
+
+    pub fn accept(&self, listener: &super::super::Listener) -> io::Result<(Io, Address)> {
+        let super::super::Listener::Sim(listener) = listener else { return Err(foreign()) };
+        let ports = &self.0.ports;
+        // As in Linux, before a look at the backlog.
+        ports.check_fds()?;
+        let end = listener.bound.waiting.borrow_mut().pop_front().ok_or(ErrorKind::WouldBlock)?;
+        if let Some(left) = ports.aborts.get().checked_sub(1) {
+            ports.aborts.set(left);
+            end.reset(self);
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        let peer = end.other().address();
+        Ok((Io::Sim(Stream::new(self, end, Owner::Program)), peer))
+    }
+
+    pub fn shed(&self, listener: &super::super::Listener) -> io::Result<bool> {
+        let super::super::Listener::Sim(listener) = listener else { return Err(foreign()) };
+        if matches!(self.0.ports.limit.get(), Some(FdLimit::System(_))) {
+            self.0.ports.check_fds()?;
+        }
+        Ok(listener.take().is_some())
+    }
+
+    pub fn set_fd_limit(&self, limit: Option<FdLimit>) {
+        self.0.ports.limit.set(limit);
+    }
+
+    /// Sockets that the program has open.
+    pub fn open_fds(&self) -> usize {
+        self.0.ports.fds.get()
+    }
+
+    /// The next connection that is accepted turns out to be gone (ECONNABORTED); called twice, the next two.
+    pub fn abort_next_accept(&self) {
+        self.0.ports.aborts.set(self.0.ports.aborts.get() + 1);
+    }
+
+    /// Connection requests to this address get no answer at all.
+    pub fn set_black_hole(&self, address: SocketAddr) {
+        self.0.ports.black_holes.borrow_mut().insert(address);
+    }
+}
+
+/// Who dials "any address" reaches its own machine.
+fn dialled(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
+
+impl Listener {
+    pub fn local_addr(&self) -> Address {
+        self.bound.address.clone()
+    }
+
+    /// Accepts for a script, which has no limit of file descriptors.
+    pub fn take(&self) -> Option<Stream> {
+        let end = self.bound.waiting.borrow_mut().pop_front()?;
+        Some(Stream::new(&self.world, end, Owner::Script))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let ports = &self.world.0.ports;
+        if self.owner == Owner::Program {
+            ports.close_fd();
+        }
+        ports.bound.borrow_mut().retain(|bound| !std::ptr::eq(bound.as_ptr(), Rc::as_ptr(&self.bound)));
+        let audience = std::mem::take(&mut self.bound.watch.borrow_mut().audience);
+        drop(audience);
+        for end in self.bound.waiting.take() {
+            end.reset(&self.world);
+        }
+    }
+}

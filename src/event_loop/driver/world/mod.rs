@@ -1,0 +1,210 @@
+//! The simulated world: what a loop stands on in a test. Sockets in memory, a clock that moves only while the loop waits,
+//! jobs without threads, and chance from a seed. The same program with the same seed has the same run.
+//!
+//! ```text
+//!   the program's loop                        the harness (crate::sim)
+//!     │ wait, register, accept, …               │ at, dial, watch, set_…
+//!   ┌─┴──────────────────── World ──────────────┴──┐
+//!   │ schedule ──due──▶ connection, listener, job  │    time moves from one occurrence to the next
+//!   │                        │ edge                │
+//!   │                   ready list ──▶ Event       │
+//!   └──────────────────────────────────────────────┘
+//! ```
+//!
+//! Everything on the network is an occurrence of the schedule: bytes, a FIN and a RST arrive some time after they were sent,
+//! if only at the next wait. Everything happens inside [`World::wait`], so nothing changes while the program runs.
+//!
+//! Owns: `schedule` (what will happen), `readiness` (edges and events, as epoll has them), `connection` (two ends and what
+//! is between them), `listener` (ports, backlogs, file descriptors), `workers` (jobs and host names), `network` (how rough
+//! it is), `random`. Imports the seam's types only.
+
+mod connection;
+mod listener;
+mod network;
+mod random;
+mod readiness;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod workers;
+
+pub(crate) use connection::Stream;
+pub(crate) use listener::{FdLimit, Listener};
+pub use network::Network;
+pub(crate) use readiness::Script;
+
+use super::{Address, Bind, Event, Io, Job, ListenHow, Ready, Resolver, WAKE, Waker, WakerKind};
+use listener::Ports;
+use random::Random;
+use readiness::Source;
+use schedule::Schedule;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime};
+use workers::{Hosts, Workers};
+
+/// The virtual wall clock starts at 2026-01-01T00:00:00Z: a fixed date, so that a `Date` field can be compared.
+const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+
+/// See the module's docs. A cheap clone is the same world.
+#[derive(Clone)]
+pub(crate) struct World(Rc<Inner>);
+
+struct Inner {
+    clock: Cell<Duration>,
+    schedule: RefCell<Schedule>,
+    ready: RefCell<VecDeque<Source>>,
+    waker: Waker,
+    horizon: Cell<Option<Duration>>,
+    horizon_reached: Cell<bool>,
+    at_rest: Cell<bool>,
+    network: RefCell<Network>,
+    random: Random,
+    ports: Ports,
+    workers: Workers,
+    hosts: Hosts,
+}
+
+impl World {
+    pub fn new(seed: u64) -> World {
+        World(Rc::new(Inner {
+            clock: Cell::new(Duration::ZERO),
+            schedule: RefCell::default(),
+            ready: RefCell::default(),
+            waker: Waker { pending: Arc::new(AtomicBool::new(false)), kind: WakerKind::Sim },
+            horizon: Cell::new(None),
+            horizon_reached: Cell::new(false),
+            at_rest: Cell::new(false),
+            network: RefCell::default(),
+            random: Random::new(seed),
+            ports: Ports::new(),
+            workers: Workers::new(),
+            hosts: Hosts::new(),
+        }))
+    }
+
+    /// Lets things happen until there is an event or the time is over. The clock moves from one occurrence to the next and
+    /// never past the horizon; it stands still as long as there is an event.
+    pub fn wait(&self, timeout: Option<Duration>, out: &mut Vec<Event>) -> io::Result<()> {
+        let deadline = timeout.map(|timeout| self.now().saturating_add(timeout));
+        self.0.at_rest.set(false);
+        self.0.horizon_reached.set(false);
+        loop {
+            self.run_due();
+            if self.take_events(out) || deadline.is_some_and(|deadline| deadline <= self.now()) {
+                return Ok(());
+            }
+            if !self.move_clock(deadline) {
+                return if self.0.at_rest.get() { Err(io::Error::other(AT_REST)) } else { Ok(()) };
+            }
+        }
+    }
+
+    /// Lets things happen up to the horizon without a loop that waits: what a program that has ended does not see.
+    /// False: there is nothing more up to there.
+    pub fn pass(&self) -> bool {
+        self.0.at_rest.set(false);
+        self.0.horizon_reached.set(false);
+        let moved = self.move_clock(None);
+        self.run_due();
+        moved
+    }
+
+    /// Moves the clock to the next occurrence or to `deadline`. False: the horizon came first, or there is nothing more.
+    fn move_clock(&self, deadline: Option<Duration>) -> bool {
+        let next = self.0.schedule.borrow().next();
+        let to = [next, deadline].into_iter().flatten().min();
+        match (to, self.0.horizon.get()) {
+            (Some(to), None) => self.0.clock.set(to.max(self.now())),
+            (Some(to), Some(horizon)) if to <= horizon => self.0.clock.set(to.max(self.now())),
+            (_, Some(horizon)) => {
+                self.0.clock.set(horizon.max(self.now()));
+                self.0.horizon_reached.set(true);
+                return false;
+            }
+            (None, None) => {
+                self.0.at_rest.set(true);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Does what is due, including what that makes due.
+    fn run_due(&self) {
+        loop {
+            let due = self.0.schedule.borrow_mut().due(self.now());
+            match due {
+                Some(occurrence) => occurrence(self),
+                None => return,
+            }
+        }
+    }
+
+    pub fn now(&self) -> Duration {
+        self.0.clock.get()
+    }
+
+    pub fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + EPOCH + self.now()
+    }
+
+    pub fn waker(&self) -> Waker {
+        self.0.waker.clone()
+    }
+
+    /// Something happens at this time, or at once where it is past; after all that is scheduled for the same time already.
+    pub fn at(&self, time: Duration, occurrence: impl FnOnce(&World) + 'static) {
+        self.0.schedule.borrow_mut().add(time.max(self.now()), Box::new(occurrence));
+    }
+
+    /// Whether something happens without the clock moving: an occurrence that is due, an event that waits, a wake.
+    pub fn is_due(&self) -> bool {
+        let due = self.0.schedule.borrow().next().is_some_and(|at| at <= self.now());
+        due || !self.0.ready.borrow().is_empty() || self.0.waker.pending.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    /// The instant beyond which no wait moves the clock. `None`: there is none.
+    pub fn set_horizon(&self, horizon: Option<Duration>) {
+        self.0.horizon.set(horizon);
+        self.0.horizon_reached.set(false);
+    }
+
+    /// Whether the last wait ended because the next occurrence lies beyond the horizon.
+    pub fn horizon_reached(&self) -> bool {
+        self.0.horizon_reached.get()
+    }
+
+    /// Whether the last wait found that nothing can happen any more.
+    pub fn at_rest(&self) -> bool {
+        self.0.at_rest.get()
+    }
+
+    pub fn set_network(&self, network: Network) {
+        *self.0.network.borrow_mut() = network;
+    }
+
+    /// A number below `end`, from the world's seed.
+    pub fn random(&self, end: u64) -> u64 {
+        self.0.random.below(end)
+    }
+
+    /// Forgets what would still happen. What is scheduled may hold the world: without this it would never be freed.
+    pub fn end(&self) {
+        let schedule = std::mem::take(&mut *self.0.schedule.borrow_mut());
+        drop(schedule);
+        let ready = std::mem::take(&mut *self.0.ready.borrow_mut());
+        drop(ready);
+    }
+}
+
+const AT_REST: &str = "the simulated world is at rest: nothing can happen any more";
+
+/// A real socket given to a simulated loop.
+fn foreign() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "a real socket on a simulated loop")
+}

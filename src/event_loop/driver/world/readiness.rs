@@ -1,0 +1,120 @@
+use super::connection::Endpoint;
+use super::listener::Bound;
+use super::{Event, Ready, WAKE, World};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+/// What a script does when its socket has changed. It runs as an occurrence of the world.
+pub(crate) type Script = Rc<dyn Fn(&World)>;
+
+/// Who is told of the edges of a socket.
+#[derive(Default)]
+pub(super) enum Audience {
+    /// Not registered yet, or not any more.
+    #[default]
+    Nobody,
+    /// The loop, under this token.
+    Loop(usize),
+    Script(Script),
+}
+
+/// A socket's side of the ready list.
+#[derive(Default)]
+pub(super) struct Watch {
+    pub audience: Audience,
+    /// Told already: more edges until then are the same event.
+    told: bool,
+}
+
+/// What can have an edge.
+#[derive(Clone)]
+pub(super) enum Source {
+    End(Endpoint),
+    Bound(Rc<Bound>),
+}
+
+impl Source {
+    fn watch<R>(&self, look: impl FnOnce(&mut Watch) -> R) -> R {
+        match self {
+            Source::End(end) => look(&mut end.me().watch),
+            Source::Bound(bound) => look(&mut bound.watch.borrow_mut()),
+        }
+    }
+
+    fn ready(&self, world: &World) -> Ready {
+        match self {
+            Source::End(end) => end.ready(world),
+            Source::Bound(bound) => bound.ready(),
+        }
+    }
+
+    /// Names who is told from now on. What is ready already is told first, as epoll does on registration.
+    pub fn tell(&self, world: &World, audience: Audience) {
+        // Dropped after the borrow: a script holds what its owner put into it.
+        let old = self.watch(|watch| std::mem::replace(&mut watch.audience, audience));
+        drop(old);
+        if self.ready(world) != Ready::NONE {
+            world.edge(self);
+        }
+    }
+}
+
+impl World {
+    /// Something has changed for a source. As epoll has it, an edge only puts the source on the ready list; the event says
+    /// what is true when it is taken from there.
+    pub(super) fn edge(&self, source: &Source) {
+        let of_script = source.watch(|watch| {
+            let of_script = match watch.audience {
+                Audience::Nobody => None,
+                _ if watch.told => None,
+                Audience::Loop(_) => Some(false),
+                Audience::Script(_) => Some(true),
+            };
+            watch.told |= of_script.is_some();
+            of_script
+        });
+        match of_script {
+            None => {}
+            Some(false) => self.0.ready.borrow_mut().push_back(source.clone()),
+            Some(true) => {
+                let source = source.clone();
+                self.at(self.now(), move |world| {
+                    let script = source.watch(|watch| {
+                        watch.told = false;
+                        match &watch.audience {
+                            Audience::Script(script) => Some(script.clone()),
+                            _ => None,
+                        }
+                    });
+                    if let Some(script) = script {
+                        script(world);
+                    }
+                });
+            }
+        }
+    }
+
+    /// Takes the events of the ready list, oldest edge first, and the waker's last. False: there is none.
+    pub(super) fn take_events(&self, out: &mut Vec<Event>) -> bool {
+        let before = out.len();
+        let ready = std::mem::take(&mut *self.0.ready.borrow_mut());
+        for source in ready {
+            let token = source.watch(|watch| {
+                watch.told = false;
+                match watch.audience {
+                    Audience::Loop(token) => Some(token),
+                    _ => None,
+                }
+            });
+            let Some(token) = token else { continue };
+            let ready = source.ready(self);
+            if ready != Ready::NONE {
+                out.push(Event { token, ready });
+            }
+        }
+        if self.0.waker.pending.load(Ordering::Acquire) {
+            out.push(Event { token: WAKE, ready: Ready::READ });
+        }
+        out.len() > before
+    }
+}

@@ -1,0 +1,358 @@
+use super::stream::open_connections;
+use super::{Address, Context, Listen, Stream};
+use crate::callback::{Site, discard};
+use crate::event_loop::driver::{Driver, Io, Listener, Ready, fd_limit};
+use crate::event_loop::{Kind, Loop, Source, Time, Token};
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
+
+/// Connections that one turn accepts before the others have theirs.
+const BUDGET: usize = 64;
+/// When there is no descriptor left, not even the spare one: how long until it is tried again.
+const RETRY: Time = 100_000_000;
+/// Out of descriptors, the log says so once in so long.
+const COMPLAIN_EVERY: Time = 1_000_000_000;
+/// Descriptors that connections leave to files, look-ups and the program.
+const RESERVE: usize = 64;
+
+/// Whose connections an acceptor takes: a server of `net`, or one of `http`.
+pub(crate) trait Owner {
+    /// A connection was accepted. The owner makes a stream of it; within the acceptor's turn.
+    fn accepted(&self, io: Io, peer: Address);
+    /// One more than `max_connections`.
+    fn dropped(&self, io: Io, peer: Address);
+    /// The server is closed and its last connection gone: in the closing phase, once.
+    fn closed(&self);
+}
+
+type Once = (Site, Box<dyn FnOnce()>);
+
+/// A listening socket, and the count of the connections that came from it.
+///
+/// ```text
+///   idle ──listen──► listening ──close──► closing ──last connection gone──► idle
+/// ```
+pub(crate) struct Acceptor {
+    cx: Rc<Context>,
+    listener: RefCell<Option<Listener>>,
+    /// Where it listens, kept for `address()` and to remove a Unix path.
+    address: RefCell<Option<Address>>,
+    token: Cell<Token>,
+    owner: RefCell<Option<Rc<dyn Owner>>>,
+    listening: Cell<Option<Once>>,
+    on_closed: RefCell<Vec<Once>>,
+    connections: Cell<usize>,
+    max_connections: Cell<usize>,
+    closing: Cell<bool>,
+    unref: Cell<bool>,
+    /// The backlog may have connections.
+    acceptable: Cell<bool>,
+    queued: Cell<bool>,
+    complained: Cell<Option<Time>>,
+}
+
+impl Acceptor {
+    pub fn new(cx: &Rc<Context>) -> Rc<Acceptor> {
+        Rc::new(Acceptor {
+            cx: cx.clone(),
+            listener: RefCell::default(),
+            address: RefCell::default(),
+            token: Cell::new(Token::NONE),
+            owner: RefCell::default(),
+            listening: Cell::default(),
+            on_closed: RefCell::default(),
+            connections: Cell::new(0),
+            max_connections: Cell::new(usize::MAX),
+            closing: Cell::new(false),
+            unref: Cell::new(false),
+            acceptable: Cell::new(false),
+            queued: Cell::new(false),
+            complained: Cell::new(None),
+        })
+    }
+
+    pub fn cx(&self) -> &Rc<Context> {
+        &self.cx
+    }
+
+    /// Binds and listens at once; `listening` is called by the loop. The owner is held for as long as it listens.
+    pub fn listen(
+        self: &Rc<Self>,
+        listen: &Listen,
+        owner: Rc<dyn Owner>,
+        site: Site,
+        listening: Box<dyn FnOnce()>,
+    ) -> io::Result<()> {
+        if self.token.get() != Token::NONE {
+            let what = if self.closing.get() { "it is still closing" } else { "it is listening already" };
+            discard(listening);
+            return Err(named(listen, io::Error::new(ErrorKind::AlreadyExists, what)));
+        }
+        let lp = &self.cx.lp;
+        let bound = listen.bind().and_then(|bind| lp.driver().listen(&bind, listen.how()));
+        let mut listener = match bound {
+            Ok(listener) => listener,
+            Err(error) => {
+                discard(listening);
+                return Err(named(listen, error));
+            }
+        };
+        *self.address.borrow_mut() = listener.local_addr().ok();
+        let token = lp.insert(self.clone());
+        if let Err(error) = lp.driver().register_listener(&mut listener, token.number()) {
+            lp.remove(token);
+            discard(listening);
+            return Err(named(listen, error));
+        }
+        if let Some(address) = &*self.address.borrow() {
+            log::info!(target: "oneloop::net", "listening on {address}");
+        }
+        *self.listener.borrow_mut() = Some(listener);
+        self.token.set(token);
+        self.closing.set(false);
+        *self.owner.borrow_mut() = Some(owner);
+        self.listening.set(Some((site, listening)));
+        if !self.unref.get() {
+            lp.hold();
+        }
+        self.queued.set(false);
+        self.queue();
+        Ok(())
+    }
+
+    pub fn is_listening(&self) -> bool {
+        self.listener.borrow().is_some()
+    }
+
+    pub fn address(&self) -> Option<Address> {
+        self.address.borrow().clone()
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.get()
+    }
+
+    pub fn set_max_connections(&self, max: usize) {
+        self.max_connections.set(max);
+    }
+
+    pub fn set_referenced(&self, on: bool) {
+        if self.unref.replace(!on) == on && self.is_listening() {
+            if on { self.cx.lp.hold() } else { self.cx.lp.release() }
+        }
+    }
+
+    pub fn is_referenced(&self) -> bool {
+        !self.unref.get()
+    }
+
+    /// Stops listening at once. `closed` is called in a closing phase, when the last connection is gone; if the server
+    /// did not listen, in the next one.
+    pub fn close(self: &Rc<Self>, site: Site, closed: Box<dyn FnOnce()>) {
+        self.on_closed.borrow_mut().push((site, closed));
+        if self.token.get() == Token::NONE {
+            // A slot for the sake of the callback, which must come from the loop.
+            self.token.set(self.cx.lp.insert(self.clone()));
+            self.closing.set(true);
+            self.cx.lp.make_closing(self.token.get());
+            return;
+        }
+        if self.closing.replace(true) {
+            return;
+        }
+        let listener = self.listener.borrow_mut().take();
+        if listener.is_some() && !self.unref.get() {
+            self.cx.lp.release();
+        }
+        drop(listener);
+        if let Some(path) = self.address.take().as_ref().and_then(super::listen::path_of) {
+            let _ = std::fs::remove_file(path);
+        }
+        self.check_closed();
+    }
+
+    pub fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
+    fn check_closed(&self) {
+        if self.closing.get() && self.connections.get() == 0 {
+            self.cx.lp.make_closing(self.token.get());
+        }
+    }
+
+    pub fn connection_opened(&self) {
+        self.connections.set(self.connections.get() + 1);
+    }
+
+    pub fn connection_closed(&self) {
+        self.connections.set(self.connections.get().saturating_sub(1));
+        self.check_closed();
+    }
+
+    fn queue(&self) {
+        if !self.queued.replace(true) {
+            self.cx.lp.make_ready(self.token.get());
+        }
+    }
+
+    /// What this process may have open without running out of descriptors.
+    fn has_room(&self) -> bool {
+        match self.cx.lp.driver() {
+            Driver::Os(_) => open_connections() < fd_limit().saturating_sub(RESERVE.min(fd_limit() / 4)),
+            // The world refuses by itself.
+            Driver::Sim(_) => true,
+        }
+    }
+
+    fn accept(self: &Rc<Self>) {
+        let Some(owner) = self.owner.borrow().clone() else { return };
+        for _ in 0..BUDGET {
+            if !self.acceptable.get() || !self.is_listening() || self.cx.lp.is_halted() {
+                return;
+            }
+            if !self.has_room() {
+                // Left in the backlog. Another loop's close does not wake us, hence the second way.
+                self.cx.wait_for_room(self.token.get());
+                return self.retry_later();
+            }
+            let accepted = match &*self.listener.borrow() {
+                Some(listener) => self.cx.lp.driver().accept(listener),
+                None => return,
+            };
+            match accepted {
+                Ok((io, peer)) if self.connections.get() >= self.max_connections.get() => owner.dropped(io, peer),
+                Ok((io, peer)) => owner.accepted(io, peer),
+                Err(error) => self.settle(&error),
+            }
+        }
+        if self.acceptable.get() {
+            self.queue();
+        }
+    }
+
+    fn settle(&self, error: &io::Error) {
+        match error.kind() {
+            ErrorKind::WouldBlock => self.acceptable.set(false),
+            // It was gone before we took it, or a signal came.
+            ErrorKind::ConnectionAborted | ErrorKind::Interrupted | ErrorKind::ConnectionReset => {}
+            _ => self.out_of_descriptors(error),
+        }
+    }
+
+    /// EMFILE, ENFILE, or memory: accept and close one, so that its peer need not wait; else try again later.
+    #[cold]
+    fn out_of_descriptors(&self, error: &io::Error) {
+        let now = self.cx.lp.now();
+        if self.complained.get().is_none_or(|at| now >= at + COMPLAIN_EVERY) {
+            self.complained.set(Some(now));
+            log::error!(target: "oneloop::net", "cannot accept connections: {error}");
+        }
+        let shed = match &*self.listener.borrow() {
+            Some(listener) => self.cx.lp.driver().shed(listener),
+            None => return,
+        };
+        match shed {
+            Ok(true) => {}
+            Ok(false) => self.acceptable.set(false),
+            Err(_) => {
+                self.cx.wait_for_room(self.token.get());
+                self.retry_later();
+            }
+        }
+    }
+
+    fn retry_later(&self) {
+        self.acceptable.set(false);
+        self.cx.lp.set_due(self.token.get(), crate::event_loop::Due::at(self.cx.lp.now() + RETRY));
+    }
+
+    fn try_again(self: &Rc<Self>) {
+        if self.is_listening() {
+            self.acceptable.set(true);
+            self.accept();
+        }
+    }
+}
+
+#[cold]
+fn named(listen: &Listen, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {}: {error}", listen.describe()))
+}
+
+impl Source for Acceptor {
+    fn turn(self: Rc<Self>, _lp: &Rc<Loop>, _ready: Ready) {
+        self.acceptable.set(true);
+        self.accept();
+    }
+
+    fn resume(self: Rc<Self>, lp: &Rc<Loop>) {
+        self.queued.set(false);
+        if let Some((site, listening)) = self.listening.take() {
+            // A server that was closed before has nothing to announce.
+            if self.is_listening() {
+                lp.call(site, &"listening", listening);
+            } else {
+                discard(listening);
+            }
+        }
+        self.try_again();
+    }
+
+    fn due(self: Rc<Self>, _lp: &Rc<Loop>) {
+        self.try_again();
+    }
+
+    fn closed(self: Rc<Self>, lp: &Rc<Loop>) {
+        self.token.set(Token::NONE);
+        self.closing.set(false);
+        let owner = self.owner.borrow_mut().take();
+        if let Some(owner) = owner {
+            owner.closed();
+        }
+        for (site, closed) in self.on_closed.take() {
+            lp.call(site, &"a server's close", closed);
+        }
+    }
+
+    fn teardown(&self) {
+        let listener = self.listener.borrow_mut().take();
+        drop(listener);
+        if let Some(path) = self.address.take().as_ref().and_then(super::listen::path_of) {
+            let _ = std::fs::remove_file(path);
+        }
+        self.token.set(Token::NONE);
+        let owner = self.owner.borrow_mut().take();
+        discard(owner);
+        discard(self.listening.take());
+        let on_closed = self.on_closed.take();
+        discard(on_closed);
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Listener
+    }
+
+    fn buffered(&self) -> usize {
+        0
+    }
+
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
+        self
+    }
+}
+
+impl Acceptor {
+    /// The stream of an accepted connection.
+    pub fn stream(&self, io: Io, peer: Address, protocol: Rc<dyn super::Protocol>) -> Option<Rc<Stream>> {
+        match Stream::accepted(&self.cx, io, peer, protocol) {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                log::error!(target: "oneloop::net", "cannot watch a connection: {error}");
+                None
+            }
+        }
+    }
+}

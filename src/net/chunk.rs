@@ -1,0 +1,203 @@
+use std::borrow::Cow;
+use std::rc::Rc;
+
+/// What a write achieved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a full output asks the writer to wait for `drain`"]
+pub enum Flow {
+    /// Go on.
+    Ready,
+    /// It was taken, but much is pending now: wait for `drain` (or `close`) before you write more.
+    Full,
+    /// Nothing was taken: the socket or the exchange is over. `close` has been told or will be.
+    Closed,
+}
+
+impl Flow {
+    /// Is it [`Flow::Full`]?
+    pub fn is_full(self) -> bool {
+        self == Flow::Full
+    }
+
+    /// Lets go of the answer, where the writer is bounded by other means.
+    pub fn ignore(self) {}
+}
+
+/// Bytes to be written: whatever is useful converts into it. What is owned, shared or static is not copied where it is
+/// large; what is borrowed is copied only as far as the kernel does not take it at once.
+///
+/// ```
+/// use oneloop::net::Chunk;
+/// use std::rc::Rc;
+///
+/// let page: Rc<[u8]> = Rc::from(&b"shared by all who ask"[..]);
+/// let chunks: [Chunk; 6] = [
+///     "text".into(),
+///     String::from("owned").into(),
+///     vec![1, 2, 3].into(),
+///     page.into(),
+///     Chunk::from_static(include_bytes!("chunk.rs")),
+///     ().into(), // nothing
+/// ];
+/// assert_eq!(chunks[0].as_bytes(), b"text");
+/// assert!(chunks[5].is_empty());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Chunk<'a>(Kind<'a>);
+
+#[derive(Clone, Debug)]
+enum Kind<'a> {
+    Borrowed(&'a [u8]),
+    Static(&'static [u8]),
+    Owned(Vec<u8>),
+    Shared(Rc<[u8]>),
+}
+
+impl<'a> Chunk<'a> {
+    /// Bytes that live as long as the program: never copied.
+    pub fn from_static(bytes: &'static [u8]) -> Chunk<'a> {
+        Chunk(Kind::Static(bytes))
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Kind::Borrowed(bytes) => bytes,
+            Kind::Static(bytes) => bytes,
+            Kind::Owned(bytes) => bytes,
+            Kind::Shared(bytes) => bytes,
+        }
+    }
+
+    /// Their number.
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What remains of it after the first `start` bytes, in a form that can be kept.
+    pub(super) fn into_piece(self, start: usize) -> Piece {
+        match self.0 {
+            Kind::Borrowed(bytes) => Piece::new(Held::Owned(bytes.get(start..).unwrap_or_default().to_vec()), 0),
+            Kind::Static(bytes) => Piece::new(Held::Static(bytes), start),
+            Kind::Owned(bytes) => Piece::new(Held::Owned(bytes), start),
+            Kind::Shared(bytes) => Piece::new(Held::Shared(bytes), start),
+        }
+    }
+}
+
+/// A part of an output queue: bytes of which the first `start` are gone.
+pub(super) struct Piece {
+    held: Held,
+    start: usize,
+}
+
+enum Held {
+    Owned(Vec<u8>),
+    Static(&'static [u8]),
+    Shared(Rc<[u8]>),
+}
+
+impl Piece {
+    fn new(held: Held, start: usize) -> Piece {
+        Piece { held, start }
+    }
+
+    pub fn owned(bytes: Vec<u8>) -> Piece {
+        Piece::new(Held::Owned(bytes), 0)
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        let all: &[u8] = match &self.held {
+            Held::Owned(bytes) => bytes,
+            Held::Static(bytes) => bytes,
+            Held::Shared(bytes) => bytes,
+        };
+        all.get(self.start..).unwrap_or_default()
+    }
+
+    pub fn advance(&mut self, count: usize) {
+        self.start += count;
+    }
+
+    /// The buffer to append to, where it is one of our own and still small.
+    pub fn appendable(&mut self, below: usize) -> Option<&mut Vec<u8>> {
+        match &mut self.held {
+            Held::Owned(bytes) if bytes.len() < below => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Chunk<'a> {
+    fn from(text: &'a str) -> Self {
+        Chunk(Kind::Borrowed(text.as_bytes()))
+    }
+}
+
+impl<'a> From<&'a String> for Chunk<'a> {
+    fn from(text: &'a String) -> Self {
+        Chunk(Kind::Borrowed(text.as_bytes()))
+    }
+}
+
+impl From<String> for Chunk<'_> {
+    fn from(text: String) -> Self {
+        Chunk(Kind::Owned(text.into_bytes()))
+    }
+}
+
+impl<'a> From<&'a [u8]> for Chunk<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Chunk(Kind::Borrowed(bytes))
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Chunk<'a> {
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Chunk(Kind::Borrowed(bytes))
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Chunk<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        Chunk(Kind::Borrowed(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Chunk<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Chunk(Kind::Owned(bytes))
+    }
+}
+
+impl From<Rc<[u8]>> for Chunk<'_> {
+    fn from(bytes: Rc<[u8]>) -> Self {
+        Chunk(Kind::Shared(bytes))
+    }
+}
+
+impl From<Rc<str>> for Chunk<'_> {
+    fn from(text: Rc<str>) -> Self {
+        Chunk(Kind::Shared(text.into()))
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Chunk<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
+    }
+}
+
+impl From<()> for Chunk<'_> {
+    fn from((): ()) -> Self {
+        Chunk(Kind::Static(b""))
+    }
+}

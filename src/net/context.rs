@@ -1,0 +1,59 @@
+use super::stream::Stream;
+use crate::event_loop::{Loop, Token};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// Reads land here before they are parsed. As large as what a socket's buffer usually holds: a short read is the rule,
+/// and on epoll and kqueue it saves the read that would find nothing.
+const LANDING: usize = 64 * 1024;
+
+/// What all streams of a loop share.
+pub(crate) struct Context {
+    pub lp: Rc<Loop>,
+    /// Taken for a turn and put back, never borrowed: it is lent to user code.
+    landing: Cell<Option<Box<[u8]>>>,
+    /// Output of the turn that runs now.
+    pub(super) cork: RefCell<Vec<u8>>,
+    /// Whose turn it is.
+    pub(super) corked: Cell<Token>,
+    /// Acceptors that wait for a connection to close.
+    waiting: RefCell<Vec<Token>>,
+}
+
+impl Context {
+    /// The one of this thread's loop.
+    pub fn of(lp: &Rc<Loop>) -> Rc<Context> {
+        lp.local(|lp| {
+            Rc::new(Context {
+                lp: lp.clone(),
+                landing: Cell::new(None),
+                cork: RefCell::new(Vec::new()),
+                corked: Cell::new(Token::NONE),
+                waiting: RefCell::default(),
+            })
+        })
+    }
+
+    pub(super) fn take_landing(&self) -> Box<[u8]> {
+        self.landing.take().unwrap_or_else(|| vec![0; LANDING].into())
+    }
+
+    pub(super) fn put_landing(&self, landing: Box<[u8]>) {
+        self.landing.set(Some(landing));
+    }
+
+    pub(super) fn wait_for_room(&self, acceptor: Token) {
+        self.waiting.borrow_mut().push(acceptor);
+    }
+
+    pub(super) fn has_room(&self) {
+        for acceptor in self.waiting.take() {
+            self.lp.make_ready(acceptor);
+        }
+    }
+
+    /// The streams of this loop, in the order of their slots.
+    pub fn streams(&self) -> impl Iterator<Item = Rc<Stream>> {
+        self.lp.sources().into_iter().filter_map(|source| source.into_any().downcast::<Stream>().ok())
+    }
+}

@@ -1,0 +1,55 @@
+//! TCP and Unix sockets: servers, connections, flow control.
+//!
+//! Imports `event_loop`, `worker` and `callback`; `http` is written on it as a user's protocol would be.
+//!
+//! ```text
+//!   Server ── Acceptor ──accept──► Stream = io + transport + protocol          (one registration for its whole life)
+//!                                  │
+//!     read:   io.read → landing area of the loop → Protocol::data → not consumed? → Input of the stream
+//!     write:  own turn → cork of the loop → one send at its end → refused? → Output of the stream
+//!             any other time → Output of the stream → ready list → flushed in phase 1
+//!     close:  destroy(reason): fd closed at once → closing phase: Protocol::close → on_close, the last callback
+//! ```
+//!
+//! # States of a stream
+//! ```text
+//!   Connecting ──► Open ──finish()──► Finishing ──output gone──► Lingering ──FIN, limits──► Closed
+//!        │           │                    └───────── no linger ──────────────────────────────▲
+//!        └───────────┴──────────────── destroy(reason) ──────────────────────────────────────┘
+//! ```
+//! Beside it two half-states: input ended (the peer's FIN was read), output ended (our FIN was sent).
+//!
+//! # The protocol seam
+//! A `Protocol` takes `&self`, is called through a cloned `Rc`, and is given bytes by the stream that it drives; the
+//! stream keeps what is not consumed. After each call the stream compares its protocol with the one that it called: a new
+//! one (an upgrade) gets the leftover first.
+//!
+//! # The transport seam
+//! `transport` stands between the stream and its `Io`. There is one transport so far, plain; TLS will be another.
+
+mod acceptor;
+mod chunk;
+mod connect;
+mod context;
+mod input;
+mod listen;
+mod output;
+mod protocol;
+mod reason;
+mod server;
+mod socket;
+mod stream;
+mod transport;
+
+pub use crate::event_loop::Address;
+pub use chunk::{Chunk, Flow};
+pub use connect::{Target, connect};
+pub use listen::Listen;
+pub use reason::CloseReason;
+pub use server::{Server, create_server};
+pub use socket::Socket;
+
+pub(crate) use acceptor::{Acceptor, Owner};
+pub(crate) use context::Context;
+pub(crate) use protocol::Protocol;
+pub(crate) use stream::{Linger, Stream};

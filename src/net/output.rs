@@ -1,0 +1,113 @@
+use super::chunk::{Chunk, Piece};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+/// Small writes gather in one buffer up to this size; then another begins, so that no buffer is grown without end.
+const BUFFER: usize = 64 * 1024;
+/// Pieces given to the kernel by one call.
+const PIECES: usize = 16;
+
+/// Bytes that the kernel did not take yet. It exists only while there are some.
+#[derive(Default)]
+pub(super) struct Output {
+    pieces: VecDeque<Piece>,
+    len: usize,
+}
+
+impl Output {
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn push(&mut self, chunk: Chunk<'_>, start: usize) {
+        let rest = chunk.as_bytes().get(start..).unwrap_or_default();
+        if rest.len() < super::stream::LARGE {
+            self.append(rest);
+        } else {
+            self.len += rest.len();
+            self.pieces.push_back(chunk.into_piece(start));
+        }
+    }
+
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.edit(|buffer| buffer.extend_from_slice(bytes));
+    }
+
+    /// Lets `f` append to the last buffer.
+    pub fn edit(&mut self, f: impl FnOnce(&mut Vec<u8>)) {
+        if self.pieces.back_mut().and_then(|piece| piece.appendable(BUFFER)).is_none() {
+            self.pieces.push_back(Piece::owned(Vec::new()));
+        }
+        if let Some(buffer) = self.pieces.back_mut().and_then(|piece| piece.appendable(BUFFER)) {
+            let before = buffer.len();
+            f(buffer);
+            self.len += buffer.len() - before;
+        }
+    }
+
+    /// The next bytes for the kernel.
+    pub fn slices<'a>(&'a self, into: &mut [IoSlice<'a>; PIECES]) -> usize {
+        let mut count = 0;
+        for (slot, piece) in into.iter_mut().zip(self.pieces.iter().filter(|piece| !piece.bytes().is_empty())) {
+            *slot = IoSlice::new(piece.bytes());
+            count += 1;
+        }
+        count
+    }
+
+    pub fn no_slices<'a>() -> [IoSlice<'a>; PIECES] {
+        [IoSlice::new(&[]); PIECES]
+    }
+
+    /// The kernel took `count` bytes.
+    pub fn advance(&mut self, mut count: usize) {
+        self.len -= count.min(self.len);
+        while let Some(piece) = self.pieces.front_mut() {
+            let there = piece.bytes().len();
+            if count < there {
+                piece.advance(count);
+                return;
+            }
+            count -= there;
+            self.pieces.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn drain(output: &mut Output, most: usize) -> Vec<u8> {
+        let mut slices = Output::no_slices();
+        let count = output.slices(&mut slices);
+        let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).take(most).collect();
+        output.advance(bytes.len());
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_leave_in_the_order_in_which_they_came(
+            sizes in proptest::collection::vec((0_usize..40_000, 0_u8..3), 0..12),
+            step in 1_usize..50_000,
+        ) {
+            let (mut output, mut expected, mut got) = (Output::default(), Vec::new(), Vec::new());
+            for (number, (size, kind)) in sizes.into_iter().enumerate() {
+                let bytes: Vec<u8> = (0..size).map(|i| (i + number) as u8).collect();
+                expected.extend_from_slice(&bytes);
+                match kind {
+                    0 => output.append(&bytes),
+                    1 => output.push(Chunk::from(&bytes), 0),
+                    _ => output.push(Chunk::from(bytes), 0),
+                }
+                got.extend(drain(&mut output, step));
+            }
+            while output.len() > 0 {
+                got.extend(drain(&mut output, step));
+            }
+            prop_assert_eq!(got, expected);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+use super::{CloseReason, Stream};
+use std::any::Any;
+use std::io;
+use std::rc::Rc;
+
+/// What drives a stream: HTTP, or a user's callbacks. See the [module's docs](super).
+///
+/// All of it is called by the loop, within a turn of the stream, with nothing borrowed.
+pub(crate) trait Protocol: Any {
+    /// Bytes came. Says how many it consumed; the rest is given again, before what follows it, when more came or when
+    /// [`Stream::make_ready`] asks for it.
+    fn data(&self, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize;
+    /// The peer ended its side; once. Bytes that were not consumed may still be there.
+    fn eof(&self, stream: &Rc<Stream>);
+    /// A turn that the stream had asked for with [`Stream::make_ready`], after bytes that were left over were given.
+    fn resume(&self, stream: &Rc<Stream>);
+    /// Output went out: `pending` bytes are left.
+    fn sent(&self, stream: &Rc<Stream>, pending: usize);
+    /// The deadline that was asked for with [`Stream::need_due`] has passed.
+    fn due(&self, stream: &Rc<Stream>);
+    /// Bytes that may be held back unconsumed; with more, reading stops.
+    fn held(&self) -> usize {
+        HELD
+    }
+    /// An attempt to connect has ended: see [`Stream::take_connect_error`].
+    fn connected(&self, _stream: &Rc<Stream>) {}
+    /// The closing phase: the last call.
+    fn close(&self, stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>);
+    /// The loop ends; no callback is made.
+    fn teardown(&self);
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
+}
+
+/// Room for an unfinished message, or for what comes behind one that waits (design, section 7).
+const HELD: usize = 64 * 1024;
+
+/// The protocol of a closed stream: breaks the cycle between a stream and its protocol.
+pub(super) struct Nobody;
+
+impl Protocol for Nobody {
+    fn data(&self, _: &Rc<Stream>, bytes: &mut [u8]) -> usize {
+        bytes.len()
+    }
+    fn eof(&self, _: &Rc<Stream>) {}
+    fn resume(&self, _: &Rc<Stream>) {}
+    fn sent(&self, _: &Rc<Stream>, _: usize) {}
+    fn due(&self, _: &Rc<Stream>) {}
+    fn close(&self, _: &Rc<Stream>, _: CloseReason, _: Option<&io::Error>) {}
+    fn teardown(&self) {}
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
+        self
+    }
+}

@@ -1,0 +1,190 @@
+use super::{Acceptor, Address, Context, Listen, Owner, Socket};
+use crate::callback::{Listeners, Site};
+use crate::event_loop::current;
+use crate::event_loop::driver::Io;
+use std::cell::Cell;
+use std::io;
+use std::panic::Location;
+use std::rc::Rc;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum On {
+    Connection,
+    Drop,
+    Close,
+}
+
+enum Listener {
+    Connection(Box<dyn FnMut(Socket)>),
+    Drop(Box<dyn FnMut(&Address)>),
+    Close(Box<dyn FnMut()>),
+}
+
+struct Inner {
+    acceptor: Rc<Acceptor>,
+    listeners: Listeners<On, Listener>,
+    half_open: Cell<bool>,
+}
+
+/// A TCP or Unix server. A cheap handle: clones are the same server. While it listens the loop keeps it, dropped handles
+/// or not; [`close`](Server::close) ends it.
+#[derive(Clone)]
+pub struct Server(Rc<Inner>);
+
+/// Makes a server whose connections are given to `on_connection`, one call each, in the poll phase.
+///
+/// ```
+/// use oneloop::net;
+///
+/// let server = net::create_server(|socket| {
+///     socket.on_data(|socket, bytes| socket.write(bytes).ignore()); // an echo without backpressure: see `pipe`
+/// });
+/// server.listen(("127.0.0.1", 0), || println!("listening"))?;
+/// # server.close(|| ());
+/// oneloop::run()
+/// # ?; std::io::Result::Ok(())
+/// ```
+///
+/// # Panics
+/// Where this thread is ending and its loop is gone.
+#[track_caller]
+pub fn create_server(on_connection: impl FnMut(Socket) + 'static) -> Server {
+    let Some(lp) = current() else {
+        panic!("oneloop: a server was created while its thread ends: the loop is gone");
+    };
+    let server = Server(Rc::new(Inner {
+        acceptor: Acceptor::new(&Context::of(&lp)),
+        listeners: Listeners::new(),
+        half_open: Cell::new(false),
+    }));
+    server.0.listeners.add(On::Connection, Location::caller(), Listener::Connection(Box::new(on_connection)));
+    server
+}
+
+impl Server {
+    /// Listens. It is bound when this returns; `listening` is called by the loop, once, in its next pending phase.
+    ///
+    /// # Errors
+    /// Where it cannot: the port is in use or needs privileges, the name is unknown, it is listening already. The message
+    /// names the address.
+    #[track_caller]
+    pub fn listen(&self, on: impl Into<Listen>, listening: impl FnOnce() + 'static) -> io::Result<()> {
+        self.0.acceptor.listen(&on.into(), self.0.clone(), Location::caller(), Box::new(listening))
+    }
+
+    /// Where it listens: with the port that the system chose, where that was 0.
+    pub fn address(&self) -> Option<Address> {
+        self.0.acceptor.address()
+    }
+
+    /// Does it listen?
+    pub fn is_listening(&self) -> bool {
+        self.0.acceptor.is_listening()
+    }
+
+    /// Stops listening at once; open connections go on. `closed` is called when the last of them is gone, in a closing
+    /// phase; where it was not listening, in the next one.
+    #[track_caller]
+    pub fn close(&self, closed: impl FnOnce() + 'static) {
+        self.0.acceptor.close(Location::caller(), Box::new(closed));
+    }
+
+    /// Adds another listener for new connections.
+    #[track_caller]
+    pub fn on_connection(&self, f: impl FnMut(Socket) + 'static) -> &Self {
+        self.add(On::Connection, Location::caller(), Listener::Connection(Box::new(f)))
+    }
+
+    /// Called for each connection that is closed at once because there are [`max_connections`](Server::max_connections)
+    /// already, with its peer's address; in the poll phase.
+    #[track_caller]
+    pub fn on_drop(&self, f: impl FnMut(&Address) + 'static) -> &Self {
+        self.add(On::Drop, Location::caller(), Listener::Drop(Box::new(f)))
+    }
+
+    /// Called when it has closed and its last connection is gone, before what was given to `close`.
+    #[track_caller]
+    pub fn on_close(&self, f: impl FnMut() + 'static) -> &Self {
+        self.add(On::Close, Location::caller(), Listener::Close(Box::new(f)))
+    }
+
+    fn add(&self, on: On, site: Site, listener: Listener) -> &Self {
+        self.0.listeners.add(on, site, listener);
+        self
+    }
+
+    /// Connections that it may have at a time (no limit of its own at first). One more is accepted, closed at once and
+    /// told to `on_drop`.
+    pub fn max_connections(&self, count: usize) -> &Self {
+        self.0.acceptor.set_max_connections(count);
+        self
+    }
+
+    /// Sets for new connections whether our side stays open when the peer has ended its own (false at first).
+    pub fn allow_half_open(&self, on: bool) -> &Self {
+        self.0.half_open.set(on);
+        self
+    }
+
+    /// Its open connections.
+    pub fn connections(&self) -> usize {
+        self.0.acceptor.connections()
+    }
+
+    /// Lets the loop end while it listens.
+    pub fn unref(&self) -> &Self {
+        self.set_ref(false)
+    }
+
+    /// Says whether the loop goes on while it listens (true at first).
+    pub fn set_ref(&self, on: bool) -> &Self {
+        self.0.acceptor.set_referenced(on);
+        self
+    }
+
+    /// Does the loop go on while it listens?
+    pub fn has_ref(&self) -> bool {
+        self.0.acceptor.is_referenced()
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("net::Server")
+            .field("address", &self.address())
+            .field("connections", &self.connections())
+            .finish()
+    }
+}
+
+impl Owner for Inner {
+    fn accepted(&self, io: Io, peer: Address) {
+        let Some(socket) = Socket::accepted(&self.acceptor, io, peer) else { return };
+        socket.set_allow_half_open(self.half_open.get());
+        let lp = &self.acceptor.cx().lp;
+        self.listeners.each(On::Connection, |site, listener| {
+            let Listener::Connection(f) = listener else { return };
+            let socket = socket.clone();
+            if lp.call(site, &"a connection", || f(socket.clone())).is_none() {
+                socket.panicked();
+            }
+        });
+    }
+
+    fn dropped(&self, io: Io, peer: Address) {
+        drop(io);
+        self.listeners.each(On::Drop, |site, listener| {
+            if let Listener::Drop(f) = listener {
+                self.acceptor.cx().lp.call(site, &"a dropped connection", || f(&peer));
+            }
+        });
+    }
+
+    fn closed(&self) {
+        self.listeners.each(On::Close, |site, listener| {
+            if let Listener::Close(f) = listener {
+                self.acceptor.cx().lp.call(site, &"a server's close", f);
+            }
+        });
+    }
+}

@@ -1,0 +1,533 @@
+use super::{Acceptor, Address, Chunk, CloseReason, Context, Flow, Protocol, Stream};
+use crate::callback::{Listeners, Site, discard};
+use crate::event_loop::driver::Io;
+use crate::event_loop::{Time, Timeout, set_timeout};
+use std::any::Any;
+use std::cell::{Cell, OnceCell};
+use std::io;
+use std::panic::Location;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+/// Output pending from which on `write` says `Full`.
+const PENDING: usize = 64 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum On {
+    Connect,
+    Data,
+    End,
+    Drain,
+    Timeout,
+    Error,
+    Close,
+}
+
+pub(super) enum Listener {
+    Plain(Box<dyn FnMut(&Socket)>),
+    Data(Box<dyn FnMut(&Socket, &[u8])>),
+    Error(Box<dyn FnMut(&Socket, &io::Error)>),
+    Close(Box<dyn FnMut(&Socket, CloseReason)>),
+}
+
+/// What a socket knows beside its stream.
+pub(super) struct Inner {
+    me: Weak<Inner>,
+    stream: OnceCell<Rc<Stream>>,
+    listeners: Listeners<On, Listener>,
+    acceptor: Option<Rc<Acceptor>>,
+    pub(super) connecting: Cell<Option<Box<super::connect::Attempt>>>,
+    paused: Cell<bool>,
+    half_open: Cell<bool>,
+    end_told: Cell<bool>,
+    closed_told: Cell<bool>,
+    limit: Cell<usize>,
+    timeout: Cell<Option<Duration>>,
+    timer: Cell<Option<Timeout>>,
+    last_activity: Cell<Time>,
+}
+
+/// A connection: bytes in both directions. A cheap handle: clones are the same socket. While it is open the loop keeps
+/// it, dropped handles or not.
+///
+/// Input is read when somebody listens for it: without an `on_data` at most 64 KiB are taken from the kernel.
+/// All callbacks come from the loop, in its poll or pending phase, `on_close` in the closing phase; they get the
+/// socket, so that they need not capture it. After `on_close` all of them are dropped.
+///
+/// On a closed socket all methods do nothing.
+#[derive(Clone)]
+pub struct Socket(pub(super) Rc<Inner>);
+
+impl Socket {
+    fn new(acceptor: Option<Rc<Acceptor>>) -> Socket {
+        Socket(Rc::new_cyclic(|me| Inner {
+            me: me.clone(),
+            stream: OnceCell::new(),
+            listeners: Listeners::new(),
+            acceptor,
+            connecting: Cell::new(None),
+            paused: Cell::new(false),
+            half_open: Cell::new(false),
+            end_told: Cell::new(false),
+            closed_told: Cell::new(false),
+            limit: Cell::new(PENDING),
+            timeout: Cell::new(None),
+            timer: Cell::new(None),
+            last_activity: Cell::new(0),
+        }))
+    }
+
+    pub(super) fn accepted(acceptor: &Rc<Acceptor>, io: Io, peer: Address) -> Option<Socket> {
+        let socket = Socket::new(Some(acceptor.clone()));
+        let stream = acceptor.stream(io, peer, socket.0.clone())?;
+        acceptor.connection_opened();
+        let _ = socket.0.stream.set(stream);
+        Some(socket)
+    }
+
+    pub(super) fn connecting(cx: &Rc<Context>) -> Socket {
+        let socket = Socket::new(None);
+        let _ = socket.0.stream.set(Stream::connecting(cx, socket.0.clone()));
+        socket
+    }
+
+    /// Takes over a stream from another protocol (an upgrade).
+    pub(crate) fn adopt(stream: &Rc<Stream>) -> Socket {
+        let socket = Socket::new(None);
+        let _ = socket.0.stream.set(stream.clone());
+        stream.set_protocol(socket.0.clone());
+        socket
+    }
+
+    pub(super) fn stream(&self) -> Option<&Rc<Stream>> {
+        self.0.stream.get()
+    }
+
+    // ---- Listeners
+
+    fn add(&self, on: On, site: Site, listener: Listener) -> &Self {
+        if self.0.closed_told.get() {
+            discard(listener);
+        } else {
+            self.0.listeners.add(on, site, listener);
+        }
+        self
+    }
+
+    /// Called with bytes as they come, in chunks of any size. The first such listener starts the flow.
+    #[track_caller]
+    pub fn on_data(&self, f: impl FnMut(&Socket, &[u8]) + 'static) -> &Self {
+        self.add(On::Data, Location::caller(), Listener::Data(Box::new(f)));
+        self.flow();
+        self
+    }
+
+    /// Called once, when the peer has ended its side and all that it sent was taken. Unless
+    /// [`set_allow_half_open`](Socket::set_allow_half_open) is on, our side is ended after it.
+    #[track_caller]
+    pub fn on_end(&self, f: impl FnMut(&Socket) + 'static) -> &Self {
+        self.add(On::End, Location::caller(), Listener::Plain(Box::new(f)))
+    }
+
+    /// Called when all pending output went out, after a `write` that said [`Flow::Full`].
+    #[track_caller]
+    pub fn on_drain(&self, f: impl FnMut(&Socket) + 'static) -> &Self {
+        self.add(On::Drain, Location::caller(), Listener::Plain(Box::new(f)))
+    }
+
+    /// Called when nothing was sent or received for the time set with [`set_timeout`](Socket::set_timeout), and again after
+    /// each further such time. The socket stays open.
+    #[track_caller]
+    pub fn on_timeout(&self, f: impl FnMut(&Socket) + 'static) -> &Self {
+        self.add(On::Timeout, Location::caller(), Listener::Plain(Box::new(f)))
+    }
+
+    /// Called when the operating system reported an error, before `on_close`, in the closing phase.
+    #[track_caller]
+    pub fn on_error(&self, f: impl FnMut(&Socket, &io::Error) + 'static) -> &Self {
+        self.add(On::Error, Location::caller(), Listener::Error(Box::new(f)))
+    }
+
+    /// Called once, last, in the closing phase.
+    #[track_caller]
+    pub fn on_close(&self, f: impl FnMut(&Socket, CloseReason) + 'static) -> &Self {
+        self.add(On::Close, Location::caller(), Listener::Close(Box::new(f)))
+    }
+
+    /// Called once, when an outgoing connection is there (see [`connect`](super::connect)).
+    #[track_caller]
+    pub fn on_connect(&self, f: impl FnMut(&Socket) + 'static) -> &Self {
+        self.add(On::Connect, Location::caller(), Listener::Plain(Box::new(f)))
+    }
+
+    // ---- Writing
+
+    /// Writes. The bytes leave at the end of the socket's turn or, outside of it, before the loop waits again. What the
+    /// kernel does not take is kept; from 64 KiB on this says [`Flow::Full`], which asks you to wait for `on_drain`.
+    pub fn write<'a>(&self, bytes: impl Into<Chunk<'a>>) -> Flow {
+        match self.stream() {
+            Some(stream) if !stream.is_ended() => {
+                self.0.touch(stream);
+                stream.write(bytes.into(), self.0.limit.get())
+            }
+            _ => {
+                log::debug!(target: "oneloop::net", "a write to a socket that is closed or ended");
+                Flow::Closed
+            }
+        }
+    }
+
+    /// Ends our side when all that was written went out. What the peer still sends can be read. When both sides have
+    /// ended, the socket closes.
+    pub fn end(&self) {
+        if let Some(stream) = self.stream() {
+            stream.end();
+        }
+    }
+
+    /// Writes, then ends.
+    pub fn end_with<'a>(&self, bytes: impl Into<Chunk<'a>>) {
+        self.write(bytes).ignore();
+        self.end();
+    }
+
+    /// Closes it at once. Output that the kernel has not taken is lost. `on_close` follows in the closing phase.
+    pub fn destroy(&self) {
+        if let Some(stream) = self.stream() {
+            stream.destroy(CloseReason::Destroyed);
+        }
+    }
+
+    /// Closes it with a reset (RST), so that the peer sees an error.
+    pub fn reset(&self) {
+        if let Some(stream) = self.stream() {
+            stream.with_io(Io::reset_on_close);
+            stream.destroy(CloseReason::Destroyed);
+        }
+    }
+
+    /// Sets how many pending bytes make `write` say `Full`: 64 KiB at first.
+    pub fn set_write_limit(&self, bytes: usize) -> &Self {
+        self.0.limit.set(bytes.max(1));
+        self
+    }
+
+    /// Output that the kernel has not taken, in bytes.
+    pub fn pending(&self) -> usize {
+        self.stream().map_or(0, |stream| stream.pending())
+    }
+
+    // ---- Reading
+
+    /// Stops `on_data` until [`resume`](Socket::resume). What is in the receive buffers stays there, so that the peer
+    /// is slowed down in the end.
+    pub fn pause(&self) {
+        self.0.paused.set(true);
+        if let Some(stream) = self.stream() {
+            stream.pause();
+        }
+    }
+
+    /// Goes on with `on_data`, from the next pending phase on.
+    pub fn resume(&self) {
+        self.0.paused.set(false);
+        self.flow();
+    }
+
+    fn flow(&self) {
+        if self.0.paused.get() {
+            return;
+        }
+        if let Some(stream) = self.stream() {
+            stream.resume_reading();
+            if stream.held() > 0 || stream.is_eof() {
+                stream.make_ready();
+            }
+        }
+    }
+
+    /// Gives what comes in to another socket, no faster than that one takes it, and ends it when the peer ends. Other
+    /// listeners stay.
+    #[track_caller]
+    pub fn pipe(&self, to: &Socket) {
+        let target = to.clone();
+        self.on_data(move |from, bytes| {
+            if target.write(bytes).is_full() {
+                from.pause();
+            }
+        });
+        let target = to.clone();
+        self.on_end(move |_| target.end());
+        let source = self.clone();
+        to.on_drain(move |_| source.resume());
+        let source = self.clone();
+        to.on_close(move |_, _| source.resume());
+    }
+
+    // ---- Settings and facts
+
+    /// Says whether our side stays open when the peer has ended its own (false at first).
+    pub fn set_allow_half_open(&self, on: bool) -> &Self {
+        self.0.half_open.set(on);
+        self
+    }
+
+    /// Has `on_timeout` called when nothing is sent or received for so long. Zero turns it off.
+    pub fn set_timeout(&self, after: Duration) -> &Self {
+        if let Some(timer) = self.0.timer.take() {
+            timer.clear();
+        }
+        self.0.timeout.set((!after.is_zero()).then_some(after));
+        if let Some(stream) = self.stream()
+            && !after.is_zero()
+            && !stream.is_closed()
+        {
+            self.0.last_activity.set(stream.cx().lp.now());
+            self.0.arm(after);
+        }
+        self
+    }
+
+    /// `TCP_NODELAY`: small writes leave at once. On at first.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn set_no_delay(&self, on: bool) -> io::Result<()> {
+        self.stream().and_then(|stream| stream.with_io(|io| io.set_no_delay(on))).unwrap_or(Ok(()))
+    }
+
+    /// Has the kernel probe an idle peer after so long; `None` turns it off (as it is at first).
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn set_keep_alive(&self, idle: Option<Duration>) -> io::Result<()> {
+        self.stream().and_then(|stream| stream.with_io(|io| io.set_keep_alive(idle))).unwrap_or(Ok(()))
+    }
+
+    /// Our end's address, while it is open.
+    pub fn local_addr(&self) -> Option<Address> {
+        self.stream()?.local()
+    }
+
+    /// The peer's address; `None` before there is a connection.
+    pub fn remote_addr(&self) -> Option<Address> {
+        self.stream().filter(|stream| !stream.is_connecting()).map(|stream| stream.peer())
+    }
+
+    /// Bytes received so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.stream().map_or(0, |stream| stream.bytes_read())
+    }
+
+    /// Bytes that were written and taken by the kernel so far.
+    pub fn bytes_written(&self) -> u64 {
+        self.stream().map_or(0, |stream| stream.bytes_written())
+    }
+
+    /// Is it closed, or about to be?
+    pub fn is_closed(&self) -> bool {
+        self.stream().is_none_or(|stream| !stream.is_open())
+    }
+
+    /// Is the connection still being made?
+    pub fn is_connecting(&self) -> bool {
+        self.stream().is_some_and(|stream| stream.is_connecting())
+    }
+
+    /// Is input paused?
+    pub fn is_paused(&self) -> bool {
+        self.0.paused.get()
+    }
+
+    /// Lets the loop end while it is open.
+    pub fn unref(&self) -> &Self {
+        self.set_ref(false)
+    }
+
+    /// Says whether the loop goes on while it is open (true at first).
+    pub fn set_ref(&self, on: bool) -> &Self {
+        if let Some(stream) = self.stream() {
+            stream.set_referenced(on);
+        }
+        self
+    }
+
+    /// Does the loop go on while it is open?
+    pub fn has_ref(&self) -> bool {
+        self.stream().is_some_and(|stream| stream.is_referenced())
+    }
+
+    pub(super) fn panicked(&self) {
+        if let Some(stream) = self.stream() {
+            stream.destroy(CloseReason::Panicked);
+        }
+    }
+
+    pub(super) fn emit(&self, on: On) {
+        self.0.emit(on, self);
+    }
+}
+
+impl std::fmt::Debug for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Socket").field("remote_addr", &self.remote_addr()).field("closed", &self.is_closed()).finish()
+    }
+}
+
+impl Inner {
+    fn touch(&self, stream: &Stream) {
+        self.last_activity.set(stream.cx().lp.now());
+    }
+
+    /// One timer, which is not touched by activity: when it fires it looks how long nothing has happened.
+    fn arm(&self, after: Duration) {
+        let me = self.me.clone();
+        let timer = set_timeout(after, move || {
+            if let Some(inner) = me.upgrade() {
+                inner.timed_out();
+            }
+        });
+        timer.unref();
+        self.timer.set(Some(timer));
+    }
+
+    fn timed_out(&self) {
+        let (Some(stream), Some(after)) = (self.stream.get(), self.timeout.get()) else { return };
+        if stream.is_closed() {
+            return;
+        }
+        let now = stream.cx().lp.now();
+        let quiet = Duration::from_nanos(now.saturating_sub(self.last_activity.get()));
+        if quiet < after {
+            return self.arm(after - quiet);
+        }
+        self.last_activity.set(now);
+        self.arm(after);
+        if let Some(socket) = self.me.upgrade().map(Socket) {
+            self.emit(On::Timeout, &socket);
+        }
+    }
+
+    fn emit(&self, on: On, socket: &Socket) {
+        self.each(on, socket, |listener| match listener {
+            Listener::Plain(f) => f(socket),
+            _ => unreachable!("plain events have plain listeners"),
+        });
+    }
+
+    /// Calls the listeners of an event. A panic closes the socket and ends the round.
+    fn each(&self, on: On, socket: &Socket, mut call: impl FnMut(&mut Listener)) {
+        let Some(stream) = self.stream.get() else { return };
+        let lp = &stream.cx().lp;
+        let mut panicked = false;
+        self.listeners.each(on, |site, listener| {
+            if !panicked && lp.call(site, &Event(on), || call(listener)).is_none() {
+                panicked = true;
+                socket.panicked();
+            }
+        });
+    }
+
+    fn tell_end(&self, stream: &Rc<Stream>) {
+        if self.end_told.get() || !stream.is_eof() || stream.held() > 0 || stream.is_closed() {
+            return;
+        }
+        self.end_told.set(true);
+        if let Some(socket) = self.me.upgrade().map(Socket) {
+            self.emit(On::End, &socket);
+        }
+        self.listeners.remove(On::Data);
+        self.listeners.remove(On::End);
+        if !self.half_open.get() {
+            stream.end();
+        }
+        if stream.is_over() {
+            stream.destroy(CloseReason::Finished);
+        }
+    }
+}
+
+/// An event's name for logs.
+struct Event(On);
+
+impl std::fmt::Display for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a socket's {:?} listener", self.0)
+    }
+}
+
+impl Protocol for Inner {
+    fn data(&self, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {
+        if self.paused.get() || !self.listeners.has(On::Data) {
+            return 0;
+        }
+        self.touch(stream);
+        let Some(socket) = self.me.upgrade().map(Socket) else { return bytes.len() };
+        self.each(On::Data, &socket, |listener| {
+            if let Listener::Data(f) = listener {
+                f(&socket, bytes);
+            }
+        });
+        bytes.len()
+    }
+
+    fn eof(&self, stream: &Rc<Stream>) {
+        self.tell_end(stream);
+    }
+
+    fn resume(&self, stream: &Rc<Stream>) {
+        self.tell_end(stream);
+    }
+
+    fn sent(&self, stream: &Rc<Stream>, pending: usize) {
+        self.touch(stream);
+        if pending == 0
+            && let Some(socket) = self.me.upgrade().map(Socket)
+        {
+            self.emit(On::Drain, &socket);
+        }
+    }
+
+    fn due(&self, _stream: &Rc<Stream>) {}
+
+    fn connected(&self, stream: &Rc<Stream>) {
+        if let Some(socket) = self.me.upgrade().map(Socket) {
+            super::connect::settled(&socket, stream);
+        }
+    }
+
+    fn close(&self, _stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>) {
+        if let Some(timer) = self.timer.take() {
+            timer.clear();
+        }
+        super::connect::abandon(self.connecting.take());
+        let Some(socket) = self.me.upgrade().map(Socket) else { return };
+        if let Some(error) = error {
+            self.each(On::Error, &socket, |listener| {
+                if let Listener::Error(f) = listener {
+                    f(&socket, error);
+                }
+            });
+        }
+        self.closed_told.set(true);
+        self.each(On::Close, &socket, |listener| {
+            if let Listener::Close(f) = listener {
+                f(&socket, reason);
+            }
+        });
+        self.listeners.clear();
+        if let Some(acceptor) = &self.acceptor {
+            acceptor.connection_closed();
+        }
+    }
+
+    fn teardown(&self) {
+        self.closed_told.set(true);
+        self.listeners.clear();
+        super::connect::abandon(self.connecting.take());
+    }
+
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
+        self
+    }
+}

@@ -1,0 +1,45 @@
+//! The transport seam: what stands between a stream's bytes and its socket's. One transport so far, plain, which is the
+//! socket itself; so that a stream has no word for it and no memory. A transport that transforms (TLS) will own its
+//! state here, report `has_plaintext` and `wants_write`, and say goodbye with `close_notify`.
+
+use crate::event_loop::driver::Io;
+use std::io::{self, ErrorKind, IoSlice};
+
+/// What one read brought.
+pub(super) enum Received {
+    Bytes(usize),
+    End,
+    Nothing,
+    Failed(io::Error),
+}
+
+pub(super) fn receive(io: &Io, into: &mut [u8]) -> Received {
+    loop {
+        return match io.read(into) {
+            Ok(0) => Received::End,
+            Ok(count) => Received::Bytes(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Received::Nothing,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => Received::Failed(error),
+        };
+    }
+}
+
+/// How many bytes the kernel took; 0: none now.
+pub(super) fn send(io: &Io, bytes: &[u8]) -> io::Result<usize> {
+    taken(|| io.write(bytes))
+}
+
+pub(super) fn send_vectored(io: &Io, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    taken(|| io.write_vectored(pieces))
+}
+
+fn taken(mut write: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        return match write() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            result => result,
+        };
+    }
+}

@@ -1,0 +1,343 @@
+//! The content of a request, taken out of its framing as it comes.
+
+use super::{
+    fault::Fault,
+    fields::{Fields, Line},
+    framing::Framing,
+    octet::{self, HEX, QUOTED, TOKEN, VALUE},
+    trailer,
+};
+
+/// What the framing of a content may cost. Chunk data is not counted here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// Bytes of chunk extensions over the whole content: beyond it, 413 (RFC 9112, 7.1.1).
+    pub extensions: u64,
+    /// Bytes of the trailer section, line ends included: beyond it, 431.
+    pub trailers: usize,
+    /// Number of trailer fields: beyond it, 431.
+    pub trailer_fields: usize,
+}
+
+impl Default for BodyLimits {
+    /// 16 KiB of extensions, which nobody uses but to waste our time; trailers as much as a head's fields.
+    fn default() -> Self {
+        BodyLimits { extensions: 16 * 1024, trailers: 16 * 1024, trailer_fields: 100 }
+    }
+}
+
+/// What a call of [`BodyDecoder::decode`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step<'a> {
+    /// So many bytes of the input are done with and need not be kept.
+    pub consumed: usize,
+    /// What they were.
+    pub event: BodyEvent<'a>,
+}
+
+/// A piece of content, or its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyEvent<'a> {
+    /// All input was consumed, and the content goes on.
+    NeedMore,
+    /// A piece of content, in place; never empty.
+    Data(&'a [u8]),
+    /// The content and its trailers have ended. What was not consumed belongs to the next message.
+    End,
+}
+
+/// Takes the content of one message out of its framing, whatever pieces it comes in.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyDecoder {
+    /// Bytes of content that are still to come: of all content, or of this chunk.
+    remaining: u64,
+    /// Bytes of chunk extensions so far.
+    extensions: u32,
+    /// Bytes of trailers so far.
+    trailers: u32,
+    /// Where the present trailer field begins in the buffer of the list.
+    name: u32,
+    /// Where its value begins there.
+    value: u32,
+    state: State,
+    /// Digits of the present chunk size so far.
+    digits: u8,
+}
+
+/// ```text
+///  Fixed ──────────────────────────────────────────────────────────────────────────────► Done
+///
+///           hex            CR           LF, size > 0         all          CR LF
+///  Size ───────► SizeMore ────► SizeCr ─────────────► Data ──────► DataCr ──────► Size
+///                   │ ';' BWS      ▲ │
+///                   ▼              │ │ LF, size = 0            CR            LF
+///                extensions ───────┘ └─────────────► LineStart ────► EndCr ────────────► Done
+///                              CR               ▲        │ tchar
+///                                            LF │        ▼
+///                                             LineCr ◄─ Name, Value
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Fixed,
+    Size,
+    SizeMore,
+    /// Blanks behind the size or an extension; only a `;` (or, behind a name, `=`) can follow.
+    BeforeSemicolon,
+    BeforeExtension,
+    ExtensionName,
+    AfterExtensionName,
+    BeforeExtensionValue,
+    ExtensionToken,
+    ExtensionQuoted,
+    ExtensionEscaped,
+    AfterExtensionQuoted,
+    SizeCr,
+    Data,
+    DataCr,
+    DataLf,
+    LineStart,
+    Name,
+    BeforeValue,
+    Value,
+    LineCr,
+    EndCr,
+    Done,
+}
+
+/// As many hexadecimal digits as 64 bits have: more cannot be meant (RFC 9112, 7.1 demands a bound).
+const MAX_DIGITS: u8 = 16;
+
+impl BodyDecoder {
+    /// A decoder for the content that a head announced.
+    pub fn new(framing: Framing) -> Self {
+        let (state, remaining) = match framing {
+            Framing::None | Framing::Length(0) => (State::Done, 0),
+            Framing::Length(length) => (State::Fixed, length),
+            Framing::Chunked => (State::Size, 0),
+        };
+        BodyDecoder { remaining, extensions: 0, trailers: 0, name: 0, value: 0, state, digits: 0 }
+    }
+
+    /// Whether the content has ended: no further byte belongs to this message.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// How many bytes of content are certain to come: the rest of a content with a length, or of the present chunk.
+    pub fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// Consumes input up to and including the next piece of content, or the end.
+    ///
+    /// Consumed bytes are gone; what was not consumed must be brought again, at once or with more behind it. Give
+    /// the same `trailers`, empty at first, to all calls for one message; they are complete with [`BodyEvent::End`].
+    /// After a fault the decoder is of no further use.
+    pub fn decode<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        limits: &BodyLimits,
+        trailers: &mut Fields,
+    ) -> Result<Step<'a>, Fault> {
+        let mut consumed = 0;
+        loop {
+            let rest = bytes.get(consumed..).unwrap_or_default();
+            match (self.state, rest) {
+                (State::Done, _) => return Ok(Step { consumed, event: BodyEvent::End }),
+                (_, []) => return Ok(Step { consumed, event: BodyEvent::NeedMore }),
+                (State::Fixed | State::Data, _) => {
+                    let data = self.take_data(rest);
+                    consumed += data.len();
+                    return Ok(Step { consumed, event: BodyEvent::Data(data) });
+                }
+                (_, [byte, ..]) => {
+                    self.step(*byte, limits, trailers)?;
+                    consumed += 1;
+                }
+            }
+        }
+    }
+
+    fn take_data<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        let fits = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        let data = rest.get(..fits).unwrap_or(rest);
+        self.remaining -= data.len() as u64;
+        if self.remaining == 0 {
+            self.state = match self.state {
+                State::Fixed => State::Done,
+                _ => State::DataCr,
+            };
+        }
+        data
+    }
+
+    /// Moves on by one byte of framing.
+    fn step(&mut self, byte: u8, limits: &BodyLimits, trailers: &mut Fields) -> Result<(), Fault> {
+        self.state = match self.state {
+            State::Size | State::SizeMore => self.size(byte, limits)?,
+            State::SizeCr => {
+                expect_lf(byte)?;
+                self.digits = 0;
+                if self.remaining > 0 { State::Data } else { State::LineStart }
+            }
+            State::Data | State::Fixed | State::Done => self.state,
+            State::DataCr if byte == b'\r' => State::DataLf,
+            State::DataLf if byte == b'\n' => State::Size,
+            State::DataCr | State::DataLf => return Err(Fault::ChunkEnd),
+            State::LineStart | State::Name | State::BeforeValue | State::Value | State::LineCr | State::EndCr => {
+                self.trailer(byte, limits, trailers)?
+            }
+            _ => self.extension(byte, limits)?,
+        };
+        Ok(())
+    }
+
+    fn size(&mut self, byte: u8, limits: &BodyLimits) -> Result<State, Fault> {
+        match byte {
+            _ if octet::is(byte, HEX) => {
+                if self.digits == MAX_DIGITS {
+                    return Err(Fault::ChunkSize);
+                }
+                self.digits += 1;
+                let digit = char::from(byte).to_digit(16).unwrap_or_default();
+                self.remaining = self.remaining << 4 | u64::from(digit);
+                Ok(State::SizeMore)
+            }
+            _ if self.state == State::Size => Err(Fault::ChunkSize),
+            b'\r' => Ok(State::SizeCr),
+            b'\n' => Err(Fault::BareLf),
+            b';' | b' ' | b'\t' => {
+                self.state = State::BeforeSemicolon;
+                self.extension(byte, limits)
+            }
+            _ => Err(Fault::ChunkSize),
+        }
+    }
+
+    /// `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )` (RFC 9112, 7.1.1).
+    fn extension(&mut self, byte: u8, limits: &BodyLimits) -> Result<State, Fault> {
+        let ends = matches!(self.state, State::ExtensionName | State::ExtensionToken | State::AfterExtensionQuoted);
+        match byte {
+            b'\r' if ends => return Ok(State::SizeCr),
+            b'\r' => return Err(Fault::ChunkExtension),
+            b'\n' => return Err(Fault::BareLf),
+            _ => {}
+        }
+        self.extensions = self.extensions.saturating_add(1);
+        if u64::from(self.extensions) > limits.extensions {
+            return Err(Fault::ChunkExtensionsTooLarge);
+        }
+        let blank = byte == b' ' || byte == b'\t';
+        let token = octet::is(byte, TOKEN);
+        Ok(match self.state {
+            State::BeforeExtension if blank => State::BeforeExtension,
+            State::BeforeExtension | State::ExtensionName if token => State::ExtensionName,
+            State::ExtensionName | State::AfterExtensionName if blank => State::AfterExtensionName,
+            State::ExtensionName | State::AfterExtensionName if byte == b'=' => State::BeforeExtensionValue,
+            State::BeforeExtensionValue if blank => State::BeforeExtensionValue,
+            State::BeforeExtensionValue if byte == b'"' => State::ExtensionQuoted,
+            State::BeforeExtensionValue | State::ExtensionToken if token => State::ExtensionToken,
+            State::ExtensionQuoted if byte == b'"' => State::AfterExtensionQuoted,
+            State::ExtensionQuoted if byte == b'\\' => State::ExtensionEscaped,
+            State::ExtensionQuoted if octet::is(byte, QUOTED) => State::ExtensionQuoted,
+            State::ExtensionEscaped if octet::is(byte, VALUE) => State::ExtensionQuoted,
+            State::ExtensionToken | State::AfterExtensionQuoted | State::BeforeSemicolon if blank => {
+                State::BeforeSemicolon
+            }
+            State::ExtensionName
+            | State::AfterExtensionName
+            | State::ExtensionToken
+            | State::AfterExtensionQuoted
+            | State::BeforeSemicolon
+                if byte == b';' =>
+            {
+                State::BeforeExtension
+            }
+            _ => return Err(Fault::ChunkExtension),
+        })
+    }
+
+    fn trailer(&mut self, byte: u8, limits: &BodyLimits, trailers: &mut Fields) -> Result<State, Fault> {
+        self.trailers = self.trailers.saturating_add(1);
+        let state = match (self.state, byte) {
+            (State::LineStart, b'\r') => return Ok(State::EndCr),
+            (State::EndCr, _) => {
+                expect_lf(byte)?;
+                return Ok(State::Done);
+            }
+            (State::LineStart, b'\n') => return Err(Fault::BareLf),
+            (State::LineStart, b' ' | b'\t') => return Err(Fault::Folded),
+            (State::LineStart, _) => {
+                if !octet::is(byte, TOKEN) {
+                    return Err(Fault::FieldName);
+                }
+                if trailers.len() >= limits.trailer_fields {
+                    return Err(Fault::TooManyTrailers);
+                }
+                self.name = trailers.text_mut().len() as u32;
+                trailers.text_mut().push(char::from(byte));
+                State::Name
+            }
+            (State::Name, b':') => {
+                self.value = trailers.text_mut().len() as u32;
+                if !trailer::is_allowed(trailers.slice(self.name, self.value)) {
+                    return Err(Fault::TrailerForbidden);
+                }
+                State::BeforeValue
+            }
+            (State::Name, b' ' | b'\t') => return Err(Fault::SpaceBeforeColon),
+            (State::Name, _) => {
+                if !octet::is(byte, TOKEN) {
+                    return Err(Fault::FieldName);
+                }
+                trailers.text_mut().push(char::from(byte));
+                State::Name
+            }
+            (State::BeforeValue, b' ' | b'\t') => State::BeforeValue,
+            (State::BeforeValue | State::Value, b'\r') => {
+                self.end_trailer(trailers);
+                State::LineCr
+            }
+            (State::LineCr, _) => {
+                expect_lf(byte)?;
+                State::LineStart
+            }
+            (_, b'\n') => return Err(Fault::BareLf),
+            (_, 0x80..) => return Err(Fault::FieldValueNotAscii),
+            (_, _) => {
+                if !octet::is(byte, VALUE) {
+                    return Err(Fault::FieldValue);
+                }
+                trailers.text_mut().push(char::from(byte));
+                State::Value
+            }
+        };
+        if self.trailers as usize > limits.trailers {
+            return Err(Fault::TrailersTooLarge);
+        }
+        Ok(state)
+    }
+
+    /// Notes the field whose name and value the buffer ends with, without the blanks behind the value.
+    fn end_trailer(&mut self, trailers: &mut Fields) {
+        let text = trailers.text_mut();
+        let value = text.get(self.value as usize..).unwrap_or_default();
+        let end = self.value as usize + value.trim_end_matches([' ', '\t']).len();
+        text.truncate(end);
+        trailers.mark(Line { name: self.name, colon: self.value, value: self.value, end: end as u32 });
+    }
+}
+
+fn expect_lf(byte: u8) -> Result<(), Fault> {
+    if byte == b'\n' { Ok(()) } else { Err(Fault::BareCr) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_is_small() {
+        assert!(size_of::<BodyDecoder>() <= 32);
+    }
+}

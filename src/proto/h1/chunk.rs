@@ -1,0 +1,45 @@
+//! Content sent in chunks (RFC 9112, 7.1).
+
+use super::{fields::Fields, trailer};
+
+/// What follows the data of every chunk.
+pub const CHUNK_END: &[u8] = b"\r\n";
+
+/// Writes what precedes the `len` bytes of a chunk; [`CHUNK_END`] must follow them. An empty chunk would end the content:
+/// for `len` 0 send nothing at all, neither this nor the end.
+pub fn chunk_start(out: &mut Vec<u8>, len: usize) {
+    debug_assert!(len > 0, "an empty chunk would end the content");
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    const MOST: usize = usize::BITS as usize / 4;
+    let mut line = [0; MOST + 2];
+    let mut at = MOST;
+    let mut left = len;
+    while left > 0 {
+        at -= 1;
+        line[at] = DIGITS[left & 15];
+        left >>= 4;
+    }
+    line[MOST..].copy_from_slice(CHUNK_END);
+    out.extend_from_slice(&line[at..]);
+}
+
+/// Writes one whole chunk, or nothing for empty data.
+pub fn chunk(out: &mut Vec<u8>, data: &[u8]) {
+    if !data.is_empty() {
+        chunk_start(out, data.len());
+        out.extend_from_slice(data);
+        out.extend_from_slice(CHUNK_END);
+    }
+}
+
+/// Writes the last chunk and the trailer section. Fields that are not allowed there
+/// ([`is_allowed_trailer`](super::is_allowed_trailer)) are left out.
+pub fn last_chunk(out: &mut Vec<u8>, trailers: &Fields) {
+    out.extend_from_slice(b"0\r\n");
+    for (name, value) in trailers.iter().filter(|(name, _)| trailer::is_allowed(name)) {
+        for part in [name, ": ", value, "\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}

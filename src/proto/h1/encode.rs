@@ -1,0 +1,148 @@
+//! The bytes of a response's head.
+
+use super::{
+    field_error::{self, FieldError},
+    persistence::ConnectionField,
+    plan::ResponseFraming,
+    response::{self, ResponseHead, Special},
+    status,
+};
+
+/// What a head says beyond the fields that were set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Encoding<'a> {
+    /// How the content is framed.
+    pub framing: ResponseFraming,
+    /// The Date field (RFC 9110, 6.6.1), as IMF-fixdate; not sent where one was set.
+    pub date: Option<&'a [u8; 29]>,
+    /// The Connection field.
+    pub connection: ConnectionField,
+}
+
+impl ResponseHead {
+    /// Writes the whole head, the empty line at its end included (RFC 9112, 4 and 5).
+    ///
+    /// Fields that were set and that the framing forbids are left out: Content-Length where there is no content or
+    /// it is chunked, Transfer-Encoding where it is not (RFC 9112, 6.1 and 6.2).
+    pub fn encode(&self, out: &mut Vec<u8>, how: &Encoding<'_>) {
+        self.encode_status_line(out);
+        if self.flags == 0 {
+            out.extend_from_slice(self.lines.as_bytes());
+        } else {
+            self.encode_lines(out, how);
+        }
+        if let Some(date) = how.date {
+            if self.flags & response::DATE == 0 {
+                let mut line = *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+                line[6..35].copy_from_slice(date);
+                out.extend_from_slice(&line);
+            }
+        }
+        match how.connection {
+            ConnectionField::Close if self.flags & response::CLOSE == 0 => {
+                out.extend_from_slice(b"Connection: close\r\n");
+            }
+            ConnectionField::KeepAlive if self.flags & (response::KEEP_ALIVE | response::CLOSE) == 0 => {
+                out.extend_from_slice(b"Connection: keep-alive\r\n");
+            }
+            _ => {}
+        }
+        match how.framing {
+            ResponseFraming::Length(length) if self.declared_length() != Some(length) => encode_length(out, length),
+            ResponseFraming::Chunked if self.flags & response::CHUNKED == 0 => {
+                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
+            }
+            _ => out.extend_from_slice(b"\r\n"),
+        }
+    }
+
+    #[inline]
+    fn encode_status_line(&self, out: &mut Vec<u8>) {
+        let line = status::line(self.status);
+        if !line.is_empty() && self.reason.is_empty() {
+            out.extend_from_slice(line);
+        } else {
+            self.encode_unusual_status_line(out);
+        }
+    }
+
+    #[cold]
+    fn encode_unusual_status_line(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        let digits = [self.status / 100, self.status / 10 % 10, self.status % 10];
+        out.extend(digits.map(|digit| b'0' + digit as u8));
+        out.push(b' ');
+        out.extend_from_slice(self.reason().as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// The lines that were set, without those that contradict how the head is sent.
+    fn encode_lines(&self, out: &mut Vec<u8>, how: &Encoding<'_>) {
+        let mut whole_from = 0;
+        for line in self.lines() {
+            let fits = match Special::of(line.name) {
+                Special::ContentLength => {
+                    matches!(how.framing, ResponseFraming::Length(length) if self.declared_length() == Some(length))
+                }
+                Special::TransferEncoding => how.framing == ResponseFraming::Chunked,
+                Special::Connection => {
+                    how.connection != ConnectionField::Close || !line.value.eq_ignore_ascii_case("keep-alive")
+                }
+                Special::Date | Special::No => true,
+            };
+            if !fits {
+                out.extend_from_slice(self.lines.as_bytes().get(whole_from..line.start).unwrap_or_default());
+                whole_from = line.end;
+            }
+        }
+        out.extend_from_slice(self.lines.as_bytes().get(whole_from..).unwrap_or_default());
+    }
+}
+
+/// `Content-Length: `, the number, and the end of the head, in one piece.
+#[inline]
+fn encode_length(out: &mut Vec<u8>, length: u64) {
+    const NAME: &[u8; 16] = b"Content-Length: ";
+    const END: &[u8; 4] = b"\r\n\r\n";
+    // A u64 has 20 decimal digits at most.
+    const NUMBER_END: usize = NAME.len() + 20;
+    let mut line = [0; NUMBER_END + END.len()];
+    line[NUMBER_END..].copy_from_slice(END);
+    let mut at = NUMBER_END;
+    let mut left = length;
+    loop {
+        at -= 1;
+        line[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    at -= NAME.len();
+    line[at..at + NAME.len()].copy_from_slice(NAME);
+    out.extend_from_slice(&line[at..]);
+}
+
+/// Writes a whole informational response (RFC 9110, 15.2): status 100 or 102 to 199, and fields that are neither
+/// Content-Length nor Transfer-Encoding. If it is refused, nothing was written. Send none to an HTTP/1.0 client.
+pub fn encode_informational(out: &mut Vec<u8>, status: u16, fields: &[(&str, &str)]) -> Result<(), FieldError> {
+    if !(100..=199).contains(&status) || status == 101 {
+        return Err(FieldError::Status);
+    }
+    for (name, value) in fields {
+        field_error::checked(name, value)?;
+        if matches!(Special::of(name), Special::ContentLength | Special::TransferEncoding) {
+            return Err(FieldError::Forbidden);
+        }
+    }
+    let mut head = ResponseHead::new();
+    head.set_status(status)?;
+    head.encode_status_line(out);
+    for (name, value) in fields {
+        for part in [name, ": ", field_error::trimmed(value), "\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! What our own side can do wrong with a field, and the checks that make response splitting impossible.
+
+use std::fmt;
+
+use super::octet::{self, TOKEN, VALUE};
+
+/// Why a field or a status cannot be sent. Nothing was changed; the text says what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FieldError {
+    /// The name is not a token (RFC 9110, 5.1).
+    Name,
+    /// The value has a control character (CR, LF and NUL among them) or is not ASCII (RFC 9110, 5.5).
+    Value,
+    /// The list of fields would not fit into 4 GiB.
+    TooLong,
+    /// The status code is out of its range (RFC 9110, 15).
+    Status,
+    /// The reason phrase has a control character or is not ASCII (RFC 9112, 4).
+    Reason,
+    /// Content-Length is not a decimal number below 2^64, or was given twice (RFC 9110, 8.6).
+    ContentLength,
+    /// Transfer-Encoding is something else than `chunked`, once (RFC 9112, 6.1).
+    TransferEncoding,
+    /// Content-Length and Transfer-Encoding were both set (RFC 9112, 6.2).
+    LengthAndCoding,
+    /// The content that was given has another length than the Content-Length that was set (RFC 9110, 8.6).
+    LengthMismatch,
+    /// The field has no place in an informational response or a trailer section (RFC 9112, 6.1; RFC 9110, 6.5.1).
+    Forbidden,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            FieldError::Name => "a field name must be one or more letters, digits or any of !#$%&'*+-.^_`|~",
+            FieldError::Value => {
+                "a field value must be printable ASCII in one line: percent-encode other text (RFC 8187)"
+            }
+            FieldError::TooLong => "the fields are too long",
+            FieldError::Status => "a status code is 100 to 999; informational responses take 100 and 102 to 199",
+            FieldError::Reason => "a reason phrase must be printable ASCII in one line",
+            FieldError::ContentLength => "Content-Length must be one decimal number",
+            FieldError::TransferEncoding => {
+                "only `Transfer-Encoding: chunked` can be sent: leave it out, it is chosen where it is needed"
+            }
+            FieldError::LengthAndCoding => "Content-Length and Transfer-Encoding exclude each other: remove one",
+            FieldError::LengthMismatch => {
+                "the content is not as long as Content-Length says: leave that field out, it is computed"
+            }
+            FieldError::Forbidden => "this field is not allowed in an informational response or after the content",
+        })
+    }
+}
+
+impl std::error::Error for FieldError {}
+
+/// Checks a field that we are to send and returns its value without the blanks around it.
+#[inline]
+pub(super) fn checked<'a>(name: &str, value: &'a str) -> Result<&'a str, FieldError> {
+    if name.is_empty() || !octet::all(name.as_bytes(), TOKEN) {
+        return Err(FieldError::Name);
+    }
+    if !octet::all(value.as_bytes(), VALUE) {
+        return Err(FieldError::Value);
+    }
+    Ok(trimmed(value))
+}
+
+/// Without the blanks at both ends, which are not part of a value (RFC 9110, 5.5). Most values have none.
+#[inline]
+pub(super) fn trimmed(value: &str) -> &str {
+    match value.as_bytes() {
+        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => value.trim_matches([' ', '\t']),
+        _ => value,
+    }
+}

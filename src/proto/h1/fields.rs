@@ -1,0 +1,115 @@
+//! A list of fields in one buffer.
+
+use super::field_error::{self, FieldError};
+
+/// An ordered list of fields (RFC 9110, 5), kept as one text and ranges into it, reusable without reallocating.
+///
+/// Names keep their case and order as received; look-up ignores case. No name or value in it can hold CR, LF, NUL or
+/// anything that is not ASCII.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    text: String,
+    lines: Vec<Line>,
+}
+
+/// Where one field stands in the text, in bytes: `name..colon` and `value..end`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    pub(super) name: u32,
+    pub(super) colon: u32,
+    pub(super) value: u32,
+    pub(super) end: u32,
+}
+
+impl Fields {
+    /// An empty list, which holds no memory.
+    pub const fn new() -> Self {
+        Fields { text: String::new(), lines: Vec::new() }
+    }
+
+    /// The number of fields; one that is given twice counts twice.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// All fields in order, names with their case as received.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.lines.iter().map(|line| (self.slice(line.name, line.colon), self.slice(line.value, line.end)))
+    }
+
+    /// The value of the first field of that name, which is compared without case (RFC 9110, 5.1).
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.lines.iter().find(|line| self.is_named(line, name)).map(|line| self.slice(line.value, line.end))
+    }
+
+    /// The values of all fields of that name, in order (RFC 9110, 5.3 says when they may be joined).
+    pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.lines.iter().filter(move |line| self.is_named(line, name)).map(|line| self.slice(line.value, line.end))
+    }
+
+    /// Adds a field at the end; blanks around the value are dropped. Refused, and nothing changed, if the name is not
+    /// a token or the value is not printable ASCII (RFC 9110, 5.1 and 5.5).
+    pub fn push(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
+        let value = field_error::checked(name, value)?;
+        let start = self.text.len();
+        if start + name.len() + value.len() > u32::MAX as usize {
+            return Err(FieldError::TooLong);
+        }
+        self.text.push_str(name);
+        self.text.push_str(value);
+        let colon = start + name.len();
+        self.mark(Line {
+            name: start as u32,
+            colon: colon as u32,
+            value: colon as u32,
+            end: (colon + value.len()) as u32,
+        });
+        Ok(())
+    }
+
+    /// Forgets all fields and keeps the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.lines.clear();
+    }
+
+    /// How many bytes of memory the list holds.
+    pub fn capacity(&self) -> usize {
+        self.text.capacity() + self.lines.capacity() * size_of::<Line>()
+    }
+
+    /// Gives back the memory that the present fields do not need; all of it if there are none.
+    pub fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.lines.shrink_to_fit();
+    }
+
+    fn is_named(&self, line: &Line, name: &str) -> bool {
+        (line.colon - line.name) as usize == name.len() && self.slice(line.name, line.colon).eq_ignore_ascii_case(name)
+    }
+
+    /// A part of the text. Every range in `lines` was made from it, so the fallback is never seen.
+    pub(super) fn slice(&self, start: u32, end: u32) -> &str {
+        self.text.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// Starts over with a text whose fields will be marked in it.
+    pub(super) fn load(&mut self, text: &str) {
+        self.clear();
+        self.text.push_str(text);
+    }
+
+    /// Adds a field that stands in the text already.
+    pub(super) fn mark(&mut self, line: Line) {
+        self.lines.push(line);
+    }
+
+    pub(super) fn text_mut(&mut self) -> &mut String {
+        &mut self.text
+    }
+}

@@ -1,0 +1,79 @@
+//! How long the content of a request is (RFC 9112, 6): what is ambiguous is refused.
+
+use super::{fault::Fault, octet, version::Version};
+
+/// Where the content of a request ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// There is no content.
+    #[default]
+    None,
+    /// So many bytes of content follow the head.
+    Length(u64),
+    /// Chunks follow the head.
+    Chunked,
+}
+
+/// A Content-Length: decimal digits, all of them, below 2^64 (RFC 9110, 8.6). No sign, no list, no blank inside.
+pub(super) fn length(value: &str) -> Option<u64> {
+    if value.is_empty() {
+        return None;
+    }
+    value.bytes().try_fold(0u64, |sum, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+/// Checks the codings of all Transfer-Encoding fields of a request: `chunked`, once, and nothing else.
+pub(super) fn codings<'a>(values: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+    let mut chunked = false;
+    let mut unknown = false;
+    for coding in values.flat_map(octet::list) {
+        if chunked || !octet::all(coding.as_bytes(), octet::TOKEN) && !has_parameters(coding) {
+            return Err(Fault::CodingInvalid);
+        }
+        if coding.eq_ignore_ascii_case("chunked") {
+            chunked = true;
+        } else if is_chunked_with_parameters(coding) {
+            return Err(Fault::CodingInvalid);
+        } else {
+            unknown = true;
+        }
+    }
+    match (unknown, chunked) {
+        (true, _) => Err(Fault::CodingUnknown),
+        (false, true) => Ok(()),
+        (false, false) => Err(Fault::CodingInvalid),
+    }
+}
+
+/// `token ; …`: parameters of a coding that we do not know need no reading.
+fn has_parameters(coding: &str) -> bool {
+    coding.split_once(';').is_some_and(|(name, _)| {
+        let name = name.trim_end_matches([' ', '\t']);
+        !name.is_empty() && octet::all(name.as_bytes(), octet::TOKEN)
+    })
+}
+
+/// `chunked` has no parameters; their presence is an error (RFC 9112, 7.1).
+fn is_chunked_with_parameters(coding: &str) -> bool {
+    coding.split_once(';').is_some_and(|(name, _)| name.trim_end_matches([' ', '\t']).eq_ignore_ascii_case("chunked"))
+}
+
+/// The rules that combine the two fields (RFC 9112, 6.1 and 6.3). `length` is the value of the only Content-Length,
+/// `codings` whether Transfer-Encoding is there and what its check said.
+#[inline]
+pub(super) fn of_request(
+    version: Version,
+    length_value: Option<&str>,
+    coded: Option<Result<(), Fault>>,
+) -> Result<Framing, Fault> {
+    match (length_value, coded) {
+        (None, None) => Ok(Framing::None),
+        (Some(value), None) => length(value).map(Framing::Length).ok_or(Fault::LengthInvalid),
+        (_, Some(_)) if version == Version::Http10 => Err(Fault::CodingInHttp10),
+        (Some(_), Some(_)) => Err(Fault::LengthAndCoding),
+        (None, Some(checked)) => checked.map(|()| Framing::Chunked),
+    }
+}

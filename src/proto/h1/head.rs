@@ -1,0 +1,183 @@
+//! The head of a request: what was received, and what it means.
+
+use super::{
+    fields::Fields,
+    framing::Framing,
+    octet,
+    persistence::{self, Wish},
+    target::TargetForm,
+    version::Version,
+};
+
+/// The head of one request, in one buffer of its own that is used again for the next.
+///
+/// [`HeadParser::parse`](super::HeadParser::parse) fills it; until that has answered `Complete` it says nothing of use.
+#[derive(Clone, Debug, Default)]
+pub struct RequestHead {
+    /// The text is the head from the method's first byte to its last CRLF.
+    pub(super) fields: Fields,
+    pub(super) line: RequestLine,
+    pub(super) framing: Framing,
+    pub(super) version: Version,
+    pub(super) wish: Wish,
+    pub(super) flags: u8,
+}
+
+/// Positions in the text, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RequestLine {
+    pub(super) method_end: u32,
+    pub(super) target_end: u32,
+    pub(super) path: (u32, u32),
+    /// 0 where there is none: no query can stand there.
+    pub(super) query: u32,
+    pub(super) host: (u32, u32),
+    pub(super) form: TargetForm,
+}
+
+/// The Expect field has `100-continue`.
+pub(super) const CONTINUE: u8 = 1;
+/// There is an Expect field.
+pub(super) const EXPECT: u8 = 2;
+/// The Connection field has `upgrade`.
+pub(super) const UPGRADE_TOKEN: u8 = 4;
+/// There is an Upgrade field.
+pub(super) const UPGRADE_FIELD: u8 = 8;
+/// There is a host, in the target or in the Host field; it may be empty.
+pub(super) const HOST: u8 = 16;
+
+impl RequestHead {
+    /// An empty head, which holds no memory.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The method; its case matters (RFC 9110, 9.1).
+    pub fn method(&self) -> &str {
+        self.fields.slice(0, self.line.method_end)
+    }
+
+    /// Whether the method is HEAD: the response has no content (RFC 9110, 9.3.2).
+    pub fn is_head(&self) -> bool {
+        self.method() == "HEAD"
+    }
+
+    /// Whether the method is CONNECT: a 2xx response turns the connection into a tunnel (RFC 9110, 9.3.6).
+    pub fn is_connect(&self) -> bool {
+        self.method() == "CONNECT"
+    }
+
+    /// The request-target as received (RFC 9112, 3.2).
+    pub fn target(&self) -> &str {
+        let target = self.fields.slice(self.line.method_end, self.line.target_end);
+        target.get(1..).unwrap_or_default()
+    }
+
+    /// Which form the target has.
+    pub fn form(&self) -> TargetForm {
+        self.line.form
+    }
+
+    /// The path of the target, up to its `?`, as received: nothing is decoded, and a `%` without two digits behind it
+    /// is left for the one who decodes. `/` for an absolute target that has none; `*` for the asterisk form;
+    /// `host:port` for CONNECT.
+    pub fn path(&self) -> &str {
+        match self.fields.slice(self.line.path.0, self.line.path.1) {
+            "" if self.line.form == TargetForm::Absolute => "/",
+            path => path,
+        }
+    }
+
+    /// What follows the first `?` of the target, as received; it may be empty.
+    pub fn query(&self) -> Option<&str> {
+        let start = self.line.query;
+        (start > 0).then(|| self.fields.slice(start, self.line.target_end))
+    }
+
+    /// The version of the request.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The host and port that the request is for: of the target where that has an authority (it overrides the field,
+    /// RFC 9112, 3.2.2 and 3.3), else of the Host field. `None` only where neither is there; it may be empty.
+    pub fn host(&self) -> Option<&str> {
+        (self.flags & HOST != 0).then(|| self.fields.slice(self.line.host.0, self.line.host.1))
+    }
+
+    /// All fields.
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// All fields in order, names with their case as received.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter()
+    }
+
+    /// The value of the first field of that name, which is compared without case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.fields.get(name)
+    }
+
+    /// The values of all fields of that name, in order.
+    pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.fields.get_all(name)
+    }
+
+    /// The number of fields.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Where the content of the request ends (RFC 9112, 6.3).
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Whether the peer allows another request on this connection (RFC 9112, 9.3).
+    pub fn persistent(&self) -> bool {
+        persistence::persistent(self.version, self.wish)
+    }
+
+    /// Whether the peer waits for `100 (Continue)` before it sends its content. Never in HTTP/1.0 (RFC 9110, 10.1.1).
+    pub fn expects_continue(&self) -> bool {
+        self.version == Version::Http11 && self.flags & CONTINUE != 0
+    }
+
+    /// The first expectation that is not `100-continue`: what 417 is for (RFC 9110, 10.1.1 and 15.5.18).
+    pub fn expectation(&self) -> Option<&str> {
+        if self.flags & EXPECT == 0 {
+            return None;
+        }
+        self.get_all("expect").flat_map(octet::list).find(|element| !element.eq_ignore_ascii_case("100-continue"))
+    }
+
+    /// Whether the peer offers another protocol: the `upgrade` option of Connection together with an Upgrade field,
+    /// and never in HTTP/1.0 (RFC 9110, 7.8).
+    pub fn wants_upgrade(&self) -> bool {
+        self.version == Version::Http11 && self.flags & (UPGRADE_TOKEN | UPGRADE_FIELD) == UPGRADE_TOKEN | UPGRADE_FIELD
+    }
+
+    /// Forgets the request and keeps the memory.
+    pub fn clear(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        *self = RequestHead { fields, ..Self::default() };
+    }
+
+    /// How many bytes of memory the buffers hold.
+    pub fn capacity(&self) -> usize {
+        self.fields.capacity()
+    }
+
+    /// Gives back the memory that the present head does not need; all of it after [`clear`](Self::clear).
+    pub fn shrink(&mut self) {
+        self.fields.shrink();
+    }
+}

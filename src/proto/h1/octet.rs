@@ -1,0 +1,119 @@
+//! The classes of bytes that RFC 9110 and RFC 3986 define, in one table.
+
+/// `tchar` (RFC 9110, 5.6.2): field names, methods, codings.
+pub(super) const TOKEN: u8 = 1;
+/// What a request-target may consist of: RFC 3986's unreserved, reserved and `%`, without `#` (RFC 9112, 3.2).
+pub(super) const TARGET: u8 = 2;
+/// `VCHAR`, SP and HTAB: a field value without obs-text (RFC 9110, 5.5).
+pub(super) const VALUE: u8 = 4;
+/// `unreserved` and `sub-delims`: a registered name without its percent-encodings (RFC 3986, 3.2.2).
+pub(super) const NAME_OF_HOST: u8 = 8;
+/// HEXDIG (RFC 5234, B.1), both cases.
+pub(super) const HEX: u8 = 16;
+/// `qdtext` (RFC 9110, 5.6.4) without obs-text.
+pub(super) const QUOTED: u8 = 32;
+
+const CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        let unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        let sub_delims = matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=');
+        let gen_delims = matches!(byte, b':' | b'/' | b'?' | b'[' | b']' | b'@');
+        let visible = byte == b'\t' || byte == b' ' || byte.is_ascii_graphic();
+        let mut class = 0;
+        if unreserved || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'^' | b'`' | b'|') {
+            class |= TOKEN;
+        }
+        if unreserved || sub_delims || gen_delims || byte == b'%' {
+            class |= TARGET;
+        }
+        if visible {
+            class |= VALUE;
+        }
+        if unreserved || sub_delims {
+            class |= NAME_OF_HOST;
+        }
+        if byte.is_ascii_hexdigit() {
+            class |= HEX;
+        }
+        if visible && byte != b'"' && byte != b'\\' {
+            class |= QUOTED;
+        }
+        table[at] = class;
+        at += 1;
+    }
+    table
+}
+
+#[inline]
+pub(super) fn is(byte: u8, class: u8) -> bool {
+    CLASSES[usize::from(byte)] & class != 0
+}
+
+/// Whether all of `bytes` are of one class. True for an empty slice.
+#[inline]
+pub(super) fn all(bytes: &[u8], class: u8) -> bool {
+    bytes.iter().fold(class, |left, &byte| left & CLASSES[usize::from(byte)]) != 0
+}
+
+/// Whether a field name equals `lower`, which is written in lower case and made of letters and `-`.
+///
+/// Setting bit 5 maps exactly the letters, and no other `tchar`, onto lower-case letters, and `-` has it set.
+#[inline]
+pub(super) fn same_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    match <&[u8; N]>::try_from(name) {
+        Ok(name) => name.iter().zip(lower).fold(0, |differ, (a, b)| differ | ((a | 0x20) ^ b)) == 0,
+        Err(_) => false,
+    }
+}
+
+/// The elements of a comma-separated list, without the blanks around them and without empty ones (RFC 9110, 5.6.1.2).
+pub(super) fn list(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(|element| element.trim_matches([' ', '\t'])).filter(|element| !element.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_those_of_the_rfcs() {
+        let of = |class| (0u8..=255).filter(|&byte| is(byte, class)).collect::<Vec<_>>();
+        let sorted = |text: &str| {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes.sort();
+            bytes
+        };
+        let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+        assert_eq!(of(TOKEN), sorted(&format!("{letters}!#$%&'*+-.^_`|~")));
+        assert_eq!(of(TARGET), sorted(&format!("{letters}-._~!$&'()*+,;=:/?[]@%")));
+        assert_eq!(of(NAME_OF_HOST), sorted(&format!("{letters}-._~!$&'()*+,;=")));
+        assert_eq!(of(HEX), sorted("0123456789abcdefABCDEF"));
+        let visible = (0x20..0x7f).chain([9]).collect::<Vec<u8>>();
+        assert_eq!(of(VALUE), sorted(std::str::from_utf8(&visible).unwrap()));
+    }
+
+    #[test]
+    fn a_name_is_compared_without_case_and_without_false_friends() {
+        assert!(same_name(b"hOST", b"host"));
+        assert!(!same_name(b"hos", b"host"));
+        assert!(!same_name(b"hosts", b"host"));
+        assert!(!same_name(b"CONTENT_LENGTH", b"content-length"));
+        for byte in (0u8..=255).filter(|&byte| is(byte, TOKEN) && !byte.eq_ignore_ascii_case(&b'h')) {
+            assert!(!same_name(&[byte, b'o', b's', b't'], b"host"), "{byte}");
+        }
+        for byte in (0u8..=255).filter(|&byte| is(byte, TOKEN) && byte != b'-') {
+            assert!(!same_name(&[b'a', byte, b'b'], b"a-b"), "{byte}");
+        }
+    }
+
+    #[test]
+    fn a_list_forgets_blanks_and_empty_elements() {
+        assert_eq!(list(" ,a ,\t, b\t,,c,").collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(list("").count() + list(" , ").count(), 0);
+    }
+}

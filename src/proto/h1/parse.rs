@@ -1,0 +1,368 @@
+//! From bytes to a request head: httparse finds the parts, and everything that it lets pass is checked here.
+
+use std::mem::MaybeUninit;
+
+use super::{
+    fault::Fault,
+    fields::Line,
+    framing,
+    head::{self, RequestHead, RequestLine},
+    host, octet,
+    octet::same_name,
+    persistence::Wish,
+    scan::{self, Scan},
+    target,
+    version::Version,
+};
+
+/// How many fields a head can have at most, whatever [`HeadLimits::fields`] says: the table for them stands on the
+/// stack, 32 bytes each. No browser or proxy sends half as many.
+pub const MAX_FIELDS: usize = 100;
+
+/// The longest method, in bytes. The longest registered one has 17 (`UPDATEREDIRECTREF`).
+pub(super) const MAX_METHOD: usize = 32;
+
+/// What a head may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the whole head, from its first byte to its last line end: beyond it, 431. At most 4 GiB.
+    pub bytes: usize,
+    /// Number of fields, at most [`MAX_FIELDS`]: beyond it, 431.
+    pub fields: usize,
+    /// Bytes of the request-target: beyond it, 414.
+    pub target: usize,
+    /// Whether an HTTP/1.1 request without Host is refused, as RFC 9112, 3.2 demands. A malformed or repeated Host is
+    /// refused in any case.
+    pub require_host: bool,
+}
+
+impl Default for HeadLimits {
+    /// 16 KiB, as Node has it and twice the 8,000 bytes that RFC 9112, 3 recommends for a request line alone; the
+    /// target may use all of it; [`MAX_FIELDS`] fields; Host required.
+    fn default() -> Self {
+        HeadLimits { bytes: 16 * 1024, fields: MAX_FIELDS, target: 16 * 1024, require_host: true }
+    }
+}
+
+/// What became of the bytes of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// The head has not ended: keep the bytes, append what comes, and call again.
+    Partial,
+    /// The head has ended.
+    Complete {
+        /// The bytes of the head, its permitted leading line end and its last line end included. Content, or the next
+        /// request, begins behind them.
+        len: usize,
+    },
+}
+
+/// The state of a search for the end of a head: eight bytes, so that an idle connection can keep one.
+///
+/// A head that comes whole is read at once by httparse. One that comes in pieces is scanned as it comes, each byte
+/// once, and read when its end was found; so time is linear in the bytes however they are split, and what is wrong
+/// shows at the first byte that no valid head could have there. What the fields mean together (Host, framing, the form
+/// of the target) is judged when the head has ended. The result is the same for any split of the same bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeadParser {
+    scan: Scan,
+}
+
+impl HeadParser {
+    /// Reads the head at the start of `bytes` into `into`.
+    ///
+    /// `bytes` always begins at the first byte of the message; after [`Parsed::Partial`] the next call must bring the same
+    /// bytes and more, with the same limits. After [`Parsed::Complete`] the parser is ready for the next message. After
+    /// a fault the same bytes give the same fault again. `into` is filled by `Complete` only; otherwise it is as after
+    /// [`RequestHead::clear`], or untouched.
+    #[inline]
+    pub fn parse(&mut self, bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Result<Parsed, Fault> {
+        if self.scan.is_new() {
+            if let Some(Ok(len)) = read(bytes, limits, into) {
+                return Ok(Parsed::Complete { len });
+            }
+        }
+        self.parse_slowly(bytes, limits, into)
+    }
+
+    #[cold]
+    fn parse_slowly(&mut self, bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Result<Parsed, Fault> {
+        into.clear();
+        let mut scan = self.scan;
+        let Some(len) = scan.advance(bytes, limits)? else {
+            self.scan = scan;
+            return Ok(Parsed::Partial);
+        };
+        let head = bytes.get(..len).unwrap_or(bytes);
+        let outcome = match read(head, limits, into) {
+            Some(outcome) => outcome,
+            None => read_as_http11(head, limits, into),
+        };
+        match outcome {
+            Ok(_) => {
+                *self = Self::default();
+                Ok(Parsed::Complete { len })
+            }
+            Err(fault) => {
+                into.clear();
+                Err(fault)
+            }
+        }
+    }
+}
+
+/// Reads a head that the scan found whole and httparse refused: its minor version is above 1, and it is to be
+/// processed as HTTP/1.1 (RFC 9110, 2.5). Nobody sends that, so the copy does not matter.
+fn read_as_http11(head: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Result<usize, Fault> {
+    let mut head = head.to_vec();
+    let line_end = head.iter().skip(2).position(|&byte| byte == b'\r').map_or(0, |at| at + 2);
+    if let Some(minor) = head.get_mut(line_end.saturating_sub(1)) {
+        *minor = b'1';
+    }
+    read(&head, limits, into).unwrap_or(Err(Fault::Version))
+}
+
+/// One pass of httparse and one over what it found.
+///
+/// `None` where the bytes are no whole head, or not one that the scan would let pass: which of these, and why, is for
+/// the scan to say. `Err` where the head is well-formed and means something that is refused.
+#[inline]
+fn read(bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Option<Result<usize, Fault>> {
+    #[cfg(test)]
+    tests::READS.with(|reads| reads.set(reads.get() + 1));
+
+    let mut slots = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_FIELDS];
+    let mut found = httparse::Request::new(&mut []);
+    let len = match found.parse_with_uninit_headers(bytes, &mut slots) {
+        Ok(httparse::Status::Complete(len)) => len,
+        _ => return None,
+    };
+    let (method, target) = (found.method?, found.path?);
+    let version = match found.version? {
+        0 => Version::Http10,
+        _ => Version::Http11,
+    };
+
+    // One line end may precede the request line (RFC 9112, 2.2); httparse takes any number, and LF alone.
+    let start = distance(bytes, method.as_bytes());
+    let leading_ok = start == 0 || (start == 2 && bytes.first() == Some(&b'\r'));
+    if !leading_ok
+        || len > limits.bytes
+        || len > u32::MAX as usize
+        || method.len() > MAX_METHOD
+        || target.len() > limits.target
+        || found.headers.len() > limits.fields
+    {
+        return None;
+    }
+    // This head's text, without the leading line end, as one ASCII string.
+    let text = bytes.get(start..len)?;
+    if !text.is_ascii() || !text.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    into.fields.load(std::str::from_utf8(text).ok()?);
+
+    let question = scan::question_mark(target.as_bytes())?;
+    let mut seen = Seen::default();
+    for field in found.headers.iter() {
+        let name = distance(text, field.name.as_bytes());
+        // httparse takes LF for a line end; the byte before it tells.
+        if text.get(name.wrapping_sub(2)) != Some(&b'\r') {
+            return None;
+        }
+        let value = distance(text, field.value);
+        let line = Line {
+            name: name as u32,
+            colon: (name + field.name.len()) as u32,
+            value: value as u32,
+            end: (value + field.value.len()) as u32,
+        };
+        into.fields.mark(line);
+        seen.note(field.name.as_bytes(), line);
+    }
+
+    let parts = match target::read(method.as_bytes(), target.as_bytes(), question) {
+        Ok(parts) => parts,
+        Err(fault) => return Some(Err(fault)),
+    };
+    // Positions in the text: the target follows the method and one blank.
+    let base = method.len() + 1;
+    let at = |(from, to): (usize, usize)| ((base + from) as u32, (base + to) as u32);
+    into.version = version;
+    into.line = RequestLine {
+        method_end: method.len() as u32,
+        target_end: (base + target.len()) as u32,
+        path: at(parts.path),
+        query: parts.query.map_or(0, |query| (base + query) as u32),
+        host: at(parts.authority),
+        form: parts.form,
+    };
+    Some(seen.judge(into, limits).map(|()| len))
+}
+
+/// How many bytes `part`, a slice of `whole`, stands behind its start.
+#[inline]
+fn distance(whole: &[u8], part: &[u8]) -> usize {
+    (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize)
+}
+
+/// The fields that say something about the message itself.
+#[derive(Default)]
+struct Seen {
+    host: Option<Line>,
+    length: Option<Line>,
+    /// Bits of the constants below.
+    fields: u8,
+}
+
+const HOST_TWICE: u8 = 1;
+const LENGTH_TWICE: u8 = 2;
+const CODING: u8 = 4;
+const CONNECTION: u8 = 8;
+const EXPECT: u8 = 16;
+const UPGRADE: u8 = 32;
+
+impl Seen {
+    #[inline]
+    fn note(&mut self, name: &[u8], line: Line) {
+        match name.len() {
+            4 if same_name(name, b"host") => {
+                if self.host.replace(line).is_some() {
+                    self.fields |= HOST_TWICE;
+                }
+            }
+            6 if same_name(name, b"expect") => self.fields |= EXPECT,
+            7 if same_name(name, b"upgrade") => self.fields |= UPGRADE,
+            10 if same_name(name, b"connection") => self.fields |= CONNECTION,
+            14 if same_name(name, b"content-length") => {
+                if self.length.replace(line).is_some() {
+                    self.fields |= LENGTH_TWICE;
+                }
+            }
+            17 if same_name(name, b"transfer-encoding") => self.fields |= CODING,
+            _ => {}
+        }
+    }
+
+    /// Says what the fields mean together, or which rule they break.
+    #[inline]
+    fn judge(&self, head: &mut RequestHead, limits: &HeadLimits) -> Result<(), Fault> {
+        head.flags = 0;
+        head.wish = Wish::Nothing;
+        self.judge_host(head, limits)?;
+
+        if self.fields & LENGTH_TWICE != 0 {
+            return Err(Fault::LengthRepeated);
+        }
+        let length = self.length.map(|line| head.fields.slice(line.value, line.end));
+        let coded = (self.fields & CODING != 0).then(|| framing::codings(head.fields.get_all("transfer-encoding")));
+        head.framing = framing::of_request(head.version, length, coded)?;
+
+        if self.fields & CONNECTION != 0 {
+            note_connection(head);
+        }
+        if self.fields & (EXPECT | UPGRADE) != 0 {
+            self.note_expect_and_upgrade(head);
+        }
+        if head.line.form == target::TargetForm::Authority
+            && !matches!(head.framing, framing::Framing::None | framing::Framing::Length(0))
+        {
+            return Err(Fault::ConnectWithContent);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn judge_host(&self, head: &mut RequestHead, limits: &HeadLimits) -> Result<(), Fault> {
+        if self.fields & HOST_TWICE != 0 {
+            return Err(Fault::HostRepeated);
+        }
+        let (from, to) = head.line.host;
+        match self.host {
+            Some(line) => {
+                if host::read(head.fields.slice(line.value, line.end).as_bytes()).is_none() {
+                    return Err(Fault::HostInvalid);
+                }
+                if from == to {
+                    head.line.host = (line.value, line.end);
+                }
+                head.flags |= head::HOST;
+            }
+            None if limits.require_host && head.version == Version::Http11 => return Err(Fault::HostMissing),
+            None if from < to => head.flags |= head::HOST,
+            None => {}
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn note_expect_and_upgrade(&self, head: &mut RequestHead) {
+        if self.fields & EXPECT != 0 {
+            head.flags |= head::EXPECT;
+            if head.get_all("expect").flat_map(octet::list).any(|element| element.eq_ignore_ascii_case("100-continue"))
+            {
+                head.flags |= head::CONTINUE;
+            }
+        }
+        if self.fields & UPGRADE != 0 {
+            head.flags |= head::UPGRADE_FIELD;
+        }
+    }
+}
+
+/// Reads the options of all Connection fields (RFC 9110, 7.6.1); those that are not ours to act on are ignored.
+fn note_connection(head: &mut RequestHead) {
+    let (mut close, mut keep_alive, mut upgrade) = (false, false, false);
+    for option in head.fields.get_all("connection").flat_map(octet::list) {
+        match option.len() {
+            5 => close |= option.eq_ignore_ascii_case("close"),
+            7 => upgrade |= option.eq_ignore_ascii_case("upgrade"),
+            10 => keep_alive |= option.eq_ignore_ascii_case("keep-alive"),
+            _ => {}
+        }
+    }
+    head.wish = match (close, keep_alive) {
+        (true, _) => Wish::Close,
+        (false, true) => Wish::KeepAlive,
+        (false, false) => Wish::Nothing,
+    };
+    if upgrade {
+        head.flags |= head::UPGRADE_TOKEN;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// How often a head was read in full on this thread.
+        pub(super) static READS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn a_parser_is_eight_bytes() {
+        assert_eq!(size_of::<HeadParser>(), 8);
+    }
+
+    /// Fed a byte at a time, a head of 16 KiB is read in full twice (at its first byte and at its end), and the scan
+    /// looks at each byte once.
+    #[test]
+    fn a_slow_head_costs_linear_time() {
+        let mut head = b"GET / HTTP/1.1\r\nHost: a\r\nX: ".to_vec();
+        head.resize(16 * 1024 - 4, b'x');
+        head.extend_from_slice(b"\r\n\r\n");
+        let (mut parser, mut into) = (HeadParser::default(), RequestHead::new());
+        READS.with(|reads| reads.set(0));
+        scan::tests::STEPS.with(|steps| steps.set(0));
+        for end in 1..head.len() {
+            let parsed = parser.parse(&head[..end], &HeadLimits::default(), &mut into);
+            assert_eq!(parsed, Ok(Parsed::Partial));
+        }
+        let parsed = parser.parse(&head, &HeadLimits::default(), &mut into);
+        assert_eq!(parsed, Ok(Parsed::Complete { len: head.len() }));
+        assert_eq!(READS.with(Cell::get), 2);
+        assert_eq!(scan::tests::STEPS.with(Cell::get), head.len());
+    }
+}

@@ -1,0 +1,50 @@
+//! Whether a connection lives on after an exchange (RFC 9112, 9.3), as two tables.
+
+use super::version::Version;
+
+/// What the Connection fields of a message ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Wish {
+    /// Neither `close` nor `keep-alive`.
+    #[default]
+    Nothing,
+    /// `close`, which wins over `keep-alive`.
+    Close,
+    /// `keep-alive`.
+    KeepAlive,
+}
+
+/// Whether the peer allows another request after this one.
+pub const fn persistent(version: Version, wish: Wish) -> bool {
+    match (version, wish) {
+        (Version::Http11, Wish::Nothing) => true,
+        (Version::Http11, Wish::KeepAlive) => true,
+        (Version::Http11, Wish::Close) => false,
+        (Version::Http10, Wish::Nothing) => false,
+        (Version::Http10, Wish::KeepAlive) => true,
+        (Version::Http10, Wish::Close) => false,
+    }
+}
+
+/// The Connection field that a response carries on our behalf.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ConnectionField {
+    /// None: the connection stays open, as is the rule in HTTP/1.1.
+    #[default]
+    None,
+    /// `Connection: close`: this is the last response (RFC 9112, 9.6).
+    Close,
+    /// `Connection: keep-alive`: an HTTP/1.0 client asked for it and must be told that it has it.
+    KeepAlive,
+}
+
+/// What to send, and so what to do: from the version of the request, whether the peer allows another
+/// ([`persistent`]), and whether we want to end the connection.
+pub const fn connection_field(version: Version, persistent: bool, closing: bool) -> ConnectionField {
+    match (version, persistent, closing) {
+        (_, _, true) => ConnectionField::Close,
+        (_, false, _) => ConnectionField::Close,
+        (Version::Http11, true, false) => ConnectionField::None,
+        (Version::Http10, true, false) => ConnectionField::KeepAlive,
+    }
+}

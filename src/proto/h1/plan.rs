@@ -1,0 +1,99 @@
+//! How the content of a response is framed (RFC 9112, 6; RFC 9110, 8.6).
+
+use super::{field_error::FieldError, head::RequestHead, response::ResponseHead, version::Version};
+
+/// How a response says where its content ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ResponseFraming {
+    /// No field about it: there is no content (1xx, 204, 304, CONNECT), or its length is not said (HEAD).
+    #[default]
+    Empty,
+    /// `Content-Length`.
+    Length(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+    /// The content ends when the connection does: for HTTP/1.0 peers.
+    UntilClose,
+}
+
+/// What of a request its response's framing depends on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestInfo {
+    /// The method is HEAD.
+    pub head: bool,
+    /// The method is CONNECT.
+    pub connect: bool,
+    /// The version of the request.
+    pub version: Version,
+}
+
+impl From<&RequestHead> for RequestInfo {
+    fn from(head: &RequestHead) -> Self {
+        RequestInfo { head: head.is_head(), connect: head.is_connect(), version: head.version() }
+    }
+}
+
+/// What to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyPlan {
+    /// The framing that the head announces.
+    pub framing: ResponseFraming,
+    /// Whether content is sent behind the head. If not, what the caller has of it is to be discarded.
+    pub body: bool,
+}
+
+impl BodyPlan {
+    /// Whether the connection must close to end the content.
+    pub fn must_close(&self) -> bool {
+        self.framing == ResponseFraming::UntilClose
+    }
+}
+
+/// Decides on the framing of a response. `known_length` is the length of the content where all of it is there already.
+///
+/// | response | framing | content |
+/// |---|---|---|
+/// | 1xx, 204; 2xx to CONNECT | none (RFC 9110, 8.6; RFC 9112, 6.1) | no |
+/// | 205 | length 0 (RFC 9110, 15.3.6) | no |
+/// | 304 | the length that was set, else none (RFC 9110, 15.4.5) | no |
+/// | to HEAD | as to GET where that is known, else none (RFC 9110, 9.3.2) | no |
+/// | length set | that length; it must agree with a known one | yes |
+/// | length known | that length | yes |
+/// | unknown, HTTP/1.1 | chunked | yes |
+/// | unknown, HTTP/1.0 | until close | yes |
+///
+/// A `Transfer-Encoding: chunked` that was set makes a response to HTTP/1.1 chunked though its length is known.
+pub fn response_framing(
+    request: &RequestInfo,
+    head: &ResponseHead,
+    known_length: Option<u64>,
+) -> Result<BodyPlan, FieldError> {
+    let nothing = |framing| Ok(BodyPlan { framing, body: false });
+    let declared = head.declared_length().map(ResponseFraming::Length);
+    match head.status() {
+        100..=199 | 204 => return nothing(ResponseFraming::Empty),
+        200..=299 if request.connect => return nothing(ResponseFraming::Empty),
+        205 => return nothing(ResponseFraming::Length(0)),
+        304 => return nothing(declared.unwrap_or_default()),
+        _ => {}
+    }
+    if head.wants_chunked() && head.declared_length().is_some() {
+        return Err(FieldError::LengthAndCoding);
+    }
+    let chunked = (head.wants_chunked() && request.version == Version::Http11).then_some(ResponseFraming::Chunked);
+    if request.head {
+        // Handlers that know of HEAD give no content at all: that says nothing about GET.
+        let known = known_length.filter(|&length| length > 0).map(ResponseFraming::Length);
+        return nothing(declared.or(chunked).or(known).unwrap_or_default());
+    }
+    if let (Some(declared), Some(known)) = (head.declared_length(), known_length) {
+        if declared != known {
+            return Err(FieldError::LengthMismatch);
+        }
+    }
+    let framing = declared.or(chunked).or(known_length.map(ResponseFraming::Length)).unwrap_or(match request.version {
+        Version::Http11 => ResponseFraming::Chunked,
+        Version::Http10 => ResponseFraming::UntilClose,
+    });
+    Ok(BodyPlan { framing, body: true })
+}

@@ -1,0 +1,285 @@
+//! The head of a response: fields kept as they will be sent.
+
+use super::{
+    field_error::{self, FieldError},
+    framing,
+    octet::{self, VALUE, same_name},
+};
+
+/// Status, reason and fields of a response, in buffers that are used again for the next.
+///
+/// Every field is checked when it is set, so that whatever was set can be sent: no value can end its line, and so
+/// none can begin a field or a response of its own.
+#[derive(Clone, Debug)]
+pub struct ResponseHead {
+    pub(super) status: u16,
+    /// Empty for the registered phrase.
+    pub(super) reason: String,
+    /// `Name: value` CR LF for each field, in order.
+    pub(super) lines: String,
+    /// Bit n: a name of n bytes (modulo 32) may be in `lines`. Spares most look-ups before a field is set.
+    lengths: u32,
+    /// Bits of the constants below.
+    pub(super) flags: u8,
+    length: Option<u64>,
+}
+
+/// A Date field was set.
+pub(super) const DATE: u8 = 1;
+/// A Transfer-Encoding field was set; it is `chunked`.
+pub(super) const CHUNKED: u8 = 2;
+/// A Content-Length field was set.
+pub(super) const LENGTH: u8 = 4;
+/// Connection has `close`.
+pub(super) const CLOSE: u8 = 8;
+/// Connection has `keep-alive`.
+pub(super) const KEEP_ALIVE: u8 = 16;
+
+impl Default for ResponseHead {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ResponseHead {
+    /// `200 OK` without fields, which holds no memory.
+    pub const fn new() -> Self {
+        ResponseHead { status: 200, reason: String::new(), lines: String::new(), lengths: 0, flags: 0, length: None }
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Sets the status code, 100 to 999 (RFC 9110, 15). A final response has 200 or more, or 101; others below 200 are
+    /// written with [`encode_informational`](super::encode_informational).
+    pub fn set_status(&mut self, status: u16) -> Result<(), FieldError> {
+        if !(100..=999).contains(&status) {
+            return Err(FieldError::Status);
+        }
+        self.status = status;
+        Ok(())
+    }
+
+    /// The reason phrase that will be sent.
+    pub fn reason(&self) -> &str {
+        match self.reason.as_str() {
+            "" => super::reason(self.status),
+            reason => reason,
+        }
+    }
+
+    /// Sets the reason phrase (RFC 9112, 4); an empty one restores the registered phrase.
+    pub fn set_reason(&mut self, reason: &str) -> Result<(), FieldError> {
+        if !octet::all(reason.as_bytes(), VALUE) {
+            return Err(FieldError::Reason);
+        }
+        self.reason.clear();
+        self.reason.push_str(reason);
+        Ok(())
+    }
+
+    /// Sets a field, in place of all fields of that name. If it is refused, nothing has changed.
+    #[inline]
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
+        let value = field_error::checked(name, value)?;
+        let special = Special::of(name);
+        special.check(value)?;
+        if self.lengths & length_bit(name) != 0 {
+            self.remove(name);
+        }
+        self.push(name, value, special);
+        Ok(())
+    }
+
+    /// Adds a field behind those of the same name. Content-Length and Transfer-Encoding can be there only once.
+    pub fn append(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
+        let value = field_error::checked(name, value)?;
+        let special = Special::of(name);
+        special.check(value)?;
+        match special {
+            Special::ContentLength if self.has(name) => return Err(FieldError::ContentLength),
+            Special::TransferEncoding if self.has(name) => return Err(FieldError::TransferEncoding),
+            _ => self.push(name, value, special),
+        }
+        Ok(())
+    }
+
+    /// Removes all fields of that name; whether there were any.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let mut removed = false;
+        let mut at = 0;
+        while let Some(line) = self.line_at(at) {
+            if line.name.eq_ignore_ascii_case(name) {
+                self.lines.replace_range(at..line.end, "");
+                removed = true;
+            } else {
+                at = line.end;
+            }
+        }
+        if removed {
+            match Special::of(name) {
+                Special::Date => self.flags &= !DATE,
+                Special::TransferEncoding => self.flags &= !CHUNKED,
+                Special::Connection => self.flags &= !(CLOSE | KEEP_ALIVE),
+                Special::ContentLength => {
+                    self.flags &= !LENGTH;
+                    self.length = None;
+                }
+                Special::No => {}
+            }
+        }
+        removed
+    }
+
+    /// The value of the first field of that name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        if self.lengths & length_bit(name) == 0 {
+            return None;
+        }
+        self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Whether a field of that name was set.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// All fields in the order in which they will be sent. What encoding adds is not among them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.lines().map(|line| (line.name, line.value))
+    }
+
+    /// The Content-Length that was set.
+    pub fn declared_length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Whether `Transfer-Encoding: chunked` was set.
+    pub fn wants_chunked(&self) -> bool {
+        self.flags & CHUNKED != 0
+    }
+
+    /// Whether `Connection: close` was set.
+    pub fn wants_close(&self) -> bool {
+        self.flags & CLOSE != 0
+    }
+
+    /// Starts over with `200 OK` and no fields, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.status = 200;
+        self.reason.clear();
+        self.lines.clear();
+        self.lengths = 0;
+        self.flags = 0;
+        self.length = None;
+    }
+
+    /// How many bytes of memory the buffers hold.
+    pub fn capacity(&self) -> usize {
+        self.reason.capacity() + self.lines.capacity()
+    }
+
+    /// Gives back the memory that the present fields do not need.
+    pub fn shrink(&mut self) {
+        self.reason.shrink_to_fit();
+        self.lines.shrink_to_fit();
+    }
+
+    #[inline]
+    fn push(&mut self, name: &str, value: &str, special: Special) {
+        self.lines.reserve(name.len() + value.len() + 4);
+        self.lines.push_str(name);
+        self.lines.push_str(": ");
+        self.lines.push_str(value);
+        self.lines.push_str("\r\n");
+        self.lengths |= length_bit(name);
+        if special != Special::No {
+            self.note(value, special);
+        }
+    }
+
+    fn note(&mut self, value: &str, special: Special) {
+        match special {
+            Special::No => {}
+            Special::Date => self.flags |= DATE,
+            Special::TransferEncoding => self.flags |= CHUNKED,
+            Special::ContentLength => {
+                self.flags |= LENGTH;
+                self.length = framing::length(value);
+            }
+            Special::Connection => {
+                for option in octet::list(value) {
+                    if option.eq_ignore_ascii_case("close") {
+                        self.flags |= CLOSE;
+                    } else if option.eq_ignore_ascii_case("keep-alive") {
+                        self.flags |= KEEP_ALIVE;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn lines(&self) -> impl Iterator<Item = SetLine<'_>> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let line = self.line_at(at)?;
+            at = line.end;
+            Some(line)
+        })
+    }
+
+    /// The line that begins there. No name has a colon and no value a line end, so both are found where they are.
+    fn line_at(&self, start: usize) -> Option<SetLine<'_>> {
+        let (line, _) = self.lines.get(start..)?.split_once("\r\n")?;
+        let (name, value) = line.split_once(": ")?;
+        Some(SetLine { name, value, start, end: start + line.len() + 2 })
+    }
+}
+
+/// One field and where its line stands.
+pub(super) struct SetLine<'a> {
+    pub(super) name: &'a str,
+    pub(super) value: &'a str,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// The fields that encoding has to know of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Special {
+    No,
+    Date,
+    Connection,
+    ContentLength,
+    TransferEncoding,
+}
+
+impl Special {
+    #[inline]
+    pub(super) fn of(name: &str) -> Special {
+        let name = name.as_bytes();
+        match name.len() {
+            4 if same_name(name, b"date") => Special::Date,
+            10 if same_name(name, b"connection") => Special::Connection,
+            14 if same_name(name, b"content-length") => Special::ContentLength,
+            17 if same_name(name, b"transfer-encoding") => Special::TransferEncoding,
+            _ => Special::No,
+        }
+    }
+
+    #[inline]
+    fn check(self, value: &str) -> Result<(), FieldError> {
+        match self {
+            Special::ContentLength if framing::length(value).is_none() => Err(FieldError::ContentLength),
+            Special::TransferEncoding if !value.eq_ignore_ascii_case("chunked") => Err(FieldError::TransferEncoding),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[inline]
+fn length_bit(name: &str) -> u32 {
+    1 << (name.len() & 31)
+}

@@ -1,0 +1,229 @@
+//! The grammar of a head, one byte at a time: what decides when a head comes in pieces or is bad.
+
+use super::{
+    fault::Fault,
+    octet::{self, TARGET, TOKEN, VALUE},
+    parse::{HeadLimits, MAX_FIELDS, MAX_METHOD},
+};
+
+/// How far a head was looked at, and what is due next.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scan {
+    /// The first byte not looked at yet.
+    at: u32,
+    /// Where the target begins: behind a line end and a method at most, so it fits.
+    target: u8,
+    /// How many field lines have begun, at most [`MAX_FIELDS`].
+    fields: u8,
+    state: State,
+    /// How many bytes of the version were there, and [`OTHER_MAJOR`].
+    version: u8,
+}
+
+/// The bit that marks a major version other than 1.
+const OTHER_MAJOR: u8 = 0x80;
+
+/// ```text
+///              CR            LF                tchar       SP            SP
+///  Start ────────► LeadingCr ──► LeadingLf ──────────► Method ──► Target ──► Version
+///    └──────────────────── tchar ─────────────────────────┘                    │ CR (after 8 bytes)
+///                                       ┌───────── LineCr ◄────────────────────┤
+///                                    LF │                                      │ CR
+///                                       ▼        tchar           ':'           │
+///                                   LineStart ──────────► Name ────────► Value ┘
+///                                       │ CR         LF
+///                                       └────► EndCr ───► whole
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Start,
+    LeadingCr,
+    LeadingLf,
+    Method,
+    Target,
+    Version,
+    LineCr,
+    LineStart,
+    Name,
+    Value,
+    EndCr,
+}
+
+impl Scan {
+    pub(super) fn is_new(&self) -> bool {
+        self.at == 0
+    }
+
+    /// Looks at the bytes that came since the last call. `Some(len)` when the head has ended, with its length.
+    pub(super) fn advance(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Fault> {
+        let limit = limits.bytes.min(u32::MAX as usize);
+        while let Some(&byte) = bytes.get(self.at as usize) {
+            if self.at as usize >= limit {
+                break;
+            }
+            #[cfg(test)]
+            tests::STEPS.with(|steps| steps.set(steps.get() + 1));
+            let ended = self.step(byte, limits)?;
+            self.at += 1;
+            if ended {
+                return Ok(Some(self.at as usize));
+            }
+        }
+        if self.at as usize >= limit {
+            return Err(match self.state {
+                State::Target => Fault::TargetTooLong,
+                _ => Fault::HeadTooLarge,
+            });
+        }
+        Ok(None)
+    }
+
+    /// Moves on by one byte; true at the last one. Each fault is raised here, at the first byte that cannot be right.
+    fn step(&mut self, byte: u8, limits: &HeadLimits) -> Result<bool, Fault> {
+        match self.state {
+            State::Start if byte == b'\r' => self.state = State::LeadingCr,
+            State::Start | State::LeadingLf if octet::is(byte, TOKEN) => {
+                // The first byte of the target comes after the method and one blank at least.
+                self.target = self.at as u8;
+                self.state = State::Method;
+            }
+            State::Start | State::LeadingLf => return Err(Fault::Method),
+            State::LeadingCr => {
+                expect_lf(byte)?;
+                self.state = State::LeadingLf;
+            }
+            State::Method => self.method(byte)?,
+            State::Target => self.target(byte, limits)?,
+            State::Version => self.version(byte)?,
+            State::LineCr => {
+                expect_lf(byte)?;
+                self.state = State::LineStart;
+            }
+            State::LineStart => self.line_start(byte, limits)?,
+            State::Name => self.name(byte)?,
+            State::Value => self.value(byte)?,
+            State::EndCr => {
+                expect_lf(byte)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn method(&mut self, byte: u8) -> Result<(), Fault> {
+        let len = self.at - u32::from(self.target);
+        match byte {
+            b' ' => {
+                self.target = (self.at + 1) as u8;
+                self.state = State::Target;
+                Ok(())
+            }
+            _ if !octet::is(byte, TOKEN) => Err(Fault::Method),
+            _ if len as usize >= MAX_METHOD => Err(Fault::MethodTooLong),
+            _ => Ok(()),
+        }
+    }
+
+    fn target(&mut self, byte: u8, limits: &HeadLimits) -> Result<(), Fault> {
+        let len = self.at - u32::from(self.target);
+        match byte {
+            b' ' if len > 0 => {
+                self.version = 0;
+                self.state = State::Version;
+                Ok(())
+            }
+            b'\r' | b'\n' if len > 0 => Err(Fault::VersionMissing),
+            _ if !octet::is(byte, TARGET) => Err(Fault::TargetByte),
+            _ if len as usize >= limits.target => Err(Fault::TargetTooLong),
+            _ => Ok(()),
+        }
+    }
+
+    /// `HTTP/1.` and a digit. Another major version is told from junk when its minor version has come.
+    fn version(&mut self, byte: u8) -> Result<(), Fault> {
+        let fits = match self.version & !OTHER_MAJOR {
+            0 => byte == b'H',
+            1 | 2 => byte == b'T',
+            3 => byte == b'P',
+            4 => byte == b'/',
+            5 | 7 => byte.is_ascii_digit(),
+            6 => byte == b'.',
+            _ if byte == b'\n' => return Err(Fault::BareLf),
+            _ => byte == b'\r',
+        };
+        match self.version {
+            _ if !fits => return Err(Fault::Version),
+            8 => self.state = State::LineCr,
+            5 if byte != b'1' => self.version = 6 | OTHER_MAJOR,
+            version if version == 7 | OTHER_MAJOR => return Err(Fault::VersionUnsupported),
+            _ => self.version += 1,
+        }
+        Ok(())
+    }
+
+    fn line_start(&mut self, byte: u8, limits: &HeadLimits) -> Result<(), Fault> {
+        match byte {
+            b'\r' => self.state = State::EndCr,
+            b'\n' => return Err(Fault::BareLf),
+            b' ' | b'\t' => return Err(Fault::Folded),
+            _ if !octet::is(byte, TOKEN) => return Err(Fault::FieldName),
+            _ if usize::from(self.fields) >= limits.fields.min(MAX_FIELDS) => return Err(Fault::TooManyFields),
+            _ => {
+                self.fields += 1;
+                self.state = State::Name;
+            }
+        }
+        Ok(())
+    }
+
+    fn name(&mut self, byte: u8) -> Result<(), Fault> {
+        match byte {
+            b':' => self.state = State::Value,
+            b' ' | b'\t' => return Err(Fault::SpaceBeforeColon),
+            _ if !octet::is(byte, TOKEN) => return Err(Fault::FieldName),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, byte: u8) -> Result<(), Fault> {
+        match byte {
+            b'\r' => self.state = State::LineCr,
+            b'\n' => return Err(Fault::BareLf),
+            0x80.. => return Err(Fault::FieldValueNotAscii),
+            _ if !octet::is(byte, VALUE) => return Err(Fault::FieldValue),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn expect_lf(byte: u8) -> Result<(), Fault> {
+    if byte == b'\n' { Ok(()) } else { Err(Fault::BareCr) }
+}
+
+/// Whether a target has allowed bytes only, and where its first question mark stands. `None` if it has others.
+#[inline]
+pub(super) fn question_mark(target: &[u8]) -> Option<Option<usize>> {
+    let mut question = None;
+    for (at, &byte) in target.iter().enumerate() {
+        if !octet::is(byte, TARGET) {
+            return None;
+        }
+        if byte == b'?' && question.is_none() {
+            question = Some(at);
+        }
+    }
+    Some(question)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::cell::Cell;
+
+    thread_local! {
+        /// How many bytes were looked at on this thread.
+        pub(in super::super) static STEPS: Cell<usize> = const { Cell::new(0) };
+    }
+}

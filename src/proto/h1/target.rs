@@ -1,0 +1,80 @@
+//! The four forms of a request-target.
+
+use super::{fault::Fault, host};
+
+/// Which form of request-target a request has (RFC 9112, 3.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TargetForm {
+    /// `/path?query`: what nearly all requests have.
+    #[default]
+    Origin,
+    /// `http://host/path?query`, as to a proxy; every server must accept it.
+    Absolute,
+    /// `host:port`, for CONNECT only.
+    Authority,
+    /// `*`, for OPTIONS only.
+    Asterisk,
+}
+
+/// A target taken apart; all positions are bytes from its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parts {
+    pub(super) form: TargetForm,
+    /// Where the authority stands; empty unless the form is absolute or authority.
+    pub(super) authority: (usize, usize),
+    /// Where the path stands; empty where an absolute target has none.
+    pub(super) path: (usize, usize),
+    /// The position behind the question mark.
+    pub(super) query: Option<usize>,
+}
+
+/// Takes a target apart whose bytes are known to be allowed. `question` is where its first `?` stands.
+#[inline]
+pub(super) fn read(method: &[u8], target: &[u8], question: Option<usize>) -> Result<Parts, Fault> {
+    if target.first() == Some(&b'/') && method != b"CONNECT" {
+        return Ok(Parts {
+            form: TargetForm::Origin,
+            authority: (0, 0),
+            path: (0, question.unwrap_or(target.len())),
+            query: question.map(|at| at + 1),
+        });
+    }
+    uncommon(method, target, question).ok_or(Fault::TargetForm)
+}
+
+fn uncommon(method: &[u8], target: &[u8], question: Option<usize>) -> Option<Parts> {
+    let whole = (0, target.len());
+    match (method, target) {
+        (b"CONNECT", _) => {
+            let host = host::read(target)?;
+            (host.named && host.port).then_some(Parts {
+                form: TargetForm::Authority,
+                authority: whole,
+                path: whole,
+                query: None,
+            })
+        }
+        (b"OPTIONS", b"*") => Some(Parts { form: TargetForm::Asterisk, authority: (0, 0), path: whole, query: None }),
+        _ => absolute(target, question),
+    }
+}
+
+/// `http` and `https` with a host and without user information (RFC 9110, 4.2.1, 4.2.2 and 4.2.4).
+fn absolute(target: &[u8], question: Option<usize>) -> Option<Parts> {
+    let scheme = ["http://", "https://"]
+        .into_iter()
+        .find(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes())))?;
+    let start = scheme.len();
+    let rest = target.get(start..)?;
+    let authority_len = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    if !host::read(rest.get(..authority_len)?)?.named {
+        return None;
+    }
+    let path = start + authority_len;
+    Some(Parts {
+        form: TargetForm::Absolute,
+        authority: (start, path),
+        path: (path, question.unwrap_or(target.len())),
+        query: question.map(|at| at + 1),
+    })
+}

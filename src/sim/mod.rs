@@ -1,0 +1,294 @@
+//! Whole programs in a test: a virtual clock, sockets in memory, scripted peers, and chance from a seed.
+//!
+//! While a [`Sim`] lives, it is this thread's loop: servers that listen, timers and jobs of the worker pool belong to its
+//! world. Nothing happens until the test says how far to go ([`Sim::settle`], [`Sim::advance`], [`Sim::run_until`]);
+//! then a minute takes microseconds. Chance comes from a seed, so a run that failed fails again.
+//!
+//! ```
+//! use oneloop::sim::Sim;
+//! use std::{cell::Cell, rc::Rc, time::Duration};
+//!
+//! let sim = Sim::new();
+//! let rang = Rc::new(Cell::new(0));
+//! let bell = rang.clone();
+//! oneloop::set_interval(Duration::from_secs(60), move || bell.set(bell.get() + 1));
+//!
+//! sim.advance(Duration::from_secs(3600)); // an hour, at once
+//! assert_eq!(rang.get(), 60);
+//! ```
+//!
+//! # Peers
+//! The other ends of the program's connections are scripts: [`Sim::connect`] makes a client ([`Peer`]), [`Sim::listen`] a
+//! server ([`Listener`]). They write slowly, read never, reset, and react, as told:
+//!
+//! ```
+//! use oneloop::sim::Sim;
+//!
+//! let sim = Sim::with_seed(7);
+//! let server = sim.listen("127.0.0.1:80").unwrap();
+//! server.on_accept(|peer| {
+//!     peer.on_data(|peer, bytes| peer.write(bytes.to_ascii_uppercase()));
+//!     peer.on_close(|peer| peer.close());
+//! });
+//! let client = sim.connect(80);
+//! client.write("loud");
+//! sim.settle();
+//! assert_eq!(client.text(), "LOUD");
+//! client.finish();
+//! sim.settle();
+//! assert!(client.is_closed());
+//! ```
+//!
+//! # What is simulated
+//! Readiness is edge-triggered as epoll has it. A close with unread input is a RST, which takes away what its receiver
+//! has not read; so are bytes for a closed socket. A connection has a buffer of limited size in each direction
+//! ([`Network::buffer`]). A full backlog, or nobody at the address, means what it does in a real network. Jobs of the
+//! worker pool run on this thread, each at the virtual time when a worker would have ended it. Not simulated: lost or
+//! reordered bytes, which TCP hides; files; signals.
+//!
+//! A panic in a callback goes on out of the method of `Sim` that ran the loop, so that a failed assertion fails the test;
+//! [`set_panic_policy`](crate::event_loop::set_panic_policy) changes that.
+//!
+//! Scripts ([`Sim::at`], [`Peer::on_data`] and the like) are the world's doing and run *while the loop waits*. They may
+//! call what the program may call outside the loop's callbacks.
+
+mod listener;
+mod peer;
+#[cfg(test)]
+mod tests;
+
+pub use crate::event_loop::driver::world::Network;
+pub use listener::Listener;
+pub use peer::Peer;
+
+use crate::event_loop::driver::world::{FdLimit, World};
+use crate::event_loop::driver::{Address, Driver};
+use crate::event_loop::{self, Installed, PanicPolicy};
+use peer::Peers;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A program that needs more iterations without the clock moving would go on for ever.
+const ITERATIONS_AT_ONE_INSTANT: u32 = 1_000_000;
+/// A program that is not at rest after so long a time repeats something for ever.
+const LONGEST_WAY_TO_REST: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// A simulated world, which is this thread's event loop as long as it lives. See the [module's docs](self).
+pub struct Sim {
+    installed: Installed,
+    world: World,
+    peers: Rc<Peers>,
+}
+
+impl Sim {
+    /// A world in which nothing is random until [`Sim::network`] asks for it.
+    ///
+    /// # Panics
+    /// Where this thread's loop is running. Each thread can have a `Sim` of its own.
+    #[expect(clippy::new_without_default, reason = "it changes the thread's loop, which a default should not")]
+    pub fn new() -> Sim {
+        Sim::with_seed(0)
+    }
+
+    /// The same, with another seed for what is random.
+    ///
+    /// # Panics
+    /// As [`Sim::new`].
+    pub fn with_seed(seed: u64) -> Sim {
+        let world = World::new(seed);
+        let installed = event_loop::install(Driver::Sim(world.clone()));
+        event_loop::set_panic_policy(PanicPolicy::Resume);
+        Sim { installed, world, peers: Rc::default() }
+    }
+
+    // ---- Time
+
+    /// Virtual time since the world was made.
+    pub fn now(&self) -> Duration {
+        self.world.now()
+    }
+
+    /// Runs the loop until nothing is left to do without the clock moving.
+    ///
+    /// # Panics
+    /// Where that never comes (a callback that arms an immediate, which arms one, and so on), and from inside a callback.
+    pub fn settle(&self) {
+        for _ in 0..ITERATIONS_AT_ONE_INSTANT {
+            event_loop::run_nowait().unwrap_or_else(|error| fail(&error));
+            if self.is_settled() {
+                return;
+            }
+        }
+        panic!("oneloop: the simulated program is busy for ever without time passing, at {:?}", self.now());
+    }
+
+    fn is_settled(&self) -> bool {
+        self.installed.lp().is_quiet() && !self.world.is_due()
+    }
+
+    /// Runs the loop for so long, the clock moving from one occurrence to the next, and settles. Where nothing keeps the
+    /// program alive, its loop waits for nothing, as `run` would not: time passes for the peers, and timers that were
+    /// `unref`'d are late.
+    ///
+    /// # Panics
+    /// As [`Sim::settle`].
+    pub fn advance(&self, time: Duration) {
+        self.run_until(|| false, time);
+        self.settle();
+    }
+
+    /// Runs the loop until `condition` holds, which is looked at after each iteration, for `at_most` so long. Says whether
+    /// it holds.
+    ///
+    /// # Panics
+    /// As [`Sim::settle`].
+    pub fn run_until(&self, mut condition: impl FnMut() -> bool, at_most: Duration) -> bool {
+        self.world.set_horizon(Some(self.now().saturating_add(at_most)));
+        let _horizon = Horizon(&self.world);
+        let (mut at, mut iterations) = (self.now(), 0);
+        loop {
+            if condition() {
+                return true;
+            }
+            let alive = event_loop::run_once().unwrap_or_else(|error| fail(&error));
+            // A program that has ended does not wait: time passes for its peers only.
+            if !alive && self.is_settled() && !self.world.horizon_reached() {
+                self.world.pass();
+            }
+            if self.world.horizon_reached() && self.is_settled() {
+                return condition();
+            }
+            iterations = if at == self.now() { iterations + 1 } else { 0 };
+            at = self.now();
+            if iterations == ITERATIONS_AT_ONE_INSTANT {
+                panic!("oneloop: the simulated program is busy for ever without time passing, at {at:?}");
+            }
+        }
+    }
+
+    /// Runs until nothing can happen any more: the program waits for nobody, or has ended, and the peers are done.
+    ///
+    /// # Panics
+    /// Where that is not so after a week of virtual time (an interval that nobody clears), and as [`Sim::settle`].
+    pub fn run_to_rest(&self) {
+        let end = self.now().saturating_add(LONGEST_WAY_TO_REST);
+        loop {
+            match event_loop::run_once() {
+                Ok(true) => {}
+                Ok(false) if !self.is_settled() || self.world.pass() => {}
+                Ok(false) => return,
+                Err(_) if self.world.at_rest() => return,
+                Err(error) => fail(&error),
+            }
+            assert!(self.now() < end, "oneloop: the simulated program does not come to rest; is an interval running?");
+        }
+    }
+
+    /// Runs a script after so much virtual time.
+    pub fn at(&self, after: Duration, script: impl FnOnce() + 'static) {
+        self.world.at(self.now().saturating_add(after), move |_| script());
+    }
+
+    /// A number below `end`, from the world's seed; 0 where `end` is 0. For scripts that vary with the seed.
+    pub fn random(&self, end: u64) -> u64 {
+        self.world.random(end)
+    }
+
+    // ---- Peers
+
+    /// A client that connects to this port of the program, from 127.0.0.1. It can be written to at once.
+    pub fn connect(&self, port: u16) -> Peer {
+        self.connect_to(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())
+    }
+
+    /// A client that connects to this port from an address of its own; port 0 there is any.
+    pub fn connect_from(&self, from: SocketAddr, port: u16) -> Peer {
+        let to: IpAddr = if from.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        self.dial(Some(from), &SocketAddr::new(to, port).into())
+    }
+
+    /// A client that connects to an address, which may be the path of a Unix socket.
+    pub fn connect_to(&self, to: Address) -> Peer {
+        self.dial(None, &to)
+    }
+
+    fn dial(&self, from: Option<SocketAddr>, to: &Address) -> Peer {
+        let stream = self.world.connect_scripted(from, to);
+        Peer::new(&self.world, stream, &self.peers)
+    }
+
+    /// A server for the program to connect to. Where there is none, the program's connections are refused.
+    ///
+    /// # Errors
+    /// Where the address is in use, or is none.
+    pub fn listen(&self, address: impl ToSocketAddrs) -> io::Result<Listener> {
+        let address = address.to_socket_addrs()?.next().ok_or(io::ErrorKind::InvalidInput)?;
+        Listener::new(&self.world, address.into(), &self.peers)
+    }
+
+    // ---- The world
+
+    /// How the network behaves from now on.
+    pub fn network(&self, network: Network) {
+        self.world.set_network(network);
+    }
+
+    /// Connections to this address get no answer, as behind a firewall: neither accepted nor refused.
+    pub fn black_hole(&self, address: SocketAddr) {
+        self.world.set_black_hole(address);
+    }
+
+    /// How many sockets the program may have open before the system says EMFILE. `None`: any number.
+    pub fn set_fd_limit(&self, limit: Option<usize>) {
+        self.world.set_fd_limit(limit.map(FdLimit::Process));
+    }
+
+    /// The same for ENFILE: the whole system is out, and giving up a spare descriptor does not help.
+    pub fn set_system_fd_limit(&self, limit: Option<usize>) {
+        self.world.set_fd_limit(limit.map(FdLimit::System));
+    }
+
+    /// Sockets that the program has open, listening ones included.
+    pub fn open_fds(&self) -> usize {
+        self.world.open_fds()
+    }
+
+    /// The next connection that the program accepts turns out to be gone (ECONNABORTED).
+    pub fn abort_next_accept(&self) {
+        self.world.abort_next_accept();
+    }
+
+    /// How long each job of the worker pool takes from now on. Default: 1 ms.
+    pub fn set_worker_latency(&self, latency: Duration) {
+        self.world.set_worker_latency(latency);
+    }
+
+    /// Gives a host name its addresses; none of them: its look-up fails, as it does for names that were never given any.
+    /// `localhost` is 127.0.0.1 at first.
+    pub fn set_host(&self, name: &str, addresses: &[IpAddr]) {
+        self.world.set_host(name, addresses);
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        // What scripts captured may hold this world, and so itself. They go before the loop does: they may hold handles.
+        self.peers.end();
+        self.world.end();
+    }
+}
+
+/// No horizon is left behind, not even by a panic.
+struct Horizon<'a>(&'a World);
+
+impl Drop for Horizon<'_> {
+    fn drop(&mut self) {
+        self.0.set_horizon(None);
+    }
+}
+
+fn fail(error: &io::Error) -> ! {
+    panic!("oneloop: the simulated loop cannot run: {error}")
+}

@@ -1,0 +1,334 @@
+//! Content of requests: chunks, extensions, trailers and lengths, however the bytes are split.
+
+use oneloop::proto::h1::{
+    BodyDecoder, BodyEvent, BodyLimits, Fault, FieldError, Fields, Framing, chunk, chunk_start, is_allowed_trailer,
+    last_chunk,
+};
+use proptest::prelude::*;
+
+/// Content, trailers and how many bytes were consumed; `None` where the content has not ended.
+type Outcome = Result<Option<(Vec<u8>, Vec<(String, String)>, usize)>, Fault>;
+
+/// Feeds pieces that end at `ends`, giving each byte once and never again.
+fn feed(framing: Framing, bytes: &[u8], ends: impl IntoIterator<Item = usize>, limits: &BodyLimits) -> Outcome {
+    let mut decoder = BodyDecoder::new(framing);
+    let (mut content, mut trailers, mut at) = (Vec::new(), Fields::new(), 0);
+    for end in ends.into_iter().chain([bytes.len()]) {
+        loop {
+            let piece = &bytes[at..end];
+            let step = decoder.decode(piece, limits, &mut trailers)?;
+            at += step.consumed;
+            assert_eq!(step.event == BodyEvent::End, decoder.is_done() && !matches!(step.event, BodyEvent::Data(_)));
+            match step.event {
+                BodyEvent::Data(data) => {
+                    assert!(!data.is_empty());
+                    content.extend_from_slice(data);
+                }
+                BodyEvent::NeedMore => {
+                    assert_eq!(step.consumed, piece.len());
+                    break;
+                }
+                BodyEvent::End => {
+                    let told = trailers.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+                    return Ok(Some((content, told.collect(), at)));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The outcome, which must be the same whole, a byte at a time, and in two pieces at every place.
+fn outcome_with(framing: Framing, bytes: &[u8], limits: &BodyLimits) -> Outcome {
+    let whole = feed(framing, bytes, [], limits);
+    let shown = String::from_utf8_lossy(bytes);
+    assert_eq!(feed(framing, bytes, 0..bytes.len(), limits), whole, "a byte at a time: {shown:?}");
+    for at in 0..bytes.len() {
+        assert_eq!(feed(framing, bytes, [at], limits), whole, "in two pieces at {at}: {shown:?}");
+    }
+    whole
+}
+
+fn chunked(bytes: &str) -> Outcome {
+    outcome_with(Framing::Chunked, bytes.as_bytes(), &BodyLimits::default())
+}
+
+fn content(bytes: &str) -> String {
+    let (content, _, consumed) = chunked(bytes).unwrap_or_else(|fault| panic!("{fault}: {bytes:?}")).unwrap();
+    assert_eq!(consumed, bytes.len(), "{bytes:?}");
+    String::from_utf8(content).unwrap()
+}
+
+#[test]
+fn no_content_and_lengths() {
+    let limits = BodyLimits::default();
+    for framing in [Framing::None, Framing::Length(0)] {
+        assert!(BodyDecoder::new(framing).is_done());
+        assert_eq!(outcome_with(framing, b"GET", &limits), Ok(Some((vec![], vec![], 0))));
+    }
+    assert_eq!(outcome_with(Framing::Length(3), b"abcGET", &limits), Ok(Some((b"abc".to_vec(), vec![], 3))));
+    assert_eq!(outcome_with(Framing::Length(4), b"abc", &limits), Ok(None));
+    assert_eq!(outcome_with(Framing::Length(u64::MAX), b"abc", &limits), Ok(None));
+    let mut decoder = BodyDecoder::new(Framing::Length(3));
+    let step = decoder.decode(b"abcd", &limits, &mut Fields::new()).unwrap();
+    assert_eq!((step.consumed, step.event), (3, BodyEvent::Data(b"abc")));
+    assert!(decoder.is_done(), "known without another call");
+}
+
+#[test]
+fn chunks() {
+    assert_eq!(content("0\r\n\r\n"), "");
+    assert_eq!(content("5\r\nhello\r\n0\r\n\r\n"), "hello");
+    assert_eq!(content("2\r\n\r\n\r\n1\r\n\0\r\n000\r\n\r\n"), "\r\n\0");
+    assert_eq!(content("0000000000000003\r\nabc\r\n0000000000000000\r\n\r\n"), "abc");
+    assert_eq!(content("a\r\n0123456789\r\nB\r\n0123456789a\r\n0\r\n\r\n"), "01234567890123456789a");
+    let (_, _, consumed) = chunked("1\r\na\r\n0\r\n\r\nGET /").unwrap().unwrap();
+    assert_eq!(consumed, "1\r\na\r\n0\r\n\r\n".len());
+    for unfinished in
+        ["", "5", "5\r", "5\r\n", "5\r\nhell", "5\r\nhello\r\n", "0\r\n", "0\r\n\r", "0\r\nA: b\r\n", "0;a"]
+    {
+        assert_eq!(chunked(unfinished), Ok(None), "{unfinished:?}");
+    }
+}
+
+#[test]
+fn the_largest_chunk_is_begun() {
+    let mut decoder = BodyDecoder::new(Framing::Chunked);
+    let step = decoder.decode(b"FFFFffffFFFFffff\r\nab", &BodyLimits::default(), &mut Fields::new()).unwrap();
+    assert_eq!(step.event, BodyEvent::Data(b"ab"));
+    assert_eq!(decoder.remaining(), u64::MAX - 2);
+}
+
+#[test]
+fn chunks_that_are_refused() {
+    use Fault::*;
+    for (wire, fault) in [
+        ("\r\n", ChunkSize),
+        ("\n", ChunkSize),
+        (";a\r\n", ChunkSize),
+        (" 5\r\nhello", ChunkSize),
+        ("-5\r\n", ChunkSize),
+        ("+5\r\n", ChunkSize),
+        ("0x5\r\n", ChunkSize),
+        ("5_0\r\n", ChunkSize),
+        ("g\r\n", ChunkSize),
+        ("5,\r\n", ChunkSize),
+        ("5\0\r\n", ChunkSize),
+        ("5\u{b}\r\n", ChunkSize),
+        ("00000000000000005\r\n", ChunkSize),
+        ("10000000000000000\r\n", ChunkSize),
+        ("FFFFFFFFFFFFFFFF1\r\n", ChunkSize),
+        ("5\nhello", BareLf),
+        ("5\rhello", BareCr),
+        ("5\r\r\n", BareCr),
+        ("5\r\nhello0\r\n", ChunkEnd),
+        ("5\r\nhello\n", ChunkEnd),
+        ("5\r\nhello\r0", ChunkEnd),
+        ("5\r\nhello!\r\n", ChunkEnd),
+        ("0\r\n\n", BareLf),
+        ("0\r\n\rX", BareCr),
+        ("0\n\n", BareLf),
+        ("5 \r\nhello", ChunkExtension),
+        ("5 5\r\nhello", ChunkExtension),
+        ("5;\r\n", ChunkExtension),
+        ("5; \r\n", ChunkExtension),
+        ("5;a=\r\n", ChunkExtension),
+        ("5;a \r\n", ChunkExtension),
+        ("5;a=b \r\n", ChunkExtension),
+        ("5;=b\r\n", ChunkExtension),
+        ("5;a==b\r\n", ChunkExtension),
+        ("5;a b\r\n", ChunkExtension),
+        ("5;a=b c\r\n", ChunkExtension),
+        ("5;a=b\"c\"\r\n", ChunkExtension),
+        ("5;a=\"b\"c\r\n", ChunkExtension),
+        ("5;a=\"b\r\n", ChunkExtension),
+        ("5;a=\"b\\\r\n", ChunkExtension),
+        ("5;a=\"\0\"\r\n", ChunkExtension),
+        ("5;a=\"\u{fc}\"\r\n", ChunkExtension),
+        ("5;a=\"\\\u{7f}\"\r\n", ChunkExtension),
+        ("5;a\n", BareLf),
+        ("5;a=\"\n", BareLf),
+        ("5;a\rb", BareCr),
+        ("5;;a\r\n", ChunkExtension),
+    ] {
+        assert_eq!(chunked(wire), Err(fault), "{wire:?}");
+    }
+}
+
+#[test]
+fn extensions_are_read_over() {
+    for extension in [
+        ";a",
+        ";a;b",
+        " ; a",
+        "\t;\ta = b ; c",
+        ";a=b",
+        ";a=\"\"",
+        ";a=\"b;c = \t!~ d\"",
+        ";a=\"\\\"\\\\\\ \"",
+        ";a=\"b\" ;c=\"d\";e",
+    ] {
+        let wire = format!("1{extension}\r\nx\r\n0{extension}\r\n\r\n");
+        assert_eq!(content(&wire), "x", "{extension:?}");
+    }
+}
+
+#[test]
+fn extensions_are_bounded_over_the_whole_content() {
+    let limits = BodyLimits { extensions: 5, ..BodyLimits::default() };
+    let run = |wire: &str| outcome_with(Framing::Chunked, wire.as_bytes(), &limits).map(|ended| ended.is_some());
+    assert_eq!(run("1;ab\r\nx\r\n0;a\r\n\r\n"), Ok(true));
+    assert_eq!(run("1;ab\r\nx\r\n0;ab\r\n\r\n"), Err(Fault::ChunkExtensionsTooLarge));
+    assert_eq!(run("1;abcdef"), Err(Fault::ChunkExtensionsTooLarge));
+    assert_eq!(run("1        "), Err(Fault::ChunkExtensionsTooLarge));
+    assert_eq!(Fault::ChunkExtensionsTooLarge.status(), 413);
+}
+
+#[test]
+fn trailers() {
+    let (content, told, _) =
+        chunked("1\r\nx\r\n0\r\nDigest: a  b\r\nX:\r\nY: \t\r\ndigest:c \t\r\n\r\n").unwrap().unwrap();
+    assert_eq!(content, b"x");
+    let expected = [("Digest", "a  b"), ("X", ""), ("Y", ""), ("digest", "c")];
+    assert_eq!(told, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[test]
+fn trailers_that_are_refused() {
+    use Fault::*;
+    for (line, fault) in [
+        ("Content-Length: 5", TrailerForbidden),
+        ("transfer-encoding: chunked", TrailerForbidden),
+        ("HOST: a", TrailerForbidden),
+        ("Trailer: a", TrailerForbidden),
+        ("Connection: close", TrailerForbidden),
+        ("Authorization: a", TrailerForbidden),
+        ("Set-Cookie: a", TrailerForbidden),
+        ("Content-Type: a", TrailerForbidden),
+        ("Content-Encoding: a", TrailerForbidden),
+        ("Content-Range: a", TrailerForbidden),
+        ("A : b", SpaceBeforeColon),
+        (": b", FieldName),
+        ("A", FieldName),
+        ("A\0: b", FieldName),
+        (" A: b", Folded),
+        ("A: b\r\n c", Folded),
+        ("A: b\nC: d", BareLf),
+        ("A:\nC: d", BareLf),
+        ("A: b\rC: d", BareCr),
+        ("A: \0", FieldValue),
+        ("A: b\u{1}", FieldValue),
+        ("A: \u{fc}", FieldValueNotAscii),
+    ] {
+        assert_eq!(chunked(&format!("0\r\n{line}\r\n\r\n")), Err(fault), "{line:?}");
+    }
+    assert!(is_allowed_trailer("Server-Timing") && !is_allowed_trailer("CONTENT-length"));
+}
+
+#[test]
+fn trailers_are_bounded() {
+    let wire = "0\r\nA: b\r\nC: d\r\n\r\n";
+    let run = |trailers, trailer_fields| {
+        let limits = BodyLimits { trailers, trailer_fields, ..BodyLimits::default() };
+        outcome_with(Framing::Chunked, wire.as_bytes(), &limits).map(|ended| ended.is_some())
+    };
+    assert_eq!(run(12, 2), Ok(true));
+    assert_eq!(run(11, 2), Err(Fault::TrailersTooLarge));
+    assert_eq!(run(12, 1), Err(Fault::TooManyTrailers));
+    assert_eq!(run(0, 2), Err(Fault::TrailersTooLarge));
+    assert_eq!((Fault::TrailersTooLarge.status(), Fault::TooManyTrailers.status()), (431, 431));
+}
+
+#[test]
+fn fields_take_only_what_can_be_sent() {
+    let mut fields = Fields::new();
+    assert_eq!(fields.capacity(), 0);
+    fields.push("A", " b\t").unwrap();
+    for (name, value, error) in [
+        ("", "b", FieldError::Name),
+        ("A b", "b", FieldError::Name),
+        ("A:", "b", FieldError::Name),
+        ("A\r\n", "b", FieldError::Name),
+        ("\u{c4}", "b", FieldError::Name),
+        ("A", "b\r\nC: d", FieldError::Value),
+        ("A", "b\n", FieldError::Value),
+        ("A", "\0", FieldError::Value),
+        ("A", "\u{e4}", FieldError::Value),
+    ] {
+        assert_eq!(fields.push(name, value), Err(error), "{name:?} {value:?}");
+    }
+    assert_eq!(fields.iter().collect::<Vec<_>>(), [("A", "b")]);
+    fields.clear();
+    assert!(fields.is_empty() && fields.capacity() > 0 && fields.get("a").is_none());
+    fields.shrink();
+    assert_eq!(fields.capacity(), 0);
+}
+
+#[test]
+fn forbidden_trailers_are_not_sent() {
+    let mut fields = Fields::new();
+    fields.push("Content-Length", "5").unwrap();
+    fields.push("Digest", "x").unwrap();
+    let mut out = Vec::new();
+    last_chunk(&mut out, &fields);
+    assert_eq!(out, b"0\r\nDigest: x\r\n\r\n");
+}
+
+#[test]
+fn chunk_sizes_are_written_in_hexadecimal() {
+    for len in [1usize, 9, 10, 15, 16, 255, 256, 65_535, 1 << 20, usize::MAX] {
+        let mut out = Vec::new();
+        chunk_start(&mut out, len);
+        assert_eq!(out, format!("{len:x}\r\n").as_bytes());
+    }
+    let mut out = Vec::new();
+    chunk(&mut out, b"");
+    assert!(out.is_empty(), "an empty chunk would end the content");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn what_is_encoded_is_decoded(
+        pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..5),
+        trailers in prop::collection::vec(("X[a-z]{0,8}", "([!-~]([ -~]{0,8}[!-~])?)?"), 0..4),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let (mut wire, mut fields) = (Vec::new(), Fields::new());
+        for piece in &pieces {
+            chunk(&mut wire, piece);
+        }
+        for (name, value) in &trailers {
+            fields.push(name, value).unwrap();
+        }
+        last_chunk(&mut wire, &fields);
+        let len = wire.len();
+        wire.extend_from_slice(b"GET / HTTP/1.1\r\n");
+        let mut ends = cuts.iter().map(|cut| cut.index(wire.len() + 1)).collect::<Vec<_>>();
+        ends.sort();
+        let expected = Ok(Some((pieces.concat(), trailers, len)));
+        prop_assert_eq!(&feed(Framing::Chunked, &wire, ends, &BodyLimits::default()), &expected);
+        prop_assert_eq!(&feed(Framing::Chunked, &wire, 0..wire.len(), &BodyLimits::default()), &expected);
+    }
+
+    #[test]
+    fn any_split_of_anything_gives_the_same(
+        wire in prop::collection::vec(prop_oneof![
+            6 => prop::sample::select(&["0\r\n\r\n", "1\r\nx\r\n", "2;a=b\r\nxy\r\n", "0\r\nA: b\r\n\r\n", "0\r\n"][..]),
+            1 => prop::sample::select(&["\r", "\n", "\r\n", "0", "f", ";", "=", "\"", "\\", " ", "a", ":", "\0", "\u{e4}"][..]),
+        ], 0..12),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        extensions in 0u64..20,
+        trailers in 0usize..20,
+        trailer_fields in 0usize..3,
+    ) {
+        let wire = wire.concat().into_bytes();
+        let limits = BodyLimits { extensions, trailers, trailer_fields };
+        let mut ends = cuts.iter().map(|cut| cut.index(wire.len() + 1)).collect::<Vec<_>>();
+        ends.sort();
+        let whole = feed(Framing::Chunked, &wire, [], &limits);
+        prop_assert_eq!(&feed(Framing::Chunked, &wire, ends, &limits), &whole);
+        prop_assert_eq!(&feed(Framing::Chunked, &wire, 0..wire.len(), &limits), &whole);
+    }
+}
