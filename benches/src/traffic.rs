@@ -1,5 +1,6 @@
 //! The traffic: what is asked in which case, and how an answer is told from the next one.
 
+use memchr::memmem;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -108,6 +109,55 @@ fn status(bytes: &[u8]) -> io::Result<u16> {
     status.ok_or_else(|| io::Error::other("an answer without a status line"))
 }
 
+/// Counts requests without content by the blank lines that end them, in whatever pieces they come.
+pub struct BlankLines(memmem::Finder<'static>);
+
+const BLANK_LINE: &[u8] = b"\r\n\r\n";
+
+impl Default for BlankLines {
+    fn default() -> Self {
+        BlankLines(memmem::Finder::new(BLANK_LINE))
+    }
+}
+
+impl BlankLines {
+    /// How many end in `bytes`. `begun` is the connection's own: how many bytes of one the piece before ended with.
+    #[inline]
+    pub fn count(&self, begun: &mut usize, bytes: &[u8]) -> usize {
+        let (mut count, bytes) = if *begun == 0 { (0, bytes) } else { go_on(begun, bytes) };
+        let mut end = 0;
+        for at in self.0.find_iter(bytes) {
+            count += 1;
+            end = at + BLANK_LINE.len();
+        }
+        let rest = &bytes[end..];
+        if !rest.is_empty() {
+            *begun = (1..BLANK_LINE.len()).rev().find(|n| rest.ends_with(&BLANK_LINE[..*n])).unwrap_or(0);
+        }
+        count
+    }
+}
+
+/// Goes on with a blank line that has begun, until it ends or proves to be none: whether it ended, and what is left.
+#[cold]
+fn go_on<'a>(begun: &mut usize, mut bytes: &'a [u8]) -> (usize, &'a [u8]) {
+    while *begun > 0
+        && let Some((first, rest)) = bytes.split_first()
+    {
+        *begun = match first {
+            byte if *byte == BLANK_LINE[*begun] => *begun + 1,
+            b'\r' => 1,
+            _ => 0,
+        };
+        bytes = rest;
+        if *begun == BLANK_LINE.len() {
+            *begun = 0;
+            return (1, bytes);
+        }
+    }
+    (0, bytes)
+}
+
 /// A blocking client with one connection.
 pub struct Client {
     stream: TcpStream,
@@ -177,6 +227,21 @@ mod tests {
         assert_eq!(answer(&two).unwrap(), Some(whole));
         assert!(answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").is_err());
         assert!(answer(b"nonsense\r\nContent-Length: 1\r\n\r\nx").is_err());
+    }
+
+    #[test]
+    fn blank_lines_are_counted_in_any_pieces() {
+        let bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\r\n\r\n\r\n\r\n";
+        let lines = BlankLines::default();
+        assert_eq!(lines.count(&mut 0, bytes), 3);
+        for first in 0..bytes.len() {
+            for second in first..bytes.len() {
+                let mut begun = 0;
+                let pieces = [&bytes[..first], &bytes[first..second], &bytes[second..]];
+                let count: usize = pieces.iter().map(|piece| lines.count(&mut begun, piece)).sum();
+                assert_eq!((count, begun), (3, 0), "split at {first} and {second}");
+            }
+        }
     }
 
     #[test]

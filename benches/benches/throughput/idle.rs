@@ -4,8 +4,9 @@
 
 use crate::load::{self, Rig};
 use crate::measure::{self, Sample};
-use crate::report::{self, median, shown};
+use crate::report::{self, shown};
 use oneloop_benches::child::{self, Launch, Server};
+use oneloop_benches::figures::median;
 use oneloop_benches::machine;
 use oneloop_benches::traffic::{BODY, Case, Client};
 use serde_json::json;

@@ -6,7 +6,7 @@
 //!    ├─── idle               memory of idle connections and what they cost the active ones
 //!    ├─── syscalls           system calls per request
 //!    │      each uses: servers (who), generator (the load), place (which CPU), measure (one window)
-//!    └─── report             medians, tables, the project's bars, JSON
+//!    └─── report             tables, the project's bars, JSON
 //! ```
 //!
 //! This program is also its own children: its first argument may be one of the roles below. Run it by cargo (see

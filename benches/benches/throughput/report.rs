@@ -1,8 +1,9 @@
-//! Medians, tables, bars, JSON.
+//! Tables, bars, JSON.
 
 use crate::load::{Rig, Row};
 use crate::measure::Sample;
 use crate::servers::{CEILING, ONELOOP};
+use oneloop_benches::figures::{median, spread};
 use oneloop_benches::machine;
 use oneloop_benches::traffic::{CASES, Case};
 use serde_json::{Value, json};
@@ -23,30 +24,13 @@ const BARS: [Bar; 4] = [
     Bar { case: "browser", ratio: 1.08, user: 1.4 },
 ];
 
-/// The middle of the known figures; NaN where there is none.
-pub fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.into_iter().filter(|figure| !figure.is_nan()).collect();
-    figures.sort_by(f64::total_cmp);
-    match figures.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => figures[n / 2],
-        n => (figures[n / 2 - 1] + figures[n / 2]) / 2.0,
-    }
-}
-
-/// How far the figures lie apart, as a share of their median.
-fn spread(figures: impl Iterator<Item = f64> + Clone) -> f64 {
-    let (least, most) = figures.clone().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
-    (most - least) / median(figures)
-}
-
 impl Row {
     pub fn median(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
         median(self.samples.iter().map(figure))
     }
 
     fn spread(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
-        spread(self.samples.iter().map(|sample| figure(sample)).collect::<Vec<_>>().into_iter())
+        spread(&self.samples.iter().map(figure).collect::<Vec<_>>())
     }
 }
 
@@ -138,16 +122,4 @@ pub fn write_json(rig: &Rig, results: Value) -> io::Result<()> {
         .map_err(|error| io::Error::other(format!("cannot write {}: {error}", path.display())))?;
     eprintln!("written: {}", path.display());
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn medians_pass_over_what_is_not_known() {
-        assert_eq!(median([3.0, f64::NAN, 1.0, 2.0]), 2.0);
-        assert_eq!(median([1.0, 2.0]), 1.5);
-        assert!(median([]).is_nan());
-    }
 }

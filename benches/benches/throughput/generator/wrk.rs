@@ -2,8 +2,8 @@
 
 use super::{GRACE, Load, TIMEOUT};
 use oneloop_benches::child::{self, Launch};
+use oneloop_benches::figures::Latencies;
 use oneloop_benches::traffic::Case;
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -60,56 +60,18 @@ fn parse(text: &str, connections: usize) -> Option<Load> {
     let mut lines = text.lines().map(|line| line.split(' ').map(|word| word.parse::<u64>().ok()));
     let mut totals = lines.next()?;
     let (requests, duration, errors) = (totals.next()??, totals.next()??, totals.next()??);
-    let mut latencies = BTreeMap::new();
+    let mut latencies = Latencies::default();
     for mut line in lines {
-        latencies.insert(line.next()??, line.next()??);
+        latencies.add(line.next()??, line.next()??);
     }
-    let per_connection = requests / connections as u64;
-    if per_connection > 0 {
-        take_back(&mut latencies, duration / per_connection);
-    }
-    let total = latencies.values().sum();
+    // As wrk computes it.
+    let interval = duration.checked_div(requests / connections as u64).unwrap_or(0);
+    latencies.take_back_made_up(interval);
     Some(Load {
         requests,
         seconds: duration as f64 / 1e6,
         errors,
-        p50: percentile(&latencies, total, 0.50)?,
-        p99: percentile(&latencies, total, 0.99)?,
-    })
-}
-
-/// Takes the samples back that wrk has made up.
-///
-/// wrk means its figures for a constant rate: for each latency of twice the mean interval between the answers of a
-/// connection and above, it adds one shorter by an interval, by two, and so on (`stats_correct` in its source). This is
-/// a closed loop, which never meant to send those; and for pipelined batches wrk's interval is that of single answers,
-/// so that what it prints is wrong by far. The additions always go below the latency that causes them, so going from
-/// the longest latency down finds each count as it was.
-fn take_back(latencies: &mut BTreeMap<u64, u64>, interval: u64) {
-    if interval == 0 {
-        return;
-    }
-    let longest_first: Vec<u64> = latencies.keys().rev().copied().take_while(|n| *n >= 2 * interval).collect();
-    for latency in longest_first {
-        let count = latencies.get(&latency).copied().unwrap_or(0);
-        if count == 0 {
-            continue;
-        }
-        let mut added = latency - interval;
-        while added > interval {
-            if let Some(n) = latencies.get_mut(&added) {
-                *n = n.saturating_sub(count);
-            }
-            added -= interval;
-        }
-    }
-    latencies.retain(|_, count| *count > 0);
-}
-
-fn percentile(latencies: &BTreeMap<u64, u64>, total: u64, share: f64) -> Option<f64> {
-    let mut seen = 0;
-    latencies.iter().find_map(|(latency, count)| {
-        seen += count;
-        (seen as f64 >= total as f64 * share).then_some(*latency as f64)
+        p50: latencies.percentile(0.50),
+        p99: latencies.percentile(0.99),
     })
 }

@@ -2,9 +2,9 @@
 //! writes that many canned answers. It parses nothing, has no deadlines and no clock, and does not know what it is asked;
 //! no server can do less.
 
-use memchr::memmem;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use oneloop_benches::traffic::BlankLines;
 use slab::Slab;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Ipv4Addr;
@@ -17,17 +17,16 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
     \r\n\
     Hello from one loop\n";
 
-const BLANK_LINE: &[u8] = b"\r\n\r\n";
 const LISTENER: Token = Token(usize::MAX);
 /// As large as oneloop's landing area: a read is never cut short by it in these cases.
 const LANDING: usize = 64 * 1024;
-/// More blank lines cannot be in one read.
-const MOST_ANSWERS: usize = LANDING / BLANK_LINE.len() + 1;
+/// More blank lines of four bytes cannot end in one read.
+const MOST_ANSWERS: usize = LANDING / 4 + 1;
 
 struct Connection {
     stream: TcpStream,
-    /// How many bytes of a blank line the last read ended with.
-    matched: usize,
+    /// For [`BlankLines::count`].
+    begun: usize,
 }
 
 pub fn serve() -> io::Result<()> {
@@ -39,7 +38,7 @@ pub fn serve() -> io::Result<()> {
     let mut events = Events::with_capacity(1024);
     let mut landing = vec![0; LANDING];
     let canned = ANSWER.repeat(MOST_ANSWERS);
-    let blank_line = memmem::Finder::new(BLANK_LINE);
+    let blank_lines = BlankLines::default();
     loop {
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -51,7 +50,7 @@ pub fn serve() -> io::Result<()> {
                 continue;
             }
             let Some(connection) = connections.get_mut(event.token().0) else { continue };
-            if !turn(connection, &mut landing, &canned, &blank_line) {
+            if !turn(connection, &mut landing, &canned, &blank_lines) {
                 connections.remove(event.token().0);
             }
         }
@@ -63,21 +62,21 @@ fn accept(listener: &TcpListener, poll: &Poll, connections: &mut Slab<Connection
         let _ = stream.set_nodelay(true);
         let slot = connections.vacant_entry();
         if poll.registry().register(&mut stream, Token(slot.key()), Interest::READABLE).is_ok() {
-            slot.insert(Connection { stream, matched: 0 });
+            slot.insert(Connection { stream, begun: 0 });
         }
     }
 }
 
 /// One readable event: one read, one write. Says whether the connection lives on; one that does not take its answers at
 /// once does not, since nothing is kept here. The generators always do.
-fn turn(connection: &mut Connection, landing: &mut [u8], canned: &[u8], blank_line: &memmem::Finder) -> bool {
+fn turn(connection: &mut Connection, landing: &mut [u8], canned: &[u8], blank_lines: &BlankLines) -> bool {
     loop {
         let bytes = match connection.stream.read(landing) {
             Ok(0) => return false,
             Ok(n) => &landing[..n],
             Err(error) => return error.kind() == ErrorKind::WouldBlock,
         };
-        let length = answers(&mut connection.matched, bytes, blank_line) * ANSWER.len();
+        let length = blank_lines.count(&mut connection.begun, bytes) * ANSWER.len();
         if length > 0 && !connection.stream.write(&canned[..length]).is_ok_and(|n| n == length) {
             return false;
         }
@@ -86,12 +85,4 @@ fn turn(connection: &mut Connection, landing: &mut [u8], canned: &[u8], blank_li
             return true;
         }
     }
-}
-
-/// Counts the blank lines that end in `bytes`, one that began in the read before included.
-fn answers(matched: &mut usize, bytes: &[u8], blank_line: &memmem::Finder) -> usize {
-    let begun = std::mem::take(matched);
-    let finished = usize::from(begun > 0 && bytes.starts_with(&BLANK_LINE[begun..]));
-    *matched = (1..BLANK_LINE.len()).rev().find(|n| bytes.ends_with(&BLANK_LINE[..*n])).unwrap_or(0);
-    finished + blank_line.find_iter(bytes).count()
 }
