@@ -1,13 +1,15 @@
-//! Micro-benchmarks of the parts: a request's head, a response's head, both together as an exchange in memory, timers,
-//! ticks and immediates.
+//! Micro-benchmarks of the parts: a request's head, a response's head, both together as an exchange in memory, sockets in
+//! memory, timers, ticks and immediates.
 //!
 //! They run on one thread, without sockets, and show which part a change moved. They do not add up to a server: there
 //! the kernel has most of the time, and the caches are shared with it. For that, see the `throughput` bench.
 
 use criterion::{BatchSize, Criterion, Throughput};
+use oneloop::net;
 use oneloop::proto::h1::{
     self, Encoding, HeadLimits, HeadParser, Parsed, RequestHead, RequestInfo, ResponseFraming, ResponseHead,
 };
+use oneloop::sim::Sim;
 use oneloop_benches::traffic::{BODY, Case};
 use std::hint::black_box;
 use std::thread;
@@ -110,6 +112,31 @@ fn exchanges(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A message there and back through the loop and a socket in memory: what stands between the codec and the kernel. The
+/// simulated world's own work is in it.
+fn sockets(criterion: &mut Criterion) {
+    let sim = Sim::new();
+    let server = net::create_server(|socket| {
+        socket.on_data(|socket, bytes| {
+            let _ = socket.write(bytes);
+        });
+    });
+    let listens = server.listen(7, || {});
+    assert!(listens.is_ok(), "{listens:?}");
+    let peer = sim.connect(7);
+    sim.settle();
+    criterion.bench_function("socket in memory/echo 64 bytes", |bencher| {
+        bencher.iter(|| {
+            peer.write([b'x'; 64]);
+            sim.settle();
+            assert_eq!(peer.take().len(), 64);
+        });
+    });
+    peer.close();
+    server.close(|| {});
+    sim.settle();
+}
+
 /// One iteration of this thread's loop, which does not wait.
 fn iterate() {
     let iterated = oneloop::run_nowait();
@@ -181,7 +208,7 @@ fn queues(criterion: &mut Criterion) {
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    for group in [heads, responses, exchanges, timers, queues] {
+    for group in [heads, responses, exchanges, sockets, timers, queues] {
         group(&mut criterion);
     }
     criterion.final_summary();

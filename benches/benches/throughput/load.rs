@@ -110,11 +110,11 @@ impl Drop for Folder {
     }
 }
 
-/// The figures of one case on one server, a sample a round.
+/// The figures of one case on one server: a sample for each round that it got through.
 pub struct Row {
     pub case: Case,
     pub server: &'static str,
-    pub samples: Vec<Sample>,
+    pub samples: Vec<(usize, Sample)>,
 }
 
 /// Measures all and prints the tables. Says whether every server could be measured.
@@ -145,7 +145,7 @@ pub fn compare(rig: &Rig) -> io::Result<bool> {
                             sample.cpu(),
                         );
                         if let Some(row) = rows.iter_mut().find(|row| row.case == *case && row.server == server) {
-                            row.samples.push(sample);
+                            row.samples.push((round, sample));
                         }
                     }
                 }
@@ -156,7 +156,7 @@ pub fn compare(rig: &Rig) -> io::Result<bool> {
     let samples: Vec<_> = rows
         .iter()
         .map(|row| {
-            let rounds: Vec<_> = row.samples.iter().map(Sample::json).collect();
+            let rounds: Vec<_> = row.samples.iter().map(|(_, sample)| sample.json()).collect();
             json!({ "case": row.case.name, "server": row.server, "rounds": rounds })
         })
         .collect();
@@ -169,8 +169,9 @@ pub fn undisturbed(rig: &Rig, name: &str, mut window: impl FnMut() -> io::Result
     let mut again = 0;
     loop {
         let sample = window()?;
-        // An unknown share (NaN) is no reason.
-        let disturbed = sample.steal > rig.options.max_steal || sample.other_share > rig.options.max_others;
+        // An unknown share (NaN) is no reason. At real-time priority others only have what the server leaves.
+        let crowded = sample.other_share > rig.options.max_others && !rig.options.realtime;
+        let disturbed = crowded || sample.steal > rig.options.max_steal;
         if !disturbed || again == MOST_AGAIN {
             return Ok(sample);
         }

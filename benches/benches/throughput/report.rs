@@ -26,11 +26,18 @@ const BARS: [Bar; 4] = [
 
 impl Row {
     pub fn median(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
-        median(self.samples.iter().map(figure))
+        median(self.samples.iter().map(|(_, sample)| figure(sample)))
+    }
+
+    /// CPU time over the ceiling's of the same round: the median of that. A machine that runs faster for some rounds
+    /// (its clock rate, its neighbours) does so for both.
+    fn over(&self, ceiling: Option<&Row>) -> f64 {
+        let of = |round| ceiling?.samples.iter().find(|(other, _)| *other == round).map(|(_, sample)| sample.cpu());
+        median(self.samples.iter().map(|(round, sample)| sample.cpu() / of(*round).unwrap_or(f64::NAN)))
     }
 
     fn spread(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
-        spread(&self.samples.iter().map(figure).collect::<Vec<_>>())
+        spread(&self.samples.iter().map(|(_, sample)| figure(sample)).collect::<Vec<_>>())
     }
 }
 
@@ -57,7 +64,7 @@ pub fn tables(rows: &[Row]) -> String {
 
 fn table(text: &mut String, case: &Case, rows: &[&Row]) {
     let find = |name| rows.iter().copied().find(|row: &&Row| row.server == name);
-    let ceiling = find(CEILING).map_or(f64::NAN, |row| row.median(Sample::cpu));
+    let ceiling = find(CEILING);
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
@@ -73,7 +80,7 @@ fn table(text: &mut String, case: &Case, rows: &[&Row]) {
             "| {} | {} | {} | {} | {} | {} | {} | {} | {}, {} | {} | {} | {} | {} | {} | {} |",
             row.server,
             shown(row.median(Sample::cpu), 3),
-            shown(row.median(Sample::cpu) / ceiling, 2),
+            shown(row.over(ceiling), 2),
             shown(row.median(|s| s.user), 3),
             shown(row.median(|s| s.system), 3),
             shown(row.median(|s| s.rate), 0),
@@ -85,13 +92,13 @@ fn table(text: &mut String, case: &Case, rows: &[&Row]) {
             percent(row.median(|s| s.generator_share)),
             percent(row.median(|s| s.other_share).max(0.0)),
             shown(100.0 * row.median(|s| s.steal), 1),
-            row.samples.iter().map(|s| s.errors).sum::<f64>(),
+            row.samples.iter().map(|(_, sample)| sample.errors).sum::<f64>(),
             row.samples.len(),
         );
     }
     let bar = BARS.iter().find(|bar| bar.case == case.name);
     if let (Some(bar), Some(row)) = (bar, find(ONELOOP)) {
-        let (ratio, user) = (row.median(Sample::cpu) / ceiling, row.median(|s| s.user));
+        let (ratio, user) = (row.over(ceiling), row.median(|s| s.user));
         let met = |figure: f64, most: f64| match figure {
             _ if figure.is_nan() => "not known",
             _ if figure <= most => "met",
