@@ -5,6 +5,7 @@
 use crate::load::{self, Rig};
 use crate::measure::{self, Sample};
 use crate::report::{self, shown};
+use crate::servers::ONELOOP;
 use oneloop_benches::child::{self, Launch, Server};
 use oneloop_benches::figures::median;
 use oneloop_benches::machine;
@@ -128,10 +129,15 @@ fn print(connections: usize, rounds: &[(&str, Vec<Round>)]) {
             rounds.len(),
         );
     }
-    println!(
-        "\nBars for oneloop: at most {MOST_BYTES:.0} bytes of resident memory each, at most {:.0} % lost.",
-        100.0 * MOST_LOSS
-    );
+    if let Some((_, rounds)) = rounds.iter().find(|(name, rounds)| *name == ONELOOP && !rounds.is_empty()) {
+        let (bytes, loss) = (median(rounds.iter().map(|r| r.bytes)), median(rounds.iter().map(Round::loss)));
+        println!(
+            "\nBars: at most {MOST_BYTES:.0} bytes of resident memory each: {}. At most {:.0} % of req/s lost: {}.",
+            report::met(bytes, MOST_BYTES),
+            100.0 * MOST_LOSS,
+            report::met(loss, MOST_LOSS)
+        );
+    }
 }
 
 /// One round of one server: alone and beside idle connections, each freshly started, in either order.

@@ -2,7 +2,7 @@
 
 use crate::generator::{self, Load};
 use crate::measure::{self, Sample};
-use crate::options::{Generator, Mode, Options};
+use crate::options::{Generator, Options};
 use crate::place::Place;
 use crate::report;
 use crate::servers::Servers;
@@ -119,37 +119,28 @@ pub struct Row {
 
 /// Measures all and prints the tables. Says whether every server could be measured.
 pub fn compare(rig: &Rig) -> io::Result<bool> {
-    debug_assert_eq!(rig.options.mode, Mode::Load);
     let mut rows: Vec<Row> = Vec::new();
     for case in &rig.options.cases {
         rows.extend(rig.names.iter().map(|&server| Row { case: *case, server, samples: Vec::new() }));
     }
-    let windows = rig.options.rounds * rows.len();
-    let seconds = windows as u64 * (rig.options.duration + rig.options.warmup);
-    eprintln!("{windows} measurements, about {} min", seconds.div_ceil(60));
+    let plan = plan(rig);
+    let seconds = plan.len() as u64 * (rig.options.duration + rig.options.warmup);
+    eprintln!("{} measurements, about {} min", plan.len(), seconds.div_ceil(60));
     let mut whole = true;
-    for round in 0..rig.options.rounds {
-        for case in &rig.options.cases {
-            for server in rig.order(round) {
-                match undisturbed(rig, server, || measure::window(rig, &rig.start(server, |launch| launch)?, case)) {
-                    Err(error) => {
-                        eprintln!("round {} {:8} {server:13} FAILED: {error}", round + 1, case.name);
-                        whole = false;
-                    }
-                    Ok(sample) => {
-                        eprintln!(
-                            "round {} {:8} {server:13} {:9.0} req/s  {:7.3} CPU µs/req",
-                            round + 1,
-                            case.name,
-                            sample.rate,
-                            sample.cpu(),
-                        );
-                        if let Some(row) = rows.iter_mut().find(|row| row.case == *case && row.server == server) {
-                            row.samples.push((round, sample));
-                        }
-                    }
-                }
+    for (round, case, server) in plan {
+        let place = format!("round {} {:8} {server:13}", round + 1, case.name);
+        let sample = undisturbed(rig, server, || measure::window(rig, &rig.start(server, |launch| launch)?, &case));
+        let row = rows.iter_mut().find(|row| row.case == case && row.server == server);
+        match (sample, row) {
+            (Ok(sample), Some(row)) => {
+                eprintln!("{place} {:9.0} req/s  {:7.3} CPU µs/req", sample.rate, sample.cpu());
+                row.samples.push((round, sample));
             }
+            (Err(error), _) => {
+                eprintln!("{place} FAILED: {error}");
+                whole = false;
+            }
+            (Ok(_), None) => {}
         }
     }
     print!("{}", report::tables(&rows));
@@ -162,6 +153,17 @@ pub fn compare(rig: &Rig) -> io::Result<bool> {
         .collect();
     report::write_json(rig, json!(samples))?;
     Ok(whole)
+}
+
+/// What is measured one after another: all servers of a case in turn, all cases of a round, all rounds.
+fn plan(rig: &Rig) -> Vec<(usize, Case, &'static str)> {
+    let mut plan = Vec::new();
+    for round in 0..rig.options.rounds {
+        for case in &rig.options.cases {
+            plan.extend(rig.order(round).into_iter().map(|server| (round, *case, server)));
+        }
+    }
+    plan
 }
 
 /// Measures a window, and again while the hypervisor or other processes disturbed it.

@@ -46,6 +46,15 @@ pub fn shown(figure: f64, digits: usize) -> String {
     if figure.is_finite() { format!("{figure:.digits$}") } else { "–".to_string() }
 }
 
+/// Whether a figure keeps to its bar.
+pub fn met(figure: f64, most: f64) -> &'static str {
+    match figure {
+        _ if figure.is_nan() => "not known",
+        _ if figure <= most => "met",
+        _ => "MISSED",
+    }
+}
+
 fn percent(share: f64) -> String {
     shown(100.0 * share, 0)
 }
@@ -99,11 +108,6 @@ fn table(text: &mut String, case: &Case, rows: &[&Row]) {
     let bar = BARS.iter().find(|bar| bar.case == case.name);
     if let (Some(bar), Some(row)) = (bar, find(ONELOOP)) {
         let (ratio, user) = (row.over(ceiling), row.median(|s| s.user));
-        let met = |figure: f64, most: f64| match figure {
-            _ if figure.is_nan() => "not known",
-            _ if figure <= most => "met",
-            _ => "MISSED",
-        };
         let _ = writeln!(
             text,
             "\nBars: CPU at most {:.2} of the ceiling's: {}. User at most {:.2} µs: {}.",
