@@ -1,5 +1,6 @@
 //! The server under test: `examples/hello`, the very program that users get.
 
+use crate::child::Launch;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -35,6 +36,12 @@ pub fn build() -> io::Result<PathBuf> {
     let messages = String::from_utf8_lossy(&output.stdout);
     let program = messages.lines().filter_map(executable).next_back();
     program.ok_or_else(|| io::Error::other("cargo built examples/hello but did not say where"))
+}
+
+/// How to start it: on a port that the system chooses, and with the log level it has by default, whatever this shell has
+/// set.
+pub fn launch(program: &Path) -> Launch {
+    Launch::new(program).env("PORT", "0").env("RUST_LOG", "error")
 }
 
 /// The path that a message of cargo's gives for the program it built, if it gives one.

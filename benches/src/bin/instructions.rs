@@ -8,7 +8,7 @@
 //! Each case runs twice, with N and with 2N requests over one connection; the difference over N is the cost of one, and
 //! start-up, the first exchange and the shutdown cancel out. The record is `benches/instructions.txt`.
 
-use oneloop_benches::child::{self, Launch, Server};
+use oneloop_benches::child::{self, Server};
 use oneloop_benches::traffic::{BODY, CASES, Case, Client};
 use oneloop_benches::{hello, machine};
 use std::fmt::Write;
@@ -133,7 +133,7 @@ fn run(hello: &Path, case: &Case, requests: usize) -> io::Result<u64> {
 
 fn under_callgrind(hello: &Path, case: &Case, requests: usize, out: &Path) -> io::Result<u64> {
     let out_option = format!("--callgrind-out-file={}", out.display());
-    let launch = Launch::new(hello).env("PORT", "0").under(["valgrind", "--quiet", "--tool=callgrind", &out_option]);
+    let launch = hello::launch(hello).under(["valgrind", "--quiet", "--tool=callgrind", &out_option]);
     let server = Server::start(&launch)?;
     let mut client = Client::connect(server.port)?;
     let batch = case.batch(server.port);

@@ -42,7 +42,7 @@ impl Servers {
     /// How to start a server; `None` where it is not installed.
     pub fn launch(&self, name: &str) -> io::Result<Option<Launch>> {
         Ok(match name {
-            ONELOOP => self.hello.as_ref().map(|hello| Launch::new(hello).env("PORT", "0")),
+            ONELOOP => self.hello.as_deref().map(hello::launch),
             "node" => self.node.as_ref().map(|node| Launch::new(node).arg("-e").arg(NODE)),
             _ => Some(Launch::own(SERVE)?.arg(name)),
         })
