@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 mod callback;
 pub mod event_loop;
+pub mod http;
 pub mod net;
 pub mod proto;
 pub mod sim;

@@ -120,9 +120,15 @@ impl Loop {
         if self.running.replace(true) {
             return Err(io::Error::other("this thread's loop is running already: run() was called from a callback"));
         }
-        let result = f(self);
-        self.running.set(false);
-        result
+        // Not even a simulation's script that panics leaves it running.
+        struct Ran<'a>(&'a Cell<bool>);
+        impl Drop for Ran<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
+        let _ran = Ran(&self.running);
+        f(self)
     }
 
     /// Phase 1. A source that makes itself ready again waits for the next iteration.

@@ -73,6 +73,8 @@ const THRESHOLD: Time = 50_000_000;
 
 /// What is known of the turn that runs now.
 pub(super) struct Turn {
+    /// Tells turns apart.
+    pub serial: Cell<u32>,
     pub callbacks: Cell<u32>,
     pub ticks: Cell<u64>,
     pub site: Cell<Site>,
@@ -85,6 +87,7 @@ pub(super) struct Turn {
 impl Turn {
     pub fn new() -> Turn {
         Turn {
+            serial: Cell::new(0),
             callbacks: Cell::new(0),
             ticks: Cell::new(0),
             site: Cell::new(Location::caller()),
@@ -125,9 +128,16 @@ impl Slow {
 impl Loop {
     #[inline]
     pub(super) fn begin_turn(&self) {
+        self.turn.serial.set(self.turn.serial.get().wrapping_add(1));
         self.turn.callbacks.set(0);
         self.turn.label.borrow_mut().clear();
         self.turn.began.set(self.now());
+    }
+
+    /// A number that the next turn does not have.
+    #[inline]
+    pub(crate) fn turn_serial(&self) -> u32 {
+        self.turn.serial.get()
     }
 
     /// One clock read a turn: it ends this turn and begins the next.
