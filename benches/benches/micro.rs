@@ -5,11 +5,11 @@
 //! the kernel has most of the time, and the caches are shared with it. For that, see the `throughput` bench.
 
 use criterion::{BatchSize, Criterion, Throughput};
-use oneloop::net;
 use oneloop::proto::h1::{
     self, Encoding, HeadLimits, HeadParser, Parsed, RequestHead, RequestInfo, ResponseFraming, ResponseHead,
 };
 use oneloop::sim::Sim;
+use oneloop::{http, net};
 use oneloop_benches::traffic::{BODY, Case};
 use std::hint::black_box;
 use std::thread;
@@ -112,6 +112,38 @@ fn exchanges(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A whole exchange as a server has it, callbacks and keep-alive included, over sockets in memory. What
+/// `socket in memory/echo` costs is in it.
+fn served(criterion: &mut Criterion) {
+    let sim = Sim::new();
+    let server = http::create_server(|_, response| {
+        response.set_header("Content-Type", "text/plain; charset=utf-8");
+        response.end(BODY);
+    });
+    let listens = server.listen(80, || {});
+    assert!(listens.is_ok(), "{listens:?}");
+    let peer = sim.connect(80);
+    sim.settle();
+    let mut group = criterion.benchmark_group("exchange in memory");
+    for (name, case, requests) in [("one", "ka64", 1), ("browser", "browser", 1), ("16 pipelined", "pipe16", 16)] {
+        let bytes = request(case);
+        group.throughput(Throughput::Elements(requests));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                peer.write(&bytes);
+                sim.settle();
+                let answers = peer.take();
+                assert!(answers.ends_with(BODY.as_bytes()));
+                answers.len()
+            });
+        });
+    }
+    group.finish();
+    peer.close();
+    server.close(|| {});
+    sim.settle();
+}
+
 /// A message there and back through the loop and a socket in memory: what stands between the codec and the kernel. The
 /// simulated world's own work is in it.
 fn sockets(criterion: &mut Criterion) {
@@ -208,7 +240,7 @@ fn queues(criterion: &mut Criterion) {
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    for group in [heads, responses, exchanges, sockets, timers, queues] {
+    for group in [heads, responses, exchanges, sockets, served, timers, queues] {
         group(&mut criterion);
     }
     criterion.final_summary();
