@@ -227,11 +227,7 @@ fn imports(tokens: &[Token], module: &[String]) -> Vec<Import> {
                 at += 2;
             }
             "{" => braces.push(false),
-            "}" => {
-                if braces.pop() == Some(true) {
-                    module.pop();
-                }
-            }
+            "}" if braces.pop() == Some(true) => drop(module.pop()),
             "crate" | "super" | "self" if text(at + 1) == "::" && (at == 0 || text(at - 1) != "::") => {
                 at = path(tokens, at, module.clone(), &mut found) - 1;
             }

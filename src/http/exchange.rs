@@ -24,7 +24,6 @@ pub(super) trait Carrier {
     fn cut(&self, reason: CloseReason);
     fn pending(&self) -> usize;
     fn peer(&self) -> Address;
-    fn lp(&self) -> &Rc<Loop>;
 }
 
 /// How far the response is.
@@ -102,6 +101,8 @@ pub(super) struct Exchange {
     /// The status that answers where nobody does.
     pub fallback: Cell<u16>,
     pub finished: Cell<bool>,
+    /// A write said `Full`: `drain` is to follow.
+    pub full: Cell<bool>,
     pub trailers_out: RefCell<Fields>,
     pub timer: Cell<Option<Timeout>>,
     /// Why it ended, once it has.
@@ -128,6 +129,7 @@ impl Exchange {
             handles: Cell::new(0),
             fallback: Cell::new(500),
             finished: Cell::new(false),
+            full: Cell::new(false),
             trailers_out: RefCell::new(Fields::new()),
             timer: Cell::new(None),
             closed: Cell::new(None),
@@ -156,6 +158,7 @@ impl Exchange {
         self.fixed.set(false);
         self.fallback.set(500);
         self.finished.set(false);
+        self.full.set(false);
         self.closed.set(None);
     }
 
@@ -164,10 +167,6 @@ impl Exchange {
     /// The connection, while there is one.
     pub fn with_link<R>(&self, f: impl FnOnce(&dyn Carrier) -> R) -> Option<R> {
         self.link.borrow().as_ref().map(|carrier| f(&**carrier))
-    }
-
-    pub fn lp(&self) -> Option<Rc<Loop>> {
-        self.with_link(|carrier| carrier.lp().clone())
     }
 
     pub fn is_over(&self) -> bool {

@@ -2,7 +2,7 @@ use super::exchange::{Body, Carrier, Exchange, Listener, On, Phase};
 use super::limits::nanos;
 use super::server::{Inner, refusal};
 use super::{ClientError, Request};
-use crate::event_loop::{Loop, Time};
+use crate::event_loop::Time;
 use crate::net::{Address, Chunk, CloseReason, Flow, Protocol, Socket, Stream};
 use crate::proto::h1::{
     self, BodyDecoder, BodyEvent, Encoding, Fault, Framing, HeadParser, Parsed, RequestInfo, ResponseFraming,
@@ -65,8 +65,8 @@ struct Watch {
     send: Option<(Time, u64)>,
     /// When output last made progress, and the bytes sent until then.
     progress: (Time, u64),
-    /// Exchanges that are over but for the output: each is finished when so many bytes were sent.
-    finishing: VecDeque<(u64, Rc<Exchange>)>,
+    /// Exchanges that are over but for the output: each is finished when so many bytes were sent, for its reason.
+    finishing: VecDeque<(u64, CloseReason, Rc<Exchange>)>,
 }
 
 impl H1 {
@@ -400,7 +400,8 @@ impl H1 {
         let current = self.current.borrow_mut().take();
         let Some(exchange) = current else { return };
         let lp = &stream.cx().lp;
-        if exchange.listeners.is_empty() {
+        // One that a handle is kept of learns when it has gone, too: see `Response::is_finished`.
+        if exchange.listeners.is_empty() && Rc::strong_count(&exchange) == 1 {
             exchange.finish(lp, reason);
             self.server.shared.recycle(exchange);
             return;
@@ -408,7 +409,7 @@ impl H1 {
         let link = exchange.link.borrow_mut().take();
         drop(link);
         let mark = stream.bytes_written() + stream.pending() as u64;
-        self.watch(|watch| watch.finishing.push_back((mark, exchange)));
+        self.watch(|watch| watch.finishing.push_back((mark, reason, exchange)));
         stream.tell_sent();
     }
 
@@ -416,10 +417,10 @@ impl H1 {
     fn finish_sent(&self, stream: &Rc<Stream>) {
         loop {
             let written = stream.bytes_written();
-            let next = self.watch(|watch| watch.finishing.pop_front_if(|(mark, _)| *mark <= written));
-            let Some((_, exchange)) = next else { return };
-            exchange.finished.set(true);
-            exchange.finish(&stream.cx().lp, CloseReason::Finished);
+            let next = self.watch(|watch| watch.finishing.pop_front_if(|(mark, ..)| *mark <= written));
+            let Some((_, reason, exchange)) = next else { return };
+            exchange.finished.set(reason == CloseReason::Finished);
+            exchange.finish(&stream.cx().lp, reason);
             self.server.shared.recycle(exchange);
         }
     }
@@ -685,6 +686,8 @@ impl Protocol for H1 {
         let current = self.current();
         if pending == 0
             && let Some(exchange) = current
+            && exchange.full.replace(false)
+            && exchange.phase.get() != Phase::Ended
         {
             exchange.emit_response(&stream.cx().lp, On::Drain);
         }
@@ -732,7 +735,7 @@ impl Protocol for H1 {
         self.finish_sent(stream);
         let lp = &stream.cx().lp;
         let unsent = self.watch(|watch| std::mem::take(&mut watch.finishing));
-        for (_, exchange) in unsent {
+        for (_, _, exchange) in unsent {
             exchange.finish(lp, reason);
         }
         let current = self.current.borrow_mut().take();
@@ -745,7 +748,7 @@ impl Protocol for H1 {
     fn teardown(&self) {
         let current = self.current.borrow_mut().take();
         let unsent = self.watch(|watch| std::mem::take(&mut watch.finishing));
-        for exchange in current.into_iter().chain(unsent.into_iter().map(|(_, exchange)| exchange)) {
+        for exchange in current.into_iter().chain(unsent.into_iter().map(|(_, _, exchange)| exchange)) {
             let link = exchange.link.borrow_mut().take();
             drop(link);
             exchange.closed.set(Some(CloseReason::LoopEnded));
@@ -769,6 +772,9 @@ impl Carrier for H1 {
             Phase::Streaming(body) => self.send_more(stream, exchange, body, chunk, last),
             Phase::Ended => Flow::Closed,
         };
+        if flow.is_full() {
+            exchange.full.set(true);
+        }
         if exchange.phase.get() == Phase::Ended && !stream.is_corked() {
             stream.make_ready();
         }
@@ -813,9 +819,5 @@ impl Carrier for H1 {
 
     fn peer(&self) -> Address {
         self.stream.get().map_or(Address::Unix(None), |stream| stream.peer())
-    }
-
-    fn lp(&self) -> &Rc<Loop> {
-        &self.server.shared.cx.lp
     }
 }

@@ -8,6 +8,7 @@ use crate::event_loop::{Address, Due, Kind, Loop, Source, Time, Token};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,6 +20,8 @@ const CORK: usize = 64 * 1024;
 const READ_BUDGET: usize = 256 * 1024;
 /// Bytes that one turn writes before it stops asking for more.
 const WRITE_BUDGET: usize = 1024 * 1024;
+/// Times that one turn tells its protocol that output went out, however little that was.
+const ROUNDS: u32 = 64;
 /// epoll and kqueue tell of what comes after a short read; elsewhere only `WouldBlock` ends reading.
 const SHORT_READ_ENDS: bool = cfg!(any(
     target_os = "linux",
@@ -73,6 +76,37 @@ mod flag {
     pub const UNREF: u16 = 1 << 10;
     /// A write failed within a call of the user's: told in phase 1.
     pub const BROKEN: u16 = 1 << 11;
+    /// There was a connection.
+    pub const MADE: u16 = 1 << 12;
+}
+
+/// A peer's address in 24 bytes, which every connection pays for.
+#[derive(Clone, Copy)]
+enum Peer {
+    V4(Ipv4Addr, u16),
+    V6(Ipv6Addr, u16, u32),
+    /// Not kept: the kernel knows it while the socket is open.
+    Unix,
+}
+
+impl From<&Address> for Peer {
+    fn from(address: &Address) -> Peer {
+        match address {
+            Address::Ip(SocketAddr::V4(v4)) => Peer::V4(*v4.ip(), v4.port()),
+            Address::Ip(SocketAddr::V6(v6)) => Peer::V6(*v6.ip(), v6.port(), v6.scope_id()),
+            Address::Unix(_) => Peer::Unix,
+        }
+    }
+}
+
+impl Peer {
+    fn address(self) -> Option<Address> {
+        Some(Address::Ip(match self {
+            Peer::V4(ip, port) => SocketAddr::from((ip, port)),
+            Peer::V6(ip, port, scope) => SocketAddr::V6(SocketAddrV6::new(ip, port, 0, scope)),
+            Peer::Unix => return None,
+        }))
+    }
 }
 
 /// Limits of a lingering close.
@@ -104,7 +138,7 @@ pub(crate) struct Stream {
     /// `None` while nothing is left over.
     output: Cell<Option<Box<Output>>>,
     ending: Cell<Option<Box<Ending>>>,
-    peer: RefCell<Address>,
+    peer: Cell<Peer>,
     read: Cell<u64>,
     written: Cell<u64>,
     /// A copy of the deadline in the registry.
@@ -117,6 +151,7 @@ impl Stream {
     /// A connection that is there. It is registered, and counted as one that keeps the loop alive.
     pub fn accepted(cx: &Rc<Context>, mut io: Io, peer: Address, protocol: Rc<dyn Protocol>) -> io::Result<Rc<Stream>> {
         let stream = Stream::new(cx, peer, protocol, State::Open);
+        stream.set(flag::MADE);
         let registered = cx.lp.driver().register(&mut io, stream.token.get().number());
         *stream.io.borrow_mut() = Some(io);
         if let Err(error) = registered {
@@ -140,7 +175,7 @@ impl Stream {
             input: Input::default(),
             output: Cell::new(None),
             ending: Cell::new(None),
-            peer: RefCell::new(peer),
+            peer: Cell::new(Peer::from(&peer)),
             read: Cell::new(0),
             written: Cell::new(0),
             due: Cell::new(Due::NEVER),
@@ -166,9 +201,9 @@ impl Stream {
     /// Starts to connect to `to`, in place of an attempt that failed.
     pub fn try_connect(&self, to: &Address) -> io::Result<()> {
         self.clear(flag::BLOCKED | flag::READABLE | flag::FIN_HINT);
+        self.peer.set(Peer::from(to));
         let mut io = self.cx.lp.driver().connect(to)?;
         self.cx.lp.driver().register(&mut io, self.token.get().number())?;
-        *self.peer.borrow_mut() = to.clone();
         *self.io.borrow_mut() = Some(io);
         Ok(())
     }
@@ -185,6 +220,11 @@ impl Stream {
 
     pub fn is_connecting(&self) -> bool {
         self.state.get() == State::Connecting
+    }
+
+    /// Was there ever a connection?
+    pub fn is_made(&self) -> bool {
+        self.has(flag::MADE)
     }
 
     /// Is it neither closed nor about to be?
@@ -206,8 +246,12 @@ impl Stream {
         self.has(flag::EOF) && self.has(flag::SHUT)
     }
 
+    /// The peer's address; of a connection that was not made, the one tried last.
     pub fn peer(&self) -> Address {
-        self.peer.borrow().clone()
+        self.peer
+            .get()
+            .address()
+            .unwrap_or_else(|| self.with_io(|io| io.peer_addr().ok()).flatten().unwrap_or(Address::Unix(None)))
     }
 
     pub fn local(&self) -> Option<Address> {
@@ -274,6 +318,7 @@ impl Stream {
     /// Another protocol takes over (an upgrade). The old one hears nothing more.
     pub fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
         let old = self.protocol.replace(protocol);
+        self.clear(flag::TELL);
         drop(old);
     }
 
@@ -325,6 +370,7 @@ impl Stream {
 
     fn wants_input(&self) -> bool {
         self.has(flag::READABLE)
+            && !self.has(flag::EOF)
             && match self.state.get() {
                 State::Open => {
                     !self.has(flag::PAUSED) && (self.input.is_empty() || self.input.len() < self.protocol().held())
@@ -360,7 +406,10 @@ impl Stream {
                 }
                 Received::End => {
                     self.clear(flag::READABLE);
-                    self.ended();
+                    // A write that failed has taken the error off the socket; what is left looks like an end.
+                    if !self.has(flag::BROKEN) {
+                        self.ended();
+                    }
                 }
                 Received::Nothing => self.clear(flag::READABLE),
                 Received::Failed(error) => self.fail(error),
@@ -587,7 +636,11 @@ impl Stream {
                 count
             }
             Err(error) => {
-                log::debug!(target: "oneloop::net", "writing to {} failed: {error}", self.peer.borrow());
+                log::debug!(target: "oneloop::net", "writing to {} failed: {error}", self.peer());
+                let ending = self.ending.take();
+                let mut ending = ending.unwrap_or_else(|| Box::new(self.new_ending(CloseReason::Reset, None)));
+                ending.error = Some(error);
+                self.ending.set(Some(ending));
                 self.set(flag::BROKEN);
                 self.queue();
                 0
@@ -615,16 +668,19 @@ impl Stream {
         self.cx.corked.set(self.token.get());
         let before = self.written.get();
         let was_blocked = self.has(flag::BLOCKED);
+        let mut rounds = 0;
         turn();
         loop {
             self.flush_cork();
-            if !self.has(flag::TELL | flag::END) && self.state.get() != State::Finishing {
+            let waits = self.has(flag::TELL | flag::END) || self.state.get() == State::Finishing;
+            if !waits || self.has(flag::BROKEN) {
                 break;
             }
-            if self.written.get() - before > WRITE_BUDGET as u64 {
+            if self.written.get() - before > WRITE_BUDGET as u64 || rounds == ROUNDS {
                 self.queue();
                 break;
             }
+            rounds += 1;
             if !self.after_flush(before) {
                 break;
             }
@@ -657,7 +713,8 @@ impl Stream {
     fn shut(&self) {
         self.set(flag::SHUT);
         self.with_io(|io| io.shutdown_write());
-        if self.has(flag::EOF) {
+        // What is held back is for the protocol, which closes when it has taken it.
+        if self.has(flag::EOF) && self.input.is_empty() {
             self.destroy(CloseReason::Finished);
         }
     }
@@ -678,6 +735,7 @@ impl Stream {
         match outcome {
             Ok(true) => {
                 self.state.set(State::Open);
+                self.set(flag::MADE);
                 self.protocol().connected(self);
                 self.flush_output();
             }
@@ -771,6 +829,10 @@ impl Stream {
     }
 
     fn fail(&self, error: io::Error) {
+        if self.state.get() == State::Lingering {
+            // All was said; that the peer goes without a goodbye changes nothing.
+            return self.close_with_ending();
+        }
         let reason = match error.kind() {
             ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => CloseReason::Reset,
             _ => CloseReason::Failed,
@@ -784,7 +846,7 @@ impl Stream {
             return;
         }
         self.state.set(State::Closed);
-        log::debug!(target: "oneloop::net", "{} closed: {reason}", self.peer.borrow());
+        log::debug!(target: "oneloop::net", "{} closed: {reason}", self.peer());
         if self.is_corked() {
             self.cx.cork.borrow_mut().clear();
         }
@@ -827,11 +889,12 @@ impl Source for Stream {
                 self.clear(flag::BLOCKED);
                 self.flush_output();
             }
-            if ready.has(Ready::ERROR) && !self.has(flag::READABLE) {
-                let error = self.with_io(|io| io.take_error().ok().flatten()).flatten();
-                return self.fail(error.unwrap_or_else(|| ErrorKind::ConnectionReset.into()));
-            }
             self.receive();
+            // Reading ends with the error, where anybody reads.
+            if ready.has(Ready::ERROR) && !self.is_closed() && !self.has(flag::BROKEN) && !self.wants_input() {
+                let error = self.with_io(|io| io.take_error().ok().flatten()).flatten();
+                self.fail(error.unwrap_or_else(|| ErrorKind::ConnectionReset.into()));
+            }
         });
     }
 
@@ -841,7 +904,12 @@ impl Source for Stream {
             return;
         }
         if self.has(flag::BROKEN) {
-            return self.fail(ErrorKind::BrokenPipe.into());
+            let error = self.ending.take().and_then(|ending| ending.error);
+            return self.fail(error.unwrap_or_else(|| ErrorKind::BrokenPipe.into()));
+        }
+        // Its output waits for the connection; a send now would take the outcome of the attempt off the socket.
+        if self.is_connecting() {
+            return;
         }
         self.corked(|| {
             self.flush_output();
