@@ -417,7 +417,10 @@ impl H1 {
     fn finish_sent(&self, stream: &Rc<Stream>) {
         loop {
             let written = stream.bytes_written();
-            let next = self.watch(|watch| watch.finishing.pop_front_if(|(mark, ..)| *mark <= written));
+            let next = self.watch(|watch| {
+                let gone = watch.finishing.front().is_some_and(|(mark, ..)| *mark <= written);
+                if gone { watch.finishing.pop_front() } else { None }
+            });
             let Some((_, reason, exchange)) = next else { return };
             exchange.finished.set(reason == CloseReason::Finished);
             exchange.finish(&stream.cx().lp, reason);
