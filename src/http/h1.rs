@@ -440,6 +440,8 @@ impl H1 {
         match current {
             Some(exchange) if exchange.complete.get() => {}
             Some(exchange) if exchange.phase.get() == Phase::Ended => stream.finish(CloseReason::Finished, None),
+            // All of it is here, but its end cannot be told while it is paused.
+            Some(exchange) if exchange.decoder.get().is_done() => {}
             Some(_) if stream.held() == 0 => stream.destroy(CloseReason::Truncated),
             Some(_) => {}
             None if stream.held() == 0 => stream.finish(CloseReason::Finished, None),
@@ -672,6 +674,10 @@ impl Protocol for H1 {
     }
 
     fn resume(self: Rc<Self>, stream: &Rc<Stream>) {
+        // A body that was paused behind its last byte: its end needs no further ones.
+        if stream.held() == 0 {
+            self.clone().data(stream, &mut []);
+        }
         self.settle(stream);
         let current = self.current();
         if let Some(exchange) = current
