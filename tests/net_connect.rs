@@ -139,7 +139,8 @@ fn destroy_while_connecting() {
     sim.set_host("two.example", &[ip(1), ip(2)]);
     sim.black_hole(SocketAddr::new(ip(1), PORT));
     let captured = Rc::new(());
-    for (name, after) in [("two.example", 0), ("two.example", 1), ("two.example", 5), ("10.0.0.1", 0), ("10.0.0.1", 1)] {
+    for (name, after) in [("two.example", 0), ("two.example", 1), ("two.example", 5), ("10.0.0.1", 0), ("10.0.0.1", 1)]
+    {
         let (socket, record) = connect((name, PORT));
         let held = captured.clone();
         socket.on_connect(move |_| drop(held.clone()));

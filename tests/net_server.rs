@@ -9,8 +9,8 @@ use oneloop::sim::{Network, Sim};
 use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -124,7 +124,9 @@ fn a_port_in_use_is_an_error_that_names_the_address() {
 #[test]
 fn names_and_addresses_that_cannot_be_bound_are_errors_at_once() {
     let server = net::create_server(|_| ());
-    assert!(server.listen(("no such host.invalid", 80), || ()).unwrap_err().to_string().contains("no such host.invalid:80"));
+    assert!(
+        server.listen(("no such host.invalid", 80), || ()).unwrap_err().to_string().contains("no such host.invalid:80")
+    );
     // TEST-NET-1 (RFC 5737) is nobody's.
     assert!(server.listen(("192.0.2.1", 0), || ()).unwrap_err().to_string().contains("192.0.2.1:0"));
     assert!(!server.is_listening());
@@ -455,8 +457,7 @@ fn one_more_than_max_connections_is_closed_and_told() {
     let record = Record::default();
     let log = record.clone();
     server.max_connections(2).on_drop(move |peer| log.add(format!("dropped {peer}")));
-    let clients: Vec<_> =
-        (0..4).map(|number| sim.connect_from(([10, 0, 0, number], 1000).into(), PORT)).collect();
+    let clients: Vec<_> = (0..4).map(|number| sim.connect_from(([10, 0, 0, number], 1000).into(), PORT)).collect();
     sim.settle();
     assert_eq!(record.take(), ["dropped 10.0.0.2:1000", "dropped 10.0.0.3:1000"]);
     assert_eq!(clients.iter().map(|client| client.is_closed()).collect::<Vec<_>>(), [false, false, true, true]);
