@@ -95,7 +95,7 @@ fn a_writer_without_end_does_not_keep_others_from_their_turns() {
                 let go_on = move |socket: &Socket| {
                     let (calls, bytes) = count.get();
                     count.set((calls + 1, bytes + limit));
-                    while calls < 5000 && !socket.write(vec![0; size]).is_full() {}
+                    while calls < 1000 && !socket.write(vec![0; size]).is_full() {}
                 };
                 let drained = go_on.clone();
                 socket.on_drain(drained);
@@ -113,7 +113,7 @@ fn a_writer_without_end_does_not_keep_others_from_their_turns() {
         let (calls, bytes) = seen.get().unwrap();
         assert!(bytes <= WRITE_BUDGET + 2 * limit, "{bytes} bytes written before the other's turn");
         assert!(calls <= 66, "{calls} drains before the other's turn");
-        assert_eq!(written.get().0, 5001, "and it goes on");
+        assert_eq!(written.get().0, 1001, "and it goes on");
         assert!(other.received().is_empty());
     }
 }
@@ -141,7 +141,7 @@ fn a_large_pending_output_is_written_in_slices() {
         SECOND,
     );
     sim.settle();
-    assert_eq!(reader.received().len(), 42 << 20);
+    assert_eq!(reader.received().len(), 8 << 20);
     // One call may take 16 pieces at once; no second one follows it in the same turn.
     assert_eq!(largest.get(), 2 << 20);
 }
@@ -199,26 +199,25 @@ fn a_real_sender_without_end_does_not_starve_another() {
     });
     server.listen(("127.0.0.1", 0), || ()).unwrap();
     let port = server.address().unwrap().port().unwrap();
+    let connect = || TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (mut greedy, mut asking) = (connect(), connect());
     let over = Arc::new(AtomicBool::new(false));
     let sender = std::thread::spawn({
         let over = over.clone();
         move || {
-            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
             let block = vec![0; 256 * 1024];
             while !over.load(Ordering::Relaxed) {
-                stream.write_all(&block).unwrap();
+                greedy.write_all(&block).unwrap();
             }
         }
     });
     let mut remote = oneloop::remote();
     remote.set_ref(true);
     let asker = std::thread::spawn(move || {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_nodelay(true).unwrap();
         for _ in 0..50 {
             let mut answer = [0; 4];
-            stream.write_all(b"ping").unwrap();
-            stream.read_exact(&mut answer).unwrap();
+            asking.write_all(b"ping").unwrap();
+            asking.read_exact(&mut answer).unwrap();
             assert_eq!(&answer, b"pong");
         }
         over.store(true, Ordering::Relaxed);
