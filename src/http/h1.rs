@@ -215,7 +215,7 @@ impl H1 {
         if let Some(response) = self.server.limits.borrow().response {
             stream.need_due(exchange.started + nanos(response));
         }
-        lp.label_turn(exchange.head.method(), exchange.head.target());
+        lp.label_turn(exchange.head.method_and_target());
         if self.has(flag::SPENT) {
             self.clear(flag::SPENT);
             self.server.drop_request(lp, &exchange);
