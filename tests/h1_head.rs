@@ -454,6 +454,37 @@ fn what_follows_a_head_is_left_alone() {
 }
 
 #[test]
+fn a_parser_serves_one_request_after_another() {
+    let wire = b"GET /one HTTP/1.1\r\nHost: a\r\n\r\nPOST /two HTTP/1.1\r\nHost: b\r\n\r\nGET /three HTTP/1.0\r\n\r\n";
+    for step in 1..wire.len() {
+        let (mut parser, mut head, mut start, mut targets) = (HeadParser::default(), RequestHead::new(), 0, Vec::new());
+        for end in (step..wire.len()).step_by(step).chain([wire.len()]) {
+            while let Parsed::Complete { len } =
+                parser.parse(&wire[start..end], &HeadLimits::default(), &mut head).unwrap()
+            {
+                targets.push(head.target().to_owned());
+                start += len;
+            }
+        }
+        assert_eq!((targets, start), (vec!["/one".into(), "/two".into(), "/three".into()], wire.len()), "by {step}");
+    }
+}
+
+#[test]
+fn a_fault_is_told_again() {
+    for wire in [&b"GET / HTTP/1.1\r\nA : b\r\n\r\n"[..], b"GET / HTTP/1.1\r\nA: b\r\n\r\n", b"GET / HTTP/1.1\n"] {
+        let (mut parser, mut head) = (HeadParser::default(), RequestHead::new());
+        let first = (1..=wire.len()).find_map(|end| {
+            let fault = parser.parse(&wire[..end], &HeadLimits::default(), &mut head).err()?;
+            Some((end, fault))
+        });
+        let (end, fault) = first.unwrap();
+        assert_eq!(parser.parse(&wire[..end], &HeadLimits::default(), &mut head), Err(fault));
+        assert!(head.is_empty() && head.method().is_empty());
+    }
+}
+
+#[test]
 fn a_fault_is_told_at_the_first_byte_that_cannot_be_right() {
     for (wire, at) in [
         (&b"\x16\x03\x01\x02\x00"[..], 1),
@@ -485,9 +516,12 @@ fn a_head_is_reused_without_a_trace_and_without_allocating() {
     parser.parse(full, &limits, &mut head).unwrap();
     let capacity = head.capacity();
     assert!(capacity > full.len());
+    let plain = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     for _ in 0..2 {
-        parser.parse(bare, &limits, &mut head).unwrap();
-        assert_eq!(told(&head), told(&accepted(bare)));
+        for other in [&bare[..], plain] {
+            parser.parse(other, &limits, &mut head).unwrap();
+            assert_eq!(told(&head), told(&accepted(other)));
+        }
         parser.parse(full, &limits, &mut head).unwrap();
         assert_eq!(told(&head), told(&accepted(full)));
     }

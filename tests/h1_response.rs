@@ -119,6 +119,9 @@ fn fields_are_set_appended_and_removed() {
 #[test]
 fn special_fields_are_known() {
     let mut head = ResponseHead::new();
+    assert_eq!(head.append("Content-Length", "5, 5"), Err(FieldError::ContentLength));
+    assert_eq!(head.append("Transfer-Encoding", "gzip"), Err(FieldError::TransferEncoding));
+    assert_eq!(head.iter().count(), 0);
     head.set("content-length", "42").unwrap();
     assert_eq!(head.declared_length(), Some(42));
     assert_eq!(head.append("Content-Length", "42"), Err(FieldError::ContentLength));

@@ -10,7 +10,6 @@ use std::rc::Rc;
 pub(crate) enum Kind {
     Listener,
     Connection,
-    #[cfg_attr(not(all(unix, feature = "signals")), expect(dead_code))]
     Signals,
 }
 

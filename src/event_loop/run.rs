@@ -39,7 +39,7 @@ pub(crate) struct Loop {
     clock: Cell<Time>,
     running: Cell<bool>,
     stopping: Cell<bool>,
-    /// Events of the last wait; kept for its capacity.
+    /// Between two waits: what a panic kept from its turn. Otherwise kept for its capacity.
     events: Cell<Vec<Event>>,
     due_timers: Cell<VecDeque<DueTimer>>,
     /// What the layers above keep once a loop (buffers, pools), by type.
@@ -128,9 +128,15 @@ impl Loop {
         if self.running.replace(true) {
             return Err(io::Error::other("this thread's loop is running already: run() was called from a callback"));
         }
-        let result = f(self);
-        self.running.set(false);
-        result
+        // Not even a simulation's script that panics leaves it running.
+        struct Ran<'a>(&'a Cell<bool>);
+        impl Drop for Ran<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
+        let _ran = Ran(&self.running);
+        f(self)
     }
 
     /// Phase 1. A source that makes itself ready again waits for the next iteration.
@@ -174,9 +180,9 @@ impl Loop {
         }
         let mut woken = None;
         let mut signalled = None;
-        let mut given = 0;
+        let mut turned = 0;
         for event in &events {
-            given += 1;
+            turned += 1;
             let token = Token::from_number(event.token);
             if event.token == WAKE {
                 woken = Some(*event);
@@ -189,23 +195,23 @@ impl Loop {
                 break;
             }
         }
-        self.sweep();
-        events.drain(..given);
-        if let Some(event) = woken
-            && self.is_halted()
-        {
-            events.push(event);
-        } else if woken.is_some() {
+        if !self.is_halted() {
+            self.sweep();
+        }
+        if !self.is_halted() && woken.take().is_some() {
             self.driver.waker().clear();
             self.begin_turn();
             self.run_inbox();
             self.end_turn(Phase::Poll);
         }
-        match signalled {
-            Some(event) if self.is_halted() => events.push(event),
-            Some(event) => self.give_turn(&event),
-            None => {}
+        if !self.is_halted()
+            && let Some(event) = signalled.take()
+        {
+            self.give_turn(&event);
         }
+        // Readiness is told once: what a panic kept from its turn has it after the next wait.
+        events.drain(..turned);
+        events.extend(woken.into_iter().chain(signalled));
         self.events.set(events);
         Ok(())
     }
@@ -246,9 +252,9 @@ impl Loop {
             if let Some((token, source)) = token.and_then(|token| Some((token, self.registry.get(token)?))) {
                 self.begin_turn();
                 source.closed(self);
-                self.end_turn(Phase::Closing);
                 let freed = self.registry.remove(token);
                 discard(freed);
+                self.end_turn(Phase::Closing);
             }
             if self.is_halted() {
                 return;
@@ -258,6 +264,9 @@ impl Loop {
 
     /// Phase 5.
     fn run_timers(self: &Rc<Self>) {
+        if self.timers.armed() == 0 {
+            return;
+        }
         self.read_clock();
         let now = self.clock.get();
         if self.timers.next().is_none_or(|at| at > now) {
@@ -324,9 +333,13 @@ impl Loop {
         &self.driver
     }
 
-    /// The cached clock.
+    /// The cached clock. Outside `run` nobody reads it from time to time, so it is read now: what is armed before `run`
+    /// counts from when it is armed.
     #[inline]
     pub(crate) fn now(&self) -> Time {
+        if !self.running.get() {
+            self.read_clock();
+        }
         self.clock.get()
     }
 

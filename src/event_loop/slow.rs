@@ -73,11 +73,13 @@ const THRESHOLD: Time = 50_000_000;
 
 /// What is known of the turn that runs now.
 pub(super) struct Turn {
+    /// Tells turns apart.
+    pub serial: Cell<u32>,
     pub callbacks: Cell<u32>,
     pub ticks: Cell<u64>,
     pub site: Cell<Site>,
     /// Kept for its capacity: a request copies its method and target here.
-    label: RefCell<String>,
+    label: RefCell<Vec<u8>>,
     slowest: RefCell<Option<SlowCallback>>,
     began: Cell<Time>,
 }
@@ -85,6 +87,7 @@ pub(super) struct Turn {
 impl Turn {
     pub fn new() -> Turn {
         Turn {
+            serial: Cell::new(0),
             callbacks: Cell::new(0),
             ticks: Cell::new(0),
             site: Cell::new(Location::caller()),
@@ -125,14 +128,28 @@ impl Slow {
 impl Loop {
     #[inline]
     pub(super) fn begin_turn(&self) {
+        self.turn.serial.set(self.turn.serial.get().wrapping_add(1));
         self.turn.callbacks.set(0);
         self.turn.label.borrow_mut().clear();
+        if self.exact_timing.get() {
+            self.turn.slowest.take();
+        }
         self.turn.began.set(self.now());
+    }
+
+    /// A number that the next turn does not have.
+    #[inline]
+    pub(crate) fn turn_serial(&self) -> u32 {
+        self.turn.serial.get()
     }
 
     /// One clock read a turn: it ends this turn and begins the next.
     #[inline]
     pub(super) fn end_turn(&self, phase: Phase) {
+        // The drop of a callback may have set some after the last call.
+        if !self.ticks.is_empty() {
+            self.drain_ticks();
+        }
         self.read_clock();
         let took = self.now().saturating_sub(self.turn.began.get());
         if took > self.slow.threshold.get() && self.turn.callbacks.get() > 0 {
@@ -142,12 +159,10 @@ impl Loop {
 
     /// Says what the callbacks of this turn are called for, should it turn out slow.
     #[inline]
-    pub(crate) fn label_turn(&self, method: &str, target: &str) {
-        let mut label = self.turn.label.borrow_mut();
-        label.clear();
-        label.push_str(method);
-        label.push(' ');
-        label.push_str(target.get(..LABEL).unwrap_or(target));
+    pub(crate) fn label_turn(&self, label: &[u8]) {
+        let mut kept = self.turn.label.borrow_mut();
+        kept.clear();
+        kept.extend_from_slice(label.get(..LABEL).unwrap_or(label));
     }
 
     #[cold]
@@ -156,7 +171,7 @@ impl Loop {
             phase,
             callbacks: self.turn.callbacks.get(),
             registered: self.turn.site.get(),
-            label: std::mem::take(&mut *self.turn.label.borrow_mut()),
+            label: String::from_utf8_lossy(&self.turn.label.borrow()).into_owned(),
             took: Duration::from_nanos(took),
             slowest: self.turn.slowest.take(),
             waiting: 0,
@@ -181,6 +196,8 @@ impl Loop {
             let listener = self.slow.listener.take();
             if let Some((site, mut f)) = listener {
                 self.call(site, &"the on_slow listener", || f(&slow));
+                // Its time is not that of the turn that follows.
+                self.read_clock();
                 if self.slow.listener.borrow().is_none() {
                     *self.slow.listener.borrow_mut() = Some((site, f));
                 } else {
@@ -196,8 +213,7 @@ impl Loop {
         let began = self.driver.now();
         let result = f();
         let took = self.driver.now().saturating_sub(began);
-        let slowest = self.turn.slowest.borrow().as_ref().map_or(Duration::ZERO, |slowest| slowest.took);
-        if self.turn.callbacks.get() <= 1 || took > slowest {
+        if self.turn.slowest.borrow().as_ref().is_none_or(|slowest| took > slowest.took) {
             let slowest = SlowCallback { took, registered: site, what: what.to_string() };
             *self.turn.slowest.borrow_mut() = Some(slowest);
         }
@@ -205,7 +221,7 @@ impl Loop {
     }
 }
 
-/// Bytes of a target that a label keeps.
+/// Bytes that a label keeps.
 const LABEL: usize = 200;
 
 /// Sets how long a turn may take before it is reported: 50 ms at first. [`Duration::MAX`] turns the report off.
@@ -229,5 +245,6 @@ pub fn on_slow(f: impl FnMut(&SlowTurn) + 'static) {
 pub fn set_exact_timing(on: bool) {
     if let Some(lp) = current() {
         lp.exact_timing.set(on);
+        lp.turn.slowest.take();
     }
 }

@@ -21,11 +21,11 @@ const RESERVE: usize = 64;
 /// Whose connections an acceptor takes: a server of `net`, or one of `http`.
 pub(crate) trait Owner {
     /// A connection was accepted. The owner makes a stream of it; within the acceptor's turn.
-    fn accepted(&self, io: Io, peer: Address);
+    fn accepted(self: Rc<Self>, io: Io, peer: Address);
     /// One more than `max_connections`.
-    fn dropped(&self, io: Io, peer: Address);
+    fn dropped(self: Rc<Self>, io: Io, peer: Address);
     /// The server is closed and its last connection gone: in the closing phase, once.
-    fn closed(&self);
+    fn closed(self: Rc<Self>);
 }
 
 type Once = (Site, Box<dyn FnOnce()>);
@@ -237,8 +237,10 @@ impl Acceptor {
                 None => return,
             };
             match accepted {
-                Ok((io, peer)) if self.connections.get() >= self.max_connections.get() => owner.dropped(io, peer),
-                Ok((io, peer)) => owner.accepted(io, peer),
+                Ok((io, peer)) if self.connections.get() >= self.max_connections.get() => {
+                    owner.clone().dropped(io, peer)
+                }
+                Ok((io, peer)) => owner.clone().accepted(io, peer),
                 Err(error) => self.settle(&error),
             }
         }

@@ -212,7 +212,7 @@ fn fail(socket: &Socket, error: io::Error) {
 /// The stream's attempt has ended, well or badly.
 pub(super) fn settled(socket: &Socket, stream: &Rc<Stream>) {
     if stream.is_connecting() {
-        let error = stream.take_connect_error().map(|error| named(&stream.peer(), &error, error.kind()));
+        let error = stream.take_connect_error().map(|error| named(stream.peer(), &error, error.kind()));
         return try_next(socket, error);
     }
     abandon(socket.0.connecting.take());

@@ -9,23 +9,25 @@ use std::rc::Rc;
 pub(crate) trait Protocol: Any {
     /// Bytes came. Says how many it consumed; the rest is given again, before what follows it, when more came or when
     /// [`Stream::make_ready`] asks for it.
-    fn data(&self, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize;
+    fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize;
     /// The peer ended its side; once. Bytes that were not consumed may still be there.
-    fn eof(&self, stream: &Rc<Stream>);
+    fn eof(self: Rc<Self>, stream: &Rc<Stream>);
     /// A turn that the stream had asked for with [`Stream::make_ready`], after bytes that were left over were given.
-    fn resume(&self, stream: &Rc<Stream>);
+    fn resume(self: Rc<Self>, stream: &Rc<Stream>);
     /// Output went out: `pending` bytes are left.
-    fn sent(&self, stream: &Rc<Stream>, pending: usize);
+    fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize);
+    /// The kernel has refused output: from now on it is pending.
+    fn blocked(self: Rc<Self>, _stream: &Rc<Stream>) {}
     /// The deadline that was asked for with [`Stream::need_due`] has passed.
-    fn due(&self, stream: &Rc<Stream>);
+    fn due(self: Rc<Self>, stream: &Rc<Stream>);
     /// Bytes that may be held back unconsumed; with more, reading stops.
     fn held(&self) -> usize {
         HELD
     }
     /// An attempt to connect has ended: see [`Stream::take_connect_error`].
-    fn connected(&self, _stream: &Rc<Stream>) {}
+    fn connected(self: Rc<Self>, _stream: &Rc<Stream>) {}
     /// The closing phase: the last call.
-    fn close(&self, stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>);
+    fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>);
     /// The loop ends; no callback is made.
     fn teardown(&self);
     fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
@@ -38,14 +40,14 @@ const HELD: usize = 64 * 1024;
 pub(super) struct Nobody;
 
 impl Protocol for Nobody {
-    fn data(&self, _: &Rc<Stream>, bytes: &mut [u8]) -> usize {
+    fn data(self: Rc<Self>, _: &Rc<Stream>, bytes: &mut [u8]) -> usize {
         bytes.len()
     }
-    fn eof(&self, _: &Rc<Stream>) {}
-    fn resume(&self, _: &Rc<Stream>) {}
-    fn sent(&self, _: &Rc<Stream>, _: usize) {}
-    fn due(&self, _: &Rc<Stream>) {}
-    fn close(&self, _: &Rc<Stream>, _: CloseReason, _: Option<&io::Error>) {}
+    fn eof(self: Rc<Self>, _: &Rc<Stream>) {}
+    fn resume(self: Rc<Self>, _: &Rc<Stream>) {}
+    fn sent(self: Rc<Self>, _: &Rc<Stream>, _: usize) {}
+    fn due(self: Rc<Self>, _: &Rc<Stream>) {}
+    fn close(self: Rc<Self>, _: &Rc<Stream>, _: CloseReason, _: Option<&io::Error>) {}
     fn teardown(&self) {}
     fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
         self

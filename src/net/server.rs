@@ -158,7 +158,7 @@ impl std::fmt::Debug for Server {
 }
 
 impl Owner for Inner {
-    fn accepted(&self, io: Io, peer: Address) {
+    fn accepted(self: Rc<Self>, io: Io, peer: Address) {
         let Some(socket) = Socket::accepted(&self.acceptor, io, peer) else { return };
         socket.set_allow_half_open(self.half_open.get());
         let lp = &self.acceptor.cx().lp;
@@ -171,7 +171,7 @@ impl Owner for Inner {
         });
     }
 
-    fn dropped(&self, io: Io, peer: Address) {
+    fn dropped(self: Rc<Self>, io: Io, peer: Address) {
         drop(io);
         self.listeners.each(On::Drop, |site, listener| {
             if let Listener::Drop(f) = listener {
@@ -180,7 +180,7 @@ impl Owner for Inner {
         });
     }
 
-    fn closed(&self) {
+    fn closed(self: Rc<Self>) {
         self.listeners.each(On::Close, |site, listener| {
             if let Listener::Close(f) = listener {
                 self.acceptor.cx().lp.call(site, &"a server's close", f);

@@ -95,8 +95,9 @@ impl Socket {
     }
 
     /// Takes over a stream from another protocol (an upgrade).
-    pub(crate) fn adopt(stream: &Rc<Stream>) -> Socket {
-        let socket = Socket::new(None);
+    /// `acceptor` hears of its end.
+    pub(crate) fn adopt(stream: &Rc<Stream>, acceptor: &Rc<Acceptor>) -> Socket {
+        let socket = Socket::new(Some(acceptor.clone()));
         let _ = socket.0.stream.set(stream.clone());
         stream.set_protocol(socket.0.clone());
         socket
@@ -368,7 +369,7 @@ impl Socket {
         self.stream().is_some_and(|stream| stream.is_referenced())
     }
 
-    pub(super) fn panicked(&self) {
+    pub(crate) fn panicked(&self) {
         if let Some(stream) = self.stream() {
             stream.destroy(CloseReason::Panicked);
         }
@@ -475,12 +476,12 @@ impl std::fmt::Display for Event {
 }
 
 impl Protocol for Inner {
-    fn data(&self, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {
+    fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {
         self.touch(stream);
         if self.paused.get() || !self.listeners.has(On::Data) {
             return if self.ignores_input(stream) { bytes.len() } else { 0 };
         }
-        let Some(socket) = self.me.upgrade().map(Socket) else { return bytes.len() };
+        let socket = Socket(self.clone());
         self.each(On::Data, &socket, |listener| {
             if let Listener::Data(f) = listener {
                 f(&socket, bytes);
@@ -489,38 +490,33 @@ impl Protocol for Inner {
         bytes.len()
     }
 
-    fn eof(&self, stream: &Rc<Stream>) {
+    fn eof(self: Rc<Self>, stream: &Rc<Stream>) {
         self.tell_end(stream);
     }
 
-    fn resume(&self, stream: &Rc<Stream>) {
+    fn resume(self: Rc<Self>, stream: &Rc<Stream>) {
         self.tell_end(stream);
     }
 
-    fn sent(&self, stream: &Rc<Stream>, pending: usize) {
+    fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize) {
         self.touch(stream);
-        if pending == 0
-            && self.full.replace(false)
-            && let Some(socket) = self.me.upgrade().map(Socket)
-        {
-            self.emit(On::Drain, &socket);
+        if pending == 0 && self.full.replace(false) {
+            self.emit(On::Drain, &Socket(self.clone()));
         }
     }
 
-    fn due(&self, _stream: &Rc<Stream>) {}
+    fn due(self: Rc<Self>, _stream: &Rc<Stream>) {}
 
-    fn connected(&self, stream: &Rc<Stream>) {
-        if let Some(socket) = self.me.upgrade().map(Socket) {
-            super::connect::settled(&socket, stream);
-        }
+    fn connected(self: Rc<Self>, stream: &Rc<Stream>) {
+        super::connect::settled(&Socket(self), stream);
     }
 
-    fn close(&self, _stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>) {
+    fn close(self: Rc<Self>, _stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>) {
         if let Some(timer) = self.timer.take() {
             timer.clear();
         }
         super::connect::abandon(self.connecting.take());
-        let Some(socket) = self.me.upgrade().map(Socket) else { return };
+        let socket = Socket(self.clone());
         if let Some(error) = error {
             self.each(On::Error, &socket, |listener| {
                 if let Listener::Error(f) = listener {

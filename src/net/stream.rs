@@ -8,6 +8,7 @@ use crate::event_loop::{Address, Due, Kind, Loop, Source, Time, Token};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -79,6 +80,35 @@ mod flag {
     pub const MADE: u16 = 1 << 12;
 }
 
+/// A peer's address in 24 bytes, which every connection pays for.
+#[derive(Clone, Copy)]
+enum Peer {
+    V4(Ipv4Addr, u16),
+    V6(Ipv6Addr, u16, u32),
+    /// Not kept: the kernel knows it while the socket is open.
+    Unix,
+}
+
+impl From<&Address> for Peer {
+    fn from(address: &Address) -> Peer {
+        match address {
+            Address::Ip(SocketAddr::V4(v4)) => Peer::V4(*v4.ip(), v4.port()),
+            Address::Ip(SocketAddr::V6(v6)) => Peer::V6(*v6.ip(), v6.port(), v6.scope_id()),
+            Address::Unix(_) => Peer::Unix,
+        }
+    }
+}
+
+impl Peer {
+    fn address(self) -> Option<Address> {
+        Some(Address::Ip(match self {
+            Peer::V4(ip, port) => SocketAddr::from((ip, port)),
+            Peer::V6(ip, port, scope) => SocketAddr::V6(SocketAddrV6::new(ip, port, 0, scope)),
+            Peer::Unix => return None,
+        }))
+    }
+}
+
 /// Limits of a lingering close.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Linger {
@@ -108,7 +138,7 @@ pub(crate) struct Stream {
     /// `None` while nothing is left over.
     output: Cell<Option<Box<Output>>>,
     ending: Cell<Option<Box<Ending>>>,
-    peer: RefCell<Address>,
+    peer: Cell<Peer>,
     read: Cell<u64>,
     written: Cell<u64>,
     /// A copy of the deadline in the registry.
@@ -145,7 +175,7 @@ impl Stream {
             input: Input::default(),
             output: Cell::new(None),
             ending: Cell::new(None),
-            peer: RefCell::new(peer),
+            peer: Cell::new(Peer::from(&peer)),
             read: Cell::new(0),
             written: Cell::new(0),
             due: Cell::new(Due::NEVER),
@@ -171,7 +201,7 @@ impl Stream {
     /// Starts to connect to `to`, in place of an attempt that failed.
     pub fn try_connect(&self, to: &Address) -> io::Result<()> {
         self.clear(flag::BLOCKED | flag::READABLE | flag::FIN_HINT);
-        *self.peer.borrow_mut() = to.clone();
+        self.peer.set(Peer::from(to));
         let mut io = self.cx.lp.driver().connect(to)?;
         self.cx.lp.driver().register(&mut io, self.token.get().number())?;
         *self.io.borrow_mut() = Some(io);
@@ -218,7 +248,10 @@ impl Stream {
 
     /// The peer's address; of a connection that was not made, the one tried last.
     pub fn peer(&self) -> Address {
-        self.peer.borrow().clone()
+        self.peer
+            .get()
+            .address()
+            .unwrap_or_else(|| self.with_io(|io| io.peer_addr().ok()).flatten().unwrap_or(Address::Unix(None)))
     }
 
     pub fn local(&self) -> Option<Address> {
@@ -404,7 +437,7 @@ impl Stream {
         let mut at = 0;
         loop {
             let protocol = self.protocol();
-            at += protocol.data(self, bytes.get_mut(at..).unwrap_or_default());
+            at += protocol.clone().data(self, bytes.get_mut(at..).unwrap_or_default());
             let same = std::ptr::addr_eq(Rc::as_ptr(&protocol), Rc::as_ptr(&self.protocol.borrow()));
             if same || at >= bytes.len() || self.state.get() != State::Open {
                 return at;
@@ -445,8 +478,9 @@ impl Stream {
 
     // ---- Writing
 
+    /// Is this its own turn? Then what it writes goes out at the end of it.
     #[inline]
-    fn is_corked(&self) -> bool {
+    pub fn is_corked(&self) -> bool {
         self.cx.corked.get() == self.token.get()
     }
 
@@ -602,7 +636,7 @@ impl Stream {
                 count
             }
             Err(error) => {
-                log::debug!(target: "oneloop::net", "writing to {} failed: {error}", self.peer.borrow());
+                log::debug!(target: "oneloop::net", "writing to {} failed: {error}", self.peer());
                 let ending = self.ending.take();
                 let mut ending = ending.unwrap_or_else(|| Box::new(self.new_ending(CloseReason::Reset, None)));
                 ending.error = Some(error);
@@ -633,6 +667,7 @@ impl Stream {
     fn corked(self: &Rc<Self>, turn: impl FnOnce()) {
         self.cx.corked.set(self.token.get());
         let before = self.written.get();
+        let was_blocked = self.has(flag::BLOCKED);
         let mut rounds = 0;
         turn();
         loop {
@@ -651,6 +686,9 @@ impl Stream {
             }
         }
         self.cx.corked.set(Token::NONE);
+        if !was_blocked && self.has(flag::BLOCKED) && !self.is_closed() {
+            self.protocol().blocked(self);
+        }
     }
 
     /// What waits for output to go. Says whether the protocol was called, and may have written more.
@@ -808,7 +846,7 @@ impl Stream {
             return;
         }
         self.state.set(State::Closed);
-        log::debug!(target: "oneloop::net", "{} closed: {reason}", self.peer.borrow());
+        log::debug!(target: "oneloop::net", "{} closed: {reason}", self.peer());
         if self.is_corked() {
             self.cx.cork.borrow_mut().clear();
         }

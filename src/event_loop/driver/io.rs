@@ -10,7 +10,8 @@ pub(crate) enum Io {
     Tcp(mio::net::TcpStream),
     #[cfg(unix)]
     Unix(mio::net::UnixStream),
-    Sim(world::Stream),
+    /// Boxed, so that real connections do not pay for its size.
+    Sim(Box<world::Stream>),
 }
 
 /// Calls the same method on whichever connection it is.
@@ -20,7 +21,10 @@ macro_rules! any {
             Io::Tcp($io) => $call,
             #[cfg(unix)]
             Io::Unix($io) => $call,
-            Io::Sim($io) => $call,
+            Io::Sim(boxed) => {
+                let $io = &**boxed;
+                $call
+            }
         }
     };
 }

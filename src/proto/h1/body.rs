@@ -275,7 +275,7 @@ impl BodyDecoder {
                     return Err(Fault::TooManyTrailers);
                 }
                 self.name = trailers.text_mut().len() as u32;
-                trailers.text_mut().push(char::from(byte));
+                trailers.text_mut().push(byte);
                 State::Name
             }
             (State::Name, b':') => {
@@ -290,7 +290,7 @@ impl BodyDecoder {
                 if !octet::is(byte, TOKEN) {
                     return Err(Fault::FieldName);
                 }
-                trailers.text_mut().push(char::from(byte));
+                trailers.text_mut().push(byte);
                 State::Name
             }
             (State::BeforeValue, b' ' | b'\t') => State::BeforeValue,
@@ -308,7 +308,7 @@ impl BodyDecoder {
                 if !octet::is(byte, VALUE) {
                     return Err(Fault::FieldValue);
                 }
-                trailers.text_mut().push(char::from(byte));
+                trailers.text_mut().push(byte);
                 State::Value
             }
         };
@@ -321,9 +321,11 @@ impl BodyDecoder {
     /// Notes the field whose name and value the buffer ends with, without the blanks behind the value.
     fn end_trailer(&mut self, trailers: &mut Fields) {
         let text = trailers.text_mut();
-        let value = text.get(self.value as usize..).unwrap_or_default();
-        let end = self.value as usize + value.trim_end_matches([' ', '\t']).len();
-        text.truncate(end);
+        // The name before an empty value ends this, if nothing else does.
+        while matches!(text.last(), Some(b' ' | b'\t')) {
+            text.pop();
+        }
+        let end = text.len();
         trailers.mark(Line { name: self.name, colon: self.value, value: self.value, end: end as u32 });
     }
 }

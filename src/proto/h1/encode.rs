@@ -31,12 +31,12 @@ impl ResponseHead {
         } else {
             self.encode_lines(out, how);
         }
-        if let Some(date) = how.date {
-            if self.flags & response::DATE == 0 {
-                let mut line = *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
-                line[6..35].copy_from_slice(date);
-                out.extend_from_slice(&line);
-            }
+        if let Some(date) = how.date
+            && self.flags & response::DATE == 0
+        {
+            let mut line = *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+            line[6..35].copy_from_slice(date);
+            out.extend_from_slice(&line);
         }
         match how.connection {
             ConnectionField::Close if self.flags & response::CLOSE == 0 => {

@@ -2,13 +2,15 @@
 
 use super::field_error::{self, FieldError};
 
-/// An ordered list of fields (RFC 9110, 5), kept as one text and ranges into it, reusable without reallocating.
+/// An ordered list of fields (RFC 9110, 5), kept as one buffer and ranges into it, reusable without reallocating.
 ///
 /// Names keep their case and order as received; look-up ignores case. No name or value in it can hold CR, LF, NUL or
 /// anything that is not ASCII.
 #[derive(Clone, Debug, Default)]
 pub struct Fields {
-    text: String,
+    /// ASCII only. It is bytes all the same: to prove that to the compiler costs more than all our other checks of a
+    /// small head, so each part is proved when somebody asks for it.
+    text: Vec<u8>,
     lines: Vec<Line>,
 }
 
@@ -24,7 +26,7 @@ pub(super) struct Line {
 impl Fields {
     /// An empty list, which holds no memory.
     pub const fn new() -> Self {
-        Fields { text: String::new(), lines: Vec::new() }
+        Fields { text: Vec::new(), lines: Vec::new() }
     }
 
     /// The number of fields; one that is given twice counts twice.
@@ -60,8 +62,8 @@ impl Fields {
         if start + name.len() + value.len() > u32::MAX as usize {
             return Err(FieldError::TooLong);
         }
-        self.text.push_str(name);
-        self.text.push_str(value);
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(value.as_bytes());
         let colon = start + name.len();
         self.mark(Line {
             name: start as u32,
@@ -90,26 +92,36 @@ impl Fields {
     }
 
     fn is_named(&self, line: &Line, name: &str) -> bool {
-        (line.colon - line.name) as usize == name.len() && self.slice(line.name, line.colon).eq_ignore_ascii_case(name)
+        (line.colon - line.name) as usize == name.len()
+            && self.bytes(line.name, line.colon).eq_ignore_ascii_case(name.as_bytes())
     }
 
     /// A part of the text. Every range in `lines` was made from it, so the fallback is never seen.
-    pub(super) fn slice(&self, start: u32, end: u32) -> &str {
+    #[inline]
+    pub(super) fn bytes(&self, start: u32, end: u32) -> &[u8] {
         self.text.get(start as usize..end as usize).unwrap_or_default()
     }
 
-    /// Starts over with a text whose fields will be marked in it.
-    pub(super) fn load(&mut self, text: &str) {
+    /// A part of the text, as text.
+    #[inline]
+    pub(super) fn slice(&self, start: u32, end: u32) -> &str {
+        std::str::from_utf8(self.bytes(start, end)).unwrap_or_default()
+    }
+
+    /// Starts over with an ASCII text whose fields will be marked in it.
+    #[inline]
+    pub(super) fn load(&mut self, text: &[u8]) {
         self.clear();
-        self.text.push_str(text);
+        self.text.extend_from_slice(text);
     }
 
     /// Adds a field that stands in the text already.
+    #[inline]
     pub(super) fn mark(&mut self, line: Line) {
         self.lines.push(line);
     }
 
-    pub(super) fn text_mut(&mut self) -> &mut String {
+    pub(super) fn text_mut(&mut self) -> &mut Vec<u8> {
         &mut self.text
     }
 }

@@ -15,11 +15,11 @@ pub enum Framing {
 }
 
 /// A Content-Length: decimal digits, all of them, below 2^64 (RFC 9110, 8.6). No sign, no list, no blank inside.
-pub(super) fn length(value: &str) -> Option<u64> {
+pub(super) fn length(value: &[u8]) -> Option<u64> {
     if value.is_empty() {
         return None;
     }
-    value.bytes().try_fold(0u64, |sum, byte| {
+    value.iter().try_fold(0u64, |sum, byte| {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
         sum.checked_mul(10)?.checked_add(digit)
     })
@@ -29,16 +29,20 @@ pub(super) fn length(value: &str) -> Option<u64> {
 pub(super) fn codings<'a>(values: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
     let mut chunked = false;
     let mut unknown = false;
-    for coding in values.flat_map(octet::list) {
-        if chunked || !octet::all(coding.as_bytes(), octet::TOKEN) && !has_parameters(coding) {
+    for coding in values.flat_map(|value| octet::list(value.as_bytes())) {
+        // Parameters of a coding that we do not know need no reading.
+        let parameters = coding.iter().position(|&byte| byte == b';');
+        let name = coding.get(..parameters.unwrap_or(coding.len())).unwrap_or(coding).trim_ascii_end();
+        if chunked || name.is_empty() || !octet::all(name, octet::TOKEN) {
             return Err(Fault::CodingInvalid);
         }
-        if coding.eq_ignore_ascii_case("chunked") {
-            chunked = true;
-        } else if is_chunked_with_parameters(coding) {
+        if !name.eq_ignore_ascii_case(b"chunked") {
+            unknown = true;
+        } else if parameters.is_some() {
+            // `chunked` has none, and their presence is an error (RFC 9112, 7.1).
             return Err(Fault::CodingInvalid);
         } else {
-            unknown = true;
+            chunked = true;
         }
     }
     match (unknown, chunked) {
@@ -48,25 +52,12 @@ pub(super) fn codings<'a>(values: impl Iterator<Item = &'a str>) -> Result<(), F
     }
 }
 
-/// `token ; …`: parameters of a coding that we do not know need no reading.
-fn has_parameters(coding: &str) -> bool {
-    coding.split_once(';').is_some_and(|(name, _)| {
-        let name = name.trim_end_matches([' ', '\t']);
-        !name.is_empty() && octet::all(name.as_bytes(), octet::TOKEN)
-    })
-}
-
-/// `chunked` has no parameters; their presence is an error (RFC 9112, 7.1).
-fn is_chunked_with_parameters(coding: &str) -> bool {
-    coding.split_once(';').is_some_and(|(name, _)| name.trim_end_matches([' ', '\t']).eq_ignore_ascii_case("chunked"))
-}
-
 /// The rules that combine the two fields (RFC 9112, 6.1 and 6.3). `length` is the value of the only Content-Length,
 /// `codings` whether Transfer-Encoding is there and what its check said.
 #[inline]
 pub(super) fn of_request(
     version: Version,
-    length_value: Option<&str>,
+    length_value: Option<&[u8]>,
     coded: Option<Result<(), Fault>>,
 ) -> Result<Framing, Fault> {
     match (length_value, coded) {

@@ -39,12 +39,10 @@ pub(super) struct RequestLine {
 pub(super) const CONTINUE: u8 = 1;
 /// There is an Expect field.
 pub(super) const EXPECT: u8 = 2;
-/// The Connection field has `upgrade`.
-pub(super) const UPGRADE_TOKEN: u8 = 4;
-/// There is an Upgrade field.
-pub(super) const UPGRADE_FIELD: u8 = 8;
+/// The Connection field has `upgrade`, and there is an Upgrade field.
+pub(super) const UPGRADE: u8 = 4;
 /// There is a host, in the target or in the Host field; it may be empty.
-pub(super) const HOST: u8 = 16;
+pub(super) const HOST: u8 = 8;
 
 impl RequestHead {
     /// An empty head, which holds no memory.
@@ -59,18 +57,23 @@ impl RequestHead {
 
     /// Whether the method is HEAD: the response has no content (RFC 9110, 9.3.2).
     pub fn is_head(&self) -> bool {
-        self.method() == "HEAD"
+        self.fields.bytes(0, self.line.method_end) == b"HEAD"
     }
 
     /// Whether the method is CONNECT: a 2xx response turns the connection into a tunnel (RFC 9110, 9.3.6).
     pub fn is_connect(&self) -> bool {
-        self.method() == "CONNECT"
+        self.fields.bytes(0, self.line.method_end) == b"CONNECT"
     }
 
     /// The request-target as received (RFC 9112, 3.2).
     pub fn target(&self) -> &str {
         let target = self.fields.slice(self.line.method_end, self.line.target_end);
         target.get(1..).unwrap_or_default()
+    }
+
+    /// Method and target with the blank between them, as received: for logs, where no text is needed yet.
+    pub fn method_and_target(&self) -> &[u8] {
+        self.fields.bytes(0, self.line.target_end)
     }
 
     /// Which form the target has.
@@ -155,13 +158,16 @@ impl RequestHead {
         if self.flags & EXPECT == 0 {
             return None;
         }
-        self.get_all("expect").flat_map(octet::list).find(|element| !element.eq_ignore_ascii_case("100-continue"))
+        self.get_all("expect")
+            .flat_map(|value| octet::list(value.as_bytes()))
+            .find(|element| !element.eq_ignore_ascii_case(b"100-continue"))
+            .and_then(|element| std::str::from_utf8(element).ok())
     }
 
     /// Whether the peer offers another protocol: the `upgrade` option of Connection together with an Upgrade field,
     /// and never in HTTP/1.0 (RFC 9110, 7.8).
     pub fn wants_upgrade(&self) -> bool {
-        self.version == Version::Http11 && self.flags & (UPGRADE_TOKEN | UPGRADE_FIELD) == UPGRADE_TOKEN | UPGRADE_FIELD
+        self.version == Version::Http11 && self.flags & UPGRADE != 0
     }
 
     /// Forgets the request and keeps the memory.

@@ -14,58 +14,39 @@ pub(super) struct Host {
 }
 
 /// Reads `uri-host [ ":" port ]`; `None` where the text is not that. Both parts may be empty (RFC 3986, 3.2.2, 3.2.3).
+///
+/// Digits at the end are a port if a colon precedes them: no host can end with a colon.
 pub(super) fn read(text: &[u8]) -> Option<Host> {
-    let (host_len, valid) = match text {
-        [b'[', rest @ ..] => {
-            let inside = rest.iter().position(|&byte| byte == b']')?;
-            (inside + 2, is_ip_literal(rest.get(..inside)?))
-        }
-        _ => reg_name(text),
+    let (host, digits) = match text.iter().rposition(|byte| !byte.is_ascii_digit()) {
+        Some(at) if text.get(at) == Some(&b':') => (text.get(..at)?, text.get(at + 1..)?),
+        _ => (text, &[][..]),
     };
-    if !valid {
+    if !is_port(digits) {
         return None;
     }
-    let port = match text.get(host_len..)? {
-        [] => false,
-        [b':', digits @ ..] => {
-            if !is_port(digits) {
-                return None;
-            }
-            !digits.is_empty()
-        }
-        _ => return None,
+    let valid = match host {
+        [b'[', inside @ .., b']'] => is_ip_literal(inside),
+        _ => octet::all(host, NAME_OF_HOST) || is_encoded_name(host),
     };
-    Some(Host { named: host_len > 0, port })
+    valid.then_some(Host { named: !host.is_empty(), port: !digits.is_empty() })
 }
 
-/// The length of the registered name (or IPv4 address, which is one too) at the start, and whether its
-/// percent-encodings are whole.
-fn reg_name(text: &[u8]) -> (usize, bool) {
+/// Whether so many digits are nothing, or a number of 16 bits: no port is beyond that, so a sixth digit has no use.
+fn is_port(digits: &[u8]) -> bool {
+    digits.len() <= 5
+        && digits.iter().fold(0, |port, digit| port * 10 + u32::from(digit.wrapping_sub(b'0'))) <= u32::from(u16::MAX)
+}
+
+/// A registered name with percent-encodings, which must be whole.
+#[cold]
+fn is_encoded_name(text: &[u8]) -> bool {
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
         if octet::is(byte, NAME_OF_HOST) {
             at += 1;
-        } else if byte == b'%' {
-            match text.get(at + 1..at + 3) {
-                Some(digits) if octet::all(digits, HEX) => at += 3,
-                _ => return (at, false),
-            }
+        } else if byte == b'%' && text.get(at + 1..at + 3).is_some_and(|digits| octet::all(digits, HEX)) {
+            at += 3;
         } else {
-            break;
-        }
-    }
-    (at, true)
-}
-
-/// A decimal number that fits 16 bits, or nothing: a port beyond that cannot exist.
-fn is_port(digits: &[u8]) -> bool {
-    let mut port = 0u32;
-    for byte in digits {
-        if !byte.is_ascii_digit() {
-            return false;
-        }
-        port = port * 10 + u32::from(byte - b'0');
-        if port > u32::from(u16::MAX) {
             return false;
         }
     }
@@ -123,6 +104,7 @@ mod tests {
             "a:b",
             "a:80:80",
             "a:65536",
+            "a:000080",
             "a:99999999999999999999",
             "a:-1",
             "[",

@@ -1,4 +1,112 @@
 //! HTTP/1.1 and HTTP/1.0 as an origin server speaks them (RFC 9110, RFC 9112): bytes in, events out.
+//!
+//! This folder owns the wire format: what a request's bytes mean, and which bytes a response is. It does no I/O, keeps no
+//! time, calls nobody back and imports nothing of ours; the caller moves the bytes and decides when to close.
+//!
+//! In scope: request heads and all that follows from them (form of the target, host, framing, persistence,
+//! expectations, the offer of an upgrade); content with a length or in chunks, with trailers; response heads and
+//! their framing; informational responses. Out of scope: what methods and fields mean to an application, decoding of
+//! paths, content codings, ranges and caching, parsing of responses, deadlines.
+//!
+//! What the RFCs leave ambiguous is refused with a status ([`Fault::status`]), and then the connection must be closed:
+//! two readers who differ on one message can be played off against each other (RFC 9112, 11.2). So a line ends with
+//! CR LF only; values are ASCII; Content-Length comes once, Transfer-Encoding is `chunked`, and never both.
+//!
+//! # The states of a connection
+//!
+//! Two halves, each moved by one decoder or one call; the caller holds what lies between.
+//!
+//! ```text
+//!  reading   ┌──────► Head ──────────────► Content ──────────────► Done
+//!            │   HeadParser::parse   BodyDecoder::decode            │
+//!            │    │ Partial: wait     │ NeedMore: wait              │ response sent, and both sides persist
+//!            │    ▼                   ▼                             │ (RequestHead::persistent, connection_field)
+//!            │   Err(Fault): answer Fault::status(), close          │
+//!            └──────────────────────────────────────────────────────┘
+//!
+//!  writing   Informational* ───► Head ──────────────► Content ───────────► Done
+//!            encode_informational  response_framing     bytes, or chunk     last_chunk, or all
+//!                                  ResponseHead::encode                     bytes, or close
+//! ```
+//!
+//! # A walk through it
+//!
+//! Two pipelined requests: the first is answered at once, the second brings content in chunks.
+//!
+//! ```
+//! use oneloop::proto::h1::*;
+//!
+//! let input = b"GET /seed?n=1 HTTP/1.1\r\nHost: localhost:7777\r\n\r\n\
+//!               POST /plant HTTP/1.1\r\nHost: localhost:7777\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
+//!               5\r\nbasil\r\n0\r\nDigest: x\r\n\r\n";
+//! let date = b"Sun, 06 Nov 1994 08:49:37 GMT";
+//! let (mut parser, mut request, mut response) = (HeadParser::default(), RequestHead::new(), ResponseHead::new());
+//! let (mut out, mut rest) = (Vec::new(), &input[..]);
+//!
+//! // The first request has come whole. Had it not, we would append to the same bytes and call again.
+//! let Parsed::Complete { len } = parser.parse(rest, &HeadLimits::default(), &mut request)? else { panic!() };
+//! rest = &rest[len..];
+//! assert_eq!((request.method(), request.path(), request.query()), ("GET", "/seed", Some("n=1")));
+//! assert_eq!((request.host(), request.framing()), (Some("localhost:7777"), Framing::None));
+//!
+//! // The answer: fields, then the framing that suits request and response, then the bytes.
+//! response.set("Content-Type", "text/plain")?;
+//! let plan = response_framing(&RequestInfo::from(&request), &response, Some(7))?;
+//! let connection = connection_field(request.version(), request.persistent(), false);
+//! response.encode(&mut out, &Encoding { framing: plan.framing, date: Some(date), connection });
+//! if plan.body {
+//!     out.extend_from_slice(b"seeded\n");
+//! }
+//! assert_eq!(
+//!     out,
+//!     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+//!       Content-Length: 7\r\n\r\nseeded\n"
+//! );
+//!
+//! // The second, in the same buffers; its content is lent from where it stands.
+//! let Parsed::Complete { len } = parser.parse(rest, &HeadLimits::default(), &mut request)? else { panic!() };
+//! rest = &rest[len..];
+//! assert_eq!((request.framing(), request.persistent()), (Framing::Chunked, false));
+//! let (mut decoder, mut trailers) = (BodyDecoder::new(request.framing()), Fields::new());
+//! let mut content = Vec::new();
+//! loop {
+//!     let step = decoder.decode(rest, &BodyLimits::default(), &mut trailers)?;
+//!     rest = &rest[step.consumed..];
+//!     match step.event {
+//!         BodyEvent::Data(data) => content.extend_from_slice(data),
+//!         BodyEvent::NeedMore => panic!("here we would wait for the peer"),
+//!         BodyEvent::End => break,
+//!     }
+//! }
+//! assert_eq!((content.as_slice(), trailers.get("digest")), (&b"basil"[..], Some("x")));
+//!
+//! // What is left is no request at all: a status, and the end of the connection.
+//! assert!(rest.is_empty());
+//! let fault = parser.parse(b"\x16\x03\x01", &HeadLimits::default(), &mut request).unwrap_err();
+//! assert_eq!((fault, fault.status()), (Fault::Method, 400));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Decisions where the RFCs leave a choice
+//!
+//! | subject | here |
+//! |---|---|
+//! | empty lines before the request line (9112, 2.2) | one CR LF is skipped, a second is 400 |
+//! | LF alone as a line end (9112, 2.2) | 400 |
+//! | obs-fold and obs-text (9112, 5.2; 9110, 5.5) | 400 |
+//! | a version 1.x with x above 1 (9110, 2.5) | processed as 1.1 |
+//! | another major version | 505; HTTP/0.9 and junk 400 |
+//! | bytes in a target that RFC 3986 does not allow (9112, 3.2) | 400; `%` without two digits is passed on |
+//! | a method of more than 32 bytes (9110, 9.1) | 501 |
+//! | Content-Length twice or as a list, though equal (9112, 6.3) | 400 |
+//! | Content-Length and Transfer-Encoding (9112, 6.3) | 400 |
+//! | a transfer coding other than chunked (9112, 6.1) | 501; chunked that is not last or not once 400 |
+//! | CONNECT with content (9110, 9.3.6) | 400 |
+//! | user information in a target (9110, 4.2.4) | 400 |
+//! | blanks between a chunk size and its line end (9112, 7.1) | 400 |
+//! | trailer fields of framing, routing, authentication, format (9110, 6.5.1) | 400 received, left out when sent |
+//! | order of faults | bytes against the grammar at the first such byte; then, when the head has ended, the target, Host, framing |
+
 mod body;
 mod chunk;
 mod encode;
@@ -8,6 +116,7 @@ mod fields;
 mod framing;
 mod head;
 mod host;
+mod meaning;
 mod octet;
 mod parse;
 mod persistence;

@@ -13,7 +13,7 @@ pub(super) const HEX: u8 = 16;
 /// `qdtext` (RFC 9110, 5.6.4) without obs-text.
 pub(super) const QUOTED: u8 = 32;
 
-const CLASSES: [u8; 256] = classes();
+static CLASSES: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
     let mut table = [0; 256];
@@ -57,12 +57,20 @@ pub(super) fn is(byte: u8, class: u8) -> bool {
 /// Whether all of `bytes` are of one class. True for an empty slice.
 #[inline]
 pub(super) fn all(bytes: &[u8], class: u8) -> bool {
-    bytes.iter().fold(class, |left, &byte| left & CLASSES[usize::from(byte)]) != 0
+    let of = |byte: u8| CLASSES[usize::from(byte)];
+    // By eights and unrolled: half the instructions on the names and values of real messages.
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let mut left = class;
+    for &[a, b, c, d, e, f, g, h] in eights {
+        left &= of(a) & of(b) & of(c) & of(d) & of(e) & of(f) & of(g) & of(h);
+    }
+    rest.iter().fold(left, |left, &byte| left & of(byte)) != 0
 }
 
 /// Whether a field name equals `lower`, which is written in lower case and made of letters and `-`.
 ///
-/// Setting bit 5 maps exactly the letters, and no other `tchar`, onto lower-case letters, and `-` has it set.
+/// Setting bit 5 maps exactly the letters, and nothing else, onto lower-case letters; and onto `-` only itself and CR,
+/// which neither names nor values have.
 #[inline]
 pub(super) fn same_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
     match <&[u8; N]>::try_from(name) {
@@ -72,8 +80,9 @@ pub(super) fn same_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
 }
 
 /// The elements of a comma-separated list, without the blanks around them and without empty ones (RFC 9110, 5.6.1.2).
-pub(super) fn list(value: &str) -> impl Iterator<Item = &str> {
-    value.split(',').map(|element| element.trim_matches([' ', '\t'])).filter(|element| !element.is_empty())
+/// The value has no other whitespace than SP and HTAB.
+pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
 #[cfg(test)]
@@ -113,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_list_forgets_blanks_and_empty_elements() {
-        assert_eq!(list(" ,a ,\t, b\t,,c,").collect::<Vec<_>>(), ["a", "b", "c"]);
-        assert_eq!(list("").count() + list(" , ").count(), 0);
+        assert_eq!(list(b" ,a ,\t, b\t,,c,").collect::<Vec<_>>(), [b"a", b"b", b"c"]);
+        assert_eq!(list(b"").count() + list(b" , ").count(), 0);
     }
 }

@@ -5,11 +5,8 @@ use std::mem::MaybeUninit;
 use super::{
     fault::Fault,
     fields::Line,
-    framing,
-    head::{self, RequestHead, RequestLine},
-    host, octet,
-    octet::same_name,
-    persistence::Wish,
+    head::{RequestHead, RequestLine},
+    meaning::Seen,
     scan::{self, Scan},
     target,
     version::Version,
@@ -77,10 +74,10 @@ impl HeadParser {
     /// [`RequestHead::clear`], or untouched.
     #[inline]
     pub fn parse(&mut self, bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Result<Parsed, Fault> {
-        if self.scan.is_new() {
-            if let Some(Ok(len)) = read(bytes, limits, into) {
-                return Ok(Parsed::Complete { len });
-            }
+        if self.scan.is_new()
+            && let Some(Ok(len)) = read(bytes, limits, into)
+        {
+            return Ok(Parsed::Complete { len });
         }
         self.parse_slowly(bytes, limits, into)
     }
@@ -155,12 +152,12 @@ fn read(bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Option<Res
     {
         return None;
     }
-    // This head's text, without the leading line end, as one ASCII string.
+    // This head's text, without the leading line end.
     let text = bytes.get(start..len)?;
     if !text.is_ascii() || !text.ends_with(b"\r\n\r\n") {
         return None;
     }
-    into.fields.load(std::str::from_utf8(text).ok()?);
+    into.fields.load(text);
 
     let question = scan::question_mark(target.as_bytes())?;
     let mut seen = Seen::default();
@@ -178,7 +175,7 @@ fn read(bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Option<Res
             end: (value + field.value.len()) as u32,
         };
         into.fields.mark(line);
-        seen.note(field.name.as_bytes(), line);
+        seen.note(field.name.as_bytes(), field.value, line);
     }
 
     let parts = match target::read(method.as_bytes(), target.as_bytes(), question) {
@@ -204,131 +201,6 @@ fn read(bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Option<Res
 #[inline]
 fn distance(whole: &[u8], part: &[u8]) -> usize {
     (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize)
-}
-
-/// The fields that say something about the message itself.
-#[derive(Default)]
-struct Seen {
-    host: Option<Line>,
-    length: Option<Line>,
-    /// Bits of the constants below.
-    fields: u8,
-}
-
-const HOST_TWICE: u8 = 1;
-const LENGTH_TWICE: u8 = 2;
-const CODING: u8 = 4;
-const CONNECTION: u8 = 8;
-const EXPECT: u8 = 16;
-const UPGRADE: u8 = 32;
-
-impl Seen {
-    #[inline]
-    fn note(&mut self, name: &[u8], line: Line) {
-        match name.len() {
-            4 if same_name(name, b"host") => {
-                if self.host.replace(line).is_some() {
-                    self.fields |= HOST_TWICE;
-                }
-            }
-            6 if same_name(name, b"expect") => self.fields |= EXPECT,
-            7 if same_name(name, b"upgrade") => self.fields |= UPGRADE,
-            10 if same_name(name, b"connection") => self.fields |= CONNECTION,
-            14 if same_name(name, b"content-length") => {
-                if self.length.replace(line).is_some() {
-                    self.fields |= LENGTH_TWICE;
-                }
-            }
-            17 if same_name(name, b"transfer-encoding") => self.fields |= CODING,
-            _ => {}
-        }
-    }
-
-    /// Says what the fields mean together, or which rule they break.
-    #[inline]
-    fn judge(&self, head: &mut RequestHead, limits: &HeadLimits) -> Result<(), Fault> {
-        head.flags = 0;
-        head.wish = Wish::Nothing;
-        self.judge_host(head, limits)?;
-
-        if self.fields & LENGTH_TWICE != 0 {
-            return Err(Fault::LengthRepeated);
-        }
-        let length = self.length.map(|line| head.fields.slice(line.value, line.end));
-        let coded = (self.fields & CODING != 0).then(|| framing::codings(head.fields.get_all("transfer-encoding")));
-        head.framing = framing::of_request(head.version, length, coded)?;
-
-        if self.fields & CONNECTION != 0 {
-            note_connection(head);
-        }
-        if self.fields & (EXPECT | UPGRADE) != 0 {
-            self.note_expect_and_upgrade(head);
-        }
-        if head.line.form == target::TargetForm::Authority
-            && !matches!(head.framing, framing::Framing::None | framing::Framing::Length(0))
-        {
-            return Err(Fault::ConnectWithContent);
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn judge_host(&self, head: &mut RequestHead, limits: &HeadLimits) -> Result<(), Fault> {
-        if self.fields & HOST_TWICE != 0 {
-            return Err(Fault::HostRepeated);
-        }
-        let (from, to) = head.line.host;
-        match self.host {
-            Some(line) => {
-                if host::read(head.fields.slice(line.value, line.end).as_bytes()).is_none() {
-                    return Err(Fault::HostInvalid);
-                }
-                if from == to {
-                    head.line.host = (line.value, line.end);
-                }
-                head.flags |= head::HOST;
-            }
-            None if limits.require_host && head.version == Version::Http11 => return Err(Fault::HostMissing),
-            None if from < to => head.flags |= head::HOST,
-            None => {}
-        }
-        Ok(())
-    }
-
-    #[cold]
-    fn note_expect_and_upgrade(&self, head: &mut RequestHead) {
-        if self.fields & EXPECT != 0 {
-            head.flags |= head::EXPECT;
-            if head.get_all("expect").flat_map(octet::list).any(|element| element.eq_ignore_ascii_case("100-continue"))
-            {
-                head.flags |= head::CONTINUE;
-            }
-        }
-        if self.fields & UPGRADE != 0 {
-            head.flags |= head::UPGRADE_FIELD;
-        }
-    }
-}
-
-/// Reads the options of all Connection fields (RFC 9110, 7.6.1); those that are not ours to act on are ignored.
-fn note_connection(head: &mut RequestHead) {
-    let (mut close, mut keep_alive, mut upgrade) = (false, false, false);
-    for option in head.fields.get_all("connection").flat_map(octet::list) {
-        match option.len() {
-            5 => close |= option.eq_ignore_ascii_case("close"),
-            7 => upgrade |= option.eq_ignore_ascii_case("upgrade"),
-            10 => keep_alive |= option.eq_ignore_ascii_case("keep-alive"),
-            _ => {}
-        }
-    }
-    head.wish = match (close, keep_alive) {
-        (true, _) => Wish::Close,
-        (false, true) => Wish::KeepAlive,
-        (false, false) => Wish::Nothing,
-    };
-    if upgrade {
-        head.flags |= head::UPGRADE_TOKEN;
-    }
 }
 
 #[cfg(test)]

@@ -86,10 +86,10 @@ pub fn response_framing(
         let known = known_length.filter(|&length| length > 0).map(ResponseFraming::Length);
         return nothing(declared.or(chunked).or(known).unwrap_or_default());
     }
-    if let (Some(declared), Some(known)) = (head.declared_length(), known_length) {
-        if declared != known {
-            return Err(FieldError::LengthMismatch);
-        }
+    if let (Some(declared), Some(known)) = (head.declared_length(), known_length)
+        && declared != known
+    {
+        return Err(FieldError::LengthMismatch);
     }
     let framing = declared.or(chunked).or(known_length.map(ResponseFraming::Length)).unwrap_or(match request.version {
         Version::Http11 => ResponseFraming::Chunked,

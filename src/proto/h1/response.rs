@@ -207,13 +207,13 @@ impl ResponseHead {
             Special::TransferEncoding => self.flags |= CHUNKED,
             Special::ContentLength => {
                 self.flags |= LENGTH;
-                self.length = framing::length(value);
+                self.length = framing::length(value.as_bytes());
             }
             Special::Connection => {
-                for option in octet::list(value) {
-                    if option.eq_ignore_ascii_case("close") {
+                for option in octet::list(value.as_bytes()) {
+                    if option.eq_ignore_ascii_case(b"close") {
                         self.flags |= CLOSE;
-                    } else if option.eq_ignore_ascii_case("keep-alive") {
+                    } else if option.eq_ignore_ascii_case(b"keep-alive") {
                         self.flags |= KEEP_ALIVE;
                     }
                 }
@@ -272,7 +272,7 @@ impl Special {
     #[inline]
     fn check(self, value: &str) -> Result<(), FieldError> {
         match self {
-            Special::ContentLength if framing::length(value).is_none() => Err(FieldError::ContentLength),
+            Special::ContentLength if framing::length(value.as_bytes()).is_none() => Err(FieldError::ContentLength),
             Special::TransferEncoding if !value.eq_ignore_ascii_case("chunked") => Err(FieldError::TransferEncoding),
             _ => Ok(()),
         }

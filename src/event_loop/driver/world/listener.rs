@@ -202,7 +202,7 @@ impl World {
     pub fn connect(&self, to: &Address) -> io::Result<Io> {
         self.0.ports.check_fds()?;
         let end = self.dial(None, to);
-        Ok(Io::Sim(Stream::new(self, end, Owner::Program)))
+        Ok(Io::Sim(Box::new(Stream::new(self, end, Owner::Program))))
     }
 
     /// A connection of the harness to the program.
@@ -271,7 +271,7 @@ impl World {
             return Err(ErrorKind::ConnectionAborted.into());
         }
         let peer = end.other().address();
-        Ok((Io::Sim(Stream::new(self, end, Owner::Program)), peer))
+        Ok((Io::Sim(Box::new(Stream::new(self, end, Owner::Program))), peer))
     }
 
     pub fn shed(&self, listener: &super::super::Listener) -> io::Result<bool> {

@@ -198,7 +198,7 @@ fn a_full_backlog_lets_a_connection_wait() {
 fn without_file_descriptors_a_connection_can_only_be_shed() {
     let world = World::new(0);
     let listener = listen(&world, 80);
-    let mut peer = Io::Sim(world.connect_scripted(None, &local(80)));
+    let mut peer = Io::Sim(Box::new(world.connect_scripted(None, &local(80))));
     world.register(&mut peer, CLIENT).unwrap();
     world.set_fd_limit(Some(FdLimit::Process(1)));
     events(&world);
@@ -284,7 +284,7 @@ fn unix_paths_are_addresses_too() {
 fn a_closed_listener_resets_who_waits() {
     let world = World::new(0);
     let listener = listen(&world, 80);
-    let mut peer = Io::Sim(world.connect_scripted(None, &local(80)));
+    let mut peer = Io::Sim(Box::new(world.connect_scripted(None, &local(80))));
     world.register(&mut peer, CLIENT).unwrap();
     events(&world);
     drop(listener);

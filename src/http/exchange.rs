@@ -1,0 +1,317 @@
+use crate::callback::{Listeners, Site, discard};
+use crate::event_loop::{Loop, Time, Timeout};
+use crate::net::{Address, Chunk, CloseReason, Flow};
+use crate::proto::h1::{BodyDecoder, Fields, Framing, RequestHead, ResponseHead};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+
+use super::{Request, Response};
+
+/// What carries exchanges: an HTTP/1 connection. HTTP/2 will be another.
+///
+/// None of its methods calls user code.
+pub(super) trait Carrier {
+    /// Sends (a part of) the response: the head first, if it has not gone. With `last` the response has ended.
+    fn send(&self, exchange: &Exchange, chunk: Chunk<'_>, last: bool) -> Flow;
+    /// Sends the head alone.
+    fn send_head(&self, exchange: &Exchange);
+    /// Sends an informational response.
+    fn inform(&self, status: u16, fields: &[(&str, &str)]);
+    /// The request's body is wanted, or its end: give it.
+    fn wake(&self);
+    /// Closes the connection: the exchange cannot be completed.
+    fn cut(&self, reason: CloseReason);
+    fn pending(&self) -> usize;
+    fn peer(&self) -> Address;
+}
+
+/// How far the response is.
+///
+/// ```text
+///   Open ──first write, flush_headers──► Streaming ──end──► Ended
+///     └────────────────end(body)──────────────────────────────▲
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The head can be changed.
+    Open,
+    /// The head has gone.
+    Streaming(Body),
+    /// All was given to the connection.
+    Ended,
+}
+
+/// What may follow the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// Nothing: HEAD, 204, 304.
+    None,
+    /// So many bytes are left of the announced length.
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum On {
+    Data,
+    End,
+    RequestClose,
+    Drain,
+    Finish,
+    ResponseClose,
+}
+
+pub(super) enum Listener {
+    Data(Box<dyn FnMut(&Request, &[u8])>),
+    Request(Box<dyn FnMut(&Request)>),
+    RequestClose(Box<dyn FnMut(&Request, CloseReason)>),
+    Response(Box<dyn FnMut(&Response)>),
+    ResponseClose(Box<dyn FnMut(&Response, CloseReason)>),
+}
+
+/// One request and its response: what the user's handles hold. It has a link to the connection for as long as it is
+/// being carried; once that is cut, nothing on it reaches the connection any more.
+///
+/// Its head is written while nobody else has it and does not change afterwards.
+pub(super) struct Exchange {
+    pub head: RequestHead,
+    pub started: Time,
+    pub link: RefCell<Option<Rc<dyn Carrier>>>,
+    pub listeners: Listeners<On, Listener>,
+    // The request.
+    pub decoder: Cell<BodyDecoder>,
+    pub trailers: RefCell<Fields>,
+    /// All of the request is here.
+    pub complete: Cell<bool>,
+    pub paused: Cell<bool>,
+    /// The peer waits for `100 (Continue)`.
+    pub owes_continue: Cell<bool>,
+    pub end_told: Cell<bool>,
+    /// Bytes of a body that nobody wanted.
+    pub discarded: Cell<usize>,
+    // The response.
+    pub response: RefCell<ResponseHead>,
+    pub phase: Cell<Phase>,
+    /// `write_head` was called: the head is not to be changed.
+    pub fixed: Cell<bool>,
+    /// `Response` handles that are alive.
+    pub handles: Cell<u32>,
+    /// The status that answers where nobody does.
+    pub fallback: Cell<u16>,
+    pub finished: Cell<bool>,
+    /// A write said `Full`: `drain` is to follow.
+    pub full: Cell<bool>,
+    pub trailers_out: RefCell<Fields>,
+    pub timer: Cell<Option<Timeout>>,
+    /// Why it ended, once it has.
+    pub closed: Cell<Option<CloseReason>>,
+}
+
+impl Exchange {
+    pub fn new() -> Exchange {
+        Exchange {
+            head: RequestHead::new(),
+            started: 0,
+            link: RefCell::new(None),
+            listeners: Listeners::new(),
+            decoder: Cell::new(BodyDecoder::new(Framing::None)),
+            trailers: RefCell::new(Fields::new()),
+            complete: Cell::new(false),
+            paused: Cell::new(false),
+            owes_continue: Cell::new(false),
+            end_told: Cell::new(false),
+            discarded: Cell::new(0),
+            response: RefCell::new(ResponseHead::new()),
+            phase: Cell::new(Phase::Open),
+            fixed: Cell::new(false),
+            handles: Cell::new(0),
+            fallback: Cell::new(500),
+            finished: Cell::new(false),
+            full: Cell::new(false),
+            trailers_out: RefCell::new(Fields::new()),
+            timer: Cell::new(None),
+            closed: Cell::new(None),
+        }
+    }
+
+    /// Makes it as new, but for the memory of its buffers, of which it keeps so many bytes.
+    pub fn reset(&mut self, keep: usize) {
+        if self.head.capacity() > keep {
+            self.head.clear();
+            self.head.shrink();
+        }
+        let response = self.response.get_mut();
+        response.clear();
+        if response.capacity() > keep {
+            response.shrink();
+        }
+        self.trailers.get_mut().clear();
+        self.trailers_out.get_mut().clear();
+        self.complete.set(false);
+        self.paused.set(false);
+        self.owes_continue.set(false);
+        self.end_told.set(false);
+        self.discarded.set(0);
+        self.phase.set(Phase::Open);
+        self.fixed.set(false);
+        self.fallback.set(500);
+        self.finished.set(false);
+        self.full.set(false);
+        self.closed.set(None);
+    }
+
+    // ---- Both sides
+
+    /// The connection, while there is one.
+    pub fn with_link<R>(&self, f: impl FnOnce(&dyn Carrier) -> R) -> Option<R> {
+        self.link.borrow().as_ref().map(|carrier| f(&**carrier))
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.closed.get().is_some()
+    }
+
+    pub fn add(&self, on: On, site: Site, listener: Listener) {
+        // One for something that can no longer come ends here, with what it captured.
+        let late = match on {
+            On::Data => self.complete.get(),
+            On::End => self.end_told.get(),
+            _ => false,
+        };
+        if self.is_over() || late {
+            discard(listener);
+        } else {
+            self.listeners.add(on, site, listener);
+        }
+    }
+
+    /// Calls the listeners of an event. A panic ends the round and costs the exchange.
+    pub fn emit(self: &Rc<Self>, lp: &Rc<Loop>, on: On, mut call: impl FnMut(&mut Listener)) {
+        let mut panicked = false;
+        self.listeners.each(on, |site, listener| {
+            if !panicked && lp.call(site, &**self, || call(listener)).is_none() {
+                panicked = true;
+                self.panicked();
+            }
+        });
+    }
+
+    pub fn emit_request(self: &Rc<Self>, lp: &Rc<Loop>, on: On) {
+        let request = Request(self.clone());
+        self.emit(lp, on, |listener| {
+            if let Listener::Request(f) = listener {
+                f(&request);
+            }
+        });
+    }
+
+    pub fn emit_response(self: &Rc<Self>, lp: &Rc<Loop>, on: On) {
+        let response = Response::new(self);
+        self.emit(lp, on, |listener| {
+            if let Listener::Response(f) = listener {
+                f(&response);
+            }
+        });
+    }
+
+    /// The request is whole: tells so, once, and lets go of the listeners that waited for it.
+    pub fn request_over(self: &Rc<Self>, lp: &Rc<Loop>) {
+        if self.listeners.has(On::End) && !self.end_told.replace(true) {
+            self.emit_request(lp, On::End);
+        }
+        self.listeners.remove(On::Data);
+        self.listeners.remove(On::End);
+    }
+
+    /// The one end of an exchange: cuts the link, tells the listeners why, drops them all.
+    pub fn finish(self: &Rc<Self>, lp: &Rc<Loop>, reason: CloseReason) {
+        let link = self.link.borrow_mut().take();
+        drop(link);
+        if self.closed.get().is_some() {
+            return;
+        }
+        self.closed.set(Some(reason));
+        if let Some(timer) = self.timer.take() {
+            timer.clear();
+        }
+        if self.listeners.is_empty() {
+            return;
+        }
+        if self.finished.get() {
+            self.emit_response(lp, On::Finish);
+        }
+        let response = Response::new(self);
+        self.emit(lp, On::ResponseClose, |listener| {
+            if let Listener::ResponseClose(f) = listener {
+                f(&response, reason);
+            }
+        });
+        drop(response);
+        let request = Request(self.clone());
+        self.emit(lp, On::RequestClose, |listener| {
+            if let Listener::RequestClose(f) = listener {
+                f(&request, reason);
+            }
+        });
+        self.listeners.clear();
+    }
+
+    // ---- The response
+
+    pub fn has_ended(&self) -> bool {
+        self.phase.get() == Phase::Ended || self.is_over()
+    }
+
+    /// A callback of this exchange panicked.
+    pub fn panicked(&self) {
+        self.give_up(500, CloseReason::Panicked);
+    }
+
+    /// Answers with a status of ours, or cuts the connection where the head has gone.
+    pub fn give_up(&self, status: u16, reason: CloseReason) {
+        match self.phase.get() {
+            Phase::Ended => {}
+            Phase::Streaming(_) => {
+                self.phase.set(Phase::Ended);
+                self.with_link(|carrier| carrier.cut(reason));
+            }
+            Phase::Open => {
+                self.with_link(|carrier| self.answer(carrier, status));
+            }
+        }
+    }
+
+    /// A whole response of ours.
+    pub fn answer(&self, carrier: &dyn Carrier, status: u16) {
+        let text = {
+            let mut head = self.response.borrow_mut();
+            head.clear();
+            // Neither can fail: the status is one of ours, the field a literal.
+            let _ = head.set_status(status);
+            let _ = head.set("Content-Type", "text/plain; charset=utf-8");
+            format!("{status} {}\n", head.reason())
+        };
+        carrier.send(self, text.into(), true).ignore();
+    }
+
+    /// The last `Response` handle is gone.
+    #[cold]
+    pub fn abandoned(&self) {
+        if self.has_ended() || self.link.borrow().is_none() {
+            return;
+        }
+        let status = self.fallback.get();
+        if status == 500 {
+            log::warn!(target: "oneloop::http", "{self}: the response was dropped before it had ended");
+        }
+        self.give_up(status, CloseReason::BadResponse);
+    }
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.head.method(), self.head.target())
+    }
+}

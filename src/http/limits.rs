@@ -1,0 +1,112 @@
+use crate::net::Linger;
+use crate::proto::h1::{BodyLimits, HeadLimits};
+use std::time::Duration;
+
+/// What protects a server: every wait on a peer has an end, and everything that a peer can make grow has a bound. The
+/// defaults are all on. Set with [`Server::set_limits`](super::Server::set_limits), for connections and requests from then
+/// on.
+///
+/// ```
+/// use std::time::Duration;
+/// let server = oneloop::http::create_server(|_req, res| res.end("hi"));
+/// let mut limits = server.limits();
+/// limits.header = Duration::from_secs(5);
+/// limits.response = Some(Duration::from_secs(60));
+/// server.set_limits(limits);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Until the head of a request is there: from accept, or from the first byte of a later request. 30 s; then 408, or
+    /// a silent close where not one byte came (browsers connect ahead).
+    pub header: Duration,
+    /// Until a whole request is there, from its first byte. 300 s; then 408.
+    pub request: Duration,
+    /// Between requests. 65 s: longer than the 60 s of common proxies, which have to close first. Then a close.
+    pub keep_alive: Duration,
+    /// Bytes a second that a body has to come with, while it is awaited and we are reading. 240; 0 turns it off. Then
+    /// 408.
+    pub receive_rate: u32,
+    /// Over how long that is measured. 10 s.
+    pub receive_window: Duration,
+    /// Bytes a second that a peer has to take of pending output. 240; 0 turns it off. Then a close.
+    pub send_rate: u32,
+    /// Over how long that is measured. 30 s.
+    pub send_window: Duration,
+    /// How long pending output may make no progress at all. 60 s; then a close.
+    pub write_stall: Duration,
+    /// How long a handler may take until its response has ended. `None`, the one wait without an end; then 503, or a cut
+    /// where the head has gone.
+    pub response: Option<Duration>,
+    /// After a last response, while input may be unread, we send our FIN and discard what comes, so that the peer can read
+    /// the response: so long between two reads (5 s),
+    pub linger_between: Duration,
+    /// so long in all (30 s),
+    pub linger_total: Duration,
+    /// and so many bytes (1 MiB).
+    pub linger_bytes: usize,
+    /// Request line and fields, in bytes. 16 KiB, at most 60 KiB; then 431, or 414 where the target alone is too long.
+    pub head_bytes: usize,
+    /// Number of fields. 100, which is also the most; then 431.
+    pub fields: usize,
+    /// Chunk extensions over a whole body, in bytes. 16 KiB; then 413.
+    pub extensions: usize,
+    /// Trailer section, in bytes. 16 KiB; then 431.
+    pub trailers: usize,
+    /// An unread body is discarded up to so many bytes, so that the connection can go on. 256 KiB; beyond it, the
+    /// connection closes after the response.
+    pub discard: usize,
+    /// Pending output from which on `write` says `Full`, and no further request of the connection is dispatched. 64 KiB.
+    pub pending_output: usize,
+    /// Graceful shutdown: how long `close` waits for busy connections before it cuts them. 10 s.
+    pub shutdown: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            header: Duration::from_secs(30),
+            request: Duration::from_secs(300),
+            keep_alive: Duration::from_secs(65),
+            receive_rate: 240,
+            receive_window: Duration::from_secs(10),
+            send_rate: 240,
+            send_window: Duration::from_secs(30),
+            write_stall: Duration::from_secs(60),
+            response: None,
+            linger_between: Duration::from_secs(5),
+            linger_total: Duration::from_secs(30),
+            linger_bytes: 1024 * 1024,
+            head_bytes: 16 * 1024,
+            fields: 100,
+            extensions: 16 * 1024,
+            trailers: 16 * 1024,
+            discard: 256 * 1024,
+            pending_output: 64 * 1024,
+            shutdown: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A head has to fit into what a connection may hold back.
+const LARGEST_HEAD: usize = 60 * 1024;
+
+impl Limits {
+    pub(super) fn head(&self, require_host: bool) -> HeadLimits {
+        let bytes = self.head_bytes.min(LARGEST_HEAD);
+        HeadLimits { bytes, fields: self.fields, target: bytes, require_host }
+    }
+
+    pub(super) fn body(&self) -> BodyLimits {
+        BodyLimits { extensions: self.extensions as u64, trailers: self.trailers, ..BodyLimits::default() }
+    }
+
+    pub(super) fn linger(&self) -> Linger {
+        Linger { between_reads: nanos(self.linger_between), total: nanos(self.linger_total), bytes: self.linger_bytes }
+    }
+}
+
+/// On the loop's clock.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4)
+}

@@ -1,0 +1,105 @@
+//! HTTP/1.1 servers with Node's API, on `net` and on the codec `proto::h1`.
+//!
+//! ```text
+//!   Server ─ Acceptor ─► Stream ──protocol──► H1 ──current──► Exchange ◄── Request, Response   (the user's handles)
+//!                                             ▲                  │
+//!                                             └──── link ────────┘   cut when the exchange is over
+//! ```
+//! User handles hold the exchange, never the connection: what is called on a finished exchange reaches nothing, least of
+//! all the next request of that connection. An exchange that nobody kept is recycled with its buffers, so that a
+//! keep-alive request which is answered in its callback allocates nothing, and an idle connection holds none.
+//!
+//! # What a request goes through
+//! ```text
+//!   bytes ─► head parsed ─► on_request(req, res) ─► body to on_data … on_end      ┐ in either order
+//!                                   └─► res.write … res.end ─► cork ─► one send   ┘
+//!   both over ─► on_finish when the kernel has it ─► on_close ─► the next request of the connection
+//! ```
+//! Requests of one connection are dispatched one after another (Node dispatches at once and queues the answers; on the wire
+//! it looks the same).
+
+mod exchange;
+mod h1;
+mod limits;
+mod request;
+mod response;
+mod server;
+mod shared;
+
+pub use crate::proto::h1::{Fault, FieldError, Version};
+pub use limits::Limits;
+pub use request::{BodyError, Request};
+pub use response::{FieldValue, Response};
+pub use server::{Answer, Server, create_server};
+
+use crate::net::{Address, CloseReason, Stream};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A message that was refused, as [`Server::on_client_error`] sees it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientError {
+    /// What was wrong with it; `None` where it did not come in time.
+    pub fault: Option<Fault>,
+    /// The status that it is answered with.
+    pub status: u16,
+    /// Who sent it.
+    pub peer: Address,
+}
+
+/// A request that is not answered yet, as [`Server::open_exchanges`] lists it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpenExchange {
+    /// Its method.
+    pub method: String,
+    /// Its target.
+    pub target: String,
+    /// How long ago its head was here.
+    pub age: Duration,
+    /// Who sent it.
+    pub remote_addr: Address,
+}
+
+/// A connection of a server, as [`Server::on_connection`] sees it.
+#[derive(Clone)]
+pub struct Connection(Rc<Stream>);
+
+impl Connection {
+    /// The peer's address.
+    pub fn remote_addr(&self) -> Address {
+        self.0.peer()
+    }
+
+    /// Our end's address, while it is open.
+    pub fn local_addr(&self) -> Option<Address> {
+        self.0.local()
+    }
+
+    /// Bytes received so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.0.bytes_read()
+    }
+
+    /// Bytes that the kernel took so far.
+    pub fn bytes_written(&self) -> u64 {
+        self.0.bytes_written()
+    }
+
+    /// Is it closed, or about to be?
+    pub fn is_closed(&self) -> bool {
+        !self.0.is_open()
+    }
+
+    /// Closes it at once.
+    pub fn destroy(&self) {
+        self.0.destroy(CloseReason::Destroyed);
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("remote_addr", &self.remote_addr()).finish()
+    }
+}

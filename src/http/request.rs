@@ -1,0 +1,289 @@
+use super::Response;
+use super::exchange::{Exchange, Listener, On, Phase};
+use crate::callback::Site;
+use crate::event_loop::next_tick;
+use crate::net::{Address, CloseReason};
+use crate::proto::h1::Version;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+
+/// A request. A cheap handle: clones are the same request. It may be kept for as long as you like: what it says of the
+/// head stays, and once the exchange is over its other methods do nothing.
+///
+/// A body is read when somebody asks for it with [`on_data`](Request::on_data), [`read_body`](Request::read_body) or
+/// [`pipe`](Request::pipe). One that nobody has asked for by the time the response has ended is discarded, up to
+/// [`Limits::discard`](super::Limits::discard).
+#[derive(Clone)]
+pub struct Request(pub(super) Rc<Exchange>);
+
+impl Request {
+    // ---- The head
+
+    /// The method, as received: methods are case-sensitive (RFC 9110, 9.1).
+    pub fn method(&self) -> &str {
+        self.0.head.method()
+    }
+
+    /// The request target as received, the query included: Node's `req.url`. Nothing is decoded.
+    pub fn url(&self) -> &str {
+        self.0.head.target()
+    }
+
+    /// The path of the target, without the query. Nothing is decoded, `..` is not resolved.
+    pub fn path(&self) -> &str {
+        self.0.head.path()
+    }
+
+    /// What follows the `?`, if there is one.
+    pub fn query(&self) -> Option<&str> {
+        self.0.head.query()
+    }
+
+    /// The version of HTTP that the request has.
+    pub fn version(&self) -> Version {
+        self.0.head.version()
+    }
+
+    /// The value of the first field of that name; names are compared without case. See [`joined`](Request::joined) for
+    /// fields that are given more than once.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.0.head.get(name)
+    }
+
+    /// All fields, in the order and with the names' case as received; duplicates are there.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.head.iter()
+    }
+
+    /// The values of all fields of that name, in order.
+    pub fn header_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.head.get_all(name)
+    }
+
+    /// The values of all fields of that name in one, by Node's rules: `Cookie` is joined with `; `, what may be given
+    /// only once (`Authorization`, `Content-Type`, `Host`, `Referer`, `User-Agent`, …) is the first, and all others are
+    /// joined with `, `.
+    pub fn joined(&self, name: &str) -> Option<String> {
+        let mut values = self.0.head.get_all(name);
+        let first = values.next()?.to_owned();
+        if SINGLE.iter().any(|single| single.eq_ignore_ascii_case(name)) {
+            return Some(first);
+        }
+        let between = if name.eq_ignore_ascii_case("cookie") { "; " } else { ", " };
+        Some(values.fold(first, |joined, value| joined + between + value))
+    }
+
+    /// The fields that followed a chunked body: complete once the request is.
+    pub fn trailers(&self) -> Vec<(String, String)> {
+        self.0.trailers.borrow().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// The peer's address, while the exchange is open. Behind a proxy it is the proxy's.
+    pub fn remote_addr(&self) -> Option<Address> {
+        self.0.with_link(|carrier| carrier.peer())
+    }
+
+    // ---- The body
+
+    fn add(&self, on: On, site: Site, listener: Listener) -> &Self {
+        self.0.add(on, site, listener);
+        self.0.with_link(|carrier| carrier.wake());
+        self
+    }
+
+    /// Called with the body as it comes, in chunks of any size, without the chunked coding. The first such listener
+    /// starts the flow (and sends `100 Continue`, where the peer waits for it).
+    #[track_caller]
+    pub fn on_data(&self, f: impl FnMut(&Request, &[u8]) + 'static) -> &Self {
+        self.on_data_at(Location::caller(), f);
+        self
+    }
+
+    /// Called once, when the whole request is here; at once, so to say, where it has no body. A body that nobody takes
+    /// does not end.
+    #[track_caller]
+    pub fn on_end(&self, f: impl FnMut(&Request) + 'static) -> &Self {
+        self.add(On::End, Location::caller(), Listener::Request(Box::new(f)))
+    }
+
+    /// Called once, last, when the exchange is over: [`CloseReason::Finished`] where all went well, else why it was cut.
+    /// Then all its listeners are dropped.
+    #[track_caller]
+    pub fn on_close(&self, f: impl FnMut(&Request, CloseReason) + 'static) -> &Self {
+        self.0.add(On::RequestClose, Location::caller(), Listener::RequestClose(Box::new(f)));
+        self
+    }
+
+    /// Stops `on_data` until [`resume`](Request::resume); the peer is slowed down in the end.
+    pub fn pause(&self) {
+        self.0.paused.set(true);
+    }
+
+    /// Goes on with `on_data`, from the next pending phase on.
+    pub fn resume(&self) {
+        if self.0.paused.replace(false) {
+            self.0.with_link(|carrier| carrier.wake());
+        }
+    }
+
+    /// Is all of the request here?
+    pub fn is_complete(&self) -> bool {
+        self.0.complete.get()
+    }
+
+    /// Is the exchange over, well or not?
+    pub fn is_closed(&self) -> bool {
+        self.0.is_over()
+    }
+
+    /// Collects the body and gives it to `done`, once. A body of more than `limit` bytes gives an error, and is answered 413
+    /// unless `done` answers; one that is cut off gives an error as well.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     req.read_body(1024 * 1024, move |body| match body {
+    ///         Ok(bytes) => res.end(format!("{} bytes\n", bytes.len())),
+    ///         Err(error) => println!("no body: {error}"), // answered 413 where it was too large
+    ///     });
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn read_body(&self, limit: usize, done: impl FnOnce(Result<Vec<u8>, BodyError>) + 'static) {
+        let site = Location::caller();
+        let collector = Rc::new(Collector { bytes: RefCell::default(), done: Cell::new(Some(Box::new(done))) });
+        if self.0.is_over() || self.0.end_told.get() {
+            let error = BodyError::Closed(self.0.closed.get().unwrap_or(CloseReason::Finished));
+            // Callbacks come from the loop.
+            return next_tick(move || collector.finish(Err(error)));
+        }
+        let data = collector.clone();
+        if !self.0.complete.get() {
+            self.on_data_at(site, move |req, bytes| {
+                if data.bytes.borrow().len() + bytes.len() > limit {
+                    req.0.fallback.set(413);
+                    data.finish(Err(BodyError::TooLarge { limit }));
+                } else if data.is_open() {
+                    data.bytes.borrow_mut().extend_from_slice(bytes);
+                }
+            });
+        }
+        let end = collector.clone();
+        self.add(
+            On::End,
+            site,
+            Listener::Request(Box::new(move |_| {
+                let bytes = end.bytes.take();
+                end.finish(Ok(bytes));
+            })),
+        );
+        let close: Box<dyn FnMut(&Request, CloseReason)> =
+            Box::new(move |_, reason| collector.finish(Err(BodyError::Closed(reason))));
+        self.0.add(On::RequestClose, site, Listener::RequestClose(close));
+    }
+
+    fn on_data_at(&self, site: Site, f: impl FnMut(&Request, &[u8]) + 'static) {
+        // Behind the final head it would be a part of the body.
+        if self.0.phase.get() == Phase::Open && self.0.owes_continue.replace(false) {
+            self.0.with_link(|carrier| carrier.inform(100, &[]));
+        }
+        self.add(On::Data, site, Listener::Data(Box::new(f)));
+    }
+
+    /// Sends the body on as the body of a response, no faster than that is taken, and ends it.
+    #[track_caller]
+    pub fn pipe(&self, to: &Response) {
+        let target = to.clone();
+        self.on_data(move |req, bytes| {
+            if target.write(bytes).is_full() {
+                req.pause();
+            }
+        });
+        let target = to.clone();
+        self.on_end(move |_| target.end(()));
+        let source = self.clone();
+        to.on_drain(move |_| source.resume());
+    }
+
+    /// Closes the connection at once: the exchange is over, and so is what was to follow it.
+    pub fn destroy(&self) {
+        self.0.with_link(|carrier| carrier.cut(CloseReason::Destroyed));
+    }
+}
+
+/// Fields of which Node keeps the first.
+const SINGLE: &[&str] = &[
+    "age",
+    "authorization",
+    "content-length",
+    "content-type",
+    "etag",
+    "expires",
+    "from",
+    "host",
+    "if-modified-since",
+    "if-unmodified-since",
+    "last-modified",
+    "location",
+    "max-forwards",
+    "proxy-authorization",
+    "referer",
+    "retry-after",
+    "server",
+    "user-agent",
+];
+
+type Done = Box<dyn FnOnce(Result<Vec<u8>, BodyError>)>;
+
+/// What `read_body` has so far.
+struct Collector {
+    bytes: RefCell<Vec<u8>>,
+    done: Cell<Option<Done>>,
+}
+
+impl Collector {
+    fn is_open(&self) -> bool {
+        let done = self.done.take();
+        let open = done.is_some();
+        self.done.set(done);
+        open
+    }
+
+    fn finish(&self, result: Result<Vec<u8>, BodyError>) {
+        if let Some(done) = self.done.take() {
+            self.bytes.take();
+            done(result);
+        }
+    }
+}
+
+/// Why there is no whole body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// It has more bytes than were allowed.
+    TooLarge {
+        /// So many were.
+        limit: usize,
+    },
+    /// The exchange was over before the body was.
+    Closed(CloseReason),
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BodyError::TooLarge { limit } => write!(f, "the body has more than {limit} bytes"),
+            BodyError::Closed(reason) => write!(f, "the connection was closed before the body ended: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("method", &self.method()).field("url", &self.url()).finish()
+    }
+}

@@ -1,0 +1,322 @@
+use super::exchange::{Exchange, Listener, On, Phase};
+use crate::callback::Site;
+use crate::event_loop::set_timeout;
+use crate::net::{Chunk, CloseReason, Flow};
+use crate::proto::h1::FieldError;
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A response. A handle: clones are the same response. When the last one is dropped before the response has ended, it is
+/// answered 500, or the connection is cut where the head has gone: no request hangs because somebody forgot it.
+///
+/// The head goes with the first part of the body; where all of it is given to [`end`](Response::end) at once, it has a
+/// `Content-Length`, else it is chunked (to an HTTP/1.0 peer: until the close). `Date`, framing and `Connection` are
+/// seen to.
+///
+/// Once the response has ended all methods do nothing; a debug line of the log says so.
+pub struct Response(pub(super) Rc<Exchange>);
+
+impl Response {
+    pub(super) fn new(exchange: &Rc<Exchange>) -> Response {
+        exchange.handles.set(exchange.handles.get() + 1);
+        Response(exchange.clone())
+    }
+
+    /// May the head still be changed?
+    fn is_open(&self, what: &str) -> bool {
+        let open = self.0.phase.get() == Phase::Open && !self.0.fixed.get() && !self.0.is_over();
+        if !open {
+            log::debug!(target: "oneloop::http", "{}: {what} after the head was sent", self.0);
+        }
+        open
+    }
+
+    /// A field or status that would corrupt the response costs it.
+    fn check(&self, what: &str, result: Result<(), FieldError>) {
+        if let Err(error) = result {
+            log::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0);
+            self.0.give_up(500, CloseReason::BadResponse);
+        }
+    }
+
+    // ---- The head
+
+    /// The status: 200 until it is set.
+    pub fn status(&self) -> u16 {
+        self.0.response.borrow().status()
+    }
+
+    /// Sets the status, from 200 to 999. Informational ones have [`write_informational`](Response::write_informational).
+    pub fn set_status(&self, status: u16) -> &Self {
+        if self.is_open("set_status") {
+            let result = match status {
+                200.. => self.0.response.borrow_mut().set_status(status),
+                _ => Err(FieldError::Status),
+            };
+            self.check("set_status", result);
+        }
+        self
+    }
+
+    /// Sets the phrase behind the status, which no client looks at; the usual one is there without it.
+    pub fn set_status_message(&self, message: &str) -> &Self {
+        if self.is_open("set_status_message") {
+            let result = self.0.response.borrow_mut().set_reason(message);
+            self.check("set_status_message", result);
+        }
+        self
+    }
+
+    /// Sets a field, in place of all of that name. One that would split or corrupt the response (a line end in the value,
+    /// a blank in the name) answers 500 and is logged; see [`try_set_header`](Response::try_set_header).
+    #[inline]
+    pub fn set_header(&self, name: &str, value: impl FieldValue) {
+        if self.is_open("set_header") {
+            let result = value.with(|value| self.0.response.borrow_mut().set(name, value));
+            self.check(name, result);
+        }
+    }
+
+    /// Sets a field, in place of all of that name.
+    ///
+    /// # Errors
+    /// Where it would split or corrupt the response. Nothing is changed then.
+    pub fn try_set_header(&self, name: &str, value: impl FieldValue) -> Result<(), FieldError> {
+        if self.is_open("try_set_header") {
+            return value.with(|value| self.0.response.borrow_mut().set(name, value));
+        }
+        Ok(())
+    }
+
+    /// Adds a field behind those of that name (`Set-Cookie`).
+    pub fn append_header(&self, name: &str, value: impl FieldValue) {
+        if self.is_open("append_header") {
+            let result = value.with(|value| self.0.response.borrow_mut().append(name, value));
+            self.check(name, result);
+        }
+    }
+
+    /// Removes all fields of that name.
+    pub fn remove_header(&self, name: &str) {
+        if self.is_open("remove_header") {
+            self.0.response.borrow_mut().remove(name);
+        }
+    }
+
+    /// The value that was set for that name; the first, where there are several.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.0.response.borrow().get(name).map(str::to_owned)
+    }
+
+    /// Was a field of that name set?
+    pub fn has_header(&self, name: &str) -> bool {
+        self.0.response.borrow().has(name)
+    }
+
+    /// Sets the status and fields, and fixes the head: it goes with the first part of the body (unlike Node, where it is
+    /// chunked from here on, `end` still counts the length).
+    pub fn write_head(&self, status: u16, fields: &[(&str, &str)]) -> &Self {
+        self.set_status(status);
+        for (name, value) in fields {
+            self.set_header(name, *value);
+        }
+        self.0.fixed.set(true);
+        self
+    }
+
+    /// Sends the head now, before there is a body.
+    pub fn flush_headers(&self) {
+        self.0.with_link(|carrier| carrier.send_head(&self.0));
+    }
+
+    /// Is the head fixed, or gone?
+    pub fn headers_sent(&self) -> bool {
+        self.0.fixed.get() || self.0.phase.get() != Phase::Open
+    }
+
+    /// Sends `100 Continue`: the peer may send the body. `on_data` does it by itself.
+    pub fn write_continue(&self) {
+        if self.0.owes_continue.replace(false) {
+            self.write_informational(100, &[]);
+        }
+    }
+
+    /// Sends `103 Early Hints` with fields such as `Link`.
+    pub fn write_early_hints(&self, fields: &[(&str, &str)]) {
+        self.write_informational(103, fields);
+    }
+
+    /// Sends an informational response: any number of them may come before the final one. Not to an HTTP/1.0 peer.
+    pub fn write_informational(&self, status: u16, fields: &[(&str, &str)]) {
+        let speaks = self.0.head.version() != crate::proto::h1::Version::Http10;
+        if self.0.phase.get() == Phase::Open && speaks {
+            self.0.with_link(|carrier| carrier.inform(status, fields));
+        }
+    }
+
+    /// Sets fields that follow the body, where that is chunked. Those that may not stand there are left out and logged.
+    pub fn add_trailers(&self, fields: &[(&str, &str)]) {
+        for (name, value) in fields {
+            if let Err(error) = self.0.trailers_out.borrow_mut().push(name, value) {
+                log::error!(target: "oneloop::http", "{}: trailer {name}: {error}", self.0);
+            }
+        }
+    }
+
+    // ---- The body
+
+    /// Sends a part of the body, after the head if that has not gone. The bytes leave at the end of the turn. What the
+    /// kernel does not take is kept; from [`Limits::pending_output`](super::Limits::pending_output) on this says
+    /// [`Flow::Full`], which asks you to wait for `on_drain`.
+    pub fn write<'a>(&self, chunk: impl Into<Chunk<'a>>) -> Flow {
+        self.send(chunk.into(), false)
+    }
+
+    /// Ends the response, with a last part of the body, or `()`.
+    pub fn end<'a>(&self, chunk: impl Into<Chunk<'a>>) {
+        self.send(chunk.into(), true).ignore();
+    }
+
+    fn send(&self, chunk: Chunk<'_>, last: bool) -> Flow {
+        if self.0.phase.get() == Phase::Ended {
+            log::debug!(target: "oneloop::http", "{}: a write after the end", self.0);
+            return Flow::Closed;
+        }
+        self.0.with_link(|carrier| carrier.send(&self.0, chunk, last)).unwrap_or(Flow::Closed)
+    }
+
+    /// Bytes of this connection that the kernel has not taken.
+    pub fn pending(&self) -> usize {
+        self.0.with_link(|carrier| carrier.pending()).unwrap_or(0)
+    }
+
+    /// Closes the connection at once: the peer sees that the response is not whole.
+    pub fn destroy(&self) {
+        self.0.with_link(|carrier| carrier.cut(CloseReason::Destroyed));
+    }
+
+    // ---- Listeners
+
+    fn add(&self, on: On, site: Site, listener: Listener) -> &Self {
+        self.0.add(on, site, listener);
+        self
+    }
+
+    /// Called when all pending output went out, after a `write` that said [`Flow::Full`].
+    #[track_caller]
+    pub fn on_drain(&self, f: impl FnMut(&Response) + 'static) -> &Self {
+        self.add(On::Drain, Location::caller(), Listener::Response(Box::new(f)))
+    }
+
+    /// Called once, when the whole response was given to the kernel.
+    #[track_caller]
+    pub fn on_finish(&self, f: impl FnMut(&Response) + 'static) -> &Self {
+        self.add(On::Finish, Location::caller(), Listener::Response(Box::new(f)))
+    }
+
+    /// Called once, after `on_finish`, or without it where the connection was cut; with the reason.
+    #[track_caller]
+    pub fn on_close(&self, f: impl FnMut(&Response, CloseReason) + 'static) -> &Self {
+        self.add(On::ResponseClose, Location::caller(), Listener::ResponseClose(Box::new(f)))
+    }
+
+    /// Has `f` called when the response has not ended after so long: answer there, or `destroy`. A later call replaces an
+    /// earlier one; zero turns it off.
+    #[track_caller]
+    pub fn set_timeout(&self, after: Duration, f: impl FnOnce(&Response) + 'static) -> &Self {
+        if let Some(old) = self.0.timer.take() {
+            old.clear();
+        }
+        if after.is_zero() || self.0.has_ended() {
+            return self;
+        }
+        let exchange = Rc::downgrade(&self.0);
+        let timer = set_timeout(after, move || {
+            if let Some(exchange) = exchange.upgrade().filter(|exchange| !exchange.has_ended()) {
+                f(&Response::new(&exchange));
+            }
+        });
+        timer.unref();
+        self.0.timer.set(Some(timer));
+        self
+    }
+
+    // ---- Facts
+
+    /// Was `end` called (or was it answered for you)?
+    pub fn is_ended(&self) -> bool {
+        self.0.has_ended()
+    }
+
+    /// Was all of it given to the kernel?
+    pub fn is_finished(&self) -> bool {
+        self.0.finished.get()
+    }
+
+    /// Is the exchange over, well or not?
+    pub fn is_closed(&self) -> bool {
+        self.0.is_over()
+    }
+}
+
+impl Clone for Response {
+    fn clone(&self) -> Response {
+        Response::new(&self.0)
+    }
+}
+
+impl Drop for Response {
+    #[inline]
+    fn drop(&mut self) {
+        let handles = self.0.handles.get() - 1;
+        self.0.handles.set(handles);
+        if handles == 0 && self.0.phase.get() != Phase::Ended {
+            self.0.abandoned();
+        }
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("status", &self.status()).field("ended", &self.is_ended()).finish()
+    }
+}
+
+/// What a field's value can be given as: text or a number.
+pub trait FieldValue {
+    /// Lends it as text.
+    #[doc(hidden)]
+    fn with<R>(self, f: impl FnOnce(&str) -> R) -> R;
+}
+
+impl FieldValue for &str {
+    #[inline]
+    fn with<R>(self, f: impl FnOnce(&str) -> R) -> R {
+        f(self)
+    }
+}
+
+impl FieldValue for &String {
+    fn with<R>(self, f: impl FnOnce(&str) -> R) -> R {
+        f(self)
+    }
+}
+
+impl FieldValue for String {
+    fn with<R>(self, f: impl FnOnce(&str) -> R) -> R {
+        f(&self)
+    }
+}
+
+macro_rules! numbers {
+    ($($number:ty)*) => {$(
+        impl FieldValue for $number {
+            fn with<R>(self, f: impl FnOnce(&str) -> R) -> R {
+                f(&self.to_string())
+            }
+        }
+    )*};
+}
+numbers!(i32 i64 u16 u32 u64 usize);

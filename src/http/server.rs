@@ -1,0 +1,528 @@
+use super::exchange::Exchange;
+use super::h1::H1;
+use super::limits::Limits;
+use super::shared::Shared;
+use super::{ClientError, Connection, OpenExchange, Request, Response};
+use crate::callback::{Listeners, Site};
+use crate::event_loop::driver::Io;
+use crate::event_loop::{Loop, Timeout, current, set_timeout};
+use crate::net::{Acceptor, Address, CloseReason, Listen, Owner, Protocol, Socket, Stream};
+use crate::proto::h1::HeadLimits;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt::Display;
+use std::io;
+use std::panic::Location;
+use std::rc::Rc;
+use std::time::Duration;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum On {
+    Connection,
+    Request,
+    CheckContinue,
+    CheckExpectation,
+    Upgrade,
+    Connect,
+    ClientError,
+    DropRequest,
+    Drop,
+    Close,
+}
+
+enum Listener {
+    Request(Box<dyn FnMut(Request, Response)>),
+    Upgrade(Box<dyn FnMut(Request, Socket, Vec<u8>)>),
+    Connection(Box<dyn FnMut(&Connection)>),
+    ClientError(Box<dyn FnMut(&ClientError)>),
+    Drop(Box<dyn FnMut(&Address)>),
+    Close(Box<dyn FnMut()>),
+}
+
+/// What a request handler may return: nothing, or a `Result` whose error answers 500 and is logged, so that `?` works.
+pub trait Answer {
+    /// The error to be logged.
+    #[doc(hidden)]
+    fn into_error(self) -> Option<String>;
+    /// Can there be one?
+    #[doc(hidden)]
+    const FALLIBLE: bool = true;
+}
+
+impl Answer for () {
+    const FALLIBLE: bool = false;
+    fn into_error(self) -> Option<String> {
+        None
+    }
+}
+
+impl<E: Display> Answer for Result<(), E> {
+    fn into_error(self) -> Option<String> {
+        self.err().map(|error| error.to_string())
+    }
+}
+
+/// A handler, with what its result asks for.
+fn handler<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 'static) -> Listener {
+    Listener::Request(Box::new(move |req, res| {
+        if !R::FALLIBLE {
+            f(req, res);
+            return;
+        }
+        // Kept until the error is known, so that the answer is the error's.
+        let exchange = Response::new(&res.0);
+        if let Some(error) = f(req, res).into_error() {
+            log::warn!(target: "oneloop::http", "{}: the handler failed: {error}", exchange.0);
+            exchange.0.give_up(500, CloseReason::BadResponse);
+        }
+    }))
+}
+
+pub(super) struct Inner {
+    pub shared: Rc<Shared>,
+    pub acceptor: Rc<Acceptor>,
+    listeners: Listeners<On, Listener>,
+    pub limits: RefCell<Limits>,
+    /// Parts of `limits` that every request needs.
+    pub head_limits: Cell<HeadLimits>,
+    pub pending_output: Cell<usize>,
+    require_host: Cell<bool>,
+    pub max_requests: Cell<u32>,
+    shutdown: Cell<Option<Timeout>>,
+}
+
+/// An HTTP/1.1 server. A cheap handle: clones are the same server. While it listens the loop keeps it, dropped handles or
+/// not; [`close`](Server::close) ends it.
+#[derive(Clone)]
+pub struct Server(Rc<Inner>);
+
+/// Makes a server that gives each request to `on_request`, with its response. It is called in the poll phase (or the
+/// pending phase, for a request that waited behind another), once for each request, one after another for the requests of
+/// one connection.
+///
+/// The handler may answer at once, or keep the [`Response`] and answer later. One that drops it unanswered, returns an
+/// `Err` or panics answers 500.
+///
+/// ```no_run
+/// use oneloop::http;
+///
+/// let server = http::create_server(|req, res| match req.url() {
+///     "/seed-a-plant" => res.end("🌱 Plant seeded!"),
+///     _ => {
+///         res.set_header("Content-Type", "text/plain; charset=utf-8");
+///         res.end("Hello from one loop\n")
+///     }
+/// });
+/// server.listen(7777, || println!("Server listening on http://localhost:7777"))?;
+/// oneloop::run()
+/// # ?; std::io::Result::Ok(())
+/// ```
+///
+/// # Panics
+/// Where this thread is ending and its loop is gone.
+#[track_caller]
+pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R + 'static) -> Server {
+    let Some(lp) = current() else {
+        panic!("oneloop: a server was created while its thread ends: the loop is gone");
+    };
+    let shared = Shared::of(&lp);
+    let limits = Limits::default();
+    let server = Server(Rc::new(Inner {
+        acceptor: Acceptor::new(&shared.cx),
+        shared,
+        listeners: Listeners::new(),
+        head_limits: Cell::new(limits.head(true)),
+        pending_output: Cell::new(limits.pending_output),
+        limits: RefCell::new(limits),
+        require_host: Cell::new(true),
+        max_requests: Cell::new(u32::MAX),
+        shutdown: Cell::new(None),
+    }));
+    server.0.listeners.add(On::Request, Location::caller(), handler(on_request));
+    server
+}
+
+impl Server {
+    fn add(&self, on: On, site: Site, listener: Listener) -> &Self {
+        self.0.listeners.add(on, site, listener);
+        self
+    }
+
+    // ---- Listening
+
+    /// Listens: on a port, an address, a Unix path, or with options; see [`Listen`]. It is bound when this returns;
+    /// `listening` is called by the loop, once, in its next pending phase.
+    ///
+    /// # Errors
+    /// Where it cannot: the port is in use or needs privileges, the name is unknown, it is listening already. The message
+    /// names the address.
+    #[track_caller]
+    pub fn listen(&self, on: impl Into<Listen>, listening: impl FnOnce() + 'static) -> io::Result<()> {
+        self.0.acceptor.listen(&on.into(), self.0.clone(), Location::caller(), Box::new(listening))
+    }
+
+    /// Where it listens: with the port that the system chose, where that was 0.
+    pub fn address(&self) -> Option<Address> {
+        self.0.acceptor.address()
+    }
+
+    /// Does it listen?
+    pub fn is_listening(&self) -> bool {
+        self.0.acceptor.is_listening()
+    }
+
+    /// Ends the server: it stops listening at once, idle connections are closed at once, busy ones after their response,
+    /// which says `Connection: close`; those that are still busy after [`Limits::shutdown`] are cut. `closed` is called
+    /// when the last one is gone, in a closing phase.
+    #[track_caller]
+    pub fn close(&self, closed: impl FnOnce() + 'static) {
+        let site = Location::caller();
+        let first = !self.0.acceptor.is_closing();
+        if first && self.0.acceptor.is_listening() {
+            log::info!(target: "oneloop::http", "shutting down, {} connections open", self.connections());
+        }
+        self.0.acceptor.close(site, Box::new(closed));
+        self.close_idle_connections();
+        if first && self.connections() > 0 {
+            let inner = Rc::downgrade(&self.0);
+            let timer = set_timeout(self.0.limits.borrow().shutdown, move || {
+                if let Some(inner) = inner.upgrade() {
+                    Server(inner).close_connections(CloseReason::ServerClosed, |_| true);
+                }
+            });
+            timer.unref();
+            self.0.shutdown.set(Some(timer));
+        }
+    }
+
+    /// Closes the connections that have no request.
+    pub fn close_idle_connections(&self) {
+        self.close_connections(CloseReason::ServerClosed, H1::is_idle);
+    }
+
+    /// Closes all connections at once, answered or not.
+    pub fn close_all_connections(&self) {
+        self.close_connections(CloseReason::ServerClosed, |_| true);
+    }
+
+    fn close_connections(&self, reason: CloseReason, which: impl Fn(&H1) -> bool) {
+        for (stream, connection) in self.0.each_connection() {
+            if which(&connection) {
+                stream.destroy(reason);
+            }
+        }
+    }
+
+    // ---- Listeners
+
+    /// Adds another listener for requests. Each gets its own handles; the request is given up only when none of them keeps a
+    /// `Response`.
+    #[track_caller]
+    pub fn on_request<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
+        self.add(On::Request, Location::caller(), handler(f))
+    }
+
+    /// Called for each new connection, in the poll phase.
+    #[track_caller]
+    pub fn on_connection(&self, f: impl FnMut(&Connection) + 'static) -> &Self {
+        self.add(On::Connection, Location::caller(), Listener::Connection(Box::new(f)))
+    }
+
+    /// Called instead of the request listeners for a request with `Expect: 100-continue`: say
+    /// [`write_continue`](Response::write_continue), or answer. Without such a listener, the request listeners get it, and
+    /// `100 Continue` is sent when the body is first asked for.
+    #[track_caller]
+    pub fn on_check_continue<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
+        self.add(On::CheckContinue, Location::caller(), handler(f))
+    }
+
+    /// Called instead of the request listeners for a request with another expectation. Without such a listener it is
+    /// answered 417.
+    #[track_caller]
+    pub fn on_check_expectation<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
+        self.add(On::CheckExpectation, Location::caller(), handler(f))
+    }
+
+    /// Called instead of the request listeners for a request that asks for another protocol, with the connection's socket
+    /// and the bytes behind the head that were read already. From then on the connection is the listener's: it writes the
+    /// response, 101 or not, and no limit of the server's applies. Without such a listener, an `Upgrade` is ignored.
+    #[track_caller]
+    pub fn on_upgrade(&self, f: impl FnMut(Request, Socket, Vec<u8>) + 'static) -> &Self {
+        self.add(On::Upgrade, Location::caller(), Listener::Upgrade(Box::new(f)))
+    }
+
+    /// The same for CONNECT. Without such a listener, it is answered 501.
+    #[track_caller]
+    pub fn on_connect(&self, f: impl FnMut(Request, Socket, Vec<u8>) + 'static) -> &Self {
+        self.add(On::Connect, Location::caller(), Listener::Upgrade(Box::new(f)))
+    }
+
+    /// Called for each message that is refused, with the reason. The answer and the close are the library's.
+    #[track_caller]
+    pub fn on_client_error(&self, f: impl FnMut(&ClientError) + 'static) -> &Self {
+        self.add(On::ClientError, Location::caller(), Listener::ClientError(Box::new(f)))
+    }
+
+    /// Called for a request beyond [`max_requests_per_socket`](Server::max_requests_per_socket), which came with or right
+    /// behind the last one; unless it answers, the answer is 503.
+    #[track_caller]
+    pub fn on_drop_request<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
+        self.add(On::DropRequest, Location::caller(), handler(f))
+    }
+
+    /// Called for each connection beyond [`max_connections`](Server::max_connections), which is answered 503 and closed.
+    #[track_caller]
+    pub fn on_drop(&self, f: impl FnMut(&Address) + 'static) -> &Self {
+        self.add(On::Drop, Location::caller(), Listener::Drop(Box::new(f)))
+    }
+
+    /// Called when it has closed and its last connection is gone, before what was given to `close`.
+    #[track_caller]
+    pub fn on_close(&self, f: impl FnMut() + 'static) -> &Self {
+        self.add(On::Close, Location::caller(), Listener::Close(Box::new(f)))
+    }
+
+    // ---- Settings
+
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        self.0.limits.borrow().clone()
+    }
+
+    /// Sets the limits, for what begins from now on.
+    pub fn set_limits(&self, limits: Limits) -> &Self {
+        self.0.head_limits.set(limits.head(self.0.require_host.get()));
+        self.0.pending_output.set(limits.pending_output.max(1));
+        *self.0.limits.borrow_mut() = limits;
+        self
+    }
+
+    /// Says whether an HTTP/1.1 request without `Host` is refused (true at first, as RFC 9112, 3.2 demands).
+    pub fn require_host_header(&self, on: bool) -> &Self {
+        self.0.require_host.set(on);
+        self.0.head_limits.set(self.0.limits.borrow().head(on));
+        self
+    }
+
+    /// Connections that it may have at a time (no limit of its own at first).
+    pub fn max_connections(&self, count: usize) -> &Self {
+        self.0.acceptor.set_max_connections(count);
+        self
+    }
+
+    /// Requests that one connection may bring; the last response says `Connection: close`. 0: no limit, as at first.
+    pub fn max_requests_per_socket(&self, count: u32) -> &Self {
+        self.0.max_requests.set(if count == 0 { u32::MAX } else { count });
+        self
+    }
+
+    /// Lets the loop end while it listens.
+    pub fn unref(&self) -> &Self {
+        self.set_ref(false)
+    }
+
+    /// Says whether the loop goes on while it listens (true at first).
+    pub fn set_ref(&self, on: bool) -> &Self {
+        self.0.acceptor.set_referenced(on);
+        self
+    }
+
+    /// Does the loop go on while it listens?
+    pub fn has_ref(&self) -> bool {
+        self.0.acceptor.is_referenced()
+    }
+
+    // ---- Facts
+
+    /// Its open connections.
+    pub fn connections(&self) -> usize {
+        self.0.acceptor.connections()
+    }
+
+    /// The requests that are not answered yet, with their age and route: what a handler still owes. It looks at every
+    /// connection, so it is not for every request.
+    pub fn open_exchanges(&self) -> Vec<OpenExchange> {
+        let now = self.0.shared.cx.lp.now();
+        self.0
+            .each_connection()
+            .filter_map(|(stream, connection)| Some((stream, connection.current()?)))
+            .filter(|(_, exchange)| !exchange.has_ended())
+            .map(|(stream, exchange)| OpenExchange {
+                method: exchange.head.method().to_owned(),
+                target: exchange.head.target().to_owned(),
+                age: Duration::from_nanos(now.saturating_sub(exchange.started)),
+                remote_addr: stream.peer(),
+            })
+            .collect()
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("http::Server")
+            .field("address", &self.address())
+            .field("connections", &self.connections())
+            .finish()
+    }
+}
+
+impl Inner {
+    pub fn is_closing(&self) -> bool {
+        self.acceptor.is_closing()
+    }
+
+    /// Its connections, in the order of their slots.
+    fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<H1>)> {
+        let me: *const Inner = self;
+        self.shared.cx.streams().filter_map(move |stream| {
+            let connection = stream.protocol().into_any().downcast::<H1>().ok()?;
+            std::ptr::eq(Rc::as_ptr(&connection.server), me).then_some((stream, connection))
+        })
+    }
+
+    /// Gives a request to whom it is for.
+    #[inline]
+    pub fn dispatch(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
+        let mut on = On::Request;
+        if exchange.head.expectation().is_some() {
+            on = On::CheckExpectation;
+        } else if exchange.owes_continue.get() && self.listeners.has(On::CheckContinue) {
+            on = On::CheckContinue;
+        }
+        if on == On::CheckExpectation && !self.listeners.has(on) {
+            exchange.fallback.set(417);
+        }
+        self.give(lp, exchange, on);
+    }
+
+    /// A request too many for its connection.
+    pub fn drop_request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
+        exchange.fallback.set(503);
+        self.give(lp, exchange, On::DropRequest);
+    }
+
+    #[inline]
+    fn give(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, on: On) {
+        // Ours, so that the request is given up only after all of them.
+        let _response = Response::new(exchange);
+        self.listeners.each(on, |site, listener| {
+            let Listener::Request(f) = listener else { return };
+            let (req, res) = (Request(exchange.clone()), Response::new(exchange));
+            if lp.call(site, &**exchange, || f(req, res)).is_none() {
+                exchange.panicked();
+            }
+        });
+    }
+
+    pub fn upgrades(&self) -> bool {
+        self.listeners.has(On::Upgrade)
+    }
+
+    pub fn connects(&self) -> bool {
+        self.listeners.has(On::Connect)
+    }
+
+    pub fn upgrade(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, socket: &Socket, rest: &[u8]) {
+        let on = if exchange.head.is_connect() { On::Connect } else { On::Upgrade };
+        self.listeners.each(on, |site, listener| {
+            let Listener::Upgrade(f) = listener else { return };
+            let (req, taken) = (Request(exchange.clone()), socket.clone());
+            if lp.call(site, &**exchange, || f(req, taken, rest.to_vec())).is_none() {
+                socket.panicked();
+            }
+        });
+    }
+
+    pub fn client_error(&self, error: &ClientError) {
+        let lp = &self.shared.cx.lp;
+        self.listeners.each(On::ClientError, |site, listener| {
+            if let Listener::ClientError(f) = listener {
+                lp.call(site, &"a client's error", || f(error));
+            }
+        });
+    }
+}
+
+impl Owner for Inner {
+    fn accepted(self: Rc<Self>, io: Io, peer: Address) {
+        let lp = &self.shared.cx.lp;
+        let connection = H1::new(&self, lp.now());
+        let Some(stream) = self.acceptor.stream(io, peer, connection.clone()) else { return };
+        self.acceptor.connection_opened();
+        connection.start(&stream);
+        log::debug!(target: "oneloop::http", "connection from {}", stream.peer());
+        if self.listeners.has(On::Connection) {
+            let handle = Connection(stream);
+            self.listeners.each(On::Connection, |site, listener| {
+                if let Listener::Connection(f) = listener
+                    && lp.call(site, &"a connection", || f(&handle)).is_none()
+                {
+                    handle.0.destroy(CloseReason::Panicked);
+                }
+            });
+        }
+    }
+
+    fn dropped(self: Rc<Self>, io: Io, peer: Address) {
+        let lp = &self.shared.cx.lp;
+        self.listeners.each(On::Drop, |site, listener| {
+            if let Listener::Drop(f) = listener {
+                lp.call(site, &"a dropped connection", || f(&peer));
+            }
+        });
+        if let Some(stream) = self.acceptor.stream(io, peer, Rc::new(Refused)) {
+            let date = self.shared.date();
+            stream.encode(|out| refusal(out, 503, &date));
+            stream.need_due(lp.now() + super::limits::nanos(self.limits.borrow().linger_total));
+            stream.finish(CloseReason::TooMany, Some(self.limits.borrow().linger()));
+        }
+    }
+
+    fn closed(self: Rc<Self>) {
+        if let Some(timer) = self.shutdown.take() {
+            timer.clear();
+        }
+        self.listeners.each(On::Close, |site, listener| {
+            if let Listener::Close(f) = listener {
+                self.shared.cx.lp.call(site, &"a server's close", f);
+            }
+        });
+    }
+}
+
+/// The protocol of a connection that is only told to go.
+struct Refused;
+
+impl Protocol for Refused {
+    fn data(self: Rc<Self>, _: &Rc<Stream>, bytes: &mut [u8]) -> usize {
+        bytes.len()
+    }
+    fn eof(self: Rc<Self>, _: &Rc<Stream>) {}
+    fn resume(self: Rc<Self>, _: &Rc<Stream>) {}
+    fn sent(self: Rc<Self>, _: &Rc<Stream>, _: usize) {}
+    fn due(self: Rc<Self>, stream: &Rc<Stream>) {
+        stream.destroy(CloseReason::TooMany);
+    }
+    fn close(self: Rc<Self>, _: &Rc<Stream>, _: CloseReason, _: Option<&io::Error>) {}
+    fn teardown(&self) {}
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
+        self
+    }
+}
+
+/// A whole response of ours to something that is no request: its status in words, and the close.
+pub(super) fn refusal(out: &mut Vec<u8>, status: u16, date: &[u8; 29]) {
+    use crate::proto::h1::{ConnectionField, Encoding, ResponseFraming, ResponseHead};
+    let mut head = ResponseHead::new();
+    // Neither can fail: the status is one of ours, the field a literal.
+    let _ = head.set_status(status);
+    let _ = head.set("Content-Type", "text/plain; charset=utf-8");
+    let text = format!("{status} {}\n", head.reason());
+    let how = Encoding {
+        framing: ResponseFraming::Length(text.len() as u64),
+        date: Some(date),
+        connection: ConnectionField::Close,
+    };
+    head.encode(out, &how);
+    out.extend_from_slice(text.as_bytes());
+}

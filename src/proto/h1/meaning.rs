@@ -1,0 +1,141 @@
+//! What the fields of a request say about the message itself: Host, framing, Connection, Expect, Upgrade.
+
+use super::{
+    fault::Fault,
+    fields::Line,
+    framing::{self, Framing},
+    head::{self, RequestHead},
+    host,
+    octet::{self, same_name},
+    parse::HeadLimits,
+    persistence::Wish,
+    target::TargetForm,
+    version::Version,
+};
+
+/// What was seen in one pass over the fields.
+#[derive(Default)]
+pub(super) struct Seen {
+    host: Option<Line>,
+    length: Option<Line>,
+    /// Bits of the constants below.
+    found: u8,
+}
+
+const HOST_TWICE: u8 = 1;
+const LENGTH_TWICE: u8 = 2;
+const CODING: u8 = 4;
+const CLOSE: u8 = 8;
+const KEEP_ALIVE: u8 = 16;
+const UPGRADE_TOKEN: u8 = 32;
+const UPGRADE: u8 = 64;
+const EXPECT: u8 = 128;
+
+impl Seen {
+    #[inline]
+    pub(super) fn note(&mut self, name: &[u8], value: &[u8], line: Line) {
+        match name.len() {
+            4 if same_name(name, b"host") => {
+                let before = self.host.replace(line);
+                self.found |= before.map_or(0, |_| HOST_TWICE);
+            }
+            6 if same_name(name, b"expect") => self.found |= EXPECT,
+            7 if same_name(name, b"upgrade") => self.found |= UPGRADE,
+            10 if same_name(name, b"connection") => self.note_connection(value),
+            14 if same_name(name, b"content-length") => {
+                let before = self.length.replace(line);
+                self.found |= before.map_or(0, |_| LENGTH_TWICE);
+            }
+            17 if same_name(name, b"transfer-encoding") => self.found |= CODING,
+            _ => {}
+        }
+    }
+
+    /// Reads the options of a Connection field (RFC 9110, 7.6.1); those that are not ours to act on are ignored.
+    fn note_connection(&mut self, value: &[u8]) {
+        // What nearly all clients send needs no taking apart.
+        if same_name(value, b"keep-alive") {
+            self.found |= KEEP_ALIVE;
+            return;
+        }
+        for option in octet::list(value) {
+            self.found |= match option.len() {
+                5 if same_name(option, b"close") => CLOSE,
+                7 if same_name(option, b"upgrade") => UPGRADE_TOKEN,
+                10 if same_name(option, b"keep-alive") => KEEP_ALIVE,
+                _ => 0,
+            };
+        }
+    }
+
+    /// Says what the fields mean together, or which rule they break: Host first, then framing.
+    #[inline]
+    pub(super) fn judge(&self, head: &mut RequestHead, limits: &HeadLimits) -> Result<(), Fault> {
+        head.flags = 0;
+        self.judge_host(head, limits)?;
+        self.judge_framing(head)?;
+        head.wish = match (self.found & CLOSE != 0, self.found & KEEP_ALIVE != 0) {
+            (true, _) => Wish::Close,
+            (false, true) => Wish::KeepAlive,
+            (false, false) => Wish::Nothing,
+        };
+        if self.found & (EXPECT | UPGRADE | UPGRADE_TOKEN) != 0 {
+            self.note_expect_and_upgrade(head);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn judge_host(&self, head: &mut RequestHead, limits: &HeadLimits) -> Result<(), Fault> {
+        if self.found & HOST_TWICE != 0 {
+            return Err(Fault::HostRepeated);
+        }
+        let (from, to) = head.line.host;
+        match self.host {
+            Some(line) => {
+                if host::read(head.fields.bytes(line.value, line.end)).is_none() {
+                    return Err(Fault::HostInvalid);
+                }
+                if from == to {
+                    head.line.host = (line.value, line.end);
+                }
+                head.flags |= head::HOST;
+            }
+            None if limits.require_host && head.version == Version::Http11 => return Err(Fault::HostMissing),
+            None if from < to => head.flags |= head::HOST,
+            None => {}
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn judge_framing(&self, head: &mut RequestHead) -> Result<(), Fault> {
+        if self.found & LENGTH_TWICE != 0 {
+            return Err(Fault::LengthRepeated);
+        }
+        let length = self.length.map(|line| head.fields.bytes(line.value, line.end));
+        let coded = (self.found & CODING != 0).then(|| framing::codings(head.fields.get_all("transfer-encoding")));
+        head.framing = framing::of_request(head.version, length, coded)?;
+        match (head.line.form, head.framing) {
+            (TargetForm::Authority, Framing::Chunked | Framing::Length(1..)) => Err(Fault::ConnectWithContent),
+            _ => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn note_expect_and_upgrade(&self, head: &mut RequestHead) {
+        if self.found & EXPECT != 0 {
+            head.flags |= head::EXPECT;
+            let waits = head
+                .get_all("expect")
+                .flat_map(|value| octet::list(value.as_bytes()))
+                .any(|element| element.eq_ignore_ascii_case(b"100-continue"));
+            if waits {
+                head.flags |= head::CONTINUE;
+            }
+        }
+        if self.found & (UPGRADE | UPGRADE_TOKEN) == UPGRADE | UPGRADE_TOKEN {
+            head.flags |= head::UPGRADE;
+        }
+    }
+}
