@@ -317,8 +317,9 @@ impl Exchange {
         if self.has_ended() || self.link.borrow().is_none() {
             return;
         }
-        let status = self.fallback.get();
-        if status == 500 {
+        let unwinding = std::thread::panicking();
+        let status = if unwinding { 500 } else { self.fallback.get() };
+        if status == 500 && !unwinding {
             log::warn!(target: "oneloop::http", "{self}: the response was dropped before it had ended");
         }
         self.give_up(status, CloseReason::BadResponse);

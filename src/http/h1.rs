@@ -344,7 +344,11 @@ impl H1 {
     /// May another request of this connection be dispatched in this turn?
     fn may_begin(&self, stream: &Rc<Stream>) -> bool {
         let lp = &stream.cx().lp;
-        if self.has(flag::CLOSE) && !self.has(flag::SPENT) || lp.is_halted() {
+        if self.has(flag::CLOSE) && !self.has(flag::SPENT) {
+            return false;
+        }
+        if lp.is_halted() {
+            stream.make_ready();
             return false;
         }
         if stream.pending() >= self.server.pending_output.get() {
@@ -374,7 +378,8 @@ impl H1 {
             }
             None => return,
         };
-        if !over {
+        // One whose connection is cut ends with it, for its reason.
+        if !over || stream.is_closed() {
             return;
         }
         self.release(stream, CloseReason::Finished);
