@@ -2,7 +2,7 @@ use super::exchange::{Body, Carrier, Exchange, Listener, On, Phase};
 use super::limits::nanos;
 use super::server::{Inner, refusal};
 use super::{ClientError, Request};
-use crate::event_loop::Time;
+use crate::event_loop::{Loop, Time};
 use crate::net::{Address, Chunk, CloseReason, Flow, Protocol, Socket, Stream};
 use crate::proto::h1::{
     self, BodyDecoder, BodyEvent, Encoding, Fault, Framing, HeadParser, Parsed, RequestInfo, ResponseFraming,
@@ -833,5 +833,9 @@ impl Carrier for H1 {
 
     fn peer(&self) -> Address {
         self.stream.get().map_or(Address::Unix(None), |stream| stream.peer())
+    }
+
+    fn lp(&self) -> &Rc<Loop> {
+        &self.server.shared.cx.lp
     }
 }
