@@ -1,13 +1,84 @@
-//! One thread, one event loop, plain callbacks.
+//! **oneloop** is Node's model as a Rust library: one thread, one event loop, plain callbacks. HTTP and TCP servers,
+//! timers, ticks, immediates and streams with backpressure, on `mio`, `httparse` and `slab`; no async runtime, no locks
+//! in your code, no `unsafe`.
+//!
+//! ```no_run
+//! use oneloop::http;
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let server = http::create_server(|req, res| match req.url() {
+//!         "/seed-a-plant" => res.end("🌱 Plant seeded!"),
+//!         _ => {
+//!             res.set_header("Content-Type", "text/plain; charset=utf-8");
+//!             res.end("Hello from one loop\n")
+//!         }
+//!     });
+//!     server.listen(7777, || println!("Server listening on http://localhost:7777"))?;
+//!     oneloop::run()
+//! }
+//! ```
+//!
+//! # The house
+//! Imports go downwards only; a test enforces it.
+//! ```text
+//!  sim          a whole program on a virtual clock with scripted peers, for tests     (imports event_loop; nothing imports it)
+//!  http         Server  Request  Response
+//!  proto        sans-I/O codecs: h1. Bytes in, events out. Imports nothing of ours; outside semver until 1.0
+//!  net          Server  Socket  connect;  stream = io + transport + protocol
+//!  worker · signals · emitter
+//!  event_loop   phases, sources, timers, ticks, immediates, ready list, Remote, driver, metrics;
+//!               the one place that calls user code: guard, timing, ticks
+//!  callback     what keeps callbacks, and what contains their panics. Knows no loop
+//! ```
+//!
+//! # The promises
+//! Each has tests that are named after it; a change that breaks one is a bug.
+//!
+//!  1. **One thread.** A loop, its sockets, timers and callbacks live on one thread; handles are not `Send`. The only ways
+//!     in from outside are a [`Remote`] and the worker pool.
+//!  2. **Callbacks come from the loop, never from inside a call you make.** Every callback runs to completion, and may call
+//!     anything: close its own server, add or remove listeners, drop its own handle. (`Emitter::emit`, which is your own
+//!     call, is synchronous, as in Node.)
+//!  3. **The phases run in a documented order**, see [`event_loop`].
+//!  4. **Every request gets exactly one whole response, in order, or its connection is closed.** A response that is dropped
+//!     unfinished answers 500, or cuts the connection where its head has gone.
+//!  5. **A panic in a callback costs that exchange only** (500); in a timer, tick or socket callback it costs that. The
+//!     loop goes on. See [`event_loop::set_panic_policy`]. Not with `panic = "abort"`.
+//!  6. **A dead handle is harmless**: calls on a finished exchange or a closed socket do nothing.
+//!  7. **Memory is bounded by configuration**: see [`http::Limits`].
+//!  8. **Every wait on a peer has an end**, by default. The one wait without one is the handler's own.
+//!  9. **Bytes from the network never panic, desync or smuggle.** What RFC 9112 leaves ambiguous is refused.
+//! 10. **No connection starves another**: turns have budgets.
+//! 11. **Every close has a reason**: [`CloseReason`](net::CloseReason).
+//!
+//! # Features
+//! `signals`: callbacks for SIGTERM and others (Unix). Nothing else is optional, and nothing is on by default.
+//!
+//! # Logging
+//! Through the `log` crate, with the targets `oneloop::loop`, `oneloop::net` and `oneloop::http`. *error*: panics, no file
+//! descriptors left; *warn*: slow callbacks, a 500 from a dropped response; *info*: listening, shutdown; *debug*:
+//! connections closed with their reason, late calls; *trace*: each phase.
+
 #![forbid(unsafe_code)]
+
 mod callback;
+pub mod emitter;
 pub mod event_loop;
 pub mod http;
 pub mod net;
 pub mod proto;
+#[cfg(all(unix, feature = "signals"))]
+pub mod signals;
 pub mod sim;
+pub mod worker;
 
+pub use emitter::Emitter;
 pub use event_loop::{
-    Immediate, Remote, Timeout, next_tick, now, remote, run, run_nowait, run_once, set_immediate, set_interval,
-    set_timeout, stop,
+    Immediate, Metrics, Remote, Timeout, metrics, next_tick, now, remote, run, run_nowait, run_once, set_immediate,
+    set_interval, set_timeout, stop,
 };
+
+/// The README's examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

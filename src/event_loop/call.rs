@@ -59,6 +59,8 @@ impl Loop {
     /// reported; what it costs is for the caller to settle.
     #[inline]
     pub(crate) fn call<R>(&self, site: Site, what: &dyn Display, f: impl FnOnce() -> R) -> Option<R> {
+        self.turn.callbacks.set(self.turn.callbacks.get() + 1);
+        self.turn.site.set(site);
         let result = self.call_without_ticks(site, what, f);
         if !self.ticks.is_empty() {
             self.drain_ticks();
@@ -68,8 +70,6 @@ impl Loop {
 
     #[inline]
     pub(super) fn call_without_ticks<R>(&self, site: Site, what: &dyn Display, f: impl FnOnce() -> R) -> Option<R> {
-        self.turn.callbacks.set(self.turn.callbacks.get() + 1);
-        self.turn.site.set(site);
         let result = if self.exact_timing.get() { self.timed(site, what, || guarded(f)) } else { guarded(f) };
         match result {
             Ok(value) => Some(value),

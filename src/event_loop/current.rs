@@ -116,7 +116,7 @@ pub fn stop() {
 }
 
 /// The loop's clock: time since the loop was made, read once at the end of each turn, not at each call. What is armed
-/// within one callback is armed at the same instant.
+/// within one callback is armed at the same instant. (Outside [`run`] it is read at each call.)
 pub fn now() -> Duration {
     current().map_or(Duration::ZERO, |lp| Duration::from_nanos(lp.now()))
 }

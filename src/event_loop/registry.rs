@@ -10,7 +10,6 @@ use std::rc::Rc;
 pub(crate) enum Kind {
     Listener,
     Connection,
-    #[cfg_attr(not(all(unix, feature = "signals")), expect(dead_code))]
     Signals,
 }
 
@@ -158,7 +157,7 @@ impl Registry {
 
     /// Looks through the next slice of slots, if it is time for it. The sources that are due are put into `found`;
     /// their deadlines are taken off.
-    pub fn sweep(&self, now: Time, found: &mut Vec<Rc<dyn Source>>) {
+    pub fn sweep(&self, now: Time, found: &mut Vec<(Token, Rc<dyn Source>)>) {
         if self.next_sweep().is_none_or(|at| at > now) {
             return;
         }
@@ -174,7 +173,7 @@ impl Registry {
             let Some(slot) = slots.get_mut(index) else { continue };
             if slot.due.time() <= now {
                 slot.due = Due::NEVER;
-                found.push(slot.source.clone());
+                found.push((Token::new(index, slot.generation as usize), slot.source.clone()));
             } else if slot.due < self.earliest.get() {
                 self.earliest.set(slot.due);
             }

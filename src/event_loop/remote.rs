@@ -34,6 +34,8 @@ pub(super) struct Inbox {
 struct State {
     posted: VecDeque<(Site, Posted)>,
     results: VecDeque<(usize, JobResult)>,
+    /// Remotes that keep the loop alive no longer, once what they posted before has run.
+    released: usize,
     ended: bool,
 }
 
@@ -105,9 +107,9 @@ impl Loop {
 
     /// The turn of what other threads sent.
     pub(super) fn run_inbox(&self) {
-        let (mut posted, mut results) = {
+        let (mut posted, mut results, released) = {
             let mut state = self.inbox.lock();
-            (std::mem::take(&mut state.posted), std::mem::take(&mut state.results))
+            (std::mem::take(&mut state.posted), std::mem::take(&mut state.results), std::mem::take(&mut state.released))
         };
         while let Some((id, result)) = results.pop_front() {
             let parked = self.jobs.0.borrow_mut().try_remove(id);
@@ -123,12 +125,15 @@ impl Loop {
         {
             self.call(site, &"a posted closure", f);
         }
-        if !posted.is_empty() || !results.is_empty() {
+        if posted.is_empty() && results.is_empty() {
+            self.inbox.referenced.fetch_sub(released, Ordering::AcqRel);
+        } else {
             let mut state = self.inbox.lock();
             posted.append(&mut state.posted);
             results.append(&mut state.results);
             state.posted = posted;
             state.results = results;
+            state.released += released;
             drop(state);
             self.inbox.waker.wake();
         }
@@ -214,9 +219,9 @@ impl Remote {
         self.referenced
     }
 
+    /// The loop itself counts it off, in order, so that it does not end before it has run what was posted.
     fn release(&self) {
-        self.inbox.referenced.fetch_sub(1, Ordering::AcqRel);
-        // The loop may be waiting for nothing else.
+        self.inbox.lock().released += 1;
         self.inbox.waker.wake();
     }
 }

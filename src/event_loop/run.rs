@@ -39,7 +39,7 @@ pub(crate) struct Loop {
     clock: Cell<Time>,
     running: Cell<bool>,
     stopping: Cell<bool>,
-    /// Events of the last wait; kept for its capacity.
+    /// Between two waits: what a panic kept from its turn. Otherwise kept for its capacity.
     events: Cell<Vec<Event>>,
     due_timers: Cell<VecDeque<DueTimer>>,
     /// What the layers above keep once a loop (buffers, pools), by type.
@@ -153,8 +153,7 @@ impl Loop {
     /// Phase 2.
     fn poll(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
         let mut events = self.events.take();
-        events.clear();
-        let timeout = if may_wait { self.timeout() } else { Some(Duration::ZERO) };
+        let timeout = if may_wait && events.is_empty() { self.timeout() } else { Some(Duration::ZERO) };
         let before = self.clock.get();
         self.counters.iteration_ends(before);
         let waited = self.driver.wait(timeout, &mut events);
@@ -170,12 +169,14 @@ impl Loop {
         if !events.is_empty() {
             log::trace!(target: "oneloop::loop", "poll: {} events", events.len());
         }
-        let mut woken = false;
+        let mut woken = None;
         let mut signalled = None;
+        let mut turned = 0;
         for event in &events {
+            turned += 1;
             let token = Token::from_number(event.token);
             if event.token == WAKE {
-                woken = true;
+                woken = Some(*event);
             } else if token == self.signals.get() {
                 signalled = Some(*event);
             } else {
@@ -185,18 +186,23 @@ impl Loop {
                 break;
             }
         }
-        self.sweep();
-        if woken && !self.is_halted() {
+        if !self.is_halted() {
+            self.sweep();
+        }
+        if !self.is_halted() && woken.take().is_some() {
             self.driver.waker().clear();
             self.begin_turn();
             self.run_inbox();
             self.end_turn(Phase::Poll);
         }
-        if let Some(event) = signalled
-            && !self.is_halted()
+        if !self.is_halted()
+            && let Some(event) = signalled.take()
         {
             self.give_turn(&event);
         }
+        // Readiness is told once: what a panic kept from its turn has it after the next wait.
+        events.drain(..turned);
+        events.extend(woken.into_iter().chain(signalled));
         self.events.set(events);
         Ok(())
     }
@@ -215,9 +221,10 @@ impl Loop {
     fn sweep(self: &Rc<Self>) {
         let mut found = Vec::new();
         self.registry.sweep(self.clock.get(), &mut found);
-        for source in found {
+        for (token, source) in found {
             if self.is_halted() {
-                return;
+                self.registry.set_due(token, super::Due::at(self.clock.get()));
+                continue;
             }
             self.begin_turn();
             source.due(self);
@@ -233,9 +240,9 @@ impl Loop {
             if let Some((token, source)) = token.and_then(|token| Some((token, self.registry.get(token)?))) {
                 self.begin_turn();
                 source.closed(self);
-                self.end_turn(Phase::Closing);
                 let freed = self.registry.remove(token);
                 discard(freed);
+                self.end_turn(Phase::Closing);
             }
             if self.is_halted() {
                 return;
@@ -245,6 +252,9 @@ impl Loop {
 
     /// Phase 5.
     fn run_timers(self: &Rc<Self>) {
+        if self.timers.armed() == 0 {
+            return;
+        }
         self.read_clock();
         let now = self.clock.get();
         if self.timers.next().is_none_or(|at| at > now) {
@@ -311,9 +321,13 @@ impl Loop {
         &self.driver
     }
 
-    /// The cached clock.
+    /// The cached clock. Outside `run` nobody reads it from time to time, so it is read now: what is armed before `run`
+    /// counts from when it is armed.
     #[inline]
     pub(crate) fn now(&self) -> Time {
+        if !self.running.get() {
+            self.read_clock();
+        }
         self.clock.get()
     }
 

@@ -131,6 +131,9 @@ impl Loop {
         self.turn.serial.set(self.turn.serial.get().wrapping_add(1));
         self.turn.callbacks.set(0);
         self.turn.label.borrow_mut().clear();
+        if self.exact_timing.get() {
+            self.turn.slowest.take();
+        }
         self.turn.began.set(self.now());
     }
 
@@ -143,6 +146,10 @@ impl Loop {
     /// One clock read a turn: it ends this turn and begins the next.
     #[inline]
     pub(super) fn end_turn(&self, phase: Phase) {
+        // The drop of a callback may have set some after the last call.
+        if !self.ticks.is_empty() {
+            self.drain_ticks();
+        }
         self.read_clock();
         let took = self.now().saturating_sub(self.turn.began.get());
         if took > self.slow.threshold.get() && self.turn.callbacks.get() > 0 {
@@ -191,6 +198,8 @@ impl Loop {
             let listener = self.slow.listener.take();
             if let Some((site, mut f)) = listener {
                 self.call(site, &"the on_slow listener", || f(&slow));
+                // Its time is not that of the turn that follows.
+                self.read_clock();
                 if self.slow.listener.borrow().is_none() {
                     *self.slow.listener.borrow_mut() = Some((site, f));
                 } else {
@@ -206,8 +215,7 @@ impl Loop {
         let began = self.driver.now();
         let result = f();
         let took = self.driver.now().saturating_sub(began);
-        let slowest = self.turn.slowest.borrow().as_ref().map_or(Duration::ZERO, |slowest| slowest.took);
-        if self.turn.callbacks.get() <= 1 || took > slowest {
+        if self.turn.slowest.borrow().as_ref().is_none_or(|slowest| took > slowest.took) {
             let slowest = SlowCallback { took, registered: site, what: what.to_string() };
             *self.turn.slowest.borrow_mut() = Some(slowest);
         }
@@ -239,5 +247,6 @@ pub fn on_slow(f: impl FnMut(&SlowTurn) + 'static) {
 pub fn set_exact_timing(on: bool) {
     if let Some(lp) = current() {
         lp.exact_timing.set(on);
+        lp.turn.slowest.take();
     }
 }

@@ -1,3 +1,4 @@
+use crate::callback::discard;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -26,8 +27,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
-    /// Threads that wait for a job.
-    idle: usize,
+    /// Threads that do a job.
+    busy: usize,
     started: usize,
     ended: bool,
 }
@@ -47,10 +48,12 @@ impl Pool {
         let shared = slot
             .get_or_insert_with(|| Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() }));
         let mut state = shared.lock();
-        if state.jobs.len() >= self.queue.get() {
+        // A job for which there is a thread does not wait, even where that thread has not taken it yet.
+        let unfinished = state.busy + state.jobs.len();
+        if unfinished >= self.threads.get() + self.queue.get() {
             return Err(job);
         }
-        if state.idle <= state.jobs.len() && state.started < self.threads.get() {
+        if unfinished >= state.started && state.started < self.threads.get() {
             let of_thread = shared.clone();
             let thread = std::thread::Builder::new().name(format!("oneloop-worker-{}", state.started));
             match thread.spawn(move || of_thread.work()) {
@@ -80,13 +83,13 @@ impl Shared {
         let mut state = self.lock();
         while !state.ended {
             if let Some(job) = state.jobs.pop_front() {
+                state.busy += 1;
                 drop(state);
                 job();
                 state = self.lock();
+                state.busy -= 1;
             } else {
-                state.idle += 1;
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-                state.idle -= 1;
             }
         }
     }
@@ -101,8 +104,8 @@ impl Drop for Pool {
                 std::mem::take(&mut state.jobs)
             };
             shared.changed.notify_all();
-            // Dropped outside the lock: a job holds what its owner put into it.
-            drop(waiting);
+            // Outside the lock: a job holds what its owner put into it.
+            waiting.into_iter().for_each(discard);
         }
     }
 }

@@ -1,0 +1,329 @@
+//! Signals of the operating system, as callbacks of the loop (feature `signals`, Unix).
+//!
+//! ```
+//! use oneloop::signals;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let server = (); // …, with timers and sockets that keep the loop going
+//! # signals::on(signals::SIGTERM, |_| oneloop::stop())?.set_ref(true);
+//! # signal_hook::low_level::raise(signals::SIGTERM)?;
+//! signals::on(signals::SIGTERM, move |_| {
+//!     println!("asked to end");
+//!     drop(server);
+//!     oneloop::stop();
+//! })?;
+//! oneloop::run()
+//! # }
+//! ```
+//!
+//! A signal is delivered to each loop of the process that asked for it, at the end of the poll phase, by a plain callback:
+//! nothing that is allowed elsewhere is forbidden there. Several signals of one kind that come between two iterations are
+//! one, as everywhere in Unix.
+//!
+//! The first listener of the process for a signal takes the place of the signal's default action, and the end of the last
+//! one (cleared, or its loop has ended) gives it back: a `SIGTERM` ends the process again. (`SIGPIPE` alone is then ignored, as in
+//! every Rust program.)
+
+use crate::callback::{Site, discard};
+use crate::event_loop::driver::{Driver, Ready};
+use crate::event_loop::{Kind, Loop, Source, Token, current};
+use mio::Interest;
+use signal_hook::consts::FORBIDDEN;
+use signal_hook::flag::register_conditional_default;
+use signal_hook::low_level::signal_name;
+use signal_hook_mio::v1_0 as hook;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, ErrorKind};
+use std::panic::Location;
+use std::rc::{Rc, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use signal_hook::consts::{
+    SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2,
+    SIGWINCH,
+};
+
+/// Calls `f` with the signal's number each time that it comes, in the poll phase, after the sockets. Listeners of one
+/// signal are called in the order in which they were added; one that is added by another waits for the next signal.
+///
+/// As with Node's `process.on('SIGTERM')`, the loop does not go on for a signal alone, unless
+/// [`SignalHandle::set_ref`] says so. A panic in `f` is like one of any callback; it stays a listener, lest the process
+/// can no longer be asked to end.
+///
+/// In a simulation no signal ever comes, and the process's signals are left alone.
+///
+/// # Errors
+/// For a number that is no signal; for those that cannot be listened to (`SIGKILL`, `SIGSTOP`) or cannot wait for a loop
+/// (`SIGSEGV`, `SIGILL`, `SIGFPE`); and where the process is out of file descriptors.
+#[track_caller]
+pub fn on(signal: i32, f: impl FnMut(i32) + 'static) -> io::Result<SignalHandle> {
+    let site = Location::caller();
+    check(signal)?;
+    let Some(lp) = current() else {
+        discard(f);
+        return Ok(SignalHandle(None));
+    };
+    let watch = Watch::of(&lp);
+    let defaults = match lp.driver() {
+        Driver::Os(os) => {
+            let defaults = Defaults::suspend(signal)?;
+            watch.add_signal(os.registry(), signal)?;
+            Some(defaults)
+        }
+        Driver::Sim(_) => None,
+    };
+    let listener = Rc::new(Listener {
+        signal,
+        site,
+        callback: Cell::new(Some(Box::new(f))),
+        active: Cell::new(true),
+        referenced: Cell::new(false),
+        defaults: Cell::new(defaults),
+        watch: Rc::downgrade(&watch),
+        lp: Rc::downgrade(&lp),
+    });
+    watch.listeners.borrow_mut().push(listener.clone());
+    Ok(SignalHandle(Some(listener)))
+}
+
+/// signal-hook's limit, above that of every system.
+const SIGNALS: i32 = 128;
+
+fn check(signal: i32) -> io::Result<()> {
+    if !(1..SIGNALS).contains(&signal) {
+        return Err(io::Error::new(ErrorKind::InvalidInput, format!("{signal} is not the number of a signal")));
+    }
+    if FORBIDDEN.contains(&signal) {
+        return Err(io::Error::new(ErrorKind::InvalidInput, format!("nobody can listen to {}", name(signal))));
+    }
+    Ok(())
+}
+
+fn name(signal: i32) -> &'static str {
+    signal_name(signal).unwrap_or("a signal")
+}
+
+type Callback = Box<dyn FnMut(i32)>;
+
+struct Listener {
+    signal: i32,
+    site: Site,
+    /// `None` while it runs.
+    callback: Cell<Option<Callback>>,
+    active: Cell<bool>,
+    referenced: Cell<bool>,
+    defaults: Cell<Option<Defaults>>,
+    watch: Weak<Watch>,
+    lp: Weak<Loop>,
+}
+
+impl Listener {
+    fn end(&self) {
+        if self.active.replace(false) {
+            drop(self.defaults.take());
+            if self.referenced.get()
+                && let Some(lp) = self.lp.upgrade()
+            {
+                lp.release();
+            }
+            discard(self.callback.take());
+        }
+    }
+}
+
+/// A listener for a signal. Dropping it does **not** remove the listener; [`clear`](SignalHandle::clear) does.
+#[derive(Clone)]
+pub struct SignalHandle(Option<Rc<Listener>>);
+
+impl SignalHandle {
+    /// Removes the listener: it is dropped and no longer called. If it was the last one of the process, the signal has its
+    /// default action again.
+    pub fn clear(&self) {
+        let Some(listener) = &self.0 else { return };
+        if let Some(watch) = listener.watch.upgrade() {
+            watch.listeners.borrow_mut().retain(|other| !Rc::ptr_eq(other, listener));
+        }
+        listener.end();
+    }
+
+    /// Lets the loop end while this listener waits, as it may at first.
+    pub fn unref(&self) -> &Self {
+        self.set_ref(false)
+    }
+
+    /// Says whether the loop goes on for this listener (false at first).
+    pub fn set_ref(&self, on: bool) -> &Self {
+        if let Some(listener) = &self.0
+            && let Some(lp) = listener.lp.upgrade()
+            && listener.active.get()
+            && listener.referenced.replace(on) != on
+        {
+            if on { lp.hold() } else { lp.release() }
+        }
+        self
+    }
+
+    /// Does the loop go on for this listener?
+    pub fn has_ref(&self) -> bool {
+        self.0.as_ref().is_some_and(|listener| listener.active.get() && listener.referenced.get())
+    }
+}
+
+impl std::fmt::Debug for SignalHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let signal = self.0.as_ref().filter(|listener| listener.active.get()).map(|listener| name(listener.signal));
+        f.debug_struct("SignalHandle").field("signal", &signal).field("has_ref", &self.has_ref()).finish()
+    }
+}
+
+/// A loop's source of signals: one for all of them.
+struct Watch {
+    token: Cell<Token>,
+    hook: RefCell<Option<hook::Signals>>,
+    listeners: RefCell<Vec<Rc<Listener>>>,
+    /// What came and was not told yet: something is left here only where a panic stopped the loop.
+    untold: RefCell<VecDeque<Rc<Listener>>>,
+}
+
+impl Watch {
+    fn of(lp: &Rc<Loop>) -> Rc<Watch> {
+        lp.local(|lp| {
+            let watch = Rc::new(Watch {
+                token: Cell::new(Token::NONE),
+                hook: RefCell::default(),
+                listeners: RefCell::default(),
+                untold: RefCell::default(),
+            });
+            watch.token.set(lp.insert(watch.clone()));
+            watch
+        })
+    }
+
+    fn add_signal(&self, registry: &mio::Registry, signal: i32) -> io::Result<()> {
+        let mut slot = self.hook.borrow_mut();
+        if let Some(hook) = &*slot {
+            return hook.add_signal(signal);
+        }
+        let mut hook = hook::Signals::new([signal])?;
+        registry.register(&mut hook, mio::Token(self.token.get().number()), Interest::READABLE)?;
+        *slot = Some(hook);
+        Ok(())
+    }
+
+    /// Those to be called for the signals that have come, as there are now.
+    fn collect(&self) {
+        let Some(hook) = &mut *self.hook.borrow_mut() else { return };
+        let listeners = self.listeners.borrow();
+        let mut untold = self.untold.borrow_mut();
+        for signal in hook.pending() {
+            log::debug!(target: "oneloop::loop", "{} came", name(signal));
+            untold.extend(listeners.iter().filter(|listener| listener.signal == signal).cloned());
+        }
+    }
+
+    fn tell(&self, lp: &Loop) {
+        while !lp.is_halted() {
+            let next = self.untold.borrow_mut().pop_front();
+            let Some(listener) = next else { return };
+            let Some(mut f) = listener.callback.take() else { continue };
+            let signal = listener.signal;
+            lp.call(listener.site, &name(signal), || f(signal));
+            if listener.active.get() {
+                listener.callback.set(Some(f));
+            } else {
+                discard(f);
+            }
+        }
+        if !self.untold.borrow().is_empty() {
+            lp.make_ready(self.token.get());
+        }
+    }
+}
+
+impl Source for Watch {
+    fn turn(self: Rc<Self>, lp: &Rc<Loop>, _: Ready) {
+        self.collect();
+        self.tell(lp);
+    }
+
+    fn resume(self: Rc<Self>, lp: &Rc<Loop>) {
+        self.tell(lp);
+    }
+
+    fn due(self: Rc<Self>, _: &Rc<Loop>) {}
+
+    fn closed(self: Rc<Self>, _: &Rc<Loop>) {}
+
+    fn teardown(&self) {
+        drop(self.hook.take());
+        self.untold.take();
+        for listener in self.listeners.take() {
+            listener.end();
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Signals
+    }
+
+    fn buffered(&self) -> usize {
+        0
+    }
+
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
+        self
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.teardown();
+    }
+}
+
+/// One listener's share in keeping a signal from its default action, in the whole process.
+struct Defaults(i32);
+
+struct Count {
+    listeners: usize,
+    /// Read by the signal handler itself: the default is back at once, whatever the loops do.
+    nobody_listens: Arc<AtomicBool>,
+}
+
+/// Locked when listeners come and go, never in the signal handler.
+static COUNTS: Mutex<BTreeMap<i32, Count>> = Mutex::new(BTreeMap::new());
+
+impl Defaults {
+    fn counts() -> MutexGuard<'static, BTreeMap<i32, Count>> {
+        COUNTS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn suspend(signal: i32) -> io::Result<Defaults> {
+        let mut counts = Defaults::counts();
+        if let Some(count) = counts.get_mut(&signal) {
+            count.listeners += 1;
+            count.nobody_listens.store(false, Ordering::SeqCst);
+            return Ok(Defaults(signal));
+        }
+        let nobody_listens = Arc::new(AtomicBool::new(false));
+        // Rust's runtime ignores SIGPIPE: the system's default, to end the process, is not what was there before. Nor does
+        // signal-hook know the default of real-time signals.
+        if signal != SIGPIPE && signal_name(signal).is_some() {
+            register_conditional_default(signal, nobody_listens.clone())?;
+        }
+        counts.insert(signal, Count { listeners: 1, nobody_listens });
+        Ok(Defaults(signal))
+    }
+}
+
+impl Drop for Defaults {
+    fn drop(&mut self) {
+        if let Some(count) = Defaults::counts().get_mut(&self.0) {
+            count.listeners -= 1;
+            count.nobody_listens.store(count.listeners == 0, Ordering::SeqCst);
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The house: which module may import which. Downwards only.
+//!
+//! It reads the source as tokens, so that docs may link wherever they like, and finds every path that begins with `crate`,
+//! `super` or `self`, in a `use` or elsewhere.
+
+use std::fs;
+use std::path::Path;
+
+/// Each top-level module with those that it may import. The order is that of the house, from below.
+const HOUSE: &[(&str, &[&str])] = &[
+    ("callback", &[]),
+    ("emitter", &["callback"]),
+    ("event_loop", &["callback"]),
+    ("worker", &["callback", "event_loop"]),
+    ("signals", &["callback", "event_loop"]),
+    ("proto", &[]),
+    ("net", &["callback", "event_loop", "worker"]),
+    // The harness: nothing imports it. (The world that it drives is a driver, below the loop.)
+    ("sim", &["callback", "emitter", "event_loop", "worker", "signals", "proto", "net"]),
+    ("http", &["callback", "event_loop", "worker", "proto", "net"]),
+];
+
+/// Names that `proto` must not know: it is bytes in, events out.
+const NOT_SANS_IO: &[&str] = &["mio", "socket2", "Rc", "Instant", "SystemTime"];
+/// Names that say nothing of what a module holds.
+const EMPTY_NAMES: &[&str] = &["utils", "util", "helpers", "helper", "common", "misc", "types"];
+/// Above this a file is more than one concept.
+const LINES: usize = 700;
+
+#[test]
+fn the_house_is_in_order() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut files = 0;
+    each_file(&root, &mut |path, source| {
+        files += 1;
+        let inside = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+        found.extend(faults(&inside, source));
+    });
+    assert!(files > 10, "only {files} files were read");
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn every_module_imports_only_modules_below_it() {
+    for (at, (name, imports)) in HOUSE.iter().enumerate() {
+        for import in *imports {
+            let below = HOUSE.iter().position(|(other, _)| other == import);
+            assert!(below.is_some_and(|below| below < at), "{name} imports {import}");
+        }
+    }
+}
+
+fn each_file(folder: &Path, each: &mut impl FnMut(&Path, &str)) {
+    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            each_file(&path, each);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            each(&path, &fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// What is wrong with one file, whose path is relative to `src`.
+fn faults(path: &str, source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let lines = source.lines().count();
+    if lines > LINES {
+        found.push(format!("{path}: {lines} lines; more than {LINES} is more than one concept"));
+    }
+    let module = module_of(path);
+    let layer = module.first().map(String::as_str);
+    for name in &module {
+        if EMPTY_NAMES.contains(&name.as_str()) {
+            found.push(format!("{path}: `{name}` does not say what it holds"));
+        }
+    }
+    let tokens = tokens(source);
+    for (at, token) in tokens.iter().enumerate() {
+        let here = format!("{path}:{}", token.line);
+        if token.text == "unsafe" {
+            found.push(format!("{here}: unsafe"));
+        }
+        if layer == Some("proto") && NOT_SANS_IO.contains(&token.text.as_str()) {
+            found.push(format!("{here}: proto is sans I/O and must not know `{}`", token.text));
+        }
+        if token.text == "mod" && tokens.get(at + 1).is_some_and(|name| EMPTY_NAMES.contains(&name.text.as_str())) {
+            found.push(format!("{here}: `mod {}` does not say what it holds", tokens[at + 1].text));
+        }
+    }
+    // lib.rs alone sees everything.
+    let Some(layer) = layer else { return found };
+    let Some((_, may_import)) = HOUSE.iter().find(|(name, _)| *name == layer) else {
+        found.push(format!("{path}: `{layer}` has no place in the house; give it one in tests/house.rs"));
+        return found;
+    };
+    for (line, import) in imports(&tokens, &module) {
+        let here = format!("{path}:{line}");
+        match import.first() {
+            Some(other) if other == layer || may_import.contains(&other.as_str()) => {}
+            Some(other) if HOUSE.iter().any(|(name, _)| name == other) => {
+                found.push(format!("{here}: `{layer}` must not import `{}`", import.join("::")));
+            }
+            _ => {
+                let import = import.join("::");
+                found.push(format!("{here}: `crate::{import}`: import it from the module that owns it"));
+            }
+        }
+    }
+    found
+}
+
+/// `net/stream.rs` is `net::stream`, `net/mod.rs` is `net`, `lib.rs` the root.
+fn module_of(path: &str) -> Vec<String> {
+    let mut module: Vec<String> = path.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+    if module.last().is_some_and(|last| last == "mod") || module == ["lib"] {
+        module.pop();
+    }
+    module
+}
+
+#[derive(Debug)]
+struct Token {
+    text: String,
+    line: usize,
+}
+
+/// Identifiers, `::`, and all other punctuation one character each. No comments, strings, characters or numbers.
+fn tokens(source: &str) -> Vec<Token> {
+    let bytes = source.as_bytes();
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let mut tokens = Vec::new();
+    let (mut at, mut line) = (0, 1);
+    while at < bytes.len() {
+        let rest = &source[at..];
+        let (length, is_token) = if rest.starts_with("//") {
+            (rest.find('\n').unwrap_or(rest.len()), false)
+        } else if rest.starts_with("/*") {
+            (block_comment(rest), false)
+        } else if let Some(length) = string(rest) {
+            (length, false)
+        } else if bytes[at] == b'\'' {
+            (character(rest), false)
+        } else if is_name(bytes[at]) {
+            let length = rest.bytes().take_while(|byte| is_name(*byte)).count();
+            (length, !bytes[at].is_ascii_digit())
+        } else if rest.starts_with("::") {
+            (2, true)
+        } else {
+            let length = rest.chars().next().map_or(1, char::len_utf8);
+            (length, !rest.starts_with(char::is_whitespace))
+        };
+        if is_token {
+            tokens.push(Token { text: rest[..length].to_owned(), line });
+        }
+        line += rest[..length].matches('\n').count();
+        at += length;
+    }
+    tokens
+}
+
+fn block_comment(rest: &str) -> usize {
+    let (mut at, mut depth) = (2, 1);
+    while depth > 0 && at < rest.len() {
+        let inside = &rest.as_bytes()[at..];
+        let step = match inside {
+            [b'/', b'*', ..] => 1,
+            [b'*', b'/', ..] => -1,
+            _ => 0,
+        };
+        depth += step;
+        at += if step == 0 { 1 } else { 2 };
+    }
+    at
+}
+
+/// The length of a string literal, raw or not, with its prefix.
+fn string(rest: &str) -> Option<usize> {
+    let prefix = rest.len() - rest.trim_start_matches(['b', 'c', 'r']).len();
+    let after = &rest[prefix..];
+    if rest[..prefix].contains('r') {
+        let hashes = after.len() - after.trim_start_matches('#').len();
+        let inside = after[hashes..].strip_prefix('"')?;
+        let end = format!("\"{}", "#".repeat(hashes));
+        return Some(prefix + hashes + 1 + inside.find(&end).map_or(inside.len(), |at| at + end.len()));
+    }
+    let inside = after.strip_prefix('"')?;
+    let mut escaped = false;
+    let end = inside.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    Some(prefix + 1 + end.map_or(inside.len(), |end| end + 1))
+}
+
+/// The length of a character literal, or of a lifetime's quote.
+fn character(rest: &str) -> usize {
+    let mut chars = rest[1..].chars();
+    match (chars.next(), chars.next()) {
+        (Some('\\'), Some(escaped)) => {
+            let from = 2 + escaped.len_utf8();
+            rest[from..].find('\'').map_or(rest.len(), |end| from + end + 1)
+        }
+        (Some(one), Some('\'')) => 2 + one.len_utf8(),
+        _ => 1,
+    }
+}
+
+type Import = (usize, Vec<String>);
+
+/// Every path of this crate that a file names from `crate`, `super` or `self`, as seen from the root.
+fn imports(tokens: &[Token], module: &[String]) -> Vec<Import> {
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
+    let mut found = Vec::new();
+    let mut module = module.to_vec();
+    // For each open brace: is it that of an inline module?
+    let mut braces = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        match text(at) {
+            "mod" if text(at + 2) == "{" => {
+                module.push(text(at + 1).to_owned());
+                braces.push(true);
+                at += 2;
+            }
+            "{" => braces.push(false),
+            "}" if braces.pop() == Some(true) => drop(module.pop()),
+            "crate" | "super" | "self" if text(at + 1) == "::" && (at == 0 || text(at - 1) != "::") => {
+                at = path(tokens, at, module.clone(), &mut found) - 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    found
+}
+
+/// Reads a path, or a tree of them, from `at` on, relative to `base`. Returns where it ends.
+fn path(tokens: &[Token], mut at: usize, mut base: Vec<String>, found: &mut Vec<Import>) -> usize {
+    let line = tokens[at].line;
+    while let Some(token) = tokens.get(at) {
+        match token.text.as_str() {
+            "crate" => base.clear(),
+            "super" => drop(base.pop()),
+            "self" => {}
+            "{" => {
+                at += 1;
+                while tokens.get(at).is_some_and(|token| token.text != "}") {
+                    at = if tokens[at].text == "," { at + 1 } else { path(tokens, at, base.clone(), found) };
+                }
+                return at + 1;
+            }
+            name if name == "*" || name.starts_with(|first: char| first.is_alphabetic() || first == '_') => {
+                base.push(name.to_owned());
+            }
+            _ => break,
+        }
+        at += 1;
+        if tokens.get(at).is_none_or(|token| token.text != "::") {
+            break;
+        }
+        at += 1;
+    }
+    found.push((line, base));
+    if tokens.get(at).is_some_and(|token| token.text == "as") { at + 2 } else { at }
+}
+
+#[test]
+fn the_checker_finds_what_it_is_for() {
+    let bad = [
+        ("callback/guard.rs", "use crate::event_loop::Loop;", "`callback` must not import `event_loop::Loop`"),
+        ("event_loop/run.rs", "fn f() { crate::net::connect() }", "`event_loop` must not import `net::connect`"),
+        ("event_loop/run.rs", "use super::super::net;", "`event_loop` must not import `net`"),
+        ("event_loop/mod.rs", "use super::{callback, http::Server};", "`event_loop` must not import `http::Server`"),
+        ("event_loop/driver/os.rs", "use super::{super::super::worker as w};", "must not import `worker`"),
+        ("emitter.rs", "use super::event_loop;", "`emitter` must not import `event_loop`"),
+        ("worker.rs", "use crate::{callback, net::{Flow, Socket}};", "`worker` must not import `net::Flow`"),
+        ("worker.rs", "type A = (crate::callback::Site, crate::signals::B);", "must not import `signals::B`"),
+        ("net/mod.rs", "mod tests { use super::super::http; }", "`net` must not import `http`"),
+        ("net/mod.rs", "macro_rules! m { () => { $crate::sim::Sim } }", "`net` must not import `sim::Sim`"),
+        ("net/mod.rs", "use crate::proto::h1;", "`net` must not import `proto::h1`"),
+        ("http/mod.rs", "use crate::sim::Sim;", "`http` must not import `sim::Sim`"),
+        ("sim/mod.rs", "use crate::http;", "`sim` must not import `http`"),
+        ("http/mod.rs", "use crate::Emitter;", "import it from the module that owns it"),
+        ("http/mod.rs", "use crate::*;", "import it from the module that owns it"),
+        ("proto/h1/mod.rs", "use crate::callback::Site;", "`proto` must not import `callback::Site`"),
+        ("proto/h1/head.rs", "use std::rc::Rc;", "must not know `Rc`"),
+        ("proto/h1/head.rs", "fn now() -> std::time::Instant;", "must not know `Instant`"),
+        ("proto/h1/head.rs", "use mio::Poll;", "must not know `mio`"),
+        ("proto/mod.rs", "use std::time::{Duration, SystemTime};", "must not know `SystemTime`"),
+        ("net/stream.rs", "fn f() { unsafe { g() } }", "unsafe"),
+        ("net/utils.rs", "", "`utils` does not say what it holds"),
+        ("net/mod.rs", "mod helpers;", "`mod helpers` does not say what it holds"),
+        ("misc/mod.rs", "", "`misc` does not say what it holds"),
+        ("orchard.rs", "", "`orchard` has no place in the house"),
+    ];
+    for (path, source, fault) in bad {
+        let found = faults(path, source);
+        assert!(found.iter().any(|text| text.contains(fault)), "{path}: {source}: {found:?}");
+    }
+    let long = "\n".repeat(LINES + 1);
+    assert!(faults("net/stream.rs", &long)[0].contains("701 lines"));
+    assert_eq!(faults("net/mod.rs", "// one\n\nuse crate::http;").len(), 1);
+    assert!(faults("net/mod.rs", "// one\n\"\n\"; use crate::http;")[0].starts_with("net/mod.rs:3: "));
+}
+
+#[test]
+fn the_checker_leaves_alone_what_is_in_order() {
+    let good = [
+        ("lib.rs", "#![forbid(unsafe_code)] mod net; pub use net::Socket; use self::http::Server;"),
+        ("net/mod.rs", "use crate::callback; pub(crate) use crate::event_loop::{Loop, current};"),
+        ("net/mod.rs", "mod tests { use super::*; mod deeper { use super::super::Socket; } } use super::worker;"),
+        ("net/stream.rs", "use super::Socket; use super::super::event_loop; use self::inner::x; fn f(&self) {}"),
+        (
+            "net/stream.rs",
+            "//! [`x`](crate::http) unsafe\n/* use crate::http; /* nested */ unsafe */ /// crate::http\n",
+        ),
+        (
+            "net/stream.rs",
+            r####"let a = "crate::http \" unsafe"; let b = r#"crate::http " unsafe"#; let c = b"unsafe";"####,
+        ),
+        ("net/stream.rs", r"let (q, e, l): (char, char, &'static str) = ('\'', '{', x); let s: &'a str = '\u{41}';"),
+        ("net/stream.rs", "fn f() where crate::event_loop::Loop: Sized { super::Socket::<u8>::new() } mod a { } "),
+        ("proto/h1/mod.rs", "use super::h1::Head; use crate::proto::h1; /// no Rc, no Instant\nstruct RcLike;"),
+        ("sim/mod.rs", "use crate::{event_loop::driver::{Driver, World}, net::Socket};"),
+    ];
+    for (path, source) in good {
+        assert_eq!(faults(path, source), [""; 0], "{path}: {source}");
+    }
+}
