@@ -565,9 +565,15 @@ impl H1 {
         let (window, stall) = (nanos(limits.send_window), nanos(limits.write_stall));
         let written = stream.bytes_written();
         let (stalled, slow, next) = self.watch(|watch| {
-            let (began, mark) = *watch.send.get_or_insert((now, written));
-            if watch.progress.1 != written || watch.progress.0 < began {
-                watch.progress = (if watch.progress.1 == written { began } else { now }, written);
+            let (began, mark) = match watch.send {
+                Some(window) => window,
+                None => {
+                    watch.progress = (now, written);
+                    *watch.send.insert((now, written))
+                }
+            };
+            if watch.progress.1 != written {
+                watch.progress = (now, written);
             }
             let stalled = now >= watch.progress.0 + stall;
             let mut slow = false;
@@ -633,6 +639,10 @@ impl H1 {
     fn check_idle(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
         let limits = self.server.limits.borrow().clone();
         let waits_for_head = self.has(flag::PARTIAL) || self.requests.get() == 0;
+        if !waits_for_head && stream.pending() > 0 {
+            // The output has its own deadlines, and says when it is gone.
+            return Some(Time::MAX);
+        }
         let until = self.since.get() + nanos(if waits_for_head { limits.header } else { limits.keep_alive });
         if now < until {
             return Some(until);
@@ -682,6 +692,8 @@ impl Protocol for H1 {
     }
 
     fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize) {
+        let (now, written) = (stream.cx().lp.now(), stream.bytes_written());
+        self.watch(|watch| watch.progress = (now, written));
         self.finish_sent(stream);
         let current = self.current();
         if pending == 0
@@ -690,6 +702,11 @@ impl Protocol for H1 {
             && exchange.phase.get() != Phase::Ended
         {
             exchange.emit_response(&stream.cx().lp, On::Drain);
+        }
+        if pending == 0 && self.is_idle() {
+            // Idle from now on, not from the end of a response that took its time to go.
+            self.since.set(now);
+            stream.need_due(now + nanos(self.server.limits.borrow().keep_alive));
         }
         if pending < self.server.pending_output.get() && self.has(flag::OUTPUT_HELD) {
             self.clear(flag::OUTPUT_HELD);
@@ -712,6 +729,8 @@ impl Protocol for H1 {
             watch.progress = (now, written);
         });
         stream.need_due(now + nanos(limits.send_window.min(limits.write_stall)));
+        // So that each progress is seen, and the end of it.
+        stream.tell_sent();
     }
 
     fn due(self: Rc<Self>, stream: &Rc<Stream>) {
