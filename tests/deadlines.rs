@@ -298,6 +298,81 @@ fn the_reason_reaches_whoever_waits_for_the_body() {
 }
 
 #[test]
+fn the_rate_is_not_asked_for_while_a_continue_is_owed() {
+    let kept = Kept::default();
+    let keep = kept.clone();
+    let (sim, server) = serve(move |req, res| keep.put((req, res)));
+    let peer = sim.connect(PORT);
+    peer.write("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    sim.advance(Duration::from_millis(99_900));
+    let (req, res) = kept.take();
+    req.on_data(|_, _| ());
+    sim.settle();
+    assert!(peer.text().starts_with("HTTP/1.1 100 Continue\r\n\r\n"));
+    let from = sim.now();
+    expect_end(&sim, &peer, from + 10 * SECOND);
+    sim.settle();
+    assert_eq!(statuses(&peer), [100, 408]);
+    drop(res);
+    expect_closes(&sim, &server, "slow-receive", 1);
+}
+
+#[test]
+fn the_rate_stands_still_while_we_are_paused() {
+    let kept = Kept::default();
+    let keep = kept.clone();
+    let (sim, server) = serve(move |req: Request, res: Response| {
+        req.on_data(|_, _| ());
+        req.pause();
+        keep.put((req, res));
+    });
+    let peer = send(&sim, announce(5));
+    // Just before a window ends that began in the pause.
+    sim.advance(Duration::from_millis(99_900));
+    let (req, _res) = kept.take();
+    req.resume();
+    sim.settle();
+    expect_end(&sim, &peer, Duration::from_millis(109_900));
+    sim.settle();
+    assert_eq!(only(&peer).status, 408);
+    expect_closes(&sim, &server, "slow-receive", 1);
+}
+
+#[test]
+fn the_rate_stands_still_while_nobody_listens() {
+    let kept = Kept::default();
+    let keep = kept.clone();
+    let (sim, server) = serve(move |req: Request, res: Response| keep.put((req, res)));
+    let peer = send(&sim, announce(5));
+    sim.advance(Duration::from_millis(99_900));
+    let (req, res) = kept.take();
+    length(req, res);
+    peer.write("12345");
+    sim.advance(SECOND);
+    assert_eq!(only(&peer).text(), "5");
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_body_that_was_answered_already_has_to_come_all_the_same() {
+    let record = Record::default();
+    let watch = record.clone();
+    let (sim, server) = serve(move |req, res| {
+        watch.watch(&req, &res);
+        res.end("hi");
+    });
+    let (silent, slow) = (send(&sim, announce(200_000)), send(&sim, announce(200_000)));
+    trickle(&sim, &slow, 300, 400);
+    expect_end(&sim, &silent, 10 * SECOND);
+    record.expect(&["res close slow-receive", "req close slow-receive"]);
+    expect_end(&sim, &slow, 300 * SECOND);
+    sim.advance(40 * SECOND);
+    assert_eq!((statuses(&silent), statuses(&slow)), (vec![200], vec![200]));
+    assert_eq!(metrics().closes, [("slow-receive", 1), ("request-timeout", 1)]);
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
 fn nothing_is_asked_of_a_peer_after_an_upgrade() {
     let sockets = Kept::default();
     let keep = sockets.clone();
@@ -393,6 +468,23 @@ fn a_peer_that_reads_nothing_is_cut() {
     record.expect(&["res close write-stall", "req close write-stall"]);
     expect_gone(&sim, &server, 111 * SECOND);
     expect_closes(&sim, &server, "write-stall", 2);
+}
+
+/// A deadline that ends a connection must not be the last that it has.
+#[test]
+fn a_peer_that_does_not_read_its_408_either_is_cut() {
+    for rest in [announce(10), "GET / HT".to_owned()] {
+        let (sim, server) = serve_narrow(|req: Request, res: Response| match req.method() {
+            "GET" => res.end(vec![b'x'; 10_000]),
+            _ => length(req, res),
+        });
+        let peer = sim.connect(PORT);
+        peer.pause_reading();
+        peer.write(get("/") + &rest);
+        sim.settle();
+        expect_gone(&sim, &server, 60 * SECOND);
+        expect_closes(&sim, &server, "write-stall", 1);
+    }
 }
 
 #[test]

@@ -249,6 +249,17 @@ impl H1 {
         true
     }
 
+    /// The peer could not go on until now: the rate of its body is measured anew.
+    fn restart_window(&self, stream: &Stream) {
+        let now = stream.cx().lp.now();
+        let read = stream.bytes_read();
+        self.watch(|watch| {
+            if let Some(window) = &mut watch.receive {
+                *window = (now, read);
+            }
+        });
+    }
+
     fn await_body(&self, stream: &Rc<Stream>) {
         let now = stream.cx().lp.now();
         let limits = self.server.limits.borrow();
@@ -596,17 +607,16 @@ impl H1 {
     fn check_request(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, now: Time) -> Option<Time> {
         let limits = self.server.limits.borrow().clone();
         let mut next = Time::MAX;
-        if !exchange.complete.get() && exchange.phase.get() != Phase::Ended {
+        if !exchange.complete.get() {
             let until = exchange.started + nanos(limits.request);
             if now >= until {
                 self.abort(stream, exchange, 408, CloseReason::RequestTimeout);
                 return None;
             }
             // It stands still while it is us who do not read.
-            let waits_for_us = exchange.paused.get()
-                || exchange.owes_continue.get()
-                || !exchange.listeners.has(On::Data)
-                || stream.is_paused();
+            let discarding = exchange.phase.get() == Phase::Ended;
+            let waits_for_us = !discarding
+                && (exchange.paused.get() || exchange.owes_continue.get() || !exchange.listeners.has(On::Data));
             let window = nanos(limits.receive_window);
             let read = stream.bytes_read();
             let (slow, end) = self.watch(|watch| {
@@ -624,9 +634,9 @@ impl H1 {
             }
             next = until.min(end);
         }
-        if let Some(response) = limits.response {
+        if let Some(response) = limits.response.filter(|_| !exchange.has_ended()) {
             let until = exchange.started + nanos(response);
-            if now >= until && !exchange.has_ended() {
+            if now >= until {
                 log::warn!(target: "oneloop::http", "{exchange}: no response in {response:?}");
                 self.abort(stream, exchange, 503, CloseReason::ResponseTimeout);
                 return None;
@@ -744,8 +754,10 @@ impl Protocol for H1 {
             Some(exchange) => self.check_request(stream, &exchange, now),
             None => self.check_idle(stream, now),
         };
-        if let Some(next) = next {
-            stream.need_due(next.min(output));
+        // Where that was the end, output may still be pending.
+        let next = next.unwrap_or(Time::MAX).min(output);
+        if next < Time::MAX {
+            stream.need_due(next);
         }
         self.settle(stream);
     }
@@ -810,6 +822,9 @@ impl Carrier for H1 {
 
     fn inform(&self, status: u16, fields: &[(&str, &str)]) {
         if let Some(stream) = self.stream.get() {
+            if status == 100 {
+                self.restart_window(stream);
+            }
             stream.encode(|out| {
                 if let Err(error) = h1::encode_informational(out, status, fields) {
                     log::error!(target: "oneloop::http", "an informational response was not sent: {error}");
@@ -819,10 +834,11 @@ impl Carrier for H1 {
     }
 
     fn wake(&self) {
-        if let Some(stream) = self.stream.get()
-            && !self.has(flag::READING)
-        {
-            stream.make_ready();
+        if let Some(stream) = self.stream.get() {
+            self.restart_window(stream);
+            if !self.has(flag::READING) {
+                stream.make_ready();
+            }
         }
     }
 
