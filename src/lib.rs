@@ -35,9 +35,9 @@
 //! Each has tests that are named after it; a change that breaks one is a bug.
 //!
 //!  1. **One thread.** A loop, its sockets, timers and callbacks live on one thread; handles are not `Send`. The only ways
-//!     in from outside are a [`Remote`] and the worker pool.
+//!     in from outside are a [`Remote`] and the [`worker`] pool.
 //!  2. **Callbacks come from the loop, never from inside a call you make.** Every callback runs to completion, and may call
-//!     anything: close its own server, add or remove listeners, drop its own handle. (`Emitter::emit`, which is your own
+//!     anything: close its own server, add or remove listeners, drop its own handle. ([`Emitter::emit`], which is your own
 //!     call, is synchronous, as in Node.)
 //!  3. **The phases run in a documented order**, see [`event_loop`].
 //!  4. **Every request gets exactly one whole response, in order, or its connection is closed.** A response that is dropped

@@ -6,7 +6,8 @@
 mod own_thread;
 
 use oneloop::event_loop::{Phase, SlowTurn, metrics, on_slow, set_exact_timing, set_slow_threshold};
-use oneloop::{next_tick, remote, run, run_nowait, run_once, set_immediate, set_timeout, worker};
+use oneloop::sim::Sim;
+use oneloop::{http, net, next_tick, remote, run, run_nowait, run_once, set_immediate, set_timeout, worker};
 use own_thread::on_own_thread;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -288,4 +289,48 @@ fn a_listener_of_reports_may_replace_itself() {
         let (first, second) = seen.get();
         assert!(first == 1 && second >= 1, "{seen:?}");
     });
+}
+
+#[test]
+fn a_slow_request_is_reported_with_its_method_and_target() {
+    on_own_thread(|| {
+        let reports = reports();
+        let server = http::create_server(|req, res| {
+            if req.path() == "/block" {
+                spin(10 * MS);
+            }
+            res.end("done");
+        });
+        server.listen(("127.0.0.1", 0), || ()).unwrap();
+        let port = server.address().unwrap().port().unwrap();
+        let client = net::connect(("127.0.0.1", port), |socket| {
+            let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            socket.write(get("/block?for=10ms")).ignore();
+        });
+        client.on_data(|_, _| ());
+        client.on_close(move |_, _| server.close(|| ()));
+        run().unwrap();
+        let blocked: Vec<_> =
+            reports.borrow().iter().filter(|slow| slow.label == "GET /block?for=10ms").cloned().collect();
+        assert_eq!(blocked.len(), 1, "{reports:?}");
+        assert!(blocked[0].took >= 10 * MS && blocked[0].registered.file().ends_with("metrics.rs"), "{blocked:?}");
+    });
+}
+
+#[test]
+fn connections_their_bytes_and_the_reasons_of_their_ends_are_counted() {
+    let sim = Sim::new();
+    let server = http::create_server(|_req, res| res.end("hi"));
+    server.listen(80, || ()).unwrap();
+    let clients = [sim.connect(80), sim.connect(80)];
+    clients[0].write("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTT");
+    sim.settle();
+    let open = metrics();
+    assert_eq!((open.listeners, open.connections, open.buffered), (1, 2, "GET / HTT".len()));
+    clients[0].reset();
+    clients[1].finish();
+    sim.settle();
+    let closed = metrics();
+    assert_eq!((closed.connections, closed.buffered), (0, 0));
+    assert_eq!(closed.closes, [("reset", 1), ("finished", 1)]);
 }

@@ -138,7 +138,9 @@ impl Registry {
 
     /// Asks for `Source::due` once the time has passed. It replaces the deadline set before.
     pub fn set_due(&self, token: Token, due: Due) {
-        if let Some(slot) = self.slots.borrow_mut().get_mut(token.index()) {
+        if let Some(slot) = self.slots.borrow_mut().get_mut(token.index())
+            && Token::new(token.index(), slot.generation as usize) == token
+        {
             slot.due = due;
             if due < self.earliest.get() {
                 self.earliest.set(due);

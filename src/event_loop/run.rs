@@ -6,7 +6,7 @@ use super::registry::Registry;
 use super::remote::{Inbox, Jobs};
 use super::slow::{Slow, Turn};
 use super::timers::{DueTimer, Timers};
-use super::{Kind, Phase, Source, Time, Token};
+use super::{Due, Kind, Phase, Source, Time, Token};
 use crate::callback::discard;
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
@@ -109,10 +109,18 @@ impl Loop {
         self.counters.iterations.set(self.counters.iterations.get() + 1);
         log::trace!(target: "oneloop::loop", "iteration {}", self.counters.iterations.get());
         self.run_pending();
-        self.poll(may_wait)?;
-        self.run_immediates();
-        self.run_closing();
-        self.run_timers();
+        if !self.is_halted() {
+            self.poll(may_wait)?;
+        }
+        if !self.is_halted() {
+            self.run_immediates();
+        }
+        if !self.is_halted() {
+            self.run_closing();
+        }
+        if !self.is_halted() {
+            self.run_timers();
+        }
         Ok(())
     }
 
@@ -152,6 +160,7 @@ impl Loop {
 
     /// Phase 2.
     fn poll(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
+        // Empty, unless a panic ended the last poll midway: what it did not come to is told once only.
         let mut events = self.events.take();
         let timeout = if may_wait && events.is_empty() { self.timeout() } else { Some(Duration::ZERO) };
         let before = self.clock.get();
@@ -219,11 +228,14 @@ impl Loop {
 
     /// The deadlines of sources.
     fn sweep(self: &Rc<Self>) {
+        if self.is_halted() {
+            return;
+        }
         let mut found = Vec::new();
         self.registry.sweep(self.clock.get(), &mut found);
         for (token, source) in found {
             if self.is_halted() {
-                self.registry.set_due(token, super::Due::at(self.clock.get()));
+                self.registry.set_due(token, Due::at(self.clock.get()));
                 continue;
             }
             self.begin_turn();
@@ -370,7 +382,7 @@ impl Loop {
         self.referenced.set(self.referenced.get().saturating_sub(1));
     }
 
-    pub(crate) fn set_due(&self, token: Token, due: super::Due) {
+    pub(crate) fn set_due(&self, token: Token, due: Due) {
         self.registry.set_due(token, due);
     }
 

@@ -24,7 +24,6 @@ pub(super) trait Carrier {
     fn cut(&self, reason: CloseReason);
     fn pending(&self) -> usize;
     fn peer(&self) -> Address;
-    fn lp(&self) -> &Rc<Loop>;
 }
 
 /// How far the response is.
@@ -168,10 +167,6 @@ impl Exchange {
     /// The connection, while there is one.
     pub fn with_link<R>(&self, f: impl FnOnce(&dyn Carrier) -> R) -> Option<R> {
         self.link.borrow().as_ref().map(|carrier| f(&**carrier))
-    }
-
-    pub fn lp(&self) -> Option<Rc<Loop>> {
-        self.with_link(|carrier| carrier.lp().clone())
     }
 
     pub fn is_over(&self) -> bool {

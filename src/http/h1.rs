@@ -2,7 +2,7 @@ use super::exchange::{Body, Carrier, Exchange, Listener, On, Phase};
 use super::limits::nanos;
 use super::server::{Inner, refusal};
 use super::{ClientError, Request};
-use crate::event_loop::{Loop, Time};
+use crate::event_loop::Time;
 use crate::net::{Address, Chunk, CloseReason, Flow, Protocol, Socket, Stream};
 use crate::proto::h1::{
     self, BodyDecoder, BodyEvent, Encoding, Fault, Framing, HeadParser, Parsed, RequestInfo, ResponseFraming,
@@ -428,7 +428,10 @@ impl H1 {
     fn finish_sent(&self, stream: &Rc<Stream>) {
         loop {
             let written = stream.bytes_written();
-            let next = self.watch(|watch| watch.finishing.pop_front_if(|(mark, ..)| *mark <= written));
+            let next = self.watch(|watch| {
+                let gone = watch.finishing.front().is_some_and(|(mark, ..)| *mark <= written);
+                if gone { watch.finishing.pop_front() } else { None }
+            });
             let Some((_, reason, exchange)) = next else { return };
             exchange.finished.set(reason == CloseReason::Finished);
             exchange.finish(&stream.cx().lp, reason);
@@ -854,9 +857,5 @@ impl Carrier for H1 {
 
     fn peer(&self) -> Address {
         self.stream.get().map_or(Address::Unix(None), |stream| stream.peer())
-    }
-
-    fn lp(&self) -> &Rc<Loop> {
-        &self.server.shared.cx.lp
     }
 }

@@ -1,6 +1,7 @@
 use super::Response;
-use super::exchange::{Exchange, Listener, On};
+use super::exchange::{Exchange, Listener, On, Phase};
 use crate::callback::Site;
+use crate::event_loop::next_tick;
 use crate::net::{Address, CloseReason};
 use crate::proto::h1::Version;
 use std::cell::{Cell, RefCell};
@@ -96,10 +97,8 @@ impl Request {
     /// starts the flow (and sends `100 Continue`, where the peer waits for it).
     #[track_caller]
     pub fn on_data(&self, f: impl FnMut(&Request, &[u8]) + 'static) -> &Self {
-        if self.0.owes_continue.replace(false) && !self.0.has_ended() {
-            self.0.with_link(|carrier| carrier.inform(100, &[]));
-        }
-        self.add(On::Data, Location::caller(), Listener::Data(Box::new(f)))
+        self.on_data_at(Location::caller(), f);
+        self
     }
 
     /// Called once, when the whole request is here; at once, so to say, where it has no body. A body that nobody takes
@@ -155,7 +154,9 @@ impl Request {
         let site = Location::caller();
         let collector = Rc::new(Collector { bytes: RefCell::default(), done: Cell::new(Some(Box::new(done))) });
         if self.0.is_over() || self.0.end_told.get() {
-            return collector.finish(Err(BodyError::Closed(self.0.closed.get().unwrap_or(CloseReason::Finished))));
+            let error = BodyError::Closed(self.0.closed.get().unwrap_or(CloseReason::Finished));
+            // Callbacks come from the loop.
+            return next_tick(move || collector.finish(Err(error)));
         }
         let data = collector.clone();
         if !self.0.complete.get() {
@@ -183,7 +184,8 @@ impl Request {
     }
 
     fn on_data_at(&self, site: Site, f: impl FnMut(&Request, &[u8]) + 'static) {
-        if self.0.owes_continue.replace(false) && !self.0.has_ended() {
+        // Behind the final head it would be a part of the body.
+        if self.0.phase.get() == Phase::Open && self.0.owes_continue.replace(false) {
             self.0.with_link(|carrier| carrier.inform(100, &[]));
         }
         self.add(On::Data, site, Listener::Data(Box::new(f)));

@@ -2,16 +2,17 @@ use super::stream::open_connections;
 use super::{Address, Context, Listen, Stream};
 use crate::callback::{Site, discard};
 use crate::event_loop::driver::{Driver, Io, Listener, Ready, fd_limit};
-use crate::event_loop::{Kind, Loop, Source, Time, Token};
+use crate::event_loop::{Kind, Loop, Source, Time, Token, set_timeout};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Connections that one turn accepts before the others have theirs.
 const BUDGET: usize = 64;
 /// When there is no descriptor left, not even the spare one: how long until it is tried again.
-const RETRY: Time = 100_000_000;
+const RETRY: Duration = Duration::from_millis(100);
 /// Out of descriptors, the log says so once in so long.
 const COMPLAIN_EVERY: Time = 1_000_000_000;
 /// Descriptors that connections leave to files, look-ups and the program.
@@ -50,6 +51,8 @@ pub(crate) struct Acceptor {
     /// The backlog may have connections.
     acceptable: Cell<bool>,
     queued: Cell<bool>,
+    /// A timer runs, to try again.
+    retrying: Cell<bool>,
     complained: Cell<Option<Time>>,
 }
 
@@ -69,6 +72,7 @@ impl Acceptor {
             unref: Cell::new(false),
             acceptable: Cell::new(false),
             queued: Cell::new(false),
+            retrying: Cell::new(false),
             complained: Cell::new(None),
         })
     }
@@ -91,7 +95,7 @@ impl Acceptor {
             return Err(named(listen, io::Error::new(ErrorKind::AlreadyExists, what)));
         }
         let lp = &self.cx.lp;
-        let bound = listen.bind().and_then(|bind| lp.driver().listen(&bind, listen.how()));
+        let bound = listen.bind(lp.driver().resolver()).and_then(|bind| lp.driver().listen(&bind, listen.how()));
         let mut listener = match bound {
             Ok(listener) => listener,
             Err(error) => {
@@ -103,6 +107,8 @@ impl Acceptor {
         let token = lp.insert(self.clone());
         if let Err(error) = lp.driver().register_listener(&mut listener, token.number()) {
             lp.remove(token);
+            drop(listener);
+            self.unlink();
             discard(listening);
             return Err(named(listen, error));
         }
@@ -167,10 +173,15 @@ impl Acceptor {
             self.cx.lp.release();
         }
         drop(listener);
-        if let Some(path) = self.address.take().as_ref().and_then(super::listen::path_of) {
-            let _ = std::fs::remove_file(path);
-        }
+        self.unlink();
         self.check_closed();
+    }
+
+    /// The end of its address.
+    fn unlink(&self) {
+        if let Some(address) = self.address.take() {
+            self.cx.lp.driver().unlink(&address);
+        }
     }
 
     pub fn is_closing(&self) -> bool {
@@ -210,8 +221,11 @@ impl Acceptor {
     fn accept(self: &Rc<Self>) {
         let Some(owner) = self.owner.borrow().clone() else { return };
         for _ in 0..BUDGET {
-            if !self.acceptable.get() || !self.is_listening() || self.cx.lp.is_halted() {
+            if !self.acceptable.get() || !self.is_listening() {
                 return;
+            }
+            if self.cx.lp.is_halted() {
+                break;
             }
             if !self.has_room() {
                 // Left in the backlog. Another loop's close does not wake us, hence the second way.
@@ -235,7 +249,7 @@ impl Acceptor {
         }
     }
 
-    fn settle(&self, error: &io::Error) {
+    fn settle(self: &Rc<Self>, error: &io::Error) {
         match error.kind() {
             ErrorKind::WouldBlock => self.acceptable.set(false),
             // It was gone before we took it, or a signal came.
@@ -246,7 +260,7 @@ impl Acceptor {
 
     /// EMFILE, ENFILE, or memory: accept and close one, so that its peer need not wait; else try again later.
     #[cold]
-    fn out_of_descriptors(&self, error: &io::Error) {
+    fn out_of_descriptors(self: &Rc<Self>, error: &io::Error) {
         let now = self.cx.lp.now();
         if self.complained.get().is_none_or(|at| now >= at + COMPLAIN_EVERY) {
             self.complained.set(Some(now));
@@ -266,9 +280,31 @@ impl Acceptor {
         }
     }
 
-    fn retry_later(&self) {
+    fn retry_later(self: &Rc<Self>) {
         self.acceptable.set(false);
-        self.cx.lp.set_due(self.token.get(), crate::event_loop::Due::at(self.cx.lp.now() + RETRY));
+        if self.retrying.replace(true) {
+            return;
+        }
+        let weak = Rc::downgrade(self);
+        let retry = move || {
+            if let Some(acceptor) = weak.upgrade() {
+                acceptor.retrying.set(false);
+                acceptor.try_again();
+            }
+        };
+        set_timeout(RETRY, retry).unref();
+    }
+
+    /// Calls `listening`, which comes before any connection.
+    fn announce(&self) {
+        if let Some((site, listening)) = self.listening.take() {
+            // A server that was closed before has nothing to announce.
+            if self.is_listening() {
+                self.cx.lp.call(site, &"listening", listening);
+            } else {
+                discard(listening);
+            }
+        }
     }
 
     fn try_again(self: &Rc<Self>) {
@@ -286,30 +322,22 @@ fn named(listen: &Listen, error: io::Error) -> io::Error {
 
 impl Source for Acceptor {
     fn turn(self: Rc<Self>, _lp: &Rc<Loop>, _ready: Ready) {
-        self.acceptable.set(true);
-        self.accept();
+        self.announce();
+        self.try_again();
     }
 
-    fn resume(self: Rc<Self>, lp: &Rc<Loop>) {
+    fn resume(self: Rc<Self>, _lp: &Rc<Loop>) {
         self.queued.set(false);
-        if let Some((site, listening)) = self.listening.take() {
-            // A server that was closed before has nothing to announce.
-            if self.is_listening() {
-                lp.call(site, &"listening", listening);
-            } else {
-                discard(listening);
-            }
-        }
+        self.announce();
         self.try_again();
     }
 
-    fn due(self: Rc<Self>, _lp: &Rc<Loop>) {
-        self.try_again();
-    }
+    fn due(self: Rc<Self>, _lp: &Rc<Loop>) {}
 
     fn closed(self: Rc<Self>, lp: &Rc<Loop>) {
         self.token.set(Token::NONE);
         self.closing.set(false);
+        discard(self.listening.take());
         let owner = self.owner.borrow_mut().take();
         if let Some(owner) = owner {
             owner.closed();
@@ -322,9 +350,7 @@ impl Source for Acceptor {
     fn teardown(&self) {
         let listener = self.listener.borrow_mut().take();
         drop(listener);
-        if let Some(path) = self.address.take().as_ref().and_then(super::listen::path_of) {
-            let _ = std::fs::remove_file(path);
-        }
+        self.unlink();
         self.token.set(Token::NONE);
         let owner = self.owner.borrow_mut().take();
         discard(owner);

@@ -3,6 +3,7 @@ use super::{Address, CloseReason, Context, Socket, Stream};
 use crate::callback::discard;
 use crate::event_loop::{JobResult, Timeout, current, set_timeout};
 use std::collections::VecDeque;
+use std::fmt::{self, Display, Formatter};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::panic::Location;
@@ -36,6 +37,17 @@ impl Target {
     pub fn timeout(mut self, after: Duration) -> Target {
         self.timeout = after;
         self
+    }
+}
+
+/// For error messages.
+impl Display for Place {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Host(host, port) => write!(f, "{host}:{port}"),
+            Place::Ip(address) => address.fmt(f),
+            Place::Path(path) => write!(f, "unix:{}", path.display()),
+        }
     }
 }
 
@@ -107,12 +119,13 @@ pub fn connect(to: impl Into<Target>, connected: impl FnOnce(&Socket) + 'static)
             connected(socket);
         }
     });
-    let late = Rc::downgrade(&socket.0);
+    let (late, to) = (Rc::downgrade(&socket.0), target.place.to_string());
     let timer = set_timeout(target.timeout, move || {
         if let Some(socket) = late.upgrade().map(Socket)
             && let Some(stream) = socket.stream().filter(|stream| stream.is_connecting())
         {
-            stream.destroy_with(CloseReason::ConnectTimeout, ErrorKind::TimedOut.into());
+            let error = named(&to, "no connection in time", ErrorKind::TimedOut);
+            stream.destroy_with(CloseReason::ConnectTimeout, error);
         }
     });
     timer.unref();
@@ -125,9 +138,10 @@ pub fn connect(to: impl Into<Target>, connected: impl FnOnce(&Socket) + 'static)
     if let Place::Host(host, port) = target.place {
         let resolve = lp.driver().resolver();
         let weak = Rc::downgrade(&socket.0);
+        let name = host.clone();
         let done = move |result: JobResult| {
             if let Some(socket) = weak.upgrade().map(Socket) {
-                resolved(&socket, result);
+                resolved(&socket, &name, result);
             }
         };
         lp.run_job(site, move || Box::new(resolve(&host, port)), Box::new(done));
@@ -143,7 +157,7 @@ pub fn connect(to: impl Into<Target>, connected: impl FnOnce(&Socket) + 'static)
     socket
 }
 
-fn resolved(socket: &Socket, result: JobResult) {
+fn resolved(socket: &Socket, name: &str, result: JobResult) {
     let found = match result {
         Ok(found) => match found.downcast::<io::Result<Vec<SocketAddr>>>() {
             Ok(found) => *found,
@@ -162,7 +176,7 @@ fn resolved(socket: &Socket, result: JobResult) {
             }
             try_next(socket, None);
         }
-        Err(error) => fail(socket, error),
+        Err(error) => fail(socket, named(name, &error, error.kind())),
     }
 }
 
@@ -179,9 +193,14 @@ fn try_next(socket: &Socket, mut last: Option<io::Error>) {
         };
         match stream.try_connect(&address) {
             Ok(()) => return,
-            Err(error) => last = Some(error),
+            Err(error) => last = Some(named(&address, &error, error.kind())),
         }
     }
+}
+
+#[cold]
+fn named(to: impl Display, why: impl Display, kind: ErrorKind) -> io::Error {
+    io::Error::new(kind, format!("cannot connect to {to}: {why}"))
 }
 
 fn fail(socket: &Socket, error: io::Error) {
@@ -193,7 +212,7 @@ fn fail(socket: &Socket, error: io::Error) {
 /// The stream's attempt has ended, well or badly.
 pub(super) fn settled(socket: &Socket, stream: &Rc<Stream>) {
     if stream.is_connecting() {
-        let error = stream.take_connect_error();
+        let error = stream.take_connect_error().map(|error| named(stream.peer(), &error, error.kind()));
         return try_next(socket, error);
     }
     abandon(socket.0.connecting.take());

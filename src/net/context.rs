@@ -43,7 +43,10 @@ impl Context {
     }
 
     pub(super) fn wait_for_room(&self, acceptor: Token) {
-        self.waiting.borrow_mut().push(acceptor);
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.contains(&acceptor) {
+            waiting.push(acceptor);
+        }
     }
 
     pub(super) fn has_room(&self) {

@@ -1,7 +1,6 @@
-use super::Address;
-use crate::event_loop::driver::{Bind, ListenHow};
+use crate::event_loop::driver::{Bind, ListenHow, Resolver};
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Node's. The kernel may cap it lower (`net.core.somaxconn`).
@@ -69,7 +68,7 @@ impl Listen {
         &self.how
     }
 
-    pub(super) fn bind(&self) -> io::Result<Bind> {
+    pub(super) fn bind(&self, resolve: Resolver) -> io::Result<Bind> {
         Ok(match &self.place {
             Place::Port(port) => Bind::Any { port: *port },
             Place::Ip(address) => Bind::Ip(*address),
@@ -77,7 +76,7 @@ impl Listen {
             Place::Host(host, port) => match host.parse::<IpAddr>() {
                 Ok(ip) => Bind::Ip(SocketAddr::new(ip, *port)),
                 Err(_) => {
-                    let first = (host.as_str(), *port).to_socket_addrs()?.next();
+                    let first = resolve(host, *port)?.first().copied();
                     Bind::Ip(first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))?)
                 }
             },
@@ -135,9 +134,4 @@ impl From<PathBuf> for Listen {
     fn from(path: PathBuf) -> Listen {
         Listen::new(Place::Path(path))
     }
-}
-
-/// The path that a listener's socket has in the file system, to be removed with it.
-pub(super) fn path_of(address: &Address) -> Option<&Path> {
-    address.path()
 }

@@ -41,6 +41,8 @@ pub(super) struct Inner {
     half_open: Cell<bool>,
     end_told: Cell<bool>,
     closed_told: Cell<bool>,
+    /// `write` said `Full`: there will be one `drain`.
+    full: Cell<bool>,
     limit: Cell<usize>,
     timeout: Cell<Option<Duration>>,
     timer: Cell<Option<Timeout>>,
@@ -70,6 +72,7 @@ impl Socket {
             half_open: Cell::new(false),
             end_told: Cell::new(false),
             closed_told: Cell::new(false),
+            full: Cell::new(false),
             limit: Cell::new(PENDING),
             timeout: Cell::new(None),
             timer: Cell::new(None),
@@ -169,7 +172,14 @@ impl Socket {
         match self.stream() {
             Some(stream) if !stream.is_ended() => {
                 self.0.touch(stream);
-                stream.write(bytes.into(), self.0.limit.get())
+                let flow = stream.write(bytes.into(), self.0.limit.get());
+                if flow.is_full() {
+                    self.0.full.set(true);
+                } else if self.0.timeout.get().is_some() {
+                    // That the peer takes it is activity.
+                    stream.tell_sent();
+                }
+                flow
             }
             _ => {
                 log::debug!(target: "oneloop::net", "a write to a socket that is closed or ended");
@@ -178,11 +188,12 @@ impl Socket {
         }
     }
 
-    /// Ends our side when all that was written went out. What the peer still sends can be read. When both sides have
-    /// ended, the socket closes.
+    /// Ends our side when all that was written went out. What the peer still sends can be read; where nobody listens for
+    /// it (no `on_data`, and not paused), it is discarded from now on. When both sides have ended, the socket closes.
     pub fn end(&self) {
         if let Some(stream) = self.stream() {
             stream.end();
+            self.flow();
         }
     }
 
@@ -310,9 +321,9 @@ impl Socket {
         self.stream()?.local()
     }
 
-    /// The peer's address; `None` before there is a connection.
+    /// The peer's address; `None` where there is or was no connection.
     pub fn remote_addr(&self) -> Option<Address> {
-        self.stream().filter(|stream| !stream.is_connecting()).map(|stream| stream.peer())
+        self.stream().filter(|stream| stream.is_made()).map(|stream| stream.peer())
     }
 
     /// Bytes received so far.
@@ -416,17 +427,24 @@ impl Inner {
         });
     }
 
-    /// Calls the listeners of an event. A panic closes the socket and ends the round.
+    /// Calls the listeners of an event. A panic closes the socket and ends the round, unless it is the last one: the end
+    /// is told to all.
     fn each(&self, on: On, socket: &Socket, mut call: impl FnMut(&mut Listener)) {
         let Some(stream) = self.stream.get() else { return };
         let lp = &stream.cx().lp;
         let mut panicked = false;
         self.listeners.each(on, |site, listener| {
-            if !panicked && lp.call(site, &Event(on), || call(listener)).is_none() {
+            let last = matches!(on, On::Error | On::Close);
+            if (last || !panicked) && lp.call(site, &Event(on), || call(listener)).is_none() {
                 panicked = true;
                 socket.panicked();
             }
         });
+    }
+
+    /// Who has ended its side and listens for nothing does not want what the peer still sends.
+    fn ignores_input(&self, stream: &Stream) -> bool {
+        stream.is_ended() && !self.paused.get() && !self.listeners.has(On::Data)
     }
 
     fn tell_end(&self, stream: &Rc<Stream>) {
@@ -459,10 +477,10 @@ impl std::fmt::Display for Event {
 
 impl Protocol for Inner {
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {
-        if self.paused.get() || !self.listeners.has(On::Data) {
-            return 0;
-        }
         self.touch(stream);
+        if self.paused.get() || !self.listeners.has(On::Data) {
+            return if self.ignores_input(stream) { bytes.len() } else { 0 };
+        }
         let socket = Socket(self.clone());
         self.each(On::Data, &socket, |listener| {
             if let Listener::Data(f) = listener {
@@ -482,7 +500,7 @@ impl Protocol for Inner {
 
     fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize) {
         self.touch(stream);
-        if pending == 0 {
+        if pending == 0 && self.full.replace(false) {
             self.emit(On::Drain, &Socket(self.clone()));
         }
     }

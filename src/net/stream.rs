@@ -20,6 +20,8 @@ const CORK: usize = 64 * 1024;
 const READ_BUDGET: usize = 256 * 1024;
 /// Bytes that one turn writes before it stops asking for more.
 const WRITE_BUDGET: usize = 1024 * 1024;
+/// Times that one turn tells its protocol that output went out, however little that was.
+const ROUNDS: u32 = 64;
 /// epoll and kqueue tell of what comes after a short read; elsewhere only `WouldBlock` ends reading.
 const SHORT_READ_ENDS: bool = cfg!(any(
     target_os = "linux",
@@ -74,6 +76,8 @@ mod flag {
     pub const UNREF: u16 = 1 << 10;
     /// A write failed within a call of the user's: told in phase 1.
     pub const BROKEN: u16 = 1 << 11;
+    /// There was a connection.
+    pub const MADE: u16 = 1 << 12;
 }
 
 /// A peer's address in 24 bytes, which every connection pays for.
@@ -147,6 +151,7 @@ impl Stream {
     /// A connection that is there. It is registered, and counted as one that keeps the loop alive.
     pub fn accepted(cx: &Rc<Context>, mut io: Io, peer: Address, protocol: Rc<dyn Protocol>) -> io::Result<Rc<Stream>> {
         let stream = Stream::new(cx, peer, protocol, State::Open);
+        stream.set(flag::MADE);
         let registered = cx.lp.driver().register(&mut io, stream.token.get().number());
         *stream.io.borrow_mut() = Some(io);
         if let Err(error) = registered {
@@ -196,9 +201,9 @@ impl Stream {
     /// Starts to connect to `to`, in place of an attempt that failed.
     pub fn try_connect(&self, to: &Address) -> io::Result<()> {
         self.clear(flag::BLOCKED | flag::READABLE | flag::FIN_HINT);
+        self.peer.set(Peer::from(to));
         let mut io = self.cx.lp.driver().connect(to)?;
         self.cx.lp.driver().register(&mut io, self.token.get().number())?;
-        self.peer.set(Peer::from(to));
         *self.io.borrow_mut() = Some(io);
         Ok(())
     }
@@ -215,6 +220,11 @@ impl Stream {
 
     pub fn is_connecting(&self) -> bool {
         self.state.get() == State::Connecting
+    }
+
+    /// Was there ever a connection?
+    pub fn is_made(&self) -> bool {
+        self.has(flag::MADE)
     }
 
     /// Is it neither closed nor about to be?
@@ -236,6 +246,7 @@ impl Stream {
         self.has(flag::EOF) && self.has(flag::SHUT)
     }
 
+    /// The peer's address; of a connection that was not made, the one tried last.
     pub fn peer(&self) -> Address {
         self.peer
             .get()
@@ -307,6 +318,7 @@ impl Stream {
     /// Another protocol takes over (an upgrade). The old one hears nothing more.
     pub fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
         let old = self.protocol.replace(protocol);
+        self.clear(flag::TELL);
         drop(old);
     }
 
@@ -358,6 +370,7 @@ impl Stream {
 
     fn wants_input(&self) -> bool {
         self.has(flag::READABLE)
+            && !self.has(flag::EOF)
             && match self.state.get() {
                 State::Open => {
                     !self.has(flag::PAUSED) && (self.input.is_empty() || self.input.len() < self.protocol().held())
@@ -393,7 +406,10 @@ impl Stream {
                 }
                 Received::End => {
                     self.clear(flag::READABLE);
-                    self.ended();
+                    // A write that failed has taken the error off the socket; what is left looks like an end.
+                    if !self.has(flag::BROKEN) {
+                        self.ended();
+                    }
                 }
                 Received::Nothing => self.clear(flag::READABLE),
                 Received::Failed(error) => self.fail(error),
@@ -621,6 +637,10 @@ impl Stream {
             }
             Err(error) => {
                 log::debug!(target: "oneloop::net", "writing to {} failed: {error}", self.peer());
+                let ending = self.ending.take();
+                let mut ending = ending.unwrap_or_else(|| Box::new(self.new_ending(CloseReason::Reset, None)));
+                ending.error = Some(error);
+                self.ending.set(Some(ending));
                 self.set(flag::BROKEN);
                 self.queue();
                 0
@@ -648,20 +668,19 @@ impl Stream {
         self.cx.corked.set(self.token.get());
         let before = self.written.get();
         let was_blocked = self.has(flag::BLOCKED);
+        let mut rounds = 0;
         turn();
         loop {
             self.flush_cork();
-            if !self.has(flag::TELL | flag::END) && self.state.get() != State::Finishing {
+            let waits = self.has(flag::TELL | flag::END) || self.state.get() == State::Finishing;
+            if !waits || self.has(flag::BROKEN) {
                 break;
             }
-            // Output that a broken connection lost has not gone: phase 1 closes it.
-            if self.has(flag::BROKEN) {
-                break;
-            }
-            if self.written.get() - before > WRITE_BUDGET as u64 {
+            if self.written.get() - before > WRITE_BUDGET as u64 || rounds == ROUNDS {
                 self.queue();
                 break;
             }
+            rounds += 1;
             if !self.after_flush(before) {
                 break;
             }
@@ -694,7 +713,8 @@ impl Stream {
     fn shut(&self) {
         self.set(flag::SHUT);
         self.with_io(|io| io.shutdown_write());
-        if self.has(flag::EOF) {
+        // What is held back is for the protocol, which closes when it has taken it.
+        if self.has(flag::EOF) && self.input.is_empty() {
             self.destroy(CloseReason::Finished);
         }
     }
@@ -715,6 +735,7 @@ impl Stream {
         match outcome {
             Ok(true) => {
                 self.state.set(State::Open);
+                self.set(flag::MADE);
                 self.protocol().connected(self);
                 self.flush_output();
             }
@@ -808,6 +829,10 @@ impl Stream {
     }
 
     fn fail(&self, error: io::Error) {
+        if self.state.get() == State::Lingering {
+            // All was said; that the peer goes without a goodbye changes nothing.
+            return self.close_with_ending();
+        }
         let reason = match error.kind() {
             ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => CloseReason::Reset,
             _ => CloseReason::Failed,
@@ -864,11 +889,12 @@ impl Source for Stream {
                 self.clear(flag::BLOCKED);
                 self.flush_output();
             }
-            if ready.has(Ready::ERROR) && !self.has(flag::READABLE) {
-                let error = self.with_io(|io| io.take_error().ok().flatten()).flatten();
-                return self.fail(error.unwrap_or_else(|| ErrorKind::ConnectionReset.into()));
-            }
             self.receive();
+            // Reading ends with the error, where anybody reads.
+            if ready.has(Ready::ERROR) && !self.is_closed() && !self.has(flag::BROKEN) && !self.wants_input() {
+                let error = self.with_io(|io| io.take_error().ok().flatten()).flatten();
+                self.fail(error.unwrap_or_else(|| ErrorKind::ConnectionReset.into()));
+            }
         });
     }
 
@@ -878,7 +904,12 @@ impl Source for Stream {
             return;
         }
         if self.has(flag::BROKEN) {
-            return self.fail(ErrorKind::BrokenPipe.into());
+            let error = self.ending.take().and_then(|ending| ending.error);
+            return self.fail(error.unwrap_or_else(|| ErrorKind::BrokenPipe.into()));
+        }
+        // Its output waits for the connection; a send now would take the outcome of the attempt off the socket.
+        if self.is_connecting() {
+            return;
         }
         self.corked(|| {
             self.flush_output();

@@ -146,6 +146,13 @@ impl Driver {
         either!(self, d => d.listen(bind, how))
     }
 
+    /// Removes what a listener that was closed has left in the file system: the path of a Unix socket.
+    pub fn unlink(&self, address: &Address) {
+        if let (Driver::Os(_), Some(path)) = (self, address.path()) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
     /// Starts to connect. The socket turns writable when it is connected; `Io::take_error` says whether it failed.
     pub fn connect(&self, to: &Address) -> Result<Io> {
         either!(self, d => d.connect(to))

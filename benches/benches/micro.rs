@@ -1,0 +1,247 @@
+//! Micro-benchmarks of the parts: a request's head, a response's head, both together as an exchange in memory, sockets in
+//! memory, timers, ticks and immediates.
+//!
+//! They run on one thread, without sockets, and show which part a change moved. They do not add up to a server: there
+//! the kernel has most of the time, and the caches are shared with it. For that, see the `throughput` bench.
+
+use criterion::{BatchSize, Criterion, Throughput};
+use oneloop::proto::h1::{
+    self, Encoding, HeadLimits, HeadParser, Parsed, RequestHead, RequestInfo, ResponseFraming, ResponseHead,
+};
+use oneloop::sim::Sim;
+use oneloop::{http, net};
+use oneloop_benches::traffic::{BODY, Case};
+use std::hint::black_box;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Timers, ticks and immediates are measured in flocks of so many, so that what one costs beside the loop's own
+/// iteration (which waits on the operating system once) can be told.
+const FLOCK: u64 = 1_000;
+/// Longer than the timers of a flock, so that all are due.
+const DUE: Duration = Duration::from_millis(2);
+const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+
+/// One request of a case of the throughput bench.
+fn request(case: &str) -> Vec<u8> {
+    Case::named(case).map(|case| case.batch(7777)).unwrap_or_default()
+}
+
+fn parse(bytes: &[u8], parser: &mut HeadParser, head: &mut RequestHead) -> usize {
+    match parser.parse(bytes, &HeadLimits::default(), head) {
+        Ok(Parsed::Complete { len }) => len,
+        other => panic!("the requests here are whole and good: {other:?}"),
+    }
+}
+
+fn heads(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("parse");
+    for (name, case) in [("host only", "ka64"), ("eight browser fields", "browser")] {
+        let bytes = request(case);
+        let (mut parser, mut head) = (HeadParser::default(), RequestHead::new());
+        group.throughput(Throughput::Bytes(bytes.len() as u64));
+        group.bench_function(name, |bencher| bencher.iter(|| parse(black_box(&bytes), &mut parser, &mut head)));
+    }
+    // The slow path: what a peer that sends a byte at a time costs.
+    let bytes = request("browser");
+    group.throughput(Throughput::Bytes(bytes.len() as u64));
+    group.bench_function("eight browser fields, a byte at a time", |bencher| {
+        let (mut parser, mut head) = (HeadParser::default(), RequestHead::new());
+        bencher.iter(|| {
+            for end in 1..bytes.len() {
+                let parsed = parser.parse(black_box(&bytes[..end]), &HeadLimits::default(), &mut head);
+                assert_eq!(parsed, Ok(Parsed::Partial));
+            }
+            parse(&bytes, &mut parser, &mut head)
+        });
+    });
+    group.finish();
+}
+
+/// What `hello` says: one field of its own, the Date and the length.
+fn compose(head: &mut ResponseHead, out: &mut Vec<u8>, framing: ResponseFraming) {
+    head.encode(out, &Encoding { framing, date: Some(DATE), ..Encoding::default() });
+    out.extend_from_slice(BODY.as_bytes());
+}
+
+fn set_hello(head: &mut ResponseHead) {
+    head.clear();
+    let set = head.set("Content-Type", "text/plain; charset=utf-8");
+    assert!(set.is_ok());
+}
+
+fn responses(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("response");
+    let mut out = Vec::with_capacity(4096);
+    let mut head = ResponseHead::new();
+    set_hello(&mut head);
+    group.bench_function("encode", |bencher| {
+        bencher.iter(|| {
+            out.clear();
+            compose(black_box(&mut head), &mut out, ResponseFraming::Length(BODY.len() as u64));
+            out.len()
+        });
+    });
+    group.bench_function("set a field", |bencher| bencher.iter(|| set_hello(black_box(&mut head))));
+    group.finish();
+}
+
+/// From the bytes of requests to the bytes of their answers, without the loop, callbacks and sockets between them.
+fn exchanges(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("codec exchange");
+    for (name, case, requests) in [("one", "ka64", 1), ("browser", "browser", 1), ("16 pipelined", "pipe16", 16)] {
+        let bytes = request(case);
+        let (mut parser, mut head, mut response) = (HeadParser::default(), RequestHead::new(), ResponseHead::new());
+        let mut out = Vec::with_capacity(16 * 1024);
+        group.throughput(Throughput::Elements(requests));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                let mut rest = black_box(&bytes[..]);
+                while !rest.is_empty() {
+                    rest = &rest[parse(rest, &mut parser, &mut head)..];
+                    set_hello(&mut response);
+                    let plan = h1::response_framing(&RequestInfo::from(&head), &response, Some(BODY.len() as u64));
+                    let framing = plan.map(|plan| plan.framing).unwrap_or_default();
+                    compose(&mut response, &mut out, framing);
+                }
+                out.len()
+            });
+        });
+    }
+    group.finish();
+}
+
+/// A whole exchange as a server has it, callbacks and keep-alive included, over sockets in memory. What
+/// `socket in memory/echo` costs is in it.
+fn served(criterion: &mut Criterion) {
+    let sim = Sim::new();
+    let server = http::create_server(|_, response| {
+        response.set_header("Content-Type", "text/plain; charset=utf-8");
+        response.end(BODY);
+    });
+    let listens = server.listen(80, || {});
+    assert!(listens.is_ok(), "{listens:?}");
+    let peer = sim.connect(80);
+    sim.settle();
+    let mut group = criterion.benchmark_group("exchange in memory");
+    for (name, case, requests) in [("one", "ka64", 1), ("browser", "browser", 1), ("16 pipelined", "pipe16", 16)] {
+        let bytes = request(case);
+        group.throughput(Throughput::Elements(requests));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                peer.write(&bytes);
+                sim.settle();
+                let answers = peer.take();
+                assert!(answers.ends_with(BODY.as_bytes()));
+                answers.len()
+            });
+        });
+    }
+    group.finish();
+    peer.close();
+    server.close(|| {});
+    sim.settle();
+}
+
+/// A message there and back through the loop and a socket in memory: what stands between the codec and the kernel. The
+/// simulated world's own work is in it.
+fn sockets(criterion: &mut Criterion) {
+    let sim = Sim::new();
+    let server = net::create_server(|socket| {
+        socket.on_data(|socket, bytes| {
+            let _ = socket.write(bytes);
+        });
+    });
+    let listens = server.listen(7, || {});
+    assert!(listens.is_ok(), "{listens:?}");
+    let peer = sim.connect(7);
+    sim.settle();
+    criterion.bench_function("socket in memory/echo 64 bytes", |bencher| {
+        bencher.iter(|| {
+            peer.write([b'x'; 64]);
+            sim.settle();
+            assert_eq!(peer.take().len(), 64);
+        });
+    });
+    peer.close();
+    server.close(|| {});
+    sim.settle();
+}
+
+/// One iteration of this thread's loop, which does not wait.
+fn iterate() {
+    let iterated = oneloop::run_nowait();
+    assert!(iterated.is_ok(), "{iterated:?}");
+}
+
+fn timers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("timers");
+    group.throughput(Throughput::Elements(FLOCK));
+    let far = Duration::from_secs(3600);
+    group.bench_function("arm and clear", |bencher| {
+        bencher.iter(|| (0..FLOCK).for_each(|_| oneloop::set_timeout(far, || {}).clear()));
+    });
+    group.bench_function("refresh", |bencher| {
+        let timer = oneloop::set_timeout(far, || {});
+        bencher.iter(|| (0..FLOCK).for_each(|_| timer.refresh()));
+        timer.clear();
+    });
+    group.bench_function("arm among 10,000 others, then clear", |bencher| {
+        let others: Vec<_> =
+            (1..=10_000).map(|n| oneloop::set_timeout(far + Duration::from_micros(n), || {})).collect();
+        bencher.iter(|| (0..FLOCK).for_each(|_| oneloop::set_timeout(far, || {}).clear()));
+        others.iter().for_each(oneloop::Timeout::clear);
+    });
+    group.bench_function("fire", |bencher| {
+        bencher.iter_custom(|rounds| {
+            let mut spent = Duration::ZERO;
+            for _ in 0..rounds {
+                (0..FLOCK).for_each(|_| drop(oneloop::set_timeout(Duration::ZERO, || {})));
+                thread::sleep(DUE);
+                let begun = Instant::now();
+                iterate();
+                spent += begun.elapsed();
+            }
+            spent
+        });
+    });
+    group.finish();
+}
+
+fn queues(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("queues");
+    group.throughput(Throughput::Elements(FLOCK));
+    // Ticks empty before the first iteration; an immediate runs in the check phase of one.
+    group.bench_function("next_tick", |bencher| {
+        bencher.iter_batched(
+            || (0..FLOCK).for_each(|_| oneloop::next_tick(|| {})),
+            |()| iterate(),
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("next_tick, with arming", |bencher| {
+        bencher.iter(|| {
+            (0..FLOCK).for_each(|_| oneloop::next_tick(|| {}));
+            iterate();
+        });
+    });
+    group.bench_function("set_immediate, with arming", |bencher| {
+        bencher.iter(|| {
+            (0..FLOCK).for_each(|_| drop(oneloop::set_immediate(|| {})));
+            iterate();
+        });
+    });
+    // What stands above as a share of each flock: an iteration with nothing to do.
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("idle iteration", |bencher| bencher.iter(iterate));
+    group.finish();
+}
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    for group in [heads, responses, exchanges, sockets, served, timers, queues] {
+        group(&mut criterion);
+    }
+    criterion.final_summary();
+}

@@ -1,0 +1,187 @@
+//! The comparison under load: every round measures every case on every server, each freshly started.
+
+use crate::generator::{self, Load};
+use crate::measure::{self, Sample};
+use crate::options::{Generator, Options};
+use crate::place::Place;
+use crate::report;
+use crate::servers::Servers;
+use oneloop_benches::child::{Launch, Server};
+use oneloop_benches::machine;
+use oneloop_benches::traffic::Case;
+use serde_json::json;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A disturbed round is measured again at most so often; then the figures stand, with what disturbed it beside them.
+const MOST_AGAIN: usize = 2;
+
+/// All that a measurement needs.
+pub struct Rig {
+    pub options: Options,
+    pub generator: Generator,
+    pub place: Place,
+    pub folder: Folder,
+    /// Who is measured, in the order of the tables.
+    pub names: Vec<&'static str>,
+    servers: Servers,
+}
+
+impl Rig {
+    pub fn prepare(options: &Options) -> io::Result<Rig> {
+        let wrk = machine::find_program("wrk").is_some();
+        let generator = match options.generator {
+            Some(Generator::Wrk) if !wrk => {
+                return Err(io::Error::other("--generator wrk: there is no wrk on the PATH"));
+            }
+            Some(wanted) => wanted,
+            None if wrk => Generator::Wrk,
+            None => Generator::Own,
+        };
+        let place = Place::find(options)?;
+        let servers = Servers::prepare(&options.servers)?;
+        let mut names = Vec::new();
+        for &name in &options.servers {
+            match servers.launch(name)? {
+                Some(_) => names.push(name),
+                None if options.chosen => return Err(io::Error::other(format!("{name} is not installed"))),
+                None => eprintln!("{name} is not installed: left out"),
+            }
+        }
+        Ok(Rig { options: options.clone(), generator, place, folder: Folder::new()?, names, servers })
+    }
+
+    /// Starts a server on its CPU; `adapt` may add to the command.
+    pub fn start(&self, name: &str, adapt: impl FnOnce(Launch) -> Launch) -> io::Result<Server> {
+        let launch = self.servers.launch(name)?.ok_or_else(|| io::Error::other("not installed"))?;
+        Server::start(&adapt(launch).under(&self.place.server))
+    }
+
+    /// Drives a case against a server for some seconds.
+    pub fn drive(&self, server: &Server, case: &Case, seconds: u64) -> io::Result<Load> {
+        generator::run(self.generator, case, server.port, seconds, &self.place.generator, self.folder.path())
+    }
+
+    /// The machine and the method, in two lines.
+    pub fn description(&self) -> String {
+        let generator = match self.generator {
+            Generator::Wrk => "wrk",
+            Generator::Own => "our own generator",
+        };
+        let Options { rounds, duration, warmup, .. } = self.options;
+        format!(
+            "{}\n{}; {generator}; {duration} s after {warmup} s of warm-up, medians of {rounds} rounds{}",
+            machine::description(),
+            self.place.description(),
+            if self.options.realtime { ", at real-time priority" } else { "" },
+        )
+    }
+
+    /// The servers in the order of one round: each begins one place further on, and every other round runs backwards, so
+    /// that none always follows the same neighbour or always comes first.
+    pub fn order(&self, round: usize) -> Vec<&'static str> {
+        let mut order = self.names.clone();
+        order.rotate_left(round % self.names.len().max(1));
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        order
+    }
+}
+
+/// A folder for scripts and records, gone when dropped.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> io::Result<Folder> {
+        let path = std::env::temp_dir().join(format!("oneloop-throughput-{}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Folder(path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The figures of one case on one server: a sample for each round that it got through.
+pub struct Row {
+    pub case: Case,
+    pub server: &'static str,
+    pub samples: Vec<(usize, Sample)>,
+}
+
+/// Measures all and prints the tables. Says whether every server could be measured.
+pub fn compare(rig: &Rig) -> io::Result<bool> {
+    let mut rows: Vec<Row> = Vec::new();
+    for case in &rig.options.cases {
+        rows.extend(rig.names.iter().map(|&server| Row { case: *case, server, samples: Vec::new() }));
+    }
+    let plan = plan(rig);
+    let seconds = plan.len() as u64 * (rig.options.duration + rig.options.warmup);
+    eprintln!("{} measurements, about {} min", plan.len(), seconds.div_ceil(60));
+    let mut whole = true;
+    for (round, case, server) in plan {
+        let place = format!("round {} {:8} {server:13}", round + 1, case.name);
+        let sample = undisturbed(rig, server, || measure::window(rig, &rig.start(server, |launch| launch)?, &case));
+        let row = rows.iter_mut().find(|row| row.case == case && row.server == server);
+        match (sample, row) {
+            (Ok(sample), Some(row)) => {
+                eprintln!("{place} {:9.0} req/s  {:7.3} CPU µs/req", sample.rate, sample.cpu());
+                row.samples.push((round, sample));
+            }
+            (Err(error), _) => {
+                eprintln!("{place} FAILED: {error}");
+                whole = false;
+            }
+            (Ok(_), None) => {}
+        }
+    }
+    print!("{}", report::tables(&rows));
+    let samples: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let rounds: Vec<_> = row.samples.iter().map(|(_, sample)| sample.json()).collect();
+            json!({ "case": row.case.name, "server": row.server, "rounds": rounds })
+        })
+        .collect();
+    report::write_json(rig, json!(samples))?;
+    Ok(whole)
+}
+
+/// What is measured one after another: all servers of a case in turn, all cases of a round, all rounds.
+fn plan(rig: &Rig) -> Vec<(usize, Case, &'static str)> {
+    let mut plan = Vec::new();
+    for round in 0..rig.options.rounds {
+        for case in &rig.options.cases {
+            plan.extend(rig.order(round).into_iter().map(|server| (round, *case, server)));
+        }
+    }
+    plan
+}
+
+/// Measures a window, and again while the hypervisor or other processes disturbed it.
+pub fn undisturbed(rig: &Rig, name: &str, mut window: impl FnMut() -> io::Result<Sample>) -> io::Result<Sample> {
+    let mut again = 0;
+    loop {
+        let sample = window()?;
+        // An unknown share (NaN) is no reason. At real-time priority others only have what the server leaves.
+        let crowded = sample.other_share > rig.options.max_others && !rig.options.realtime;
+        let disturbed = crowded || sample.steal > rig.options.max_steal;
+        if !disturbed || again == MOST_AGAIN {
+            return Ok(sample);
+        }
+        again += 1;
+        eprintln!(
+            "{name}: disturbed (the hypervisor took {:.0} %, others {:.0} % of the server's CPU), measuring again",
+            100.0 * sample.steal,
+            100.0 * sample.other_share
+        );
+    }
+}

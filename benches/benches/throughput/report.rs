@@ -1,0 +1,136 @@
+//! Tables, bars, JSON.
+
+use crate::load::{Rig, Row};
+use crate::measure::Sample;
+use crate::servers::{CEILING, ONELOOP};
+use oneloop_benches::figures::{median, spread};
+use oneloop_benches::machine;
+use oneloop_benches::traffic::{CASES, Case};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::io;
+
+/// What oneloop is held to: its CPU time per request over the ceiling's, and its user part in microseconds.
+struct Bar {
+    case: &'static str,
+    ratio: f64,
+    user: f64,
+}
+
+const BARS: [Bar; 4] = [
+    Bar { case: "ka64", ratio: 1.08, user: 0.9 },
+    Bar { case: "ka256", ratio: 1.08, user: 0.9 },
+    Bar { case: "pipe16", ratio: 1.45, user: 0.30 },
+    Bar { case: "browser", ratio: 1.08, user: 1.4 },
+];
+
+impl Row {
+    pub fn median(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
+        median(self.samples.iter().map(|(_, sample)| figure(sample)))
+    }
+
+    /// CPU time over the ceiling's of the same round: the median of that. A machine that runs faster for some rounds
+    /// (its clock rate, its neighbours) does so for both.
+    fn over(&self, ceiling: Option<&Row>) -> f64 {
+        let of = |round| ceiling?.samples.iter().find(|(other, _)| *other == round).map(|(_, sample)| sample.cpu());
+        median(self.samples.iter().map(|(round, sample)| sample.cpu() / of(*round).unwrap_or(f64::NAN)))
+    }
+
+    fn spread(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
+        spread(&self.samples.iter().map(|(_, sample)| figure(sample)).collect::<Vec<_>>())
+    }
+}
+
+/// A figure with so many digits after the point, or a dash.
+pub fn shown(figure: f64, digits: usize) -> String {
+    if figure.is_finite() { format!("{figure:.digits$}") } else { "–".to_string() }
+}
+
+/// Whether a figure keeps to its bar.
+pub fn met(figure: f64, most: f64) -> &'static str {
+    match figure {
+        _ if figure.is_nan() => "not known",
+        _ if figure <= most => "met",
+        _ => "MISSED",
+    }
+}
+
+fn percent(share: f64) -> String {
+    shown(100.0 * share, 0)
+}
+
+/// A table for each case, and whether the bars are met.
+pub fn tables(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for case in CASES {
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.case == case && !row.samples.is_empty()).collect();
+        if !rows.is_empty() {
+            table(&mut text, &case, &rows);
+        }
+    }
+    text
+}
+
+fn table(text: &mut String, case: &Case, rows: &[&Row]) {
+    let find = |name| rows.iter().copied().find(|row: &&Row| row.server == name);
+    let ceiling = find(CEILING);
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "### {}: {}\n\n\
+         | server | CPU µs/req | x ceiling | user | system | req/s | p50 µs | p99 µs | spread % (CPU, req/s) \
+         | server CPU % | generator CPU % | others % | steal % | errors | rounds |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+        case.name, case.about
+    );
+    for row in rows {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {}, {} | {} | {} | {} | {} | {} | {} |",
+            row.server,
+            shown(row.median(Sample::cpu), 3),
+            shown(row.over(ceiling), 2),
+            shown(row.median(|s| s.user), 3),
+            shown(row.median(|s| s.system), 3),
+            shown(row.median(|s| s.rate), 0),
+            shown(row.median(|s| s.p50), 0),
+            shown(row.median(|s| s.p99), 0),
+            percent(row.spread(Sample::cpu)),
+            percent(row.spread(|s| s.rate)),
+            percent(row.median(|s| s.server_share)),
+            percent(row.median(|s| s.generator_share)),
+            percent(row.median(|s| s.other_share).max(0.0)),
+            shown(100.0 * row.median(|s| s.steal), 1),
+            row.samples.iter().map(|(_, sample)| sample.errors).sum::<f64>(),
+            row.samples.len(),
+        );
+    }
+    let bar = BARS.iter().find(|bar| bar.case == case.name);
+    if let (Some(bar), Some(row)) = (bar, find(ONELOOP)) {
+        let (ratio, user) = (row.over(ceiling), row.median(|s| s.user));
+        let _ = writeln!(
+            text,
+            "\nBars: CPU at most {:.2} of the ceiling's: {}. User at most {:.2} µs: {}.",
+            bar.ratio,
+            met(ratio, bar.ratio),
+            bar.user,
+            met(user, bar.user)
+        );
+    }
+    text.push('\n');
+}
+
+/// Writes what was measured where the user wants it.
+pub fn write_json(rig: &Rig, results: Value) -> io::Result<()> {
+    let Some(path) = &rig.options.out else { return Ok(()) };
+    let all = json!({
+        "machine": machine::description(),
+        "method": rig.description(),
+        "clock_tick_seconds": machine::tick(),
+        "results": results,
+    });
+    std::fs::write(path, format!("{all:#}\n"))
+        .map_err(|error| io::Error::other(format!("cannot write {}: {error}", path.display())))?;
+    eprintln!("written: {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! The servers that are compared. All but oneloop's and Node's are roles of this program: `throughput serve NAME`.
+//!
+//! Each answers `GET /` with [`BODY`](oneloop_benches::traffic::BODY) as `text/plain`, listens on a port of its own
+//! choice, says which, and ends when its stdin does. Each uses one thread for its connections (tiny_http: its own pool),
+//! and all are built with oneloop's release profile: fat LTO, one codegen unit, unwinding panics.
+
+mod ceiling;
+mod hyper;
+mod may_minihttp;
+mod tiny_http;
+
+use oneloop_benches::child::{self, Launch};
+use oneloop_benches::{hello, machine};
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The role of a server child.
+pub const SERVE: &str = "serve";
+
+/// The one that the others are compared with.
+pub const CEILING: &str = "ceiling";
+/// The server under test.
+pub const ONELOOP: &str = "oneloop";
+
+/// Every server there is, in the order of the tables.
+pub const NAMES: [&str; 6] = [CEILING, ONELOOP, "may_minihttp", "hyper", "tiny_http", "node"];
+
+/// What is the same for all requests of a run.
+pub struct Servers {
+    hello: Option<PathBuf>,
+    node: Option<PathBuf>,
+}
+
+impl Servers {
+    /// Looks for the programs that are not this one, and builds `hello` if it is wanted.
+    pub fn prepare(wanted: &[&str]) -> io::Result<Servers> {
+        let hello = if wanted.contains(&ONELOOP) { Some(hello::build()?) } else { None };
+        Ok(Servers { hello, node: machine::find_program("node") })
+    }
+
+    /// How to start a server; `None` where it is not installed.
+    pub fn launch(&self, name: &str) -> io::Result<Option<Launch>> {
+        Ok(match name {
+            ONELOOP => self.hello.as_deref().map(hello::launch),
+            "node" => self.node.as_ref().map(|node| Launch::new(node).arg("-e").arg(NODE)),
+            _ => Some(Launch::own(SERVE)?.arg(name)),
+        })
+    }
+}
+
+/// Node's `http`. Its newest releases keep idle connections for 65 s, as oneloop does; older ones for 5 s, which would
+/// close those of `--idle` before they were counted.
+const NODE: &str = r#"
+const server = require('http').createServer((req, res) => {
+  res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  res.end('Hello from one loop\n');
+});
+server.keepAliveTimeout = 65000;
+server.listen(0, '127.0.0.1', () => console.log(`listening on http://127.0.0.1:${server.address().port}`));
+process.stdin.on('end', () => process.exit()).resume();
+"#;
+
+/// The body of a server child.
+pub fn serve(name: &str) -> ExitCode {
+    child::end_with_parent();
+    let served = match name {
+        CEILING => ceiling::serve(),
+        "hyper" => hyper::serve(),
+        "may_minihttp" => may_minihttp::serve(),
+        "tiny_http" => tiny_http::serve(),
+        _ => Err(io::Error::other("no such server")),
+    };
+    if let Err(error) = served {
+        eprintln!("{name}: {error}");
+    }
+    ExitCode::FAILURE
+}
+
+/// Tells the bench where a server listens.
+fn announce(port: u16) {
+    println!("listening on http://127.0.0.1:{port}");
+}

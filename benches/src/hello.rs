@@ -1,0 +1,72 @@
+//! The server under test: `examples/hello`, the very program that users get.
+
+use crate::child::Launch;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// Builds `examples/hello` as the README says (release profile, default features) and returns where it is.
+///
+/// Only the package at the root is named, so that no feature which a bench dependency asks for is in it.
+pub fn build() -> io::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args([
+            "build",
+            "--release",
+            "--package",
+            "oneloop",
+            "--example",
+            "hello",
+            "--message-format=json-render-diagnostics",
+        ])
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|e| io::Error::other(format!("cannot run cargo to build examples/hello: {e}")))?;
+    if !output.status.success() {
+        return Err(io::Error::other("examples/hello does not build: see above"));
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let program = messages.lines().filter_map(executable).next_back();
+    program.ok_or_else(|| io::Error::other("cargo built examples/hello but did not say where"))
+}
+
+/// How to start it: on a port that the system chooses, and with the log level it has by default, whatever this shell has
+/// set.
+pub fn launch(program: &Path) -> Launch {
+    Launch::new(program).env("PORT", "0").env("RUST_LOG", "error")
+}
+
+/// The path that a message of cargo's gives for the program it built, if it gives one.
+fn executable(message: &str) -> Option<PathBuf> {
+    let (_, rest) = message.split_once(r#""executable":""#)?;
+    let mut path = String::new();
+    let mut chars = rest.chars();
+    loop {
+        match chars.next()? {
+            '"' => return Some(path.into()),
+            // In a path JSON escapes nothing else: backslashes (Windows) and quotes.
+            '\\' => path.push(chars.next()?),
+            other => path.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_found_in_cargos_messages() {
+        assert_eq!(executable(r#"{"x":1,"executable":"/a b/hello","fresh":true}"#), Some("/a b/hello".into()));
+        assert_eq!(executable(r#"{"executable":"C:\\t\\hello.exe"}"#), Some(r"C:\t\hello.exe".into()));
+        assert_eq!(executable(r#"{"executable":null}"#), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! What the operating system tells about processes, CPUs and limits.
+//!
+//! Everything is read from `/proc`, so the figures exist on Linux only; elsewhere the functions return `None` and the
+//! reports show a dash. No figure is better than the kernel's clock tick ([`tick`], 10 ms on nearly every Linux): over a
+//! window of six seconds that is a sixth of a percent.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::thread;
+
+/// CPU time in seconds, split as the kernel splits it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CpuTime {
+    /// Spent in the process's own code.
+    pub user: f64,
+    /// Spent in the kernel for the process.
+    pub system: f64,
+}
+
+impl CpuTime {
+    /// Both parts together.
+    pub fn total(self) -> f64 {
+        self.user + self.system
+    }
+
+    /// What was used since `earlier`.
+    pub fn since(self, earlier: CpuTime) -> CpuTime {
+        CpuTime { user: self.user - earlier.user, system: self.system - earlier.system }
+    }
+}
+
+/// Length of a clock tick in seconds: the unit of every time in `/proc`.
+pub fn tick() -> f64 {
+    static TICK: OnceLock<f64> = OnceLock::new();
+    *TICK.get_or_init(|| {
+        let asked = Command::new("getconf").arg("CLK_TCK").output().ok();
+        let per_second = asked.and_then(|o| String::from_utf8_lossy(&o.stdout).trim().parse::<f64>().ok());
+        1.0 / per_second.filter(|n| *n > 0.0).unwrap_or(100.0)
+    })
+}
+
+/// CPU time that all threads of a process, dead ones included, have used so far.
+pub fn cpu_time(pid: u32) -> Option<CpuTime> {
+    // Fields 14 and 15 of proc_pid_stat(5).
+    stat_times(&format!("/proc/{pid}/stat"), 14)
+}
+
+/// CPU time of all children of this process that ended and were waited for, with their own children.
+pub fn children_time() -> Option<CpuTime> {
+    // Fields 16 and 17 of proc_pid_stat(5).
+    stat_times("/proc/self/stat", 16)
+}
+
+fn stat_times(path: &str, field: usize) -> Option<CpuTime> {
+    let text = fs::read_to_string(path).ok()?;
+    // The second field is the program's name in brackets and may hold spaces; the third follows the last bracket.
+    let mut rest = text.rsplit_once(')')?.1.split_ascii_whitespace().skip(field - 3);
+    let mut seconds = || Some(rest.next()?.parse::<u64>().ok()? as f64 * tick());
+    Some(CpuTime { user: seconds()?, system: seconds()? })
+}
+
+/// Resident memory of a process in bytes. `smaps_rollup` is exact, where `statm` is counted per CPU and lags behind.
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = text.lines().find(|line| line.starts_with("Rss:"))?;
+    Some(line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+}
+
+/// The times of one CPU (or of all, `None`) in seconds since boot: (busy with processes, stolen by the hypervisor).
+/// Interrupts are neither: kernels differ in whose time they are.
+pub fn cpu_use(cpu: Option<usize>) -> Option<(f64, f64)> {
+    let name = cpu.map_or("cpu".to_string(), |n| format!("cpu{n}"));
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let line = text.lines().find(|line| line.split(' ').next() == Some(&name))?;
+    let n: Vec<f64> = line.split_ascii_whitespace().skip(1).filter_map(|w| w.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal, see proc_stat(5).
+    let (&[user, nice, system, _idle, _iowait, _irq, _softirq, steal], _) = n.split_first_chunk::<8>()?;
+    Some(((user + nice + system) * tick(), steal * tick()))
+}
+
+/// The CPUs this process may run on, by number; where the system does not say, those it counts.
+pub fn cpus() -> Vec<usize> {
+    let listed = fs::read_to_string("/proc/self/status").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+        parse_cpu_list(line.trim())
+    });
+    listed.unwrap_or_else(|| (0..thread::available_parallelism().map_or(1, |n| n.get())).collect())
+}
+
+/// Reads a list as the kernel writes it: `0-3,8`.
+fn parse_cpu_list(list: &str) -> Option<Vec<usize>> {
+    let mut cpus = Vec::new();
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        cpus.extend(first.parse::<usize>().ok()?..=last.parse::<usize>().ok()?);
+    }
+    (!cpus.is_empty()).then_some(cpus)
+}
+
+/// How many files a process may open: (now, the most it may raise that to). `None` is no limit, or not known.
+pub fn open_files() -> (Option<u64>, Option<u64>) {
+    let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap_or_default();
+    let mut words = line.split_ascii_whitespace().map(|word| word.parse().ok());
+    (words.next().flatten(), words.next().flatten())
+}
+
+/// Looks for a program on the `PATH`.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_program(file))
+}
+
+#[cfg(unix)]
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(file).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(file: &Path) -> bool {
+    file.is_file()
+}
+
+/// The machine in one line, for the head of a report.
+pub fn description() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").ok();
+    let model = cpu
+        .as_deref()
+        .and_then(|text| text.lines().find(|line| line.starts_with("model name"))?.split_once(": "))
+        .map_or("CPU unknown", |(_, model)| model);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{model}, {} CPUs, {} {}", cpus().len(), std::env::consts::OS, kernel.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_lists_are_read() {
+        assert_eq!(parse_cpu_list("0-2,5"), Some(vec![0, 1, 2, 5]));
+        assert_eq!(parse_cpu_list("3"), Some(vec![3]));
+        assert_eq!(parse_cpu_list(""), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_can_be_looked_at() {
+        let me = std::process::id();
+        assert!(cpu_time(me).is_some());
+        assert!(children_time().is_some());
+        assert!(resident_bytes(me).unwrap() > 100_000);
+        assert!(cpu_use(None).unwrap().0 > 0.0);
+        assert!(open_files().0.unwrap() > 0);
+    }
+}
