@@ -34,12 +34,14 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         Some(result)
     }
 
-    pub fn add(&self, kind: K, site: Site, listener: L) {
+    /// Says by which number it can be removed.
+    pub fn add(&self, kind: K, site: Site, listener: L) -> u32 {
         let mut list = self.0.take().unwrap_or_else(|| Box::new(List { entries: Vec::new(), next_id: 0 }));
         let id = list.next_id;
         list.next_id = id.wrapping_add(1);
         list.entries.push(Entry { id, kind, site, listener: Some(listener) });
         self.0.set(Some(list));
+        id
     }
 
     pub fn has(&self, kind: K) -> bool {
@@ -84,6 +86,14 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
     pub fn remove(&self, kind: K) {
         let removed: Option<Vec<_>> =
             self.with(|list| list.entries.extract_if(.., |entry| entry.kind == kind).collect());
+        for entry in removed.into_iter().flatten() {
+            discard(entry);
+        }
+    }
+
+    /// Removes one; where it runs now, it ends when it has.
+    pub fn remove_one(&self, id: u32) {
+        let removed: Option<Vec<_>> = self.with(|list| list.entries.extract_if(.., |entry| entry.id == id).collect());
         for entry in removed.into_iter().flatten() {
             discard(entry);
         }

@@ -2,7 +2,7 @@ use super::exchange::{Body, Carrier, Exchange, Listener, On, Phase};
 use super::limits::nanos;
 use super::server::{Inner, refusal};
 use super::{ClientError, Request};
-use crate::event_loop::Time;
+use crate::event_loop::{Loop, Time};
 use crate::net::{Address, Chunk, CloseReason, Flow, Protocol, Socket, Stream};
 use crate::proto::h1::{
     self, BodyDecoder, BodyEvent, Encoding, Fault, Framing, HeadParser, Parsed, RequestInfo, ResponseFraming,
@@ -269,8 +269,9 @@ impl H1 {
 
     /// Gives the body to whoever wants it. Says how much was consumed, and whether more can be done.
     fn read_body(self: &Rc<Self>, stream: &Rc<Stream>, exchange: &Rc<Exchange>, bytes: &[u8]) -> (usize, bool) {
-        let unwanted = exchange.phase.get() == Phase::Ended;
-        if !unwanted && (exchange.paused.get() || !exchange.listeners.has(On::Data)) {
+        let is_read = exchange.is_read();
+        let unwanted = !is_read && exchange.phase.get() == Phase::Ended;
+        if !unwanted && (exchange.paused.get() || !is_read) {
             return (0, false);
         }
         let mut decoder = exchange.decoder.get();
@@ -354,7 +355,11 @@ impl H1 {
     /// May another request of this connection be dispatched in this turn?
     fn may_begin(&self, stream: &Rc<Stream>) -> bool {
         let lp = &stream.cx().lp;
-        if self.has(flag::CLOSE) && !self.has(flag::SPENT) || lp.is_halted() {
+        if self.has(flag::CLOSE) && !self.has(flag::SPENT) {
+            return false;
+        }
+        if lp.is_halted() {
+            stream.make_ready();
             return false;
         }
         if stream.pending() >= self.server.pending_output.get() {
@@ -379,11 +384,13 @@ impl H1 {
     fn settle(self: &Rc<Self>, stream: &Rc<Stream>) {
         let over = match &*self.current.borrow() {
             Some(exchange) => {
-                exchange.phase.get() == Phase::Ended && (exchange.complete.get() || self.has(flag::CLOSE))
+                exchange.phase.get() == Phase::Ended
+                    && (exchange.complete.get() || self.has(flag::CLOSE) && !exchange.is_read())
             }
             None => return,
         };
-        if !over {
+        // One whose connection is cut ends with it, for its reason.
+        if !over || stream.is_closed() {
             return;
         }
         self.release(stream, CloseReason::Finished);
@@ -450,7 +457,10 @@ impl H1 {
         let current = self.current();
         match current {
             Some(exchange) if exchange.complete.get() => {}
-            Some(exchange) if exchange.phase.get() == Phase::Ended => stream.finish(CloseReason::Finished, None),
+            Some(exchange) if exchange.phase.get() == Phase::Ended => {
+                let reason = if exchange.is_read() { CloseReason::Truncated } else { CloseReason::Finished };
+                stream.finish(reason, None);
+            }
             Some(_) if stream.held() == 0 => stream.destroy(CloseReason::Truncated),
             Some(_) => {}
             None if stream.held() == 0 => stream.finish(CloseReason::Finished, None),
@@ -466,6 +476,7 @@ impl H1 {
         let limits = self.server.limits.borrow();
         // Where the rest of the body is too long to be discarded, or the peer holds it back until we ask for it.
         let unread = !exchange.complete.get()
+            && !exchange.is_read()
             && (exchange.owes_continue.get() || exchange.decoder.get().remaining() > limits.discard as u64);
         must || wanted
             || unread
@@ -617,9 +628,10 @@ impl H1 {
                 return None;
             }
             // It stands still while it is us who do not read.
-            let discarding = exchange.phase.get() == Phase::Ended;
-            let waits_for_us = !discarding
-                && (exchange.paused.get() || exchange.owes_continue.get() || !exchange.listeners.has(On::Data));
+            let unwanted = !exchange.is_read() && exchange.phase.get() == Phase::Ended;
+            let waits_for_us = !unwanted
+                && (exchange.paused.get() || exchange.owes_continue.get() || !exchange.listeners.has(On::Data))
+                || stream.is_paused();
             let window = nanos(limits.receive_window);
             let read = stream.bytes_read();
             let (slow, end) = self.watch(|watch| {
@@ -857,5 +869,9 @@ impl Carrier for H1 {
 
     fn peer(&self) -> Address {
         self.stream.get().map_or(Address::Unix(None), |stream| stream.peer())
+    }
+
+    fn lp(&self) -> &Rc<Loop> {
+        &self.server.shared.cx.lp
     }
 }

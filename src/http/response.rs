@@ -226,6 +226,7 @@ impl Response {
     /// earlier one; zero turns it off.
     #[track_caller]
     pub fn set_timeout(&self, after: Duration, f: impl FnOnce(&Response) + 'static) -> &Self {
+        let site = Location::caller();
         if let Some(old) = self.0.timer.take() {
             old.clear();
         }
@@ -234,8 +235,13 @@ impl Response {
         }
         let exchange = Rc::downgrade(&self.0);
         let timer = set_timeout(after, move || {
-            if let Some(exchange) = exchange.upgrade().filter(|exchange| !exchange.has_ended()) {
-                f(&Response::new(&exchange));
+            if let Some(exchange) = exchange.upgrade().filter(|exchange| !exchange.has_ended())
+                && let Some(lp) = exchange.lp()
+            {
+                let response = Response::new(&exchange);
+                if lp.call(site, &*exchange, || f(&response)).is_none() {
+                    exchange.panicked();
+                }
             }
         });
         timer.unref();

@@ -405,10 +405,15 @@ impl Inner {
     fn give(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, on: On) {
         // Ours, so that the request is given up only after all of them.
         let _response = Response::new(exchange);
+        let mut panicked = false;
         self.listeners.each(on, |site, listener| {
             let Listener::Request(f) = listener else { return };
+            if panicked {
+                return;
+            }
             let (req, res) = (Request(exchange.clone()), Response::new(exchange));
             if lp.call(site, &**exchange, || f(req, res)).is_none() {
+                panicked = true;
                 exchange.panicked();
             }
         });
