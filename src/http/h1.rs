@@ -331,14 +331,14 @@ impl H1 {
         self.abort(stream, exchange, fault.status(), CloseReason::BadMessage);
     }
 
-    /// Ends an exchange whose request will never be whole: an answer of ours if there is none, then the close.
+    /// Ends an exchange whose request or response will never be whole: an answer of ours if there is none, then the close.
     fn abort(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, status: u16, reason: CloseReason) {
         self.set(flag::CLOSE);
-        if let Phase::Streaming(_) = exchange.phase.get() {
-            return stream.destroy(reason);
-        }
-        if exchange.phase.get() == Phase::Open {
-            exchange.answer(self, status);
+        match exchange.phase.get() {
+            Phase::Open => exchange.answer(self, status),
+            // It breaks off; what went before it, the answers to earlier requests, is not lost with it.
+            Phase::Streaming(_) => exchange.phase.set(Phase::Ended),
+            Phase::Ended => {}
         }
         stream.finish(reason, Some(self.server.limits.borrow().linger()));
         self.release(stream, reason);
@@ -382,10 +382,11 @@ impl H1 {
 
     /// If the response has ended and the request is whole, makes room for the next one.
     fn settle(self: &Rc<Self>, stream: &Rc<Stream>) {
-        let over = match &*self.current.borrow() {
+        let (over, reason) = match &*self.current.borrow() {
             Some(exchange) => {
-                exchange.phase.get() == Phase::Ended
-                    && (exchange.complete.get() || self.has(flag::CLOSE) && !exchange.is_read())
+                let over = exchange.phase.get() == Phase::Ended
+                    && (exchange.complete.get() || self.has(flag::CLOSE) && !exchange.is_read());
+                (over || exchange.broken.get().is_some(), exchange.broken.get().unwrap_or(CloseReason::Finished))
             }
             None => return,
         };
@@ -393,7 +394,7 @@ impl H1 {
         if !over || stream.is_closed() {
             return;
         }
-        self.release(stream, CloseReason::Finished);
+        self.release(stream, reason);
         let lp = &stream.cx().lp;
         self.since.set(lp.now());
         let limits = self.server.limits.borrow();
@@ -461,10 +462,14 @@ impl H1 {
                 let reason = if exchange.is_read() { CloseReason::Truncated } else { CloseReason::Finished };
                 stream.finish(reason, None);
             }
-            Some(_) if stream.held() == 0 => stream.destroy(CloseReason::Truncated),
+            // The answers to earlier requests still go out.
+            Some(_) if stream.held() == 0 => {
+                stream.finish(CloseReason::Truncated, None);
+                self.release(stream, CloseReason::Truncated);
+            }
             Some(_) => {}
             None if stream.held() == 0 => stream.finish(CloseReason::Finished, None),
-            None if self.has(flag::PARTIAL) => stream.destroy(CloseReason::Truncated),
+            None if self.has(flag::PARTIAL) => stream.finish(CloseReason::Truncated, None),
             None => {}
         }
     }
@@ -552,7 +557,8 @@ impl H1 {
                         "{exchange}: the body does not match its Content-Length; the connection is closed"
                     );
                     exchange.phase.set(Phase::Ended);
-                    stream.destroy(CloseReason::BadResponse);
+                    exchange.broken.set(Some(CloseReason::BadResponse));
+                    self.cut(CloseReason::BadResponse);
                     return Flow::Closed;
                 };
                 exchange.phase.set(Phase::Streaming(Body::Length(rest)));
@@ -858,9 +864,14 @@ impl Carrier for H1 {
     }
 
     fn cut(&self, reason: CloseReason) {
-        if let Some(stream) = self.stream.get() {
-            stream.destroy(reason);
+        let Some(stream) = self.stream.get() else { return };
+        if reason == CloseReason::Destroyed {
+            return stream.destroy(reason);
         }
+        self.set(flag::CLOSE);
+        stream.finish(reason, Some(self.server.limits.borrow().linger()));
+        // Then the exchange ends.
+        stream.tell_sent();
     }
 
     fn pending(&self) -> usize {
