@@ -249,6 +249,17 @@ impl H1 {
         true
     }
 
+    /// The peer could not go on until now: the rate of its body is measured anew.
+    fn restart_window(&self, stream: &Stream) {
+        let now = stream.cx().lp.now();
+        let read = stream.bytes_read();
+        self.watch(|watch| {
+            if let Some(window) = &mut watch.receive {
+                *window = (now, read);
+            }
+        });
+    }
+
     fn await_body(&self, stream: &Rc<Stream>) {
         let now = stream.cx().lp.now();
         let limits = self.server.limits.borrow();
@@ -320,14 +331,14 @@ impl H1 {
         self.abort(stream, exchange, fault.status(), CloseReason::BadMessage);
     }
 
-    /// Ends an exchange whose request will never be whole: an answer of ours if there is none, then the close.
+    /// Ends an exchange whose request or response will never be whole: an answer of ours if there is none, then the close.
     fn abort(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, status: u16, reason: CloseReason) {
         self.set(flag::CLOSE);
-        if let Phase::Streaming(_) = exchange.phase.get() {
-            return stream.destroy(reason);
-        }
-        if exchange.phase.get() == Phase::Open {
-            exchange.answer(self, status);
+        match exchange.phase.get() {
+            Phase::Open => exchange.answer(self, status),
+            // It breaks off; what went before it, the answers to earlier requests, is not lost with it.
+            Phase::Streaming(_) => exchange.phase.set(Phase::Ended),
+            Phase::Ended => {}
         }
         stream.finish(reason, Some(self.server.limits.borrow().linger()));
         self.release(stream, reason);
@@ -371,10 +382,11 @@ impl H1 {
 
     /// If the response has ended and the request is whole, makes room for the next one.
     fn settle(self: &Rc<Self>, stream: &Rc<Stream>) {
-        let over = match &*self.current.borrow() {
+        let (over, reason) = match &*self.current.borrow() {
             Some(exchange) => {
-                exchange.phase.get() == Phase::Ended
-                    && (exchange.complete.get() || self.has(flag::CLOSE) && !exchange.is_read())
+                let over = exchange.phase.get() == Phase::Ended
+                    && (exchange.complete.get() || self.has(flag::CLOSE) && !exchange.is_read());
+                (over || exchange.broken.get().is_some(), exchange.broken.get().unwrap_or(CloseReason::Finished))
             }
             None => return,
         };
@@ -382,7 +394,7 @@ impl H1 {
         if !over || stream.is_closed() {
             return;
         }
-        self.release(stream, CloseReason::Finished);
+        self.release(stream, reason);
         let lp = &stream.cx().lp;
         self.since.set(lp.now());
         let limits = self.server.limits.borrow();
@@ -450,10 +462,14 @@ impl H1 {
                 let reason = if exchange.is_read() { CloseReason::Truncated } else { CloseReason::Finished };
                 stream.finish(reason, None);
             }
-            Some(_) if stream.held() == 0 => stream.destroy(CloseReason::Truncated),
+            // The answers to earlier requests still go out.
+            Some(_) if stream.held() == 0 => {
+                stream.finish(CloseReason::Truncated, None);
+                self.release(stream, CloseReason::Truncated);
+            }
             Some(_) => {}
             None if stream.held() == 0 => stream.finish(CloseReason::Finished, None),
-            None if self.has(flag::PARTIAL) => stream.destroy(CloseReason::Truncated),
+            None if self.has(flag::PARTIAL) => stream.finish(CloseReason::Truncated, None),
             None => {}
         }
     }
@@ -541,7 +557,8 @@ impl H1 {
                         "{exchange}: the body does not match its Content-Length; the connection is closed"
                     );
                     exchange.phase.set(Phase::Ended);
-                    stream.destroy(CloseReason::BadResponse);
+                    exchange.broken.set(Some(CloseReason::BadResponse));
+                    self.cut(CloseReason::BadResponse);
                     return Flow::Closed;
                 };
                 exchange.phase.set(Phase::Streaming(Body::Length(rest)));
@@ -579,9 +596,15 @@ impl H1 {
         let (window, stall) = (nanos(limits.send_window), nanos(limits.write_stall));
         let written = stream.bytes_written();
         let (stalled, slow, next) = self.watch(|watch| {
-            let (began, mark) = *watch.send.get_or_insert((now, written));
-            if watch.progress.1 != written || watch.progress.0 < began {
-                watch.progress = (if watch.progress.1 == written { began } else { now }, written);
+            let (began, mark) = match watch.send {
+                Some(window) => window,
+                None => {
+                    watch.progress = (now, written);
+                    *watch.send.insert((now, written))
+                }
+            };
+            if watch.progress.1 != written {
+                watch.progress = (now, written);
             }
             let stalled = now >= watch.progress.0 + stall;
             let mut slow = false;
@@ -632,9 +655,9 @@ impl H1 {
             }
             next = until.min(end);
         }
-        if let Some(response) = limits.response {
+        if let Some(response) = limits.response.filter(|_| !exchange.has_ended()) {
             let until = exchange.started + nanos(response);
-            if now >= until && !exchange.has_ended() {
+            if now >= until {
                 log::warn!(target: "oneloop::http", "{exchange}: no response in {response:?}");
                 self.abort(stream, exchange, 503, CloseReason::ResponseTimeout);
                 return None;
@@ -647,6 +670,10 @@ impl H1 {
     fn check_idle(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
         let limits = self.server.limits.borrow().clone();
         let waits_for_head = self.has(flag::PARTIAL) || self.requests.get() == 0;
+        if !waits_for_head && stream.pending() > 0 {
+            // The output has its own deadlines, and says when it is gone.
+            return Some(Time::MAX);
+        }
         let until = self.since.get() + nanos(if waits_for_head { limits.header } else { limits.keep_alive });
         if now < until {
             return Some(until);
@@ -696,6 +723,8 @@ impl Protocol for H1 {
     }
 
     fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize) {
+        let (now, written) = (stream.cx().lp.now(), stream.bytes_written());
+        self.watch(|watch| watch.progress = (now, written));
         self.finish_sent(stream);
         let current = self.current();
         if pending == 0
@@ -704,6 +733,11 @@ impl Protocol for H1 {
             && exchange.phase.get() != Phase::Ended
         {
             exchange.emit_response(&stream.cx().lp, On::Drain);
+        }
+        if pending == 0 && self.is_idle() {
+            // Idle from now on, not from the end of a response that took its time to go.
+            self.since.set(now);
+            stream.need_due(now + nanos(self.server.limits.borrow().keep_alive));
         }
         if pending < self.server.pending_output.get() && self.has(flag::OUTPUT_HELD) {
             self.clear(flag::OUTPUT_HELD);
@@ -726,6 +760,8 @@ impl Protocol for H1 {
             watch.progress = (now, written);
         });
         stream.need_due(now + nanos(limits.send_window.min(limits.write_stall)));
+        // So that each progress is seen, and the end of it.
+        stream.tell_sent();
     }
 
     fn due(self: Rc<Self>, stream: &Rc<Stream>) {
@@ -739,8 +775,10 @@ impl Protocol for H1 {
             Some(exchange) => self.check_request(stream, &exchange, now),
             None => self.check_idle(stream, now),
         };
-        if let Some(next) = next {
-            stream.need_due(next.min(output));
+        // Where that was the end, output may still be pending.
+        let next = next.unwrap_or(Time::MAX).min(output);
+        if next < Time::MAX {
+            stream.need_due(next);
         }
         self.settle(stream);
     }
@@ -805,6 +843,9 @@ impl Carrier for H1 {
 
     fn inform(&self, status: u16, fields: &[(&str, &str)]) {
         if let Some(stream) = self.stream.get() {
+            if status == 100 {
+                self.restart_window(stream);
+            }
             stream.encode(|out| {
                 if let Err(error) = h1::encode_informational(out, status, fields) {
                     log::error!(target: "oneloop::http", "an informational response was not sent: {error}");
@@ -814,17 +855,23 @@ impl Carrier for H1 {
     }
 
     fn wake(&self) {
-        if let Some(stream) = self.stream.get()
-            && !self.has(flag::READING)
-        {
-            stream.make_ready();
+        if let Some(stream) = self.stream.get() {
+            self.restart_window(stream);
+            if !self.has(flag::READING) {
+                stream.make_ready();
+            }
         }
     }
 
     fn cut(&self, reason: CloseReason) {
-        if let Some(stream) = self.stream.get() {
-            stream.destroy(reason);
+        let Some(stream) = self.stream.get() else { return };
+        if reason == CloseReason::Destroyed {
+            return stream.destroy(reason);
         }
+        self.set(flag::CLOSE);
+        stream.finish(reason, Some(self.server.limits.borrow().linger()));
+        // Then the exchange ends.
+        stream.tell_sent();
     }
 
     fn pending(&self) -> usize {

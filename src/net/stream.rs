@@ -783,7 +783,10 @@ impl Stream {
     }
 
     fn linger(self: &Rc<Self>) {
-        let Some(ending) = self.ending.take() else { return self.destroy(CloseReason::Finished) };
+        let Some(mut ending) = self.ending.take() else { return self.destroy(CloseReason::Finished) };
+        // Its time begins now, with our FIN, however long the output took.
+        ending.began = self.cx.lp.now();
+        ending.last_read = ending.began;
         let linger = ending.linger.filter(|linger| !self.is_eof() && ending.discarded <= linger.bytes);
         self.ending.set(Some(ending));
         let Some(linger) = linger else { return self.close_with_ending() };
