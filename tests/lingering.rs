@@ -269,7 +269,7 @@ fn a_graceful_close_lets_a_413_linger() {
     let (sim, server) = serve(small_only);
     let peer = sim.connect(PORT);
     peer.pause_reading();
-    peer.write(upload(100_000));
+    peer.write(upload(1_000_000));
     sim.settle();
     server.close(|| ());
     sim.advance(SECOND);

@@ -108,7 +108,21 @@ impl H1 {
     }
 
     pub fn is_idle(&self) -> bool {
-        self.current.borrow().is_none() && !self.has(flag::PARTIAL)
+        let nothing_held = self.stream.get().is_none_or(|stream| stream.held() == 0);
+        self.current.borrow().is_none() && !self.has(flag::PARTIAL) && nothing_held
+    }
+
+    /// Closes it if it is idle; an answer that is still going out goes out.
+    pub fn close_if_idle(&self, stream: &Rc<Stream>) {
+        if !self.is_idle() || !stream.is_open() {
+            return;
+        }
+        if stream.pending() > 0 {
+            self.set(flag::CLOSE);
+            stream.finish(CloseReason::ServerClosed, Some(self.server.limits.borrow().linger()));
+        } else {
+            stream.destroy(CloseReason::ServerClosed);
+        }
     }
 
     fn watch<R>(&self, f: impl FnOnce(&mut Watch) -> R) -> R {
@@ -399,7 +413,8 @@ impl H1 {
         self.since.set(lp.now());
         let limits = self.server.limits.borrow();
         stream.need_due(lp.now() + nanos(limits.keep_alive));
-        if self.has(flag::CLOSE) && !self.has(flag::SPENT) {
+        // The server may have been closed since the head of this response went.
+        if (self.has(flag::CLOSE) || self.server.is_closing()) && !self.has(flag::SPENT) {
             stream.finish(CloseReason::Finished, Some(limits.linger()));
         } else if stream.held() > 0 {
             // Requests that waited behind this one; within `data` it has them at hand, and none is held.

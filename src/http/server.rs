@@ -187,7 +187,7 @@ impl Server {
             let inner = Rc::downgrade(&self.0);
             let timer = set_timeout(self.0.limits.borrow().shutdown, move || {
                 if let Some(inner) = inner.upgrade() {
-                    Server(inner).close_connections(CloseReason::ServerClosed, |_| true);
+                    Server(inner).close_all_connections();
                 }
             });
             timer.unref();
@@ -197,19 +197,15 @@ impl Server {
 
     /// Closes the connections that have no request.
     pub fn close_idle_connections(&self) {
-        self.close_connections(CloseReason::ServerClosed, H1::is_idle);
+        for (stream, connection) in self.0.each_connection() {
+            connection.close_if_idle(&stream);
+        }
     }
 
     /// Closes all connections at once, answered or not.
     pub fn close_all_connections(&self) {
-        self.close_connections(CloseReason::ServerClosed, |_| true);
-    }
-
-    fn close_connections(&self, reason: CloseReason, which: impl Fn(&H1) -> bool) {
-        for (stream, connection) in self.0.each_connection() {
-            if which(&connection) {
-                stream.destroy(reason);
-            }
+        for (stream, _) in self.0.each_connection() {
+            stream.destroy(CloseReason::ServerClosed);
         }
     }
 
