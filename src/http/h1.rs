@@ -477,6 +477,8 @@ impl H1 {
                 let reason = if exchange.is_read() { CloseReason::Truncated } else { CloseReason::Finished };
                 stream.finish(reason, None);
             }
+            // All of it is here, but its end cannot be told while it is paused.
+            Some(exchange) if exchange.decoder.get().is_done() => {}
             // The answers to earlier requests still go out.
             Some(_) if stream.held() == 0 => {
                 stream.finish(CloseReason::Truncated, None);
@@ -725,6 +727,10 @@ impl Protocol for H1 {
     }
 
     fn resume(self: Rc<Self>, stream: &Rc<Stream>) {
+        // A body that was paused behind its last byte: its end needs no further ones.
+        if stream.held() == 0 {
+            self.clone().data(stream, &mut []);
+        }
         self.settle(stream);
         let current = self.current();
         if let Some(exchange) = current
