@@ -456,3 +456,44 @@ fn read_body_of_an_exchange_that_is_over_gives_its_error_from_the_loop() {
     sim.settle();
     record.expect(&["Err(Closed(Finished))"]);
 }
+
+#[test]
+fn a_body_that_was_asked_for_is_given_though_the_answer_came_first() {
+    let record = Record::default();
+    let seen = record.clone();
+    let (sim, _server) = serve(move |req, res| {
+        res.set_status(202).end("taken");
+        let seen = seen.clone();
+        req.read_body(1_000_000, move |body| seen.add(format!("{:?}", body.map(|body| body.len()))));
+    });
+    let peer = send(&sim, head(5) + "se");
+    assert_eq!(statuses(&peer), [202]);
+    peer.write("eds");
+    peer.write(get("/"));
+    sim.settle();
+    record.expect(&["Ok(5)", "Ok(0)"]);
+    assert_eq!(statuses(&peer), [202, 202]);
+    let peer = send(&sim, head(500_000) + &"x".repeat(500_000));
+    assert_eq!(statuses(&peer), [202]);
+    record.expect(&["Ok(500000)"]);
+    let peer = send(&sim, head(10) + "half");
+    peer.finish();
+    sim.settle();
+    record.expect(&["Err(Closed(Truncated))"]);
+}
+
+#[test]
+fn after_the_answer_a_body_that_stops_coming_is_not_waited_for_without_end() {
+    let (sim, _server) = serve(|req, res| {
+        res.end("early");
+        if req.url() == "/read" {
+            req.on_data(|_, _| ());
+        }
+    });
+    for path in ["/read", "/unread"] {
+        let peer = send(&sim, format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf"));
+        assert_eq!(bodies(&peer), ["early"]);
+        sim.advance(400 * SECOND);
+        assert!(peer.is_closed(), "{path}");
+    }
+}

@@ -20,10 +20,12 @@ pub(super) trait Carrier {
     fn inform(&self, status: u16, fields: &[(&str, &str)]);
     /// The request's body is wanted, or its end: give it.
     fn wake(&self);
-    /// Closes the connection: the exchange cannot be completed.
+    /// Closes the connection: the exchange cannot be completed. Unless the user asked for it, what was said before still
+    /// goes out: the answers to earlier requests are in it.
     fn cut(&self, reason: CloseReason);
     fn pending(&self) -> usize;
     fn peer(&self) -> Address;
+    fn lp(&self) -> &Rc<Loop>;
 }
 
 /// How far the response is.
@@ -105,6 +107,8 @@ pub(super) struct Exchange {
     pub full: Cell<bool>,
     pub trailers_out: RefCell<Fields>,
     pub timer: Cell<Option<Timeout>>,
+    /// Why its response breaks off, where it does.
+    pub broken: Cell<Option<CloseReason>>,
     /// Why it ended, once it has.
     pub closed: Cell<Option<CloseReason>>,
 }
@@ -132,6 +136,7 @@ impl Exchange {
             full: Cell::new(false),
             trailers_out: RefCell::new(Fields::new()),
             timer: Cell::new(None),
+            broken: Cell::new(None),
             closed: Cell::new(None),
         }
     }
@@ -159,6 +164,7 @@ impl Exchange {
         self.fallback.set(500);
         self.finished.set(false);
         self.full.set(false);
+        self.broken.set(None);
         self.closed.set(None);
     }
 
@@ -169,11 +175,16 @@ impl Exchange {
         self.link.borrow().as_ref().map(|carrier| f(&**carrier))
     }
 
+    pub fn lp(&self) -> Option<Rc<Loop>> {
+        self.with_link(|carrier| carrier.lp().clone())
+    }
+
     pub fn is_over(&self) -> bool {
         self.closed.get().is_some()
     }
 
-    pub fn add(&self, on: On, site: Site, listener: Listener) {
+    /// The listener's number, unless it ended here.
+    pub fn add(&self, on: On, site: Site, listener: Listener) -> Option<u32> {
         // One for something that can no longer come ends here, with what it captured.
         let late = match on {
             On::Data => self.complete.get(),
@@ -182,8 +193,9 @@ impl Exchange {
         };
         if self.is_over() || late {
             discard(listener);
+            None
         } else {
-            self.listeners.add(on, site, listener);
+            Some(self.listeners.add(on, site, listener))
         }
     }
 
@@ -264,8 +276,16 @@ impl Exchange {
         self.phase.get() == Phase::Ended || self.is_over()
     }
 
-    /// A callback of this exchange panicked.
+    /// Does somebody take the body? Once the answer has gone, not where the peer was never told to send it.
+    pub fn is_read(&self) -> bool {
+        let withheld = self.owes_continue.get() && self.phase.get() == Phase::Ended;
+        !withheld && self.listeners.has(On::Data)
+    }
+
+    /// A callback of this exchange panicked. What is left of the body is for nobody.
     pub fn panicked(&self) {
+        self.listeners.remove(On::Data);
+        self.listeners.remove(On::End);
         self.give_up(500, CloseReason::Panicked);
     }
 
@@ -275,6 +295,7 @@ impl Exchange {
             Phase::Ended => {}
             Phase::Streaming(_) => {
                 self.phase.set(Phase::Ended);
+                self.broken.set(Some(reason));
                 self.with_link(|carrier| carrier.cut(reason));
             }
             Phase::Open => {
@@ -302,8 +323,9 @@ impl Exchange {
         if self.has_ended() || self.link.borrow().is_none() {
             return;
         }
-        let status = self.fallback.get();
-        if status == 500 {
+        let unwinding = std::thread::panicking();
+        let status = if unwinding { 500 } else { self.fallback.get() };
+        if status == 500 && !unwinding {
             log::warn!(target: "oneloop::http", "{self}: the response was dropped before it had ended");
         }
         self.give_up(status, CloseReason::BadResponse);

@@ -2,7 +2,7 @@ use super::exchange::{Body, Carrier, Exchange, Listener, On, Phase};
 use super::limits::nanos;
 use super::server::{Inner, refusal};
 use super::{ClientError, Request};
-use crate::event_loop::Time;
+use crate::event_loop::{Loop, Time};
 use crate::net::{Address, Chunk, CloseReason, Flow, Protocol, Socket, Stream};
 use crate::proto::h1::{
     self, BodyDecoder, BodyEvent, Encoding, Fault, Framing, HeadParser, Parsed, RequestInfo, ResponseFraming,
@@ -108,7 +108,21 @@ impl H1 {
     }
 
     pub fn is_idle(&self) -> bool {
-        self.current.borrow().is_none() && !self.has(flag::PARTIAL)
+        let nothing_held = self.stream.get().is_none_or(|stream| stream.held() == 0);
+        self.current.borrow().is_none() && !self.has(flag::PARTIAL) && nothing_held
+    }
+
+    /// Closes it if it is idle; an answer that is still going out goes out.
+    pub fn close_if_idle(&self, stream: &Rc<Stream>) {
+        if !self.is_idle() || !stream.is_open() {
+            return;
+        }
+        if stream.pending() > 0 {
+            self.set(flag::CLOSE);
+            stream.finish(CloseReason::ServerClosed, Some(self.server.limits.borrow().linger()));
+        } else {
+            stream.destroy(CloseReason::ServerClosed);
+        }
     }
 
     fn watch<R>(&self, f: impl FnOnce(&mut Watch) -> R) -> R {
@@ -215,7 +229,7 @@ impl H1 {
         if let Some(response) = self.server.limits.borrow().response {
             stream.need_due(exchange.started + nanos(response));
         }
-        lp.label_turn(exchange.head.method(), exchange.head.target());
+        lp.label_turn(exchange.head.method_and_target());
         if self.has(flag::SPENT) {
             self.clear(flag::SPENT);
             self.server.drop_request(lp, &exchange);
@@ -249,6 +263,17 @@ impl H1 {
         true
     }
 
+    /// The peer could not go on until now: the rate of its body is measured anew.
+    fn restart_window(&self, stream: &Stream) {
+        let now = stream.cx().lp.now();
+        let read = stream.bytes_read();
+        self.watch(|watch| {
+            if let Some(window) = &mut watch.receive {
+                *window = (now, read);
+            }
+        });
+    }
+
     fn await_body(&self, stream: &Rc<Stream>) {
         let now = stream.cx().lp.now();
         let limits = self.server.limits.borrow();
@@ -258,8 +283,9 @@ impl H1 {
 
     /// Gives the body to whoever wants it. Says how much was consumed, and whether more can be done.
     fn read_body(self: &Rc<Self>, stream: &Rc<Stream>, exchange: &Rc<Exchange>, bytes: &[u8]) -> (usize, bool) {
-        let unwanted = exchange.phase.get() == Phase::Ended;
-        if !unwanted && (exchange.paused.get() || !exchange.listeners.has(On::Data)) {
+        let is_read = exchange.is_read();
+        let unwanted = !is_read && exchange.phase.get() == Phase::Ended;
+        if !unwanted && (exchange.paused.get() || !is_read) {
             return (0, false);
         }
         let mut decoder = exchange.decoder.get();
@@ -319,14 +345,14 @@ impl H1 {
         self.abort(stream, exchange, fault.status(), CloseReason::BadMessage);
     }
 
-    /// Ends an exchange whose request will never be whole: an answer of ours if there is none, then the close.
+    /// Ends an exchange whose request or response will never be whole: an answer of ours if there is none, then the close.
     fn abort(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, status: u16, reason: CloseReason) {
         self.set(flag::CLOSE);
-        if let Phase::Streaming(_) = exchange.phase.get() {
-            return stream.destroy(reason);
-        }
-        if exchange.phase.get() == Phase::Open {
-            exchange.answer(self, status);
+        match exchange.phase.get() {
+            Phase::Open => exchange.answer(self, status),
+            // It breaks off; what went before it, the answers to earlier requests, is not lost with it.
+            Phase::Streaming(_) => exchange.phase.set(Phase::Ended),
+            Phase::Ended => {}
         }
         stream.finish(reason, Some(self.server.limits.borrow().linger()));
         self.release(stream, reason);
@@ -343,7 +369,11 @@ impl H1 {
     /// May another request of this connection be dispatched in this turn?
     fn may_begin(&self, stream: &Rc<Stream>) -> bool {
         let lp = &stream.cx().lp;
-        if self.has(flag::CLOSE) && !self.has(flag::SPENT) || lp.is_halted() {
+        if self.has(flag::CLOSE) && !self.has(flag::SPENT) {
+            return false;
+        }
+        if lp.is_halted() {
+            stream.make_ready();
             return false;
         }
         if stream.pending() >= self.server.pending_output.get() {
@@ -366,21 +396,25 @@ impl H1 {
 
     /// If the response has ended and the request is whole, makes room for the next one.
     fn settle(self: &Rc<Self>, stream: &Rc<Stream>) {
-        let over = match &*self.current.borrow() {
+        let (over, reason) = match &*self.current.borrow() {
             Some(exchange) => {
-                exchange.phase.get() == Phase::Ended && (exchange.complete.get() || self.has(flag::CLOSE))
+                let over = exchange.phase.get() == Phase::Ended
+                    && (exchange.complete.get() || self.has(flag::CLOSE) && !exchange.is_read());
+                (over || exchange.broken.get().is_some(), exchange.broken.get().unwrap_or(CloseReason::Finished))
             }
             None => return,
         };
-        if !over {
+        // One whose connection is cut ends with it, for its reason.
+        if !over || stream.is_closed() {
             return;
         }
-        self.release(stream, CloseReason::Finished);
+        self.release(stream, reason);
         let lp = &stream.cx().lp;
         self.since.set(lp.now());
         let limits = self.server.limits.borrow();
         stream.need_due(lp.now() + nanos(limits.keep_alive));
-        if self.has(flag::CLOSE) && !self.has(flag::SPENT) {
+        // The server may have been closed since the head of this response went.
+        if (self.has(flag::CLOSE) || self.server.is_closing()) && !self.has(flag::SPENT) {
             stream.finish(CloseReason::Finished, Some(limits.linger()));
         } else if stream.held() > 0 {
             // Requests that waited behind this one; within `data` it has them at hand, and none is held.
@@ -439,13 +473,20 @@ impl H1 {
         let current = self.current();
         match current {
             Some(exchange) if exchange.complete.get() => {}
-            Some(exchange) if exchange.phase.get() == Phase::Ended => stream.finish(CloseReason::Finished, None),
+            Some(exchange) if exchange.phase.get() == Phase::Ended => {
+                let reason = if exchange.is_read() { CloseReason::Truncated } else { CloseReason::Finished };
+                stream.finish(reason, None);
+            }
             // All of it is here, but its end cannot be told while it is paused.
             Some(exchange) if exchange.decoder.get().is_done() => {}
-            Some(_) if stream.held() == 0 => stream.destroy(CloseReason::Truncated),
+            // The answers to earlier requests still go out.
+            Some(_) if stream.held() == 0 => {
+                stream.finish(CloseReason::Truncated, None);
+                self.release(stream, CloseReason::Truncated);
+            }
             Some(_) => {}
             None if stream.held() == 0 => stream.finish(CloseReason::Finished, None),
-            None if self.has(flag::PARTIAL) => stream.destroy(CloseReason::Truncated),
+            None if self.has(flag::PARTIAL) => stream.finish(CloseReason::Truncated, None),
             None => {}
         }
     }
@@ -457,6 +498,7 @@ impl H1 {
         let limits = self.server.limits.borrow();
         // Where the rest of the body is too long to be discarded, or the peer holds it back until we ask for it.
         let unread = !exchange.complete.get()
+            && !exchange.is_read()
             && (exchange.owes_continue.get() || exchange.decoder.get().remaining() > limits.discard as u64);
         must || wanted
             || unread
@@ -532,7 +574,8 @@ impl H1 {
                         "{exchange}: the body does not match its Content-Length; the connection is closed"
                     );
                     exchange.phase.set(Phase::Ended);
-                    stream.destroy(CloseReason::BadResponse);
+                    exchange.broken.set(Some(CloseReason::BadResponse));
+                    self.cut(CloseReason::BadResponse);
                     return Flow::Closed;
                 };
                 exchange.phase.set(Phase::Streaming(Body::Length(rest)));
@@ -570,9 +613,15 @@ impl H1 {
         let (window, stall) = (nanos(limits.send_window), nanos(limits.write_stall));
         let written = stream.bytes_written();
         let (stalled, slow, next) = self.watch(|watch| {
-            let (began, mark) = *watch.send.get_or_insert((now, written));
-            if watch.progress.1 != written || watch.progress.0 < began {
-                watch.progress = (if watch.progress.1 == written { began } else { now }, written);
+            let (began, mark) = match watch.send {
+                Some(window) => window,
+                None => {
+                    watch.progress = (now, written);
+                    *watch.send.insert((now, written))
+                }
+            };
+            if watch.progress.1 != written {
+                watch.progress = (now, written);
             }
             let stalled = now >= watch.progress.0 + stall;
             let mut slow = false;
@@ -595,16 +644,16 @@ impl H1 {
     fn check_request(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, now: Time) -> Option<Time> {
         let limits = self.server.limits.borrow().clone();
         let mut next = Time::MAX;
-        if !exchange.complete.get() && exchange.phase.get() != Phase::Ended {
+        if !exchange.complete.get() {
             let until = exchange.started + nanos(limits.request);
             if now >= until {
                 self.abort(stream, exchange, 408, CloseReason::RequestTimeout);
                 return None;
             }
             // It stands still while it is us who do not read.
-            let waits_for_us = exchange.paused.get()
-                || exchange.owes_continue.get()
-                || !exchange.listeners.has(On::Data)
+            let unwanted = !exchange.is_read() && exchange.phase.get() == Phase::Ended;
+            let waits_for_us = !unwanted
+                && (exchange.paused.get() || exchange.owes_continue.get() || !exchange.listeners.has(On::Data))
                 || stream.is_paused();
             let window = nanos(limits.receive_window);
             let read = stream.bytes_read();
@@ -623,9 +672,9 @@ impl H1 {
             }
             next = until.min(end);
         }
-        if let Some(response) = limits.response {
+        if let Some(response) = limits.response.filter(|_| !exchange.has_ended()) {
             let until = exchange.started + nanos(response);
-            if now >= until && !exchange.has_ended() {
+            if now >= until {
                 log::warn!(target: "oneloop::http", "{exchange}: no response in {response:?}");
                 self.abort(stream, exchange, 503, CloseReason::ResponseTimeout);
                 return None;
@@ -638,6 +687,10 @@ impl H1 {
     fn check_idle(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
         let limits = self.server.limits.borrow().clone();
         let waits_for_head = self.has(flag::PARTIAL) || self.requests.get() == 0;
+        if !waits_for_head && stream.pending() > 0 {
+            // The output has its own deadlines, and says when it is gone.
+            return Some(Time::MAX);
+        }
         let until = self.since.get() + nanos(if waits_for_head { limits.header } else { limits.keep_alive });
         if now < until {
             return Some(until);
@@ -691,6 +744,8 @@ impl Protocol for H1 {
     }
 
     fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize) {
+        let (now, written) = (stream.cx().lp.now(), stream.bytes_written());
+        self.watch(|watch| watch.progress = (now, written));
         self.finish_sent(stream);
         let current = self.current();
         if pending == 0
@@ -699,6 +754,11 @@ impl Protocol for H1 {
             && exchange.phase.get() != Phase::Ended
         {
             exchange.emit_response(&stream.cx().lp, On::Drain);
+        }
+        if pending == 0 && self.is_idle() {
+            // Idle from now on, not from the end of a response that took its time to go.
+            self.since.set(now);
+            stream.need_due(now + nanos(self.server.limits.borrow().keep_alive));
         }
         if pending < self.server.pending_output.get() && self.has(flag::OUTPUT_HELD) {
             self.clear(flag::OUTPUT_HELD);
@@ -721,6 +781,8 @@ impl Protocol for H1 {
             watch.progress = (now, written);
         });
         stream.need_due(now + nanos(limits.send_window.min(limits.write_stall)));
+        // So that each progress is seen, and the end of it.
+        stream.tell_sent();
     }
 
     fn due(self: Rc<Self>, stream: &Rc<Stream>) {
@@ -734,8 +796,10 @@ impl Protocol for H1 {
             Some(exchange) => self.check_request(stream, &exchange, now),
             None => self.check_idle(stream, now),
         };
-        if let Some(next) = next {
-            stream.need_due(next.min(output));
+        // Where that was the end, output may still be pending.
+        let next = next.unwrap_or(Time::MAX).min(output);
+        if next < Time::MAX {
+            stream.need_due(next);
         }
         self.settle(stream);
     }
@@ -800,6 +864,9 @@ impl Carrier for H1 {
 
     fn inform(&self, status: u16, fields: &[(&str, &str)]) {
         if let Some(stream) = self.stream.get() {
+            if status == 100 {
+                self.restart_window(stream);
+            }
             stream.encode(|out| {
                 if let Err(error) = h1::encode_informational(out, status, fields) {
                     log::error!(target: "oneloop::http", "an informational response was not sent: {error}");
@@ -809,17 +876,23 @@ impl Carrier for H1 {
     }
 
     fn wake(&self) {
-        if let Some(stream) = self.stream.get()
-            && !self.has(flag::READING)
-        {
-            stream.make_ready();
+        if let Some(stream) = self.stream.get() {
+            self.restart_window(stream);
+            if !self.has(flag::READING) {
+                stream.make_ready();
+            }
         }
     }
 
     fn cut(&self, reason: CloseReason) {
-        if let Some(stream) = self.stream.get() {
-            stream.destroy(reason);
+        let Some(stream) = self.stream.get() else { return };
+        if reason == CloseReason::Destroyed {
+            return stream.destroy(reason);
         }
+        self.set(flag::CLOSE);
+        stream.finish(reason, Some(self.server.limits.borrow().linger()));
+        // Then the exchange ends.
+        stream.tell_sent();
     }
 
     fn pending(&self) -> usize {
@@ -828,5 +901,9 @@ impl Carrier for H1 {
 
     fn peer(&self) -> Address {
         self.stream.get().map_or(Address::Unix(None), |stream| stream.peer())
+    }
+
+    fn lp(&self) -> &Rc<Loop> {
+        &self.server.shared.cx.lp
     }
 }

@@ -152,7 +152,11 @@ impl Request {
     #[track_caller]
     pub fn read_body(&self, limit: usize, done: impl FnOnce(Result<Vec<u8>, BodyError>) + 'static) {
         let site = Location::caller();
-        let collector = Rc::new(Collector { bytes: RefCell::default(), done: Cell::new(Some(Box::new(done))) });
+        let collector = Rc::new(Collector {
+            bytes: RefCell::default(),
+            done: Cell::new(Some(Box::new(done))),
+            listener: Cell::new(None),
+        });
         if self.0.is_over() || self.0.end_told.get() {
             let error = BodyError::Closed(self.0.closed.get().unwrap_or(CloseReason::Finished));
             // Callbacks come from the loop.
@@ -160,14 +164,19 @@ impl Request {
         }
         let data = collector.clone();
         if !self.0.complete.get() {
-            self.on_data_at(site, move |req, bytes| {
+            let listener = self.on_data_at(site, move |req, bytes| {
                 if data.bytes.borrow().len() + bytes.len() > limit {
                     req.0.fallback.set(413);
+                    // The rest is for nobody, unless others listen.
+                    if let Some(listener) = data.listener.take() {
+                        req.0.listeners.remove_one(listener);
+                    }
                     data.finish(Err(BodyError::TooLarge { limit }));
                 } else if data.is_open() {
                     data.bytes.borrow_mut().extend_from_slice(bytes);
                 }
             });
+            collector.listener.set(listener);
         }
         let end = collector.clone();
         self.add(
@@ -183,12 +192,14 @@ impl Request {
         self.0.add(On::RequestClose, site, Listener::RequestClose(close));
     }
 
-    fn on_data_at(&self, site: Site, f: impl FnMut(&Request, &[u8]) + 'static) {
+    fn on_data_at(&self, site: Site, f: impl FnMut(&Request, &[u8]) + 'static) -> Option<u32> {
         // Behind the final head it would be a part of the body.
         if self.0.phase.get() == Phase::Open && self.0.owes_continue.replace(false) {
             self.0.with_link(|carrier| carrier.inform(100, &[]));
         }
-        self.add(On::Data, site, Listener::Data(Box::new(f)));
+        let listener = self.0.add(On::Data, site, Listener::Data(Box::new(f)));
+        self.0.with_link(|carrier| carrier.wake());
+        listener
     }
 
     /// Sends the body on as the body of a response, no faster than that is taken, and ends it.
@@ -240,6 +251,8 @@ type Done = Box<dyn FnOnce(Result<Vec<u8>, BodyError>)>;
 struct Collector {
     bytes: RefCell<Vec<u8>>,
     done: Cell<Option<Done>>,
+    /// The number of its data listener.
+    listener: Cell<Option<u32>>,
 }
 
 impl Collector {

@@ -187,7 +187,7 @@ impl Server {
             let inner = Rc::downgrade(&self.0);
             let timer = set_timeout(self.0.limits.borrow().shutdown, move || {
                 if let Some(inner) = inner.upgrade() {
-                    Server(inner).close_connections(CloseReason::ServerClosed, |_| true);
+                    Server(inner).close_all_connections();
                 }
             });
             timer.unref();
@@ -197,19 +197,15 @@ impl Server {
 
     /// Closes the connections that have no request.
     pub fn close_idle_connections(&self) {
-        self.close_connections(CloseReason::ServerClosed, H1::is_idle);
+        for (stream, connection) in self.0.each_connection() {
+            connection.close_if_idle(&stream);
+        }
     }
 
     /// Closes all connections at once, answered or not.
     pub fn close_all_connections(&self) {
-        self.close_connections(CloseReason::ServerClosed, |_| true);
-    }
-
-    fn close_connections(&self, reason: CloseReason, which: impl Fn(&H1) -> bool) {
-        for (stream, connection) in self.0.each_connection() {
-            if which(&connection) {
-                stream.destroy(reason);
-            }
+        for (stream, _) in self.0.each_connection() {
+            stream.destroy(CloseReason::ServerClosed);
         }
     }
 
@@ -405,10 +401,15 @@ impl Inner {
     fn give(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, on: On) {
         // Ours, so that the request is given up only after all of them.
         let _response = Response::new(exchange);
+        let mut panicked = false;
         self.listeners.each(on, |site, listener| {
             let Listener::Request(f) = listener else { return };
+            if panicked {
+                return;
+            }
             let (req, res) = (Request(exchange.clone()), Response::new(exchange));
             if lp.call(site, &**exchange, || f(req, res)).is_none() {
+                panicked = true;
                 exchange.panicked();
             }
         });
