@@ -107,8 +107,10 @@ impl H1 {
         self.current.borrow().clone()
     }
 
+    /// No request is here, none is coming in and none is held back.
     pub fn is_idle(&self) -> bool {
-        self.current.borrow().is_none() && !self.has(flag::PARTIAL)
+        let held = self.stream.get().is_some_and(|stream| stream.held() > 0);
+        self.current.borrow().is_none() && !held && !self.has(flag::READING)
     }
 
     fn watch<R>(&self, f: impl FnOnce(&mut Watch) -> R) -> R {
@@ -233,8 +235,8 @@ impl H1 {
     /// Hands the connection over: from here on it is a socket of the user's.
     fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
         if exchange.head.is_connect() && !self.server.connects() {
-            exchange.answer(self, 501);
             self.set(flag::CLOSE);
+            exchange.answer(self, 501);
             return false;
         }
         self.set(flag::UPGRADED);
@@ -387,7 +389,8 @@ impl H1 {
         self.since.set(lp.now());
         let limits = self.server.limits.borrow();
         stream.need_due(lp.now() + nanos(limits.keep_alive));
-        if self.has(flag::CLOSE) && !self.has(flag::SPENT) {
+        // The server may have been closed after the head had gone.
+        if self.has(flag::CLOSE) && !self.has(flag::SPENT) || self.server.is_closing() {
             stream.finish(CloseReason::Finished, Some(limits.linger()));
         } else if stream.held() > 0 {
             // Requests that waited behind this one; within `data` it has them at hand, and none is held.

@@ -187,7 +187,7 @@ impl Server {
             let inner = Rc::downgrade(&self.0);
             let timer = set_timeout(self.0.limits.borrow().shutdown, move || {
                 if let Some(inner) = inner.upgrade() {
-                    Server(inner).close_connections(CloseReason::ServerClosed, |_| true);
+                    Server(inner).close_all_connections();
                 }
             });
             timer.unref();
@@ -195,21 +195,23 @@ impl Server {
         }
     }
 
-    /// Closes the connections that have no request.
+    /// Closes the connections that have no request; where a peer has not read all of its last response, after that.
     pub fn close_idle_connections(&self) {
-        self.close_connections(CloseReason::ServerClosed, H1::is_idle);
+        let linger = self.0.limits.borrow().linger();
+        for (stream, _) in self.0.each_connection().filter(|(_, connection)| connection.is_idle()) {
+            match stream.pending() {
+                // It is being closed already, so that its peer can read our last words.
+                _ if !stream.is_open() => {}
+                0 => stream.destroy(CloseReason::ServerClosed),
+                _ => stream.finish(CloseReason::ServerClosed, Some(linger)),
+            }
+        }
     }
 
     /// Closes all connections at once, answered or not.
     pub fn close_all_connections(&self) {
-        self.close_connections(CloseReason::ServerClosed, |_| true);
-    }
-
-    fn close_connections(&self, reason: CloseReason, which: impl Fn(&H1) -> bool) {
-        for (stream, connection) in self.0.each_connection() {
-            if which(&connection) {
-                stream.destroy(reason);
-            }
+        for (stream, _) in self.0.each_connection() {
+            stream.destroy(CloseReason::ServerClosed);
         }
     }
 
