@@ -339,7 +339,7 @@ fn what_cannot_be_sent_is_answered_with_a_status() {
     {
         use std::os::unix::fs::PermissionsExt;
         let locked = folder.file("locked", "secret");
-        fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
         // The superuser may read it all the same.
         if File::open(&locked).is_err() {
             cases.push((locked, 403));
