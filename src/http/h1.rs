@@ -107,9 +107,10 @@ impl H1 {
         self.current.borrow().clone()
     }
 
+    /// No request is here, none is coming in and none is held back.
     pub fn is_idle(&self) -> bool {
         let nothing_held = self.stream.get().is_none_or(|stream| stream.held() == 0);
-        self.current.borrow().is_none() && !self.has(flag::PARTIAL) && nothing_held
+        self.current.borrow().is_none() && nothing_held && !self.has(flag::PARTIAL | flag::READING)
     }
 
     /// Closes it if it is idle; an answer that is still going out goes out.
@@ -247,8 +248,8 @@ impl H1 {
     /// Hands the connection over: from here on it is a socket of the user's.
     fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
         if exchange.head.is_connect() && !self.server.connects() {
-            exchange.answer(self, 501);
             self.set(flag::CLOSE);
+            exchange.answer(self, 501);
             return false;
         }
         self.set(flag::UPGRADED);
@@ -414,7 +415,7 @@ impl H1 {
         let limits = self.server.limits.borrow();
         stream.need_due(lp.now() + nanos(limits.keep_alive));
         // The server may have been closed since the head of this response went.
-        if (self.has(flag::CLOSE) || self.server.is_closing()) && !self.has(flag::SPENT) {
+        if self.has(flag::CLOSE) && !self.has(flag::SPENT) || self.server.is_closing() {
             stream.finish(CloseReason::Finished, Some(limits.linger()));
         } else if stream.held() > 0 {
             // Requests that waited behind this one; within `data` it has them at hand, and none is held.

@@ -26,6 +26,11 @@ pub fn listen<R: Answer>(handler: impl FnMut(Request, Response) -> R + 'static) 
     server
 }
 
+/// A handler that must not be called.
+pub fn not_called(req: Request, _: Response) {
+    unreachable!("{req:?} is for another listener");
+}
+
 /// A request without a body.
 pub fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -138,11 +143,21 @@ pub fn replies(bytes: &[u8]) -> Vec<Reply> {
     let mut rest = bytes;
     let mut all = Vec::new();
     while !rest.is_empty() {
-        let (reply, after) = reply(rest).unwrap_or_else(|| panic!("not whole: {}", String::from_utf8_lossy(rest)));
+        let (reply, after) = reply(rest).unwrap_or_else(|| panic!("not whole: {:.300}", String::from_utf8_lossy(rest)));
         all.push(reply);
         rest = after;
     }
     all
+}
+
+/// Reads the responses that are whole, and says what is left behind them.
+pub fn whole(bytes: &[u8]) -> (Vec<Reply>, &[u8]) {
+    let (mut all, mut rest) = (Vec::new(), bytes);
+    while let Some((reply, after)) = reply(rest) {
+        all.push(reply);
+        rest = after;
+    }
+    (all, rest)
 }
 
 /// The only response that a peer has received.

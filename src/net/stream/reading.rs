@@ -55,13 +55,18 @@ impl Stream {
                 return;
             }
             let mut landing = self.cx.take_landing();
-            let received = match &*self.io.borrow() {
-                Some(io) => transport::receive(io, &mut landing),
-                None => Received::Nothing,
+            // Behind what is held there is only room for the rest of what may be.
+            let room = match self.input.len() {
+                0 => landing.len(),
+                held => self.protocol().held().saturating_sub(held).clamp(1, landing.len()),
+            };
+            let received = match (&*self.io.borrow(), landing.get_mut(..room)) {
+                (Some(io), Some(landing)) => transport::receive(io, landing),
+                _ => Received::Nothing,
             };
             match received {
                 Received::Bytes(count) => {
-                    if SHORT_READ_ENDS && count < landing.len() && !self.has(flag::FIN_HINT) {
+                    if SHORT_READ_ENDS && count < room && !self.has(flag::FIN_HINT) {
                         self.clear(flag::READABLE);
                     }
                     budget = budget.saturating_sub(count);
