@@ -428,6 +428,26 @@ fn no_more_is_read_than_the_peer_takes() {
 }
 
 #[test]
+fn a_rough_network_changes_nothing() {
+    let folder = Folder::new("rough");
+    let content = pattern(777_777);
+    let file = folder.file("data", &content);
+    for seed in 0..20 {
+        let sim = Sim::with_seed(seed);
+        let buffer = 1000 + 10_000 * seed as usize;
+        sim.network(Network { splits: true, partial_writes: true, buffer, ..Network::default() });
+        let sent = file.clone();
+        let server = http::create_server(move |_req, res| res.send_file(&sent));
+        server.listen(80, || ()).unwrap();
+        let peer = sim.connect(80);
+        let first = 1 + sim.random(700_000) as usize;
+        peer.write(format!("GET / HTTP/1.1\r\nHost: x\r\nRange: bytes={first}-\r\nConnection: close\r\n\r\n"));
+        assert!(sim.run_until(|| peer.is_closed(), MINUTE), "seed {seed}");
+        assert!(Answer::of(&peer).body == content[first..], "seed {seed}");
+    }
+}
+
+#[test]
 fn a_file_that_shrinks_cuts_the_connection() {
     let folder = Folder::new("shrinks");
     let (world, peer, reasons, kept) = stalled(&pattern(1_000_000), &folder);
