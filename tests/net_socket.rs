@@ -98,6 +98,25 @@ fn what_is_held_is_given_even_when_both_sides_have_ended_meanwhile() {
 }
 
 #[test]
+fn what_is_held_while_paused_outlives_the_end_of_both_sides() {
+    let sim = Sim::new();
+    let (_server, sockets) = serve_and_keep(PORT);
+    let client = sim.connect(PORT);
+    client.write("last words");
+    client.finish();
+    sim.settle();
+    let (socket, record) = (nth(&sockets, 0), Record::default());
+    socket.pause();
+    socket.end_with("bye");
+    sim.settle();
+    assert_eq!((client.text().as_str(), socket.is_closed()), ("bye", false));
+    record.watch(&socket);
+    socket.resume();
+    sim.settle();
+    assert_eq!(record.all(), ["data last words", "end", "close finished"]);
+}
+
+#[test]
 fn a_server_that_says_something_and_ends_does_not_keep_who_talks_to_it() {
     let sim = Sim::new();
     serve(PORT, |socket| socket.end_with("hello"));

@@ -107,9 +107,10 @@ impl H1 {
         self.current.borrow().clone()
     }
 
+    /// No request is here, none is coming in and none is held back.
     pub fn is_idle(&self) -> bool {
         let nothing_held = self.stream.get().is_none_or(|stream| stream.held() == 0);
-        self.current.borrow().is_none() && !self.has(flag::PARTIAL) && nothing_held
+        self.current.borrow().is_none() && nothing_held && !self.has(flag::PARTIAL | flag::READING)
     }
 
     /// Closes it if it is idle; an answer that is still going out goes out.
@@ -229,7 +230,7 @@ impl H1 {
         if let Some(response) = self.server.limits.borrow().response {
             stream.need_due(exchange.started + nanos(response));
         }
-        lp.label_turn(exchange.head.method(), exchange.head.target());
+        lp.label_turn(exchange.head.method_and_target());
         if self.has(flag::SPENT) {
             self.clear(flag::SPENT);
             self.server.drop_request(lp, &exchange);
@@ -247,8 +248,8 @@ impl H1 {
     /// Hands the connection over: from here on it is a socket of the user's.
     fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
         if exchange.head.is_connect() && !self.server.connects() {
-            exchange.answer(self, 501);
             self.set(flag::CLOSE);
+            exchange.answer(self, 501);
             return false;
         }
         self.set(flag::UPGRADED);
@@ -414,7 +415,7 @@ impl H1 {
         let limits = self.server.limits.borrow();
         stream.need_due(lp.now() + nanos(limits.keep_alive));
         // The server may have been closed since the head of this response went.
-        if (self.has(flag::CLOSE) || self.server.is_closing()) && !self.has(flag::SPENT) {
+        if self.has(flag::CLOSE) && !self.has(flag::SPENT) || self.server.is_closing() {
             stream.finish(CloseReason::Finished, Some(limits.linger()));
         } else if stream.held() > 0 {
             // Requests that waited behind this one; within `data` it has them at hand, and none is held.
@@ -479,6 +480,8 @@ impl H1 {
                 stream.finish(reason, None);
                 self.release(stream, reason);
             }
+            // All of it is here, but its end cannot be told while it is paused.
+            Some(exchange) if exchange.decoder.get().is_done() => {}
             // The answers to earlier requests still go out.
             Some(_) if stream.held() == 0 => {
                 stream.finish(CloseReason::Truncated, None);
@@ -727,6 +730,10 @@ impl Protocol for H1 {
     }
 
     fn resume(self: Rc<Self>, stream: &Rc<Stream>) {
+        // A body that was paused behind its last byte: its end needs no further ones.
+        if stream.held() == 0 {
+            self.clone().data(stream, &mut []);
+        }
         self.settle(stream);
         let current = self.current();
         if let Some(exchange) = current

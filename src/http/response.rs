@@ -2,7 +2,7 @@ use super::exchange::{Exchange, Listener, On, Phase};
 use crate::callback::Site;
 use crate::event_loop::set_timeout;
 use crate::net::{Chunk, CloseReason, Flow};
-use crate::proto::h1::FieldError;
+use crate::proto::h1::{FieldError, is_allowed_trailer};
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -159,7 +159,9 @@ impl Response {
     /// Sets fields that follow the body, where that is chunked. Those that may not stand there are left out and logged.
     pub fn add_trailers(&self, fields: &[(&str, &str)]) {
         for (name, value) in fields {
-            if let Err(error) = self.0.trailers_out.borrow_mut().push(name, value) {
+            if !is_allowed_trailer(name) {
+                log::error!(target: "oneloop::http", "{}: {name} may not be a trailer", self.0);
+            } else if let Err(error) = self.0.trailers_out.borrow_mut().push(name, value) {
                 log::error!(target: "oneloop::http", "{}: trailer {name}: {error}", self.0);
             }
         }

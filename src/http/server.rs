@@ -195,7 +195,7 @@ impl Server {
         }
     }
 
-    /// Closes the connections that have no request.
+    /// Closes the connections that have no request; where a peer has not read all of its last response, after that.
     pub fn close_idle_connections(&self) {
         for (stream, connection) in self.0.each_connection() {
             connection.close_if_idle(&stream);

@@ -26,6 +26,11 @@ pub fn listen<R: Answer>(handler: impl FnMut(Request, Response) -> R + 'static) 
     server
 }
 
+/// A handler that must not be called.
+pub fn not_called(req: Request, _: Response) {
+    unreachable!("{req:?} is for another listener");
+}
+
 /// A request without a body.
 pub fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -138,7 +143,7 @@ pub fn replies(bytes: &[u8]) -> Vec<Reply> {
     let mut rest = bytes;
     let mut all = Vec::new();
     while !rest.is_empty() {
-        let (reply, after) = reply(rest).unwrap_or_else(|| panic!("not whole: {}", String::from_utf8_lossy(rest)));
+        let (reply, after) = reply(rest).unwrap_or_else(|| panic!("not whole: {:.300}", String::from_utf8_lossy(rest)));
         all.push(reply);
         rest = after;
     }
