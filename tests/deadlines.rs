@@ -13,7 +13,7 @@ use std::net::TcpStream;
 use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Kept, MS, PORT, Record, SECOND, get, only, post, send, serve, statuses};
+use support::{Kept, MS, PORT, Record, SECOND, get, only, send, serve, statuses};
 
 /// What a coarse deadline may be late: a tenth of a second for its grain, half a second for the sweep.
 const LATE: Duration = Duration::from_millis(1000);

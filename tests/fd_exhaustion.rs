@@ -15,7 +15,7 @@ const PORT: u16 = 7777;
 fn who_comes_when_no_descriptor_is_left_is_closed_at_once() {
     let sim = Sim::new();
     sim.set_fd_limit(Some(4));
-    serve(PORT, |socket| drop(socket.on_data(|socket, bytes| socket.write(bytes).ignore())));
+    serve(PORT, |socket| _ = socket.on_data(|socket, bytes| socket.write(bytes).ignore()));
     let clients: Vec<_> = (0..200).map(|_| sim.connect(PORT)).collect();
     sim.settle();
     let open: Vec<_> = clients.iter().filter(|client| !client.is_closed()).collect();

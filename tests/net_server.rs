@@ -425,7 +425,7 @@ fn an_unrefd_server_lets_the_loop_end() {
     assert!(server.is_listening());
     server.set_ref(true).set_ref(true);
     let later = server.clone();
-    oneloop::set_timeout(SECOND, move || drop(later.unref())).unref();
+    oneloop::set_timeout(SECOND, move || _ = later.unref()).unref();
     oneloop::run().unwrap();
     assert_eq!(oneloop::now(), SECOND);
     server.set_ref(true);
@@ -599,7 +599,7 @@ fn a_resumed_panic_leaves_other_threads_their_way_in() {
 
 #[test]
 fn a_real_reset_has_its_reason() {
-    let server = net::create_server(|socket| drop(socket.on_data(|_, _| ())));
+    let server = net::create_server(|socket| _ = socket.on_data(|_, _| ()));
     let record = Record::default();
     let (log, closing) = (record.clone(), server.clone());
     server.on_connection(move |socket| {
@@ -611,7 +611,7 @@ fn a_real_reset_has_its_reason() {
     let thread = std::thread::spawn(move || {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.write_all(b"x").unwrap();
-        socket2::SockRef::from(&stream).set_linger(Some(0 * SECOND)).unwrap();
+        socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     });
     run_real();
     thread.join().unwrap();

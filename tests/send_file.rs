@@ -339,7 +339,7 @@ fn what_cannot_be_sent_is_answered_with_a_status() {
     {
         use std::os::unix::fs::PermissionsExt;
         let locked = folder.file("locked", "secret");
-        fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
         // The superuser may read it all the same.
         if File::open(&locked).is_err() {
             cases.push((locked, 403));
@@ -425,6 +425,26 @@ fn no_more_is_read_than_the_peer_takes() {
     assert_eq!(*reasons.borrow(), [CloseReason::Finished]);
     assert!(Answer::of(&peer).body == content);
     world.end();
+}
+
+#[test]
+fn a_rough_network_changes_nothing() {
+    let folder = Folder::new("rough");
+    let content = pattern(777_777);
+    let file = folder.file("data", &content);
+    for seed in 0..20 {
+        let sim = Sim::with_seed(seed);
+        let buffer = 1000 + 10_000 * seed as usize;
+        sim.network(Network { splits: true, partial_writes: true, buffer, ..Network::default() });
+        let sent = file.clone();
+        let server = http::create_server(move |_req, res| res.send_file(&sent));
+        server.listen(80, || ()).unwrap();
+        let peer = sim.connect(80);
+        let first = 1 + sim.random(700_000) as usize;
+        peer.write(format!("GET / HTTP/1.1\r\nHost: x\r\nRange: bytes={first}-\r\nConnection: close\r\n\r\n"));
+        assert!(sim.run_until(|| peer.is_closed(), MINUTE), "seed {seed}");
+        assert!(Answer::of(&peer).body == content[first..], "seed {seed}");
+    }
 }
 
 #[test]

@@ -30,8 +30,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Response {
     /// Answers with a file, and ends the response. The file is opened and read by the [worker pool](crate::worker), in
-    /// chunks, no faster than the peer takes them: a large file costs no more memory than a small one, and the loop never
-    /// waits for a disk.
+    /// chunks, no faster than the peer takes them: of a large file at most 128 KiB are in memory for each peer, beside
+    /// [`Limits::pending_output`](super::Limits::pending_output), and the loop never waits for a disk.
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| match req.path() {
