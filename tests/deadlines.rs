@@ -660,6 +660,11 @@ fn deadlines_of_many_are_kept_each_in_its_time() {
 
 // ---- Real sockets: short limits, and the peer waits for what it sees
 
+thread_local! {
+    /// The server of `real`, for handlers that close it.
+    static SERVER: RefCell<Option<Server>> = const { RefCell::new(None) };
+}
+
 /// Runs a server on this thread while a client on another talks to it; gives back what the client says.
 fn real<T: Send + 'static>(
     limits: impl FnOnce(&mut Limits),
@@ -671,6 +676,7 @@ fn real<T: Send + 'static>(
     assert!(before.is_empty(), "one a thread");
     let server = http::create_server(handler);
     set(&server, limits);
+    SERVER.set(Some(server.clone()));
     server.listen(("127.0.0.1", 0), || ()).unwrap();
     let address = server.address().unwrap().to_string();
     let remote = oneloop::remote();
@@ -684,6 +690,7 @@ fn real<T: Send + 'static>(
     while server.connections() > 0 {
         oneloop::run_once().unwrap();
     }
+    SERVER.set(None);
     (result, metrics().closes)
 }
 
@@ -778,4 +785,40 @@ fn real_linger_ends_though_the_peer_stays() {
     );
     drop(stream);
     assert_eq!(closes, [("bad-message", 1)]);
+}
+
+#[test]
+fn real_write_stall() {
+    let (stream, closes) = real(
+        |limits| limits.write_stall = 200 * MS,
+        |_req, res| res.end(vec![b'x'; 32 << 20]),
+        |mut stream| {
+            stream.write_all(get("/").as_bytes()).unwrap();
+            // What comes first shows that the answer is on its way; nothing else is read.
+            stream.read_exact(&mut [0; 16]).unwrap();
+            stream
+        },
+    );
+    drop(stream);
+    assert_eq!(closes, [("write-stall", 1)]);
+}
+
+#[test]
+fn real_shutdown() {
+    let kept = Kept::default();
+    let keep = kept.clone();
+    let ((text, took), closes) = real(
+        |limits| limits.shutdown = 200 * MS,
+        move |req, res: Response| {
+            let stop = SERVER.with_borrow(|server| server.clone());
+            stop.unwrap().close(|| ());
+            keep.put((req, res));
+        },
+        |mut stream| {
+            stream.write_all(get("/").as_bytes()).unwrap();
+            rest(&stream)
+        },
+    );
+    assert!(text.is_empty() && took >= 150 * MS, "{text} {took:?}");
+    assert_eq!(closes, [("server-closed", 1)]);
 }

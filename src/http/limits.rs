@@ -20,7 +20,7 @@ pub struct Limits {
     /// Until the head of a request is there: from accept, or from the first byte of a later request. 30 s; then 408, or
     /// a silent close where not one byte came (browsers connect ahead).
     pub header: Duration,
-    /// Until a whole request is there, from its first byte. 300 s; then 408.
+    /// Until the body of a request is there, from the end of its head. 300 s; then 408. It runs on while the handler pauses.
     pub request: Duration,
     /// Between requests. 65 s: longer than the 60 s of common proxies, which have to close first. Then a close.
     pub keep_alive: Duration,

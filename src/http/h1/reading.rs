@@ -11,6 +11,8 @@ use std::rc::Rc;
 
 /// Requests of one connection that one turn dispatches before the others have theirs (promise 10).
 const BUDGET: u8 = 64;
+/// Exchanges that may wait for a peer to read their ends, while it does not: each has its head, of up to 16 KiB.
+const WAITING: usize = 64;
 
 impl H1 {
     /// The one loop over what came: heads and bodies in turn, until nothing can go on.
@@ -259,7 +261,8 @@ impl H1 {
             stream.make_ready();
             return false;
         }
-        if stream.pending() >= self.server.pending_output.get() {
+        let much = stream.pending() >= self.server.pending_output.get();
+        if much || stream.is_blocked() && self.watch(|watch| watch.finishing.len() >= WAITING) {
             self.set(flag::OUTPUT_HELD);
             stream.tell_sent();
             return false;

@@ -196,6 +196,11 @@ impl Stream {
         self.has(flag::EOF)
     }
 
+    /// Has the kernel refused output, and not asked for more since?
+    pub fn is_blocked(&self) -> bool {
+        self.has(flag::BLOCKED)
+    }
+
     /// Has a write failed? What was to be sent is lost; it closes in phase 1.
     pub fn is_broken(&self) -> bool {
         self.has(flag::BROKEN)
