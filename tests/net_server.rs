@@ -425,7 +425,7 @@ fn an_unrefd_server_lets_the_loop_end() {
     assert!(server.is_listening());
     server.set_ref(true).set_ref(true);
     let later = server.clone();
-    oneloop::set_timeout(SECOND, move || drop(later.unref())).unref();
+    oneloop::set_timeout(SECOND, move || _ = later.unref()).unref();
     oneloop::run().unwrap();
     assert_eq!(oneloop::now(), SECOND);
     server.set_ref(true);
@@ -611,7 +611,7 @@ fn a_real_reset_has_its_reason() {
     let thread = std::thread::spawn(move || {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.write_all(b"x").unwrap();
-        socket2::SockRef::from(&stream).set_linger(Some(0 * SECOND)).unwrap();
+        socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     });
     run_real();
     thread.join().unwrap();

@@ -98,6 +98,25 @@ fn what_is_held_is_given_even_when_both_sides_have_ended_meanwhile() {
 }
 
 #[test]
+fn what_is_held_while_paused_outlives_the_end_of_both_sides() {
+    let sim = Sim::new();
+    let (_server, sockets) = serve_and_keep(PORT);
+    let client = sim.connect(PORT);
+    client.write("last words");
+    client.finish();
+    sim.settle();
+    let (socket, record) = (nth(&sockets, 0), Record::default());
+    socket.pause();
+    socket.end_with("bye");
+    sim.settle();
+    assert_eq!((client.text().as_str(), socket.is_closed()), ("bye", false));
+    record.watch(&socket);
+    socket.resume();
+    sim.settle();
+    assert_eq!(record.all(), ["data last words", "end", "close finished"]);
+}
+
+#[test]
 fn a_server_that_says_something_and_ends_does_not_keep_who_talks_to_it() {
     let sim = Sim::new();
     serve(PORT, |socket| socket.end_with("hello"));
@@ -707,7 +726,7 @@ fn a_write_error_is_told_later_and_not_from_inside_the_write() {
         let (log, its_peer) = (log.clone(), its_peer.clone());
         socket.on_data(move |socket, _| {
             let peer = its_peer.take().unwrap();
-            socket2::SockRef::from(&peer).set_linger(Some(0 * SECOND)).unwrap();
+            socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
             drop(peer); // it sends a RST, of which this socket learns by writing
             while socket.write(pattern(70_000)) != Flow::Closed {}
             assert!(!socket.is_closed());
@@ -754,7 +773,7 @@ fn a_timeout_comes_again_and_again_and_activity_puts_it_off() {
     socket.set_timeout(SECOND);
     sim.advance(2 * SECOND);
     assert_eq!(record.take(), ["timeout"; 2], "the last setting holds");
-    socket.set_timeout(0 * SECOND);
+    socket.set_timeout(Duration::ZERO);
     sim.advance(3600 * SECOND);
     assert!(record.all().is_empty());
     assert!(!socket.is_closed(), "a timeout closes nothing");
@@ -811,7 +830,7 @@ fn an_unrefd_socket_lets_the_loop_end() {
     oneloop::run().unwrap();
     socket.set_ref(true).set_ref(true);
     let later = socket.clone();
-    oneloop::set_timeout(SECOND, move || drop(later.unref())).unref();
+    oneloop::set_timeout(SECOND, move || _ = later.unref()).unref();
     oneloop::run().unwrap();
     assert_eq!(sim.now(), SECOND);
     assert!(!socket.is_closed());

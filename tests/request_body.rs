@@ -129,6 +129,35 @@ fn pause_stops_data_and_resume_goes_on_with_it() {
 }
 
 #[test]
+fn a_body_that_is_paused_behind_its_last_byte_ends_when_it_is_resumed() {
+    for (eof, request) in [(false, post("/", "all of it")), (true, post("/", "all of it")), (true, CHUNKED.to_owned())]
+    {
+        let record = Record::default();
+        let seen = record.clone();
+        let (sim, _server) = serve(move |req, res| {
+            let (end, close) = (seen.clone(), seen.clone());
+            req.on_data(|req, _| {
+                req.pause();
+                let req = req.clone();
+                set_timeout(SECOND, move || req.resume());
+            });
+            req.on_end(move |_| {
+                end.add("end");
+                res.end("stored");
+            });
+            req.on_close(move |_, reason| close.add(format!("{reason}")));
+        });
+        let peer = send(&sim, &request);
+        if eof {
+            peer.finish();
+        }
+        sim.advance(10 * SECOND);
+        record.expect(&["end", "finished"]);
+        assert_eq!(bodies(&peer), ["stored"]);
+    }
+}
+
+#[test]
 fn a_paused_body_is_held_back_in_the_network_not_in_memory() {
     let kept: Kept<Request> = Kept::default();
     let keep = kept.clone();

@@ -11,6 +11,8 @@ pub(crate) struct Listeners<K, L>(Cell<Option<Box<List<K, L>>>>);
 struct List<K, L> {
     entries: Vec<Entry<K, L>>,
     next_id: u32,
+    /// Rounds of calls in progress: while there are any, ids are not given out anew.
+    rounds: u32,
 }
 
 struct Entry<K, L> {
@@ -20,6 +22,26 @@ struct Entry<K, L> {
     site: Site,
     /// `None` while it runs.
     listener: Option<L>,
+}
+
+impl<K: Copy + PartialEq, L> List<K, L> {
+    fn take_next(&mut self, kind: K, from: u32, end: u32) -> Option<(u32, Site, L)> {
+        self.entries
+            .iter_mut()
+            .filter(|entry| entry.kind == kind && (from..end).contains(&entry.id))
+            .find_map(|entry| Some((entry.id, entry.site, entry.listener.take()?)))
+    }
+
+    /// Gives it back where its entry is gone.
+    fn put_back(&mut self, id: u32, listener: L) -> Option<L> {
+        match self.entries.iter_mut().find(|entry| entry.id == id) {
+            Some(entry) => {
+                entry.listener = Some(listener);
+                None
+            }
+            None => Some(listener),
+        }
+    }
 }
 
 impl<K: Copy + PartialEq, L> Listeners<K, L> {
@@ -36,7 +58,7 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
 
     /// Says by which number it can be removed.
     pub fn add(&self, kind: K, site: Site, listener: L) -> u32 {
-        let mut list = self.0.take().unwrap_or_else(|| Box::new(List { entries: Vec::new(), next_id: 0 }));
+        let mut list = self.0.take().unwrap_or_else(|| Box::new(List { entries: Vec::new(), next_id: 0, rounds: 0 }));
         let id = list.next_id;
         list.next_id = id.wrapping_add(1);
         list.entries.push(Entry { id, kind, site, listener: Some(listener) });
@@ -50,36 +72,39 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
 
     /// Gives each listener of `kind` that is there now to `call`, in the order of their registration. One that is
     /// removed before its turn is not called; one that is added meanwhile waits for the next event.
+    #[inline]
     pub fn each(&self, kind: K, mut call: impl FnMut(Site, &mut L)) {
-        let Some(end) = self.with(|list| list.next_id) else { return };
-        let mut from = 0;
-        while let Some((id, site, mut listener)) = self.take_next(kind, from, end) {
+        let Some(mut list) = self.0.take() else { return };
+        list.rounds += 1;
+        let end = list.next_id;
+        let mut next = list.take_next(kind, 0, end);
+        self.0.set(Some(list));
+        while let Some((id, site, mut listener)) = next {
             call(site, &mut listener);
-            self.put_back(id, listener);
-            from = id + 1;
+            next = self.give_back(id, listener).and_then(|mut list| {
+                let next = list.take_next(kind, id + 1, end);
+                self.0.set(Some(list));
+                next
+            });
         }
-    }
-
-    fn take_next(&self, kind: K, from: u32, end: u32) -> Option<(u32, Site, L)> {
-        self.with(|list| {
-            list.entries
-                .iter_mut()
-                .filter(|entry| entry.kind == kind && (from..end).contains(&entry.id))
-                .find_map(|entry| Some((entry.id, entry.site, entry.listener.take()?)))
-        })?
-    }
-
-    fn put_back(&self, id: u32, listener: L) {
-        let mut listener = Some(listener);
-        self.with(|list| {
-            if let Some(entry) = list.entries.iter_mut().find(|entry| entry.id == id) {
-                entry.listener = listener.take();
+        if let Some(mut list) = self.0.take() {
+            list.rounds -= 1;
+            if list.rounds > 0 || !list.entries.is_empty() {
+                self.0.set(Some(list));
             }
-        });
-        // Where its entry is gone, the listener was removed while it ran, and ends here.
-        if let Some(removed) = listener {
-            discard(removed);
         }
+    }
+
+    /// Puts a listener back that has run, or ends it where it was removed meanwhile. The list is left with the caller.
+    #[inline]
+    fn give_back(&self, id: u32, listener: L) -> Option<Box<List<K, L>>> {
+        let mut list = self.0.take()?;
+        if let Some(removed) = list.put_back(id, listener) {
+            self.0.set(Some(list));
+            discard(removed);
+            list = self.0.take()?;
+        }
+        Some(list)
     }
 
     /// Removes the listeners of one event: it can no longer come.
@@ -101,8 +126,18 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
 
     /// Removes all. What the drop of one of them adds is removed as well.
     pub fn clear(&self) {
-        while let Some(list) = self.0.take() {
-            for entry in list.entries {
+        while let Some(mut list) = self.0.take() {
+            let entries = std::mem::take(&mut list.entries);
+            if entries.is_empty() {
+                if list.rounds > 0 {
+                    self.0.set(Some(list));
+                }
+                return;
+            }
+            if list.rounds > 0 {
+                self.0.set(Some(list));
+            }
+            for entry in entries {
                 discard(entry);
             }
         }
@@ -142,8 +177,10 @@ mod tests {
         add(&listeners, 1, move || other.borrow_mut().push("removed before its turn"));
         listeners.each(1, |_, f| f());
         assert_eq!(*log.borrow(), ["first"]);
+        listeners.each(1, |_, f| f());
+        assert_eq!(*log.borrow(), ["first", "added"], "the one that was added is there, and the first is gone");
         listeners.clear();
-        assert!(listeners.is_empty());
+        assert!(listeners.is_empty() && listeners.0.take().is_none(), "no listener, no memory");
     }
 
     #[test]

@@ -191,9 +191,4 @@ impl Registry {
     pub fn take_all(&self) -> Vec<Rc<dyn Source>> {
         self.slots.borrow_mut().drain().map(|slot| slot.source).collect()
     }
-
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.slots.borrow().len()
-    }
 }

@@ -79,7 +79,7 @@ pub(super) struct Turn {
     pub ticks: Cell<u64>,
     pub site: Cell<Site>,
     /// Kept for its capacity: a request copies its method and target here.
-    label: RefCell<String>,
+    label: RefCell<Vec<u8>>,
     slowest: RefCell<Option<SlowCallback>>,
     began: Cell<Time>,
 }
@@ -159,12 +159,10 @@ impl Loop {
 
     /// Says what the callbacks of this turn are called for, should it turn out slow.
     #[inline]
-    pub(crate) fn label_turn(&self, method: &str, target: &str) {
-        let mut label = self.turn.label.borrow_mut();
-        label.clear();
-        label.push_str(method);
-        label.push(' ');
-        label.push_str(target.get(..LABEL).unwrap_or(target));
+    pub(crate) fn label_turn(&self, label: &[u8]) {
+        let mut kept = self.turn.label.borrow_mut();
+        kept.clear();
+        kept.extend_from_slice(label.get(..LABEL).unwrap_or(label));
     }
 
     #[cold]
@@ -173,7 +171,7 @@ impl Loop {
             phase,
             callbacks: self.turn.callbacks.get(),
             registered: self.turn.site.get(),
-            label: std::mem::take(&mut *self.turn.label.borrow_mut()),
+            label: String::from_utf8_lossy(&self.turn.label.borrow()).into_owned(),
             took: Duration::from_nanos(took),
             slowest: self.turn.slowest.take(),
             waiting: 0,
@@ -223,7 +221,7 @@ impl Loop {
     }
 }
 
-/// Bytes of a target that a label keeps.
+/// Bytes that a label keeps.
 const LABEL: usize = 200;
 
 /// Sets how long a turn may take before it is reported: 50 ms at first. [`Duration::MAX`] turns the report off.

@@ -20,7 +20,8 @@ pub(super) trait Carrier {
     fn inform(&self, status: u16, fields: &[(&str, &str)]);
     /// The request's body is wanted, or its end: give it.
     fn wake(&self);
-    /// Closes the connection: the exchange cannot be completed.
+    /// Closes the connection: the exchange cannot be completed. Unless the user asked for it, what was said before still
+    /// goes out: the answers to earlier requests are in it.
     fn cut(&self, reason: CloseReason);
     fn pending(&self) -> usize;
     fn peer(&self) -> Address;
@@ -106,6 +107,8 @@ pub(super) struct Exchange {
     pub full: Cell<bool>,
     pub trailers_out: RefCell<Fields>,
     pub timer: Cell<Option<Timeout>>,
+    /// Why its response breaks off, where it does.
+    pub broken: Cell<Option<CloseReason>>,
     /// Why it ended, once it has.
     pub closed: Cell<Option<CloseReason>>,
 }
@@ -133,6 +136,7 @@ impl Exchange {
             full: Cell::new(false),
             trailers_out: RefCell::new(Fields::new()),
             timer: Cell::new(None),
+            broken: Cell::new(None),
             closed: Cell::new(None),
         }
     }
@@ -160,6 +164,7 @@ impl Exchange {
         self.fallback.set(500);
         self.finished.set(false);
         self.full.set(false);
+        self.broken.set(None);
         self.closed.set(None);
     }
 
@@ -290,6 +295,7 @@ impl Exchange {
             Phase::Ended => {}
             Phase::Streaming(_) => {
                 self.phase.set(Phase::Ended);
+                self.broken.set(Some(reason));
                 self.with_link(|carrier| carrier.cut(reason));
             }
             Phase::Open => {

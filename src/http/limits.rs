@@ -45,7 +45,7 @@ pub struct Limits {
     pub linger_total: Duration,
     /// and so many bytes (1 MiB).
     pub linger_bytes: usize,
-    /// Request line and fields, in bytes. 16 KiB, at most 60 KiB; then 431, or 414 where the target alone is too long.
+    /// Request line and fields, in bytes. 16 KiB; then 431, or 414 where the target alone is too long.
     pub head_bytes: usize,
     /// Number of fields. 100, which is also the most; then 431.
     pub fields: usize,
@@ -58,6 +58,9 @@ pub struct Limits {
     pub discard: usize,
     /// Pending output from which on `write` says `Full`, and no further request of the connection is dispatched. 64 KiB.
     pub pending_output: usize,
+    /// Input held back per connection: requests behind one that is not answered yet, a body that nobody takes. 64 KiB
+    /// (and never less than a head may have); then reading stops.
+    pub held_input: usize,
     /// Graceful shutdown: how long `close` waits for busy connections before it cuts them. 10 s.
     pub shutdown: Duration,
 }
@@ -83,18 +86,15 @@ impl Default for Limits {
             trailers: 16 * 1024,
             discard: 256 * 1024,
             pending_output: 64 * 1024,
+            held_input: 64 * 1024,
             shutdown: Duration::from_secs(10),
         }
     }
 }
 
-/// A head has to fit into what a connection may hold back.
-const LARGEST_HEAD: usize = 60 * 1024;
-
 impl Limits {
     pub(super) fn head(&self, require_host: bool) -> HeadLimits {
-        let bytes = self.head_bytes.min(LARGEST_HEAD);
-        HeadLimits { bytes, fields: self.fields, target: bytes, require_host }
+        HeadLimits { bytes: self.head_bytes, fields: self.fields, target: self.head_bytes, require_host }
     }
 
     pub(super) fn body(&self) -> BodyLimits {

@@ -18,11 +18,15 @@
 //! Requests of one connection are dispatched one after another (Node dispatches at once and queues the answers; on the wire
 //! it looks the same).
 
+mod conditional;
 mod exchange;
 mod h1;
 mod limits;
+mod media_type;
+mod range;
 mod request;
 mod response;
+mod send_file;
 mod server;
 mod shared;
 

@@ -197,14 +197,8 @@ impl Server {
 
     /// Closes the connections that have no request; where a peer has not read all of its last response, after that.
     pub fn close_idle_connections(&self) {
-        let linger = self.0.limits.borrow().linger();
-        for (stream, _) in self.0.each_connection().filter(|(_, connection)| connection.is_idle()) {
-            match stream.pending() {
-                // It is being closed already, so that its peer can read our last words.
-                _ if !stream.is_open() => {}
-                0 => stream.destroy(CloseReason::ServerClosed),
-                _ => stream.finish(CloseReason::ServerClosed, Some(linger)),
-            }
+        for (stream, connection) in self.0.each_connection() {
+            connection.close_if_idle(&stream);
         }
     }
 

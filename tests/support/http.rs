@@ -150,6 +150,16 @@ pub fn replies(bytes: &[u8]) -> Vec<Reply> {
     all
 }
 
+/// Reads the responses that are whole, and says what is left behind them.
+pub fn whole(bytes: &[u8]) -> (Vec<Reply>, &[u8]) {
+    let (mut all, mut rest) = (Vec::new(), bytes);
+    while let Some((reply, after)) = reply(rest) {
+        all.push(reply);
+        rest = after;
+    }
+    (all, rest)
+}
+
 /// The only response that a peer has received.
 #[track_caller]
 pub fn only(peer: &Peer) -> Reply {

@@ -71,6 +71,11 @@ impl RequestHead {
         target.get(1..).unwrap_or_default()
     }
 
+    /// Method and target with the blank between them, as received: for logs, where no text is needed yet.
+    pub fn method_and_target(&self) -> &[u8] {
+        self.fields.bytes(0, self.line.target_end)
+    }
+
     /// Which form the target has.
     pub fn form(&self) -> TargetForm {
         self.line.form

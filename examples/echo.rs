@@ -1,0 +1,24 @@
+//! Sends a body back as it comes. Try: `cargo run --example echo`, then `curl -T large.file http://localhost:7777 | sha256sum`
+//!
+//! The answer flows while the request does, and no faster than it is read: `pipe` pauses the request while the response
+//! is full. So a gigabyte takes no more memory than a kilobyte. (A client that sends all before it reads waits for itself.)
+//!
+//! The port is the first argument, or `PORT`, or 7777; 0 takes a free one.
+
+use oneloop::http;
+
+#[path = "support/port.rs"]
+mod port;
+
+fn main() -> std::io::Result<()> {
+    env_logger::init();
+    let server = http::create_server(|req, res| {
+        if let Some(media_type) = req.header("Content-Type") {
+            res.set_header("Content-Type", media_type);
+        }
+        req.pipe(&res);
+    });
+    let listening = server.clone();
+    server.listen(port::port(1), move || port::announce("Echo", listening.address()))?;
+    oneloop::run()
+}

@@ -1,0 +1,23 @@
+//! What the examples share: the port they listen on, and how they say so.
+
+use oneloop::net::Address;
+
+/// The port: this argument, or `PORT`, or 7777. 0 takes a free one.
+pub fn port(argument: usize) -> u16 {
+    let given = std::env::args().nth(argument).or_else(|| std::env::var("PORT").ok());
+    match given.map(|text| text.parse()) {
+        None => 7777,
+        Some(Ok(port)) => port,
+        Some(Err(_)) => {
+            eprintln!("the port has to be a number from 0 to 65535");
+            std::process::exit(2);
+        }
+    }
+}
+
+/// Says where a server listens.
+pub fn announce(what: &str, address: Option<Address>) {
+    if let Some(port) = address.and_then(|address| address.port()) {
+        println!("{what} listening on http://localhost:{port}");
+    }
+}

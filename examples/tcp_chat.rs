@@ -1,0 +1,72 @@
+//! A chat room on plain TCP. Try: `cargo run --example tcp_chat`, then `nc localhost 7777` (or `curl telnet://localhost:7777`), twice
+//!
+//! The room is shared by the callbacks of all sockets: with one thread, an `Rc<RefCell<..>>` is all that it takes.
+//!
+//! The port is the first argument, or `PORT`, or 7777; 0 takes a free one.
+
+use oneloop::net::{self, Socket};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+#[path = "support/port.rs"]
+mod port;
+
+/// A longer line is not waited for.
+const LONGEST_LINE: usize = 1024;
+/// Who says nothing for so long is gone.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+type Room = Rc<RefCell<BTreeMap<u32, Socket>>>;
+
+fn main() -> std::io::Result<()> {
+    env_logger::init();
+    let room = Room::default();
+    let mut guests = 0;
+    let server = net::create_server(move |socket| {
+        guests += 1;
+        join(&room, guests, socket);
+    });
+    let listening = server.clone();
+    server.listen(port::port(1), move || port::announce("Chat", listening.address()))?;
+    oneloop::run()
+}
+
+fn join(room: &Room, guest: u32, socket: Socket) {
+    socket.write(format!("Welcome, guest {guest}. Others here: {}\n", room.borrow().len())).ignore();
+    tell(room, guest, "has come");
+    room.borrow_mut().insert(guest, socket.clone());
+
+    let said = room.clone();
+    let mut line = Vec::new();
+    socket.on_data(move |socket, bytes| {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            line.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                let text = String::from_utf8_lossy(&line);
+                tell(&said, guest, &format!("says: {}", text.trim_end().replace(char::is_control, "?")));
+                line.clear();
+            } else if line.len() > LONGEST_LINE {
+                return socket.destroy();
+            }
+        }
+    });
+    socket.set_timeout(PATIENCE).on_timeout(Socket::destroy);
+    let left = room.clone();
+    socket.on_close(move |_, reason| {
+        left.borrow_mut().remove(&guest);
+        tell(&left, guest, &format!("has left ({reason})"));
+    });
+}
+
+/// Tells all others. No callback runs inside of `write`, so the room may be borrowed meanwhile.
+fn tell(room: &Room, guest: u32, what: &str) {
+    println!("guest {guest} {what}");
+    for (other, socket) in room.borrow().iter() {
+        // One who does not listen is not waited for.
+        if *other != guest && socket.write(format!("guest {guest} {what}\n")).is_full() {
+            socket.destroy();
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Conditional requests (RFC 9110, 13): preconditions, and the validators that they are held against.
+
+use super::Request;
+use super::range::{Selection, select};
+use std::fs::Metadata;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A file that was changed so short a time ago may be changed again without its time showing it: file systems count in
+/// steps, some of 2 s. Until then its validators are weak (RFC 9110, 8.8.1).
+const SETTLED: Duration = Duration::from_secs(3);
+/// Dates have four digits for the year.
+const LAST_DATE: u64 = 253_402_300_799;
+
+/// What tells one state of a file from another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Validators {
+    /// With its quotes, as it is sent.
+    pub etag: Option<String>,
+    /// In whole seconds, as it is sent.
+    pub modified: Option<SystemTime>,
+    /// No change can have gone unnoticed: the date is a strong validator as well.
+    settled: bool,
+}
+
+impl Validators {
+    /// Those of a file, by its size and its time.
+    pub fn of(metadata: &Metadata, now: SystemTime) -> Validators {
+        let Some(age) = metadata.modified().ok().and_then(|modified| modified.duration_since(UNIX_EPOCH).ok()) else {
+            return Validators::default();
+        };
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let settled = age + SETTLED <= now;
+        let weak = if settled { "" } else { "W/" };
+        // A date in the future would be one that nobody has seen yet (RFC 9110, 8.8.2.1).
+        let seconds = age.min(now).as_secs();
+        Validators {
+            etag: Some(format!("{weak}\"{:x}-{:x}\"", metadata.len(), age.as_nanos())),
+            modified: (seconds <= LAST_DATE).then(|| UNIX_EPOCH + Duration::from_secs(seconds)),
+            settled,
+        }
+    }
+
+    /// Puts in their place those that the program has set.
+    pub fn replace(&mut self, etag: Option<&str>, modified: Option<&str>) {
+        if let Some(etag) = etag {
+            self.etag = Some(etag.to_owned());
+        }
+        if let Some(modified) = modified {
+            self.modified = httpdate::parse_http_date(modified).ok();
+        }
+    }
+
+    /// As the date that is sent, unless the file's time is none.
+    pub fn last_modified(&self) -> Option<String> {
+        self.modified.map(httpdate::fmt_http_date)
+    }
+}
+
+/// What the preconditions of a request leave to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Send what is selected.
+    Send(Selection),
+    /// 304: the client has it.
+    NotModified,
+    /// 412.
+    Failed,
+}
+
+/// The preconditions of a request, and its range.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Conditions {
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+    if_modified_since: Option<SystemTime>,
+    if_unmodified_since: Option<SystemTime>,
+    if_range: Option<String>,
+    range: Option<String>,
+}
+
+impl Conditions {
+    /// Those that count for the request's method: all for GET, all but the range for HEAD, none for others.
+    pub fn of(request: &Request) -> Conditions {
+        let get = request.method() == "GET";
+        if !get && request.method() != "HEAD" {
+            return Conditions::default();
+        }
+        let date = |name| single(request, name).and_then(|value| httpdate::parse_http_date(value).ok());
+        let range = if get { single(request, "Range") } else { None };
+        Conditions {
+            if_match: request.joined("If-Match"),
+            if_none_match: request.joined("If-None-Match"),
+            if_modified_since: date("If-Modified-Since"),
+            if_unmodified_since: date("If-Unmodified-Since"),
+            if_range: single(request, "If-Range").map(str::to_owned),
+            range: range.map(str::to_owned),
+        }
+    }
+
+    /// All is sent, whatever part was asked for.
+    pub fn ignore_range(&mut self) {
+        self.range = None;
+    }
+
+    /// Evaluates them in the order of RFC 9110, 13.2.2, for a representation that exists.
+    pub fn evaluate(&self, validators: &Validators, length: u64) -> Outcome {
+        let etag = validators.etag.as_deref().unwrap_or_default();
+        let changed_after = |date: SystemTime| validators.modified.is_none_or(|modified| modified > date);
+        let failed = match (&self.if_match, self.if_unmodified_since) {
+            (Some(tags), _) => !any_match(tags, etag, strong),
+            (None, Some(date)) => changed_after(date),
+            (None, None) => false,
+        };
+        if failed {
+            return Outcome::Failed;
+        }
+        let has_it = match (&self.if_none_match, self.if_modified_since) {
+            (Some(tags), _) => any_match(tags, etag, weak),
+            (None, Some(date)) => !changed_after(date),
+            (None, None) => false,
+        };
+        if has_it {
+            return Outcome::NotModified;
+        }
+        match &self.range {
+            Some(range) if self.range_holds(validators, etag) => Outcome::Send(select(range, length)),
+            _ => Outcome::Send(Selection::Whole),
+        }
+    }
+
+    /// `If-Range`: is what the client has a part of still what we have? Only strong validators can say so.
+    fn range_holds(&self, validators: &Validators, etag: &str) -> bool {
+        match &self.if_range {
+            None => true,
+            Some(tag) if tag.ends_with('"') => strong(tag, etag),
+            Some(date) => {
+                let date = httpdate::parse_http_date(date).ok();
+                validators.settled && date.is_some() && date == validators.modified
+            }
+        }
+    }
+}
+
+/// The value of a field that may be there once. Given twice it is none: which of them was meant?
+fn single<'a>(request: &'a Request, name: &'static str) -> Option<&'a str> {
+    let mut values = request.header_all(name);
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// Does one of a list of entity tags match ours? `*` matches whatever exists. What follows a malformed tag is not read.
+fn any_match(list: &str, ours: &str, compare: fn(&str, &str) -> bool) -> bool {
+    let mut rest = list.trim_matches([' ', '\t']);
+    if rest == "*" {
+        return true;
+    }
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        let Some(length) = tag_length(rest) else { return false };
+        let (tag, after) = rest.split_at(length);
+        if compare(tag, ours) {
+            return true;
+        }
+        rest = after;
+    }
+}
+
+/// The length of the entity tag that a text begins with: a quoted string without escapes, which may hold commas.
+fn tag_length(text: &str) -> Option<usize> {
+    let opaque = text.strip_prefix("W/").unwrap_or(text);
+    let end = opaque.strip_prefix('"')?.find('"')?;
+    Some(text.len() - opaque.len() + end + 2)
+}
+
+fn strong(one: &str, other: &str) -> bool {
+    one == other && one.starts_with('"')
+}
+
+fn weak(one: &str, other: &str) -> bool {
+    let opaque = one.strip_prefix("W/").unwrap_or(one);
+    opaque.starts_with('"') && opaque == other.strip_prefix("W/").unwrap_or(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn date(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn file() -> Validators {
+        Validators { etag: Some("\"a,b\"".into()), modified: Some(date(1000)), settled: true }
+    }
+
+    fn fresh_file() -> Validators {
+        Validators { etag: Some("W/\"a,b\"".into()), settled: false, ..file() }
+    }
+
+    const ALL: Outcome = Outcome::Send(Selection::Whole);
+    const PART: Outcome = Outcome::Send(Selection::Part { first: 1, last: 2 });
+
+    #[test]
+    fn if_none_match_compares_weakly_and_goes_before_the_date() {
+        for (tags, outcome) in [
+            ("\"a,b\"", Outcome::NotModified),
+            ("W/\"a,b\"", Outcome::NotModified),
+            ("\"x\", W/\"y\" ,,\"a,b\"", Outcome::NotModified),
+            ("*", Outcome::NotModified),
+            ("\"a\",\"b\"", ALL),
+            ("a,b", ALL),
+            ("\"a,b", ALL),
+            ("w/\"a,b\"", ALL),
+            ("", ALL),
+        ] {
+            let conditions = Conditions {
+                if_none_match: Some(tags.into()),
+                if_modified_since: Some(date(2000)),
+                ..Conditions::default()
+            };
+            assert_eq!(conditions.evaluate(&file(), 10), outcome, "{tags}");
+            assert_eq!(conditions.evaluate(&fresh_file(), 10), outcome, "{tags}");
+        }
+    }
+
+    #[test]
+    fn if_modified_since_holds_up_to_the_same_second() {
+        for (since, outcome) in [(999, ALL), (1000, Outcome::NotModified), (1001, Outcome::NotModified)] {
+            let conditions = Conditions { if_modified_since: Some(date(since)), ..Conditions::default() };
+            assert_eq!(conditions.evaluate(&file(), 10), outcome);
+            assert_eq!(conditions.evaluate(&Validators::default(), 10), ALL);
+        }
+    }
+
+    #[test]
+    fn if_match_compares_strongly_and_goes_first() {
+        for (tags, outcome) in
+            [("\"a,b\"", ALL), ("*", ALL), ("W/\"a,b\"", Outcome::Failed), ("\"x\"", Outcome::Failed)]
+        {
+            let conditions =
+                Conditions { if_match: Some(tags.into()), if_unmodified_since: Some(date(1)), ..Conditions::default() };
+            assert_eq!(conditions.evaluate(&file(), 10), outcome, "{tags}");
+        }
+        let both = Conditions {
+            if_match: Some("\"x\"".into()),
+            if_none_match: Some("\"a,b\"".into()),
+            ..Conditions::default()
+        };
+        assert_eq!(both.evaluate(&file(), 10), Outcome::Failed);
+        for (until, outcome) in [(999, Outcome::Failed), (1000, ALL)] {
+            let conditions = Conditions { if_unmodified_since: Some(date(until)), ..Conditions::default() };
+            assert_eq!(conditions.evaluate(&file(), 10), outcome);
+        }
+    }
+
+    #[test]
+    fn a_range_is_followed_only_where_if_range_names_this_very_state() {
+        let thousand = httpdate::fmt_http_date(date(1000));
+        let later = httpdate::fmt_http_date(date(1001));
+        for (if_range, outcome) in [
+            (None, PART),
+            (Some("\"a,b\""), PART),
+            (Some("W/\"a,b\""), ALL),
+            (Some("\"x\""), ALL),
+            (Some("junk"), ALL),
+            (Some(thousand.as_str()), PART),
+            (Some(later.as_str()), ALL),
+        ] {
+            let conditions = Conditions {
+                if_range: if_range.map(str::to_owned),
+                range: Some("bytes=1-2".into()),
+                ..Conditions::default()
+            };
+            assert_eq!(conditions.evaluate(&file(), 10), outcome, "{if_range:?}");
+            if if_range.is_some() {
+                assert_eq!(conditions.evaluate(&fresh_file(), 10), ALL, "{if_range:?}");
+                assert_eq!(conditions.evaluate(&Validators::default(), 10), ALL, "{if_range:?}");
+            }
+        }
+    }
+}

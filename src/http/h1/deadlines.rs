@@ -1,0 +1,117 @@
+//! What is awaited from the peer has an end: the checks behind `Protocol::due`.
+
+use super::{H1, flag};
+use crate::event_loop::Time;
+use crate::http::ClientError;
+use crate::http::exchange::{Exchange, On, Phase};
+use crate::http::limits::nanos;
+use crate::net::{CloseReason, Stream};
+use std::rc::Rc;
+
+impl H1 {
+    /// What runs out next while output is pending. `None`: it has.
+    pub(super) fn check_output(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
+        if stream.pending() == 0 {
+            self.watch(|watch| watch.send = None);
+            return Some(Time::MAX);
+        }
+        let limits = self.server.limits.borrow();
+        let (window, stall) = (nanos(limits.send_window), nanos(limits.write_stall));
+        let written = stream.bytes_written();
+        let (stalled, slow, next) = self.watch(|watch| {
+            let (began, mark) = match watch.send {
+                Some(window) => window,
+                None => {
+                    watch.progress = (now, written);
+                    *watch.send.insert((now, written))
+                }
+            };
+            if watch.progress.1 != written {
+                watch.progress = (now, written);
+            }
+            let stalled = now >= watch.progress.0 + stall;
+            let mut slow = false;
+            if now >= began + window {
+                let sent = written - mark;
+                // None at all is a stall, which has its own time.
+                slow = sent > 0 && too_slow(sent, limits.send_rate, now - began);
+                watch.send = Some((now, written));
+            }
+            let began = watch.send.map_or(now, |(began, _)| began);
+            (stalled, slow, (began + window).min(watch.progress.0 + stall))
+        });
+        if stalled || slow {
+            stream.destroy(if stalled { CloseReason::WriteStall } else { CloseReason::SlowSend });
+            return None;
+        }
+        Some(next)
+    }
+
+    pub(super) fn check_request(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, now: Time) -> Option<Time> {
+        let limits = self.server.limits.borrow().clone();
+        let mut next = Time::MAX;
+        if !exchange.complete.get() {
+            let until = exchange.started + nanos(limits.request);
+            if now >= until {
+                self.abort(stream, exchange, 408, CloseReason::RequestTimeout);
+                return None;
+            }
+            // It stands still while it is us who do not read.
+            let unwanted = !exchange.is_read() && exchange.phase.get() == Phase::Ended;
+            let waits_for_us = !unwanted
+                && (exchange.paused.get() || exchange.owes_continue.get() || !exchange.listeners.has(On::Data))
+                || stream.is_paused();
+            let window = nanos(limits.receive_window);
+            let read = stream.bytes_read();
+            let (slow, end) = self.watch(|watch| {
+                let (began, mark) = *watch.receive.get_or_insert((now, read));
+                let over = now >= began + window;
+                if over || waits_for_us {
+                    watch.receive = Some((now, read));
+                }
+                let slow = over && !waits_for_us && too_slow(read - mark, limits.receive_rate, now - began);
+                (slow, if over || waits_for_us { now + window } else { began + window })
+            });
+            if slow {
+                self.abort(stream, exchange, 408, CloseReason::SlowReceive);
+                return None;
+            }
+            next = until.min(end);
+        }
+        if let Some(response) = limits.response.filter(|_| !exchange.has_ended()) {
+            let until = exchange.started + nanos(response);
+            if now >= until {
+                log::warn!(target: "oneloop::http", "{exchange}: no response in {response:?}");
+                self.abort(stream, exchange, 503, CloseReason::ResponseTimeout);
+                return None;
+            }
+            next = next.min(until);
+        }
+        Some(next)
+    }
+
+    pub(super) fn check_idle(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
+        let limits = self.server.limits.borrow().clone();
+        let waits_for_head = self.has(flag::PARTIAL) || self.requests.get() == 0;
+        if !waits_for_head && stream.pending() > 0 {
+            // The output has its own deadlines, and says when it is gone.
+            return Some(Time::MAX);
+        }
+        let until = self.since.get() + nanos(if waits_for_head { limits.header } else { limits.keep_alive });
+        if now < until {
+            return Some(until);
+        }
+        if self.has(flag::PARTIAL) {
+            self.server.client_error(&ClientError { fault: None, status: 408, peer: stream.peer() });
+            self.refuse(stream, 408, CloseReason::HeaderTimeout);
+        } else {
+            let reason = if waits_for_head { CloseReason::HeaderTimeout } else { CloseReason::IdleTimeout };
+            stream.destroy(reason);
+        }
+        None
+    }
+}
+
+fn too_slow(bytes: u64, rate: u32, over: Time) -> bool {
+    rate > 0 && u128::from(bytes) * 1_000_000_000 < u128::from(rate) * u128::from(over)
+}

@@ -1,0 +1,106 @@
+//! The end of an exchange, and of the input.
+
+use super::{H1, flag};
+use crate::http::exchange::Phase;
+use crate::http::limits::nanos;
+use crate::net::{CloseReason, Stream};
+use std::rc::Rc;
+
+impl H1 {
+    /// If the response has ended and the request is whole, makes room for the next one.
+    pub(super) fn settle(self: &Rc<Self>, stream: &Rc<Stream>) {
+        let (over, reason) = match &*self.current.borrow() {
+            Some(exchange) => {
+                let over = exchange.phase.get() == Phase::Ended
+                    && (exchange.complete.get() || self.has(flag::CLOSE) && !exchange.is_read());
+                (over || exchange.broken.get().is_some(), exchange.broken.get().unwrap_or(CloseReason::Finished))
+            }
+            None => return,
+        };
+        // One whose connection is cut ends with it, for its reason.
+        if !over || stream.is_closed() {
+            return;
+        }
+        self.release(stream, reason);
+        let lp = &stream.cx().lp;
+        self.since.set(lp.now());
+        let limits = self.server.limits.borrow();
+        stream.need_due(lp.now() + nanos(limits.keep_alive));
+        // The server may have been closed since the head of this response went.
+        if self.has(flag::CLOSE) && !self.has(flag::SPENT) || self.server.is_closing() {
+            stream.finish(CloseReason::Finished, Some(limits.linger()));
+        } else if stream.held() > 0 {
+            // Requests that waited behind this one; within `data` it has them at hand, and none is held.
+            stream.make_ready();
+        }
+    }
+
+    /// The last request that this connection may have was answered, and no other is here to be dropped.
+    pub(super) fn check_spent(&self, stream: &Rc<Stream>) {
+        if self.has(flag::SPENT) && self.current.borrow().is_none() {
+            stream.finish(CloseReason::Finished, Some(self.server.limits.borrow().linger()));
+        }
+    }
+
+    /// Lets go of the current exchange: at once, or when its output has gone, where somebody wants to know that.
+    pub(super) fn release(&self, stream: &Rc<Stream>, reason: CloseReason) {
+        let current = self.current.borrow_mut().take();
+        let Some(exchange) = current else { return };
+        let lp = &stream.cx().lp;
+        // One that a handle is kept of learns when it has gone, too: see `Response::is_finished`.
+        if exchange.listeners.is_empty() && Rc::strong_count(&exchange) == 1 {
+            exchange.finish(lp, reason);
+            self.server.shared.recycle(exchange);
+            return;
+        }
+        let link = exchange.link.borrow_mut().take();
+        drop(link);
+        let mark = stream.bytes_written() + stream.pending() as u64;
+        self.watch(|watch| watch.finishing.push_back((mark, reason, exchange)));
+        stream.tell_sent();
+    }
+
+    /// Finishes the exchanges whose output has gone.
+    pub(super) fn finish_sent(&self, stream: &Rc<Stream>) {
+        loop {
+            let written = stream.bytes_written();
+            let next = self.watch(|watch| {
+                let gone = watch.finishing.front().is_some_and(|(mark, ..)| *mark <= written);
+                if gone { watch.finishing.pop_front() } else { None }
+            });
+            let Some((_, reason, exchange)) = next else { return };
+            exchange.finished.set(reason == CloseReason::Finished);
+            exchange.finish(&stream.cx().lp, reason);
+            self.server.shared.recycle(exchange);
+        }
+    }
+
+    /// What the peer's end of input means, as soon as it can be told.
+    pub(super) fn check_eof(&self, stream: &Rc<Stream>) {
+        if stream.held() == 0 {
+            self.check_spent(stream);
+        }
+        if !stream.is_eof() || !stream.is_open() {
+            return;
+        }
+        let current = self.current();
+        match current {
+            Some(exchange) if exchange.complete.get() => {}
+            Some(exchange) if exchange.phase.get() == Phase::Ended => {
+                let reason = if exchange.is_read() { CloseReason::Truncated } else { CloseReason::Finished };
+                stream.finish(reason, None);
+            }
+            // All of it is here, but its end cannot be told while it is paused.
+            Some(exchange) if exchange.decoder.get().is_done() => {}
+            // The answers to earlier requests still go out.
+            Some(_) if stream.held() == 0 => {
+                stream.finish(CloseReason::Truncated, None);
+                self.release(stream, CloseReason::Truncated);
+            }
+            Some(_) => {}
+            None if stream.held() == 0 => stream.finish(CloseReason::Finished, None),
+            None if self.has(flag::PARTIAL) => stream.finish(CloseReason::Truncated, None),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! HTTP/1 on a stream. This file holds a connection's state and the protocol seam; beside it stand reading, writing, the
+//! ends of exchanges, and the deadlines.
+
+mod deadlines;
+mod ending;
+mod reading;
+mod writing;
+
+use super::exchange::{Exchange, On, Phase};
+use super::limits::nanos;
+use super::server::Inner;
+use crate::event_loop::Time;
+use crate::net::{CloseReason, Protocol, Stream};
+use crate::proto::h1::HeadParser;
+use std::any::Any;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+
+/// What holds of the connection beside its exchange.
+mod flag {
+    /// No further request: the connection closes after the response that is being sent.
+    pub const CLOSE: u8 = 1;
+    /// A part of a head is here.
+    pub const PARTIAL: u8 = 2;
+    /// Dispatching waits for output to go.
+    pub const OUTPUT_HELD: u8 = 4;
+    /// `max_requests_per_socket` is reached: a further request is dropped.
+    pub const SPENT: u8 = 8;
+    /// Within `data`, which sees for itself what has changed.
+    pub const READING: u8 = 16;
+    /// Another protocol has taken over.
+    pub const UPGRADED: u8 = 32;
+}
+
+/// An HTTP/1 connection: the protocol of a stream, and the carrier of one exchange after the other.
+///
+/// ```text
+///   reading:  head ──complete──► body ──End──► (held back until the answer has ended) ──► head
+///   writing:  see `Phase` of the exchange
+///   both over: the exchange is finished and recycled; CLOSE? the stream finishes : the next head
+/// ```
+pub(super) struct H1 {
+    stream: OnceCell<Rc<Stream>>,
+    pub(super) server: Rc<Inner>,
+    /// The exchange that is being carried.
+    current: RefCell<Option<Rc<Exchange>>>,
+    parser: Cell<HeadParser>,
+    /// When the state began whose deadline runs: idle, or the first bytes of a head.
+    since: Cell<Time>,
+    watch: Cell<Option<Box<Watch>>>,
+    /// Requests so far.
+    requests: Cell<u32>,
+    /// The turn that `dispatched` counts.
+    turn: Cell<u32>,
+    dispatched: Cell<u8>,
+    flags: Cell<u8>,
+}
+
+/// What is only needed while something is awaited from the peer; allocated then.
+#[derive(Default)]
+struct Watch {
+    /// When the present window of the receive rate began, and the bytes read until then.
+    receive: Option<(Time, u64)>,
+    /// The same for what was sent.
+    send: Option<(Time, u64)>,
+    /// When output last made progress, and the bytes sent until then.
+    progress: (Time, u64),
+    /// Exchanges that are over but for the output: each is finished when so many bytes were sent, for its reason.
+    finishing: VecDeque<(u64, CloseReason, Rc<Exchange>)>,
+}
+
+impl H1 {
+    pub fn new(server: &Rc<Inner>, now: Time) -> Rc<H1> {
+        Rc::new(H1 {
+            stream: OnceCell::new(),
+            server: server.clone(),
+            current: RefCell::new(None),
+            parser: Cell::new(HeadParser::default()),
+            since: Cell::new(now),
+            watch: Cell::new(None),
+            requests: Cell::new(0),
+            turn: Cell::new(0),
+            dispatched: Cell::new(0),
+            flags: Cell::new(0),
+        })
+    }
+
+    /// It has its stream, and waits for the first request.
+    pub fn start(&self, stream: &Rc<Stream>) {
+        let _ = self.stream.set(stream.clone());
+        stream.need_due(self.since.get() + nanos(self.server.limits.borrow().header));
+    }
+
+    fn has(&self, flags: u8) -> bool {
+        self.flags.get() & flags != 0
+    }
+
+    fn set(&self, flags: u8) {
+        self.flags.set(self.flags.get() | flags);
+    }
+
+    fn clear(&self, flags: u8) {
+        self.flags.set(self.flags.get() & !flags);
+    }
+
+    pub fn current(&self) -> Option<Rc<Exchange>> {
+        self.current.borrow().clone()
+    }
+
+    /// No request is here, none is coming in and none is held back.
+    pub fn is_idle(&self) -> bool {
+        let nothing_held = self.stream.get().is_none_or(|stream| stream.held() == 0);
+        self.current.borrow().is_none() && nothing_held && !self.has(flag::PARTIAL | flag::READING)
+    }
+
+    /// Closes it if it is idle; an answer that is still going out goes out.
+    pub fn close_if_idle(&self, stream: &Rc<Stream>) {
+        if !self.is_idle() || !stream.is_open() {
+            return;
+        }
+        if stream.pending() > 0 {
+            self.set(flag::CLOSE);
+            stream.finish(CloseReason::ServerClosed, Some(self.server.limits.borrow().linger()));
+        } else {
+            stream.destroy(CloseReason::ServerClosed);
+        }
+    }
+
+    fn watch<R>(&self, f: impl FnOnce(&mut Watch) -> R) -> R {
+        let mut watch = self.watch.take().unwrap_or_default();
+        let result = f(&mut watch);
+        let needed = watch.receive.is_some() || watch.send.is_some() || !watch.finishing.is_empty();
+        self.watch.set(needed.then_some(watch));
+        result
+    }
+}
+
+impl Protocol for H1 {
+    fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {
+        self.set(flag::READING);
+        let consumed = self.read(stream, bytes);
+        self.clear(flag::READING);
+        consumed
+    }
+
+    fn held(&self) -> usize {
+        let limits = self.server.limits.borrow();
+        limits.held_input.max(limits.head_bytes.saturating_add(1))
+    }
+
+    fn eof(self: Rc<Self>, stream: &Rc<Stream>) {
+        self.settle(stream);
+        self.check_eof(stream);
+    }
+
+    fn resume(self: Rc<Self>, stream: &Rc<Stream>) {
+        // A body that was paused behind its last byte: its end needs no further ones.
+        if stream.held() == 0 {
+            self.clone().data(stream, &mut []);
+        }
+        self.settle(stream);
+        let current = self.current();
+        if let Some(exchange) = current
+            && exchange.complete.get()
+            && !exchange.listeners.is_empty()
+        {
+            exchange.request_over(&stream.cx().lp);
+            self.settle(stream);
+        }
+        self.check_eof(stream);
+    }
+
+    fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize) {
+        let (now, written) = (stream.cx().lp.now(), stream.bytes_written());
+        self.watch(|watch| watch.progress = (now, written));
+        self.finish_sent(stream);
+        let current = self.current();
+        if pending == 0
+            && let Some(exchange) = current
+            && exchange.full.replace(false)
+            && exchange.phase.get() != Phase::Ended
+        {
+            exchange.emit_response(&stream.cx().lp, On::Drain);
+        }
+        if pending == 0 && self.is_idle() {
+            // Idle from now on, not from the end of a response that took its time to go.
+            self.since.set(now);
+            stream.need_due(now + nanos(self.server.limits.borrow().keep_alive));
+        }
+        if pending < self.server.pending_output.get() && self.has(flag::OUTPUT_HELD) {
+            self.clear(flag::OUTPUT_HELD);
+            stream.make_ready();
+        }
+        let unfinished = self.watch(|watch| !watch.finishing.is_empty());
+        if unfinished {
+            stream.tell_sent();
+        }
+        self.settle(stream);
+        self.check_eof(stream);
+    }
+
+    fn blocked(self: Rc<Self>, stream: &Rc<Stream>) {
+        let now = stream.cx().lp.now();
+        let limits = self.server.limits.borrow();
+        let written = stream.bytes_written();
+        self.watch(|watch| {
+            watch.send = Some((now, written));
+            watch.progress = (now, written);
+        });
+        stream.need_due(now + nanos(limits.send_window.min(limits.write_stall)));
+        // So that each progress is seen, and the end of it.
+        stream.tell_sent();
+    }
+
+    fn due(self: Rc<Self>, stream: &Rc<Stream>) {
+        let now = stream.cx().lp.now();
+        let Some(output) = self.check_output(stream, now) else { return };
+        if !stream.is_open() {
+            return stream.need_due(output);
+        }
+        let current = self.current();
+        let next = match current {
+            Some(exchange) => self.check_request(stream, &exchange, now),
+            None => self.check_idle(stream, now),
+        };
+        // Where that was the end, output may still be pending.
+        let next = next.unwrap_or(Time::MAX).min(output);
+        if next < Time::MAX {
+            stream.need_due(next);
+        }
+        self.settle(stream);
+    }
+
+    fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, _error: Option<&io::Error>) {
+        self.finish_sent(stream);
+        let lp = &stream.cx().lp;
+        let unsent = self.watch(|watch| std::mem::take(&mut watch.finishing));
+        for (_, _, exchange) in unsent {
+            exchange.finish(lp, reason);
+        }
+        let current = self.current.borrow_mut().take();
+        if let Some(exchange) = current {
+            exchange.finish(lp, reason);
+        }
+        self.server.acceptor.connection_closed();
+    }
+
+    fn teardown(&self) {
+        let current = self.current.borrow_mut().take();
+        let unsent = self.watch(|watch| std::mem::take(&mut watch.finishing));
+        for exchange in current.into_iter().chain(unsent.into_iter().map(|(_, _, exchange)| exchange)) {
+            let link = exchange.link.borrow_mut().take();
+            drop(link);
+            exchange.closed.set(Some(CloseReason::LoopEnded));
+            exchange.listeners.clear();
+        }
+    }
+
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
+        self
+    }
+}

@@ -1,0 +1,277 @@
+//! Reading: heads and bodies in turn, and what becomes of those that are bad.
+
+use super::{H1, flag};
+use crate::http::exchange::{Exchange, Listener, On, Phase};
+use crate::http::limits::nanos;
+use crate::http::server::refusal;
+use crate::http::{ClientError, Request};
+use crate::net::{CloseReason, Socket, Stream};
+use crate::proto::h1::{BodyDecoder, BodyEvent, Fault, Framing, HeadParser, Parsed};
+use std::rc::Rc;
+
+/// Requests of one connection that one turn dispatches before the others have theirs (promise 10).
+const BUDGET: u8 = 64;
+
+impl H1 {
+    /// The one loop over what came: heads and bodies in turn, until nothing can go on.
+    pub(super) fn read(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        loop {
+            self.settle(stream);
+            if self.has(flag::UPGRADED) {
+                return at;
+            }
+            if !stream.is_open() {
+                return bytes.len();
+            }
+            let rest = bytes.get(at..).unwrap_or_default();
+            let current = self.current();
+            match current {
+                Some(exchange) if exchange.complete.get() => return at,
+                Some(exchange) => {
+                    let (consumed, go_on) = self.read_body(stream, &exchange, rest);
+                    at += consumed;
+                    if !go_on {
+                        return at;
+                    }
+                }
+                None if rest.is_empty() => {
+                    self.check_spent(stream);
+                    return at;
+                }
+                None if !self.may_begin(stream) => return at,
+                None => match self.read_head(stream, rest) {
+                    Some(consumed) => at += consumed,
+                    None => {
+                        self.check_spent(stream);
+                        return at;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Parses a head. `Some`: its bytes are consumed. `None`: nothing more can be done with these bytes now.
+    pub(super) fn read_head(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> Option<usize> {
+        let shared = &self.server.shared;
+        let mut exchange = shared.take_exchange();
+        let fresh = Rc::get_mut(&mut exchange)?;
+        let mut parser = self.parser.get();
+        let parsed = parser.parse(bytes, &self.server.head_limits.get(), &mut fresh.head);
+        match parsed {
+            Ok(Parsed::Complete { len }) => {
+                self.parser.set(HeadParser::default());
+                self.clear(flag::PARTIAL);
+                let rest = bytes.get(len..).unwrap_or_default();
+                let taken = if self.begin(stream, exchange, rest) { rest.len() } else { 0 };
+                Some(len + taken)
+            }
+            Ok(Parsed::Partial) => {
+                self.parser.set(parser);
+                shared.recycle(exchange);
+                if !self.has(flag::PARTIAL) {
+                    self.set(flag::PARTIAL);
+                    if self.requests.get() > 0 {
+                        self.since.set(stream.cx().lp.now());
+                    }
+                    stream.need_due(self.since.get() + nanos(self.server.limits.borrow().header));
+                }
+                None
+            }
+            Err(fault) => {
+                shared.recycle(exchange);
+                self.fault(stream, fault);
+                None
+            }
+        }
+    }
+
+    /// A request is here: dispatches it. Says whether what follows its head went with it, to another protocol.
+    pub(super) fn begin(self: &Rc<Self>, stream: &Rc<Stream>, mut exchange: Rc<Exchange>, rest: &[u8]) -> bool {
+        let lp = &stream.cx().lp;
+        self.dispatched.set(self.dispatched.get() + 1);
+        self.requests.set(self.requests.get() + 1);
+        if let Some(fresh) = Rc::get_mut(&mut exchange) {
+            let framing = fresh.head.framing();
+            let complete = matches!(framing, Framing::None | Framing::Length(0));
+            fresh.started = lp.now();
+            fresh.decoder.set(BodyDecoder::new(framing));
+            fresh.complete.set(complete);
+            fresh.owes_continue.set(!complete && fresh.head.expects_continue());
+            *fresh.link.get_mut() = Some(self.clone());
+        }
+        *self.current.borrow_mut() = Some(exchange.clone());
+        if !exchange.complete.get() {
+            self.await_body(stream);
+        }
+        if let Some(response) = self.server.limits.borrow().response {
+            stream.need_due(exchange.started + nanos(response));
+        }
+        lp.label_turn(exchange.head.method_and_target());
+        if self.has(flag::SPENT) {
+            self.clear(flag::SPENT);
+            self.server.drop_request(lp, &exchange);
+        } else if exchange.head.is_connect() || exchange.head.wants_upgrade() && self.server.upgrades() {
+            return self.upgrade(stream, &exchange, rest);
+        } else {
+            self.server.dispatch(lp, &exchange);
+        }
+        if exchange.complete.get() && !exchange.listeners.is_empty() {
+            exchange.request_over(lp);
+        }
+        false
+    }
+
+    /// Hands the connection over: from here on it is a socket of the user's.
+    pub(super) fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
+        if exchange.head.is_connect() && !self.server.connects() {
+            self.set(flag::CLOSE);
+            exchange.answer(self, 501);
+            return false;
+        }
+        self.set(flag::UPGRADED);
+        self.watch(|watch| watch.receive = None);
+        let current = self.current.borrow_mut().take();
+        drop(current);
+        let link = exchange.link.borrow_mut().take();
+        drop(link);
+        let socket = Socket::adopt(stream, &self.server.acceptor);
+        self.server.upgrade(&stream.cx().lp, exchange, &socket, rest);
+        exchange.finish(&stream.cx().lp, CloseReason::Finished);
+        true
+    }
+
+    /// The peer could not go on until now: the rate of its body is measured anew.
+    pub(super) fn restart_window(&self, stream: &Stream) {
+        let now = stream.cx().lp.now();
+        let read = stream.bytes_read();
+        self.watch(|watch| {
+            if let Some(window) = &mut watch.receive {
+                *window = (now, read);
+            }
+        });
+    }
+
+    pub(super) fn await_body(&self, stream: &Rc<Stream>) {
+        let now = stream.cx().lp.now();
+        let limits = self.server.limits.borrow();
+        self.watch(|watch| watch.receive = Some((now, stream.bytes_read())));
+        stream.need_due(now + nanos(limits.receive_window.min(limits.request)));
+    }
+
+    /// Gives the body to whoever wants it. Says how much was consumed, and whether more can be done.
+    pub(super) fn read_body(
+        self: &Rc<Self>,
+        stream: &Rc<Stream>,
+        exchange: &Rc<Exchange>,
+        bytes: &[u8],
+    ) -> (usize, bool) {
+        let is_read = exchange.is_read();
+        let unwanted = !is_read && exchange.phase.get() == Phase::Ended;
+        if !unwanted && (exchange.paused.get() || !is_read) {
+            return (0, false);
+        }
+        let mut decoder = exchange.decoder.get();
+        let decoded = {
+            let limits = self.server.limits.borrow().body();
+            decoder.decode(bytes, &limits, &mut exchange.trailers.borrow_mut())
+        };
+        exchange.decoder.set(decoder);
+        let lp = &stream.cx().lp;
+        match decoded {
+            Err(fault) => {
+                self.body_fault(stream, exchange, fault);
+                (bytes.len(), false)
+            }
+            Ok(step) => {
+                match step.event {
+                    BodyEvent::NeedMore => return (step.consumed, false),
+                    BodyEvent::Data(chunk) if unwanted => self.discard(stream, exchange, chunk.len()),
+                    BodyEvent::Data(chunk) => {
+                        let request = Request(exchange.clone());
+                        exchange.emit(lp, On::Data, |listener| {
+                            if let Listener::Data(f) = listener {
+                                f(&request, chunk);
+                            }
+                        });
+                    }
+                    BodyEvent::End => {
+                        exchange.complete.set(true);
+                        self.watch(|watch| watch.receive = None);
+                        exchange.request_over(lp);
+                    }
+                }
+                (step.consumed, true)
+            }
+        }
+    }
+
+    pub(super) fn discard(&self, stream: &Rc<Stream>, exchange: &Exchange, count: usize) {
+        exchange.discarded.set(exchange.discarded.get() + count);
+        let limits = self.server.limits.borrow();
+        if exchange.discarded.get() > limits.discard {
+            self.set(flag::CLOSE);
+            stream.finish(CloseReason::Finished, Some(limits.linger()));
+        }
+    }
+
+    /// What came is no message of ours. Requests before it have been answered: they are read one after another.
+    pub(super) fn fault(&self, stream: &Rc<Stream>, fault: Fault) {
+        log::debug!(target: "oneloop::http", "{}: {fault}", stream.peer());
+        self.server.client_error(&ClientError { fault: Some(fault), status: fault.status(), peer: stream.peer() });
+        self.refuse(stream, fault.status(), CloseReason::BadMessage);
+    }
+
+    pub(super) fn body_fault(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, fault: Fault) {
+        log::debug!(target: "oneloop::http", "{exchange} from {}: {fault}", stream.peer());
+        self.server.client_error(&ClientError { fault: Some(fault), status: fault.status(), peer: stream.peer() });
+        self.abort(stream, exchange, fault.status(), CloseReason::BadMessage);
+    }
+
+    /// Ends an exchange whose request or response will never be whole: an answer of ours if there is none, then the close.
+    pub(super) fn abort(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, status: u16, reason: CloseReason) {
+        self.set(flag::CLOSE);
+        match exchange.phase.get() {
+            Phase::Open => exchange.answer(self, status),
+            // It breaks off; what went before it, the answers to earlier requests, is not lost with it.
+            Phase::Streaming(_) => exchange.phase.set(Phase::Ended),
+            Phase::Ended => {}
+        }
+        stream.finish(reason, Some(self.server.limits.borrow().linger()));
+        self.release(stream, reason);
+    }
+
+    /// An answer of ours where there is no exchange; then the close.
+    pub(super) fn refuse(&self, stream: &Rc<Stream>, status: u16, reason: CloseReason) {
+        self.set(flag::CLOSE);
+        let date = self.server.shared.date();
+        stream.encode(|out| refusal(out, status, &date));
+        stream.finish(reason, Some(self.server.limits.borrow().linger()));
+    }
+
+    /// May another request of this connection be dispatched in this turn?
+    pub(super) fn may_begin(&self, stream: &Rc<Stream>) -> bool {
+        let lp = &stream.cx().lp;
+        if self.has(flag::CLOSE) && !self.has(flag::SPENT) {
+            return false;
+        }
+        if lp.is_halted() {
+            stream.make_ready();
+            return false;
+        }
+        if stream.pending() >= self.server.pending_output.get() {
+            self.set(flag::OUTPUT_HELD);
+            stream.tell_sent();
+            return false;
+        }
+        let turn = lp.turn_serial();
+        if self.turn.replace(turn) != turn {
+            self.dispatched.set(0);
+        }
+        if self.dispatched.get() >= BUDGET {
+            stream.make_ready();
+            return false;
+        }
+        true
+    }
+}

@@ -1,0 +1,208 @@
+//! Writing: the response of the exchange that is being carried.
+
+use super::{H1, flag};
+use crate::event_loop::Loop;
+use crate::http::exchange::{Body, Carrier, Exchange, Phase};
+use crate::net::{Address, Chunk, CloseReason, Flow, Stream};
+use crate::proto::h1::{self, Encoding, RequestInfo, ResponseFraming, connection_field, response_framing};
+use std::rc::Rc;
+
+/// Chunks below this are appended to the output in one go with their head.
+const COPIED: usize = 16 * 1024;
+
+impl H1 {
+    /// Does the connection end with this response?
+    pub(super) fn closes_after(&self, exchange: &Exchange, must: bool, wanted: bool) -> bool {
+        let limits = self.server.limits.borrow();
+        // Where the rest of the body is too long to be discarded, or the peer holds it back until we ask for it.
+        let unread = !exchange.complete.get()
+            && !exchange.is_read()
+            && (exchange.owes_continue.get() || exchange.decoder.get().remaining() > limits.discard as u64);
+        must || wanted
+            || unread
+            || self.server.is_closing()
+            || self.has(flag::CLOSE)
+            || self.requests.get() >= self.server.max_requests.get()
+    }
+
+    /// The head, and what is here of the body, in one piece where that is small.
+    pub(super) fn send_first(
+        &self,
+        stream: &Rc<Stream>,
+        exchange: &Exchange,
+        chunk: Chunk<'_>,
+        known: Option<u64>,
+    ) -> Flow {
+        let head = exchange.response.borrow();
+        let plan = match response_framing(&RequestInfo::from(&exchange.head), &head, known) {
+            Ok(plan) => plan,
+            Err(error) => {
+                drop(head);
+                log::error!(target: "oneloop::http", "{exchange}: {error}; answered 500");
+                exchange.answer(self, 500);
+                return Flow::Closed;
+            }
+        };
+        let closing = self.closes_after(exchange, plan.must_close(), head.wants_close());
+        if closing {
+            self.set(flag::CLOSE);
+            if self.requests.get() >= self.server.max_requests.get() {
+                self.set(flag::SPENT);
+            }
+        }
+        let date = self.server.shared.date();
+        let how = Encoding {
+            framing: plan.framing,
+            date: Some(&date),
+            connection: connection_field(exchange.head.version(), exchange.head.persistent(), closing),
+        };
+        let body = match plan.framing {
+            _ if !plan.body => Body::None,
+            ResponseFraming::Empty => Body::None,
+            ResponseFraming::Length(length) => Body::Length(length),
+            ResponseFraming::Chunked => Body::Chunked,
+            ResponseFraming::UntilClose => Body::UntilClose,
+        };
+        exchange.phase.set(Phase::Streaming(body));
+        if !exchange.head.persistent() {
+            self.set(flag::CLOSE);
+        }
+        if let Body::Length(length) = body
+            && chunk.len() < COPIED
+            && chunk.len() as u64 == length
+            && known.is_some()
+        {
+            // The usual answer: one append.
+            stream.encode(|out| {
+                head.encode(out, &how);
+                out.extend_from_slice(chunk.as_bytes());
+            });
+            exchange.phase.set(Phase::Ended);
+            return Flow::Ready;
+        }
+        stream.encode(|out| head.encode(out, &how));
+        drop(head);
+        self.send_more(stream, exchange, body, chunk, known.is_some())
+    }
+
+    pub(super) fn send_more(
+        &self,
+        stream: &Rc<Stream>,
+        exchange: &Exchange,
+        body: Body,
+        chunk: Chunk<'_>,
+        last: bool,
+    ) -> Flow {
+        let limit = self.server.pending_output.get();
+        let mut flow = Flow::Ready;
+        match body {
+            Body::None => {}
+            Body::UntilClose => flow = stream.write(chunk, limit),
+            Body::Length(left) => {
+                let Some(rest) = left.checked_sub(chunk.len() as u64).filter(|rest| !last || *rest == 0) else {
+                    log::error!(
+                        target: "oneloop::http",
+                        "{exchange}: the body does not match its Content-Length; the connection is closed"
+                    );
+                    exchange.phase.set(Phase::Ended);
+                    exchange.broken.set(Some(CloseReason::BadResponse));
+                    self.cut(CloseReason::BadResponse);
+                    return Flow::Closed;
+                };
+                exchange.phase.set(Phase::Streaming(Body::Length(rest)));
+                flow = stream.write(chunk, limit);
+            }
+            Body::Chunked => {
+                if chunk.len() >= COPIED {
+                    stream.encode(|out| h1::chunk_start(out, chunk.len()));
+                    stream.write(chunk, limit).ignore();
+                    stream.encode(|out| out.extend_from_slice(h1::CHUNK_END));
+                } else if !chunk.is_empty() {
+                    stream.encode(|out| h1::chunk(out, chunk.as_bytes()));
+                }
+                if last {
+                    stream.encode(|out| h1::last_chunk(out, &exchange.trailers_out.borrow()));
+                }
+                flow = stream.write(().into(), limit);
+            }
+        }
+        if last {
+            exchange.phase.set(Phase::Ended);
+        }
+        flow
+    }
+}
+
+impl Carrier for H1 {
+    fn send(&self, exchange: &Exchange, chunk: Chunk<'_>, last: bool) -> Flow {
+        let Some(stream) = self.stream.get().filter(|stream| stream.is_open()) else { return Flow::Closed };
+        let flow = match exchange.phase.get() {
+            Phase::Open => {
+                let known = last.then_some(chunk.len() as u64);
+                self.send_first(stream, exchange, chunk, known)
+            }
+            Phase::Streaming(body) => self.send_more(stream, exchange, body, chunk, last),
+            Phase::Ended => Flow::Closed,
+        };
+        if flow.is_full() {
+            exchange.full.set(true);
+        }
+        if exchange.phase.get() == Phase::Ended && !stream.is_corked() {
+            stream.make_ready();
+        }
+        flow
+    }
+
+    fn send_head(&self, exchange: &Exchange) {
+        if let Some(stream) = self.stream.get().filter(|stream| stream.is_open())
+            && exchange.phase.get() == Phase::Open
+        {
+            self.send_first(stream, exchange, ().into(), None).ignore();
+        }
+    }
+
+    fn inform(&self, status: u16, fields: &[(&str, &str)]) {
+        if let Some(stream) = self.stream.get() {
+            if status == 100 {
+                self.restart_window(stream);
+            }
+            stream.encode(|out| {
+                if let Err(error) = h1::encode_informational(out, status, fields) {
+                    log::error!(target: "oneloop::http", "an informational response was not sent: {error}");
+                }
+            });
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(stream) = self.stream.get() {
+            self.restart_window(stream);
+            if !self.has(flag::READING) {
+                stream.make_ready();
+            }
+        }
+    }
+
+    fn cut(&self, reason: CloseReason) {
+        let Some(stream) = self.stream.get() else { return };
+        if reason == CloseReason::Destroyed {
+            return stream.destroy(reason);
+        }
+        self.set(flag::CLOSE);
+        stream.finish(reason, Some(self.server.limits.borrow().linger()));
+        // Then the exchange ends.
+        stream.tell_sent();
+    }
+
+    fn pending(&self) -> usize {
+        self.stream.get().map_or(0, |stream| stream.pending())
+    }
+
+    fn peer(&self) -> Address {
+        self.stream.get().map_or(Address::Unix(None), |stream| stream.peer())
+    }
+
+    fn lp(&self) -> &Rc<Loop> {
+        &self.server.shared.cx.lp
+    }
+}

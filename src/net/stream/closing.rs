@@ -1,0 +1,116 @@
+//! The one close path, with lingering as a state of it.
+
+use super::{Ending, Linger, OPEN, State, Stream, flag};
+use crate::net::CloseReason;
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+impl Stream {
+    pub(super) fn new_ending(&self, reason: CloseReason, error: Option<io::Error>) -> Ending {
+        let now = self.cx.lp.now();
+        Ending { reason, error, linger: None, began: now, last_read: now, discarded: 0 }
+    }
+
+    /// Closes it when the output is gone; with `linger`, our FIN goes first, and what the peer still sends is read and
+    /// discarded for a while, since closing a socket with unread input would take our last words from the peer.
+    pub fn finish(self: &Rc<Self>, reason: CloseReason, linger: Option<Linger>) {
+        if !self.is_open() {
+            return;
+        }
+        if self.is_connecting() {
+            return self.destroy(reason);
+        }
+        let linger = linger.filter(|_| !self.is_eof());
+        self.ending.set(Some(Box::new(Ending { linger, ..self.new_ending(reason, None) })));
+        self.state.set(State::Finishing);
+        self.clear(flag::PAUSED);
+        self.input.take();
+        self.queue_unless_corked();
+    }
+
+    pub(super) fn linger(self: &Rc<Self>) {
+        let Some(mut ending) = self.ending.take() else { return self.destroy(CloseReason::Finished) };
+        // Its time begins now, with our FIN, however long the output took.
+        ending.began = self.cx.lp.now();
+        ending.last_read = ending.began;
+        let linger = ending.linger.filter(|linger| !self.is_eof() && ending.discarded <= linger.bytes);
+        self.ending.set(Some(ending));
+        let Some(linger) = linger else { return self.close_with_ending() };
+        self.state.set(State::Lingering);
+        self.with_io(|io| io.shutdown_write());
+        self.need_due(self.cx.lp.now() + linger.between_reads.min(linger.total));
+        if self.has(flag::READABLE) {
+            self.queue();
+        }
+    }
+
+    pub(super) fn linger_due(&self) {
+        let Some(mut ending) = self.ending.take() else { return };
+        let now = self.cx.lp.now();
+        let until = ending
+            .linger
+            .map_or(0, |linger| (ending.began + linger.total).min(ending.last_read + linger.between_reads));
+        if now >= until {
+            ending.linger = None;
+            self.ending.set(Some(ending));
+            self.close_with_ending();
+        } else {
+            self.ending.set(Some(ending));
+            self.need_due(until);
+        }
+    }
+
+    pub(super) fn close_with_ending(&self) {
+        let (reason, error) = match self.ending.take() {
+            Some(ending) => (ending.reason, ending.error),
+            None => (CloseReason::Finished, None),
+        };
+        self.close(reason, error);
+    }
+
+    /// Closes it at once; output that the kernel has not taken is lost.
+    pub fn destroy(&self, reason: CloseReason) {
+        self.close(reason, None);
+    }
+
+    pub fn destroy_with(&self, reason: CloseReason, error: io::Error) {
+        self.close(reason, Some(error));
+    }
+
+    pub(super) fn fail(&self, error: io::Error) {
+        if self.state.get() == State::Lingering {
+            // All was said; that the peer goes without a goodbye changes nothing.
+            return self.close_with_ending();
+        }
+        let reason = match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => CloseReason::Reset,
+            _ => CloseReason::Failed,
+        };
+        self.close(reason, Some(error));
+    }
+
+    /// The one close path: the file descriptor is closed here and now, the rest happens in the closing phase.
+    fn close(&self, reason: CloseReason, error: Option<io::Error>) {
+        if self.is_closed() {
+            return;
+        }
+        self.state.set(State::Closed);
+        log::debug!(target: "oneloop::net", "{} closed: {reason}", self.peer());
+        if self.is_corked() {
+            self.cx.cork.borrow_mut().clear();
+        }
+        self.ending.set(Some(Box::new(self.new_ending(reason, error))));
+        let io = self.io.borrow_mut().take();
+        drop(io);
+        self.input.take();
+        self.output.take();
+        self.cx.lp.count_close(reason.as_str());
+        self.cx.lp.make_closing(self.token.get());
+        if !self.has(flag::UNREF) {
+            self.cx.lp.release();
+        }
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+        self.cx.has_room();
+    }
+}

@@ -1,0 +1,177 @@
+//! The turns that the loop gives.
+
+use super::{OPEN, State, Stream, flag};
+use crate::event_loop::driver::Ready;
+use crate::event_loop::{Due, Kind, Loop, Source, Token};
+use crate::net::CloseReason;
+use crate::net::protocol::Nobody;
+use std::any::Any;
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+/// Bytes that one turn writes before it stops asking for more.
+pub(super) const WRITE_BUDGET: usize = 1024 * 1024;
+/// Times that one turn tells its protocol that output went out, however little that was.
+const ROUNDS: u32 = 64;
+
+impl Stream {
+    /// Runs a turn with the cork, and writes what it left there.
+    pub(super) fn corked(self: &Rc<Self>, turn: impl FnOnce()) {
+        self.cx.corked.set(self.token.get());
+        let before = self.written.get();
+        let was_blocked = self.has(flag::BLOCKED);
+        let mut rounds = 0;
+        turn();
+        loop {
+            self.flush_cork();
+            let waits = self.has(flag::TELL | flag::END) || self.state.get() == State::Finishing;
+            if !waits || self.has(flag::BROKEN) {
+                break;
+            }
+            if self.written.get() - before > WRITE_BUDGET as u64 || rounds == ROUNDS {
+                self.queue();
+                break;
+            }
+            rounds += 1;
+            if !self.after_flush(before) {
+                break;
+            }
+        }
+        self.cx.corked.set(Token::NONE);
+        if !was_blocked && self.has(flag::BLOCKED) && !self.is_closed() {
+            self.protocol().blocked(self);
+        }
+    }
+
+    /// What waits for output to go. Says whether the protocol was called, and may have written more.
+    pub(super) fn after_flush(self: &Rc<Self>, before: u64) -> bool {
+        let pending = self.output_len();
+        match self.state.get() {
+            State::Finishing if pending == 0 => self.linger(),
+            State::Open if pending == 0 && self.has(flag::END) && !self.has(flag::SHUT) => self.shut(),
+            _ => {}
+        }
+        let progress = self.written.get() != before || pending == 0;
+        if self.has(flag::TELL) && progress && !self.is_closed() {
+            if pending == 0 {
+                self.clear(flag::TELL);
+            }
+            self.protocol().sent(self, pending);
+            return pending == 0;
+        }
+        false
+    }
+
+    fn shut(&self) {
+        self.set(flag::SHUT);
+        self.with_io(|io| io.shutdown_write());
+        // What is held back is for the protocol, which closes when it has taken it.
+        if self.has(flag::EOF) && self.input.is_empty() {
+            self.destroy(CloseReason::Finished);
+        }
+    }
+}
+
+impl Source for Stream {
+    fn turn(self: Rc<Self>, _lp: &Rc<Loop>, ready: Ready) {
+        if self.is_closed() {
+            return;
+        }
+        self.corked(|| {
+            if self.is_connecting() {
+                if ready.has(Ready::WRITE.with(Ready::ERROR)) {
+                    self.finish_connect();
+                }
+                if !self.is_open() || self.is_connecting() {
+                    return;
+                }
+            }
+            if ready.has(Ready::READ.with(Ready::READ_CLOSED)) {
+                self.set(flag::READABLE);
+                if ready.has(Ready::READ_CLOSED) {
+                    self.set(flag::FIN_HINT);
+                }
+            }
+            if ready.has(Ready::WRITE) {
+                self.clear(flag::BLOCKED);
+                self.flush_output();
+            }
+            self.receive();
+            // Reading ends with the error, where anybody reads.
+            if ready.has(Ready::ERROR) && !self.is_closed() && !self.has(flag::BROKEN) && !self.wants_input() {
+                let error = self.with_io(|io| io.take_error().ok().flatten()).flatten();
+                self.fail(error.unwrap_or_else(|| ErrorKind::ConnectionReset.into()));
+            }
+        });
+    }
+
+    fn resume(self: Rc<Self>, _lp: &Rc<Loop>) {
+        self.clear(flag::QUEUED);
+        if self.is_closed() {
+            return;
+        }
+        if self.has(flag::BROKEN) {
+            let error = self.ending.take().and_then(|ending| ending.error);
+            return self.fail(error.unwrap_or_else(|| ErrorKind::BrokenPipe.into()));
+        }
+        // Its output waits for the connection; a send now would take the outcome of the attempt off the socket.
+        if self.is_connecting() {
+            return;
+        }
+        self.corked(|| {
+            self.flush_output();
+            if self.has(flag::RESUME) && self.state.get() == State::Open {
+                self.clear(flag::RESUME);
+                self.give_held();
+                if !self.is_closed() {
+                    self.protocol().resume(&self);
+                }
+            }
+            self.receive();
+        });
+    }
+
+    fn due(self: Rc<Self>, _lp: &Rc<Loop>) {
+        self.due.set(Due::NEVER);
+        match self.state.get() {
+            State::Closed => {}
+            State::Lingering => self.linger_due(),
+            _ => self.corked(|| self.protocol().due(&self)),
+        }
+    }
+
+    fn closed(self: Rc<Self>, _lp: &Rc<Loop>) {
+        let protocol = self.protocol.replace(Rc::new(Nobody));
+        let (reason, error) = match self.ending.take() {
+            Some(ending) => (ending.reason, ending.error),
+            None => (CloseReason::Destroyed, None),
+        };
+        protocol.close(&self, reason, error.as_ref());
+    }
+
+    fn teardown(&self) {
+        if !self.is_closed() {
+            OPEN.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.state.set(State::Closed);
+        let io = self.io.borrow_mut().take();
+        drop(io);
+        self.input.take();
+        self.output.take();
+        let protocol = self.protocol.replace(Rc::new(Nobody));
+        protocol.teardown();
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Connection
+    }
+
+    fn buffered(&self) -> usize {
+        self.input.len() + self.output_len()
+    }
+
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
+        self
+    }
+}

@@ -1,0 +1,196 @@
+//! The one write path: cork, output, kernel.
+
+use super::turns::WRITE_BUDGET;
+use super::{LARGE, State, Stream, flag};
+use crate::net::chunk::{Chunk, Flow};
+use crate::net::output::Output;
+use crate::net::{CloseReason, transport};
+use std::io::{self, IoSlice};
+
+/// A cork that has grown to this is written at once.
+const CORK: usize = 64 * 1024;
+
+impl Stream {
+    /// Is this its own turn? Then what it writes goes out at the end of it.
+    #[inline]
+    pub fn is_corked(&self) -> bool {
+        self.cx.corked.get() == self.token.get()
+    }
+
+    /// Bytes that the kernel has not taken.
+    pub fn pending(&self) -> usize {
+        let cork = if self.is_corked() { self.cx.cork.borrow().len() } else { 0 };
+        cork + self.output_len()
+    }
+
+    pub(super) fn output_len(&self) -> usize {
+        let output = self.output.take();
+        let len = output.as_ref().map_or(0, |output| output.len());
+        self.output.set(output);
+        len
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        let output = self.output.take();
+        let has = output.is_some();
+        self.output.set(output);
+        has
+    }
+
+    pub(super) fn can_write(&self) -> bool {
+        matches!(self.state.get(), State::Open | State::Connecting) && !self.has(flag::END | flag::BROKEN)
+    }
+
+    /// Lets `f` append small things (heads, chunk sizes) to the output.
+    #[inline]
+    pub fn encode(&self, f: impl FnOnce(&mut Vec<u8>)) {
+        if !self.can_write() {
+            return;
+        }
+        if self.is_corked() && !self.has_output() {
+            let mut cork = self.cx.cork.borrow_mut();
+            f(&mut cork);
+            if cork.len() >= CORK {
+                drop(cork);
+                self.flush_cork();
+            }
+        } else {
+            self.with_output(|output| output.edit(f));
+        }
+    }
+
+    fn with_output(&self, f: impl FnOnce(&mut Output)) {
+        let mut output = self.output.take().unwrap_or_default();
+        f(&mut output);
+        if output.len() > 0 {
+            self.output.set(Some(output));
+            if !self.has(flag::BLOCKED) && !self.is_connecting() {
+                self.queue();
+            }
+        }
+    }
+
+    /// The one way for bodies and for sockets' data. `limit`: pending bytes from which on it says `Full`.
+    pub fn write(&self, chunk: Chunk<'_>, limit: usize) -> Flow {
+        if !self.can_write() {
+            return Flow::Closed;
+        }
+        if chunk.len() < LARGE {
+            self.encode(|buffer| buffer.extend_from_slice(chunk.as_bytes()));
+        } else if self.is_corked() && !self.has_output() && self.state.get() == State::Open {
+            self.write_through(chunk);
+        } else {
+            self.with_output(|output| output.push(chunk, 0));
+        }
+        if self.pending() >= limit {
+            self.set(flag::TELL);
+            return Flow::Full;
+        }
+        Flow::Ready
+    }
+
+    /// The cork and a large chunk, without copying it.
+    fn write_through(&self, chunk: Chunk<'_>) {
+        let mut cork = self.cx.cork.borrow_mut();
+        let sent = match &*self.io.borrow() {
+            Some(io) => transport::send_vectored(io, &[IoSlice::new(&cork), IoSlice::new(chunk.as_bytes())]),
+            None => Ok(0),
+        };
+        let taken = self.count_sent(sent);
+        let corked = cork.len();
+        if taken < corked + chunk.len() {
+            let mut output = Box::<Output>::default();
+            output.append(cork.get(taken..).unwrap_or_default());
+            output.push(chunk, taken.saturating_sub(corked));
+            self.output.set(Some(output));
+        }
+        cork.clear();
+        drop(cork);
+        self.flush_output();
+    }
+
+    /// The one send at the end of a turn.
+    pub(super) fn flush_cork(&self) {
+        let mut cork = self.cx.cork.borrow_mut();
+        let mut at = 0;
+        while at < cork.len() && !self.has(flag::BROKEN | flag::BLOCKED) {
+            let sent = match &*self.io.borrow() {
+                Some(io) => transport::send(io, cork.get(at..).unwrap_or_default()),
+                None => break,
+            };
+            at += self.count_sent(sent);
+        }
+        if let Some(rest @ [_, ..]) = cork.get(at..)
+            && !self.has(flag::BROKEN)
+            && !self.is_closed()
+        {
+            let mut output = self.output.take().unwrap_or_default();
+            output.append(rest);
+            self.output.set(Some(output));
+        }
+        cork.clear();
+    }
+
+    pub(super) fn flush_output(&self) {
+        let Some(mut output) = self.output.take() else { return };
+        let mut budget = WRITE_BUDGET;
+        while output.len() > 0 && !self.has(flag::BROKEN | flag::BLOCKED) {
+            if budget == 0 {
+                self.queue();
+                break;
+            }
+            let taken = {
+                let mut slices = Output::no_slices();
+                let count = output.slices(&mut slices);
+                let sent = match (&*self.io.borrow(), slices.get(..count)) {
+                    (Some(io), Some([one])) => transport::send(io, one),
+                    (Some(io), Some(slices)) => transport::send_vectored(io, slices),
+                    _ => Ok(0),
+                };
+                self.count_sent(sent)
+            };
+            output.advance(taken);
+            budget = budget.saturating_sub(taken);
+        }
+        if output.len() > 0 && !self.has(flag::BROKEN) {
+            self.output.set(Some(output));
+        }
+    }
+
+    /// Settles what one send did: bytes counted, a refusal remembered, an error kept for phase 1.
+    fn count_sent(&self, sent: io::Result<usize>) -> usize {
+        match sent {
+            Ok(0) => {
+                self.set(flag::BLOCKED);
+                0
+            }
+            Ok(count) => {
+                self.written.set(self.written.get() + count as u64);
+                count
+            }
+            Err(error) => {
+                log::debug!(target: "oneloop::net", "writing to {} failed: {error}", self.peer());
+                let ending = self.ending.take();
+                let mut ending = ending.unwrap_or_else(|| Box::new(self.new_ending(CloseReason::Reset, None)));
+                ending.error = Some(error);
+                self.ending.set(Some(ending));
+                self.set(flag::BROKEN);
+                self.queue();
+                0
+            }
+        }
+    }
+
+    /// Asks for `Protocol::sent` when pending output went out, until all of it has.
+    pub fn tell_sent(&self) {
+        self.set(flag::TELL);
+    }
+
+    /// Ends our side once the output is gone; the peer's may go on.
+    pub fn end(&self) {
+        if self.can_write() {
+            self.set(flag::END);
+            self.queue_unless_corked();
+        }
+    }
+}

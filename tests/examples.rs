@@ -1,0 +1,394 @@
+//! Each example, run as its users run it, and asked by a plain client.
+
+#[path = "support/folder.rs"]
+mod folder;
+
+use folder::Folder;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Nothing here takes a second; a machine that is very busy may need longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running example, ended with its handle.
+struct Program {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Program {
+    fn start(name: &str, arguments: &[&str]) -> Program {
+        Program::spawn(command(name).args(arguments))
+    }
+
+    fn spawn(command: &mut Command) -> Program {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Program { child, output }
+    }
+
+    /// The next line that it prints; empty at its end.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// The port of the next server that it announces.
+    fn port(&mut self) -> u16 {
+        let line = self.line();
+        let port = line.trim_end().rsplit_once("http://localhost:").and_then(|(_, port)| port.parse().ok());
+        port.unwrap_or_else(|| panic!("no port is announced by {line:?}"))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The example that cargo built along with this test.
+fn command(name: &str) -> Command {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap().join("examples");
+    let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    // `cargo test --test examples` builds no example: an old one would be tested.
+    let sources = std::fs::read_to_string(program.with_extension("d")).unwrap_or_default();
+    let changed = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let newest = sources.split_whitespace().skip(1).filter_map(|source| changed(Path::new(source))).max();
+    assert!(
+        changed(&program) > newest,
+        "{name} is not up to date: run `cargo test`, or `cargo build --examples` before"
+    );
+    let mut command = Command::new(program);
+    command.env_remove("PORT").env_remove("RUST_LOG");
+    command
+}
+
+fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("localhost", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Sends a request that ends the connection, and gives the whole answer.
+fn ask(port: u16, method: &str, target: &str, fields: &str, body: &[u8]) -> Answer {
+    let mut stream = connect(port);
+    let length = body.len();
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{fields}\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("no head") + 4;
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    Answer { status: head[9..12].parse().unwrap(), head, body: bytes[end..].to_vec() }
+}
+
+fn get(port: u16, target: &str) -> Answer {
+    ask(port, "GET", target, "", b"")
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    #[track_caller]
+    fn expect(&self, status: u16, text: &str) {
+        assert_eq!((self.status, self.text()), (status, text), "{}", self.head);
+    }
+}
+
+fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at / 251 + at) as u8).collect()
+}
+
+/// Waits for what a program does to its files.
+#[track_caller]
+fn wait_until(mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < until, "it has not come about");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn hello_says_hello_and_seeds_a_plant() {
+    let mut program = Program::start("hello", &["0"]);
+    let port = program.port();
+    let answer = get(port, "/");
+    answer.expect(200, "Hello from one loop\n");
+    assert_eq!(answer.field("Content-Type"), Some("text/plain; charset=utf-8"));
+    get(port, "/seed-a-plant").expect(200, "🌱 Plant seeded!");
+}
+
+#[test]
+fn the_port_may_come_from_the_environment() {
+    for name in ["hello", "routes"] {
+        let mut program = Program::spawn(command(name).env("PORT", "0"));
+        assert_eq!(get(program.port(), "/").status, 200);
+        let wrong = command(name).arg("http").stderr(Stdio::null()).status().unwrap();
+        assert_eq!(wrong.code(), Some(2));
+    }
+}
+
+#[test]
+fn routes_answers_each_route_and_404() {
+    let mut program = Program::start("routes", &["0"]);
+    let port = program.port();
+    assert!(get(port, "/?query").text().contains("/getSecretData"));
+    get(port, "/getSecretData").expect(200, "The secret: one thread is enough\n");
+    get(port, "/seed-a-plant").expect(200, "🌱 Plant seeded! There are 1 now\n");
+    get(port, "/seed-a-plant").expect(200, "🌱 Plant seeded! There are 2 now\n");
+    get(port, "/elsewhere").expect(404, "There is nothing here\n");
+    ask(port, "HEAD", "/getSecretData", "", b"").expect(200, "");
+    let refused = ask(port, "POST", "/getSecretData", "", b"please");
+    assert_eq!((refused.status, refused.field("Allow")), (405, Some("GET, HEAD")));
+}
+
+#[test]
+fn echo_sends_back_more_than_fits_anywhere() {
+    let mut program = Program::start("echo", &["0"]);
+    let mut stream = connect(program.port());
+    let body = pattern(16 * 1024 * 1024);
+    let (mut sending, sent) = (stream.try_clone().unwrap(), body.clone());
+    let sender = thread::spawn(move || {
+        let head = "POST / HTTP/1.0\r\nContent-Type: x/y\r\nContent-Length: 16777216\r\n\r\n";
+        sending.write_all(head.as_bytes()).unwrap();
+        sending.write_all(&sent).unwrap();
+    });
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    sender.join().unwrap();
+    let head = bytes.len() - body.len();
+    assert!(String::from_utf8_lossy(&bytes[..head]).contains("\r\nContent-Type: x/y\r\n"));
+    assert!(bytes[head..] == body);
+}
+
+#[test]
+fn upload_stores_what_comes_whole_and_nothing_else() {
+    let folder = Folder::new("uploads");
+    let mut program =
+        Program::spawn(command("upload").arg("0").env("TMPDIR", folder.path("")).env("TMP", folder.path("")));
+    let port = program.port();
+    let body = pattern(3_000_000);
+    let answer = ask(port, "PUT", "/", "", &body);
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let path = answer.text().trim_end().strip_prefix("3000000 bytes in ").unwrap();
+    assert!(std::fs::read(path).unwrap() == body);
+    std::fs::remove_file(path).unwrap();
+    let files = || std::fs::read_dir(folder.path("")).unwrap().count();
+
+    let mut stream = connect(port);
+    stream.write_all(b"PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n").unwrap();
+    let mut told = [0; 25];
+    stream.read_exact(&mut told).unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(files(), 1);
+    stream.write_all(b"only a part").unwrap();
+    drop(stream);
+    wait_until(|| files() == 0);
+    assert_eq!(get(port, "/").status, 405);
+}
+
+#[test]
+fn static_files_serves_its_folder() {
+    let folder = Folder::new("static-files");
+    folder.old_file("site/index.html", "<h1>Home</h1>");
+    folder.old_file("site/docs/index.html", "<h1>Docs</h1>");
+    folder.old_file("site/a b & ü.txt", "0123456789");
+    folder.old_file("site/empty/other.txt", "");
+    let mut program = Program::start("static_files", &[folder.path("site").to_str().unwrap(), "0"]);
+    let port = program.port();
+
+    let home = get(port, "/?query");
+    home.expect(200, "<h1>Home</h1>");
+    assert_eq!(home.field("Content-Type"), Some("text/html; charset=utf-8"));
+    get(port, "/docs/").expect(200, "<h1>Docs</h1>");
+    get(port, "/%64ocs/index.html").expect(200, "<h1>Docs</h1>");
+    let moved = get(port, "/docs?a=b");
+    assert_eq!((moved.status, moved.field("Location")), (308, Some("/docs/?a=b")));
+    assert_eq!(get(port, "/empty/").status, 404);
+    assert_eq!(ask(port, "DELETE", "/docs/", "", b"").status, 405);
+
+    let file = "/a%20b%20%26%20%C3%BC.txt";
+    let whole = get(port, file);
+    whole.expect(200, "0123456789");
+    ask(port, "GET", file, "Range: bytes=2-4\r\n", b"").expect(206, "234");
+    ask(port, "GET", file, "Range: bytes=-1\r\n", b"").expect(206, "9");
+    assert_eq!(ask(port, "GET", file, "Range: bytes=10-\r\n", b"").status, 416);
+    ask(port, "HEAD", file, "", b"").expect(200, "");
+    let (etag, date) = (whole.field("ETag").unwrap(), whole.field("Last-Modified").unwrap());
+    ask(port, "GET", file, &format!("If-None-Match: {etag}\r\n"), b"").expect(304, "");
+    ask(port, "GET", file, &format!("If-Modified-Since: {date}\r\n"), b"").expect(304, "");
+    ask(port, "GET", file, "If-None-Match: \"other\"\r\n", b"").expect(200, "0123456789");
+}
+
+#[test]
+fn static_files_gives_nothing_else_away() {
+    let folder = Folder::new("static-secrets");
+    folder.file("secret.txt", "secret");
+    folder.file("site-secret/file.txt", "secret");
+    folder.file("site/.env", "secret");
+    folder.file("site/.git/config", "secret");
+    folder.file("site/sub/fine.txt", "fine");
+    let mut targets = vec![
+        "/../secret.txt",
+        "/sub/../../secret.txt",
+        "/..%2fsecret.txt",
+        "/..%2Fsecret.txt",
+        "/%2e%2e/secret.txt",
+        "/%2E%2E%2Fsecret.txt",
+        "/.%2e/secret.txt",
+        "/%2e./secret.txt",
+        "/sub/%2e%2e/%2e%2e/secret.txt",
+        "/%252e%252e/secret.txt",
+        "/..%5csecret.txt",
+        "/..%c0%afsecret.txt",
+        "/%c0%ae%c0%ae/secret.txt",
+        "/../site-secret/file.txt",
+        "/..%00/secret.txt",
+        "/secret.txt%00.html",
+        "/sub/fine.txt%00",
+        "/sub/fine.txt%2f",
+        "/sub%2ffine.txt",
+        "/sub//fine.txt",
+        "//sub/fine.txt",
+        "//secret.txt",
+        "/./sub/fine.txt",
+        "/.env",
+        "/%2eenv",
+        "/.git/config",
+        "/%2egit/config",
+        "/.",
+        "/..",
+        "/%",
+        "/%2",
+        "/%zz",
+        "/%ff",
+        "/sub/fine.txt/",
+        "/sub/fine.txt/x",
+        "//localhost/..",
+        "/etc/passwd",
+        "//etc/passwd",
+        "/%2fetc/passwd",
+        "/C:/secret.txt",
+    ];
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::symlink;
+        symlink("../secret.txt", folder.path("site/link.txt")).unwrap();
+        symlink("..", folder.path("site/up")).unwrap();
+        symlink("/", folder.path("site/root")).unwrap();
+        symlink(".env", folder.path("site/shown")).unwrap();
+        symlink("loop", folder.path("site/loop")).unwrap();
+        symlink("sub", folder.path("site/inside")).unwrap();
+        targets.extend(["/link.txt", "/up/secret.txt", "/up", "/root/etc/passwd", "/shown", "/loop", "/loop/x"]);
+    }
+    let mut program = Program::start("static_files", &[folder.path("site").to_str().unwrap(), "0"]);
+    let port = program.port();
+    for target in targets {
+        let answer = get(port, target);
+        assert_eq!((answer.status, answer.text()), (404, "There is no such file\n"), "{target}");
+        assert_eq!(answer.field("Location"), None, "{target}");
+    }
+    get(port, "/sub/fine.txt").expect(200, "fine");
+    #[cfg(unix)]
+    get(port, "/inside/fine.txt").expect(200, "fine");
+}
+
+#[test]
+fn tcp_chat_tells_the_others() {
+    let mut program = Program::start("tcp_chat", &["0"]);
+    let port = program.port();
+    let line = |guest: &mut BufReader<TcpStream>| {
+        let mut line = String::new();
+        guest.read_line(&mut line).unwrap();
+        line
+    };
+    let mut one = BufReader::new(connect(port));
+    assert_eq!(line(&mut one), "Welcome, guest 1. Others here: 0\n");
+    let mut two = BufReader::new(connect(port));
+    assert_eq!(line(&mut two), "Welcome, guest 2. Others here: 1\n");
+    assert_eq!(line(&mut one), "guest 2 has come\n");
+    one.get_mut().write_all(b"hel").unwrap();
+    one.get_mut().write_all(b"lo\r\nbell \x07\npart").unwrap();
+    assert_eq!(line(&mut two), "guest 1 says: hello\n");
+    assert_eq!(line(&mut two), "guest 1 says: bell ?\n");
+    drop(one);
+    assert_eq!(line(&mut two), "guest 1 has left (finished)\n");
+    two.get_mut().write_all(&[b'x'; 5000]).unwrap();
+    let mut rest = Vec::new();
+    // The line was too long: closed, or reset, since not all of it was read.
+    let _ = two.read_to_end(&mut rest);
+    assert!(rest.is_empty());
+}
+
+#[test]
+fn several_servers_share_their_state_and_end_together() {
+    let mut program = Program::start("several_servers", &["0"]);
+    let (site, admin, lookup) = (program.port(), program.port(), program.port());
+    get(site, "/").expect(200, "You are visitor 1\n");
+    get(site, "/").expect(200, "You are visitor 2\n");
+    let mut answer = String::new();
+    connect(lookup).read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "2 visits\n");
+    get(admin, "/").expect(200, "2 visits, 1 lookups\n");
+    ask(admin, "POST", "/close", "", b"").expect(200, "closing\n");
+    let mut last = [program.line(), program.line()];
+    last.sort();
+    assert_eq!(last, ["The lookup is closed\n", "The site is closed\n"]);
+    assert!(program.child.wait().unwrap().success());
+}
+
+#[test]
+fn timers_shows_the_order_of_the_phases() {
+    let output = command("timers").output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let who: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
+    assert_eq!(who[..3], ["main", "tick", "immediate"], "{text}");
+    assert_eq!(who.last(), Some(&"main"));
+    assert!(!who.contains(&"never"), "{text}");
+    let worker = who.iter().position(|who| *who == "worker").unwrap();
+    assert_eq!(who[worker..worker + 4], ["worker", "tick", "immediate", "timer"], "{text}");
+    let first_timer = who.iter().position(|who| *who == "timer").unwrap();
+    assert_eq!(who[first_timer + 1], "tick", "{text}");
+    assert!(who.contains(&"interval"));
+}
+
+#[test]
+fn sse_clock_answers_later_and_again() {
+    let mut program = Program::start("sse_clock", &["0"]);
+    let port = program.port();
+    assert!(get(port, "/").text().contains("EventSource"));
+    let mut stream = BufReader::new(connect(port));
+    stream.get_mut().write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut lines = stream.lines().map(Result::unwrap);
+    assert_eq!(lines.next().unwrap(), "HTTP/1.1 200 OK");
+    assert!(lines.by_ref().any(|line| line == "Content-Type: text/event-stream"));
+    let mut events = lines.filter(|line| line.starts_with("data: "));
+    let (first, second) = (events.next().unwrap(), events.next().unwrap());
+    assert_ne!(first, second, "a second has passed");
+}
