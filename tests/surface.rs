@@ -155,7 +155,7 @@ fn sockets() {
     socket.set_timeout(SECOND);
     sim.advance(SECOND);
     record.expect(&["timeout"]);
-    socket.set_timeout(0 * SECOND);
+    socket.set_timeout(std::time::Duration::ZERO);
     assert_eq!(socket.set_write_limit(1).write("x"), Flow::Full);
     sim.settle();
     record.expect(&["drain", "x"]);
