@@ -282,7 +282,7 @@ proptest! {
         pauses in proptest::collection::vec(0..200_u64, 0..4),
     ) {
         let sim = Sim::with_seed(seed);
-        let rough = Network { splits: true, partial_writes: true, read_splits: true, latency: 0 * MS..=2 * MS, buffer };
+        let rough = Network { splits: true, partial_writes: true, read_splits: true, latency: std::time::Duration::ZERO..=2 * MS, buffer };
         sim.network(rough);
         let reasons = Rc::new(RefCell::new(Vec::new()));
         // Who resumes a socket that a pipe has paused lets one more landing area in.

@@ -345,7 +345,7 @@ fn run_with(from: &'static str, act: u32) -> u32 {
         _ => {}
     }
     let closed = at("closed");
-    server.close(move || closed());
+    server.close(closed);
     sim.advance(60 * SECOND);
     assert_eq!((server.connections(), sim.open_fds()), (0, 0), "{from} {act}: all is closed");
     world.acted.get().min(1)

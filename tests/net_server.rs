@@ -599,7 +599,7 @@ fn a_resumed_panic_leaves_other_threads_their_way_in() {
 
 #[test]
 fn a_real_reset_has_its_reason() {
-    let server = net::create_server(|socket| drop(socket.on_data(|_, _| ())));
+    let server = net::create_server(|socket| _ = socket.on_data(|_, _| ()));
     let record = Record::default();
     let (log, closing) = (record.clone(), server.clone());
     server.on_connection(move |socket| {

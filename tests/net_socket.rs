@@ -726,7 +726,7 @@ fn a_write_error_is_told_later_and_not_from_inside_the_write() {
         let (log, its_peer) = (log.clone(), its_peer.clone());
         socket.on_data(move |socket, _| {
             let peer = its_peer.take().unwrap();
-            socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+            socket2::SockRef::from(&peer).set_linger(Some(std::time::Duration::ZERO)).unwrap();
             drop(peer); // it sends a RST, of which this socket learns by writing
             while socket.write(pattern(70_000)) != Flow::Closed {}
             assert!(!socket.is_closed());
@@ -773,7 +773,7 @@ fn a_timeout_comes_again_and_again_and_activity_puts_it_off() {
     socket.set_timeout(SECOND);
     sim.advance(2 * SECOND);
     assert_eq!(record.take(), ["timeout"; 2], "the last setting holds");
-    socket.set_timeout(Duration::ZERO);
+    socket.set_timeout(std::time::Duration::ZERO);
     sim.advance(3600 * SECOND);
     assert!(record.all().is_empty());
     assert!(!socket.is_closed(), "a timeout closes nothing");

@@ -55,7 +55,8 @@ impl H1 {
         }
         let link = exchange.link.borrow_mut().take();
         drop(link);
-        let mark = stream.bytes_written() + stream.pending() as u64;
+        // What a broken connection has dropped will never have gone.
+        let mark = if stream.is_broken() { u64::MAX } else { stream.bytes_written() + stream.pending() as u64 };
         self.watch(|watch| watch.finishing.push_back((mark, reason, exchange)));
         stream.tell_sent();
     }
@@ -89,6 +90,7 @@ impl H1 {
             Some(exchange) if exchange.phase.get() == Phase::Ended => {
                 let reason = if exchange.is_read() { CloseReason::Truncated } else { CloseReason::Finished };
                 stream.finish(reason, None);
+                self.release(stream, reason);
             }
             // All of it is here, but its end cannot be told while it is paused.
             Some(exchange) if exchange.decoder.get().is_done() => {}

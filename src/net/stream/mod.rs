@@ -196,6 +196,11 @@ impl Stream {
         self.has(flag::EOF)
     }
 
+    /// Has a write failed? What was to be sent is lost; it closes in phase 1.
+    pub fn is_broken(&self) -> bool {
+        self.has(flag::BROKEN)
+    }
+
     pub fn is_ended(&self) -> bool {
         self.has(flag::END)
     }
