@@ -2,6 +2,7 @@ use super::exchange::Exchange;
 use crate::event_loop::{Loop, Time};
 use crate::net::Context;
 use std::cell::{Cell, RefCell};
+use std::io::Write;
 use std::rc::Rc;
 use std::time::UNIX_EPOCH;
 
@@ -58,8 +59,9 @@ impl Shared {
     #[cold]
     fn read_date(&self) {
         let wall = self.cx.lp.wall();
-        let text = httpdate::fmt_http_date(wall);
-        if let Ok(date) = text.as_bytes().try_into() {
+        let mut date = [b' '; 29];
+        // A request is answered at this moment: it shall not allocate.
+        if write!(&mut date[..], "{}", httpdate::HttpDate::from(wall)).is_ok() {
             self.date.set(date);
         }
         let nanos = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());

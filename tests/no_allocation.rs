@@ -1,0 +1,122 @@
+//! A keep-alive request that is answered in its callback allocates nothing, over a real socket.
+//!
+//! `allocation-counter` makes itself the allocator of this test program, and counts by thread; the client runs on the same
+//! thread, with a buffer of its own.
+
+#[path = "support/http.rs"]
+mod support;
+
+use oneloop::http;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+use support::*;
+
+const REQUESTS: usize = 100;
+
+const BROWSER: &str = "GET /plants/7?colour=green HTTP/1.1\r\nHost: localhost:7777\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
+    Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-GB,en;q=0.5\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\nConnection: keep-alive\r\nUpgrade-Insecure-Requests: 1\r\n\
+    Sec-Fetch-Dest: document\r\n\r\n";
+
+struct Client {
+    socket: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    /// Sends, and reads until so many responses are here.
+    fn exchange(&mut self, request: &[u8], responses: usize) {
+        self.socket.write_all(request).unwrap();
+        let (mut seen, mut at) = (0, 0);
+        while seen < responses {
+            // Without waiting: the last bytes may still be on their way to us.
+            oneloop::run_nowait().unwrap();
+            match self.socket.read(&mut self.buffer[at..]) {
+                Ok(0) => panic!("closed: {}", String::from_utf8_lossy(&self.buffer[..at])),
+                Ok(count) => at += count,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => panic!("{error}"),
+            }
+            seen = self.buffer[..at].windows(9).filter(|window| window == b"HTTP/1.1 ").count();
+        }
+    }
+}
+
+/// Allocations for so many times `request`, each with so many responses, when all is warm.
+fn allocations(request: &str, responses: usize, handler: impl FnMut(http::Request, http::Response) + 'static) -> u64 {
+    allocations_over(Duration::ZERO, request, responses, handler)
+}
+
+fn allocations_over(
+    at_least: Duration,
+    request: &str,
+    responses: usize,
+    handler: impl FnMut(http::Request, http::Response) + 'static,
+) -> u64 {
+    let server = http::create_server(handler);
+    server.listen(("127.0.0.1", 0), || ()).unwrap();
+    let socket = TcpStream::connect(("127.0.0.1", server.address().unwrap().port().unwrap())).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut client = Client { socket, buffer: vec![0; 256 * 1024] };
+    // A machine that is busy with other things makes a turn slow, and the report of it allocates.
+    oneloop::event_loop::set_slow_threshold(Duration::from_secs(3600));
+    for _ in 0..3 {
+        client.exchange(request.as_bytes(), responses);
+    }
+    let counted = allocation_counter::measure(|| {
+        let began = Instant::now();
+        let mut rounds = 0;
+        while rounds < REQUESTS || began.elapsed() < at_least {
+            client.exchange(request.as_bytes(), responses);
+            rounds += 1;
+        }
+    });
+    server.close_all_connections();
+    server.close(|| ());
+    oneloop::run().unwrap();
+    counted.count_total
+}
+
+#[test]
+fn a_keep_alive_request_answered_in_its_callback_allocates_nothing() {
+    let hello = |req: http::Request, res: http::Response| match req.url() {
+        "/seed-a-plant" => res.end("🌱 Plant seeded!"),
+        _ => {
+            res.set_header("Content-Type", "text/plain; charset=utf-8");
+            res.end("Hello from one loop\n");
+        }
+    };
+    assert_eq!(allocations(&get("/seed-a-plant"), 1, hello), 0);
+    assert_eq!(allocations(&get("/"), 1, hello), 0);
+    assert_eq!(allocations(BROWSER, 1, hello), 0, "with a browser's fields");
+    assert_eq!(allocations(&get("/").repeat(16), 16, hello), 0, "pipelined");
+    // What is left over for the next turn waits in a buffer of the connection's own, which goes when it is empty: a box and
+    // its bytes for a hundred requests.
+    assert!(allocations(&get("/").repeat(100), 100, hello) <= 2 * REQUESTS as u64, "more than a turn dispatches");
+}
+
+#[test]
+fn neither_do_reading_the_head_an_error_status_and_a_body_in_parts() {
+    let count = allocations(BROWSER, 1, |req, res| {
+        let agent = req.header("user-agent").map_or(0, str::len);
+        assert!(agent > 10 && req.headers().count() == 8 && req.query() == Some("colour=green"));
+        res.set_status(404);
+        res.write("not ").ignore();
+        res.write("found").ignore();
+        res.end(());
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn nor_does_the_change_of_the_second_in_the_date() {
+    assert_eq!(allocations_over(SECOND + 100 * MS, &get("/"), 1, |_, res| res.end("x")), 0);
+}
+
+#[test]
+fn what_allocates_is_seen() {
+    let count = allocations(&get("/"), 1, |req, res| res.end(req.url().to_owned()));
+    assert!(count >= REQUESTS as u64, "{count}");
+}
