@@ -92,7 +92,7 @@ impl H1 {
     pub(super) fn begin(self: &Rc<Self>, stream: &Rc<Stream>, mut exchange: Rc<Exchange>, rest: &[u8]) -> bool {
         let lp = &stream.cx().lp;
         self.dispatched.set(self.dispatched.get() + 1);
-        self.requests.set(self.requests.get() + 1);
+        self.requests.set(self.requests.get().saturating_add(1));
         if let Some(fresh) = Rc::get_mut(&mut exchange) {
             let framing = fresh.head.framing();
             let complete = matches!(framing, Framing::None | Framing::Length(0));
