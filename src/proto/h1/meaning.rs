@@ -20,6 +20,8 @@ pub(super) struct Seen {
     length: Option<Line>,
     /// Bits of the constants below.
     found: u8,
+    /// Bits of the head's flags that follow from one field alone.
+    flags: u8,
 }
 
 const HOST_TWICE: u8 = 1;
@@ -29,7 +31,8 @@ const CLOSE: u8 = 8;
 const KEEP_ALIVE: u8 = 16;
 const UPGRADE_TOKEN: u8 = 32;
 const UPGRADE: u8 = 64;
-const EXPECT: u8 = 128;
+/// What an offer of another protocol takes (RFC 9110, 7.8).
+const OFFER: u8 = UPGRADE_TOKEN | UPGRADE;
 
 impl Seen {
     #[inline]
@@ -39,7 +42,7 @@ impl Seen {
                 let before = self.host.replace(line);
                 self.found |= before.map_or(0, |_| HOST_TWICE);
             }
-            6 if same_name(name, b"expect") => self.found |= EXPECT,
+            6 if same_name(name, b"expect") => self.note_expect(value),
             7 if same_name(name, b"upgrade") => self.found |= UPGRADE,
             10 if same_name(name, b"connection") => self.note_connection(value),
             14 if same_name(name, b"content-length") => {
@@ -68,10 +71,19 @@ impl Seen {
         }
     }
 
+    /// Reads the expectations (RFC 9110, 10.1.1).
+    #[cold]
+    fn note_expect(&mut self, value: &[u8]) {
+        self.flags |= head::EXPECT;
+        if octet::list(value).any(|element| element.eq_ignore_ascii_case(b"100-continue")) {
+            self.flags |= head::CONTINUE;
+        }
+    }
+
     /// Says what the fields mean together, or which rule they break: Host first, then framing.
     #[inline]
     pub(super) fn judge(&self, head: &mut RequestHead, limits: &HeadLimits) -> Result<(), Fault> {
-        head.flags = 0;
+        head.flags = self.flags;
         self.judge_host(head, limits)?;
         self.judge_framing(head)?;
         head.wish = match (self.found & CLOSE != 0, self.found & KEEP_ALIVE != 0) {
@@ -79,8 +91,8 @@ impl Seen {
             (false, true) => Wish::KeepAlive,
             (false, false) => Wish::Nothing,
         };
-        if self.found & (EXPECT | UPGRADE | UPGRADE_TOKEN) != 0 {
-            self.note_expect_and_upgrade(head);
+        if self.found & OFFER == OFFER {
+            head.flags |= head::UPGRADE;
         }
         Ok(())
     }
@@ -119,23 +131,6 @@ impl Seen {
         match (head.line.form, head.framing) {
             (TargetForm::Authority, Framing::Chunked | Framing::Length(1..)) => Err(Fault::ConnectWithContent),
             _ => Ok(()),
-        }
-    }
-
-    #[cold]
-    fn note_expect_and_upgrade(&self, head: &mut RequestHead) {
-        if self.found & EXPECT != 0 {
-            head.flags |= head::EXPECT;
-            let waits = head
-                .get_all("expect")
-                .flat_map(|value| octet::list(value.as_bytes()))
-                .any(|element| element.eq_ignore_ascii_case(b"100-continue"));
-            if waits {
-                head.flags |= head::CONTINUE;
-            }
-        }
-        if self.found & (UPGRADE | UPGRADE_TOKEN) == UPGRADE | UPGRADE_TOKEN {
-            head.flags |= head::UPGRADE;
         }
     }
 }
