@@ -171,7 +171,7 @@ impl BodyDecoder {
         data
     }
 
-    /// Moves on by one byte of framing.
+    /// Moves on by one byte of framing; `decode` keeps `Fixed`, `Data` and `Done` away from here.
     fn step(&mut self, byte: u8, limits: &BodyLimits, trailers: &mut Fields) -> Result<(), Fault> {
         self.state = match self.state {
             State::Size | State::SizeMore => self.size(byte, limits)?,
@@ -180,7 +180,6 @@ impl BodyDecoder {
                 self.digits = 0;
                 if self.remaining > 0 { State::Data } else { State::LineStart }
             }
-            State::Data | State::Fixed | State::Done => self.state,
             State::DataCr if byte == b'\r' => State::DataLf,
             State::DataLf if byte == b'\n' => State::Size,
             State::DataCr | State::DataLf => return Err(Fault::ChunkEnd),
@@ -200,7 +199,7 @@ impl BodyDecoder {
                 }
                 self.digits += 1;
                 let digit = char::from(byte).to_digit(16).unwrap_or_default();
-                self.remaining = self.remaining << 4 | u64::from(digit);
+                self.remaining = self.remaining * 16 + u64::from(digit);
                 Ok(State::SizeMore)
             }
             _ if self.state == State::Size => Err(Fault::ChunkSize),

@@ -10,7 +10,7 @@ pub const CHUNK_END: &[u8] = b"\r\n";
 pub fn chunk_start(out: &mut Vec<u8>, len: usize) {
     debug_assert!(len > 0, "an empty chunk would end the content");
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    const MOST: usize = usize::BITS as usize / 4;
+    const MOST: usize = size_of::<usize>() * 2;
     let mut line = [0; MOST + 2];
     let mut at = MOST;
     let mut left = len;

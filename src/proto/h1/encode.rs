@@ -42,7 +42,7 @@ impl ResponseHead {
             ConnectionField::Close if self.flags & response::CLOSE == 0 => {
                 out.extend_from_slice(b"Connection: close\r\n");
             }
-            ConnectionField::KeepAlive if self.flags & (response::KEEP_ALIVE | response::CLOSE) == 0 => {
+            ConnectionField::KeepAlive if self.flags & response::PERSISTENCE == 0 => {
                 out.extend_from_slice(b"Connection: keep-alive\r\n");
             }
             _ => {}
@@ -104,8 +104,7 @@ impl ResponseHead {
 fn encode_length(out: &mut Vec<u8>, length: u64) {
     const NAME: &[u8; 16] = b"Content-Length: ";
     const END: &[u8; 4] = b"\r\n\r\n";
-    // A u64 has 20 decimal digits at most.
-    const NUMBER_END: usize = NAME.len() + 20;
+    const NUMBER_END: usize = b"Content-Length: 18446744073709551615".len();
     let mut line = [0; NUMBER_END + END.len()];
     line[NUMBER_END..].copy_from_slice(END);
     let mut at = NUMBER_END;

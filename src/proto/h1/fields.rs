@@ -59,18 +59,11 @@ impl Fields {
     pub fn push(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
         let value = field_error::checked(name, value)?;
         let start = self.text.len();
-        if start + name.len() + value.len() > u32::MAX as usize {
-            return Err(FieldError::TooLong);
-        }
+        let colon = start + name.len();
+        let end = u32::try_from(colon + value.len()).map_err(|_| FieldError::TooLong)?;
         self.text.extend_from_slice(name.as_bytes());
         self.text.extend_from_slice(value.as_bytes());
-        let colon = start + name.len();
-        self.mark(Line {
-            name: start as u32,
-            colon: colon as u32,
-            value: colon as u32,
-            end: (colon + value.len()) as u32,
-        });
+        self.mark(Line { name: start as u32, colon: colon as u32, value: colon as u32, end });
         Ok(())
     }
 

@@ -144,8 +144,7 @@ fn read(bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Option<Res
     let start = distance(bytes, method.as_bytes());
     let leading_ok = start == 0 || (start == 2 && bytes.first() == Some(&b'\r'));
     if !leading_ok
-        || len > limits.bytes
-        || len > u32::MAX as usize
+        || len > limits.bytes.min(u32::MAX as usize)
         || method.len() > MAX_METHOD
         || target.len() > limits.target
         || found.headers.len() > limits.fields

@@ -34,6 +34,8 @@ pub(super) const LENGTH: u8 = 4;
 pub(super) const CLOSE: u8 = 8;
 /// Connection has `keep-alive`.
 pub(super) const KEEP_ALIVE: u8 = 16;
+/// Connection has an option about persistence.
+pub(super) const PERSISTENCE: u8 = CLOSE | KEEP_ALIVE;
 
 impl Default for ResponseHead {
     fn default() -> Self {
@@ -122,7 +124,7 @@ impl ResponseHead {
             match Special::of(name) {
                 Special::Date => self.flags &= !DATE,
                 Special::TransferEncoding => self.flags &= !CHUNKED,
-                Special::Connection => self.flags &= !(CLOSE | KEEP_ALIVE),
+                Special::Connection => self.flags &= !PERSISTENCE,
                 Special::ContentLength => {
                     self.flags &= !LENGTH;
                     self.length = None;

@@ -155,8 +155,8 @@ impl Scan {
         match self.version {
             _ if !fits => return Err(Fault::Version),
             8 => self.state = State::LineCr,
-            5 if byte != b'1' => self.version = 6 | OTHER_MAJOR,
-            version if version == 7 | OTHER_MAJOR => return Err(Fault::VersionUnsupported),
+            5 if byte != b'1' => self.version = 6 + OTHER_MAJOR,
+            version if version == 7 + OTHER_MAJOR => return Err(Fault::VersionUnsupported),
             _ => self.version += 1,
         }
         Ok(())
