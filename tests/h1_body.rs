@@ -130,6 +130,7 @@ fn chunks_that_are_refused() {
         ("0\n\n", BareLf),
         ("5 \r\nhello", ChunkExtension),
         ("5 5\r\nhello", ChunkExtension),
+        ("5 55\r\nhello", ChunkExtension),
         ("5;\r\n", ChunkExtension),
         ("5; \r\n", ChunkExtension),
         ("5;a=\r\n", ChunkExtension),
@@ -137,8 +138,14 @@ fn chunks_that_are_refused() {
         ("5;a=b \r\n", ChunkExtension),
         ("5;=b\r\n", ChunkExtension),
         ("5;a==b\r\n", ChunkExtension),
+        // What stands where `=` or `;` must is neither, though a token follows it.
         ("5;a b\r\n", ChunkExtension),
+        ("5;a bc\r\n", ChunkExtension),
+        ("5;a(b\r\n", ChunkExtension),
         ("5;a=b c\r\n", ChunkExtension),
+        ("5;a=b cd\r\n", ChunkExtension),
+        ("5;a=b(c\r\n", ChunkExtension),
+        ("5;a=\"b\"(c\r\n", ChunkExtension),
         ("5;a=b\"c\"\r\n", ChunkExtension),
         ("5;a=\"b\"c\r\n", ChunkExtension),
         ("5;a=\"b\r\n", ChunkExtension),
@@ -181,6 +188,9 @@ fn extensions_are_bounded_over_the_whole_content() {
     assert_eq!(run("1;ab\r\nx\r\n0;ab\r\n\r\n"), Err(Fault::ChunkExtensionsTooLarge));
     assert_eq!(run("1;abcdef"), Err(Fault::ChunkExtensionsTooLarge));
     assert_eq!(run("1        "), Err(Fault::ChunkExtensionsTooLarge));
+    // A line end is not counted: where it must not stand, that is what is wrong.
+    assert_eq!(run("1;abc;\r\nx"), Err(Fault::ChunkExtension));
+    assert_eq!(run("1;abcd\nx"), Err(Fault::BareLf));
     assert_eq!(Fault::ChunkExtensionsTooLarge.status(), 413);
 }
 
@@ -262,6 +272,22 @@ fn fields_take_only_what_can_be_sent() {
     assert!(fields.is_empty() && fields.capacity() > 0 && fields.get("a").is_none());
     fields.shrink();
     assert_eq!(fields.capacity(), 0);
+}
+
+#[test]
+fn fields_say_whether_there_are_any() {
+    let mut fields = Fields::new();
+    assert_eq!((fields.is_empty(), fields.len()), (true, 0));
+    fields.push("A", "").unwrap();
+    fields.push("a", "b").unwrap();
+    assert_eq!((fields.is_empty(), fields.len()), (false, 2));
+}
+
+#[test]
+fn fields_hold_about_as_much_memory_as_they_say() {
+    let mut fields = Fields::new();
+    fields.push("A", &"b".repeat(1_000)).unwrap();
+    assert!((1_001..4_000).contains(&fields.capacity()), "{}", fields.capacity());
 }
 
 #[test]

@@ -89,7 +89,8 @@ fn a_head_is_taken_apart() {
             ("content-LENGTH", "5")
         ]
     );
-    assert_eq!(head.len(), 6);
+    assert!(head.len() == 6 && !head.is_empty());
+    assert_eq!(head.fields().iter().collect::<Vec<_>>(), head.iter().collect::<Vec<_>>());
     assert_eq!((head.get("X-ONE"), head.get("X-On"), head.get("blank")), (Some("1"), None, Some("")));
     assert_eq!(head.get_all("x-one").collect::<Vec<_>>(), ["1", "two words"]);
     assert!(!head.is_head() && !head.is_connect());
@@ -162,6 +163,8 @@ fn request_lines_that_are_refused() {
         ("GE(T / HTTP/1.1", Method),
         ("GET", Method),
         ("\u{16}\u{3}\u{1}\u{2}", Method),
+        ("GET ", TargetByte),
+        ("GET \n", TargetByte),
         ("GET /", VersionMissing),
         ("GET /\n", VersionMissing),
         ("GET / ", Version),
@@ -199,6 +202,7 @@ fn versions() {
     let head = accepted(b"\r\nGET /a HTTP/1.7\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
     assert_eq!((head.version(), head.target(), head.framing()), (Version::Http11, "/a", Framing::Length(3)));
     assert_eq!(outcome(b"GET / HTTP/1.9\r\n\r\n"), Err(Fault::HostMissing));
+    assert_eq!([Version::Http10, Version::Http11].map(|version| version.to_string()), ["HTTP/1.0", "HTTP/1.1"]);
 }
 
 #[test]
@@ -206,6 +210,9 @@ fn methods() {
     let long = |len: usize| format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "M".repeat(len));
     assert_eq!(accepted(long(32).as_bytes()).method().len(), 32);
     assert_eq!(outcome(long(33).as_bytes()), Err(Fault::MethodTooLong));
+    // The line end that may precede is no part of it.
+    assert_eq!(accepted(format!("\r\n{}", long(32)).as_bytes()).method().len(), 32);
+    assert_eq!(outcome(format!("\r\n{}", long(33)).as_bytes()), Err(Fault::MethodTooLong));
     assert_eq!(accepted(b"!#$%&'*+-.^_`|~ / HTTP/1.0\r\n\r\n").method(), "!#$%&'*+-.^_`|~");
     assert!(accepted(b"HEAD / HTTP/1.0\r\n\r\n").is_head());
     assert!(!accepted(b"head / HTTP/1.0\r\n\r\n").is_head());
@@ -373,11 +380,12 @@ fn connection_options() {
         ("1.1", "connection:,\t foo ,Close\t,", false),
         ("1.1", "Connection: keep-alive\r\nConnection: close", false),
         ("1.1", "Connection: close\r\nConnection: keep-alive", false),
-        ("1.1", "Connection: closed, xclose, clos", true),
+        ("1.1", "Connection: closed, xclose, clos, other", true),
         ("1.1", "Connection:", true),
         ("1.0", "X: y", false),
         ("1.0", "Connection: Keep-Alive", true),
         ("1.0", "Connection: foo, keep-alive", true),
+        ("1.0", "Connection: foo, keep_alive", false),
         ("1.0", "Connection: keep-alive, close", false),
         ("1.0", "Connection: close", false),
         ("1.0", "Keep-Alive: timeout=5", false),
@@ -388,7 +396,9 @@ fn connection_options() {
     for (version, lines, wanted) in [
         ("1.1", "Connection: Upgrade\r\nUpgrade: websocket", true),
         ("1.1", "Upgrade: websocket\r\nConnection: keep-alive, upgrade", true),
+        ("1.1", "Connection: upgrade\r\nUpgrade: websocket\r\nExpect: 100-continue", true),
         ("1.1", "Connection: upgrade", false),
+        ("1.1", "Connection: degrade\r\nUpgrade: websocket", false),
         ("1.1", "Upgrade: websocket", false),
         ("1.1", "Connection: close\r\nUpgrade: websocket", false),
         ("1.0", "Connection: upgrade\r\nUpgrade: websocket", false),
@@ -408,12 +418,45 @@ fn expectations() {
         ("1.1", "Expect: 100-continue, foo=bar", true, Some("foo=bar")),
         ("1.1", "Expect: a\r\nExpect: 100-continue", true, Some("a")),
         ("1.1", "Expect: 100-continued", false, Some("100-continued")),
+        ("1.1", "Expect: 100-continue\r\nExpect: 100-continue", true, None),
+        ("1.1", "Expect: 100-continue\r\nExpect: b", true, Some("b")),
         ("1.1", "Expect:", false, None),
         ("1.1", "Accept: 100-continue", false, None),
         ("1.0", "Expect: 100-continue", false, None),
     ] {
         let head = accepted(format!("PUT / HTTP/{version}\r\nHost: a\r\n{lines}\r\n\r\n").as_bytes());
         assert_eq!((head.expects_continue(), head.expectation()), (waits, other), "{version} {lines:?}");
+    }
+    assert_eq!(accepted(b"PUT / HTTP/1.0\r\nExpect: a\r\n\r\n").expectation(), Some("a"), "alone in the head");
+}
+
+/// For each field that says something of the message itself: one of the same length, with a value that would matter.
+#[test]
+fn a_field_is_not_taken_for_another_of_the_same_length() {
+    let plain = accepted(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n\r\n");
+    let told = |head: &RequestHead| {
+        let expectations = (head.expects_continue(), head.expectation().map(str::to_owned));
+        (head.host().map(str::to_owned), head.framing(), head.persistent(), head.wants_upgrade(), expectations)
+    };
+    for line in [
+        "Date: b",
+        "Hots: b",
+        "Accept: 100-continue",
+        "Referer: websocket",
+        "User-Agent: close",
+        "Keep-Alive: close",
+        "Accept-Charset: 5",
+        "Content_Length: 5",
+        "If-Modified-Since: chunked",
+        "Transfer_Encoding: chunked",
+    ] {
+        let wire = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n{line}\r\n\r\n");
+        assert_eq!(told(&accepted(wire.as_bytes())), told(&plain), "{line}");
+    }
+    // A look-alike does not do what the field must do either.
+    for line in ["Date: a", "Hots: a", "Htso: a", "Tsoh: a"] {
+        let wire = format!("GET / HTTP/1.1\r\n{line}\r\n\r\n");
+        assert_eq!(outcome(wire.as_bytes()), Err(Fault::HostMissing), "{line}");
     }
 }
 

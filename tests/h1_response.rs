@@ -1,8 +1,8 @@
 //! Responses: what is written, how content is framed, and that nothing can be smuggled into a head.
 
 use oneloop::proto::h1::{
-    BodyPlan, ConnectionField, Encoding, FieldError, RequestInfo, ResponseFraming, ResponseHead, Version, Wish,
-    connection_field, encode_informational, persistent, reason, response_framing,
+    BodyPlan, ConnectionField, Encoding, FieldError, HeadLimits, HeadParser, RequestHead, RequestInfo, ResponseFraming,
+    ResponseHead, Version, Wish, connection_field, encode_informational, persistent, reason, response_framing,
 };
 use proptest::prelude::*;
 
@@ -159,6 +159,82 @@ fn special_fields_are_known() {
 }
 
 #[test]
+fn a_field_is_not_taken_for_another_of_the_same_length() {
+    for (name, value) in
+        [("Vary", "a"), ("Set-Cookie", "close"), ("Accept-Charset", "5"), ("X-Accel-Buffering", "chunked")]
+    {
+        let head = head(200, &[(name, value)]);
+        assert_eq!((head.wants_close(), head.wants_chunked(), head.declared_length()), (false, false, None), "{name}");
+        let mut out = Vec::new();
+        let how = Encoding { date: Some(DATE), connection: ConnectionField::Close, ..Encoding::default() };
+        head.encode(&mut out, &how);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            format!(
+                "HTTP/1.1 200 OK\r\n{name}: {value}\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+                 Connection: close\r\n\r\n"
+            )
+        );
+    }
+}
+
+/// Of the four special fields, each is removed alone: what it stood for is said by us again, the others stand.
+#[test]
+fn a_special_field_that_is_removed_takes_only_its_own_effect_with_it() {
+    const SPECIAL: [(&str, &str); 4] =
+        [("Date", "yesterday"), ("Connection", "close"), ("Content-Length", "5"), ("Transfer-Encoding", "chunked")];
+    for (removed, _) in SPECIAL {
+        let mut head = head(200, &SPECIAL);
+        assert!(head.remove(removed), "{removed}");
+        assert_eq!(head.wants_close(), removed != "Connection", "without {removed}");
+        assert_eq!(head.declared_length(), (removed != "Content-Length").then_some(5), "without {removed}");
+        assert_eq!(head.wants_chunked(), removed != "Transfer-Encoding", "without {removed}");
+        let mut out = Vec::new();
+        let how = Encoding { framing: ResponseFraming::Chunked, date: Some(DATE), connection: ConnectionField::Close };
+        head.encode(&mut out, &how);
+        let text = String::from_utf8(out).unwrap();
+        let says = |line: &str| text.matches(line).count();
+        let date = if removed == "Date" { "Date: Sun, 06 Nov 1994" } else { "Date: yesterday" };
+        assert_eq!((says("Date:"), says(date)), (1, 1), "without {removed}: {text}");
+        assert_eq!(says("Connection: close\r\n"), 1, "without {removed}: {text}");
+        assert_eq!(says("Transfer-Encoding: chunked\r\n"), 1, "without {removed}: {text}");
+        assert_eq!(says("Content-Length:"), 0, "without {removed}: {text}");
+    }
+}
+
+#[test]
+fn a_response_holds_about_as_much_memory_as_it_says() {
+    let mut head = ResponseHead::new();
+    assert_eq!(head.capacity(), 0);
+    head.set(&"N".repeat(30), &"v".repeat(1_000)).unwrap();
+    assert!((1_034..2_000).contains(&head.capacity()), "{}", head.capacity());
+    let fields = head.capacity();
+    head.set_reason(&"r".repeat(1_000)).unwrap();
+    assert!((fields + 1_000..fields + 2_000).contains(&head.capacity()), "{}", head.capacity());
+}
+
+#[test]
+fn every_field_error_says_what_is_wrong() {
+    use FieldError::*;
+    let all = [
+        Name,
+        Value,
+        TooLong,
+        Status,
+        Reason,
+        ContentLength,
+        TransferEncoding,
+        LengthAndCoding,
+        LengthMismatch,
+        Forbidden,
+    ];
+    let texts = all.map(|error| error.to_string());
+    for (at, text) in texts.iter().enumerate() {
+        assert!(!text.is_empty() && !texts[..at].contains(text), "{:?}", all[at]);
+    }
+}
+
+#[test]
 fn nothing_can_split_a_response() {
     for bad in (0u8..32)
         .filter(|&byte| byte != b'\t')
@@ -253,6 +329,22 @@ fn how_content_is_framed() {
             assert_eq!(says("content-length:"), usize::from(matches!(plan.framing, F::Length(_))), "{text}");
             assert_eq!(says("transfer-encoding:"), usize::from(plan.framing == F::Chunked), "{text}");
         }
+    }
+}
+
+#[test]
+fn what_framing_depends_on_is_read_off_the_request() {
+    let info = |head, connect, version| RequestInfo { head, connect, version };
+    for (line, expected) in [
+        ("GET / HTTP/1.1", info(false, false, Version::Http11)),
+        ("GET / HTTP/1.0", info(false, false, Version::Http10)),
+        ("HEAD / HTTP/1.1", info(true, false, Version::Http11)),
+        ("CONNECT a:1 HTTP/1.0", info(false, true, Version::Http10)),
+    ] {
+        let mut request = RequestHead::new();
+        let wire = format!("{line}\r\nHost: a\r\n\r\n");
+        HeadParser::default().parse(wire.as_bytes(), &HeadLimits::default(), &mut request).unwrap();
+        assert_eq!(RequestInfo::from(&request), expected, "{line}");
     }
 }
 
