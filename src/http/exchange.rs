@@ -141,7 +141,7 @@ impl Exchange {
         }
     }
 
-    /// Makes it as new, but for the memory of its buffers, of which it keeps so many bytes.
+    /// Makes it as new, but for the memory of its buffers: each keeps what it has, up to so many bytes.
     pub fn reset(&mut self, keep: usize) {
         if self.head.capacity() > keep {
             self.head.clear();
@@ -152,8 +152,12 @@ impl Exchange {
         if response.capacity() > keep {
             response.shrink();
         }
-        self.trailers.get_mut().clear();
-        self.trailers_out.get_mut().clear();
+        for fields in [self.trailers.get_mut(), self.trailers_out.get_mut()] {
+            fields.clear();
+            if fields.capacity() > keep {
+                fields.shrink();
+            }
+        }
         self.complete.set(false);
         self.paused.set(false);
         self.owes_continue.set(false);
@@ -335,5 +339,41 @@ impl Exchange {
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.head.method(), self.head.target())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::h1::{HeadLimits, HeadParser};
+
+    fn used() -> Exchange {
+        let mut exchange = Exchange::new();
+        let wire = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(1_000));
+        HeadParser::default().parse(wire.as_bytes(), &HeadLimits::default(), &mut exchange.head).unwrap();
+        exchange.response.get_mut().set("X", &"y".repeat(3_000)).unwrap();
+        exchange.trailers.get_mut().push("X", &"z".repeat(5_000)).unwrap();
+        exchange.trailers_out.get_mut().push("X", &"z".repeat(7_000)).unwrap();
+        exchange
+    }
+
+    fn held(exchange: &Exchange) -> [usize; 4] {
+        let (response, trailers) = (exchange.response.borrow(), exchange.trailers.borrow());
+        let trailers_out = exchange.trailers_out.borrow();
+        [exchange.head.capacity(), response.capacity(), trailers.capacity(), trailers_out.capacity()]
+    }
+
+    #[test]
+    fn a_buffer_that_has_grown_gives_its_memory_back_and_the_others_keep_theirs() {
+        let grown = held(&used());
+        assert!(grown.is_sorted() && grown[0] > 1_000, "{grown:?}");
+        for (at, most) in grown.into_iter().enumerate() {
+            for keep in [most - 1, most] {
+                let mut exchange = used();
+                exchange.reset(keep);
+                let kept = grown.map(|bytes| if bytes <= keep { bytes } else { 0 });
+                assert_eq!(held(&exchange), kept, "buffer {at}, {keep} bytes kept");
+            }
+        }
     }
 }
