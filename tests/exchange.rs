@@ -3,6 +3,7 @@
 #[path = "support/http.rs"]
 mod support;
 
+use oneloop::event_loop::{PanicPolicy, set_panic_policy};
 use oneloop::http::Response;
 use oneloop::{next_tick, set_immediate, set_timeout};
 use std::cell::Cell;
@@ -22,6 +23,47 @@ fn a_response_that_is_dropped_unanswered_is_a_500_that_is_logged_with_its_route(
     peer.write(get("/again"));
     sim.settle();
     assert_eq!(statuses(&peer), [500]);
+}
+
+/// The log blames a handler for what it forgot, and for nothing else.
+#[test]
+fn only_a_response_that_is_dropped_unanswered_is_logged_as_such() {
+    let (sim, _server) = serve(|req, res| match req.url() {
+        "/answered" => res.end("x"),
+        "/answered-and-kept" => {
+            res.end("x");
+            set_timeout(MS, move || drop(res));
+        }
+        "/destroyed" => res.destroy(),
+        "/request-destroyed" => {
+            req.destroy();
+            drop(res);
+        }
+        "/destroyed-midway" => {
+            res.write("half").ignore();
+            res.destroy();
+        }
+        "/too-large" => req.read_body(1, move |_| drop(res)),
+        "/panics" => panic!("no plants"),
+        _ => drop(res),
+    });
+    set_panic_policy(PanicPolicy::Catch);
+    for (path, dropped) in [
+        ("/answered", false),
+        ("/answered-and-kept", false),
+        ("/destroyed", false),
+        ("/request-destroyed", false),
+        ("/destroyed-midway", false),
+        ("/too-large", false),
+        ("/panics", false),
+        ("/forgotten", true),
+    ] {
+        keep_log();
+        send(&sim, post(path, "body"));
+        sim.advance(SECOND);
+        let told = logged();
+        assert_eq!(told.iter().any(|line| line.contains("the response was dropped")), dropped, "{path}: {told:?}");
+    }
 }
 
 #[test]
@@ -204,6 +246,28 @@ fn listeners_that_can_no_longer_fire_do_not_keep_a_request_hanging() {
     peer.write("2");
     sim.settle();
     assert_eq!(statuses(&peer), [500, 500, 500]);
+}
+
+#[test]
+fn a_listener_for_what_can_no_longer_come_is_dropped_at_once_with_what_it_captured() {
+    let (sim, _server) = serve(|req, res| {
+        req.on_data(|_, _| ());
+        req.on_end(move |req| {
+            let (req, res) = (req.clone(), res.clone());
+            set_timeout(SECOND, move || {
+                let token = Rc::new(());
+                let (a, b) = (token.clone(), token.clone());
+                req.on_data(move |_, _| unreachable!("{a:?}"));
+                assert_eq!(Rc::strong_count(&token), 2, "all data has come");
+                req.on_end(move |_| unreachable!("{b:?}"));
+                assert_eq!(Rc::strong_count(&token), 1, "its end was told");
+                res.end("both dropped");
+            });
+        });
+    });
+    let peer = send(&sim, get("/") + &post("/", "body"));
+    sim.advance(2 * SECOND);
+    assert_eq!(bodies(&peer), ["both dropped", "both dropped"]);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(super) trait Carrier {
     /// Closes the connection: the exchange cannot be completed. Unless the user asked for it, what was said before still
     /// goes out: the answers to earlier requests are in it.
     fn cut(&self, reason: CloseReason);
+    /// The connection takes nothing more, though it may not have told its exchanges yet.
+    fn is_closed(&self) -> bool;
     fn pending(&self) -> usize;
     fn peer(&self) -> Address;
     fn lp(&self) -> &Rc<Loop>;
@@ -321,10 +323,11 @@ impl Exchange {
         carrier.send(self, text.into(), true).ignore();
     }
 
-    /// The last `Response` handle is gone.
+    /// The last `Response` handle is gone, and the response has not ended. Where nobody is left to answer, by a cut that
+    /// may have been the user's own, that is no fault.
     #[cold]
     pub fn abandoned(&self) {
-        if self.has_ended() || self.link.borrow().is_none() {
+        if self.with_link(|carrier| carrier.is_closed()).unwrap_or(true) {
             return;
         }
         let unwinding = std::thread::panicking();

@@ -194,6 +194,10 @@ impl Carrier for H1 {
         stream.tell_sent();
     }
 
+    fn is_closed(&self) -> bool {
+        self.stream.get().is_none_or(|stream| stream.is_closed())
+    }
+
     fn pending(&self) -> usize {
         self.stream.get().map_or(0, |stream| stream.pending())
     }
