@@ -32,7 +32,7 @@ const KEEP_ALIVE: u8 = 16;
 const UPGRADE_TOKEN: u8 = 32;
 const UPGRADE: u8 = 64;
 /// What an offer of another protocol takes (RFC 9110, 7.8).
-const OFFER: u8 = UPGRADE_TOKEN | UPGRADE;
+const OFFER: u8 = UPGRADE_TOKEN + UPGRADE;
 
 impl Seen {
     #[inline]

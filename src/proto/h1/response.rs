@@ -35,7 +35,7 @@ pub(super) const CLOSE: u8 = 8;
 /// Connection has `keep-alive`.
 pub(super) const KEEP_ALIVE: u8 = 16;
 /// Connection has an option about persistence.
-pub(super) const PERSISTENCE: u8 = CLOSE | KEEP_ALIVE;
+pub(super) const PERSISTENCE: u8 = CLOSE + KEEP_ALIVE;
 
 impl Default for ResponseHead {
     fn default() -> Self {
