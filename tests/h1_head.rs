@@ -76,6 +76,7 @@ fn a_head_is_taken_apart() {
           content-LENGTH: 5\r\n\r\n",
     );
     assert_eq!((head.method(), head.target(), head.version()), ("POST", "/a/b?c=d?e", Version::Http11));
+    assert_eq!(head.method_and_target(), b"POST /a/b?c=d?e");
     assert_eq!((head.path(), head.query(), head.form()), ("/a/b", Some("c=d?e"), TargetForm::Origin));
     assert_eq!((head.host(), head.framing()), (Some("example.org:80"), Framing::Length(5)));
     assert_eq!(
