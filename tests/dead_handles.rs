@@ -5,7 +5,7 @@
 mod support;
 
 use oneloop::http::{self, Request, Response};
-use oneloop::net::Flow;
+use oneloop::net::{self, Flow};
 use oneloop::set_timeout;
 use oneloop::sim::Sim;
 use std::rc::Rc;
@@ -270,4 +270,20 @@ fn spent_handles() -> (Request, Response) {
     let (sim, _server) = serve(move |req, res| keep.put((req, res)));
     send(&sim, get("/"));
     kept.take()
+}
+
+#[test]
+fn a_server_whose_loop_is_gone_neither_listens_nor_keeps_what_it_was_given() {
+    let sim = Sim::new();
+    let (net, http) = (net::create_server(|_| ()), http::create_server(|_req, res| res.end("hi")));
+    drop(sim);
+    let captured = Rc::new(());
+    let held = || {
+        let captured = captured.clone();
+        move || drop(captured)
+    };
+    net.close(held());
+    http.close(held());
+    assert!(net.listen(1, held()).is_err() && http.listen(1, held()).is_err());
+    assert_eq!(Rc::strong_count(&captured), 1);
 }

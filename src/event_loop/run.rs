@@ -39,6 +39,8 @@ pub(crate) struct Loop {
     clock: Cell<Time>,
     running: Cell<bool>,
     stopping: Cell<bool>,
+    /// Torn down: nothing that is handed to it now would ever be called or let go.
+    ended: Cell<bool>,
     /// Between two waits: what a panic kept from its turn. Otherwise kept for its capacity.
     events: Cell<Vec<Event>>,
     due_timers: Cell<VecDeque<DueTimer>>,
@@ -69,6 +71,7 @@ impl Loop {
             clock: Cell::new(0),
             running: Cell::new(false),
             stopping: Cell::new(false),
+            ended: Cell::new(false),
             events: Cell::default(),
             due_timers: Cell::default(),
             locals: RefCell::default(),
@@ -358,6 +361,11 @@ impl Loop {
         self.running.get()
     }
 
+    /// Is it gone, but for the handles that outlive it?
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.get()
+    }
+
     pub(super) fn stop(&self) {
         self.stopping.set(true);
     }
@@ -420,6 +428,7 @@ impl Loop {
 
     /// Ends the loop: no callback is made any more; what was to be called is dropped. Handles find themselves closed.
     pub(super) fn teardown(&self) {
+        self.ended.set(true);
         self.inbox.end();
         for source in self.registry.take_all() {
             source.teardown();

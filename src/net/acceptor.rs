@@ -95,6 +95,10 @@ impl Acceptor {
             return Err(named(listen, io::Error::new(ErrorKind::AlreadyExists, what)));
         }
         let lp = &self.cx.lp;
+        if lp.has_ended() {
+            discard(listening);
+            return Err(named(listen, io::Error::other("its loop is gone")));
+        }
         let bound = listen.bind(lp.driver().resolver()).and_then(|bind| lp.driver().listen(&bind, listen.how()));
         let mut listener = match bound {
             Ok(listener) => listener,
@@ -157,6 +161,9 @@ impl Acceptor {
     /// Stops listening at once. `closed` is called in a closing phase, when the last connection is gone; if the server
     /// did not listen, in the next one.
     pub fn close(self: &Rc<Self>, site: Site, closed: Box<dyn FnOnce()>) {
+        if self.cx.lp.has_ended() {
+            return discard(closed);
+        }
         self.on_closed.borrow_mut().push((site, closed));
         if self.token.get() == Token::NONE {
             // A slot for the sake of the callback, which must come from the loop.
