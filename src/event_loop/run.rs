@@ -220,7 +220,7 @@ impl Loop {
     }
 
     /// An event may be for a source that an earlier turn has closed; then its slot still has it, and it ignores it.
-    #[inline]
+    #[inline(always)]
     fn give_turn(self: &Rc<Self>, event: &Event) {
         if let Some(source) = self.registry.get(Token::from_number(event.token)) {
             self.begin_turn();
