@@ -284,6 +284,16 @@ impl Sim {
     }
 }
 
+/// Blocks the program for so long, as a callback does that computes or waits for something: time passes, and the loop sees
+/// afterwards what has happened meanwhile. On a real loop this thread sleeps.
+pub fn block(time: Duration) {
+    let lp = event_loop::current();
+    match lp.as_ref().map(|lp| lp.driver()) {
+        Some(Driver::Sim(world)) => world.block(time),
+        _ => std::thread::sleep(time),
+    }
+}
+
 impl Drop for Sim {
     fn drop(&mut self) {
         // What scripts captured may hold this world, and so itself. They go before the loop does: they may hold handles.

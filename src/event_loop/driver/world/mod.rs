@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Everything on the network is an occurrence of the schedule: bytes, a FIN and a RST arrive some time after they were sent,
-//! if only at the next wait. Everything happens inside [`World::wait`], so nothing changes while the program runs.
+//! if only at the next wait. Everything happens inside [`World::wait`], so nothing changes while the program runs, and no
+//! time passes, unless it is told to block.
 //!
 //! Owns: `schedule` (what will happen), `readiness` (edges and events, as epoll has them), `connection` (two ends and what
 //! is between them), `listener` (ports, backlogs, file descriptors), `faults` (calls that fail), `workers` (jobs and host
@@ -151,6 +152,11 @@ impl World {
 
     pub fn now(&self) -> Duration {
         self.0.clock.get()
+    }
+
+    /// Time passes while the program runs: what happens meanwhile is seen by the next wait.
+    pub fn block(&self, time: Duration) {
+        self.0.clock.set(self.now().saturating_add(time));
     }
 
     pub fn wall(&self) -> SystemTime {
