@@ -215,7 +215,7 @@ impl Protocol for H1 {
     }
 
     fn due(self: Rc<Self>, stream: &Rc<Stream>) {
-        let now = stream.cx().lp.now();
+        let now = stream.cx().lp.seen_until();
         let Some(output) = self.check_output(stream, now) else { return };
         if !stream.is_open() {
             return stream.need_due(output);
