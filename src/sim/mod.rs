@@ -302,6 +302,31 @@ impl Drop for Sim {
     }
 }
 
+/// Holds this thread's simulated loop for so long, from inside a callback, as a computation or a blocking call does. What
+/// happens in the world meanwhile is seen when the loop waits next.
+///
+/// ```
+/// use oneloop::sim::{self, Sim};
+/// use std::time::Duration;
+///
+/// let sim = Sim::new();
+/// oneloop::set_immediate(|| sim::block(Duration::from_millis(300)));
+/// sim.settle();
+/// assert_eq!(sim.now(), Duration::from_millis(300));
+/// ```
+///
+/// # Panics
+/// Where this thread's loop is a real one: sleep there.
+pub fn block(time: Duration) {
+    match event_loop::current() {
+        Some(lp) => match lp.driver() {
+            Driver::Sim(world) => world.elapse(time),
+            Driver::Os(_) => panic!("oneloop: sim::block was called on a thread without a Sim"),
+        },
+        None => panic!("oneloop: sim::block was called while its thread ends"),
+    }
+}
+
 /// No horizon is left behind, not even by a panic.
 struct Horizon<'a>(&'a World);
 
