@@ -286,6 +286,16 @@ impl Sim {
 
 /// Blocks the program for so long, as a callback does that computes or waits for something: time passes, and the loop sees
 /// afterwards what has happened meanwhile. On a real loop this thread sleeps.
+///
+/// ```
+/// use oneloop::sim::{self, Sim};
+/// use std::time::Duration;
+///
+/// let sim = Sim::new();
+/// oneloop::set_immediate(|| sim::block(Duration::from_millis(300)));
+/// sim.settle();
+/// assert_eq!(sim.now(), Duration::from_millis(300));
+/// ```
 pub fn block(time: Duration) {
     let lp = event_loop::current();
     match lp.as_ref().map(|lp| lp.driver()) {
@@ -299,31 +309,6 @@ impl Drop for Sim {
         // What scripts captured may hold this world, and so itself. They go before the loop does: they may hold handles.
         self.peers.end();
         self.world.end();
-    }
-}
-
-/// Holds this thread's simulated loop for so long, from inside a callback, as a computation or a blocking call does. What
-/// happens in the world meanwhile is seen when the loop waits next.
-///
-/// ```
-/// use oneloop::sim::{self, Sim};
-/// use std::time::Duration;
-///
-/// let sim = Sim::new();
-/// oneloop::set_immediate(|| sim::block(Duration::from_millis(300)));
-/// sim.settle();
-/// assert_eq!(sim.now(), Duration::from_millis(300));
-/// ```
-///
-/// # Panics
-/// Where this thread's loop is a real one: sleep there.
-pub fn block(time: Duration) {
-    match event_loop::current() {
-        Some(lp) => match lp.driver() {
-            Driver::Sim(world) => world.elapse(time),
-            Driver::Os(_) => panic!("oneloop: sim::block was called on a thread without a Sim"),
-        },
-        None => panic!("oneloop: sim::block was called while its thread ends"),
     }
 }
 

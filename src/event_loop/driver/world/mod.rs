@@ -139,11 +139,6 @@ impl World {
         true
     }
 
-    /// Time passes while the program runs. What happens meanwhile is seen by its next wait.
-    pub fn elapse(&self, time: Duration) {
-        self.0.clock.set(self.now().saturating_add(time));
-    }
-
     /// Does what is due, including what that makes due.
     fn run_due(&self) {
         loop {
