@@ -318,6 +318,10 @@ impl Exchange {
             // Neither can fail: the status is one of ours, the field a literal.
             let _ = head.set_status(status);
             let _ = head.set("Content-Type", "text/plain; charset=utf-8");
+            // Where we do not take what the peer has to send, what it sends next is not to be guessed at.
+            if matches!(status, 413 | 417) {
+                let _ = head.set("Connection", "close");
+            }
             format!("{status} {}\n", head.reason())
         };
         carrier.send(self, text.into(), true).ignore();
