@@ -241,7 +241,8 @@ impl Server {
 
     /// Called instead of the request listeners for a request that asks for another protocol, with the connection's socket
     /// and the bytes behind the head that were read already. From then on the connection is the listener's: it writes the
-    /// response, 101 or not, and no limit of the server's applies. Without such a listener, an `Upgrade` is ignored.
+    /// response, 101 or not, and no limit of the server's applies. Without such a listener, an `Upgrade` is ignored, as is
+    /// one with content: it would have to be read as HTTP first (RFC 9110, 7.8).
     #[track_caller]
     pub fn on_upgrade(&self, f: impl FnMut(Request, Socket, Vec<u8>) + 'static) -> &Self {
         self.add(On::Upgrade, Location::caller(), Listener::Upgrade(Box::new(f)))

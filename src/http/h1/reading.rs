@@ -113,7 +113,9 @@ impl H1 {
         if self.has(flag::SPENT) {
             self.clear(flag::SPENT);
             self.server.drop_request(lp, &exchange);
-        } else if exchange.head.is_connect() || exchange.head.wants_upgrade() && self.server.upgrades() {
+        } else if exchange.head.is_connect()
+            || exchange.head.wants_upgrade() && exchange.complete.get() && self.server.upgrades()
+        {
             return self.upgrade(stream, &exchange, rest);
         } else {
             self.server.dispatch(lp, &exchange);
