@@ -474,7 +474,7 @@ impl Owner for Inner {
         });
         if let Some(stream) = self.acceptor.stream(io, peer, Rc::new(Refused)) {
             let date = self.shared.date();
-            stream.encode(|out| refusal(out, 503, &date));
+            stream.encode(|out| refusal(out, 503, &date, false));
             stream.need_due(lp.now() + super::limits::nanos(self.limits.borrow().linger_total));
             stream.finish(CloseReason::TooMany, Some(self.limits.borrow().linger()));
         }
@@ -512,8 +512,8 @@ impl Protocol for Refused {
     }
 }
 
-/// A whole response of ours to something that is no request: its status in words, and the close.
-pub(super) fn refusal(out: &mut Vec<u8>, status: u16, date: &[u8; 29]) {
+/// A whole response of ours to something that is no request: its status in words, unless HEAD asked, and the close.
+pub(super) fn refusal(out: &mut Vec<u8>, status: u16, date: &[u8; 29], to_head: bool) {
     use crate::proto::h1::{ConnectionField, Encoding, ResponseFraming, ResponseHead};
     let mut head = ResponseHead::new();
     // Neither can fail: the status is one of ours, the field a literal.
@@ -526,5 +526,7 @@ pub(super) fn refusal(out: &mut Vec<u8>, status: u16, date: &[u8; 29]) {
         connection: ConnectionField::Close,
     };
     head.encode(out, &how);
-    out.extend_from_slice(text.as_bytes());
+    if !to_head {
+        out.extend_from_slice(text.as_bytes());
+    }
 }

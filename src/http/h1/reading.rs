@@ -63,7 +63,7 @@ impl H1 {
         match parsed {
             Ok(Parsed::Complete { len }) => {
                 self.parser.set(HeadParser::default());
-                self.clear(flag::PARTIAL);
+                self.clear(flag::PARTIAL | flag::HEAD);
                 let rest = bytes.get(len..).unwrap_or_default();
                 let taken = if self.begin(stream, exchange, rest) { rest.len() } else { 0 };
                 Some(len + taken)
@@ -71,6 +71,7 @@ impl H1 {
             Ok(Parsed::Partial) => {
                 self.parser.set(parser);
                 shared.recycle(exchange);
+                self.note_method(bytes);
                 if !self.has(flag::PARTIAL) {
                     self.set(flag::PARTIAL);
                     if self.requests.get() > 0 {
@@ -82,9 +83,17 @@ impl H1 {
             }
             Err(fault) => {
                 shared.recycle(exchange);
+                self.note_method(bytes);
                 self.fault(stream, fault);
                 None
             }
+        }
+    }
+
+    /// A head that is not whole, or bad: does it begin as one of HEAD does (RFC 9110, 9.3.2)?
+    fn note_method(&self, bytes: &[u8]) {
+        if bytes.strip_prefix(b"\r\n").unwrap_or(bytes).starts_with(b"HEAD ") {
+            self.set(flag::HEAD);
         }
     }
 
@@ -249,7 +258,7 @@ impl H1 {
     pub(super) fn refuse(&self, stream: &Rc<Stream>, status: u16, reason: CloseReason) {
         self.set(flag::CLOSE);
         let date = self.server.shared.date();
-        stream.encode(|out| refusal(out, status, &date));
+        stream.encode(|out| refusal(out, status, &date, self.has(flag::HEAD)));
         stream.finish(reason, Some(self.server.limits.borrow().linger()));
     }
 
