@@ -262,7 +262,7 @@ fn requests() {
     let told = record.clone();
     let (sim, _server) = serve(move |req: Request, res: Response| {
         assert_eq!((req.method(), req.url(), req.path(), req.query()), ("PUT", "/a?b=c", "/a", Some("b=c")));
-        assert_eq!(req.version(), Version::Http11);
+        assert_eq!((req.version(), req.host()), (Version::Http11, Some("a")));
         assert_eq!((req.header("x-a"), req.header("x-c")), (Some("1"), None));
         assert_eq!(req.header_all("X-A").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(req.joined("x-a").as_deref(), Some("1, 2"));

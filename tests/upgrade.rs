@@ -90,6 +90,20 @@ fn a_request_without_an_offer_is_not_upgraded() {
 }
 
 #[test]
+fn a_request_with_content_is_not_upgraded_so_that_its_content_is_not_taken_for_the_other_protocol() {
+    let (sim, server) = serve(|req, res| {
+        req.read_body(10, move |body| res.end(String::from_utf8(body.unwrap()).unwrap()));
+    });
+    server.on_upgrade(|_, _, _| unreachable!("there is content"));
+    let offer = "POST /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: chat/1\r\n";
+    let length = format!("{offer}Content-Length: 3\r\n\r\nabc");
+    let chunks = format!("{offer}Transfer-Encoding: chunked\r\n\r\n3\r\ndef\r\n0\r\n\r\n");
+    assert_eq!(bodies(&send(&sim, length + &chunks + &get("/next"))), ["abc", "def", ""]);
+    let expects = format!("{offer}Content-Length: 3\r\nExpect: 100-continue\r\n\r\nabc");
+    assert_eq!(statuses(&send(&sim, expects)), [100, 200]);
+}
+
+#[test]
 fn connect_gets_a_tunnel_from_its_listener() {
     let (sim, server) = serve(not_called);
     server.on_connect(|req, socket, rest| {

@@ -325,6 +325,10 @@ impl Exchange {
             if status == 503 && self.retry_after.get() > 0 {
                 let _ = head.set("Retry-After", &self.retry_after.get().to_string());
             }
+            // Where we do not take what the peer has to send, what it sends next is not to be guessed at.
+            if matches!(status, 413 | 417) {
+                let _ = head.set("Connection", "close");
+            }
             format!("{status} {}\n", head.reason())
         };
         carrier.send(self, text.into(), true).ignore();

@@ -46,6 +46,13 @@ impl Request {
         self.0.head.version()
     }
 
+    /// The host and port that the request is for: those of the target where it has them, since they override the Host
+    /// field (RFC 9112, 3.2.2), else of that field. `None` only where neither is there, which HTTP/1.0 allows; it may be
+    /// empty.
+    pub fn host(&self) -> Option<&str> {
+        self.0.head.host()
+    }
+
     /// The value of the first field of that name; names are compared without case. See [`joined`](Request::joined) for
     /// fields that are given more than once.
     pub fn header(&self, name: &str) -> Option<&str> {

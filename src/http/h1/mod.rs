@@ -32,6 +32,8 @@ mod flag {
     pub const READING: u8 = 16;
     /// Another protocol has taken over.
     pub const UPGRADED: u8 = 32;
+    /// What is here of a head is of a HEAD request: a refusal has no content.
+    pub const HEAD: u8 = 64;
 }
 
 /// An HTTP/1 connection: the protocol of a stream, and the carrier of one exchange after the other.
