@@ -242,6 +242,24 @@ fn the_last_request_that_a_connection_may_have_says_close_and_more_are_503() {
     assert_eq!(statuses(&peer), [200, 200, 200]);
 }
 
+/// The refusal of what followed stood in the content.
+#[test]
+fn nothing_follows_an_answer_that_ends_with_the_connection() {
+    for behind in [get("/2"), "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n".to_owned(), "nonsense\r\n\r\n".to_owned()] {
+        let (sim, server) = serve(|_, res| {
+            res.write("whole").ignore();
+            res.end(());
+        });
+        server.max_requests_per_socket(1);
+        let peer = send(&sim, "GET /1 HTTP/1.0\r\nHost: a\r\n\r\n".to_owned() + &behind);
+        assert_eq!(bodies(&peer), ["whole"]);
+        let peer = send(&sim, "GET /1 HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n".to_owned() + &behind);
+        assert_eq!(bodies(&peer), ["whole"]);
+        let peer = send(&sim, "GET /1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned() + &behind);
+        assert_eq!(bodies(&peer), ["whole"], "RFC 9112, 9.6: no request is processed after the one that says close");
+    }
+}
+
 #[test]
 fn the_last_request_may_be_answered_late() {
     let kept: Kept<Response> = Kept::default();
