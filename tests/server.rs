@@ -260,6 +260,26 @@ fn nothing_follows_an_answer_that_ends_with_the_connection() {
     }
 }
 
+/// It was taken for a request where nobody had read it.
+#[test]
+fn the_body_of_the_last_request_is_never_a_request() {
+    let inner = get("/smuggled");
+    let post = |path: &str| post(path, &inner);
+    for requests in [1, 2] {
+        let record = Record::default();
+        let (told, dropped) = (record.clone(), record.clone());
+        let (sim, server) = serve(move |req, res| {
+            told.add(req.url());
+            res.end("");
+        });
+        server.max_requests_per_socket(requests).on_drop_request(move |req, _| dropped.add(req.url()));
+        let peer = send(&sim, post("/1") + &post("/2") + &post("/3"));
+        let seen = record.take();
+        assert!(!seen.is_empty() && seen.iter().all(|path| path != "/smuggled"), "{seen:?}");
+        assert!(peer.is_closed() && replies(&peer.received()).iter().all(|reply| matches!(reply.status, 200 | 503)));
+    }
+}
+
 #[test]
 fn the_last_request_may_be_answered_late() {
     let kept: Kept<Response> = Kept::default();

@@ -9,11 +9,12 @@ use std::rc::Rc;
 impl H1 {
     /// If the response has ended and the request is whole, makes room for the next one.
     pub(super) fn settle(self: &Rc<Self>, stream: &Rc<Stream>) {
-        let (over, reason) = match &*self.current.borrow() {
+        let (over, whole, reason) = match &*self.current.borrow() {
             Some(exchange) => {
-                let over = exchange.phase.get() == Phase::Ended
-                    && (exchange.complete.get() || self.has(flag::CLOSE) && !exchange.is_read());
-                (over || exchange.broken.get().is_some(), exchange.broken.get().unwrap_or(CloseReason::Finished))
+                let (broken, whole) = (exchange.broken.get(), exchange.complete.get());
+                let over =
+                    exchange.phase.get() == Phase::Ended && (whole || self.has(flag::CLOSE) && !exchange.is_read());
+                (over || broken.is_some(), whole, broken.unwrap_or(CloseReason::Finished))
             }
             None => return,
         };
@@ -22,6 +23,10 @@ impl H1 {
             return;
         }
         self.release(stream, reason);
+        if !whole {
+            // What follows is the rest of a body, and no request that could be dropped.
+            self.clear(flag::SPENT);
+        }
         let lp = &stream.cx().lp;
         self.since.set(lp.now());
         let limits = self.server.limits.borrow();
