@@ -452,3 +452,26 @@ fn an_exchange_that_was_refused_midway_says_why_and_is_not_finished() {
         "Err(\"the connection was closed before the body ended: bad-message\")",
     ]);
 }
+
+/// The end of input was taken for the end of what was held back.
+#[test]
+fn a_half_close_does_not_cost_the_requests_behind_a_body_that_nobody_read() {
+    let large = "x".repeat(300_000);
+    let (sim, _server) = serve(move |req, res| match req.path() {
+        "/drain" => {
+            res.write(&large).ignore();
+            let own = res.clone();
+            res.on_drain(move |_| own.end(()));
+        }
+        "/worker" => oneloop::worker::run(|| (), move |_| res.end("late")),
+        _ => res.end("next"),
+    });
+    for path in ["/drain", "/worker"] {
+        let peer = sim.connect(PORT);
+        peer.write(post(path, "unread") + &get("/next"));
+        peer.finish();
+        sim.advance(SECOND);
+        assert_eq!(bodies(&peer).last().unwrap(), "next", "{path}");
+        assert_eq!(bodies(&peer).len(), 2, "{path}");
+    }
+}

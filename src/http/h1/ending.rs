@@ -92,6 +92,12 @@ impl H1 {
         let current = self.current();
         match current {
             Some(exchange) if exchange.complete.get() => {}
+            // What is held back is read first: the rest of a body, and requests behind it.
+            Some(exchange) if exchange.phase.get() == Phase::Ended && stream.held() > 0 => {
+                if !exchange.is_read() || !exchange.paused.get() {
+                    stream.make_ready();
+                }
+            }
             Some(exchange) if exchange.phase.get() == Phase::Ended => {
                 let reason = if exchange.is_read() { CloseReason::Truncated } else { CloseReason::Finished };
                 stream.finish(reason, None);
