@@ -471,7 +471,7 @@ fn a_half_close_does_not_cost_the_requests_behind_a_body_that_nobody_read() {
         peer.write(post(path, "unread") + &get("/next"));
         peer.finish();
         sim.advance(SECOND);
-        assert_eq!(bodies(&peer).last().unwrap(), "next", "{path}");
-        assert_eq!(bodies(&peer).len(), 2, "{path}");
+        let bodies = bodies(&peer);
+        assert!(bodies.len() == 2 && bodies[1] == "next", "{path}: {} answers", bodies.len());
     }
 }
