@@ -81,23 +81,31 @@ impl H1 {
         }
     }
 
+    /// Once the answer has ended, what is held back can go: the rest of a body, and requests behind it.
+    pub(super) fn read_on(&self, stream: &Rc<Stream>) {
+        let waits = self.current.borrow().as_ref().is_some_and(|exchange| {
+            let wanted = !exchange.is_read() || !exchange.paused.get();
+            exchange.phase.get() == Phase::Ended && !exchange.complete.get() && wanted
+        });
+        if waits && stream.is_open() && stream.held() > 0 {
+            stream.make_ready();
+        }
+    }
+
     /// What the peer's end of input means, as soon as it can be told.
     pub(super) fn check_eof(&self, stream: &Rc<Stream>) {
         if stream.held() == 0 {
             self.check_spent(stream);
         }
+        self.read_on(stream);
         if !stream.is_eof() || !stream.is_open() {
             return;
         }
         let current = self.current();
         match current {
             Some(exchange) if exchange.complete.get() => {}
-            // What is held back is read first: the rest of a body, and requests behind it.
-            Some(exchange) if exchange.phase.get() == Phase::Ended && stream.held() > 0 => {
-                if !exchange.is_read() || !exchange.paused.get() {
-                    stream.make_ready();
-                }
-            }
+            // What is held back is read first.
+            Some(exchange) if exchange.phase.get() == Phase::Ended && stream.held() > 0 => {}
             Some(exchange) if exchange.phase.get() == Phase::Ended => {
                 let reason = if exchange.is_read() { CloseReason::Truncated } else { CloseReason::Finished };
                 stream.finish(reason, None);
