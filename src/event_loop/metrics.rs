@@ -157,6 +157,8 @@ pub struct Metrics {
     pub ready: usize,
     /// Bytes that the library holds for connections: input not yet taken, output not yet accepted by the kernel.
     pub buffered: usize,
+    /// The most of these bytes that one connection has.
+    pub largest_buffer: usize,
     /// Connections closed so far, by the name of their `CloseReason`, in the order of first occurrence.
     pub closes: Vec<(&'static str, u64)>,
 }
@@ -196,6 +198,7 @@ pub fn metrics() -> Metrics {
         jobs: lp.jobs.len(),
         ready: lp.ready.borrow().len(),
         buffered: sources.iter().map(|source| source.buffered()).sum(),
+        largest_buffer: sources.iter().map(|source| source.buffered()).max().unwrap_or(0),
         closes: lp.counters.closes.borrow().clone(),
     }
 }
