@@ -40,7 +40,10 @@ fn main() -> ExitCode {
             "--seeds" => number().map(|count| seeds = count),
             "--from" => number().map(|seed| from = seed),
             "--threads" => number().map(|count: u64| threads = count.max(1)),
-            "--verbose" => Some(verbose = true),
+            "--verbose" => {
+                verbose = true;
+                Some(())
+            }
             _ => None,
         };
         if known.is_none() {

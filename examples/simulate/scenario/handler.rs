@@ -150,15 +150,12 @@ fn when(plan: &Planned, watch: &Watch, req: Request, res: Response) -> Result<()
     let go = move || act(&here, &again, res);
     let here = watch.clone();
     match plan.when {
-        _ if plan.what == What::WorkerPanic => worker::run(
-            || panic_on_purpose(),
-            move |result| {
-                if !result.is_err_and(|error| error.is_panic()) {
-                    here.fault("the panic of its worker is not told");
-                }
-                drop(go);
-            },
-        ),
+        _ if plan.what == What::WorkerPanic => worker::run(panic_on_purpose, move |result| {
+            if !result.is_err_and(|error| error.is_panic()) {
+                here.fault("the panic of its worker is not told");
+            }
+            drop(go);
+        }),
         When::Now => return go(),
         When::Tick => next_tick(move || _ = go()),
         When::Immediate => drop(set_immediate(move || _ = go())),
