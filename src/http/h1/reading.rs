@@ -1,6 +1,7 @@
 //! Reading: heads and bodies in turn, and what becomes of those that are bad.
 
 use super::{H1, flag};
+use crate::event_loop::Loop;
 use crate::http::exchange::{Exchange, Listener, On, Phase};
 use crate::http::limits::nanos;
 use crate::http::server::refusal;
@@ -117,6 +118,8 @@ impl H1 {
         if self.has(flag::SPENT) {
             self.clear(flag::SPENT);
             self.server.drop_request(lp, &exchange);
+        } else if self.server.shedding.is_due(lp) && self.server.sheds(lp, &exchange, self.is_fresh(lp)) {
+            // Answered, and the connection goes on.
         } else if self.hands_over(&exchange) {
             return self.upgrade(stream, &exchange, rest);
         } else {
@@ -142,6 +145,11 @@ impl H1 {
             stream.tell_sent();
         }
         awaits
+    }
+
+    /// Is this the first request of a connection that has just been accepted? Both may have waited for that.
+    fn is_fresh(&self, lp: &Loop) -> bool {
+        self.requests.get() == 1 && lp.is_recent(self.since.get())
     }
 
     /// Hands the connection over: from here on it is a socket of the user's.

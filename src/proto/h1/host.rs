@@ -33,8 +33,10 @@ pub(super) fn read(text: &[u8]) -> Option<Host> {
 
 /// Whether so many digits are nothing, or a number of 16 bits: no port is beyond that, so a sixth digit has no use.
 fn is_port(digits: &[u8]) -> bool {
-    // Of the same length, so that the order of the texts is that of the numbers.
-    digits.len() < 5 || digits.len() == 5 && digits <= b"65535"
+    match digits {
+        [first, _, _, _, _] => *first < b'6' || digits <= b"65535",
+        _ => digits.len() < 5,
+    }
 }
 
 /// A registered name with percent-encodings, which must be whole.

@@ -106,7 +106,9 @@ impl Seen {
         match self.host {
             Some(line) => {
                 let (value, end) = head.fields.value_of(line);
-                if host::read(head.fields.bytes(value, end)).is_none() {
+                // An empty field says that the target has no authority (RFC 9112, 3.2). With a port and no host it makes a
+                // URI that a recipient has to refuse (RFC 9110, 4.2.1).
+                if value < end && !host::read(head.fields.bytes(value, end)).is_some_and(|host| host.named) {
                     return Err(Fault::HostInvalid);
                 }
                 if from == to {
