@@ -392,3 +392,16 @@ fn sse_clock_answers_later_and_again() {
     let (first, second) = (events.next().unwrap(), events.next().unwrap());
     assert_ne!(first, second, "a second has passed");
 }
+
+#[test]
+fn simulate_says_what_it_ran_and_repeats_it() {
+    let run = |arguments: &[&str]| {
+        let output = command("simulate").args(arguments).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.success(), text.lines().take(2).map(str::to_owned).collect::<Vec<_>>())
+    };
+    let first = run(&["--seeds", "2", "--from", "5"]);
+    assert!(first.0 && first.1[0].contains("2 seeds, ") && first.1[1].contains("finished "), "{first:?}");
+    assert_eq!(run(&["--seeds", "2", "--from", "5", "--threads", "1"]), first);
+    assert!(!run(&["--sedes", "2"]).0);
+}

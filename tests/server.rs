@@ -242,6 +242,44 @@ fn the_last_request_that_a_connection_may_have_says_close_and_more_are_503() {
     assert_eq!(statuses(&peer), [200, 200, 200]);
 }
 
+/// The refusal of what followed stood in the content.
+#[test]
+fn nothing_follows_an_answer_that_ends_with_the_connection() {
+    for behind in [get("/2"), "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n".to_owned(), "nonsense\r\n\r\n".to_owned()] {
+        let (sim, server) = serve(|_, res| {
+            res.write("whole").ignore();
+            res.end(());
+        });
+        server.max_requests_per_socket(1);
+        let peer = send(&sim, "GET /1 HTTP/1.0\r\nHost: a\r\n\r\n".to_owned() + &behind);
+        assert_eq!(bodies(&peer), ["whole"]);
+        let peer = send(&sim, "GET /1 HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n".to_owned() + &behind);
+        assert_eq!(bodies(&peer), ["whole"]);
+        let peer = send(&sim, "GET /1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned() + &behind);
+        assert_eq!(bodies(&peer), ["whole"], "RFC 9112, 9.6: no request is processed after the one that says close");
+    }
+}
+
+/// It was taken for a request where nobody had read it.
+#[test]
+fn the_body_of_the_last_request_is_never_a_request() {
+    let inner = get("/smuggled");
+    let post = |path: &str| post(path, &inner);
+    for requests in [1, 2] {
+        let record = Record::default();
+        let (told, dropped) = (record.clone(), record.clone());
+        let (sim, server) = serve(move |req, res| {
+            told.add(req.url());
+            res.end("");
+        });
+        server.max_requests_per_socket(requests).on_drop_request(move |req, _| dropped.add(req.url()));
+        let peer = send(&sim, post("/1") + &post("/2") + &post("/3"));
+        let seen = record.take();
+        assert!(!seen.is_empty() && seen.iter().all(|path| path != "/smuggled"), "{seen:?}");
+        assert!(peer.is_closed() && replies(&peer.received()).iter().all(|reply| matches!(reply.status, 200 | 503)));
+    }
+}
+
 #[test]
 fn the_last_request_may_be_answered_late() {
     let kept: Kept<Response> = Kept::default();

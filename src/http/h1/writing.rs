@@ -46,7 +46,9 @@ impl H1 {
         let closing = self.closes_after(exchange, plan.must_close(), head.wants_close());
         if closing {
             self.set(flag::CLOSE);
-            if self.requests.get() >= self.server.max_requests.get() {
+            // Behind content that ends with the connection, an answer to another request would be a part of it.
+            let last = !exchange.head.persistent() || plan.must_close();
+            if !last && self.requests.get() >= self.server.max_requests.get() {
                 self.set(flag::SPENT);
             }
         }
