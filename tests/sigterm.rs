@@ -181,6 +181,7 @@ fn what_was_begun_is_answered_whole_and_the_process_exits_with_0() {
     let mut rest = String::new();
     begun.read_to_string(&mut rest).unwrap();
     assert!(rest.ends_with("3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"), "{rest}");
+    drop(begun);
     server.ended();
     let ends: Vec<_> = clients.into_iter().map(|client| client.join().unwrap()).collect();
     // Each client had at most the requests of one write on their way when the listener was closed.
