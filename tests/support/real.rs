@@ -53,8 +53,10 @@ pub fn real<T: Send + 'static, R: Answer>(
         oneloop::run_once().unwrap();
     }
     watchdog.clear();
-    server.close(|| ());
+    server.close(oneloop::stop);
     SERVER.set(None);
+    drop(server);
+    oneloop::run().unwrap();
     let earlier = |name| before.iter().find(|(other, _)| *other == name).map_or(0, |(_, count)| *count);
     let closes = metrics().closes.into_iter().map(|(name, count)| (name, count - earlier(name)));
     (result, closes.filter(|(_, count)| *count > 0).collect())
