@@ -87,6 +87,7 @@ impl Loop {
         let result = self.while_running(|lp| {
             lp.drain_ticks();
             lp.read_clock();
+            lp.counters.run_begins(lp.clock.get());
             lp.run_timers();
             while lp.is_alive() && !lp.stopping.get() && !lp.is_halted() {
                 lp.iterate(true)?;
@@ -103,6 +104,9 @@ impl Loop {
         let result = self.while_running(|lp| {
             lp.drain_ticks();
             lp.read_clock();
+            if lp.counters.iterations.get() == 0 {
+                lp.counters.run_begins(lp.clock.get());
+            }
             lp.iterate(may_wait)?;
             lp.stopping.set(false);
             Ok(lp.is_alive())
@@ -147,6 +151,7 @@ impl Loop {
 
     /// Phase 1. A source that makes itself ready again waits for the next iteration.
     fn run_pending(self: &Rc<Self>) {
+        self.counters.pending_begins();
         let count = self.ready.borrow().len();
         if count > 0 {
             log::trace!(target: "oneloop::loop", "pending: {count}");
@@ -224,7 +229,7 @@ impl Loop {
     }
 
     /// An event may be for a source that an earlier turn has closed; then its slot still has it, and it ignores it.
-    #[inline]
+    #[inline(always)]
     fn give_turn(self: &Rc<Self>, event: &Event) {
         if let Some(source) = self.registry.get(Token::from_number(event.token)) {
             self.begin_turn();

@@ -286,6 +286,16 @@ impl Sim {
 
 /// Blocks the program for so long, as a callback does that computes or waits for something: time passes, and the loop sees
 /// afterwards what has happened meanwhile. On a real loop this thread sleeps.
+///
+/// ```
+/// use oneloop::sim::{self, Sim};
+/// use std::time::Duration;
+///
+/// let sim = Sim::new();
+/// oneloop::set_immediate(|| sim::block(Duration::from_millis(300)));
+/// sim.settle();
+/// assert_eq!(sim.now(), Duration::from_millis(300));
+/// ```
 pub fn block(time: Duration) {
     let lp = event_loop::current();
     match lp.as_ref().map(|lp| lp.driver()) {
