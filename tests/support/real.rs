@@ -101,15 +101,12 @@ pub fn rest(mut stream: &TcpStream) -> String {
 
 /// Writes until the peer has had enough of it.
 pub fn write_until_cut(mut stream: &TcpStream) {
-    loop {
-        match stream.write(&[b'x'; 100]) {
-            Ok(_) => {}
-            Err(error) => {
-                assert!(is_cut(error.kind()), "{error}");
-                return;
-            }
+    let error = loop {
+        if let Err(error) = stream.write_all(&[b'x'; 100]) {
+            break error;
         }
-    }
+    };
+    assert!(is_cut(error.kind()), "{error}");
 }
 
 /// Reads a few bytes at a time until the peer has had enough of it.
