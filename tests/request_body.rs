@@ -497,3 +497,36 @@ fn after_the_answer_a_body_that_stops_coming_is_not_waited_for_without_end() {
         assert!(peer.is_closed(), "{path}");
     }
 }
+
+#[test]
+fn a_handler_that_has_enough_of_a_body_discards_the_rest() {
+    for (length, goes_on) in [(200_000, true), (400_000, false)] {
+        let (record, alive) = (Record::default(), Rc::new(()));
+        let (seen, held) = (record.clone(), alive.clone());
+        let (sim, server) = serve(move |req: Request, res: Response| {
+            if req.method() == "GET" {
+                return res.end("next");
+            }
+            let (seen, held) = (seen.clone(), held.clone());
+            let ended = held.clone();
+            req.on_end(move |_| panic!("it is not told {ended:?}"));
+            req.on_data(move |req, _| {
+                let _ = &held;
+                seen.add("data");
+                // Paused, as where a write to a disk fails.
+                req.pause();
+                req.discard();
+                res.set_status(413).end("enough");
+            });
+        });
+        let peer = send(&sim, head(length) + &"x".repeat(length) + &get("/"));
+        let expected: &[&str] = if goes_on { &["enough", "next"] } else { &["enough"] };
+        assert_eq!(bodies(&peer), expected, "{length}");
+        assert_eq!((peer.is_closed(), peer.was_reset()), (!goes_on, false), "{length}");
+        record.expect(&["data"]);
+        assert_eq!(Rc::strong_count(&alive), 2, "what the listeners held is let go");
+        peer.close();
+        sim.settle();
+        assert_eq!(server.connections(), 0);
+    }
+}

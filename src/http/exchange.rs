@@ -292,10 +292,16 @@ impl Exchange {
         !withheld && self.listeners.has(On::Data)
     }
 
-    /// A callback of this exchange panicked. What is left of the body is for nobody.
-    pub fn panicked(&self) {
+    /// What is left of the body is for nobody.
+    pub fn discard_body(&self) {
+        self.paused.set(false);
         self.listeners.remove(On::Data);
         self.listeners.remove(On::End);
+    }
+
+    /// A callback of this exchange panicked.
+    pub fn panicked(&self) {
+        self.discard_body();
         self.give_up(500, CloseReason::Panicked);
     }
 

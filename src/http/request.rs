@@ -135,6 +135,15 @@ impl Request {
         }
     }
 
+    /// Wants no more of the body: the listeners of data and end are dropped, and what still comes is discarded. Where that
+    /// is more than [`Limits::discard`](super::Limits::discard), the connection closes after the response, which reaches
+    /// the peer all the same. For a handler that answers in the middle of a body that it listens to: without this it goes
+    /// on getting data, and where it has paused, the rest waits for it.
+    pub fn discard(&self) {
+        self.0.discard_body();
+        self.0.with_link(|carrier| carrier.wake());
+    }
+
     /// Is all of the request here?
     pub fn is_complete(&self) -> bool {
         self.0.complete.get()
