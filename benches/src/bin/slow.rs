@@ -27,12 +27,8 @@ cargo run --release -p oneloop-benches --bin slow [-- OPTIONS]
 
 /// What a client's p99 may grow by, in milliseconds.
 const MOST_MORE: f64 = 50.0;
-/// All attackers are there after so many seconds.
-const RAMP: u64 = 5;
 /// Sweeps come every half second and are a tenth coarse, the FIN takes a round, and 5,000 closes take their time.
 const SLACK: u64 = 4;
-/// What lingers after a last answer is closed after that, however much the peer still sends (`Limits::linger_total`).
-const LINGER: u64 = 30;
 /// How often the attackers are counted.
 const GLANCE: Duration = Duration::from_millis(200);
 
@@ -46,6 +42,8 @@ struct Trial {
     connections: u64,
     pace: Pace,
     deadlines: Deadlines,
+    /// All attackers are to be there after so many seconds.
+    ramp: u64,
     /// How long the clients are measured without an attack.
     calm: Duration,
 }
@@ -54,7 +52,7 @@ impl Trial {
     /// Seconds after which the last attacker of a kind must be gone, by the limits in force.
     fn gone_after(&self, kind: Kind, by: By) -> u64 {
         // Ours go on sending after the FIN; slowhttptest closes then.
-        let linger = if matches!(by, By::Ourselves) { LINGER } else { 0 };
+        let linger = if matches!(by, By::Ourselves) { self.deadlines.linger.unwrap_or(30) } else { 0 };
         let Deadlines { header, receive, send, stall, .. } = self.deadlines;
         match kind {
             Kind::Head => header.unwrap_or(30) + linger,
@@ -79,11 +77,10 @@ fn main() -> ExitCode {
         connections: option(&options, "connections", if short { 500 } else { 5_000 }),
         pace: polite::pace(&options),
         deadlines: match short {
-            true => {
-                Deadlines { header: Some(3), receive: Some(3), send: Some(3), stall: Some(6), ..Deadlines::default() }
-            }
+            true => Deadlines { header: Some(6), receive: Some(5), send: Some(5), stall: Some(6), linger: Some(5) },
             false => Deadlines::default(),
         },
+        ramp: if short { 2 } else { 5 },
         calm: Duration::from_secs(if short { 3 } else { 10 }),
     };
     println!(
@@ -119,16 +116,16 @@ fn attack(trial: &Trial, kind: Kind, by: By) -> io::Result<bool> {
     let calm = polite::measure(server.port, trial.pace, trial.calm, |launch| launch)?;
     let none = descriptors(&server)?;
     let within = Duration::from_secs(trial.gone_after(kind, by) + SLACK);
-    let time = Duration::from_secs(RAMP) + within;
+    let time = Duration::from_secs(trial.ramp) + within;
     let clients = Running::start(&polite::launch(server.port, trial.pace, time)?)?;
     let name = match by {
         By::Slowhttptest => "slowhttptest",
         By::Ourselves => "our own",
     };
     let _attackers = match by {
-        By::Slowhttptest => Attackers::Foreign(slowhttptest(kind, server.port, connections, time)?),
+        By::Slowhttptest => Attackers::Foreign(slowhttptest(trial, kind, server.port, time)?),
         By::Ourselves => {
-            let launch = with_connections(sluggish::launch(server.port, connections, kind)?, connections)?;
+            let launch = with_connections(sluggish::launch(server.port, connections, kind, trial.ramp)?, connections)?;
             Attackers::Own(Running::start(&launch)?)
         }
     };
@@ -188,8 +185,8 @@ impl Drop for Ended {
     }
 }
 
-fn slowhttptest(kind: Kind, port: u16, connections: u64, time: Duration) -> io::Result<Ended> {
-    let (count, rate) = (connections.to_string(), (connections / RAMP).max(1).to_string());
+fn slowhttptest(trial: &Trial, kind: Kind, port: u16, time: Duration) -> io::Result<Ended> {
+    let (count, rate) = (trial.connections.to_string(), (trial.connections / trial.ramp).max(1).to_string());
     let seconds = time.as_secs().to_string();
     let (mode, path): (&[&str], _) = match kind {
         Kind::Head => (&["-H", "-i", "5"], ""),
@@ -198,7 +195,7 @@ fn slowhttptest(kind: Kind, port: u16, connections: u64, time: Duration) -> io::
     };
     let url = format!("http://127.0.0.1:{port}/{path}");
     // A shell lets it open files enough, as it does for our own.
-    let launch = with_connections(Launch::new("slowhttptest"), connections)?;
+    let launch = with_connections(Launch::new("slowhttptest"), trial.connections)?;
     let mut command: Command = launch.command();
     command.args(mode).args(["-c", &count, "-r", &rate, "-l", &seconds, "-u", &url, "-v", "0"]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

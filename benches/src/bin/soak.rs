@@ -72,8 +72,8 @@ fn soak(connections: u64, pace: polite::Pace, time: Duration) -> io::Result<bool
     println!(
         "{connections} connections for {} s, {} of them polite ones beside; {}\n\
          the server alone: {:.1} MiB, {:.0} descriptors\n\n\
-         | s | open | made/s | answers/s | polite/s | p50 ms | p99 ms | max ms | failed | wrong | server CPU % | MiB | fds \
-         |\n|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+         | s | open | made/s | answers/s | polite/s | p50 ms | p99 ms | max ms | failed | wrong | server CPU % | clients' CPU % | MiB | fds \
+         |\n|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
         time.as_secs(),
         pace.clients,
         machine::description(),
@@ -83,16 +83,18 @@ fn soak(connections: u64, pace: polite::Pace, time: Duration) -> io::Result<bool
     let launch = with_connections(crowd::launch(server.port, connections, pace)?, connections)?;
     let crowd = Running::start(&launch)?;
     let (began, mut samples) = (Instant::now(), Vec::new());
-    let mut used = machine::cpu_time(server.pid).unwrap_or_default();
+    let cpu = || [server.pid, crowd.pid()].map(|pid| machine::cpu_time(pid).unwrap_or_default());
+    let (mut used, mut last) = (cpu(), Instant::now());
     while began.elapsed() < time {
         let line = crowd.line(REPORT * 4);
         let report = line.as_deref().and_then(Report::parse);
         let report = report.ok_or_else(|| io::Error::other(format!("the crowd said {line:?}")))?;
         let (memory, descriptors) = look(&server)?;
-        let now = machine::cpu_time(server.pid).unwrap_or_default();
-        let (each, polite) = (REPORT.as_secs_f64(), report.polite);
+        let (now, each, polite) = (cpu(), last.elapsed().as_secs_f64(), report.polite);
+        last = Instant::now();
+        let share = |process: usize| 100.0 * now[process].since(used[process]).total() / each;
         println!(
-            "| {:.0} | {} | {:.0} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {} | {} | {:.0} | {:.1} | {descriptors:.0} |",
+            "| {:.0} | {} | {:.0} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {} | {} | {:.0} | {:.0} | {:.1} | {descriptors:.0} |",
             began.elapsed().as_secs_f64(),
             report.open,
             report.made as f64 / each,
@@ -103,7 +105,8 @@ fn soak(connections: u64, pace: polite::Pace, time: Duration) -> io::Result<bool
             polite.max,
             polite.failed,
             report.wrong,
-            100.0 * now.since(used).total() / each,
+            share(0),
+            share(1),
             memory / GROWTH_BYTES,
         );
         used = now;

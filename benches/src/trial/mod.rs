@@ -119,6 +119,11 @@ impl Running {
         Ok(Running { process, leash, lines })
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The next line that it says, if one comes in time.
     pub fn line(&self, at_most: Duration) -> Option<String> {
         self.lines.recv_timeout(at_most).ok()

@@ -31,8 +31,8 @@ pub struct Deadlines {
     pub send: Option<u64>,
     /// `Limits::write_stall`.
     pub stall: Option<u64>,
-    /// `Limits::keep_alive`.
-    pub keep_alive: Option<u64>,
+    /// `Limits::linger_total`.
+    pub linger: Option<u64>,
 }
 
 impl Deadlines {
@@ -42,7 +42,7 @@ impl Deadlines {
             ("receive", &mut self.receive),
             ("send", &mut self.send),
             ("stall", &mut self.stall),
-            ("keep_alive", &mut self.keep_alive),
+            ("linger", &mut self.linger),
         ]
     }
 
@@ -57,7 +57,7 @@ impl Deadlines {
         set(&mut limits.receive_window, self.receive);
         set(&mut limits.send_window, self.send);
         set(&mut limits.write_stall, self.stall);
-        set(&mut limits.keep_alive, self.keep_alive);
+        set(&mut limits.linger_total, self.linger);
         limits
     }
 }

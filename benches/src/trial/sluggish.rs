@@ -1,6 +1,6 @@
 //! Peers that are as slow as they can be, and stubborn: they go on after the server has answered and said FIN.
 
-use super::{address, on_leash};
+use super::{address, numbers, on_leash};
 use crate::child::Launch;
 use oneloop::net::{self, CloseReason, Socket};
 use oneloop::{set_interval, set_timeout};
@@ -55,23 +55,26 @@ impl Kind {
     }
 }
 
-/// How to start their process, which says `open` when all of them have been connected.
-pub fn launch(port: u16, connections: u64, kind: Kind) -> io::Result<Launch> {
-    Ok(Launch::own(ROLE)?.arg(port.to_string()).arg(connections.to_string()).arg(kind.name()))
+/// How to start their process. They come spread over so many seconds; it says `open` when all have been connected.
+pub fn launch(port: u16, connections: u64, kind: Kind, seconds: u64) -> io::Result<Launch> {
+    let numbers = [port.into(), connections, seconds];
+    let launch = numbers.iter().fold(Launch::own(ROLE)?, |launch, number| launch.arg(number.to_string()));
+    Ok(launch.arg(kind.name()))
 }
 
-/// Their process: PORT CONNECTIONS KIND.
+/// Their process: PORT CONNECTIONS SECONDS KIND.
 pub fn main(args: &[String]) -> io::Result<()> {
-    let [port, connections, kind] = args else { return Err(io::Error::other("PORT CONNECTIONS KIND are wanted")) };
-    let port: u16 = port.parse().map_err(io::Error::other)?;
-    let connections: usize = connections.parse().map_err(io::Error::other)?;
-    let kind = [Kind::Head, Kind::Body, Kind::Read].into_iter().find(|other| other.name() == kind);
+    let [port, connections, seconds] = numbers::<3>(args)?;
+    let (port, connections) = (port as u16, connections as usize);
+    let kind = [Kind::Head, Kind::Body, Kind::Read]
+        .into_iter()
+        .find(|kind| args.last().is_some_and(|last| last == kind.name()));
     let kind = kind.ok_or_else(|| io::Error::other("the kind is head, body or read"))?;
     on_leash(|| std::process::exit(0));
     let (begun, open) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let kept: Rc<RefCell<Vec<Socket>>> = Rc::default();
-    // All are there within five seconds.
-    let group = connections.div_ceil(500);
+    let groups = Duration::from_secs(seconds.max(1)).as_millis() / RAMP.as_millis();
+    let group = connections.div_ceil(groups as usize);
     set_interval(RAMP, move || {
         for _ in 0..group.min(connections - begun.get()) {
             let open = open.clone();
