@@ -29,6 +29,8 @@ cargo run --release -p oneloop-benches --bin slow [-- OPTIONS]
 const MOST_MORE: f64 = 50.0;
 /// Sweeps come every half second and are a tenth coarse, the FIN takes a round, and 5,000 closes take their time.
 const SLACK: u64 = 4;
+/// A server that had to wait for a CPU for a larger share of the time says nothing of itself: measured again, twice at most.
+const DISTURBED: f64 = 0.05;
 /// How often the attackers are counted.
 const GLANCE: Duration = Duration::from_millis(200);
 
@@ -97,8 +99,16 @@ fn main() -> ExitCode {
             continue;
         }
         for kind in [Kind::Head, Kind::Body, Kind::Read] {
-            match attack(&trial, kind, by) {
-                Ok(held) => whole &= held,
+            let mut tries = 0;
+            let outcome = loop {
+                tries += 1;
+                match attack(&trial, kind, by) {
+                    Ok(Held::Disturbed) if tries < 3 => println!("  other processes had its CPU: again"),
+                    outcome => break outcome,
+                }
+            };
+            match outcome {
+                Ok(held) => whole &= held == Held::Yes,
                 Err(error) => {
                     println!("slow {}: {error}", kind.name());
                     whole = false;
@@ -110,11 +120,20 @@ fn main() -> ExitCode {
     if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn attack(trial: &Trial, kind: Kind, by: By) -> io::Result<bool> {
+#[derive(PartialEq, Eq)]
+enum Held {
+    Yes,
+    No,
+    Disturbed,
+}
+
+fn attack(trial: &Trial, kind: Kind, by: By) -> io::Result<Held> {
     let connections = trial.connections;
     let server = Server::start(&with_connections(site::launch(trial.deadlines)?, connections)?)?;
     let calm = polite::measure(server.port, trial.pace, trial.calm, |launch| launch)?;
     let none = descriptors(&server)?;
+    let waited = || machine::waited_for_cpu(server.pid).unwrap_or(0.0);
+    let waited_before = waited();
     let within = Duration::from_secs(trial.gone_after(kind, by) + SLACK);
     let time = Duration::from_secs(trial.ramp) + within;
     let clients = Running::start(&polite::launch(server.port, trial.pace, time)?)?;
@@ -145,6 +164,7 @@ fn attack(trial: &Trial, kind: Kind, by: By) -> io::Result<bool> {
         }
     }
     let left = attackers()?;
+    let waited = (waited() - waited_before) / began.elapsed().as_secs_f64();
     let said = clients.line(Duration::from_secs(30)).unwrap_or_default();
     let under = polite::parse(&said)?;
     let faults = [
@@ -160,8 +180,13 @@ fn attack(trial: &Trial, kind: Kind, by: By) -> io::Result<bool> {
         gone.map_or("never gone".into(), |after| format!("gone {:.1} s after", after.as_secs_f64())),
         if faults.is_empty() { "ok".into() } else { faults.join(", ") },
     );
+    println!("  the server waited for a CPU for {:.1} % of the time", 100.0 * waited);
     server.stop();
-    Ok(faults.is_empty())
+    Ok(match faults.is_empty() {
+        true => Held::Yes,
+        false if waited > DISTURBED => Held::Disturbed,
+        false => Held::No,
+    })
 }
 
 fn descriptors(server: &Server) -> io::Result<usize> {
