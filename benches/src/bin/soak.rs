@@ -41,6 +41,9 @@ const DIFFERENCE: f64 = 0.02;
 /// (60 s), and a sweep. On one machine the kernel tells sooner.
 const GONE: Duration = Duration::from_secs(65);
 
+/// Peers for a hundred connections: about a tenth of them have ended one and not begun the next.
+const CROWD: u64 = 112;
+
 struct Sample {
     memory: f64,
     descriptors: f64,
@@ -67,7 +70,8 @@ fn main() -> ExitCode {
 }
 
 fn soak(connections: u64, pace: polite::Pace, time: Duration) -> io::Result<bool> {
-    let server = Server::start(&with_connections(site::launch(Deadlines::default())?, connections)?)?;
+    let crowd = connections * CROWD / 100;
+    let server = Server::start(&with_connections(site::launch(Deadlines::default())?, crowd)?)?;
     let before = look(&server)?;
     println!(
         "{connections} connections for {} s, {} of them polite ones beside; {}\n\
@@ -80,7 +84,7 @@ fn soak(connections: u64, pace: polite::Pace, time: Duration) -> io::Result<bool
         before.0 / GROWTH_BYTES,
         before.1
     );
-    let launch = with_connections(crowd::launch(server.port, connections, pace)?, connections)?;
+    let launch = with_connections(crowd::launch(server.port, crowd, pace)?, crowd)?;
     let crowd = Running::start(&launch)?;
     let (began, mut samples) = (Instant::now(), Vec::new());
     let cpu = || [server.pid, crowd.pid()].map(|pid| machine::cpu_time(pid).unwrap_or_default());
