@@ -1,6 +1,6 @@
 use super::exchange::Exchange;
 use super::h1::H1;
-use super::limits::Limits;
+use super::limits::{Limits, nanos};
 use super::shared::Shared;
 use super::shedding::{LoadShedding, Shedding};
 use super::{ClientError, Connection, OpenExchange, Request, Response};
@@ -87,6 +87,8 @@ pub(super) struct Inner {
     /// Parts of `limits` that every request needs.
     pub head_limits: Cell<HeadLimits>,
     pub pending_output: Cell<usize>,
+    /// In nanoseconds.
+    pub keep_alive: Cell<u64>,
     require_host: Cell<bool>,
     pub max_requests: Cell<u32>,
     pub shedding: Shedding,
@@ -135,6 +137,7 @@ pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R +
         listeners: Listeners::new(),
         head_limits: Cell::new(limits.head(true)),
         pending_output: Cell::new(limits.pending_output),
+        keep_alive: Cell::new(nanos(limits.keep_alive)),
         limits: RefCell::new(limits),
         require_host: Cell::new(true),
         max_requests: Cell::new(u32::MAX),
@@ -293,6 +296,7 @@ impl Server {
     pub fn set_limits(&self, limits: Limits) -> &Self {
         self.0.head_limits.set(limits.head(self.0.require_host.get()));
         self.0.pending_output.set(limits.pending_output.max(1));
+        self.0.keep_alive.set(nanos(limits.keep_alive));
         *self.0.limits.borrow_mut() = limits;
         self
     }

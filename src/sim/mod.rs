@@ -260,6 +260,18 @@ impl Sim {
         self.world.abort_next_accept();
     }
 
+    /// The program's calls on its sockets so far: accepts, reads, writes and ends of output, whatever they came to.
+    pub fn calls(&self) -> u64 {
+        self.world.calls()
+    }
+
+    /// Makes one of the program's calls on its sockets fail with an error of this kind: the next, or the one after so many
+    /// others. The connection that it is about is lost, and its peer sees a reset; only `Interrupted` (EINTR) costs no more
+    /// than the call. A run that is repeated with each of its [calls](Sim::calls) failing has met errors at every point.
+    pub fn fail_call(&self, after: u64, kind: io::ErrorKind) {
+        self.world.fail_call(after, kind);
+    }
+
     /// How long each job of the worker pool takes from now on. Default: 1 ms.
     pub fn set_worker_latency(&self, latency: Duration) {
         self.world.set_worker_latency(latency);
@@ -272,16 +284,8 @@ impl Sim {
     }
 }
 
-impl Drop for Sim {
-    fn drop(&mut self) {
-        // What scripts captured may hold this world, and so itself. They go before the loop does: they may hold handles.
-        self.peers.end();
-        self.world.end();
-    }
-}
-
-/// Holds this thread's simulated loop for so long, from inside a callback, as a computation or a blocking call does. What
-/// happens in the world meanwhile is seen when the loop waits next.
+/// Blocks the program for so long, as a callback does that computes or waits for something: time passes, and the loop sees
+/// afterwards what has happened meanwhile. On a real loop this thread sleeps.
 ///
 /// ```
 /// use oneloop::sim::{self, Sim};
@@ -292,16 +296,19 @@ impl Drop for Sim {
 /// sim.settle();
 /// assert_eq!(sim.now(), Duration::from_millis(300));
 /// ```
-///
-/// # Panics
-/// Where this thread's loop is a real one: sleep there.
 pub fn block(time: Duration) {
-    match event_loop::current() {
-        Some(lp) => match lp.driver() {
-            Driver::Sim(world) => world.elapse(time),
-            Driver::Os(_) => panic!("oneloop: sim::block was called on a thread without a Sim"),
-        },
-        None => panic!("oneloop: sim::block was called while its thread ends"),
+    let lp = event_loop::current();
+    match lp.as_ref().map(|lp| lp.driver()) {
+        Some(Driver::Sim(world)) => world.block(time),
+        _ => std::thread::sleep(time),
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        // What scripts captured may hold this world, and so itself. They go before the loop does: they may hold handles.
+        self.peers.end();
+        self.world.end();
     }
 }
 

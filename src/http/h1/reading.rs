@@ -65,6 +65,10 @@ impl H1 {
             Ok(Parsed::Complete { len }) => {
                 self.parser.set(HeadParser::default());
                 self.clear(flag::PARTIAL);
+                if self.hands_over(&exchange) && self.awaits_ends(stream) {
+                    shared.recycle(exchange);
+                    return None;
+                }
                 let rest = bytes.get(len..).unwrap_or_default();
                 let taken = if self.begin(stream, exchange, rest) { rest.len() } else { 0 };
                 Some(len + taken)
@@ -116,7 +120,7 @@ impl H1 {
             self.server.drop_request(lp, &exchange);
         } else if self.server.shedding.is_due(lp) && self.server.sheds(lp, &exchange, self.is_fresh(lp)) {
             // Answered, and the connection goes on.
-        } else if exchange.head.is_connect() || exchange.head.wants_upgrade() && self.server.upgrades() {
+        } else if self.hands_over(&exchange) {
             return self.upgrade(stream, &exchange, rest);
         } else {
             self.server.dispatch(lp, &exchange);
@@ -125,6 +129,22 @@ impl H1 {
             exchange.request_over(lp);
         }
         false
+    }
+
+    /// Is this request one that takes the connection over?
+    fn hands_over(&self, exchange: &Exchange) -> bool {
+        let wanted = exchange.head.is_connect() || exchange.head.wants_upgrade() && self.server.upgrades();
+        wanted && !self.has(flag::SPENT)
+    }
+
+    /// Have earlier exchanges to be told that they went out? Then nobody else can have the connection yet.
+    fn awaits_ends(&self, stream: &Stream) -> bool {
+        let awaits = self.watch(|watch| !watch.finishing.is_empty());
+        if awaits {
+            self.set(flag::OUTPUT_HELD);
+            stream.tell_sent();
+        }
+        awaits
     }
 
     /// Is this the first request of a connection that has just been accepted? Both may have waited for that.
