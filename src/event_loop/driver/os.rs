@@ -13,6 +13,12 @@ use std::time::{Duration, Instant, SystemTime};
 /// Events taken from the kernel by one wait. More wait for the next one; epoll hands them out in turn.
 const EVENTS_PER_WAIT: usize = 1024;
 
+/// Bytes that the kernel takes for a connection beyond what is on its way. Without a limit it takes megabytes for each peer
+/// that does not read, in a turn of milliseconds: a few thousand of them would have its memory, and the loop. With this the
+/// peers that do read are kept as busy, since the window of what is on its way is not touched.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT: u32 = 128 * 1024;
+
 /// The operating system.
 pub(crate) struct Os {
     poll: RefCell<(Poll, Events)>,
@@ -203,6 +209,10 @@ fn listen_tcp(address: SocketAddr, how: &ListenHow) -> io::Result<Listener> {
     }
     // Accepted sockets inherit it on Linux: set once here instead of once a connection.
     socket.set_tcp_nodelay(how.no_delay)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Err(error) = socket.set_tcp_notsent_lowat(UNSENT) {
+        log::debug!(target: "oneloop::net", "TCP_NOTSENT_LOWAT is not to be had: {error}");
+    }
     socket.bind(&address.into())?;
     socket.listen(how.backlog)?;
     socket.set_nonblocking(true)?;
