@@ -1,18 +1,15 @@
 //! Promise 8: every wait on a peer has an end. Each deadline of `Limits` by its default and set to another value, on the
-//! virtual clock (never early, never more than a second late), and the shorter ones once over a real socket.
+//! virtual clock: never early, never more than a second late.
 
 #[path = "support/http.rs"]
 mod support;
 
 use oneloop::event_loop::metrics;
-use oneloop::http::{self, Limits, Request, Response, Server};
+use oneloop::http::{Limits, Request, Response, Server};
 use oneloop::sim::{Network, Peer, Sim};
 use std::cell::{Cell, RefCell};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::rc::Rc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::{Kept, MS, PORT, Record, SECOND, get, only, send, serve, statuses};
 
 /// What a coarse deadline may be late: a tenth of a second for its grain, half a second for the sweep.
@@ -656,169 +653,4 @@ fn deadlines_of_many_are_kept_each_in_its_time() {
         // The loop's clock is read after a wait: a script may see the one before.
         assert!(*took + LATE >= 30 * SECOND && *took <= 30 * SECOND + LATE, "{took:?}, begun at {begin:?}");
     }
-}
-
-// ---- Real sockets: short limits, and the peer waits for what it sees
-
-thread_local! {
-    /// The server of `real`, for handlers that close it.
-    static SERVER: RefCell<Option<Server>> = const { RefCell::new(None) };
-}
-
-/// Runs a server on this thread while a client on another talks to it; gives back what the client says.
-fn real<T: Send + 'static>(
-    limits: impl FnOnce(&mut Limits),
-    handler: impl FnMut(Request, Response) + 'static,
-    client: impl FnOnce(TcpStream) -> T + Send + 'static,
-) -> (T, Vec<(&'static str, u64)>) {
-    oneloop::event_loop::set_panic_policy(oneloop::event_loop::PanicPolicy::Resume);
-    let before = metrics().closes;
-    assert!(before.is_empty(), "one a thread");
-    let server = http::create_server(handler);
-    set(&server, limits);
-    SERVER.set(Some(server.clone()));
-    server.listen(("127.0.0.1", 0), || ()).unwrap();
-    let address = server.address().unwrap().to_string();
-    let remote = oneloop::remote();
-    let client = thread::spawn(move || {
-        let result = client(TcpStream::connect(address).unwrap());
-        remote.post(oneloop::stop).ok();
-        result
-    });
-    oneloop::run().unwrap();
-    let result = client.join().unwrap();
-    while server.connections() > 0 {
-        oneloop::run_once().unwrap();
-    }
-    SERVER.set(None);
-    (result, metrics().closes)
-}
-
-/// What comes until the end, and how long that took.
-fn rest(mut stream: &TcpStream) -> (String, Duration) {
-    let from = Instant::now();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    (text, from.elapsed())
-}
-
-#[test]
-fn real_header_timeout() {
-    let ((text, took), closes) = real(
-        |limits| limits.header = 200 * MS,
-        hi,
-        |mut stream| {
-            stream.write_all(b"GET").unwrap();
-            rest(&stream)
-        },
-    );
-    assert!(text.starts_with("HTTP/1.1 408 ") && took >= 150 * MS, "{text} {took:?}");
-    assert_eq!(closes, [("header-timeout", 1)]);
-}
-
-#[test]
-fn real_idle_timeout() {
-    let ((text, took), closes) = real(
-        |limits| limits.keep_alive = 200 * MS,
-        hi,
-        |mut stream| {
-            stream.write_all(get("/").as_bytes()).unwrap();
-            rest(&stream)
-        },
-    );
-    assert!(text.starts_with("HTTP/1.1 200 ") && took >= 150 * MS, "{text} {took:?}");
-    assert_eq!(closes, [("idle-timeout", 1)]);
-}
-
-#[test]
-fn real_slow_receive_and_request_timeout() {
-    let slow = |mut stream: TcpStream| {
-        stream.write_all(announce(10).as_bytes()).unwrap();
-        rest(&stream)
-    };
-    let ((text, took), closes) = real(|limits| limits.receive_window = 200 * MS, length, slow);
-    assert!(text.starts_with("HTTP/1.1 408 ") && took >= 150 * MS, "{text} {took:?}");
-    assert_eq!(closes, [("slow-receive", 1)]);
-}
-
-#[test]
-fn real_request_timeout() {
-    let ((text, took), closes) = real(
-        |limits| limits.request = 200 * MS,
-        length,
-        |mut stream| {
-            stream.write_all(announce(10).as_bytes()).unwrap();
-            rest(&stream)
-        },
-    );
-    assert!(text.starts_with("HTTP/1.1 408 ") && took >= 150 * MS, "{text} {took:?}");
-    assert_eq!(closes, [("request-timeout", 1)]);
-}
-
-#[test]
-fn real_response_timeout() {
-    let kept = Kept::default();
-    let ((text, took), closes) = real(
-        |limits| limits.response = Some(200 * MS),
-        move |_req, res| kept.put(res),
-        |mut stream| {
-            stream.write_all(get("/").as_bytes()).unwrap();
-            rest(&stream)
-        },
-    );
-    assert!(text.starts_with("HTTP/1.1 503 ") && took >= 150 * MS, "{text} {took:?}");
-    assert_eq!(closes, [("response-timeout", 1)]);
-}
-
-#[test]
-fn real_linger_ends_though_the_peer_stays() {
-    // The peer never ends its side: only the limit can.
-    let (stream, closes) = real(
-        |limits| limits.linger_between = 200 * MS,
-        hi,
-        |mut stream| {
-            stream.write_all(b"no request\r\n\r\n").unwrap();
-            let (text, _) = rest(&stream);
-            assert!(text.starts_with("HTTP/1.1 400 "));
-            stream
-        },
-    );
-    drop(stream);
-    assert_eq!(closes, [("bad-message", 1)]);
-}
-
-#[test]
-fn real_write_stall() {
-    let (stream, closes) = real(
-        |limits| limits.write_stall = 200 * MS,
-        |_req, res| res.end(vec![b'x'; 32 << 20]),
-        |mut stream| {
-            stream.write_all(get("/").as_bytes()).unwrap();
-            // What comes first shows that the answer is on its way; nothing else is read.
-            stream.read_exact(&mut [0; 16]).unwrap();
-            stream
-        },
-    );
-    drop(stream);
-    assert_eq!(closes, [("write-stall", 1)]);
-}
-
-#[test]
-fn real_shutdown() {
-    let kept = Kept::default();
-    let keep = kept.clone();
-    let ((text, took), closes) = real(
-        |limits| limits.shutdown = 200 * MS,
-        move |req, res: Response| {
-            let stop = SERVER.with_borrow(|server| server.clone());
-            stop.unwrap().close(|| ());
-            keep.put((req, res));
-        },
-        |mut stream| {
-            stream.write_all(get("/").as_bytes()).unwrap();
-            rest(&stream)
-        },
-    );
-    assert!(text.is_empty() && took >= 150 * MS, "{text} {took:?}");
-    assert_eq!(closes, [("server-closed", 1)]);
 }

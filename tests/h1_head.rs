@@ -291,6 +291,9 @@ fn host_rules() {
         ("HTTP/1.1\r\nHost: http://a", Err(Fault::HostInvalid)),
         ("HTTP/1.1\r\nHost: a/b", Err(Fault::HostInvalid)),
         ("HTTP/1.0\r\nHost: a:b", Err(Fault::HostInvalid)),
+        // No host but a port: the URI that it makes has to be refused (RFC 9110, 4.2.1).
+        ("HTTP/1.1\r\nHost: :80", Err(Fault::HostInvalid)),
+        ("HTTP/1.0\r\nHost: :", Err(Fault::HostInvalid)),
     ] {
         let wire = format!("GET / {lines}\r\n\r\n");
         match expected {
@@ -302,6 +305,7 @@ fn host_rules() {
     assert_eq!(accepted(b"GET http://b/ HTTP/1.0\r\n\r\n").host(), Some("b"));
     assert_eq!(outcome(b"GET http://b/ HTTP/1.1\r\n\r\n"), Err(Fault::HostMissing));
     assert_eq!(outcome(b"GET http://b/ HTTP/1.1\r\nHost: a b\r\n\r\n"), Err(Fault::HostInvalid));
+    assert_eq!(outcome(b"GET http://b/ HTTP/1.1\r\nHost: :80\r\n\r\n"), Err(Fault::HostInvalid));
     // Only its absence can be waived.
     let waived = HeadLimits { require_host: false, ..HeadLimits::default() };
     assert!(outcome_with(b"GET / HTTP/1.1\r\n\r\n", &waived).is_ok());

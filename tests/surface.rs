@@ -5,7 +5,7 @@
 mod support;
 
 use oneloop::event_loop::{metrics, on_panic, on_slow, set_exact_timing, set_slow_threshold};
-use oneloop::http::{self, Limits, Request, Response, Version};
+use oneloop::http::{self, Limits, LoadShedding, Request, Response, Version};
 use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Socket};
 use oneloop::sim::Sim;
 use oneloop::{Emitter, next_tick, now, remote, set_immediate, set_interval, set_timeout, worker};
@@ -220,6 +220,8 @@ fn http_servers() {
     let limits = server.limits();
     assert_eq!(limits, Limits::default());
     server.set_limits(limits).require_host_header(true);
+    let shedding = LoadShedding::new(SECOND).retry_after(SECOND).exempt(|_| true);
+    server.shed_load(shedding).shed_load(None);
     assert!(server.has_ref() && !server.unref().has_ref() && server.set_ref(true).has_ref());
     server.listen(("127.0.0.1", PORT), || ()).unwrap();
     assert!(server.is_listening() && server.address().is_some());

@@ -5,6 +5,7 @@ mod support;
 
 use oneloop::http::Request;
 use oneloop::net::{CloseReason, Socket};
+use oneloop::sim::Network;
 use support::*;
 
 const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: chat/1\r\n\r\n";
@@ -54,6 +55,30 @@ fn at_every_split_of_the_bytes_nothing_is_lost_or_told_twice() {
 fn an_upgrade_that_nobody_listens_for_is_an_ordinary_request() {
     let (sim, _server) = serve(|req, res| res.end(req.url()));
     assert_eq!(bodies(&send(&sim, UPGRADE.to_owned() + &get("/next"))), ["/chat", "/next"]);
+}
+
+/// Their listeners went with the protocol that was replaced.
+#[test]
+fn the_requests_before_an_upgrade_are_told_their_end() {
+    for (network, rounds) in [(Network::default(), 1), (Network { buffer: 10, ..Network::default() }, 3)] {
+        let record = Record::default();
+        let watch = record.clone();
+        let (sim, server) = serve(move |req, res| {
+            watch.watch(&req, &res);
+            res.end(req.url());
+        });
+        sim.network(network);
+        let upgraded = record.clone();
+        server.on_upgrade(move |req, socket, rest| {
+            upgraded.add("upgrade");
+            shout(req, socket, rest);
+        });
+        let peer = send(&sim, get("/").repeat(rounds) + UPGRADE + "behind");
+        assert!(peer.text().ends_with("BEHIND"), "{}", peer.text());
+        let mut ends = ["finish", "res close finished", "req close finished"].repeat(rounds);
+        ends.push("upgrade");
+        record.expect(&ends);
+    }
 }
 
 #[test]

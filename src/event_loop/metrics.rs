@@ -8,6 +8,10 @@ const SUB_BITS: u32 = SUB.ilog2();
 /// Powers of two of nanoseconds: the last is over 9 minutes.
 const POWERS: usize = 40;
 
+/// A wait is at once if it takes less than this, in nanoseconds: a system call takes microseconds, while timers and
+/// sweeps are a millisecond away at least.
+const AT_ONCE: Time = 500_000;
+
 /// Counts of durations in buckets whose width is an eighth of their value, from nanoseconds to minutes.
 #[derive(Clone)]
 pub struct Histogram {
@@ -98,12 +102,33 @@ pub(super) struct Counters {
     idle: Cell<Time>,
     /// When the last wait ended.
     pub polled: Cell<Time>,
+    /// The same for the wait before it.
+    polled_before: Cell<Time>,
+    /// What has its turn now became ready at this time or later.
+    ready_since: Cell<Time>,
+    /// How long what the last wait returned may have been ready before it.
+    backlog: Cell<Time>,
+    /// What a connection that was accepted in the iteration before has waited for more than that.
+    backlog_before: Cell<Time>,
     pub last_events: Cell<usize>,
     loop_delay: RefCell<Histogram>,
     closes: RefCell<Vec<(&'static str, u64)>>,
+    shed: Cell<u64>,
 }
 
 impl Counters {
+    /// The loop begins to run. What became ready before waited for the program, which is no delay of the loop's.
+    pub fn run_begins(&self, now: Time) {
+        self.polled.set(now);
+        self.polled_before.set(now);
+    }
+
+    /// The ready list is next: what is in it was put there after the last wait.
+    pub fn pending_begins(&self) {
+        self.ready_since.set(self.polled.get());
+        self.backlog_before.set(0);
+    }
+
     /// A wait begins: whatever became ready since the last one has waited at most until now.
     pub fn iteration_ends(&self, now: Time) {
         self.loop_delay.borrow_mut().record(now.saturating_sub(self.polled.get()));
@@ -111,13 +136,42 @@ impl Counters {
 
     pub fn wait_ends(&self, began: Time, now: Time, events: usize) {
         self.idle.set(self.idle.get() + now.saturating_sub(began));
-        self.polled.set(now);
+        // A wait that took its time found nothing ready: what ended it has not been ready for longer.
+        let at_once = now.saturating_sub(began) < AT_ONCE;
+        let worked = began.saturating_sub(self.polled.get());
+        let backlog = self.backlog.replace(if at_once { worked } else { 0 });
+        self.backlog_before.set(if at_once { backlog } else { 0 });
+        self.ready_since.set(now.saturating_sub(self.backlog.get()));
+        self.polled_before.set(self.polled.replace(now));
         self.last_events.set(events);
         self.events.set(self.events.get() + events as u64);
     }
 }
 
 impl Loop {
+    /// How long what has its turn now may have waited for it, as the first input of a new connection, which was itself
+    /// waiting to be accepted. No clock is read for it.
+    #[inline]
+    pub(crate) fn longest_delay(&self) -> Time {
+        self.now().saturating_sub(self.counters.ready_since.get()) + self.counters.backlog_before.get()
+    }
+
+    /// The same for what comes later on a connection: the work of the iteration before, during which it may have become
+    /// ready, and that of this one until its turn.
+    pub(crate) fn delay(&self) -> Time {
+        self.now().saturating_sub(self.counters.ready_since.get())
+    }
+
+    /// Was that in the iteration before, or in this one?
+    pub(crate) fn is_recent(&self, at: Time) -> bool {
+        at >= self.counters.polled_before.get()
+    }
+
+    /// Counts a request that is turned away because of that delay.
+    pub(crate) fn count_shed(&self) {
+        self.counters.shed.set(self.counters.shed.get() + 1);
+    }
+
     /// Counts a close of a connection by its reason.
     pub(crate) fn count_close(&self, reason: &'static str) {
         let mut closes = self.counters.closes.borrow_mut();
@@ -159,6 +213,8 @@ pub struct Metrics {
     pub buffered: usize,
     /// Connections closed so far, by the name of their `CloseReason`, in the order of first occurrence.
     pub closes: Vec<(&'static str, u64)>,
+    /// Requests that servers have turned away so far because the loop was late: see `http::LoadShedding`.
+    pub shed: u64,
 }
 
 impl Metrics {
@@ -197,6 +253,7 @@ pub fn metrics() -> Metrics {
         ready: lp.ready.borrow().len(),
         buffered: sources.iter().map(|source| source.buffered()).sum(),
         closes: lp.counters.closes.borrow().clone(),
+        shed: lp.counters.shed.get(),
     }
 }
 

@@ -19,7 +19,8 @@ pub(crate) trait Source: Any {
     fn turn(self: Rc<Self>, lp: &Rc<Loop>, ready: Ready);
     /// One turn, in the pending phase: it had put itself on the ready list.
     fn resume(self: Rc<Self>, lp: &Rc<Loop>);
-    /// The time that was set with [`Registry::set_due`] has passed; called by a sweep, outside any turn of its own.
+    /// The time that was set with [`Registry::set_due`] has passed; called by a sweep, outside any turn of its own. What
+    /// it is due for is judged by [`Loop::seen_until`].
     fn due(self: Rc<Self>, lp: &Rc<Loop>);
     /// The closing phase: the place for `on_close`. Its slot is freed afterwards.
     fn closed(self: Rc<Self>, lp: &Rc<Loop>);

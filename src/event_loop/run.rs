@@ -37,6 +37,8 @@ pub(crate) struct Loop {
     referenced: Cell<usize>,
     signals: Cell<Token>,
     clock: Cell<Time>,
+    /// When the last wait ended: see [`Loop::seen_until`].
+    waited: Cell<Time>,
     running: Cell<bool>,
     stopping: Cell<bool>,
     /// Torn down: nothing that is handed to it now would ever be called or let go.
@@ -69,6 +71,7 @@ impl Loop {
             referenced: Cell::new(0),
             signals: Cell::new(Token::NONE),
             clock: Cell::new(0),
+            waited: Cell::new(0),
             running: Cell::new(false),
             stopping: Cell::new(false),
             ended: Cell::new(false),
@@ -84,6 +87,7 @@ impl Loop {
         let result = self.while_running(|lp| {
             lp.drain_ticks();
             lp.read_clock();
+            lp.counters.run_begins(lp.clock.get());
             lp.run_timers();
             while lp.is_alive() && !lp.stopping.get() && !lp.is_halted() {
                 lp.iterate(true)?;
@@ -100,6 +104,9 @@ impl Loop {
         let result = self.while_running(|lp| {
             lp.drain_ticks();
             lp.read_clock();
+            if lp.counters.iterations.get() == 0 {
+                lp.counters.run_begins(lp.clock.get());
+            }
             lp.iterate(may_wait)?;
             lp.stopping.set(false);
             Ok(lp.is_alive())
@@ -144,6 +151,7 @@ impl Loop {
 
     /// Phase 1. A source that makes itself ready again waits for the next iteration.
     fn run_pending(self: &Rc<Self>) {
+        self.counters.pending_begins();
         let count = self.ready.borrow().len();
         if count > 0 {
             log::trace!(target: "oneloop::loop", "pending: {count}");
@@ -170,6 +178,7 @@ impl Loop {
         self.counters.iteration_ends(before);
         let waited = self.driver.wait(timeout, &mut events);
         self.read_clock();
+        self.waited.set(self.clock.get());
         self.counters.wait_ends(before, self.clock.get(), events.len());
         if let Err(error) = waited {
             self.events.set(events);
@@ -220,7 +229,7 @@ impl Loop {
     }
 
     /// An event may be for a source that an earlier turn has closed; then its slot still has it, and it ignores it.
-    #[inline]
+    #[inline(always)]
     fn give_turn(self: &Rc<Self>, event: &Event) {
         if let Some(source) = self.registry.get(Token::from_number(event.token)) {
             self.begin_turn();
@@ -235,7 +244,7 @@ impl Loop {
             return;
         }
         let mut found = Vec::new();
-        self.registry.sweep(self.clock.get(), &mut found);
+        self.registry.sweep(self.seen_until(), &mut found);
         for (token, source) in found {
             if self.is_halted() {
                 self.registry.set_due(token, Due::at(self.clock.get()));
@@ -344,6 +353,12 @@ impl Loop {
             self.read_clock();
         }
         self.clock.get()
+    }
+
+    /// What peers did until then is known: it has had its turn. The time for judging whether they were late, since a
+    /// callback may have blocked the loop while they were not.
+    pub(crate) fn seen_until(&self) -> Time {
+        self.waited.get()
     }
 
     /// Wall-clock time, read now.

@@ -104,6 +104,8 @@ pub(super) struct Exchange {
     pub handles: Cell<u32>,
     /// The status that answers where nobody does.
     pub fallback: Cell<u16>,
+    /// Where that is 503: after how many seconds the peer may try again; 0: nothing is said of that.
+    pub retry_after: Cell<u32>,
     pub finished: Cell<bool>,
     /// A write said `Full`: `drain` is to follow.
     pub full: Cell<bool>,
@@ -134,6 +136,7 @@ impl Exchange {
             fixed: Cell::new(false),
             handles: Cell::new(0),
             fallback: Cell::new(500),
+            retry_after: Cell::new(0),
             finished: Cell::new(false),
             full: Cell::new(false),
             trailers_out: RefCell::new(Fields::new()),
@@ -168,6 +171,7 @@ impl Exchange {
         self.phase.set(Phase::Open);
         self.fixed.set(false);
         self.fallback.set(500);
+        self.retry_after.set(0);
         self.finished.set(false);
         self.full.set(false);
         self.broken.set(None);
@@ -321,6 +325,9 @@ impl Exchange {
             // Where we do not take what the peer has to send, what it sends next is not to be guessed at.
             if matches!(status, 413 | 417) {
                 let _ = head.set("Connection", "close");
+            }
+            if status == 503 && self.retry_after.get() > 0 {
+                let _ = head.set("Retry-After", &self.retry_after.get().to_string());
             }
             format!("{status} {}\n", head.reason())
         };

@@ -59,7 +59,7 @@ pub struct Limits {
     /// Pending output from which on `write` says `Full`, and no further request of the connection is dispatched. 64 KiB.
     pub pending_output: usize,
     /// Input held back per connection: requests behind one that is not answered yet, a body that nobody takes. 64 KiB
-    /// (and never less than a head may have); then reading stops.
+    /// (and never less than a head may have, nor than one read brings, which is 64 KiB); then reading stops.
     pub held_input: usize,
     /// Graceful shutdown: how long `close` waits for busy connections before it cuts them. 10 s.
     pub shutdown: Duration,

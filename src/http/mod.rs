@@ -29,12 +29,14 @@ mod response;
 mod send_file;
 mod server;
 mod shared;
+mod shedding;
 
 pub use crate::proto::h1::{Fault, FieldError, Version};
 pub use limits::Limits;
 pub use request::{BodyError, Request};
 pub use response::{FieldValue, Response};
 pub use server::{Answer, Server, create_server};
+pub use shedding::LoadShedding;
 
 use crate::net::{Address, CloseReason, Stream};
 use std::rc::Rc;

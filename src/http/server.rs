@@ -1,7 +1,8 @@
 use super::exchange::Exchange;
 use super::h1::H1;
-use super::limits::Limits;
+use super::limits::{Limits, nanos};
 use super::shared::Shared;
+use super::shedding::{LoadShedding, Shedding};
 use super::{ClientError, Connection, OpenExchange, Request, Response};
 use crate::callback::{Listeners, Site};
 use crate::event_loop::driver::Io;
@@ -86,8 +87,11 @@ pub(super) struct Inner {
     /// Parts of `limits` that every request needs.
     pub head_limits: Cell<HeadLimits>,
     pub pending_output: Cell<usize>,
+    /// In nanoseconds.
+    pub keep_alive: Cell<u64>,
     require_host: Cell<bool>,
     pub max_requests: Cell<u32>,
+    pub shedding: Shedding,
     shutdown: Cell<Option<Timeout>>,
 }
 
@@ -133,9 +137,11 @@ pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R +
         listeners: Listeners::new(),
         head_limits: Cell::new(limits.head(true)),
         pending_output: Cell::new(limits.pending_output),
+        keep_alive: Cell::new(nanos(limits.keep_alive)),
         limits: RefCell::new(limits),
         require_host: Cell::new(true),
         max_requests: Cell::new(u32::MAX),
+        shedding: Shedding::off(),
         shutdown: Cell::new(None),
     }));
     server.0.listeners.add(On::Request, Location::caller(), handler(on_request));
@@ -260,8 +266,9 @@ impl Server {
         self.add(On::ClientError, Location::caller(), Listener::ClientError(Box::new(f)))
     }
 
-    /// Called for a request beyond [`max_requests_per_socket`](Server::max_requests_per_socket), which came with or right
-    /// behind the last one; unless it answers, the answer is 503.
+    /// Called instead of the request listeners for a request beyond
+    /// [`max_requests_per_socket`](Server::max_requests_per_socket), which came with or right behind the last one, and for
+    /// one that is [shed](Server::shed_load). Unless it answers, the answer is 503.
     #[track_caller]
     pub fn on_drop_request<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
         self.add(On::DropRequest, Location::caller(), handler(f))
@@ -290,6 +297,7 @@ impl Server {
     pub fn set_limits(&self, limits: Limits) -> &Self {
         self.0.head_limits.set(limits.head(self.0.require_host.get()));
         self.0.pending_output.set(limits.pending_output.max(1));
+        self.0.keep_alive.set(nanos(limits.keep_alive));
         *self.0.limits.borrow_mut() = limits;
         self
     }
@@ -310,6 +318,12 @@ impl Server {
     /// Requests that one connection may bring; the last response says `Connection: close`. 0: no limit, as at first.
     pub fn max_requests_per_socket(&self, count: u32) -> &Self {
         self.0.max_requests.set(if count == 0 { u32::MAX } else { count });
+        self
+    }
+
+    /// Answers 503 to new requests while the loop is late; `None` answers them all, as at first. See [`LoadShedding`].
+    pub fn shed_load(&self, how: impl Into<Option<LoadShedding>>) -> &Self {
+        self.0.shedding.set(how.into());
         self
     }
 
@@ -392,10 +406,16 @@ impl Inner {
         self.give(lp, exchange, on);
     }
 
-    /// A request too many for its connection.
+    /// A request too many, for its connection or for the loop.
     pub fn drop_request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
         exchange.fallback.set(503);
         self.give(lp, exchange, On::DropRequest);
+    }
+
+    /// A request that came while the loop is late, and is not exempt.
+    pub fn shed(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, retry_after: u32) {
+        exchange.retry_after.set(retry_after);
+        self.drop_request(lp, exchange);
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 use super::exchange::Exchange;
 use crate::event_loop::{Loop, Time};
 use crate::net::Context;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::io::Write;
 use std::rc::Rc;
 use std::time::UNIX_EPOCH;
@@ -15,7 +15,7 @@ const GROWN: usize = 32 * 1024;
 pub(super) struct Shared {
     pub cx: Rc<Context>,
     pool: RefCell<Vec<Rc<Exchange>>>,
-    date: Cell<[u8; 29]>,
+    date: RefCell<[u8; 29]>,
     /// When the second changes, on the loop's clock.
     date_until: Cell<Time>,
 }
@@ -26,7 +26,7 @@ impl Shared {
             Rc::new(Shared {
                 cx: Context::of(lp),
                 pool: RefCell::default(),
-                date: Cell::new([b' '; 29]),
+                date: RefCell::new([b' '; 29]),
                 date_until: Cell::new(0),
             })
         })
@@ -49,11 +49,11 @@ impl Shared {
 
     /// The `Date` field (RFC 9110, 6.6.1), formatted anew when the second has changed.
     #[inline]
-    pub fn date(&self) -> [u8; 29] {
+    pub fn date(&self) -> Ref<'_, [u8; 29]> {
         if self.cx.lp.now() >= self.date_until.get() {
             self.read_date();
         }
-        self.date.get()
+        self.date.borrow()
     }
 
     #[cold]
@@ -62,7 +62,7 @@ impl Shared {
         let mut date = [b' '; 29];
         // A request is answered at this moment: it shall not allocate.
         if write!(&mut date[..], "{}", httpdate::HttpDate::from(wall)).is_ok() {
-            self.date.set(date);
+            *self.date.borrow_mut() = date;
         }
         let nanos = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
         self.date_until.set(self.cx.lp.now() + u64::from(1_000_000_000 - nanos));

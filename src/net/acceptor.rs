@@ -259,8 +259,19 @@ impl Acceptor {
     fn settle(self: &Rc<Self>, error: &io::Error) {
         match error.kind() {
             ErrorKind::WouldBlock => self.acceptable.set(false),
-            // It was gone before we took it, or a signal came.
-            ErrorKind::ConnectionAborted | ErrorKind::Interrupted | ErrorKind::ConnectionReset => {}
+            // A signal came.
+            ErrorKind::Interrupted => {}
+            // It was gone before we took it, or the network has failed it: the next one is another matter (accept(2)).
+            ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::BrokenPipe
+            | ErrorKind::TimedOut
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::PermissionDenied => {
+                log::debug!(target: "oneloop::net", "a connection was gone before it was accepted: {error}");
+            }
             _ => self.out_of_descriptors(error),
         }
     }

@@ -13,6 +13,7 @@ pub(super) enum Received {
     Failed(io::Error),
 }
 
+#[inline(always)]
 pub(super) fn receive(io: &Io, into: &mut [u8]) -> Received {
     loop {
         return match io.read(into) {
@@ -26,6 +27,7 @@ pub(super) fn receive(io: &Io, into: &mut [u8]) -> Received {
 }
 
 /// How many bytes the kernel took; 0: none now.
+#[inline(always)]
 pub(super) fn send(io: &Io, bytes: &[u8]) -> io::Result<usize> {
     taken(|| io.write(bytes))
 }
@@ -34,6 +36,7 @@ pub(super) fn send_vectored(io: &Io, pieces: &[IoSlice<'_>]) -> io::Result<usize
     taken(|| io.write_vectored(pieces))
 }
 
+#[inline(always)]
 fn taken(mut write: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         return match write() {

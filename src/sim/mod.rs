@@ -260,6 +260,18 @@ impl Sim {
         self.world.abort_next_accept();
     }
 
+    /// The program's calls on its sockets so far: accepts, reads, writes and ends of output, whatever they came to.
+    pub fn calls(&self) -> u64 {
+        self.world.calls()
+    }
+
+    /// Makes one of the program's calls on its sockets fail with an error of this kind: the next, or the one after so many
+    /// others. The connection that it is about is lost, and its peer sees a reset; only `Interrupted` (EINTR) costs no more
+    /// than the call. A run that is repeated with each of its [calls](Sim::calls) failing has met errors at every point.
+    pub fn fail_call(&self, after: u64, kind: io::ErrorKind) {
+        self.world.fail_call(after, kind);
+    }
+
     /// How long each job of the worker pool takes from now on. Default: 1 ms.
     pub fn set_worker_latency(&self, latency: Duration) {
         self.world.set_worker_latency(latency);
@@ -269,6 +281,26 @@ impl Sim {
     /// `localhost` is 127.0.0.1 at first.
     pub fn set_host(&self, name: &str, addresses: &[IpAddr]) {
         self.world.set_host(name, addresses);
+    }
+}
+
+/// Blocks the program for so long, as a callback does that computes or waits for something: time passes, and the loop sees
+/// afterwards what has happened meanwhile. On a real loop this thread sleeps.
+///
+/// ```
+/// use oneloop::sim::{self, Sim};
+/// use std::time::Duration;
+///
+/// let sim = Sim::new();
+/// oneloop::set_immediate(|| sim::block(Duration::from_millis(300)));
+/// sim.settle();
+/// assert_eq!(sim.now(), Duration::from_millis(300));
+/// ```
+pub fn block(time: Duration) {
+    let lp = event_loop::current();
+    match lp.as_ref().map(|lp| lp.driver()) {
+        Some(Driver::Sim(world)) => world.block(time),
+        _ => std::thread::sleep(time),
     }
 }
 

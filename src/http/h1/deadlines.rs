@@ -8,6 +8,9 @@ use crate::http::limits::nanos;
 use crate::net::{CloseReason, Stream};
 use std::rc::Rc;
 
+/// What a sweep is late at most while nothing blocks the loop, twice over; in nanoseconds.
+const LATEST_LOOK: Time = 2_000_000_000;
+
 impl H1 {
     /// What runs out next while output is pending. `None`: it has.
     pub(super) fn check_output(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
@@ -34,7 +37,7 @@ impl H1 {
             if now >= began + window {
                 let sent = written - mark;
                 // None at all is a stall, which has its own time.
-                slow = sent > 0 && too_slow(sent, limits.send_rate, now - began);
+                slow = sent > 0 && was_watched(began + window, now) && too_slow(sent, limits.send_rate, now - began);
                 watch.send = Some((now, written));
             }
             let began = watch.send.map_or(now, |(began, _)| began);
@@ -69,7 +72,10 @@ impl H1 {
                 if over || waits_for_us {
                     watch.receive = Some((now, read));
                 }
-                let slow = over && !waits_for_us && too_slow(read - mark, limits.receive_rate, now - began);
+                let slow = over
+                    && !waits_for_us
+                    && was_watched(began + window, now)
+                    && too_slow(read - mark, limits.receive_rate, now - began);
                 (slow, if over || waits_for_us { now + window } else { began + window })
             });
             if slow {
@@ -110,6 +116,12 @@ impl H1 {
         }
         None
     }
+}
+
+/// Was the loop there when a window ended? One that a callback blocked meanwhile has kept the peer waiting: the window says
+/// nothing of the peer, and another one begins.
+fn was_watched(end: Time, now: Time) -> bool {
+    now < end + LATEST_LOOK
 }
 
 fn too_slow(bytes: u64, rate: u32, over: Time) -> bool {

@@ -2,7 +2,6 @@
 
 use super::{H1, flag};
 use crate::http::exchange::Phase;
-use crate::http::limits::nanos;
 use crate::net::{CloseReason, Stream};
 use std::rc::Rc;
 
@@ -24,11 +23,10 @@ impl H1 {
         self.release(stream, reason);
         let lp = &stream.cx().lp;
         self.since.set(lp.now());
-        let limits = self.server.limits.borrow();
-        stream.need_due(lp.now() + nanos(limits.keep_alive));
+        stream.need_due(lp.now() + self.server.keep_alive.get());
         // The server may have been closed since the head of this response went.
         if self.has(flag::CLOSE) && !self.has(flag::SPENT) || self.server.is_closing() {
-            stream.finish(CloseReason::Finished, Some(limits.linger()));
+            stream.finish(CloseReason::Finished, Some(self.server.limits.borrow().linger()));
         } else if stream.held() > 0 {
             // Requests that waited behind this one; within `data` it has them at hand, and none is held.
             stream.make_ready();

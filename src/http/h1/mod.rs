@@ -189,7 +189,7 @@ impl Protocol for H1 {
         if pending == 0 && self.is_idle() {
             // Idle from now on, not from the end of a response that took its time to go.
             self.since.set(now);
-            stream.need_due(now + nanos(self.server.limits.borrow().keep_alive));
+            stream.need_due(now + self.server.keep_alive.get());
         }
         if pending < self.server.pending_output.get() && self.has(flag::OUTPUT_HELD) {
             self.clear(flag::OUTPUT_HELD);
@@ -217,7 +217,7 @@ impl Protocol for H1 {
     }
 
     fn due(self: Rc<Self>, stream: &Rc<Stream>) {
-        let now = stream.cx().lp.now();
+        let now = stream.cx().lp.seen_until();
         let Some(output) = self.check_output(stream, now) else { return };
         if !stream.is_open() {
             return stream.need_due(output);

@@ -1,6 +1,7 @@
 //! Reading: heads and bodies in turn, and what becomes of those that are bad.
 
 use super::{H1, flag};
+use crate::event_loop::Loop;
 use crate::http::exchange::{Exchange, Listener, On, Phase};
 use crate::http::limits::nanos;
 use crate::http::server::refusal;
@@ -64,6 +65,10 @@ impl H1 {
             Ok(Parsed::Complete { len }) => {
                 self.parser.set(HeadParser::default());
                 self.clear(flag::PARTIAL | flag::HEAD);
+                if self.hands_over(&exchange) && self.awaits_ends(stream) {
+                    shared.recycle(exchange);
+                    return None;
+                }
                 let rest = bytes.get(len..).unwrap_or_default();
                 let taken = if self.begin(stream, exchange, rest) { rest.len() } else { 0 };
                 Some(len + taken)
@@ -122,9 +127,9 @@ impl H1 {
         if self.has(flag::SPENT) {
             self.clear(flag::SPENT);
             self.server.drop_request(lp, &exchange);
-        } else if exchange.head.is_connect()
-            || exchange.head.wants_upgrade() && exchange.complete.get() && self.server.upgrades()
-        {
+        } else if self.server.shedding.is_due(lp) && self.server.sheds(lp, &exchange, self.is_fresh(lp)) {
+            // Answered, and the connection goes on.
+        } else if self.hands_over(&exchange) {
             return self.upgrade(stream, &exchange, rest);
         } else {
             self.server.dispatch(lp, &exchange);
@@ -133,6 +138,29 @@ impl H1 {
             exchange.request_over(lp);
         }
         false
+    }
+
+    /// Is this request one that takes the connection over? Content would have to be read as HTTP first.
+    fn hands_over(&self, exchange: &Exchange) -> bool {
+        let head = &exchange.head;
+        let empty = matches!(head.framing(), Framing::None | Framing::Length(0));
+        let wanted = head.is_connect() || head.wants_upgrade() && empty && self.server.upgrades();
+        wanted && !self.has(flag::SPENT)
+    }
+
+    /// Have earlier exchanges to be told that they went out? Then nobody else can have the connection yet.
+    fn awaits_ends(&self, stream: &Stream) -> bool {
+        let awaits = self.watch(|watch| !watch.finishing.is_empty());
+        if awaits {
+            self.set(flag::OUTPUT_HELD);
+            stream.tell_sent();
+        }
+        awaits
+    }
+
+    /// Is this the first request of a connection that has just been accepted? Both may have waited for that.
+    fn is_fresh(&self, lp: &Loop) -> bool {
+        self.requests.get() == 1 && lp.is_recent(self.since.get())
     }
 
     /// Hands the connection over: from here on it is a socket of the user's.

@@ -47,7 +47,7 @@ impl Stream {
 
     pub(super) fn linger_due(&self) {
         let Some(mut ending) = self.ending.take() else { return };
-        let now = self.cx.lp.now();
+        let now = self.cx.lp.seen_until();
         let until = ending
             .linger
             .map_or(0, |linger| (ending.began + linger.total).min(ending.last_read + linger.between_reads));

@@ -34,6 +34,7 @@ impl Stream {
         self.has(flag::PAUSED)
     }
 
+    #[inline]
     pub(super) fn wants_input(&self) -> bool {
         self.has(flag::READABLE)
             && !self.has(flag::EOF)
@@ -46,7 +47,8 @@ impl Stream {
             }
     }
 
-    /// The one read path.
+    /// The one read path. Inlined for the reason that `flush_cork` has.
+    #[inline(always)]
     pub(super) fn receive(self: &Rc<Self>) {
         let mut budget = READ_BUDGET;
         while self.wants_input() {

@@ -62,7 +62,8 @@ impl RequestHead {
 
     /// Whether the method is CONNECT: a 2xx response turns the connection into a tunnel (RFC 9110, 9.3.6).
     pub fn is_connect(&self) -> bool {
-        self.fields.bytes(0, self.line.method_end) == b"CONNECT"
+        // That form is CONNECT's, and CONNECT has no other (RFC 9112, 3.2.3).
+        self.line.form == TargetForm::Authority
     }
 
     /// The request-target as received (RFC 9112, 3.2).

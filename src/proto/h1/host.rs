@@ -33,8 +33,10 @@ pub(super) fn read(text: &[u8]) -> Option<Host> {
 
 /// Whether so many digits are nothing, or a number of 16 bits: no port is beyond that, so a sixth digit has no use.
 fn is_port(digits: &[u8]) -> bool {
-    digits.len() <= 5
-        && digits.iter().fold(0, |port, digit| port * 10 + u32::from(digit.wrapping_sub(b'0'))) <= u32::from(u16::MAX)
+    match digits {
+        [first, _, _, _, _] => *first < b'6' || digits <= b"65535",
+        _ => digits.len() < 5,
+    }
 }
 
 /// A registered name with percent-encodings, which must be whole.

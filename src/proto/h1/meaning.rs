@@ -2,7 +2,6 @@
 
 use super::{
     fault::Fault,
-    fields::Line,
     framing::{self, Framing},
     head::{self, RequestHead},
     host,
@@ -16,8 +15,9 @@ use super::{
 /// What was seen in one pass over the fields.
 #[derive(Default)]
 pub(super) struct Seen {
-    host: Option<Line>,
-    length: Option<Line>,
+    /// The number of its line, as for the next.
+    host: Option<u8>,
+    length: Option<u8>,
     /// Bits of the constants below.
     found: u8,
     /// Bits of the head's flags that follow from one field alone.
@@ -36,7 +36,7 @@ const OFFER: u8 = UPGRADE_TOKEN + UPGRADE;
 
 impl Seen {
     #[inline]
-    pub(super) fn note(&mut self, name: &[u8], value: &[u8], line: Line) {
+    pub(super) fn note(&mut self, name: &[u8], value: &[u8], line: u8) {
         match name.len() {
             4 if same_name(name, b"host") => {
                 let before = self.host.replace(line);
@@ -105,11 +105,14 @@ impl Seen {
         let (from, to) = head.line.host;
         match self.host {
             Some(line) => {
-                if host::read(head.fields.bytes(line.value, line.end)).is_none() {
+                let (value, end) = head.fields.value_of(line);
+                // An empty field says that the target has no authority (RFC 9112, 3.2). With a port and no host it makes a
+                // URI that a recipient has to refuse (RFC 9110, 4.2.1).
+                if value < end && !host::read(head.fields.bytes(value, end)).is_some_and(|host| host.named) {
                     return Err(Fault::HostInvalid);
                 }
                 if from == to {
-                    head.line.host = (line.value, line.end);
+                    head.line.host = (value, end);
                 }
                 head.flags |= head::HOST;
             }
@@ -125,7 +128,10 @@ impl Seen {
         if self.found & LENGTH_TWICE != 0 {
             return Err(Fault::LengthRepeated);
         }
-        let length = self.length.map(|line| head.fields.bytes(line.value, line.end));
+        let length = self.length.map(|line| {
+            let (value, end) = head.fields.value_of(line);
+            head.fields.bytes(value, end)
+        });
         let coded = (self.found & CODING != 0).then(|| framing::codings(head.fields.get_all("transfer-encoding")));
         head.framing = framing::of_request(head.version, length, coded)?;
         match (head.line.form, head.framing) {

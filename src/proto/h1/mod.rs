@@ -103,6 +103,7 @@
 //! | a transfer coding other than chunked (9112, 6.1) | 501; chunked that is not last or not once 400 |
 //! | CONNECT with content (9110, 9.3.6) | 400 |
 //! | user information in a target (9110, 4.2.4) | 400 |
+//! | a Host field that is empty (9112, 3.2) | accepted; a port without a host (9110, 4.2.1) 400 |
 //! | blanks between a chunk size and its line end (9112, 7.1) | 400 |
 //! | trailer fields of framing, routing, authentication, format (9110, 6.5.1) | 400 received, left out when sent |
 //! | order of faults | bytes against the grammar at the first such byte; then, when the head has ended, the target, Host, framing |

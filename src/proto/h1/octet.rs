@@ -67,6 +67,26 @@ pub(super) fn all(bytes: &[u8], class: u8) -> bool {
     rest.iter().fold(left, |left, &byte| left & of(byte)) != 0
 }
 
+/// Whether no byte is above 127. The standard library's goes by words of 8 bytes; this one, on the heads of browsers, takes a
+/// fifth of its instructions.
+#[inline]
+pub(super) fn is_ascii(bytes: &[u8]) -> bool {
+    // The last block is read whole, with bytes that were seen before, rather than the odd bytes one by one.
+    if let Some(last) = bytes.last_chunk::<64>() {
+        let mut seen = *last;
+        for block in bytes.as_chunks::<64>().0 {
+            for (seen, byte) in seen.iter_mut().zip(block) {
+                *seen |= byte;
+            }
+        }
+        seen.iter().fold(0, |all, byte| all | byte) < 128
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<32>(), bytes.last_chunk::<32>()) {
+        first.iter().zip(last).fold(0, |all, (a, b)| all | a | b) < 128
+    } else {
+        bytes.is_ascii()
+    }
+}
+
 /// Whether a field name equals `lower`, which is written in lower case and made of letters and `-`.
 ///
 /// Setting bit 5 maps exactly the letters, and nothing else, onto lower-case letters; and onto `-` only itself and CR,
@@ -117,6 +137,19 @@ mod tests {
         }
         for byte in (0u8..=255).filter(|&byte| is(byte, TOKEN) && byte != b'-') {
             assert!(!same_name(&[b'a', byte, b'b'], b"a-b"), "{byte}");
+        }
+    }
+
+    #[test]
+    fn one_byte_above_127_is_found_wherever_it_stands() {
+        for len in 0..200 {
+            let mut bytes = vec![b'a'; len];
+            assert!(is_ascii(&bytes));
+            for at in 0..len {
+                bytes[at] = 128;
+                assert!(!is_ascii(&bytes), "{at} of {len}");
+                bytes[at] = 127;
+            }
         }
     }
 

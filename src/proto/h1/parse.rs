@@ -7,6 +7,7 @@ use super::{
     fields::Line,
     head::{RequestHead, RequestLine},
     meaning::Seen,
+    octet,
     scan::{self, Scan},
     target,
     version::Version,
@@ -153,28 +154,28 @@ fn read(bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Option<Res
     }
     // This head's text, without the leading line end.
     let text = bytes.get(start..len)?;
-    if !text.is_ascii() || !text.ends_with(b"\r\n\r\n") {
+    if !octet::is_ascii(text) || !text.ends_with(b"\r\n\r\n") {
         return None;
     }
     into.fields.load(text);
 
     let question = scan::question_mark(target.as_bytes())?;
     let mut seen = Seen::default();
-    for field in found.headers.iter() {
+    for (number, field) in found.headers.iter().enumerate() {
         let name = distance(text, field.name.as_bytes());
         // httparse takes LF for a line end; the byte before it tells.
         if text.get(name.wrapping_sub(2)) != Some(&b'\r') {
             return None;
         }
         let value = distance(text, field.value);
-        let line = Line {
+        into.fields.mark(Line {
             name: name as u32,
             colon: (name + field.name.len()) as u32,
             value: value as u32,
             end: (value + field.value.len()) as u32,
-        };
-        into.fields.mark(line);
-        seen.note(field.name.as_bytes(), field.value, line);
+        });
+        // There are at most `MAX_FIELDS`.
+        seen.note(field.name.as_bytes(), field.value, number as u8);
     }
 
     let parts = match target::read(method.as_bytes(), target.as_bytes(), question) {

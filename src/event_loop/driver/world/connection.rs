@@ -391,6 +391,7 @@ impl Stream {
     }
 
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.check_faults()?;
         let mut me = self.end.me();
         if me.link != Link::Open {
             return Err(ErrorKind::NotConnected.into());
@@ -402,6 +403,20 @@ impl Stream {
             self.end.send(&self.world, Packet::Fin);
         }
         Ok(())
+    }
+
+    /// A call of the program's that is to fail does so, and costs the connection: its peer sees a reset.
+    fn check_faults(&self) -> io::Result<()> {
+        if self.owner == Owner::Script {
+            return Ok(());
+        }
+        let Some(kind) = self.world.0.faults.call() else { return Ok(()) };
+        if kind != ErrorKind::Interrupted {
+            self.end.fail(&self.world, kind);
+            self.end.me().error = None;
+            self.end.send(&self.world, Packet::Reset);
+        }
+        Err(kind.into())
     }
 
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
@@ -448,17 +463,20 @@ impl Drop for Stream {
 
 impl Read for &Stream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.check_faults()?;
         self.end.read(&self.world, into)
     }
 }
 
 impl Write for &Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.check_faults()?;
         self.end.write(&self.world, &[IoSlice::new(bytes)])
     }
 
     /// All pieces go into one packet, as the system's `writev` has it.
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.check_faults()?;
         self.end.write(&self.world, pieces)
     }
 

@@ -262,6 +262,15 @@ impl World {
     pub fn accept(&self, listener: &super::super::Listener) -> io::Result<(Io, Address)> {
         let super::super::Listener::Sim(listener) = listener else { return Err(foreign()) };
         let ports = &self.0.ports;
+        if let Some(kind) = self.0.faults.call() {
+            // It costs the connection that it is about.
+            let lost = kind != ErrorKind::Interrupted;
+            let end = if lost { listener.bound.waiting.borrow_mut().pop_front() } else { None };
+            if let Some(end) = end {
+                end.reset(self);
+            }
+            return Err(kind.into());
+        }
         // As in Linux, before a look at the backlog.
         ports.check_fds()?;
         let end = listener.bound.waiting.borrow_mut().pop_front().ok_or(ErrorKind::WouldBlock)?;

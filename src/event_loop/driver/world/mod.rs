@@ -12,13 +12,15 @@
 //! ```
 //!
 //! Everything on the network is an occurrence of the schedule: bytes, a FIN and a RST arrive some time after they were sent,
-//! if only at the next wait. Everything happens inside [`World::wait`], so nothing changes while the program runs.
+//! if only at the next wait. Everything happens inside [`World::wait`], so nothing changes while the program runs, and no
+//! time passes, unless it is told to block.
 //!
 //! Owns: `schedule` (what will happen), `readiness` (edges and events, as epoll has them), `connection` (two ends and what
-//! is between them), `listener` (ports, backlogs, file descriptors), `workers` (jobs and host names), `network` (how rough
-//! it is), `random`. Imports the seam's types only.
+//! is between them), `listener` (ports, backlogs, file descriptors), `faults` (calls that fail), `workers` (jobs and host
+//! names), `network` (how rough it is), `random`. Imports the seam's types only.
 
 mod connection;
+mod faults;
 mod listener;
 mod network;
 mod random;
@@ -34,6 +36,7 @@ pub use network::Network;
 pub(crate) use readiness::Script;
 
 use super::{Address, Bind, Event, Io, Job, ListenHow, Ready, Resolver, WAKE, Waker, WakerKind};
+use faults::Faults;
 use listener::Ports;
 use random::Random;
 use readiness::Source;
@@ -65,6 +68,7 @@ struct Inner {
     network: RefCell<Network>,
     random: Random,
     ports: Ports,
+    faults: Faults,
     workers: Workers,
     hosts: Hosts,
 }
@@ -82,6 +86,7 @@ impl World {
             network: RefCell::default(),
             random: Random::new(seed),
             ports: Ports::new(),
+            faults: Faults::default(),
             workers: Workers::new(),
             hosts: Hosts::new(),
         }))
@@ -149,6 +154,11 @@ impl World {
         self.0.clock.get()
     }
 
+    /// Time passes while the program runs: what happens meanwhile is seen by the next wait.
+    pub fn block(&self, time: Duration) {
+        self.0.clock.set(self.now().saturating_add(time));
+    }
+
     pub fn wall(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + EPOCH + self.now()
     }
@@ -186,6 +196,16 @@ impl World {
 
     pub fn set_network(&self, network: Network) {
         *self.0.network.borrow_mut() = network;
+    }
+
+    /// The program's calls on its sockets so far.
+    pub fn calls(&self) -> u64 {
+        self.0.faults.calls()
+    }
+
+    /// Of the program's calls on its sockets, the next fails, or the one after so many others.
+    pub fn fail_call(&self, after: u64, kind: io::ErrorKind) {
+        self.0.faults.fail(after, kind);
     }
 
     /// A number below `end`, from the world's seed.
