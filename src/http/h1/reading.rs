@@ -145,7 +145,7 @@ impl H1 {
         false
     }
 
-    /// Is this request one that takes the connection over?
+    /// Is this request one that takes the connection over? Content would have to be read as HTTP first.
     fn hands_over(&self, exchange: &Exchange) -> bool {
         let head = &exchange.head;
         let wanted = head.is_connect() || head.wants_upgrade() && is_whole(head.framing()) && self.server.upgrades();
