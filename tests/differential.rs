@@ -55,7 +55,7 @@ const REFUSED_ELSEWHERE: &[Refused] = &[
     Refused {
         oracle: "Node",
         why: "HPE_INVALID_TRANSFER_ENCODING",
-        with: &["\t", "chunked,", ", chunked", ",chunked"],
+        with: &["\t", "chunked,", ", chunked", ",chunked", "transfer-encoding:\r\n", "transfer-encoding: \r\n"],
         reason: "a tab may follow a value; empty elements of a list are ignored (RFC 9110, 5.5 and 5.6.1.2)",
     },
     Refused {
@@ -73,13 +73,13 @@ const REFUSED_ELSEWHERE: &[Refused] = &[
     Refused {
         oracle: "h11",
         why: "Only Transfer-Encoding: chunked is supported",
-        with: &["chunked,", ", chunked", ",chunked"],
+        with: &["chunked,", ", chunked", ",chunked", "transfer-encoding:\r\n", "transfer-encoding: \r\n"],
         reason: "empty elements of a list are ignored (RFC 9110, 5.6.1.2)",
     },
     Refused {
         oracle: "h11",
         why: "bad Content-Length",
-        with: &["00000000000000000000"],
+        with: &["000000000000000"],
         reason: "it takes 20 digits; zeros in front are digits like any others (RFC 9110, 8.6)",
     },
     Refused {
