@@ -261,7 +261,8 @@ fn act(watch: &Watch, req: &Request, res: Response) -> Result<(), &'static str> 
         }
         What::Flush => {
             res.flush_headers();
-            set_immediate(move || res.end(bytes));
+            let here = watch.clone();
+            set_immediate(move || end(&here, &res, bytes));
         }
         What::Drop | What::WorkerPanic => {}
         What::Panic => panic_on_purpose(),
