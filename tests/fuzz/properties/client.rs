@@ -35,15 +35,23 @@ impl Response {
 }
 
 /// The responses that are whole, informational ones among them, and the bytes behind them. `is_head` says of each final
-/// response, by its number, whether it answers a HEAD.
-pub fn read(wire: &[u8], is_head: impl Fn(usize) -> bool) -> Result<(Vec<Response>, &[u8]), String> {
+/// response, by its number, whether it answers a HEAD; `None` where that depends on how much of the request had come.
+pub fn read(wire: &[u8], is_head: impl Fn(usize) -> Option<bool>) -> Result<(Vec<Response>, &[u8]), String> {
     let (mut all, mut rest, mut finals) = (Vec::new(), wire, 0);
     while !rest.is_empty() {
-        let mut reader = Reader { rest };
-        match reader.response(is_head(finals)) {
-            Ok(response) => {
+        let read = |is_head| {
+            let mut reader = Reader { rest };
+            reader.response(is_head).map(|response| (response, reader.rest))
+        };
+        let head = is_head(finals);
+        let response = match read(head.unwrap_or(false)) {
+            Err(Stop::Incomplete) if head.is_none() => read(true),
+            response => response,
+        };
+        match response {
+            Ok((response, behind)) => {
                 finals += usize::from(response.is_final());
-                rest = reader.rest;
+                rest = behind;
                 all.push(response);
             }
             Err(Stop::Incomplete) => break,

@@ -45,16 +45,23 @@ impl Framed {
 
 /// Frames all that is there.
 pub fn frame(wire: &[u8]) -> Framed {
-    let mut messages = Vec::new();
-    let (ending, fault) = match read(wire, &mut messages) {
+    let (mut messages, mut rest) = (Vec::new(), wire);
+    let (ending, fault) = match read(&mut rest, &mut messages) {
         Ok(ending) => (ending, None),
         Err(fault) => (Ending::Refused, Some(fault)),
     };
     Framed { messages, ending, why: fault.map(|fault| fault.to_string()).unwrap_or_default() }
 }
 
-fn read(wire: &[u8], messages: &mut Vec<Message>) -> Result<Ending, Fault> {
-    let (mut rest, mut head) = (wire, RequestHead::new());
+/// The bytes behind all that could be framed.
+pub fn unframed(wire: &[u8]) -> &[u8] {
+    let mut rest = wire;
+    let _ = read(&mut rest, &mut Vec::new());
+    rest
+}
+
+fn read(rest: &mut &[u8], messages: &mut Vec<Message>) -> Result<Ending, Fault> {
+    let mut head = RequestHead::new();
     loop {
         if rest.is_empty() {
             return Ok(Ending::Clean);
@@ -62,7 +69,7 @@ fn read(wire: &[u8], messages: &mut Vec<Message>) -> Result<Ending, Fault> {
         let Parsed::Complete { len } = HeadParser::default().parse(rest, &HeadLimits::default(), &mut head)? else {
             return Ok(Ending::Incomplete);
         };
-        rest = &rest[len..];
+        *rest = &rest[len..];
         messages.push(Message {
             method: head.method().to_owned(),
             target: head.target().to_owned(),
@@ -72,7 +79,7 @@ fn read(wire: &[u8], messages: &mut Vec<Message>) -> Result<Ending, Fault> {
         let (mut decoder, mut trailers) = (BodyDecoder::new(head.framing()), Fields::new());
         loop {
             let step = decoder.decode(rest, &BodyLimits::default(), &mut trailers)?;
-            rest = &rest[step.consumed..];
+            *rest = &rest[step.consumed..];
             match step.event {
                 BodyEvent::Data(data) => message.content.extend_from_slice(data),
                 BodyEvent::NeedMore => return Ok(Ending::Incomplete),

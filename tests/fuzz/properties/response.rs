@@ -371,7 +371,7 @@ fn is_field(name: &str, value: &str) -> bool {
 
 fn check(received: &[u8], meaning: &Meaning) -> Result<(), String> {
     let expect = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
-    let (all, rest) = client::read(received, |number| number == 0 && meaning.asked.head)?;
+    let (all, rest) = client::read(received, |number| Some(number == 0 && meaning.asked.head))?;
     let before = all.iter().take_while(|response| !response.is_final()).count();
     let (informed, finals) = all.split_at(before);
     expect(finals.iter().all(Response::is_final), "informational responses are for the first request only")?;
