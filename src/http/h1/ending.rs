@@ -79,13 +79,15 @@ impl H1 {
         }
     }
 
-    /// Once the answer has ended, what is held back can go: the rest of a body, and requests behind it.
+    /// Once the answer has ended, what is held back can go: the rest of a body, or its end, which needs no further bytes;
+    /// and requests behind it.
     pub(super) fn read_on(&self, stream: &Rc<Stream>) {
         let waits = self.current.borrow().as_ref().is_some_and(|exchange| {
             let wanted = !exchange.is_read() || !exchange.paused.get();
-            exchange.phase.get() == Phase::Ended && !exchange.complete.get() && wanted
+            let there = stream.held() > 0 || exchange.decoder.get().is_done();
+            exchange.phase.get() == Phase::Ended && !exchange.complete.get() && wanted && there
         });
-        if waits && stream.is_open() && stream.held() > 0 {
+        if waits && stream.is_open() {
             stream.make_ready();
         }
     }
