@@ -104,6 +104,8 @@ impl H1 {
         let current = self.current();
         match current {
             Some(exchange) if exchange.complete.get() => {}
+            // All of it is here, but its end cannot be told while it is paused.
+            Some(exchange) if exchange.decoder.get().is_done() => {}
             // What is held back is read first.
             Some(exchange) if exchange.phase.get() == Phase::Ended && stream.held() > 0 => {}
             Some(exchange) if exchange.phase.get() == Phase::Ended => {
@@ -111,8 +113,6 @@ impl H1 {
                 stream.finish(reason, None);
                 self.release(stream, reason);
             }
-            // All of it is here, but its end cannot be told while it is paused.
-            Some(exchange) if exchange.decoder.get().is_done() => {}
             // The answers to earlier requests still go out.
             Some(_) if stream.held() == 0 => {
                 stream.finish(CloseReason::Truncated, None);
