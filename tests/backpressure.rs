@@ -337,3 +337,23 @@ fn the_kernel_takes_little_for_a_peer_that_does_not_read() {
     drop(peer);
     run_real();
 }
+
+/// Those that connect had no such limit.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_kernel_takes_as_little_for_a_server_that_does_not_read() {
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.set_recv_buffer_size(4096).unwrap();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(1).unwrap();
+    let port = listener.local_addr().unwrap().as_socket().unwrap().port();
+    let go_on = |socket: &Socket| while socket.write(vec![0; 16 * 1024]) == Flow::Ready {};
+    let socket = net::connect(("127.0.0.1", port), go_on);
+    socket.on_drain(go_on);
+    set_timeout(200 * MS, move || {
+        let taken = socket.bytes_written();
+        assert!(taken > 0 && taken <= 640 * 1024, "the kernel took {taken} bytes");
+        socket.destroy();
+    });
+    run_real();
+}

@@ -498,6 +498,54 @@ fn after_the_answer_a_body_that_stops_coming_is_not_waited_for_without_end() {
     }
 }
 
+/// The end of a body that was discarded behind its last byte was not looked for where the answer ended in `on_drain`.
+#[test]
+fn an_exchange_whose_body_was_discarded_at_its_last_byte_is_over_with_its_answer() {
+    let (record, kept) = (Record::default(), Kept::default());
+    let (seen, keep) = (record.clone(), kept.clone());
+    let (sim, server) = serve(move |req: Request, res: Response| {
+        seen.watch(&req, &res);
+        keep.put(res.clone());
+        let answer = res.clone();
+        req.on_data(move |req, _| {
+            assert!(answer.write(vec![b'x'; 300_000]).is_full());
+            req.discard();
+        });
+        res.on_drain(|res| res.end(()));
+    });
+    let peer = send(&sim, post("/", "seeds"));
+    assert_eq!(bodies(&peer)[0].len(), 300_000);
+    record.expect(&["finish", "res close finished", "req close finished"]);
+    server.close(|| ());
+    sim.settle();
+    assert!(peer.is_closed(), "it is idle");
+}
+
+/// A peer that had sent all and ended its side had its body called truncated.
+#[test]
+fn a_body_that_is_paused_behind_its_last_byte_is_whole_though_answer_and_connection_have_ended() {
+    let (record, kept) = (Record::default(), Kept::default());
+    let (seen, keep) = (record.clone(), kept.clone());
+    let (sim, server) = serve(move |req: Request, res: Response| {
+        seen.watch(&req, &res);
+        let end = seen.clone();
+        req.on_end(move |_| end.add("end"));
+        req.on_data(|req, _| req.pause());
+        res.end("x");
+        keep.put(req);
+    });
+    let peer = sim.connect(PORT);
+    peer.write(post("/", "seeds"));
+    peer.finish();
+    sim.settle();
+    assert_eq!(bodies(&peer), ["x"]);
+    record.expect(&[]);
+    kept.take().resume();
+    sim.settle();
+    record.expect(&["end", "finish", "res close finished", "req close finished"]);
+    assert_eq!((peer.is_closed(), server.connections()), (true, 0));
+}
+
 #[test]
 fn a_handler_that_has_enough_of_a_body_discards_the_rest() {
     for (length, goes_on) in [(200_000, true), (400_000, false)] {

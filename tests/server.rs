@@ -19,6 +19,7 @@ fn close_closes_idle_connections_at_once_and_busy_ones_after_their_response() {
     });
     let (silent, idle, busy) = (sim.connect(PORT), send(&sim, get("/now")), send(&sim, get("/slow")));
     assert_eq!(server.connections(), 3);
+    idle.on_close(|peer| peer.close());
     let told = record.clone();
     server.on_close(move || told.add("on_close"));
     let told = record.clone();
@@ -38,6 +39,30 @@ fn close_closes_idle_connections_at_once_and_busy_ones_after_their_response() {
     let late = sim.connect(PORT);
     sim.settle();
     assert!(late.was_refused());
+}
+
+/// It was answered with a reset, which took an answer away that its client had not read yet.
+#[test]
+fn a_request_that_crosses_the_close_of_its_idle_connection_costs_no_answer() {
+    let record = Record::default();
+    let (sim, server) = serve(|req, res| res.end(req.url()));
+    let peer = sim.connect(PORT);
+    peer.pause_reading();
+    peer.write(get("/answered"));
+    sim.settle();
+    let told = record.clone();
+    server.close(move || told.add("closed"));
+    peer.write(get("/crossing"));
+    sim.settle();
+    peer.resume_reading();
+    sim.settle();
+    assert_eq!(bodies(&peer), ["/answered"]);
+    assert!(peer.is_closed() && !peer.was_reset());
+    record.expect(&[]);
+    // A client that keeps its side open does not hold up who shuts down.
+    sim.advance(2 * SECOND);
+    record.expect(&["closed"]);
+    assert_eq!(oneloop::metrics().closes, [("server-closed", 1)]);
 }
 
 #[test]
@@ -166,6 +191,7 @@ fn after_a_close_it_can_listen_again() {
     let again = server.listen(81, || ()).unwrap_err();
     assert!(again.to_string().contains("81") && again.to_string().contains("listening already"), "{again}");
     let peer = send(&sim, get("/"));
+    peer.on_close(|peer| peer.close());
     let (handle, told) = (server.clone(), record.clone());
     server.close(move || {
         let told = told.clone();

@@ -3,9 +3,9 @@
 #[path = "support/http.rs"]
 mod support;
 
-use oneloop::http::Request;
+use oneloop::http::{LoadShedding, Request};
 use oneloop::net::{CloseReason, Socket};
-use oneloop::sim::Network;
+use oneloop::sim::{self, Network};
 use support::*;
 
 const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: chat/1\r\n\r\n";
@@ -122,6 +122,44 @@ fn connect_without_a_listener_is_501_and_closes() {
     let reply = only(&peer);
     assert_eq!((reply.status, reply.closes()), (501, true));
     assert!(peer.is_closed() && !peer.was_reset());
+}
+
+/// Where it was shed, or was one request too many, what followed it was.
+#[test]
+fn what_follows_a_connect_that_is_turned_away_is_never_a_request() {
+    for answered in [false, true] {
+        for shed in [false, true] {
+            let record = Record::default();
+            let (told, dropped) = (record.clone(), record.clone());
+            let (sim, server) = serve(move |req, res| {
+                told.add(req.url());
+                sim::block(2 * MS);
+                res.end("");
+            });
+            server.on_connect(|_, _, _| panic!("it is turned away"));
+            server.on_drop_request(move |req, res| {
+                dropped.add(req.method());
+                if answered {
+                    res.end("");
+                }
+            });
+            if shed {
+                server.shed_load(LoadShedding::new(MS));
+            } else {
+                server.max_requests_per_socket(1);
+            }
+            let (other, peer) = (sim.connect(PORT), sim.connect(PORT));
+            sim.settle();
+            // It holds the loop up for those behind it.
+            other.write(get("/other"));
+            peer.write((if shed { String::new() } else { get("/first") }) + CONNECT + &get("/smuggled"));
+            sim.settle();
+            let seen = record.take();
+            assert_eq!(seen.last().unwrap(), "CONNECT", "{seen:?}");
+            assert!(peer.is_closed() && !peer.was_reset());
+            assert!(peer.text().ends_with(if answered { "Connection: close\r\n\r\n" } else { "Unavailable\n" }));
+        }
+    }
 }
 
 #[test]

@@ -47,8 +47,8 @@ impl Request {
     }
 
     /// The host and port that the request is for: those of the target where it has them, since they override the Host
-    /// field (RFC 9112, 3.2.2), else of that field. `None` only where neither is there, which HTTP/1.0 allows; it may be
-    /// empty.
+    /// field (RFC 9112, 3.2.2), else of that field, which may be empty. `None` only where neither is there, which HTTP/1.0
+    /// allows (and HTTP/1.1 after [`require_host_header(false)`](super::Server::require_host_header)).
     pub fn host(&self) -> Option<&str> {
         self.0.head.host()
     }
@@ -135,10 +135,12 @@ impl Request {
         }
     }
 
-    /// Wants no more of the body: the listeners of data and end are dropped, and what still comes is discarded. Where that
-    /// is more than [`Limits::discard`](super::Limits::discard), the connection closes after the response, which reaches
-    /// the peer all the same. For a handler that answers in the middle of a body that it listens to: without this it goes
-    /// on getting data, and where it has paused, the rest waits for it.
+    /// Wants no more of the body: the listeners of data and end are dropped, and with the answer what is left of it is
+    /// discarded. Where that is more than [`Limits::discard`](super::Limits::discard), the connection closes after the
+    /// response, which reaches the peer all the same. For a handler that answers in the middle of a body that it listens
+    /// to: without this it goes on getting data, and where it has paused, the rest waits for it. A
+    /// [`read_body`](Request::read_body) that waits gets its error when the exchange is over. A `Response` that only the
+    /// dropped listeners held is given up with them: keep one to answer with.
     pub fn discard(&self) {
         self.0.discard_body();
         self.0.with_link(|carrier| carrier.wake());

@@ -179,7 +179,8 @@ impl Server {
 
     /// Ends the server: it stops listening at once, idle connections are closed at once, busy ones after their response,
     /// which says `Connection: close`; those that are still busy after [`Limits::shutdown`] are cut. `closed` is called
-    /// when the last one is gone, in a closing phase.
+    /// when the last one is gone, in a closing phase. A client that does not close its side too, once it has been told, holds
+    /// that up: for a second where its connection was idle, else for [`Limits::linger_between`].
     #[track_caller]
     pub fn close(&self, closed: impl FnOnce() + 'static) {
         let site = Location::caller();
@@ -201,7 +202,9 @@ impl Server {
         }
     }
 
-    /// Closes the connections that have no request; where a peer has not read all of its last response, after that.
+    /// Closes the connections that have no request; where a peer has not read all of its last response, after that. A
+    /// request that is on its way finds our FIN and no answer; it is discarded, for a second at most, so that no reset takes
+    /// earlier answers from a client that has yet to read them.
     pub fn close_idle_connections(&self) {
         for (stream, connection) in self.0.each_connection() {
             connection.close_if_idle(&stream);

@@ -79,13 +79,15 @@ impl H1 {
         }
     }
 
-    /// Once the answer has ended, what is held back can go: the rest of a body, and requests behind it.
+    /// Once the answer has ended, what is held back can go: the rest of a body, or its end, which needs no further bytes;
+    /// and requests behind it.
     pub(super) fn read_on(&self, stream: &Rc<Stream>) {
         let waits = self.current.borrow().as_ref().is_some_and(|exchange| {
             let wanted = !exchange.is_read() || !exchange.paused.get();
-            exchange.phase.get() == Phase::Ended && !exchange.complete.get() && wanted
+            let there = stream.held() > 0 || exchange.decoder.get().is_done();
+            exchange.phase.get() == Phase::Ended && !exchange.complete.get() && wanted && there
         });
-        if waits && stream.is_open() && stream.held() > 0 {
+        if waits && stream.is_open() {
             stream.make_ready();
         }
     }
@@ -102,6 +104,8 @@ impl H1 {
         let current = self.current();
         match current {
             Some(exchange) if exchange.complete.get() => {}
+            // All of it is here, but its end cannot be told while it is paused.
+            Some(exchange) if exchange.decoder.get().is_done() => {}
             // What is held back is read first.
             Some(exchange) if exchange.phase.get() == Phase::Ended && stream.held() > 0 => {}
             Some(exchange) if exchange.phase.get() == Phase::Ended => {
@@ -109,8 +113,6 @@ impl H1 {
                 stream.finish(reason, None);
                 self.release(stream, reason);
             }
-            // All of it is here, but its end cannot be told while it is paused.
-            Some(exchange) if exchange.decoder.get().is_done() => {}
             // The answers to earlier requests still go out.
             Some(_) if stream.held() == 0 => {
                 stream.finish(CloseReason::Truncated, None);

@@ -170,7 +170,6 @@ impl H1 {
     /// Hands the connection over: from here on it is a socket of the user's.
     pub(super) fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
         if exchange.head.is_connect() && !self.server.connects() {
-            self.set(flag::CLOSE);
             exchange.answer(self, 501);
             return false;
         }
