@@ -7,6 +7,11 @@ use super::plan::{Body, Plan, Request, Shutdown, What};
 use super::reply::Reply;
 use oneloop::net::CloseReason;
 use std::rc::Rc;
+use std::time::Duration;
+
+/// How much later than its deadline a peer may be sent away: sweeps are half a second apart, and then the network and
+/// handlers that hold up the loop have their time.
+const LATE: Duration = Duration::from_secs(3);
 
 /// What a handler has sent, by its plan.
 enum Sent {
@@ -23,8 +28,9 @@ fn sent(plan: &Plan, exchange: &Exchange) -> Sent {
     let Some(id) = exchange.id else { return Sent::Unknown };
     let request = &plan.requests[id as usize];
     match request.what {
+        _ if exchange.door == Door::Beyond && request.is_left() => Sent::Status(503),
         _ if request.head => Sent::Content(&[]),
-        What::Pipe if plan.connections[exchange.connection as usize].garbled <= id => Sent::Unknown,
+        What::Pipe | What::Discard if plan.connections[exchange.connection as usize].garbled <= id => Sent::Unknown,
         What::Pipe => match request.body {
             Body::Length(length) | Body::Chunked(length) => Sent::Content(content::of_request(id, length)),
             Body::None => Sent::Content(&[]),
@@ -164,7 +170,8 @@ fn polite(ledger: &Ledger, client: &Client, exchanges: &[Rc<Exchange>], fault: &
     if ledger.plan.shutdown != Shutdown::All {
         for exchange in exchanges.iter().filter(|exchange| exchange.reason.get() != Some(CloseReason::Finished)) {
             let reason = exchange.reason.get();
-            let cut = shut && !is_soon(ledger, exchange);
+            let failed = matches!(reason, Some(CloseReason::Reset | CloseReason::Failed));
+            let cut = shut && !is_soon(ledger, exchange) || failed && ledger.plan.loses_calls();
             if exchange.door != Door::Upgrade && !cut {
                 fault(format!("a polite peer's request {:?} was not answered: {reason:?}", exchange.id));
             }
@@ -183,6 +190,9 @@ fn polite(ledger: &Ledger, client: &Client, exchanges: &[Rc<Exchange>], fault: &
     {
         fault(format!("status {status}, where {:?} was due", plan.refusals));
     }
+    if plan.stops {
+        stopped(ledger, client, fault);
+    }
     if let (Some(length), Some(last)) = (plan.tunnel, plan.requests.clone().last())
         && reader.tunnel != content::of_tunnel(last, length)
     {
@@ -190,10 +200,45 @@ fn polite(ledger: &Ledger, client: &Client, exchanges: &[Rc<Exchange>], fault: &
     }
 }
 
+/// Who stops in the middle of a head is sent away when the time for it is over, and not before.
+fn stopped(ledger: &Ledger, client: &Client, fault: &impl Fn(String)) {
+    let (stop, header) = (client.stop.get(), ledger.plan.limits().header);
+    if stop.gone.is_none_or(|gone| gone < stop.began + header || gone > stop.quiet + header + LATE) {
+        fault(format!(
+            "it began a head at {:?}, stopped at {:?} and is gone at {:?}",
+            stop.began, stop.quiet, stop.gone
+        ));
+    }
+}
+
+/// Every wait has an end: the connections that are still open are tunnels, or owe an answer.
+pub fn waits(ledger: &Ledger) {
+    let (open, server) = (oneloop::metrics().connections, ledger.server.borrow().clone());
+    let tunnels = ledger.upgraded.borrow().iter().filter(|(_, closes)| closes.get() == 0).count();
+    let owing = server.map_or(0, |server| server.open_exchanges().len());
+    if open > tunnels + owing {
+        ledger.fault(format_args!(
+            "{open} connections are open, of which {tunnels} are tunnels and {owing} owe an answer"
+        ));
+    }
+}
+
+/// Requests are shed where the loop is late, and counted.
+fn shed(ledger: &Ledger) {
+    let plan = &ledger.plan;
+    let beyond = ledger.exchanges.borrow().iter().filter(|exchange| exchange.door == Door::Beyond).count() as u64;
+    let shed = oneloop::metrics().shed;
+    let may = plan.sheds.is_some() && plan.blocks;
+    if shed > beyond || plan.max_requests == 0 && shed < beyond || shed > 0 && !may {
+        ledger.fault(format_args!("{shed} requests were shed, of {beyond} that were too many"));
+    }
+}
+
 /// Nothing of it is still to come, and its answer goes fast: it is not cut by a graceful end.
 fn is_soon(ledger: &Ledger, exchange: &Exchange) -> bool {
     let request = exchange.id.map(|id| &ledger.plan.requests[id as usize]);
-    request.is_some_and(|request| request.body == Body::None && request.size <= 4000)
+    let flood = ledger.plan.connections[exchange.connection as usize].flood;
+    flood.is_none() && request.is_some_and(|request| request.body == Body::None && request.size <= 4000)
 }
 
 /// Nothing is left when the server has closed.
@@ -211,6 +256,7 @@ pub fn rest(ledger: &Ledger, clients: &[Rc<Client>], open_fds: usize) {
     for (what, count) in open.into_iter().filter(|(_, count)| *count > 0) {
         ledger.fault(format_args!("{what}: {count} left at the end"));
     }
+    shed(ledger);
     let closed: u64 = metrics.closes.iter().map(|(_, count)| count).sum();
     let opened = ledger.accepted.get() + ledger.refused.get();
     let closes = 1 + u32::from(ledger.plan.shutdown == Shutdown::Again);

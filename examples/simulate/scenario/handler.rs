@@ -4,9 +4,9 @@ use super::content;
 use super::ledger::{Door, Exchange, Ledger, Watch};
 use super::plan::{Body, MS, Request as Planned, What, When};
 use super::wire;
-use oneloop::http::{Request, Response, Server};
+use oneloop::http::{LoadShedding, Request, Response, Server};
 use oneloop::net::{Address, CloseReason, Flow, Socket};
-use oneloop::{next_tick, set_immediate, set_timeout, worker};
+use oneloop::{next_tick, set_immediate, set_timeout, sim, worker};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -14,6 +14,8 @@ use std::rc::Rc;
 const TURN: u32 = 64;
 /// Who asks on an idle connection of an ideal network is heard in the same iteration, or, where a turn is owed, the next.
 const WAIT: u64 = 1;
+const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+const CONNECTED: &str = "HTTP/1.1 200 OK\r\n\r\n";
 /// The text of planned panics.
 pub const ON_PURPOSE: &str = "on purpose";
 
@@ -51,7 +53,19 @@ pub fn attach(ledger: &Rc<Ledger>, server: &Server) {
         });
     }
     let here = ledger.clone();
-    server.on_upgrade(move |req, socket, rest| upgrade(&here, &req, &socket, &rest));
+    server.on_upgrade(move |req, socket, rest| tunnel(&here, &req, &socket, &rest, SWITCHING));
+    if ledger.plan.connects {
+        let here = ledger.clone();
+        server.on_connect(move |req, socket, rest| tunnel(&here, &req, &socket, &rest, CONNECTED));
+    }
+    if let Some(delay) = ledger.plan.sheds {
+        server.shed_load(LoadShedding::new(delay as u32 * MS).exempt(|req| is_exempt(wire::number(req.path()))));
+    }
+}
+
+/// Requests that are never shed.
+fn is_exempt(id: Option<u32>) -> bool {
+    id.is_some_and(|id| id.is_multiple_of(8))
 }
 
 /// A request is here.
@@ -82,6 +96,15 @@ fn open(ledger: &Rc<Ledger>, req: &Request, from: Option<Address>, door: Door) -
         println!("unplanned: {req:?} with {:?} from connection {connection}", req.headers().collect::<Vec<_>>());
     }
     watch.called("request");
+    let garbled = ledger.plan.connections[connection as usize].garbled;
+    if let Some(id) = watch.exchange.id.filter(|id| *id < garbled)
+        && req.host() != Some(&wire::host(id, &ledger.plan.requests[id as usize]))
+    {
+        watch.fault(format_args!("it is for the host {:?}", req.host()));
+    }
+    if door == Door::Beyond && ledger.plan.max_requests == 0 && is_exempt(watch.exchange.id) {
+        watch.fault("it is never to be shed, and was");
+    }
     fairness(ledger, connection);
     watch
 }
@@ -105,6 +128,10 @@ fn fairness(ledger: &Ledger, connection: u32) {
 
 pub fn handle(ledger: &Rc<Ledger>, req: Request, res: Response, door: Door) -> Result<(), &'static str> {
     let watch = open(ledger, &req, req.remote_addr(), door);
+    let limit = ledger.plan.limits().pending_output;
+    if res.pending() >= limit {
+        watch.fault(format_args!("dispatched while {} bytes are pending, of {limit}", res.pending()));
+    }
     let here = watch.clone();
     res.on_finish(move |_| {
         here.called("finish");
@@ -131,6 +158,9 @@ pub fn handle(ledger: &Rc<Ledger>, req: Request, res: Response, door: Door) -> R
         res.end("unplanned");
         return Ok(());
     };
+    if door == Door::Beyond && plan.is_left() {
+        return Ok(());
+    }
     if plan.what == What::CloseServer {
         super::shut(ledger);
     }
@@ -225,6 +255,9 @@ fn act(watch: &Watch, req: &Request, res: Response) -> Result<(), &'static str> 
     let Some(id) = watch.exchange.id else { return Ok(()) };
     let plan = &watch.ledger.plan.requests[id as usize];
     watch.ledger.event("act", watch.subject());
+    if plan.block > 0 {
+        sim::block(plan.block as u32 * MS);
+    }
     let bytes = content::of_response(id, plan.size);
     res.set_header("X-Id", id);
     match plan.what {
@@ -243,6 +276,7 @@ fn act(watch: &Watch, req: &Request, res: Response) -> Result<(), &'static str> 
             req.on_end(move |_| here.called("end"));
             req.pipe(&res);
         }
+        What::Discard => discard(watch, req, res, bytes, id.is_multiple_of(2)),
         What::Empty => {
             res.set_status(if id.is_multiple_of(2) { 204 } else { 304 });
             res.end(());
@@ -290,7 +324,7 @@ fn act(watch: &Watch, req: &Request, res: Response) -> Result<(), &'static str> 
         }
         What::TooLong => {
             res.set_header("Content-Length", bytes.len() + 1);
-            res.write(bytes).ignore();
+            write(watch, &res, bytes).ignore();
             res.end("more");
         }
         What::TooShort => {
@@ -304,6 +338,34 @@ fn act(watch: &Watch, req: &Request, res: Response) -> Result<(), &'static str> 
         }
     }
     Ok(())
+}
+
+/// Answers in the middle of the body, at once or while it is paused.
+fn discard(watch: &Watch, req: &Request, res: Response, bytes: &'static [u8], at_once: bool) {
+    let (here, done) = (watch.clone(), Rc::new(Cell::new(false)));
+    let begun = done.clone();
+    req.on_data(move |req, _| {
+        here.called("data");
+        if begun.replace(true) {
+            here.fault("data that nobody wants");
+        }
+        if at_once {
+            req.discard();
+            return end(&here, &res, bytes);
+        }
+        req.pause();
+        let (here, req, res) = (here.clone(), req.clone(), res.clone());
+        set_timeout(5 * MS, move || {
+            end(&here, &res, bytes);
+            req.discard();
+        });
+    });
+    let here = watch.clone();
+    req.on_end(move |_| {
+        if done.get() {
+            here.fault("the end of a body that nobody wants");
+        }
+    });
 }
 
 fn end(watch: &Watch, res: &Response, bytes: &[u8]) {
@@ -355,11 +417,11 @@ fn drip(watch: Watch, res: Response, bytes: &'static [u8], delay: u64) {
 }
 
 /// Sends back what comes.
-fn upgrade(ledger: &Rc<Ledger>, req: &Request, socket: &Socket, rest: &[u8]) {
+fn tunnel(ledger: &Rc<Ledger>, req: &Request, socket: &Socket, rest: &[u8], answer: &'static str) {
     let watch = open(ledger, req, socket.remote_addr(), Door::Upgrade);
     let closes = Rc::new(Cell::new(0));
     ledger.upgraded.borrow_mut().push((watch.exchange.connection, closes.clone()));
-    socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n").ignore();
+    socket.write(answer).ignore();
     socket.write(rest).ignore();
     let (here, told) = (watch.clone(), closes.clone());
     socket.on_data(move |socket, bytes| {

@@ -7,7 +7,9 @@ use super::reply::Reader;
 use oneloop::sim::{Peer, Sim};
 use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 pub struct Client {
     pub number: u32,
@@ -22,6 +24,19 @@ pub struct Client {
     pub satisfied: Cell<bool>,
     /// Requests that it has sent in turn.
     sent: Cell<usize>,
+    sim: Weak<Sim>,
+    pub stop: Cell<Stop>,
+}
+
+/// When things happened to a peer that stops in the middle of a head.
+#[derive(Clone, Copy, Default)]
+pub struct Stop {
+    /// It began that head, or has connected.
+    pub began: Duration,
+    /// It did last what it still had to do, or got the last answer to another request.
+    pub quiet: Duration,
+    /// It was sent away.
+    pub gone: Option<Duration>,
 }
 
 impl Client {
@@ -40,16 +55,20 @@ impl Client {
         let plan = &ledger.plan.connections[number as usize];
         // The address says which connection it is.
         let address = SocketAddr::from((Ipv4Addr::new(10, 0, 0, 1), number as u16 + 1));
-        let heads = plan.requests.clone().map(|id| ledger.plan.requests[id as usize].head).collect();
+        let requests = &ledger.plan.requests[plan.requests.start as usize..plan.requests.end as usize];
+        let heads = requests.iter().map(|request| request.head).collect();
+        let connect = requests.iter().position(|request| request.connect);
         let client = Rc::new(Client {
             number,
             ledger: ledger.clone(),
             peer: sim.connect_from(address, PORT),
-            reader: RefCell::new(Reader::new(heads)),
+            reader: RefCell::new(Reader::new(heads, connect)),
             faithful: Cell::new(true),
             ended: Cell::new(false),
             satisfied: Cell::new(false),
             sent: Cell::new(0),
+            sim: Rc::downgrade(sim),
+            stop: Cell::new(Stop { began: sim.now(), quiet: sim.now(), gone: None }),
         });
         ledger.event("connect", u64::from(number));
         let weak = Rc::downgrade(&client);
@@ -80,7 +99,7 @@ impl Client {
 
     fn act(&self, act: &Act) {
         match act {
-            Act::Send(range) => self.peer.write(&self.plan().wire[range.clone()]),
+            Act::Send(range) => self.send(range.clone()),
             Act::Finish => self.peer.finish(),
             Act::Pause => self.peer.pause_reading(),
             Act::Slow(bytes) => self.peer.read_at_rate(*bytes, 50 * MS),
@@ -90,6 +109,21 @@ impl Client {
                 if *act == Act::Close { self.peer.close() } else { self.peer.reset() }
             }
         }
+    }
+
+    fn now(&self) -> Duration {
+        self.sim.upgrade().map_or(Duration::ZERO, |sim| sim.now())
+    }
+
+    fn send(&self, range: Range<usize>) {
+        let plan = self.plan();
+        let (mut stop, now) = (self.stop.get(), self.now());
+        if plan.ends.last().is_some_and(|end| (range.start..range.end).contains(end)) {
+            stop.began = now;
+        }
+        stop.quiet = now;
+        self.stop.set(stop);
+        self.peer.write(&plan.wire[range]);
     }
 
     /// Sends the next request, and what is behind the last.
@@ -102,7 +136,7 @@ impl Client {
         if self.ledger.plan.ideal && nth > 0 && plan.polite {
             self.ledger.asked.borrow_mut()[self.number as usize] = Some(self.ledger.iteration.get());
         }
-        self.peer.write(&plan.wire[from..to]);
+        self.send(from..to);
     }
 
     fn received(&self, bytes: &[u8]) {
@@ -118,6 +152,15 @@ impl Client {
             let closes = reader.replies.last().is_some_and(|reply| reply.closes);
             (reader.replies.len(), closes, plan.tunnel.is_none_or(|bytes| reader.has_tunnelled(bytes)))
         };
+        if whole > before {
+            let mut stop = self.stop.get();
+            if whole > plan.requests.len() {
+                stop.gone = stop.gone.or(Some(self.now()));
+            } else {
+                stop.quiet = self.now();
+            }
+            self.stop.set(stop);
+        }
         let asked = self.sent.get();
         if plan.in_turn && whole > before && whole == asked && asked < plan.requests.len() && !closes {
             self.ask();
@@ -137,6 +180,8 @@ impl Client {
     fn ended(&self) {
         self.ledger.event("ended", u64::from(self.number));
         self.ended.set(true);
+        let stop = self.stop.get();
+        self.stop.set(Stop { gone: stop.gone.or(Some(self.now())), ..stop });
         if !self.peer.was_reset() {
             self.reader.borrow_mut().end();
         }

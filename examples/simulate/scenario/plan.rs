@@ -6,6 +6,7 @@ use super::random::Random;
 use super::wire;
 use oneloop::http::Limits;
 use oneloop::sim::Network;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -26,6 +27,13 @@ pub struct Plan {
     pub max_requests: u32,
     pub max_connections: usize,
     pub checks_continue: bool,
+    /// CONNECT makes tunnels.
+    pub connects: bool,
+    /// Requests are shed while the loop is so many milliseconds late.
+    pub sheds: Option<u64>,
+    /// Handlers hold up the loop now and then.
+    pub blocks: bool,
+    pub calls: Vec<CallFault>,
     pub fds: Option<FdFault>,
     /// When an accept finds its connection gone, in milliseconds.
     pub aborts: Vec<u64>,
@@ -41,6 +49,15 @@ pub struct FdFault {
     pub limit: usize,
     /// The whole system is out, not only the program.
     pub system: bool,
+}
+
+/// One of the program's calls on its sockets fails.
+pub struct CallFault {
+    /// From then on, in milliseconds,
+    pub at: u64,
+    /// and after so many others.
+    pub after: u64,
+    pub kind: ErrorKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,8 +116,24 @@ pub struct Connection {
     pub garbled: u32,
     /// The statuses that may answer what follows the requests and is none.
     pub refusals: &'static [u16],
+    /// It stops in the middle of a head, or says nothing at all, and is sent away when the time for heads is over.
+    pub stops: bool,
+    pub flood: Option<Flood>,
     /// Bytes behind its last request, which is an upgrade.
     pub tunnel: Option<usize>,
+}
+
+/// Many requests at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flood {
+    /// As small as they can be.
+    Small,
+    /// Their answers are read late.
+    Unread,
+    /// They have bodies, and wait for the answer to the first.
+    Held,
+    /// The same, and that answer never comes.
+    Kept,
 }
 
 /// When a handler answers.
@@ -129,6 +162,8 @@ pub enum What {
     Drip,
     /// Sends the body back.
     Pipe,
+    /// Answers at the first part of the body, and wants no more of it.
+    Discard,
     /// 204 or 304.
     Empty,
     EndTwice,
@@ -164,6 +199,7 @@ const POLITE: &[What] = &[
     What::StreamLength,
     What::Drip,
     What::Pipe,
+    What::Discard,
     What::Empty,
     What::EndTwice,
     What::Informational,
@@ -223,11 +259,24 @@ pub struct Request {
     pub closes: bool,
     pub expect: Expect,
     pub upgrade: bool,
+    /// The same by CONNECT.
+    pub connect: bool,
+    /// Its target names a host.
+    pub absolute: bool,
     pub body: Body,
     /// Of the answer, in bytes.
     pub size: usize,
     /// Until a timer answers, and between the parts of a drip, in milliseconds.
     pub delay: u64,
+    /// So long its handler holds up the loop, in milliseconds.
+    pub block: u64,
+}
+
+impl Request {
+    /// Its handler leaves it to the library where it is one too many.
+    pub fn is_left(&self) -> bool {
+        self.connect || self.delay % 2 == 1
+    }
 }
 
 impl Plan {
@@ -246,14 +295,19 @@ impl Plan {
             Shutdown::Again,
             Shutdown::All,
         ]);
+        let sheds = random.percent(6).then(|| random.between(5, 60));
         let mut plan = Plan {
             delay: if random.percent(20) { random.below(100_000_000) } else { 0 },
             ideal,
             tight,
             network,
-            max_requests: if random.percent(10) { random.between(1, 4) as u32 } else { 0 },
+            max_requests: if random.percent(12) { random.between(1, 4) as u32 } else { 0 },
             max_connections: if random.percent(10) { random.between(1, 30) as usize } else { usize::MAX },
             checks_continue: random.percent(50),
+            connects: random.percent(50),
+            sheds,
+            blocks: random.percent(if sheds.is_some() { 80 } else { 5 }),
+            calls: if random.percent(8) { call_faults(&mut random) } else { Vec::new() },
             fds: random.percent(15).then(|| {
                 let from = random.below(OPENING);
                 FdFault {
@@ -270,10 +324,12 @@ impl Plan {
         };
         let burst = random.percent(15);
         let count = CONNECTIONS + random.below(20);
-        let flooder = random.percent(40).then(|| random.below(count));
+        let floods = [Flood::Small, Flood::Unread, Flood::Held, Flood::Kept];
+        let flooder = random.percent(40).then(|| (random.below(count), *random.pick(&floods)));
         for number in 0..count {
             let at = if burst { random.below(2) } else { random.below(OPENING) };
-            let connection = plan.connection(&mut random, number as u32, at, flooder == Some(number));
+            let flood = flooder.and_then(|(flooder, flood)| (flooder == number).then_some(flood));
+            let connection = plan.connection(&mut random, number as u32, at, flood);
             plan.connections.push(connection);
         }
         if plan.shutdown == Shutdown::Graceful && random.percent(50) {
@@ -285,9 +341,19 @@ impl Plan {
         plan
     }
 
+    /// Whether a failing call may cost a connection; one that was interrupted does not.
+    pub fn loses_calls(&self) -> bool {
+        self.calls.iter().any(|fault| fault.kind != ErrorKind::Interrupted)
+    }
+
     /// Whether a connection may be refused or closed for other reasons than its own.
     pub fn has_room(&self) -> bool {
-        self.max_requests == 0 && self.max_connections == usize::MAX && self.fds.is_none() && self.aborts.is_empty()
+        self.max_requests == 0
+            && self.max_connections == usize::MAX
+            && self.sheds.is_none()
+            && self.fds.is_none()
+            && self.aborts.is_empty()
+            && !self.loses_calls()
     }
 
     pub fn limits(&self) -> Limits {
@@ -311,20 +377,30 @@ impl Plan {
         limits
     }
 
-    fn connection(&mut self, random: &mut Random, number: u32, at: u64, floods: bool) -> Connection {
+    fn connection(&mut self, random: &mut Random, number: u32, at: u64, flood: Option<Flood>) -> Connection {
         let first = self.requests.len() as u32;
-        let polite = floods || random.percent(60);
-        let garbled = !polite && random.percent(20);
+        let floods = flood.is_some();
+        let polite = floods && flood != Some(Flood::Kept) || !floods && random.percent(60);
+        let garbled = !polite && !floods && random.percent(20);
         let upgrades = !floods && !garbled && random.percent(6);
         let refused = !upgrades && random.percent(15);
-        let count = if floods { random.between(150, 400) } else { random.between(1, 6) };
+        let stops = polite && !upgrades && !refused && random.percent(5);
+        let count = match flood {
+            Some(Flood::Small) => random.between(150, 400),
+            Some(_) => random.between(150, 200),
+            None if stops => random.below(3),
+            None => random.between(1, 6),
+        };
         for nth in 0..count {
-            let last = nth + 1 == count && !refused;
-            let mut request = if floods { small(number) } else { self.request(random, number, polite, last) };
-            request.upgrade = upgrades && last;
+            let last = nth + 1 == count && !refused && !stops;
+            let mut request = match flood {
+                Some(flood) => self.of_flood(random, flood, number, nth),
+                None => self.request(random, number, polite, last),
+            };
             request.head &= !garbled;
-            if request.upgrade {
-                request = Request { upgrade: true, ..small(number) };
+            if upgrades && last {
+                let connect = self.connects && random.percent(50);
+                request = Request { upgrade: !connect, connect, ..small(number) };
             }
             self.requests.push(request);
         }
@@ -334,21 +410,30 @@ impl Plan {
             wire: Vec::new(),
             ends: Vec::new(),
             acts: Vec::new(),
-            in_turn: !floods && random.percent(40),
+            in_turn: !floods && count > 0 && random.percent(40),
             after: *random.pick(&[After::Close, After::Finish, After::FinishedBefore, After::Stay]),
             polite,
             garbled: u32::MAX,
             refusals: &[],
+            stops,
+            flood,
             tunnel: upgrades.then(|| random.size(4000)),
         };
         wire::write(self, &mut connection, random, refused, garbled);
+        if stops && connection.after == After::FinishedBefore {
+            connection.after = After::Stay;
+        }
         if connection.in_turn {
             connection.after =
                 if upgrades || connection.after == After::FinishedBefore { After::Finish } else { connection.after };
         } else {
             script(&mut connection, random, floods);
         }
-        if !polite {
+        if flood == Some(Flood::Unread) {
+            connection.acts.insert(0, (0, Act::Pause));
+            connection.acts.push((random.between(100, 2000), Act::Resume));
+        }
+        if !polite && !floods {
             faults(&mut connection, random);
         }
         connection
@@ -367,7 +452,7 @@ impl Plan {
         if matches!(when, When::Body | When::PausedBody) && body != Body::None && random.percent(10) && !self.tight {
             body = Body::Length(random.size(40_000));
         }
-        if matches!(what, What::DataPanic | What::Pipe) {
+        if matches!(what, What::DataPanic | What::Pipe | What::Discard) {
             when = When::Now;
             body = if random.percent(50) {
                 Body::Length(1 + random.size(900))
@@ -384,7 +469,9 @@ impl Plan {
             1 => Expect::Other,
             _ => Expect::Nothing,
         };
-        let http10 = last && random.percent(10) && !matches!(body, Body::Chunked(_)) && expect == Expect::Nothing;
+        // Behind one that is not the last are others, which are not to be answered.
+        let chance = if last { 10 } else { u64::from(!polite && self.max_requests > 0) * 30 };
+        let http10 = random.percent(chance) && !matches!(body, Body::Chunked(_)) && expect == Expect::Nothing;
         let largest = if random.percent(3) { LONGEST } else { 4000 };
         let slow = self.network.buffer < 1000;
         Request {
@@ -396,9 +483,27 @@ impl Plan {
             closes: last && random.percent(20),
             expect,
             upgrade: false,
+            connect: false,
+            absolute: random.percent(5),
             body,
             size: random.size(if slow { largest.min(2000) } else { largest }),
             delay: random.below(200),
+            block: if self.blocks && random.percent(3) { 1 + random.below(100) } else { 0 },
+        }
+    }
+
+    fn of_flood(&self, random: &mut Random, flood: Flood, connection: u32, nth: u64) -> Request {
+        let request = small(connection);
+        match flood {
+            Flood::Small => request,
+            Flood::Unread => Request {
+                size: if self.network.buffer < 5000 { 300 } else { random.between(2000, 4000) as usize },
+                ..request
+            },
+            Flood::Held if nth == 0 => Request { when: When::Timer, delay: random.between(500, 3000), ..request },
+            Flood::Kept if nth == 0 => Request { what: What::Keep, ..request },
+            // Short enough to be discarded under all limits.
+            Flood::Held | Flood::Kept => Request { body: Body::Length(random.between(2000, 3000) as usize), ..request },
         }
     }
 }
@@ -413,9 +518,12 @@ fn small(connection: u32) -> Request {
         closes: false,
         expect: Expect::Nothing,
         upgrade: false,
+        connect: false,
+        absolute: false,
         body: Body::None,
         size: 10,
         delay: 0,
+        block: 0,
     }
 }
 
@@ -428,6 +536,23 @@ fn rough(random: &mut Random, tight: bool) -> Network {
         read_splits: random.percent(50),
         buffer: if random.percent(50) || tight { 65_536 } else { random.between(200, 5000) as usize },
     }
+}
+
+fn call_faults(random: &mut Random) -> Vec<CallFault> {
+    let kinds = [
+        ErrorKind::Interrupted,
+        ErrorKind::ConnectionReset,
+        ErrorKind::BrokenPipe,
+        ErrorKind::TimedOut,
+        ErrorKind::Other,
+    ];
+    let kinds = if random.percent(40) { &kinds[..1] } else { &kinds[..] };
+    let fault = |random: &mut Random| CallFault {
+        at: random.below(OPENING),
+        after: random.below(50),
+        kind: *random.pick(kinds),
+    };
+    (0..random.between(1, 8)).map(|_| fault(random)).collect()
 }
 
 /// Sends the bytes in some pieces, a while apart.

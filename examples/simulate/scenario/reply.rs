@@ -28,6 +28,8 @@ enum State {
 pub struct Reader {
     /// Whether the request of each response was HEAD, in order.
     heads: Vec<bool>,
+    /// Which of them is to CONNECT.
+    connect: Option<usize>,
     state: State,
     rest: Vec<u8>,
     current: Reply,
@@ -39,9 +41,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn new(heads: Vec<bool>) -> Reader {
+    pub fn new(heads: Vec<bool>, connect: Option<usize>) -> Reader {
         Reader {
             heads,
+            connect,
             state: State::Head,
             rest: Vec::new(),
             current: Reply::default(),
@@ -150,7 +153,7 @@ impl Reader {
         let line = lines.next().unwrap_or_default();
         let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|text| text.parse().ok());
         let Some(status) = status else { return Err(format!("{line:?} as a status line")) };
-        if status == 101 {
+        if status == 101 || status == 200 && self.connect == Some(self.replies.len()) {
             self.state = State::Tunnel;
             return Ok(());
         }
