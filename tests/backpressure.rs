@@ -5,6 +5,7 @@ mod support;
 
 use oneloop::event_loop::metrics;
 use oneloop::net::{self, Flow, Socket};
+use oneloop::set_timeout;
 use oneloop::sim::{Network, Sim};
 use proptest::prelude::*;
 use std::cell::{Cell, RefCell};
@@ -310,4 +311,49 @@ proptest! {
         prop_assert_eq!(&*reasons.borrow(), &[net::CloseReason::Finished]);
         prop_assert!(most.get() < bound, "{} bytes", most.get());
     }
+}
+
+/// The kernel's memory is not in our figures, but a peer that does not read must not have megabytes of it either.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_kernel_takes_little_for_a_peer_that_does_not_read() {
+    let server = net::create_server(|socket| {
+        let go_on = |socket: &Socket| while socket.write(vec![0; 16 * 1024]) == Flow::Ready {};
+        go_on(&socket);
+        socket.on_drain(go_on);
+        set_timeout(200 * MS, move || {
+            let taken = socket.bytes_written();
+            assert!(taken <= 640 * 1024, "the kernel took {taken} bytes");
+            oneloop::stop();
+        });
+    });
+    server.listen(("127.0.0.1", 0), || ()).unwrap();
+    let port = server.address().unwrap().port().unwrap();
+    let peer = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    peer.set_recv_buffer_size(4096).unwrap();
+    peer.connect(&std::net::SocketAddr::from(([127, 0, 0, 1], port)).into()).unwrap();
+    run_real();
+    server.close(|| ());
+    drop(peer);
+    run_real();
+}
+
+/// Those that connect had no such limit.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_kernel_takes_as_little_for_a_server_that_does_not_read() {
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.set_recv_buffer_size(4096).unwrap();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(1).unwrap();
+    let port = listener.local_addr().unwrap().as_socket().unwrap().port();
+    let go_on = |socket: &Socket| while socket.write(vec![0; 16 * 1024]) == Flow::Ready {};
+    let socket = net::connect(("127.0.0.1", port), go_on);
+    socket.on_drain(go_on);
+    set_timeout(200 * MS, move || {
+        let taken = socket.bytes_written();
+        assert!(taken > 0 && taken <= 640 * 1024, "the kernel took {taken} bytes");
+        socket.destroy();
+    });
+    run_real();
 }

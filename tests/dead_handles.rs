@@ -42,6 +42,7 @@ fn call_all(req: &Request, res: &Response) {
     assert_eq!(Rc::strong_count(&token), 1, "listeners that cannot fire are dropped at once");
     req.pause();
     req.resume();
+    req.discard();
     req.pipe(res);
     req.read_body(10, |body| assert!(body.is_err()));
     assert_eq!(req.remote_addr(), None);

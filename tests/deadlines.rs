@@ -654,3 +654,24 @@ fn deadlines_of_many_are_kept_each_in_its_time() {
         assert!(*took + LATE >= 30 * SECOND && *took <= 30 * SECOND + LATE, "{took:?}, begun at {begin:?}");
     }
 }
+
+/// Each byte is progress, and none of it enough.
+#[test]
+fn a_peer_that_sends_or_reads_a_byte_a_second_is_gone_by_its_deadline() {
+    let (sim, server) = serve_narrow(|req: Request, res: Response| match req.url() {
+        "/large" => large(req, res),
+        _ => length(req, res),
+    });
+    let (head, body, reader) = (sim.connect(PORT), sim.connect(PORT), sim.connect(PORT));
+    head.write_each_byte_every(get(&"/x".repeat(100)), SECOND);
+    body.write(announce(10_000));
+    body.write_each_byte_every("x".repeat(10_000), SECOND);
+    reader.read_at_rate(1, SECOND);
+    reader.write(get("/large"));
+    sim.settle();
+    expect_end(&sim, &body, 10 * SECOND);
+    expect_end(&sim, &head, 30 * SECOND);
+    expect_gone(&sim, &server, 60 * SECOND);
+    assert_eq!((statuses(&body), statuses(&head)), (vec![408], vec![408]));
+    assert_eq!(metrics().closes, [("slow-receive", 1), ("header-timeout", 1), ("write-stall", 1)]);
+}

@@ -212,6 +212,39 @@ fn upload_stores_what_comes_whole_and_nothing_else() {
     assert_eq!(get(port, "/").status, 405);
 }
 
+/// A write that fails midway: a file may not grow beyond what the shell allows it, as on a disk that is full.
+#[cfg(unix)]
+#[test]
+fn upload_answers_500_when_the_disk_is_full_and_leaves_no_half_file() {
+    let folder = Folder::new("full");
+    let program = command("upload");
+    let mut limited = Command::new("sh");
+    // The signal that would end the process is ignored, so that the write fails. A unit has 512 or 1024 bytes.
+    limited.arg("-c").arg("trap '' XFSZ; ulimit -f 200; exec \"$0\" 0").arg(program.get_program());
+    let mut program = Program::spawn(limited.env_remove("PORT").env("RUST_LOG", "off").env("TMPDIR", folder.path("")));
+    let port = program.port();
+    let files = || std::fs::read_dir(folder.path("")).unwrap().count();
+    let large = pattern(3_000_000);
+    for _ in 0..5 {
+        ask(port, "PUT", "/", "", &large[..600_000]).expect(500, "It could not be stored\n");
+        wait_until(|| files() == 0);
+    }
+    // Others go on meanwhile, and a client that still sends far more learns of it as well.
+    let answer = ask(port, "PUT", "/", "", b"small");
+    assert_eq!((answer.status, files()), (201, 1));
+    let chunked = "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut stream = connect(port);
+    stream.write_all(chunked.as_bytes()).unwrap();
+    let mut sender = stream.try_clone().unwrap();
+    let sends =
+        thread::spawn(move || while sender.write_all(format!("3e8\r\n{}\r\n", "x".repeat(1000)).as_bytes()).is_ok() {});
+    let mut told = [0; 12];
+    stream.read_exact(&mut told).unwrap();
+    assert_eq!(&told, b"HTTP/1.1 500");
+    sends.join().unwrap();
+    wait_until(|| files() == 1);
+}
+
 #[test]
 fn static_files_serves_its_folder() {
     let folder = Folder::new("static-files");
@@ -391,4 +424,17 @@ fn sse_clock_answers_later_and_again() {
     let mut events = lines.filter(|line| line.starts_with("data: "));
     let (first, second) = (events.next().unwrap(), events.next().unwrap());
     assert_ne!(first, second, "a second has passed");
+}
+
+#[test]
+fn simulate_says_what_it_ran_and_repeats_it() {
+    let run = |arguments: &[&str]| {
+        let output = command("simulate").args(arguments).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.success(), text.lines().take(2).map(str::to_owned).collect::<Vec<_>>())
+    };
+    let first = run(&["--seeds", "2", "--from", "5"]);
+    assert!(first.0 && first.1[0].contains("2 seeds, ") && first.1[1].contains("finished "), "{first:?}");
+    assert_eq!(run(&["--seeds", "2", "--from", "5", "--threads", "1"]), first);
+    assert!(!run(&["--sedes", "2"]).0);
 }

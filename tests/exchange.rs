@@ -452,3 +452,29 @@ fn an_exchange_that_was_refused_midway_says_why_and_is_not_finished() {
         "Err(\"the connection was closed before the body ended: bad-message\")",
     ]);
 }
+
+/// An answer that ended within its connection's turn left what was held back where it was: a half-close then lost it, and
+/// without one it waited for a deadline.
+#[test]
+fn what_is_behind_a_body_that_nobody_read_is_read_when_the_answer_has_ended() {
+    let large = "x".repeat(300_000);
+    let (sim, _server) = serve(move |req, res| match req.path() {
+        "/drain" => {
+            res.write(&large).ignore();
+            let own = res.clone();
+            res.on_drain(move |_| own.end(()));
+        }
+        "/worker" => oneloop::worker::run(|| (), move |_| res.end("late")),
+        _ => res.end("next"),
+    });
+    for (path, finishes) in [("/drain", true), ("/drain", false), ("/worker", true), ("/worker", false)] {
+        let peer = sim.connect(PORT);
+        peer.write(post(path, "unread") + &get("/next"));
+        if finishes {
+            peer.finish();
+        }
+        sim.advance(SECOND);
+        let bodies = bodies(&peer);
+        assert!(bodies.len() == 2 && bodies[1] == "next", "{path}, half-closed {finishes}: {} answers", bodies.len());
+    }
+}

@@ -3,9 +3,10 @@
 #[path = "support/net.rs"]
 mod support;
 
+use oneloop::http;
 use oneloop::net::{self, Socket};
-use oneloop::sim::{Network, Sim};
-use std::cell::Cell;
+use oneloop::sim::{Network, Peer, Sim};
+use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::rc::Rc;
@@ -17,6 +18,7 @@ const PORT: u16 = 7777;
 const READ_BUDGET: usize = 256 * 1024;
 const WRITE_BUDGET: usize = 1024 * 1024;
 const ACCEPT_BUDGET: usize = 64;
+const REQUEST_BUDGET: usize = 64;
 
 /// A network that holds everything that is sent.
 fn wide() -> Network {
@@ -185,6 +187,67 @@ fn a_flood_of_refused_connections_is_no_better() {
     other.write("x");
     sim.settle();
     assert_eq!((seen.get(), dropped.get()), (ACCEPT_BUDGET, 500));
+}
+
+/// Over HTTP: between two requests of any other client, the greedy ones have a turn or two.
+#[test]
+fn beside_a_pipeliner_and_an_uploader_without_end_each_other_client_has_its_turn_in_each_iteration() {
+    const OTHERS: usize = 50;
+    const PIPELINED: usize = 3_000;
+    const UPLOAD: usize = 6 << 20;
+    const ROUNDS: usize = 8;
+    let sim = Sim::new();
+    sim.network(wide());
+    let (pipelined, uploaded) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let most = Rc::new(Cell::new((0, 0)));
+    let (requests, bytes, largest) = (pipelined.clone(), uploaded.clone(), most.clone());
+    let before = RefCell::new(vec![(0, 0); OTHERS]);
+    let server = http::create_server(move |req, res| match req.path() {
+        "/pipelined" => {
+            requests.set(requests.get() + 1);
+            res.end("done");
+        }
+        "/uploaded" => {
+            let bytes = bytes.clone();
+            req.on_data(move |_, chunk| bytes.set(bytes.get() + chunk.len()));
+            req.on_end(move |_| res.end("done"));
+        }
+        other => {
+            let number: usize = other[1..].parse().unwrap();
+            let now = (requests.get(), bytes.get());
+            let then = std::mem::replace(&mut before.borrow_mut()[number], now);
+            let (most_requests, most_bytes) = largest.get();
+            largest.set((most_requests.max(now.0 - then.0), most_bytes.max(now.1 - then.1)));
+            res.end("done");
+        }
+    });
+    server.listen(PORT, || ()).unwrap();
+    let (pipeliner, uploader) = (sim.connect(PORT), sim.connect(PORT));
+    let others: Vec<_> = (0..OTHERS).map(|_| sim.connect(PORT)).collect();
+    sim.settle();
+    pipeliner.write("GET /pipelined HTTP/1.1\r\nHost: a\r\n\r\n".repeat(PIPELINED));
+    uploader.write(format!("POST /uploaded HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", UPLOAD));
+    uploader.write(vec![0; UPLOAD]);
+    let answered = Rc::new(Cell::new(0));
+    for (number, other) in others.iter().enumerate() {
+        let ask = move |peer: &Peer| peer.write(format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        ask(other);
+        let (left, answered) = (Cell::new(ROUNDS), answered.clone());
+        other.on_data(move |peer, _| {
+            answered.set(answered.get() + 1);
+            left.set(left.get() - 1);
+            if left.get() > 0 {
+                ask(peer);
+            }
+        });
+    }
+    assert!(sim.run_until(|| answered.get() == OTHERS * ROUNDS, SECOND));
+    assert!(pipelined.get() < PIPELINED && uploaded.get() < UPLOAD, "they had not come to their ends meanwhile");
+    let (requests, bytes) = most.get();
+    assert!((1..=2 * REQUEST_BUDGET).contains(&requests), "{requests} requests between two of another");
+    assert!((1..=2 * READ_BUDGET).contains(&bytes), "{bytes} bytes between two requests of another");
+    sim.settle();
+    assert_eq!((pipelined.get(), uploaded.get()), (PIPELINED, UPLOAD));
 }
 
 /// On real sockets: one peer sends as fast as it can for as long as the other asks and is answered.

@@ -45,7 +45,7 @@ fn conversations() -> Vec<Conversation> {
         conversation("echo", &["POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n", "one", "two", "six"]),
         conversation("continue", &[EXPECTING, "body"]),
         conversation("upgrade", &[UPGRADE, " second", " third"]),
-        conversation("refused", &[&(post("/refuse", &"x".repeat(400))), "and more", &get("/never")]),
+        conversation("refused", &[&(post("/refuse", &"x".repeat(60))), "and more", &get("/never")]),
         conversation("bad", &[&(get("/now") + "nonsense\r\n\r\n"), "and more"]),
         conversation("half-closed", &[&(get("/later") + &get("/chunks"))]),
         conversation("large", &[&(get("/large") + &get("/now"))]),
@@ -275,7 +275,7 @@ fn a_client_may_go_after_each_byte_that_it_receives() {
         let (whole, _) = undisturbed(&conversation);
         // One byte at a time in a network that holds few: the server is midway through its writes.
         (conversation.reads, conversation.buffer) = (1, 600);
-        let step = whole.len().div_ceil(400);
+        let step = whole.len().div_ceil(150);
         for received in (0..whole.len()).step_by(step) {
             for how in [Gone::Reset, Gone::Closed] {
                 let case = format!("{}, {received} bytes received, then {how:?}", conversation.name);

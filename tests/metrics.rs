@@ -327,10 +327,13 @@ fn connections_their_bytes_and_the_reasons_of_their_ends_are_counted() {
     sim.settle();
     let open = metrics();
     assert_eq!((open.listeners, open.connections, open.buffered), (1, 2, "GET / HTT".len()));
+    clients[1].write("GET");
+    sim.settle();
+    assert_eq!((metrics().buffered, metrics().largest_buffer), (12, 9));
     clients[0].reset();
     clients[1].finish();
     sim.settle();
     let closed = metrics();
     assert_eq!((closed.connections, closed.buffered), (0, 0));
-    assert_eq!(closed.closes, [("reset", 1), ("finished", 1)]);
+    assert_eq!(closed.closes, [("reset", 1), ("truncated", 1)]);
 }

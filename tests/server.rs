@@ -19,6 +19,7 @@ fn close_closes_idle_connections_at_once_and_busy_ones_after_their_response() {
     });
     let (silent, idle, busy) = (sim.connect(PORT), send(&sim, get("/now")), send(&sim, get("/slow")));
     assert_eq!(server.connections(), 3);
+    idle.on_close(|peer| peer.close());
     let told = record.clone();
     server.on_close(move || told.add("on_close"));
     let told = record.clone();
@@ -38,6 +39,30 @@ fn close_closes_idle_connections_at_once_and_busy_ones_after_their_response() {
     let late = sim.connect(PORT);
     sim.settle();
     assert!(late.was_refused());
+}
+
+/// It was answered with a reset, which took an answer away that its client had not read yet.
+#[test]
+fn a_request_that_crosses_the_close_of_its_idle_connection_costs_no_answer() {
+    let record = Record::default();
+    let (sim, server) = serve(|req, res| res.end(req.url()));
+    let peer = sim.connect(PORT);
+    peer.pause_reading();
+    peer.write(get("/answered"));
+    sim.settle();
+    let told = record.clone();
+    server.close(move || told.add("closed"));
+    peer.write(get("/crossing"));
+    sim.settle();
+    peer.resume_reading();
+    sim.settle();
+    assert_eq!(bodies(&peer), ["/answered"]);
+    assert!(peer.is_closed() && !peer.was_reset());
+    record.expect(&[]);
+    // A client that keeps its side open does not hold up who shuts down.
+    sim.advance(2 * SECOND);
+    record.expect(&["closed"]);
+    assert_eq!(oneloop::metrics().closes, [("server-closed", 1)]);
 }
 
 #[test]
@@ -166,6 +191,7 @@ fn after_a_close_it_can_listen_again() {
     let again = server.listen(81, || ()).unwrap_err();
     assert!(again.to_string().contains("81") && again.to_string().contains("listening already"), "{again}");
     let peer = send(&sim, get("/"));
+    peer.on_close(|peer| peer.close());
     let (handle, told) = (server.clone(), record.clone());
     server.close(move || {
         let told = told.clone();
@@ -240,6 +266,44 @@ fn the_last_request_that_a_connection_may_have_says_close_and_more_are_503() {
     server.max_requests_per_socket(0);
     let peer = send(&sim, get("/1") + &get("/2") + &get("/3"));
     assert_eq!(statuses(&peer), [200, 200, 200]);
+}
+
+/// The refusal of what followed stood in the content.
+#[test]
+fn nothing_follows_an_answer_that_ends_with_the_connection() {
+    for behind in [get("/2"), "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n".to_owned(), "nonsense\r\n\r\n".to_owned()] {
+        let (sim, server) = serve(|_, res| {
+            res.write("whole").ignore();
+            res.end(());
+        });
+        server.max_requests_per_socket(1);
+        let peer = send(&sim, "GET /1 HTTP/1.0\r\nHost: a\r\n\r\n".to_owned() + &behind);
+        assert_eq!(bodies(&peer), ["whole"]);
+        let peer = send(&sim, "GET /1 HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n".to_owned() + &behind);
+        assert_eq!(bodies(&peer), ["whole"]);
+        let peer = send(&sim, "GET /1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned() + &behind);
+        assert_eq!(bodies(&peer), ["whole"], "RFC 9112, 9.6: no request is processed after the one that says close");
+    }
+}
+
+/// It was taken for a request where nobody had read it.
+#[test]
+fn the_body_of_the_last_request_is_never_a_request() {
+    let inner = get("/smuggled");
+    let post = |path: &str| post(path, &inner);
+    for requests in [1, 2] {
+        let record = Record::default();
+        let (told, dropped) = (record.clone(), record.clone());
+        let (sim, server) = serve(move |req, res| {
+            told.add(req.url());
+            res.end("");
+        });
+        server.max_requests_per_socket(requests).on_drop_request(move |req, _| dropped.add(req.url()));
+        let peer = send(&sim, post("/1") + &post("/2") + &post("/3"));
+        let seen = record.take();
+        assert!(!seen.is_empty() && seen.iter().all(|path| path != "/smuggled"), "{seen:?}");
+        assert!(peer.is_closed() && replies(&peer.received()).iter().all(|reply| matches!(reply.status, 200 | 503)));
+    }
 }
 
 #[test]

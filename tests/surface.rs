@@ -7,9 +7,10 @@ mod support;
 use oneloop::event_loop::{metrics, on_panic, on_slow, set_exact_timing, set_slow_threshold};
 use oneloop::http::{self, Limits, LoadShedding, Request, Response, Version};
 use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Socket};
-use oneloop::sim::Sim;
+use oneloop::sim::{self, Sim};
 use oneloop::{Emitter, next_tick, now, remote, set_immediate, set_interval, set_timeout, worker};
 use std::cell::Cell;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use support::*;
@@ -56,6 +57,7 @@ fn ways_in_metrics_and_reports() {
     let after = metrics();
     assert!(after.iterations > before.iterations && after.utilisation_since(&before) <= 1.0);
     assert!(after.loop_delay.since(&before.loop_delay).count() <= after.iterations);
+    assert_eq!((after.buffered, after.largest_buffer, after.shed), (0, 0, 0));
     set_slow_threshold(SECOND);
     set_exact_timing(true);
     on_slow(|_| unreachable!("nothing was slow"));
@@ -262,7 +264,7 @@ fn requests() {
     let told = record.clone();
     let (sim, _server) = serve(move |req: Request, res: Response| {
         assert_eq!((req.method(), req.url(), req.path(), req.query()), ("PUT", "/a?b=c", "/a", Some("b=c")));
-        assert_eq!(req.version(), Version::Http11);
+        assert_eq!((req.version(), req.host()), (Version::Http11, Some("a")));
         assert_eq!((req.header("x-a"), req.header("x-c")), (Some("1"), None));
         assert_eq!(req.header_all("X-A").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(req.joined("x-a").as_deref(), Some("1, 2"));
@@ -286,6 +288,26 @@ fn requests() {
     record.expect(&["data 3", "end true [(\"X-T\", \"1\")]", "body Ok(3)", "close true finished"]);
     let (sim, _server) = serve(|req, _| req.destroy());
     assert!(send(&sim, get("/")).is_closed());
+    let (sim, _server) = serve(|req: Request, res: Response| {
+        req.on_data(|_, _| unreachable!("it is discarded"));
+        req.discard();
+        res.end("x");
+    });
+    assert_eq!(bodies(&send(&sim, post("/", "seeds") + &post("/", "plants"))), ["x", "x"]);
+}
+
+#[test]
+fn faults_of_a_simulated_world() {
+    let (sim, _server) = serve(|_, res| {
+        sim::block(SECOND);
+        res.end("x");
+    });
+    assert_eq!(sim.calls(), 0);
+    sim.fail_call(1, ErrorKind::ConnectionReset);
+    assert!(send(&sim, get("/")).was_reset(), "accepted, and not read");
+    let (calls, before) = (sim.calls(), sim.now());
+    assert_eq!(bodies(&send(&sim, get("/"))), ["x"]);
+    assert!(sim.calls() > calls && sim.now() >= before + SECOND);
 }
 
 #[test]

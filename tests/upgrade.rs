@@ -3,9 +3,9 @@
 #[path = "support/http.rs"]
 mod support;
 
-use oneloop::http::Request;
+use oneloop::http::{LoadShedding, Request};
 use oneloop::net::{CloseReason, Socket};
-use oneloop::sim::Network;
+use oneloop::sim::{self, Network};
 use support::*;
 
 const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: chat/1\r\n\r\n";
@@ -90,6 +90,20 @@ fn a_request_without_an_offer_is_not_upgraded() {
 }
 
 #[test]
+fn a_request_with_content_is_not_upgraded_so_that_its_content_is_not_taken_for_the_other_protocol() {
+    let (sim, server) = serve(|req, res| {
+        req.read_body(10, move |body| res.end(String::from_utf8(body.unwrap()).unwrap()));
+    });
+    server.on_upgrade(|_, _, _| unreachable!("there is content"));
+    let offer = "POST /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: chat/1\r\n";
+    let length = format!("{offer}Content-Length: 3\r\n\r\nabc");
+    let chunks = format!("{offer}Transfer-Encoding: chunked\r\n\r\n3\r\ndef\r\n0\r\n\r\n");
+    assert_eq!(bodies(&send(&sim, length + &chunks + &get("/next"))), ["abc", "def", ""]);
+    let expects = format!("{offer}Content-Length: 3\r\nExpect: 100-continue\r\n\r\nabc");
+    assert_eq!(statuses(&send(&sim, expects)), [100, 200]);
+}
+
+#[test]
 fn connect_gets_a_tunnel_from_its_listener() {
     let (sim, server) = serve(not_called);
     server.on_connect(|req, socket, rest| {
@@ -108,6 +122,44 @@ fn connect_without_a_listener_is_501_and_closes() {
     let reply = only(&peer);
     assert_eq!((reply.status, reply.closes()), (501, true));
     assert!(peer.is_closed() && !peer.was_reset());
+}
+
+/// Where it was shed, or was one request too many, what followed it was.
+#[test]
+fn what_follows_a_connect_that_is_turned_away_is_never_a_request() {
+    for answered in [false, true] {
+        for shed in [false, true] {
+            let record = Record::default();
+            let (told, dropped) = (record.clone(), record.clone());
+            let (sim, server) = serve(move |req, res| {
+                told.add(req.url());
+                sim::block(2 * MS);
+                res.end("");
+            });
+            server.on_connect(|_, _, _| panic!("it is turned away"));
+            server.on_drop_request(move |req, res| {
+                dropped.add(req.method());
+                if answered {
+                    res.end("");
+                }
+            });
+            if shed {
+                server.shed_load(LoadShedding::new(MS));
+            } else {
+                server.max_requests_per_socket(1);
+            }
+            let (other, peer) = (sim.connect(PORT), sim.connect(PORT));
+            sim.settle();
+            // It holds the loop up for those behind it.
+            other.write(get("/other"));
+            peer.write((if shed { String::new() } else { get("/first") }) + CONNECT + &get("/smuggled"));
+            sim.settle();
+            let seen = record.take();
+            assert_eq!(seen.last().unwrap(), "CONNECT", "{seen:?}");
+            assert!(peer.is_closed() && !peer.was_reset());
+            assert!(peer.text().ends_with(if answered { "Connection: close\r\n\r\n" } else { "Unavailable\n" }));
+        }
+    }
 }
 
 #[test]

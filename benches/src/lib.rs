@@ -1,16 +1,19 @@
 //! What the measuring programs share: the traffic ([`traffic`]), the machine they run on ([`machine`]), the servers
-//! they start as child processes ([`child`]), the `hello` that users get ([`hello`]), and medians ([`figures`]).
+//! they start as child processes ([`child`]), the `hello` that users get ([`hello`]), medians ([`figures`]), and what the
+//! trials under attack are made of ([`trial`]).
 //!
 //! ```text
-//!  benches/micro.rs        benches/throughput/        src/bin/instructions.rs
-//!        │                         │                            │
-//!        └─ traffic                └─ child hello traffic machine figures ─┘
+//!  benches/micro.rs        benches/throughput/        src/bin/instructions.rs      src/bin/{fairness,slow,soak}.rs
+//!        │                         │                            │                        │
+//!        └─ traffic                └─ child hello traffic machine figures ─┘             └─ trial, on all of these
 //! ```
 //!
-//! Nothing here depends on `oneloop`: the server under test is always another process, the binary that users get.
+//! Only [`trial`] uses `oneloop` itself. The server under test is always another process: for the measurements of speed the
+//! binary that users get, for the trials a program of ours.
 
 pub mod child;
 pub mod figures;
 pub mod hello;
 pub mod machine;
 pub mod traffic;
+pub mod trial;

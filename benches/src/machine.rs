@@ -68,6 +68,17 @@ pub fn resident_bytes(pid: u32) -> Option<u64> {
     Some(line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }
 
+/// Seconds that a process's first thread was ready to run and had no CPU: what other processes cost it.
+pub fn waited_for_cpu(pid: u32) -> Option<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+    Some(text.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()? as f64 / 1e9)
+}
+
+/// How many files a process has open.
+pub fn open_descriptors(pid: u32) -> Option<usize> {
+    Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count())
+}
+
 /// The times of one CPU (or of all, `None`) in seconds since boot: (busy with processes, stolen by the hypervisor).
 /// Interrupts are neither: kernels differ in whose time they are.
 pub fn cpu_use(cpu: Option<usize>) -> Option<(f64, f64)> {
@@ -153,6 +164,7 @@ mod tests {
         assert!(cpu_time(me).is_some());
         assert!(children_time().is_some());
         assert!(resident_bytes(me).unwrap() > 100_000);
+        assert!(open_descriptors(me).unwrap() > 2);
         assert!(cpu_use(None).unwrap().0 > 0.0);
         assert!(open_files().0.unwrap() > 0);
     }

@@ -211,6 +211,8 @@ pub struct Metrics {
     pub ready: usize,
     /// Bytes that the library holds for connections: input not yet taken, output not yet accepted by the kernel.
     pub buffered: usize,
+    /// The most of these bytes that one connection has.
+    pub largest_buffer: usize,
     /// Connections closed so far, by the name of their `CloseReason`, in the order of first occurrence.
     pub closes: Vec<(&'static str, u64)>,
     /// Requests that servers have turned away so far because the loop was late: see `http::LoadShedding`.
@@ -252,6 +254,7 @@ pub fn metrics() -> Metrics {
         jobs: lp.jobs.len(),
         ready: lp.ready.borrow().len(),
         buffered: sources.iter().map(|source| source.buffered()).sum(),
+        largest_buffer: sources.iter().map(|source| source.buffered()).max().unwrap_or(0),
         closes: lp.counters.closes.borrow().clone(),
         shed: lp.counters.shed.get(),
     }

@@ -292,10 +292,16 @@ impl Exchange {
         !withheld && self.listeners.has(On::Data)
     }
 
-    /// A callback of this exchange panicked. What is left of the body is for nobody.
-    pub fn panicked(&self) {
+    /// What is left of the body is for nobody.
+    pub fn discard_body(&self) {
+        self.paused.set(false);
         self.listeners.remove(On::Data);
         self.listeners.remove(On::End);
+    }
+
+    /// A callback of this exchange panicked.
+    pub fn panicked(&self) {
+        self.discard_body();
         self.give_up(500, CloseReason::Panicked);
     }
 
@@ -324,6 +330,10 @@ impl Exchange {
             let _ = head.set("Content-Type", "text/plain; charset=utf-8");
             if status == 503 && self.retry_after.get() > 0 {
                 let _ = head.set("Retry-After", &self.retry_after.get().to_string());
+            }
+            // Where we do not take what the peer has to send, what it sends next is not to be guessed at.
+            if matches!(status, 413 | 417) {
+                let _ = head.set("Connection", "close");
             }
             format!("{status} {}\n", head.reason())
         };

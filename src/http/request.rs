@@ -46,6 +46,13 @@ impl Request {
         self.0.head.version()
     }
 
+    /// The host and port that the request is for: those of the target where it has them, since they override the Host
+    /// field (RFC 9112, 3.2.2), else of that field, which may be empty. `None` only where neither is there, which HTTP/1.0
+    /// allows (and HTTP/1.1 after [`require_host_header(false)`](super::Server::require_host_header)).
+    pub fn host(&self) -> Option<&str> {
+        self.0.head.host()
+    }
+
     /// The value of the first field of that name; names are compared without case. See [`joined`](Request::joined) for
     /// fields that are given more than once.
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -126,6 +133,17 @@ impl Request {
         if self.0.paused.replace(false) {
             self.0.with_link(|carrier| carrier.wake());
         }
+    }
+
+    /// Wants no more of the body: the listeners of data and end are dropped, and with the answer what is left of it is
+    /// discarded. Where that is more than [`Limits::discard`](super::Limits::discard), the connection closes after the
+    /// response, which reaches the peer all the same. For a handler that answers in the middle of a body that it listens
+    /// to: without this it goes on getting data, and where it has paused, the rest waits for it. A
+    /// [`read_body`](Request::read_body) that waits gets its error when the exchange is over. A `Response` that only the
+    /// dropped listeners held is given up with them: keep one to answer with.
+    pub fn discard(&self) {
+        self.0.discard_body();
+        self.0.with_link(|carrier| carrier.wake());
     }
 
     /// Is all of the request here?

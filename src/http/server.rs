@@ -179,7 +179,8 @@ impl Server {
 
     /// Ends the server: it stops listening at once, idle connections are closed at once, busy ones after their response,
     /// which says `Connection: close`; those that are still busy after [`Limits::shutdown`] are cut. `closed` is called
-    /// when the last one is gone, in a closing phase.
+    /// when the last one is gone, in a closing phase. A client that does not close its side too, once it has been told, holds
+    /// that up: for a second where its connection was idle, else for [`Limits::linger_between`].
     #[track_caller]
     pub fn close(&self, closed: impl FnOnce() + 'static) {
         let site = Location::caller();
@@ -201,7 +202,9 @@ impl Server {
         }
     }
 
-    /// Closes the connections that have no request; where a peer has not read all of its last response, after that.
+    /// Closes the connections that have no request; where a peer has not read all of its last response, after that. A
+    /// request that is on its way finds our FIN and no answer; it is discarded, for a second at most, so that no reset takes
+    /// earlier answers from a client that has yet to read them.
     pub fn close_idle_connections(&self) {
         for (stream, connection) in self.0.each_connection() {
             connection.close_if_idle(&stream);
@@ -247,7 +250,8 @@ impl Server {
 
     /// Called instead of the request listeners for a request that asks for another protocol, with the connection's socket
     /// and the bytes behind the head that were read already. From then on the connection is the listener's: it writes the
-    /// response, 101 or not, and no limit of the server's applies. Without such a listener, an `Upgrade` is ignored.
+    /// response, 101 or not, and no limit of the server's applies. Without such a listener, an `Upgrade` is ignored, as is
+    /// one with content: it would have to be read as HTTP first (RFC 9110, 7.8).
     #[track_caller]
     pub fn on_upgrade(&self, f: impl FnMut(Request, Socket, Vec<u8>) + 'static) -> &Self {
         self.add(On::Upgrade, Location::caller(), Listener::Upgrade(Box::new(f)))
@@ -493,7 +497,7 @@ impl Owner for Inner {
         });
         if let Some(stream) = self.acceptor.stream(io, peer, Rc::new(Refused)) {
             let date = self.shared.date();
-            stream.encode(|out| refusal(out, 503, &date));
+            stream.encode(|out| refusal(out, 503, &date, false));
             stream.need_due(lp.now() + super::limits::nanos(self.limits.borrow().linger_total));
             stream.finish(CloseReason::TooMany, Some(self.limits.borrow().linger()));
         }
@@ -531,8 +535,8 @@ impl Protocol for Refused {
     }
 }
 
-/// A whole response of ours to something that is no request: its status in words, and the close.
-pub(super) fn refusal(out: &mut Vec<u8>, status: u16, date: &[u8; 29]) {
+/// A whole response of ours to something that is no request: its status in words, unless HEAD asked, and the close.
+pub(super) fn refusal(out: &mut Vec<u8>, status: u16, date: &[u8; 29], to_head: bool) {
     use crate::proto::h1::{ConnectionField, Encoding, ResponseFraming, ResponseHead};
     let mut head = ResponseHead::new();
     // Neither can fail: the status is one of ours, the field a literal.
@@ -545,5 +549,7 @@ pub(super) fn refusal(out: &mut Vec<u8>, status: u16, date: &[u8; 29]) {
         connection: ConnectionField::Close,
     };
     head.encode(out, &how);
-    out.extend_from_slice(text.as_bytes());
+    if !to_head {
+        out.extend_from_slice(text.as_bytes());
+    }
 }

@@ -39,10 +39,11 @@ const NEVER: Time = Time::MAX;
 /// **What is measured.** How long a request may have waited between its readiness and its turn: the work of the iteration
 /// before, during which it may have come (and of one more, where its connection had to be accepted first), and that of its
 /// own iteration until its turn. That is a bound from clock readings that the loop takes anyway. It follows the load from
-/// one iteration to the next, up and down: there is no average to wait for. So one callback that holds the loop for longer than the delay costs those who waited for it an answer: set the
-/// delay to what your clients would wait, not to what is usual. Turns of the same iteration count one after another, so
-/// that of many requests which are ready at the same time the first ones are taken and the rest, which would be late, are
-/// not. (One wait of the loop takes 1,024 events from the system. Time spent behind those is not seen.)
+/// one iteration to the next, up and down: there is no average to wait for. So one callback that holds the loop for longer
+/// than the delay costs those who waited for it an answer: set the delay to what your clients would wait, not to what is
+/// usual. Turns of the same iteration count one after another, so that of many requests which are ready at the same time
+/// the first ones are taken and the rest, which would be late, are not. (One wait of the loop takes 1,024 events from the
+/// system. Time spent behind those is not seen.)
 ///
 /// **What is shed.** Requests that begin: their heads are here, and no listener has seen them. Exchanges that have begun
 /// go on, bodies and responses alike, and so do connections that another protocol has taken over. New connections are
@@ -50,10 +51,10 @@ const NEVER: Time = Time::MAX;
 ///
 /// **The answer** is `503 Service Unavailable` with `Retry-After` (RFC 9110, 15.6.4). The connection is kept: a new one would
 /// cost an overloaded server more than the next request on this one, and a proxy in front keeps its pool. A body that
-/// comes with the request is discarded as any other that nobody reads ([`Limits::discard`](super::Limits::discard)); a peer
-/// that waits for `100 (Continue)` is not told to send it. [`on_drop_request`](super::Server::on_drop_request) sees each
-/// such request, and may answer otherwise; [`Metrics::shed`](crate::Metrics::shed) counts them; the log has one line a
-/// second.
+/// comes with the request is discarded as any other that nobody reads ([`Limits::discard`](super::Limits::discard)). The
+/// connection is closed where that is too long, where the peer waits for `100 (Continue)`, which it does not get, and
+/// after a CONNECT. [`on_drop_request`](super::Server::on_drop_request) sees each such request, and may answer otherwise;
+/// [`Metrics::shed`](crate::Metrics::shed) counts them; the log has one line a second.
 #[derive(Clone)]
 pub struct LoadShedding {
     max_delay: Duration,

@@ -267,7 +267,8 @@ impl Sim {
 
     /// Makes one of the program's calls on its sockets fail with an error of this kind: the next, or the one after so many
     /// others. The connection that it is about is lost, and its peer sees a reset; only `Interrupted` (EINTR) costs no more
-    /// than the call. A run that is repeated with each of its [calls](Sim::calls) failing has met errors at every point.
+    /// than the call. One call at a time is to fail: the next `fail_call` takes the place of one that has not come yet. A
+    /// run that is repeated with each of its [calls](Sim::calls) failing has met errors at every point.
     pub fn fail_call(&self, after: u64, kind: io::ErrorKind) {
         self.world.fail_call(after, kind);
     }

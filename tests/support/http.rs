@@ -181,6 +181,11 @@ pub fn bodies(peer: &Peer) -> Vec<String> {
 }
 
 fn reply(bytes: &[u8]) -> Option<(Reply, &[u8])> {
+    next_reply(bytes, false)
+}
+
+/// Reads one response, and says what is left behind it; `None` where it is not whole. One to HEAD has no content.
+pub fn next_reply(bytes: &[u8], to_head: bool) -> Option<(Reply, &[u8])> {
     let (line, mut rest) = line(bytes)?;
     let line = line.strip_prefix("HTTP/1.1 ").unwrap_or_else(|| panic!("not a status line: {line:?}"));
     let (status, reason) = line.split_once(' ').unwrap();
@@ -192,7 +197,7 @@ fn reply(bytes: &[u8]) -> Option<(Reply, &[u8])> {
         body: Vec::new(),
         trailers: Vec::new(),
     };
-    if reply.status < 200 || matches!(reply.status, 204 | 304) {
+    if to_head || reply.status < 200 || matches!(reply.status, 204 | 304) {
         return Some((reply, rest));
     }
     if let Some(length) = reply.field("content-length") {

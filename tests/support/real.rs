@@ -53,8 +53,10 @@ pub fn real<T: Send + 'static, R: Answer>(
         oneloop::run_once().unwrap();
     }
     watchdog.clear();
-    server.close(|| ());
+    server.close(oneloop::stop);
     SERVER.set(None);
+    drop(server);
+    oneloop::run().unwrap();
     let earlier = |name| before.iter().find(|(other, _)| *other == name).map_or(0, |(_, count)| *count);
     let closes = metrics().closes.into_iter().map(|(name, count)| (name, count - earlier(name)));
     (result, closes.filter(|(_, count)| *count > 0).collect())
@@ -99,15 +101,12 @@ pub fn rest(mut stream: &TcpStream) -> String {
 
 /// Writes until the peer has had enough of it.
 pub fn write_until_cut(mut stream: &TcpStream) {
-    loop {
-        match stream.write(&[b'x'; 100]) {
-            Ok(_) => {}
-            Err(error) => {
-                assert!(is_cut(error.kind()), "{error}");
-                return;
-            }
+    let error = loop {
+        if let Err(error) = stream.write_all(&[b'x'; 100]) {
+            break error;
         }
-    }
+    };
+    assert!(is_cut(error.kind()), "{error}");
 }
 
 /// Reads a few bytes at a time until the peer has had enough of it.

@@ -13,6 +13,12 @@ use std::time::{Duration, Instant, SystemTime};
 /// Events taken from the kernel by one wait. More wait for the next one; epoll hands them out in turn.
 const EVENTS_PER_WAIT: usize = 1024;
 
+/// Bytes that the kernel takes for a connection beyond what is on its way. Without a limit it takes megabytes for each peer
+/// that does not read, in a turn of milliseconds: a few thousand of them would have its memory, and the loop. With this the
+/// peers that do read are kept as busy, since the window of what is on its way is not touched.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT: u32 = 128 * 1024;
+
 /// The operating system.
 pub(crate) struct Os {
     poll: RefCell<(Poll, Events)>,
@@ -128,7 +134,12 @@ impl Os {
 
     pub fn connect(&self, to: &Address) -> io::Result<Io> {
         match to {
-            Address::Ip(address) => mio::net::TcpStream::connect(*address).map(Io::Tcp),
+            Address::Ip(address) => {
+                let io = mio::net::TcpStream::connect(*address)?;
+                #[cfg(any(target_os = "linux", target_os = "android"))]
+                limit_unsent(&socket2::SockRef::from(&io));
+                Ok(Io::Tcp(io))
+            }
             #[cfg(unix)]
             Address::Unix(Some(path)) => mio::net::UnixStream::connect(path).map(Io::Unix),
             Address::Unix(_) => Err(ErrorKind::Unsupported.into()),
@@ -178,6 +189,13 @@ fn foreign() -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, "a simulated socket on a real loop")
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn limit_unsent(socket: &Socket) {
+    if let Err(error) = socket.set_tcp_notsent_lowat(UNSENT) {
+        log::debug!(target: "oneloop::net", "TCP_NOTSENT_LOWAT is not to be had: {error}");
+    }
+}
+
 fn open_spare() -> Option<File> {
     File::open(if cfg!(windows) { "NUL" } else { "/dev/null" }).ok()
 }
@@ -203,6 +221,8 @@ fn listen_tcp(address: SocketAddr, how: &ListenHow) -> io::Result<Listener> {
     }
     // Accepted sockets inherit it on Linux: set once here instead of once a connection.
     socket.set_tcp_nodelay(how.no_delay)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    limit_unsent(&socket);
     socket.bind(&address.into())?;
     socket.listen(how.backlog)?;
     socket.set_nonblocking(true)?;

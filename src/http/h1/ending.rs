@@ -8,11 +8,12 @@ use std::rc::Rc;
 impl H1 {
     /// If the response has ended and the request is whole, makes room for the next one.
     pub(super) fn settle(self: &Rc<Self>, stream: &Rc<Stream>) {
-        let (over, reason) = match &*self.current.borrow() {
+        let (over, whole, reason) = match &*self.current.borrow() {
             Some(exchange) => {
-                let over = exchange.phase.get() == Phase::Ended
-                    && (exchange.complete.get() || self.has(flag::CLOSE) && !exchange.is_read());
-                (over || exchange.broken.get().is_some(), exchange.broken.get().unwrap_or(CloseReason::Finished))
+                let (broken, whole) = (exchange.broken.get(), exchange.complete.get());
+                let over =
+                    exchange.phase.get() == Phase::Ended && (whole || self.has(flag::CLOSE) && !exchange.is_read());
+                (over || broken.is_some(), whole, broken.unwrap_or(CloseReason::Finished))
             }
             None => return,
         };
@@ -21,6 +22,10 @@ impl H1 {
             return;
         }
         self.release(stream, reason);
+        if !whole {
+            // What follows is the rest of a body, and no request that could be dropped.
+            self.clear(flag::SPENT);
+        }
         let lp = &stream.cx().lp;
         self.since.set(lp.now());
         stream.need_due(lp.now() + self.server.keep_alive.get());
@@ -74,24 +79,40 @@ impl H1 {
         }
     }
 
+    /// Once the answer has ended, what is held back can go: the rest of a body, or its end, which needs no further bytes;
+    /// and requests behind it.
+    pub(super) fn read_on(&self, stream: &Rc<Stream>) {
+        let waits = self.current.borrow().as_ref().is_some_and(|exchange| {
+            let wanted = !exchange.is_read() || !exchange.paused.get();
+            let there = stream.held() > 0 || exchange.decoder.get().is_done();
+            exchange.phase.get() == Phase::Ended && !exchange.complete.get() && wanted && there
+        });
+        if waits && stream.is_open() {
+            stream.make_ready();
+        }
+    }
+
     /// What the peer's end of input means, as soon as it can be told.
     pub(super) fn check_eof(&self, stream: &Rc<Stream>) {
         if stream.held() == 0 {
             self.check_spent(stream);
         }
+        self.read_on(stream);
         if !stream.is_eof() || !stream.is_open() {
             return;
         }
         let current = self.current();
         match current {
             Some(exchange) if exchange.complete.get() => {}
+            // All of it is here, but its end cannot be told while it is paused.
+            Some(exchange) if exchange.decoder.get().is_done() => {}
+            // What is held back is read first.
+            Some(exchange) if exchange.phase.get() == Phase::Ended && stream.held() > 0 => {}
             Some(exchange) if exchange.phase.get() == Phase::Ended => {
                 let reason = if exchange.is_read() { CloseReason::Truncated } else { CloseReason::Finished };
                 stream.finish(reason, None);
                 self.release(stream, reason);
             }
-            // All of it is here, but its end cannot be told while it is paused.
-            Some(exchange) if exchange.decoder.get().is_done() => {}
             // The answers to earlier requests still go out.
             Some(_) if stream.held() == 0 => {
                 stream.finish(CloseReason::Truncated, None);

@@ -18,6 +18,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
+/// How long an idle connection that we close waits for a request that is on its way, in nanoseconds: longer than a round
+/// trip takes, and no time that somebody waits for who shuts a server down.
+const CROSSING: Time = 1_000_000_000;
+
 /// What holds of the connection beside its exchange.
 mod flag {
     /// No further request: the connection closes after the response that is being sent.
@@ -32,6 +36,8 @@ mod flag {
     pub const READING: u8 = 16;
     /// Another protocol has taken over.
     pub const UPGRADED: u8 = 32;
+    /// What is here of a head is of a HEAD request: a refusal has no content.
+    pub const HEAD: u8 = 64;
 }
 
 /// An HTTP/1 connection: the protocol of a stream, and the carrier of one exchange after the other.
@@ -115,17 +121,21 @@ impl H1 {
         self.current.borrow().is_none() && nothing_held && !self.has(flag::PARTIAL | flag::READING)
     }
 
-    /// Closes it if it is idle; an answer that is still going out goes out.
+    /// Closes it if it is idle. An answer that is still going out goes out; one that the peer has yet to read is not taken
+    /// from it by the reset that a request which crosses our close would be answered with.
     pub fn close_if_idle(&self, stream: &Rc<Stream>) {
         if !self.is_idle() || !stream.is_open() {
             return;
         }
-        if stream.pending() > 0 {
-            self.set(flag::CLOSE);
-            stream.finish(CloseReason::ServerClosed, Some(self.server.limits.borrow().linger()));
-        } else {
-            stream.destroy(CloseReason::ServerClosed);
+        if self.requests.get() == 0 {
+            return stream.destroy(CloseReason::ServerClosed);
         }
+        let mut linger = self.server.limits.borrow().linger();
+        if stream.pending() == 0 {
+            linger.between_reads = linger.between_reads.min(CROSSING);
+        }
+        self.set(flag::CLOSE);
+        stream.finish(CloseReason::ServerClosed, Some(linger));
     }
 
     fn watch<R>(&self, f: impl FnOnce(&mut Watch) -> R) -> R {

@@ -15,6 +15,11 @@ const BUDGET: u8 = 64;
 /// Exchanges that may wait for a peer to read their ends, while it does not: each has its head, of up to 16 KiB.
 const WAITING: usize = 64;
 
+/// Is a request with this framing whole when its head is here?
+fn is_whole(framing: Framing) -> bool {
+    matches!(framing, Framing::None | Framing::Length(0))
+}
+
 impl H1 {
     /// The one loop over what came: heads and bodies in turn, until nothing can go on.
     pub(super) fn read(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> usize {
@@ -64,7 +69,7 @@ impl H1 {
         match parsed {
             Ok(Parsed::Complete { len }) => {
                 self.parser.set(HeadParser::default());
-                self.clear(flag::PARTIAL);
+                self.clear(flag::PARTIAL | flag::HEAD);
                 if self.hands_over(&exchange) && self.awaits_ends(stream) {
                     shared.recycle(exchange);
                     return None;
@@ -76,6 +81,7 @@ impl H1 {
             Ok(Parsed::Partial) => {
                 self.parser.set(parser);
                 shared.recycle(exchange);
+                self.note_method(bytes);
                 if !self.has(flag::PARTIAL) {
                     self.set(flag::PARTIAL);
                     if self.requests.get() > 0 {
@@ -87,9 +93,17 @@ impl H1 {
             }
             Err(fault) => {
                 shared.recycle(exchange);
+                self.note_method(bytes);
                 self.fault(stream, fault);
                 None
             }
+        }
+    }
+
+    /// A head that is not whole, or bad: does it begin as one of HEAD does (RFC 9110, 9.3.2)?
+    fn note_method(&self, bytes: &[u8]) {
+        if bytes.strip_prefix(b"\r\n").unwrap_or(bytes).starts_with(b"HEAD ") {
+            self.set(flag::HEAD);
         }
     }
 
@@ -100,7 +114,7 @@ impl H1 {
         self.requests.set(self.requests.get().saturating_add(1));
         if let Some(fresh) = Rc::get_mut(&mut exchange) {
             let framing = fresh.head.framing();
-            let complete = matches!(framing, Framing::None | Framing::Length(0));
+            let complete = is_whole(framing);
             fresh.started = lp.now();
             fresh.decoder.set(BodyDecoder::new(framing));
             fresh.complete.set(complete);
@@ -131,9 +145,10 @@ impl H1 {
         false
     }
 
-    /// Is this request one that takes the connection over?
+    /// Is this request one that takes the connection over? Content would have to be read as HTTP first.
     fn hands_over(&self, exchange: &Exchange) -> bool {
-        let wanted = exchange.head.is_connect() || exchange.head.wants_upgrade() && self.server.upgrades();
+        let head = &exchange.head;
+        let wanted = head.is_connect() || head.wants_upgrade() && is_whole(head.framing()) && self.server.upgrades();
         wanted && !self.has(flag::SPENT)
     }
 
@@ -155,7 +170,6 @@ impl H1 {
     /// Hands the connection over: from here on it is a socket of the user's.
     pub(super) fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
         if exchange.head.is_connect() && !self.server.connects() {
-            self.set(flag::CLOSE);
             exchange.answer(self, 501);
             return false;
         }
@@ -275,7 +289,7 @@ impl H1 {
     pub(super) fn refuse(&self, stream: &Rc<Stream>, status: u16, reason: CloseReason) {
         self.set(flag::CLOSE);
         let date = self.server.shared.date();
-        stream.encode(|out| refusal(out, status, &date));
+        stream.encode(|out| refusal(out, status, &date, self.has(flag::HEAD)));
         stream.finish(reason, Some(self.server.limits.borrow().linger()));
     }
 

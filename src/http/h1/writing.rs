@@ -18,8 +18,10 @@ impl H1 {
         let unread = !exchange.complete.get()
             && !exchange.is_read()
             && (exchange.owes_continue.get() || exchange.decoder.get().remaining() > limits.discard as u64);
+        // What follows a CONNECT may be meant for the tunnel that it does not get, and is not to be read as requests.
         must || wanted
             || unread
+            || exchange.head.is_connect()
             || self.server.is_closing()
             || self.has(flag::CLOSE)
             || self.requests.get() >= self.server.max_requests.get()
@@ -46,7 +48,9 @@ impl H1 {
         let closing = self.closes_after(exchange, plan.must_close(), head.wants_close());
         if closing {
             self.set(flag::CLOSE);
-            if self.requests.get() >= self.server.max_requests.get() {
+            // Behind content that ends with the connection, an answer to another request would be a part of it.
+            let last = !exchange.head.persistent() || plan.must_close() || exchange.head.is_connect();
+            if !last && self.requests.get() >= self.server.max_requests.get() {
                 self.set(flag::SPENT);
             }
         }

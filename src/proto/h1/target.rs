@@ -47,7 +47,9 @@ fn uncommon(method: &[u8], target: &[u8], question: Option<usize>) -> Option<Par
     match (method, target) {
         (b"CONNECT", _) => {
             let host = host::read(target)?;
-            (host.named && host.port).then_some(Parts {
+            // Nobody can be at port 0 (RFC 9110, 9.3.6).
+            let zero = target.iter().rev().find(|&&byte| byte != b'0') == Some(&b':');
+            (host.named && host.port && !zero).then_some(Parts {
                 form: TargetForm::Authority,
                 authority: whole,
                 path: whole,

@@ -1,0 +1,194 @@
+//! Clients that behave: keep-alive connections, each with one request at a time, whose latency is measured.
+
+use super::numbers;
+use crate::child::{self, Launch};
+use crate::figures::Latencies;
+use crate::traffic;
+use oneloop::net::{self, Socket};
+use oneloop::set_timeout;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// The role of their process.
+pub const ROLE: &str = "polite";
+/// How long one that was cut off waits before it comes again.
+const AGAIN: Duration = Duration::from_millis(100);
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// How many they are, and how often each asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Connections.
+    pub clients: u64,
+    /// Between two requests of one of them; zero: as soon as it is answered.
+    pub interval: Duration,
+}
+
+/// What was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// Answers of status 200.
+    pub answered: u64,
+    /// Other answers, connections that were closed or could not be made.
+    pub failed: u64,
+    /// Milliseconds.
+    pub p50: f64,
+    /// Milliseconds.
+    pub p99: f64,
+    /// Milliseconds.
+    pub max: f64,
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Outcome { answered, failed, p50, p99, max } = self;
+        write!(f, "{answered} answered, {failed} failed; p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.2} ms")
+    }
+}
+
+/// What the clients of a loop have seen since it was last taken.
+#[derive(Debug, Default)]
+pub struct Tally {
+    latencies: RefCell<Latencies>,
+    answered: Cell<u64>,
+    failed: Cell<u64>,
+}
+
+impl Tally {
+    /// Takes it.
+    pub fn take(&self) -> Outcome {
+        let latencies = self.latencies.take();
+        let milliseconds = |share: f64| latencies.percentile(share) / 1000.0;
+        Outcome {
+            answered: self.answered.take(),
+            failed: self.failed.take(),
+            p50: milliseconds(0.5),
+            p99: milliseconds(0.99),
+            max: milliseconds(1.0),
+        }
+    }
+
+    fn fail(&self) {
+        self.failed.set(self.failed.get() + 1);
+    }
+}
+
+/// Lets them begin on this thread's loop. They ask until the loop ends.
+pub fn start(port: u16, pace: Pace) -> Rc<Tally> {
+    let tally = Rc::new(Tally::default());
+    for number in 0..pace.clients {
+        let client = Rc::new(Client {
+            port,
+            interval: pace.interval,
+            due: Cell::new(Instant::now()),
+            unread: RefCell::default(),
+            tally: tally.clone(),
+        });
+        // Spread over the interval, so that they do not ask all at once.
+        let offset = pace.interval.mul_f64(number as f64 / pace.clients as f64);
+        set_timeout(offset, move || client.connect());
+    }
+    tally
+}
+
+struct Client {
+    port: u16,
+    interval: Duration,
+    /// When the request that is not answered yet was to be sent.
+    due: Cell<Instant>,
+    unread: RefCell<Vec<u8>>,
+    tally: Rc<Tally>,
+}
+
+impl Client {
+    fn connect(self: Rc<Self>) {
+        self.unread.borrow_mut().clear();
+        let me = self.clone();
+        let socket = net::connect(("127.0.0.1", self.port), move |socket| me.ask(socket, Instant::now()));
+        let me = self.clone();
+        socket.on_data(move |socket, bytes| me.clone().take(socket, bytes));
+        socket.on_error(|_, _| ());
+        socket.on_close(move |_, _| {
+            self.tally.fail();
+            let me = self.clone();
+            set_timeout(AGAIN, move || me.connect());
+        });
+    }
+
+    fn ask(&self, socket: &Socket, due: Instant) {
+        self.due.set(due);
+        socket.write(REQUEST).ignore();
+    }
+
+    fn take(self: Rc<Self>, socket: &Socket, bytes: &[u8]) {
+        self.unread.borrow_mut().extend_from_slice(bytes);
+        let whole = traffic::answer(&self.unread.borrow());
+        match whole {
+            Ok(None) => return,
+            Ok(Some(answer)) if answer.status == 200 => {
+                self.unread.borrow_mut().drain(..answer.length);
+            }
+            _ => return socket.destroy(),
+        }
+        let now = Instant::now();
+        let took = u64::try_from(now.duration_since(self.due.get()).as_micros()).unwrap_or(u64::MAX);
+        self.tally.latencies.borrow_mut().add(took, 1);
+        self.tally.answered.set(self.tally.answered.get() + 1);
+        // One that was kept waiting beyond its next turn has been late since then.
+        let next = self.due.get() + self.interval;
+        if self.interval.is_zero() {
+            self.ask(socket, now);
+        } else if next <= now {
+            self.ask(socket, next);
+        } else {
+            let socket = socket.clone();
+            set_timeout(next - now, move || self.ask(&socket, Instant::now()));
+        }
+    }
+}
+
+/// Measures in a process of its own, put in place by `place`.
+pub fn measure(port: u16, pace: Pace, time: Duration, place: impl FnOnce(Launch) -> Launch) -> io::Result<Outcome> {
+    let said = child::run(&place(launch(port, pace, time)?), time + Duration::from_secs(30))?;
+    parse(&said)
+}
+
+/// How to start their process, which says what it measured when the time is over.
+pub fn launch(port: u16, pace: Pace, time: Duration) -> io::Result<Launch> {
+    let numbers = [port.into(), pace.clients, pace.interval.as_millis() as u64, time.as_millis() as u64];
+    Ok(numbers.iter().fold(Launch::own(ROLE)?, |launch, number| launch.arg(number.to_string())))
+}
+
+/// Reads what their process says.
+pub fn parse(said: &str) -> io::Result<Outcome> {
+    let figures: Vec<f64> = said.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let &[answered, failed, p50, p99, max] = &figures[..] else {
+        return Err(io::Error::other(format!("the polite clients said {said:?}")));
+    };
+    Ok(Outcome { answered: answered as u64, failed: failed as u64, p50, p99, max })
+}
+
+/// Their process: PORT CLIENTS INTERVAL_MS TIME_MS. What it sees in the first tenth of the time does not count.
+pub fn main(args: &[String]) -> io::Result<()> {
+    let [port, clients, interval, time] = numbers::<4>(args)?;
+    child::end_with_parent();
+    let time = Duration::from_millis(time);
+    let tally = start(port as u16, Pace { clients, interval: Duration::from_millis(interval) });
+    let warm = tally.clone();
+    set_timeout(time / 10, move || {
+        let _ = warm.take();
+    });
+    set_timeout(time, oneloop::stop);
+    oneloop::run()?;
+    let Outcome { answered, failed, p50, p99, max } = tally.take();
+    println!("{answered} {failed} {p50} {p99} {max}");
+    Ok(())
+}
+
+/// The options that the trials share: how many clients, how many requests a second each.
+pub fn pace(options: &[(String, u64)]) -> Pace {
+    let rate = super::option(options, "rate", 20).max(1);
+    Pace { clients: super::option(options, "clients", 50), interval: Duration::from_secs(1) / rate as u32 }
+}

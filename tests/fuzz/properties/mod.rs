@@ -1,0 +1,16 @@
+//! What must hold for any bytes. Each function takes them as a fuzzer gives them and panics where it does not hold.
+//!
+//! The fuzz targets and the tests on stable (`tests/fuzzing.rs`, `tests/differential.rs`) include this same folder.
+//! Beside the targets: `choices` takes decisions from the first bytes, `message` frames a stream of requests with the
+//! codec, `client` reads responses without it, and `oracle` asks parsers of others.
+#![allow(dead_code, reason = "each target uses a part of it")]
+
+pub mod body_decoder;
+pub mod choices;
+pub mod client;
+pub mod connection;
+pub mod differential;
+pub mod message;
+pub mod oracle;
+pub mod request_head;
+pub mod response;

@@ -1,0 +1,166 @@
+//! Heads of requests: any split gives the same as the whole, and what was accepted can be read in one way only.
+//!
+//! The input: a byte for the limits, a byte for the cuts, the head and what follows it.
+
+use super::choices::{Choices, cuts};
+use oneloop::proto::h1::{Fault, Framing, HeadLimits, HeadParser, Parsed, RequestHead, TargetForm, Version};
+
+pub fn holds(bytes: &[u8]) {
+    let (mut choices, wire) = Choices::split(bytes, 2);
+    let limits = limits(choices.byte());
+    let ends = cuts(choices.byte(), wire.len());
+    let mut head = RequestHead::new();
+    let split = feed(wire, ends.iter().copied(), &limits, &mut head);
+    let in_pieces = told(&head);
+    let bytewise = feed(wire, 0..wire.len(), &limits, &mut head);
+    let in_bytes = told(&head);
+    let whole = feed(wire, [], &limits, &mut head);
+    assert_eq!(split, whole, "in pieces that end at {ends:?}");
+    assert_eq!(bytewise, whole, "a byte at a time");
+    if let Ok(Some(len)) = whole {
+        assert_eq!([&in_pieces, &in_bytes], [&told(&head); 2]);
+        check(&head, &wire[..len], &limits);
+    }
+}
+
+/// Mostly the defaults, else such as the input can reach.
+fn limits(choice: u8) -> HeadLimits {
+    let default = HeadLimits { require_host: choice & 4 == 0, ..HeadLimits::default() };
+    let size = usize::from(choice >> 3);
+    match choice & 3 {
+        0 => HeadLimits { bytes: 24 + 16 * size, ..default },
+        1 if choice & 8 != 0 => HeadLimits { fields: size / 2, target: 4 + size, ..default },
+        _ => default,
+    }
+}
+
+/// Feeds pieces that end at `ends`. The length of the head, `None` where it has not ended.
+fn feed(
+    wire: &[u8],
+    ends: impl IntoIterator<Item = usize>,
+    limits: &HeadLimits,
+    head: &mut RequestHead,
+) -> Result<Option<usize>, Fault> {
+    let mut parser = HeadParser::default();
+    for end in ends.into_iter().chain([wire.len()]) {
+        match parser.parse(&wire[..end], limits, head) {
+            Ok(Parsed::Complete { len }) => {
+                assert!(len <= end);
+                return Ok(Some(len));
+            }
+            Ok(Parsed::Partial) => assert!(head.is_empty() && head.method().is_empty()),
+            Err(fault) => {
+                assert_eq!(parser.parse(&wire[..end], limits, head), Err(fault), "the same bytes again");
+                assert!(head.is_empty() && head.method().is_empty());
+                return Err(fault);
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// All that a head says.
+fn told(head: &RequestHead) -> String {
+    let fields: Vec<_> = head.iter().collect();
+    format!(
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {fields:?} {} {} {:?} {}",
+        head.method(),
+        head.target(),
+        head.form(),
+        head.path(),
+        head.query(),
+        head.version(),
+        head.host(),
+        head.framing(),
+        head.persistent(),
+        head.expects_continue(),
+        head.expectation(),
+        head.wants_upgrade(),
+    )
+}
+
+/// An accepted head says what stands on the wire, read in the plainest way; and written again it is the same head.
+fn check(head: &RequestHead, wire: &[u8], limits: &HeadLimits) {
+    let text = std::str::from_utf8(wire).expect("only ASCII is accepted");
+    assert!(wire.iter().all(|&byte| matches!(byte, b'\r' | b'\n' | b'\t' | b' '..=b'~')), "{text:?}");
+    assert!(wire.len() <= limits.bytes && head.len() <= limits.fields && head.target().len() <= limits.target);
+    let text = text.strip_prefix("\r\n").unwrap_or(text);
+    let mut lines = text.strip_suffix("\r\n\r\n").expect("a head ends with an empty line").split("\r\n");
+    let parts: Vec<_> = lines.next().unwrap().split(' ').collect();
+    let [method, target, version] = parts[..] else { panic!("{parts:?} is no request line") };
+    assert_eq!([head.method(), head.target()], [method, target]);
+    let minor = version.strip_prefix("HTTP/1.").and_then(|minor| minor.parse::<u8>().ok()).expect("HTTP/1.x");
+    assert_eq!((head.version() == Version::Http10, minor < 10), (minor == 0, true));
+    let mut plain = Vec::new();
+    for line in lines {
+        assert!(!line.contains(['\r', '\n']) && !line.starts_with([' ', '\t']), "{line:?}");
+        let (name, value) = line.split_once(':').expect("every line is a field");
+        assert!(!name.is_empty() && !name.contains([' ', '\t', '"', '(', '/', ';']), "{name:?}");
+        plain.push((name, value.trim_matches([' ', '\t'])));
+    }
+    assert_eq!(head.iter().collect::<Vec<_>>(), plain);
+    check_framing(head, &plain);
+    check_target(head);
+
+    let again = written(head, minor);
+    let mut other = RequestHead::new();
+    let unbounded = HeadLimits { bytes: usize::MAX, ..*limits };
+    let parsed = HeadParser::default().parse(&again, &unbounded, &mut other);
+    assert_eq!(parsed, Ok(Parsed::Complete { len: again.len() }), "{:?}", String::from_utf8_lossy(&again));
+    assert_eq!(told(&other), told(head));
+}
+
+fn check_framing(head: &RequestHead, fields: &[(&str, &str)]) {
+    let values = |name: &str| {
+        let named = fields.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| *value).collect::<Vec<_>>()
+    };
+    let (lengths, codings) = (values("Content-Length"), values("Transfer-Encoding"));
+    let framing = match (&lengths[..], &codings[..]) {
+        ([], []) => Framing::None,
+        ([length], []) => {
+            assert!(length.bytes().all(|byte| byte.is_ascii_digit()), "{length:?}");
+            Framing::Length(length.parse().unwrap())
+        }
+        ([], codings) => {
+            let codings = codings.join(",").to_ascii_lowercase();
+            let named: Vec<_> = codings.split([',', ' ', '\t']).filter(|coding| !coding.is_empty()).collect();
+            assert_eq!((named, head.version()), (vec!["chunked"], Version::Http11));
+            Framing::Chunked
+        }
+        _ => panic!("{lengths:?} with {codings:?} was accepted"),
+    };
+    assert_eq!(head.framing(), framing);
+    assert!(values("Host").len() <= 1);
+    assert!(!head.is_connect() || matches!(framing, Framing::None | Framing::Length(0)));
+}
+
+fn check_target(head: &RequestHead) {
+    let target = head.target();
+    let rest = match head.query() {
+        Some(query) => target.strip_suffix(query).and_then(|rest| rest.strip_suffix('?')).expect("a query ends it"),
+        None => target,
+    };
+    match head.form() {
+        TargetForm::Origin => assert!(head.path() == rest && rest.starts_with('/')),
+        TargetForm::Asterisk => assert_eq!((head.method(), target, head.path()), ("OPTIONS", "*", "*")),
+        TargetForm::Authority => assert!(head.is_connect() && head.host() == Some(target)),
+        TargetForm::Absolute => {
+            let host = head.host().expect("an absolute target has a host");
+            let (scheme, after) = rest.split_once("://").expect("and a scheme");
+            assert!(["http", "https"].iter().any(|known| known.eq_ignore_ascii_case(scheme)));
+            assert!(!host.is_empty() && !host.contains(['/', '?', '@', ' ']));
+            let path = after.strip_prefix(host).expect("which its authority is");
+            assert_eq!(head.path(), if path.is_empty() { "/" } else { path });
+        }
+    }
+}
+
+fn written(head: &RequestHead, minor: u8) -> Vec<u8> {
+    let mut wire = format!("{} {} HTTP/1.{minor}\r\n", head.method(), head.target());
+    for (name, value) in head.iter() {
+        wire.extend([name, ": ", value, "\r\n"]);
+    }
+    wire.push_str("\r\n");
+    wire.into_bytes()
+}
