@@ -5,3 +5,4 @@
 
 mod generator;
 mod results;
+mod workloads;

@@ -208,7 +208,9 @@ impl Driven for Clients {
     }
 
     fn pace(&self, now: Instant) {
-        let (Some(window), Some((from, arrivals))) = (self.window.get(), &mut *self.arrivals.borrow_mut()) else { return };
+        let (Some(window), Some((from, arrivals))) = (self.window.get(), &mut *self.arrivals.borrow_mut()) else {
+            return;
+        };
         while let Some(due) = arrivals.take(now.saturating_duration_since(*from)) {
             let meant = *from + due;
             self.tally.borrow_mut().arrived(window, meant, now);
