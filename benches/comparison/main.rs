@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     let measure = !mode.is_empty();
     match args.first().map(String::as_str) {
         Some(designs::SERVER) => designs::main(&args[1..]),
+        Some(designs::check::CHECK) => designs::check::main(),
         _ if !measure => {
             println!("nothing measured: run this by `cargo bench`, or with --bench");
             ExitCode::SUCCESS

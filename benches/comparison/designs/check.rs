@@ -1,0 +1,320 @@
+//! What every design must get right before it is worth measuring: the same bytes as oneloop for every handler, connections
+//! that live on, pipelined requests in order, a MiB in either direction, all who wait for the event, late peers.
+
+use super::{NAMES, SERVER, Setup};
+use oneloop_benches::child::{Launch, Server};
+use oneloop_benches::traffic;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+/// The role that checks all designs.
+pub const CHECK: &str = "check";
+
+/// After this time without a byte a server counts as hung.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Those who wait for the event; the pool of [`setups`] has more threads, as `pool-connection` needs.
+const WAITING: usize = 50;
+const MIB: usize = 1024 * 1024;
+
+/// The server in question twice, and oneloop's, whose bytes are the measure.
+#[derive(Clone, Copy)]
+pub struct Ports {
+    /// With many threads and the usual deadlines.
+    pub many: u16,
+    /// With two threads and a header deadline of 300 ms.
+    pub few: u16,
+    pub reference: u16,
+}
+
+/// The setups of [`Ports::many`] and [`Ports::few`].
+pub fn setups(design: &str) -> [Setup; 2] {
+    let mut many = Setup { work_per_ms: 1000, ..Setup::new(design) };
+    let mut few = Setup { threads: 2, ..many.clone() };
+    many.threads = if design == "loops" { 3 } else { WAITING + 14 };
+    few.limits.header = Duration::from_millis(300);
+    [many, few]
+}
+
+type Check = fn(Ports) -> io::Result<()>;
+
+const CHECKS: [(&str, Check); 9] = [
+    ("every handler answers with oneloop's bytes", same_bytes),
+    ("a head may come byte by byte", byte_by_byte),
+    ("a connection serves many requests", keep_alive),
+    ("pipelined requests are answered in order", pipelined),
+    ("a MiB is uploaded", upload),
+    ("a MiB is downloaded", download),
+    ("an event wakes all who wait", event),
+    ("more clients than threads are all served", more_clients_than_threads),
+    ("a late header ends the connection", late_header),
+];
+
+/// Runs all checks on one design; says which failed.
+pub fn design(ports: Ports) -> Result<(), String> {
+    let failed = CHECKS.iter().filter_map(|(promise, check)| {
+        let error = check(ports).err()?;
+        Some(format!("{promise}: {error}"))
+    });
+    let failed: Vec<String> = failed.collect();
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
+}
+
+/// The body of the role: all designs, each as a process of its own.
+pub fn main() -> ExitCode {
+    let mut good = true;
+    for name in NAMES {
+        match check_process(name) {
+            Ok(()) => println!("{name}: all {} checks passed", CHECKS.len()),
+            Err(error) => {
+                good = false;
+                eprintln!("{name}: {error}");
+            }
+        }
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn check_process(name: &str) -> Result<(), String> {
+    let start = |setup: &Setup| -> io::Result<Server> {
+        let options = [
+            ("--design", setup.design.clone()),
+            ("--threads", setup.threads.to_string()),
+            ("--work-per-ms", setup.work_per_ms.to_string()),
+            ("--header-ms", setup.limits.header.as_millis().to_string()),
+        ];
+        let launch = Launch::own(SERVER)?;
+        Server::start(&options.iter().fold(launch, |launch, (name, value)| launch.arg(name).arg(value)))
+    };
+    let started = || -> io::Result<_> {
+        let [many, few] = setups(name);
+        Ok((start(&many)?, start(&few)?, start(&setups("loop")[0])?))
+    };
+    let (many, few, reference) = started().map_err(|error| error.to_string())?;
+    design(Ports { many: many.port, few: few.port, reference: reference.port })
+}
+
+// ---- The checks
+
+/// Whole conversations: what is sent before our FIN.
+const CONVERSATIONS: [&str; 21] = [
+    "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    "GET / HTTP/1.0\r\n\r\n",
+    "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    "GET /wait?ms=1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /block?ms=1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /cpu?ms=3 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /cpu HTTP/1.1\r\nHost: x\r\n\r\n",
+    "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nbasil",
+    "POST /upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbasil\r\n0\r\n\r\n",
+    "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nbasil",
+    "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: wonders\r\n\r\nbasil",
+    "POST /upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nbasil",
+    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nbasilGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /download?bytes=5 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /download HTTP/1.1\r\nHost: x\r\n\r\n",
+    "POST /publish HTTP/1.1\r\nHost: x\r\n\r\n",
+    "CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n",
+    "GET / HTTP/1.1\r\n\r\n",
+    "no request\r\n\r\n",
+];
+
+fn same_bytes(ports: Ports) -> io::Result<()> {
+    for conversation in CONVERSATIONS {
+        let said = converse(ports.many, conversation.as_bytes())?;
+        let expected = converse(ports.reference, conversation.as_bytes())?;
+        if said != expected {
+            return Err(io::Error::other(format!("to {conversation:?}: {said:?}, not {expected:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// All that comes back, without the Date.
+fn converse(port: u16, bytes: &[u8]) -> io::Result<String> {
+    let mut stream = connect(port)?;
+    stream.write_all(bytes)?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut said = String::new();
+    stream.read_to_string(&mut said)?;
+    Ok(said.split_inclusive("\r\n").filter(|line| !line.starts_with("Date: ")).collect())
+}
+
+fn byte_by_byte(ports: Ports) -> io::Result<()> {
+    let mut client = Client::connect(ports.many)?;
+    for _ in 0..2 {
+        for byte in request("POST", "/upload", 3).iter().chain(b"abc") {
+            client.stream.write_all(&[*byte])?;
+        }
+        client.expect(b"3")?;
+    }
+    Ok(())
+}
+
+fn keep_alive(ports: Ports) -> io::Result<()> {
+    let mut client = Client::connect(ports.many)?;
+    for length in 0..100 {
+        client.get(&format!("/download?bytes={length}"))?;
+        client.expect(&vec![b'x'; length])?;
+    }
+    Ok(())
+}
+
+fn pipelined(ports: Ports) -> io::Result<()> {
+    // More than any design's budget for one turn of a connection.
+    const REQUESTS: usize = 300;
+    let mut client = Client::connect(ports.many)?;
+    let batch: Vec<u8> =
+        (0..REQUESTS).flat_map(|length| request("GET", &format!("/download?bytes={length}"), 0)).collect();
+    client.stream.write_all(&batch)?;
+    (0..REQUESTS).try_for_each(|length| client.expect(&vec![b'x'; length]))
+}
+
+fn upload(ports: Ports) -> io::Result<()> {
+    let mut client = Client::connect(ports.many)?;
+    for _ in 0..2 {
+        client.stream.write_all(&request("POST", "/upload", MIB))?;
+        client.stream.write_all(&vec![b'x'; MIB])?;
+        client.expect(b"1048576")?;
+    }
+    Ok(())
+}
+
+fn download(ports: Ports) -> io::Result<()> {
+    let mut client = Client::connect(ports.many)?;
+    for _ in 0..2 {
+        client.get(&format!("/download?bytes={MIB}"))?;
+        client.expect(&vec![b'x'; MIB])?;
+    }
+    Ok(())
+}
+
+fn event(ports: Ports) -> io::Result<()> {
+    for _ in 0..2 {
+        let mut waiting = Vec::new();
+        for _ in 0..WAITING {
+            let mut client = Client::connect(ports.many)?;
+            client.get("/event")?;
+            waiting.push(client);
+        }
+        // It takes a while until all of them wait; each is woken once.
+        let mut publisher = Client::connect(ports.many)?;
+        let mut woken = 0;
+        while woken < WAITING {
+            publisher.stream.write_all(&request("POST", "/publish", 0))?;
+            let count = String::from_utf8(publisher.answer()?).map_err(io::Error::other)?;
+            woken += count.parse::<usize>().map_err(io::Error::other)?;
+        }
+        if woken > WAITING {
+            return Err(io::Error::other(format!("{woken} were woken, not {WAITING}")));
+        }
+        for client in &mut waiting {
+            client.expect(b"event\n")?;
+            // Such a connection is as good as any.
+            client.get("/")?;
+            client.expect(traffic::BODY.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+fn more_clients_than_threads(ports: Ports) -> io::Result<()> {
+    const CLIENTS: usize = 8;
+    const REQUESTS: usize = 20;
+    let client = move || -> io::Result<()> {
+        let mut client = Client::connect(ports.few)?;
+        for _ in 0..REQUESTS {
+            client.get("/wait?ms=1")?;
+            client.expect(b"done\n")?;
+            if client.closes {
+                client = Client::connect(ports.few)?;
+            }
+        }
+        Ok(())
+    };
+    let clients: Vec<_> = (0..CLIENTS).map(|_| thread::spawn(client)).collect();
+    clients.into_iter().try_for_each(|client| client.join().map_err(|_| io::Error::other("a client panicked"))?)
+}
+
+fn late_header(ports: Ports) -> io::Result<()> {
+    let mut silent = connect(ports.few)?;
+    let mut said = String::new();
+    silent.read_to_string(&mut said)?;
+    if !said.is_empty() {
+        return Err(io::Error::other(format!("a silent peer was told {said:?}")));
+    }
+    for before in ["", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        let mut late = connect(ports.few)?;
+        late.write_all(format!("{before}GET / HT").as_bytes())?;
+        said.clear();
+        late.read_to_string(&mut said)?;
+        if !said.contains("HTTP/1.1 408 Request Timeout\r\n") || !said.ends_with("\r\n\r\n408 Request Timeout\n") {
+            return Err(io::Error::other(format!("a late peer was told {said:?}")));
+        }
+    }
+    Ok(())
+}
+
+// ---- A client
+
+struct Client {
+    stream: TcpStream,
+    unread: Vec<u8>,
+    /// The last answer said `Connection: close`.
+    closes: bool,
+}
+
+impl Client {
+    fn connect(port: u16) -> io::Result<Client> {
+        Ok(Client { stream: connect(port)?, unread: Vec::new(), closes: false })
+    }
+
+    fn get(&mut self, target: &str) -> io::Result<()> {
+        self.stream.write_all(&request("GET", target, 0))
+    }
+
+    /// The body of the next answer, a 200.
+    fn answer(&mut self) -> io::Result<Vec<u8>> {
+        let mut landing = vec![0; 64 * 1024];
+        loop {
+            if let Some(answer) = traffic::answer(&self.unread)? {
+                let head = String::from_utf8_lossy(&self.unread[..answer.head]).into_owned();
+                let body = self.unread[answer.head..answer.length].to_vec();
+                self.unread.drain(..answer.length);
+                self.closes = head.contains("Connection: close\r\n");
+                return if answer.status == 200 { Ok(body) } else { Err(io::Error::other(head)) };
+            }
+            match self.stream.read(&mut landing)? {
+                0 => return Err(io::Error::other("closed before the answer was whole")),
+                count => self.unread.extend_from_slice(&landing[..count]),
+            }
+        }
+    }
+
+    fn expect(&mut self, body: &[u8]) -> io::Result<()> {
+        let answer = self.answer()?;
+        if answer == body {
+            return Ok(());
+        }
+        let begin = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
+        let (came, wanted) = (begin(&answer), begin(body));
+        Err(io::Error::other(format!("{} bytes, {came:?}, not {}, {wanted:?}", answer.len(), body.len())))
+    }
+}
+
+fn connect(port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+fn request(method: &str, target: &str, body: usize) -> Vec<u8> {
+    let length = if method == "POST" { format!("Content-Length: {body}\r\n") } else { String::new() };
+    format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n").into_bytes()
+}
