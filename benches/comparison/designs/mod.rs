@@ -15,7 +15,7 @@
 
 mod blocking;
 pub mod check;
-mod handlers;
+pub mod handlers;
 mod loop_workers;
 mod loops;
 mod one_loop;

@@ -11,6 +11,8 @@ pub struct Answer {
     pub status: u16,
     /// Of its body, in bytes.
     pub length: u64,
+    /// The server closes the connection after it.
+    pub close: bool,
 }
 
 /// What cannot be read: no status line, no length, too long a head.
@@ -72,21 +74,28 @@ impl Reader {
     }
 }
 
-/// Status and Content-Length of a head, whose lines each end with CR LF.
+/// Status, Content-Length and Connection of a head, whose lines each end with CR LF.
 fn parse(head: &[u8]) -> Result<Answer, Unreadable> {
-    const LENGTH: &[u8] = b"content-length:";
     let digits = head.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5)).ok_or(Unreadable)?;
     let status = number(digits).ok_or(Unreadable)? as u16;
+    let (mut length, mut close) = (None, false);
     let mut start = 0;
     while let Some(end) = memchr::memchr(b'\n', &head[start..]).map(|at| start + at) {
         let line = &head[start..end];
         start = end + 1;
-        if line.len() > LENGTH.len() && line[..LENGTH.len()].eq_ignore_ascii_case(LENGTH) {
-            let length = number(line[LENGTH.len()..].trim_ascii()).ok_or(Unreadable)?;
-            return Ok(Answer { status, length });
+        if let Some(value) = value(line, b"content-length:") {
+            length = Some(number(value).ok_or(Unreadable)?);
+        } else if let Some(value) = value(line, b"connection:") {
+            close = value.eq_ignore_ascii_case(b"close");
         }
     }
-    Err(Unreadable)
+    Ok(Answer { status, length: length.ok_or(Unreadable)?, close })
+}
+
+/// What follows the name of a field, where the line is that field's.
+fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (start, value) = line.split_at_checked(name.len())?;
+    start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
 }
 
 fn number(digits: &[u8]) -> Option<u64> {
@@ -98,7 +107,7 @@ mod tests {
     use super::*;
 
     const ONE: &[u8] = b"HTTP/1.1 200 OK\r\nDate: x\r\ncontent-LENGTH: 5\r\n\r\nhello";
-    const TWO: &[u8] = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+    const TWO: &[u8] = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: Close\r\n\r\n";
 
     #[test]
     fn answers_are_told_apart_in_any_pieces() {
@@ -112,8 +121,8 @@ mod tests {
                     piece = &piece[taken..];
                 }
             }
-            let hello = Answer { status: 200, length: 5 };
-            assert_eq!(found, [hello, Answer { status: 503, length: 0 }, hello], "in pieces of {size}");
+            let hello = Answer { status: 200, length: 5, close: false };
+            assert_eq!(found, [hello, Answer { status: 503, length: 0, close: true }, hello], "in pieces of {size}");
         }
     }
 

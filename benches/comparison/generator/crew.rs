@@ -21,6 +21,9 @@ const EXPIRE_EVERY: Duration = Duration::from_millis(20);
 /// and then the loop has to come round.
 const NEAR: Duration = Duration::from_millis(5);
 
+/// Until the kernel's buffers on the way to slow readers are full, which is much work and none of what is measured.
+const FILL: Duration = Duration::from_millis(200);
+
 /// A moment of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -137,6 +140,10 @@ fn work(plan: &Plan, threads: usize, part: usize, signals: &Signals) -> io::Resu
     while !(idle.set_up() & slow_readers.set_up()) && Instant::now() < half {
         oneloop::run_once()?;
     }
+    let quiet = Instant::now() + if plan.peers.slow_readers > 0 { FILL } else { Duration::ZERO };
+    while Instant::now() < quiet {
+        oneloop::run_once()?;
+    }
     let load: Rc<dyn Driven> = match plan.load {
         Load::Events { waiters } => Events::new(plan, waiters),
         _ => Clients::new(plan, part),
@@ -173,14 +180,17 @@ fn work(plan: &Plan, threads: usize, part: usize, signals: &Signals) -> io::Resu
 struct Drive<'a> {
     load: &'a dyn Driven,
     spin: bool,
-    /// Spent in turns without anything to do, awake.
-    idle: Duration,
+    /// The CPU time is all waiting, but for this: the turns in which something happened.
+    busy: Option<Duration>,
     expired: Instant,
+    /// As it was after the last turn.
+    happened: u64,
 }
 
 impl<'a> Drive<'a> {
     fn new(load: &'a dyn Driven, spin: bool) -> Drive<'a> {
-        Drive { load, spin, idle: Duration::ZERO, expired: Instant::now() }
+        let busy = (spin && load.next().is_some()).then_some(Duration::ZERO);
+        Drive { load, spin, busy, expired: Instant::now(), happened: 0 }
     }
 
     /// Until this holds; the CPU time that this loop has needed so far.
@@ -193,7 +203,8 @@ impl<'a> Drive<'a> {
                 self.expired = now;
             }
             if is_over(now) {
-                return Ok(thread_cpu().saturating_sub(self.idle));
+                // A turn may have been interrupted, so that its CPU time is the less.
+                return Ok(self.busy.map_or(thread_cpu(), |busy| busy.min(thread_cpu())));
             }
             self.turn(now)?;
         }
@@ -203,11 +214,12 @@ impl<'a> Drive<'a> {
         let next = self.load.next().map(|next| next.saturating_duration_since(now));
         match next {
             Some(wait) if self.spin && wait < NEAR => {
-                let happened = self.load.happened();
                 oneloop::run_nowait()?;
-                if self.load.happened() == happened {
-                    self.idle += now.elapsed();
+                // Between two turns requests are sent, which makes the next of them one with something to do.
+                if self.load.happened() != self.happened {
+                    self.busy = self.busy.map(|busy| busy + now.elapsed());
                 }
+                self.happened = self.load.happened();
             }
             Some(wait) if wait < GLANCE => {
                 let timer = oneloop::set_timeout(wait, || ());

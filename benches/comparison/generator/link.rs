@@ -29,6 +29,8 @@ pub struct Link {
     made: Cell<bool>,
     /// A request is under way.
     asked: Cell<bool>,
+    /// The server said that it closes it.
+    closing: Cell<bool>,
     /// The length that the answer's body must have.
     expect: Cell<Option<u64>>,
     /// Its owner wants to hear no more of it.
@@ -46,6 +48,7 @@ impl Link {
             reader: RefCell::default(),
             made: Cell::new(false),
             asked: Cell::new(false),
+            closing: Cell::new(false),
             expect: Cell::new(None),
             abandoned: Cell::new(false),
         });
@@ -91,9 +94,9 @@ impl Link {
         self.made.get() && !self.socket.is_closed()
     }
 
-    /// Is nothing to be heard of it any more?
+    /// Can nothing be asked on it any more: is it closed, or about to be?
     pub fn is_closed(&self) -> bool {
-        self.socket.is_closed()
+        self.closing.get() || self.socket.is_closed()
     }
 
     /// Closes it without another word to its owner.
@@ -119,6 +122,7 @@ impl Link {
             bytes = &bytes[taken..];
             if let Some(answer) = answer {
                 self.asked.set(false);
+                self.closing.set(answer.close);
                 let right = self.expect.get().is_none_or(|length| length == answer.length);
                 owner.ended(
                     self,

@@ -18,6 +18,7 @@ mod tests;
 use crate::generator::{Load, Peers, Request};
 use crate::results::Point;
 use contenders::{able_references, designs, loops_too, on_the_worker_pool, references, threads};
+pub use load::place as point_in_words;
 use load::{closed, hello, position};
 
 /// Sizes of pools: few threads, a moderate number, the default of Tomcat and Jetty, very many.
@@ -234,7 +235,7 @@ fn w3(facts: &Facts) -> Workload {
 
 fn w4(facts: &Facts) -> Workload {
     let contenders = designs(facts, sizes(facts, &USUAL));
-    let axis = points(facts, &[(300, 0)], &[(100, 2), (500, 0)]);
+    let axis = points(facts, &[(200, 0)], &[(100, 2), (500, 0)]);
     let at = |(slow, rank)| {
         let mut position = position(facts, count("slow", slow), rank, closed(100), hello(), contenders.clone());
         position.stress.peers.slow_senders = slow / 2;

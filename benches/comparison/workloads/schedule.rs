@@ -5,7 +5,7 @@ use super::{Contender, Load, Mode, Position, Workload, load};
 use std::fmt::Write;
 
 /// Seconds to start a server, to look at it and to end it.
-const START: f64 = 0.25;
+const START: f64 = 0.2;
 /// The same for a server of others, which may be several processes.
 const START_OUTSIDE: f64 = 0.7;
 /// Seconds for each connection to be made (and for each idle one to have asked).

@@ -1,4 +1,4 @@
-use super::schedule::{budget, cost, cut, order, places, position_cost};
+use super::schedule::{Place, budget, cost, cut, order, places, position_cost};
 use super::*;
 
 fn facts(mode: Mode) -> Facts {
@@ -83,8 +83,8 @@ fn too_long_a_plan_loses_points_by_rank_and_keeps_every_workload() {
     let left: f64 = all.iter().filter(|place| !gone.contains(place)).map(|place| costs(*place)).sum();
     assert!(left <= total(&workloads) * 0.8);
     let gone = cut(&workloads, costs, &all, 0.0);
-    for at in 0..workloads.len() {
-        assert!(all.iter().any(|place| place.0 == at && !gone.contains(place)), "{} is gone", workloads[at].name);
+    for (at, workload) in workloads.iter().enumerate() {
+        assert!(all.iter().any(|place| place.0 == at && !gone.contains(place)), "{} is gone", workload.name);
     }
 }
 
@@ -120,5 +120,3 @@ fn nothing_is_spent_on_what_is_not_measured() {
     let loops = position.contenders.iter().find(|contender| contender.design == "loops").unwrap();
     assert_eq!(cost(position, loops), 0.0);
 }
-
-type Place = schedule::Place;
