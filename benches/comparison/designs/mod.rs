@@ -22,6 +22,7 @@ mod one_loop;
 mod options;
 mod pool_connection;
 mod pool_request;
+pub mod references;
 mod thread_each;
 
 use oneloop_benches::child;
@@ -51,7 +52,8 @@ pub fn serve(setup: Setup, listening: Listening) -> io::Result<()> {
         "pool-request" => pool_request::serve(setup, listening),
         "thread-each" => thread_each::serve(setup, listening),
         "loop-workers" => loop_workers::serve(&setup, listening),
-        _ => Err(io::Error::other(format!("no such design; there are {}", NAMES.join(", ")))),
+        _ => references::serve(&setup, listening)
+            .unwrap_or_else(|| Err(io::Error::other(format!("no such design; there are {}", NAMES.join(", "))))),
     }
 }
 
