@@ -21,7 +21,9 @@ mod loops;
 mod one_loop;
 mod options;
 mod pool_connection;
+#[cfg(unix)]
 mod pool_request;
+pub mod references;
 mod thread_each;
 
 use oneloop_benches::child;
@@ -32,7 +34,7 @@ use std::process::ExitCode;
 /// The role of a server child.
 pub const SERVER: &str = "server";
 
-/// The designs, by their short names.
+/// The designs, by their short names. `pool-request` needs a poller that takes any descriptor: Unix.
 pub const NAMES: [&str; 6] = ["loop", "loops", "pool-connection", "pool-request", "thread-each", "loop-workers"];
 
 /// Connections that the kernel keeps for a server until it accepts them, in all designs. Above the usual `somaxconn` of
@@ -48,10 +50,12 @@ pub fn serve(setup: Setup, listening: Listening) -> io::Result<()> {
         "loop" => one_loop::serve(&setup, listening),
         "loops" => loops::serve(&setup, listening),
         "pool-connection" => pool_connection::serve(setup, listening),
+        #[cfg(unix)]
         "pool-request" => pool_request::serve(setup, listening),
         "thread-each" => thread_each::serve(setup, listening),
         "loop-workers" => loop_workers::serve(&setup, listening),
-        _ => Err(io::Error::other(format!("no such design; there are {}", NAMES.join(", ")))),
+        _ => references::serve(&setup, listening)
+            .unwrap_or_else(|| Err(io::Error::other(format!("no such design; there are {}", NAMES.join(", "))))),
     }
 }
 

@@ -57,10 +57,9 @@ impl Desk {
         if begun.closes {
             return Err(End::Answered(true));
         }
-        let mut discarded = 0;
         if !self.request.body.is_done() {
             self.flush(connection)?;
-            self.discard(connection, &mut discarded)?;
+            self.discard(connection)?;
         }
         if !self.request.head.persistent() {
             return Err(End::Answered(self.has_input()));
@@ -68,8 +67,12 @@ impl Desk {
         Ok(())
     }
 
-    fn discard(&mut self, connection: &mut Connection, discarded: &mut usize) -> Step<()> {
-        self.read_body(connection, |data| *discarded += data.len())
+    fn discard(&mut self, connection: &mut Connection) -> Step<()> {
+        let (mut discarded, at_most) = (0, self.limits.discard);
+        self.read_body(connection, |data| {
+            discarded += data.len();
+            if discarded > at_most { Err(End::Answered(true)) } else { Ok(()) }
+        })
     }
 
     /// An answer to what is no request; then the close.

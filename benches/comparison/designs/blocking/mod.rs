@@ -25,14 +25,15 @@
 
 mod answering;
 mod connection;
+mod desk;
 mod event;
 mod reading;
 mod sending;
 mod service;
 
 pub use connection::{Connection, accept_each, listen, turn_away};
+pub use desk::{Desk, Request};
 pub use event::Event;
-pub use reading::{Desk, Request};
 pub use service::Service;
 
 /// Why a connection goes on no longer.

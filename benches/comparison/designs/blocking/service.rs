@@ -52,7 +52,10 @@ impl Service {
             }
             Work::Upload => {
                 let mut length = 0;
-                desk.read_body(connection, |data| length += data.len())?;
+                desk.read_body(connection, |data| {
+                    length += data.len();
+                    Ok(())
+                })?;
                 desk.respond(connection, 200, &length.to_string())
             }
             Work::Download(bytes) => desk.download(connection, bytes),

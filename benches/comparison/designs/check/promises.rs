@@ -1,46 +1,16 @@
-//! What every design must get right before it is worth measuring: the same bytes as oneloop for every handler, connections
-//! that live on, pipelined requests in order, a MiB in either direction, all who wait for the event, late peers.
+//! The promises, each a function that tries to break it.
 
-use super::{NAMES, SERVER, Setup};
-use oneloop_benches::child::{Launch, Server};
+use super::client::{Client, connect, request};
+use super::{MIB, Ports, WAITING};
 use oneloop_benches::traffic;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::process::ExitCode;
+use std::net::Shutdown;
 use std::thread;
-use std::time::Duration;
-
-/// The role that checks all designs.
-pub const CHECK: &str = "check";
-
-/// After this time without a byte a server counts as hung.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Those who wait for the event; the pool of [`setups`] has more threads, as `pool-connection` needs.
-const WAITING: usize = 50;
-const MIB: usize = 1024 * 1024;
-
-/// The server in question twice, and oneloop's, whose bytes are the measure.
-#[derive(Clone, Copy)]
-pub struct Ports {
-    /// With many threads and the usual deadlines.
-    pub many: u16,
-    /// With two threads and a header deadline of 300 ms.
-    pub few: u16,
-    pub reference: u16,
-}
-
-/// The setups of [`Ports::many`] and [`Ports::few`].
-pub fn setups(design: &str) -> [Setup; 2] {
-    let mut many = Setup { work_per_ms: 1000, ..Setup::new(design) };
-    let mut few = Setup { threads: 2, ..many.clone() };
-    many.threads = if design == "loops" { 3 } else { WAITING + 14 };
-    few.limits.header = Duration::from_millis(300);
-    [many, few]
-}
 
 type Check = fn(Ports) -> io::Result<()>;
 
-const CHECKS: [(&str, Check); 9] = [
+/// All of them.
+pub const CHECKS: [(&str, Check); 9] = [
     ("every handler answers with oneloop's bytes", same_bytes),
     ("a head may come byte by byte", byte_by_byte),
     ("a connection serves many requests", keep_alive),
@@ -51,52 +21,6 @@ const CHECKS: [(&str, Check); 9] = [
     ("more clients than threads are all served", more_clients_than_threads),
     ("a late header ends the connection", late_header),
 ];
-
-/// Runs all checks on one design; says which failed.
-pub fn design(ports: Ports) -> Result<(), String> {
-    let failed = CHECKS.iter().filter_map(|(promise, check)| {
-        let error = check(ports).err()?;
-        Some(format!("{promise}: {error}"))
-    });
-    let failed: Vec<String> = failed.collect();
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
-}
-
-/// The body of the role: all designs, each as a process of its own.
-pub fn main() -> ExitCode {
-    let mut good = true;
-    for name in NAMES {
-        match check_process(name) {
-            Ok(()) => println!("{name}: all {} checks passed", CHECKS.len()),
-            Err(error) => {
-                good = false;
-                eprintln!("{name}: {error}");
-            }
-        }
-    }
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn check_process(name: &str) -> Result<(), String> {
-    let start = |setup: &Setup| -> io::Result<Server> {
-        let options = [
-            ("--design", setup.design.clone()),
-            ("--threads", setup.threads.to_string()),
-            ("--work-per-ms", setup.work_per_ms.to_string()),
-            ("--header-ms", setup.limits.header.as_millis().to_string()),
-        ];
-        let launch = Launch::own(SERVER)?;
-        Server::start(&options.iter().fold(launch, |launch, (name, value)| launch.arg(name).arg(value)))
-    };
-    let started = || -> io::Result<_> {
-        let [many, few] = setups(name);
-        Ok((start(&many)?, start(&few)?, start(&setups("loop")[0])?))
-    };
-    let (many, few, reference) = started().map_err(|error| error.to_string())?;
-    design(Ports { many: many.port, few: few.port, reference: reference.port })
-}
-
-// ---- The checks
 
 /// Whole conversations: what is sent before our FIN.
 const CONVERSATIONS: [&str; 21] = [
@@ -193,7 +117,7 @@ fn download(ports: Ports) -> io::Result<()> {
     Ok(())
 }
 
-fn event(ports: Ports) -> io::Result<()> {
+pub fn event(ports: Ports) -> io::Result<()> {
     for _ in 0..2 {
         let mut waiting = Vec::new();
         for _ in 0..WAITING {
@@ -257,64 +181,4 @@ fn late_header(ports: Ports) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-// ---- A client
-
-struct Client {
-    stream: TcpStream,
-    unread: Vec<u8>,
-    /// The last answer said `Connection: close`.
-    closes: bool,
-}
-
-impl Client {
-    fn connect(port: u16) -> io::Result<Client> {
-        Ok(Client { stream: connect(port)?, unread: Vec::new(), closes: false })
-    }
-
-    fn get(&mut self, target: &str) -> io::Result<()> {
-        self.stream.write_all(&request("GET", target, 0))
-    }
-
-    /// The body of the next answer, a 200.
-    fn answer(&mut self) -> io::Result<Vec<u8>> {
-        let mut landing = vec![0; 64 * 1024];
-        loop {
-            if let Some(answer) = traffic::answer(&self.unread)? {
-                let head = String::from_utf8_lossy(&self.unread[..answer.head]).into_owned();
-                let body = self.unread[answer.head..answer.length].to_vec();
-                self.unread.drain(..answer.length);
-                self.closes = head.contains("Connection: close\r\n");
-                return if answer.status == 200 { Ok(body) } else { Err(io::Error::other(head)) };
-            }
-            match self.stream.read(&mut landing)? {
-                0 => return Err(io::Error::other("closed before the answer was whole")),
-                count => self.unread.extend_from_slice(&landing[..count]),
-            }
-        }
-    }
-
-    fn expect(&mut self, body: &[u8]) -> io::Result<()> {
-        let answer = self.answer()?;
-        if answer == body {
-            return Ok(());
-        }
-        let begin = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
-        let (came, wanted) = (begin(&answer), begin(body));
-        Err(io::Error::other(format!("{} bytes, {came:?}, not {}, {wanted:?}", answer.len(), body.len())))
-    }
-}
-
-fn connect(port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    Ok(stream)
-}
-
-fn request(method: &str, target: &str, body: usize) -> Vec<u8> {
-    let length = if method == "POST" { format!("Content-Length: {body}\r\n") } else { String::new() };
-    format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n").into_bytes()
 }
