@@ -26,8 +26,10 @@ mod options;
 mod process;
 mod progress;
 mod record;
+mod report;
 mod results;
 mod rounds;
+mod summary;
 mod workloads;
 
 use measure::{Place, Rig};
@@ -50,6 +52,20 @@ fn main() -> ExitCode {
         Some(designs::SERVER) => designs::main(&args[1..]),
         Some(designs::check::CHECK) => designs::check::main(),
         Some(generator::GENERATE) => generator::main(),
+        Some("compare") => match report::compared(&args[1..]) {
+            Ok((text, consistent)) => {
+                println!("{text}");
+                if consistent { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            }
+            Err(complaint) => failed(&complaint),
+        },
+        Some("report") => match report::again(&args[1..]) {
+            Ok(text) => {
+                println!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(complaint) => failed(&complaint),
+        },
         _ if args.iter().any(|arg| arg == "--help" || arg == "-h") => {
             print!("{HELP}");
             ExitCode::SUCCESS
@@ -63,12 +79,14 @@ fn main() -> ExitCode {
                 eprintln!("{complaint}\n\n{HELP}");
                 ExitCode::from(2)
             }
-            Ok(options) => bench(&options).unwrap_or_else(|error| {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            }),
+            Ok(options) => bench(&options).unwrap_or_else(|error| failed(&error.to_string())),
         },
     }
+}
+
+fn failed(complaint: &str) -> ExitCode {
+    eprintln!("{complaint}");
+    ExitCode::FAILURE
 }
 
 /// Measures what was asked for, and writes it down.
@@ -79,7 +97,7 @@ fn bench(options: &Options) -> io::Result<ExitCode> {
         mode: options.mode,
         cpus: machine::cpus().len(),
         server_cpus: place.server_cpus.len(),
-        references: Vec::new(),
+        references: measure::references(&place),
         open_files: most_files,
         threads: measure::most_threads(),
         ports: measure::local_ports(),
@@ -101,10 +119,10 @@ fn bench(options: &Options) -> io::Result<ExitCode> {
         signal_hook::flag::register(signal, rounds.stop.clone())?;
     }
     rounds.measure()?;
-    for note in &rounds.run.notes {
-        println!("note: {note}");
-    }
-    println!("{:.0} s; the figures are in {}", rounds.run.seconds, options.out.join("run.json").display());
+    let run = &rounds.run;
+    println!("{}", report::terminal::text(run, &summary::Summary::of(run, None)));
+    report::save(&options.out, run).map_err(io::Error::other)?;
+    println!("{:.0} s; figures and report are in {}", run.seconds, options.out.display());
     let stopped = rounds.stop.load(Ordering::Relaxed);
     Ok(if stopped { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

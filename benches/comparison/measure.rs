@@ -1,10 +1,10 @@
 //! One cell: a server, freshly started on its CPUs, the load beside it, `/proc` before and after.
 
-use crate::designs;
+use crate::designs::{self, references};
 use crate::generator::{self, Load, Outcome, Phase, Plan};
 use crate::process::{Counters, Family};
 use crate::results::{Measured, Process};
-use crate::workloads::{Contender, Position, Stress};
+use crate::workloads::{Contender, Position, Reference, Stress};
 use oneloop_benches::child::{Launch, Server};
 use oneloop_benches::machine;
 use std::io;
@@ -22,6 +22,10 @@ const GRACE: f64 = 20.0;
 /// Connections with which the capacity is measured: enough to keep a CPU busy with milliseconds of computing, and no more
 /// than any pool here has threads.
 const CAPACITY_CONNECTIONS: usize = 32;
+/// Threads that answer for tiny_http: a handful, as in its documentation.
+const TINY_HTTP_THREADS: usize = 4;
+/// References that are roles of this program, and compute as our designs do.
+const OWN_REFERENCES: [&str; 2] = ["hyper", "tiny_http"];
 /// How long strace may take to write its table.
 const WRITTEN: Duration = Duration::from_secs(5);
 
@@ -44,6 +48,14 @@ impl Place {
     }
 }
 
+/// A server that runs; it ends with this.
+struct Started {
+    server: Server,
+    family: Family,
+    /// Its files, which outlive it.
+    _reference: Option<references::Reference>,
+}
+
 /// All that measuring needs to know.
 pub struct Rig {
     pub place: Place,
@@ -54,7 +66,7 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// How a contender is started.
+    /// How one of our designs is started.
     fn launch(&self, contender: &Contender) -> io::Result<Launch> {
         let mut launch = Launch::own(designs::SERVER)?.arg("--design").arg(&contender.design);
         if let Some(threads) = contender.threads {
@@ -66,14 +78,25 @@ impl Rig {
         Ok(launch.arg("--work-per-ms").arg(self.work_per_ms.to_string()))
     }
 
-    fn start(&self, position: &Position, contender: &Contender, under: &[String]) -> io::Result<Server> {
-        let cpus =
-            &self.place.server_cpus[..position.server_cpus.unwrap_or(usize::MAX).min(self.place.server_cpus.len())];
-        let mut launch = self.launch(contender)?.under(under).under(self.place.on(cpus));
-        if let Some(limit) = self.open_files {
-            launch = launch.open_files(limit);
+    fn start(&self, position: &Position, contender: &Contender, under: &[String]) -> io::Result<Started> {
+        let most = position.server_cpus.unwrap_or(usize::MAX).min(self.place.server_cpus.len());
+        let dress = |launch: Launch| {
+            let launch = launch.under(under).under(self.place.on(&self.place.server_cpus[..most]));
+            if let Some(limit) = self.open_files { launch.open_files(limit) } else { launch }
+        };
+        if !contender.outside {
+            let server = Server::start(&dress(self.launch(contender)?))?;
+            return Ok(Started { family: Family::single(server.pid), server, _reference: None });
         }
-        Server::start(&launch)
+        let reference = references::prepare(&contender.design, contender.threads)?;
+        let reference = reference.ok_or_else(|| io::Error::other("not installed"))?;
+        let computes = OWN_REFERENCES.contains(&contender.design.as_str());
+        let server = reference.start(|launch| {
+            let work = self.work_per_ms.to_string();
+            dress(if computes { launch.arg("--work-per-ms").arg(work) } else { launch })
+        })?;
+        let family = if reference.has_children { Family::of(server.pid) } else { Family::single(server.pid) };
+        Ok(Started { server, family, _reference: Some(reference) })
     }
 
     fn plan(&self, stress: &Stress, contender: &Contender, port: u16, load: Load) -> Plan {
@@ -111,9 +134,12 @@ impl Rig {
 
     /// Measures a contender at a position. `capacity` is what the load is a multiple of, where it is one.
     pub fn cell(&self, position: &Position, contender: &Contender, capacity: f64) -> io::Result<Measured> {
-        let server = self.start(position, contender, &[])?;
+        let Started { server, mut family, _reference } = self.start(position, contender, &[])?;
         check(&server)?;
-        let family = if contender.outside { Family::of(server.pid) } else { Family::single(server.pid) };
+        if family.has_several() {
+            // It may have started more when it was asked.
+            family = Family::of(server.pid);
+        }
         let idle = family.resident();
         let load = match &position.stress.load {
             Load::Open { rate, connections } if position.stress.of_capacity => {
@@ -133,11 +159,11 @@ impl Rig {
 
     /// What a contender can do, in requests a second: a closed loop of the same requests.
     pub fn capacity(&self, position: &Position, contender: &Contender) -> io::Result<f64> {
-        let server = self.start(position, contender, &[])?;
+        let Started { server, family, _reference } = self.start(position, contender, &[])?;
         check(&server)?;
         let load = Load::Closed { connections: CAPACITY_CONNECTIONS };
         let plan = self.plan(&position.stress, contender, server.port, load);
-        let (outcome, _) = self.drive(&plan, &Family::single(server.pid))?;
+        let (outcome, _) = self.drive(&plan, &family)?;
         server.stop();
         if outcome.answers == 0 {
             return Err(io::Error::other("no capacity: nothing was answered"));
@@ -152,7 +178,7 @@ impl Rig {
         contender: &Contender,
         with: impl FnOnce(&Drive<'_>) -> io::Result<T>,
     ) -> io::Result<T> {
-        let server = self.start(position, contender, &[])?;
+        let Started { server, _reference, .. } = self.start(position, contender, &[])?;
         check(&server)?;
         let plan = self.plan(&position.stress, contender, server.port, position.stress.load.clone());
         let result = with(&Drive { rig: self, plan, pid: server.pid });
@@ -166,7 +192,7 @@ impl Rig {
         let _ = std::fs::remove_file(&table);
         let tracer = ["strace", "-D", "-f", "-c", "-o"].map(String::from).to_vec();
         let tracer = [tracer, vec![table.display().to_string()]].concat();
-        let server = self.start(position, contender, &tracer)?;
+        let Started { server, .. } = self.start(position, contender, &tracer)?;
         let stress = Stress { warm_up: 0.0, seconds: 1.0, ..position.stress.clone() };
         let plan = self.plan(&stress, contender, server.port, stress.load.clone());
         let (outcome, _) = self.drive(&plan, &Family::single(server.pid))?;
@@ -282,6 +308,23 @@ pub fn calibrate() -> u64 {
     });
     let seconds = fastest.min().unwrap_or(Duration::from_millis(25)).as_secs_f64();
     (STEPS as f64 / (seconds * 1000.0)) as u64
+}
+
+/// What servers of others there are.
+pub fn references(place: &Place) -> Vec<Reference> {
+    let reference = |name: &str| {
+        let threads = match name {
+            // As many as they have CPUs, as is usual; nginx's are processes.
+            "hyper" | "nginx" => Some(place.server_cpus.len()),
+            "tiny_http" => Some(TINY_HTTP_THREADS),
+            _ => None,
+        };
+        let found = references::prepare(name, threads).ok().flatten();
+        let serves =
+            found.as_ref().map_or(Vec::new(), |found| found.serves.iter().map(|path| path.to_string()).collect());
+        Reference { name: name.into(), installed: found.is_some(), serves, threads }
+    };
+    references::NAMES.map(reference).to_vec()
 }
 
 /// Threads that a process may have: the least of what the system says.

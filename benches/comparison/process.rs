@@ -35,6 +35,11 @@ impl Family {
         Family(pids)
     }
 
+    /// Is it more than one process?
+    pub fn has_several(&self) -> bool {
+        self.0.len() > 1
+    }
+
     /// The counters now.
     pub fn counters(&self) -> Counters {
         let times = self.0.iter().filter_map(|pid| machine::cpu_time(*pid));

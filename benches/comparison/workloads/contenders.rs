@@ -60,20 +60,21 @@ pub fn on_the_worker_pool(sizes: &[usize]) -> Vec<Contender> {
     std::iter::once(usual).chain(sizes.iter().map(|size| threads("loop-workers", Some(*size)))).collect()
 }
 
-/// Servers of others.
-pub fn references(facts: &Facts) -> Vec<Contender> {
+/// Servers of others that have these handlers.
+pub fn references(facts: &Facts, needs: &[&str]) -> Vec<Contender> {
+    let has = |reference: &Reference| needs.iter().all(|path| reference.serves.iter().any(|served| served == path));
+    // Of one that is not installed nothing is known; it is told of where it has most to say.
+    let able = |reference: &&Reference| if reference.installed { has(reference) } else { needs == ["/"] };
+    let wanted = |reference: &&Reference| facts.mode == Mode::Full || IN_QUICK.contains(&reference.name.as_str());
     let contender = |reference: &Reference| Contender {
         outside: true,
         without: (!reference.installed).then(|| "not installed".to_string()),
-        ..threads(&reference.name, None)
+        ..threads(&reference.name, reference.threads)
     };
-    // A quick run has time for few.
-    let here = |reference: &&Reference| facts.mode == Mode::Full || IN_QUICK.contains(&reference.name.as_str());
-    facts.references.iter().filter(here).map(contender).collect()
+    facts.references.iter().filter(able).filter(wanted).map(contender).collect()
 }
 
-/// Those that can do what our handlers do.
-pub fn able_references(facts: &Facts) -> Vec<Contender> {
-    let able = facts.references.iter().filter(|reference| reference.handlers && facts.mode == Mode::Full);
-    references(&Facts { references: able.cloned().collect(), ..facts.clone() })
+/// The same where a quick run has none.
+pub fn in_full(facts: &Facts, needs: &[&str]) -> Vec<Contender> {
+    if facts.mode == Mode::Full { references(facts, needs) } else { Vec::new() }
 }

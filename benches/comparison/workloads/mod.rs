@@ -17,7 +17,7 @@ mod tests;
 
 use crate::generator::{Load, Peers, Request};
 use crate::results::Point;
-use contenders::{able_references, designs, loops_too, on_the_worker_pool, references, threads};
+use contenders::{designs, in_full, loops_too, on_the_worker_pool, references, threads};
 pub use load::place as point_in_words;
 use load::{closed, hello, position};
 
@@ -64,8 +64,10 @@ pub struct Facts {
 pub struct Reference {
     pub name: String,
     pub installed: bool,
-    /// Besides `/`, can it do what our handlers do?
-    pub handlers: bool,
+    /// Paths of the handlers that it has.
+    pub serves: Vec<String>,
+    /// Threads or processes that it is given.
+    pub threads: Option<usize>,
 }
 
 /// A workload.
@@ -176,13 +178,8 @@ fn count(name: &str, value: usize) -> Point {
     Point { name: name.into(), value: value as f64, unit: String::new() }
 }
 
-/// References where a quick run has none.
-fn in_full(facts: &Facts) -> Vec<Contender> {
-    if facts.mode == Mode::Full { references(facts) } else { Vec::new() }
-}
-
 fn w1(facts: &Facts) -> Workload {
-    let contenders = [loops_too(facts, sizes(facts, &SWEEP)), references(facts)].concat();
+    let contenders = [loops_too(facts, sizes(facts, &SWEEP)), references(facts, &["/"])].concat();
     let axis = points(facts, &[(100, 0)], &[(1, 1), (10, 3), (100, 0), (1000, 1), (10_000, 0)]);
     let at = |(connections, rank)| {
         position(facts, count("connections", connections), rank, closed(connections), hello(), contenders.clone())
@@ -216,14 +213,14 @@ fn scaling(facts: &Facts) -> Vec<Position> {
 }
 
 fn w2(facts: &Facts) -> Workload {
-    let contenders = [loops_too(facts, sizes(facts, &USUAL)), in_full(facts)].concat();
+    let contenders = [loops_too(facts, sizes(facts, &USUAL)), in_full(facts, &["/"])].concat();
     let mut position = position(facts, count("connections", 64), 0, closed(64), hello(), contenders);
     position.stress.fresh = true;
     Workload { name: "W2", title: "a new connection per request", positions: vec![position] }
 }
 
 fn w3(facts: &Facts) -> Workload {
-    let contenders = [designs(facts, sizes(facts, &USUAL)), in_full(facts)].concat();
+    let contenders = [designs(facts, sizes(facts, &USUAL)), in_full(facts, &["/"])].concat();
     let axis = points(facts, &[(500, 0)], &[(1000, 2), (10_000, 0)]);
     let at = |(idle, rank)| {
         let mut position = position(facts, count("idle", idle), rank, closed(100), hello(), contenders.clone());
@@ -252,7 +249,7 @@ fn w5(facts: &Facts) -> Workload {
     let mut mistake = threads("loop", None);
     (mistake.variant, mistake.path) = ("blocking".into(), Some("/block?ms=10"));
     contenders.push(mistake);
-    contenders.extend(able_references(facts));
+    contenders.extend(in_full(facts, &["/wait"]));
     let axis = points(facts, &[(300, 0)], &[(10, 2), (100, 0), (1000, 1), (5000, 2)]);
     let wait = vec![Request::get("/wait?ms=10")];
     let at = |(connections, rank)| {
@@ -269,7 +266,7 @@ fn w5(facts: &Facts) -> Workload {
 fn w6(facts: &Facts) -> Workload {
     let mut contenders = loops_too(facts, sizes(facts, &[8, 32, 200]));
     contenders.extend(on_the_worker_pool(if facts.mode == Mode::Quick { &[] } else { &[32] }));
-    contenders.extend(able_references(facts));
+    contenders.extend(in_full(facts, &["/cpu"]));
     let axis = points(facts, &[(10, 0)], &[(1, 1), (10, 0), (100, 1)]);
     let at = |(ms, rank): (usize, u8)| {
         let point = Point { name: "handler_ms".into(), value: ms as f64, unit: "ms".into() };
@@ -286,7 +283,7 @@ fn w6(facts: &Facts) -> Workload {
 fn w7(facts: &Facts) -> Workload {
     let mut contenders = designs(facts, sizes(facts, &USUAL));
     contenders.extend(on_the_worker_pool(&[]));
-    contenders.extend(able_references(facts));
+    contenders.extend(in_full(facts, &["/", "/cpu", "/wait"]));
     let axis = points(
         facts,
         &[("cpu", 20, 0)].map(|(kind, ms, rank)| ((kind, ms), rank)),
@@ -304,7 +301,7 @@ fn w7(facts: &Facts) -> Workload {
 }
 
 fn w8(facts: &Facts) -> Workload {
-    let contenders = [loops_too(facts, sizes(facts, &USUAL)), able_references(facts)].concat();
+    let contenders = [loops_too(facts, sizes(facts, &USUAL)), in_full(facts, &["/download", "/upload"])].concat();
     let bytes = |name: &str| Point { name: name.into(), value: MIB as f64, unit: "B".into() };
     let down = Request { expect: Some(MIB as u64), ..Request::get(&format!("/download?bytes={MIB}")) };
     let digits = Some(MIB.to_string().len() as u64);
@@ -332,7 +329,7 @@ fn w9(facts: &Facts) -> Workload {
 fn w10(facts: &Facts) -> Workload {
     let mut contenders = designs(facts, sizes(facts, &USUAL));
     contenders.extend(on_the_worker_pool(&[]));
-    contenders.extend(able_references(facts));
+    contenders.extend(in_full(facts, &["/cpu"]));
     let axis = points(facts, &[(1.5, 0)], &[(0.5, 1), (0.75, 2), (1.0, 1), (1.25, 2), (1.5, 0), (2.0, 1)]);
     let at = |(load, rank)| {
         let point = Point { name: "load".into(), value: load, unit: "x capacity".into() };

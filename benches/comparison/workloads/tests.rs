@@ -2,14 +2,21 @@ use super::schedule::{Place, budget, cost, cut, order, places, position_cost};
 use super::*;
 
 fn facts(mode: Mode) -> Facts {
-    let reference = |name: &str, handlers| Reference { name: name.into(), installed: true, handlers };
+    let reference = |name: &str, serves: &[&str]| Reference {
+        name: name.into(),
+        installed: true,
+        serves: serves.iter().map(|path| path.to_string()).collect(),
+        threads: None,
+    };
+    let files =
+        ["nginx", "apache-event", "apache-worker", "apache-prefork"].map(|name| reference(name, &["/", "/download"]));
+    let all = ["hyper", "tiny_http"].map(|name| reference(name, &["/", "/wait", "/cpu", "/upload", "/download"]));
+    let node = reference("node", &["/", "/wait", "/upload", "/download"]);
     Facts {
         mode,
         cpus: 2,
         server_cpus: 1,
-        references: ["nginx", "apache-event", "apache-worker", "apache-prefork", "node", "tiny_http", "hyper"]
-            .map(|name| reference(name, name == "node"))
-            .to_vec(),
+        references: [&files[..], &all[..], &[node]].concat(),
         open_files: 20_000,
         threads: 30_000,
         ports: 28_000,
