@@ -31,22 +31,24 @@ pub fn threads(design: &str, threads: Option<usize>) -> Contender {
 }
 
 /// The loop, both pools at these sizes, and a thread for each connection.
-pub fn designs(facts: &Facts, sizes: &[usize]) -> Vec<Contender> {
+pub fn designs(sizes: &[usize]) -> Vec<Contender> {
     let mut all = vec![threads("loop", None)];
     for design in ["pool-connection", "pool-request"] {
         all.extend(sizes.iter().map(|size| threads(design, Some(*size))));
     }
     all.push(threads("thread-each", None));
-    if facts.mode == Mode::Full {
-        let small = Contender { variant: "stack=64k".into(), stack: Some(SMALL_STACK), ..threads("thread-each", None) };
-        all.push(small);
-    }
     all
+}
+
+/// A thread for each connection again, with a small stack: where there are many connections, in a full run.
+pub fn small_stack(facts: &Facts) -> Option<Contender> {
+    let small = Contender { variant: "stack=64k".into(), stack: Some(SMALL_STACK), ..threads("thread-each", None) };
+    (facts.mode == Mode::Full).then_some(small)
 }
 
 /// These, and as many loops as the server has CPUs, which only shows anything where it has several.
 pub fn loops_too(facts: &Facts, sizes: &[usize]) -> Vec<Contender> {
-    let mut all = designs(facts, sizes);
+    let mut all = designs(sizes);
     let several = facts.cpus >= MULTI_CORE && facts.server_cpus > 1;
     let without = (!several).then(|| not_measurable(facts));
     all.insert(1, Contender { without, ..threads("loops", Some(facts.server_cpus)) });

@@ -28,7 +28,7 @@ pub fn position(
 ) -> Position {
     let (warm_up, seconds, timeout) = match facts.mode {
         Mode::Quick => (0.1, 0.25, 0.4),
-        Mode::Full => (0.5, 2.0, 2.0),
+        Mode::Full => (0.3, 1.4, 1.5),
     };
     let stress = Stress {
         load,

@@ -17,7 +17,7 @@ mod tests;
 
 use crate::generator::{Load, Peers, Request};
 use crate::results::Point;
-use contenders::{designs, in_full, loops_too, on_the_worker_pool, references, threads};
+use contenders::{designs, in_full, loops_too, on_the_worker_pool, references, small_stack, threads};
 pub use load::place as point_in_words;
 use load::{closed, hello, position};
 
@@ -29,6 +29,8 @@ pub const USUAL: [usize; 2] = [32, 200];
 pub const QUICK: [usize; 1] = [200];
 /// Bytes of a small stack: enough for every handler here.
 pub const SMALL_STACK: usize = 64 * 1024;
+/// Seconds after which a client of W10 has gone.
+const TOO_LATE: f64 = 1.0;
 /// A megabyte, as uploads and downloads have it.
 const MIB: usize = 1024 * 1024;
 
@@ -179,10 +181,15 @@ fn count(name: &str, value: usize) -> Point {
 }
 
 fn w1(facts: &Facts) -> Workload {
-    let contenders = [loops_too(facts, sizes(facts, &SWEEP)), references(facts, &["/"])].concat();
     let axis = points(facts, &[(100, 0)], &[(1, 1), (10, 3), (100, 0), (1000, 1), (10_000, 0)]);
     let at = |(connections, rank)| {
-        position(facts, count("connections", connections), rank, closed(connections), hello(), contenders.clone())
+        let mut contenders = loops_too(facts, sizes(facts, &SWEEP));
+        contenders.extend(small_stack(facts));
+        // Enough to place ourselves.
+        if [100, 10_000].contains(&connections) {
+            contenders.extend(references(facts, &["/"]));
+        }
+        position(facts, count("connections", connections), rank, closed(connections), hello(), contenders)
     };
     let mut positions: Vec<Position> = axis.into_iter().map(at).collect();
     if facts.mode == Mode::Full {
@@ -220,10 +227,14 @@ fn w2(facts: &Facts) -> Workload {
 }
 
 fn w3(facts: &Facts) -> Workload {
-    let contenders = [designs(facts, sizes(facts, &USUAL)), in_full(facts, &["/"])].concat();
     let axis = points(facts, &[(500, 0)], &[(1000, 2), (10_000, 0)]);
     let at = |(idle, rank)| {
-        let mut position = position(facts, count("idle", idle), rank, closed(100), hello(), contenders.clone());
+        let mut contenders = designs(sizes(facts, &USUAL));
+        contenders.extend(small_stack(facts));
+        if idle == 10_000 {
+            contenders.extend(references(facts, &["/"]));
+        }
+        let mut position = position(facts, count("idle", idle), rank, closed(100), hello(), contenders);
         position.stress.peers.idle = idle;
         position
     };
@@ -231,7 +242,7 @@ fn w3(facts: &Facts) -> Workload {
 }
 
 fn w4(facts: &Facts) -> Workload {
-    let contenders = designs(facts, sizes(facts, &USUAL));
+    let contenders = designs(sizes(facts, &USUAL));
     let axis = points(facts, &[(200, 0)], &[(100, 2), (500, 0)]);
     let at = |(slow, rank)| {
         let mut position = position(facts, count("slow", slow), rank, closed(100), hello(), contenders.clone());
@@ -244,23 +255,22 @@ fn w4(facts: &Facts) -> Workload {
 }
 
 fn w5(facts: &Facts) -> Workload {
-    let mut contenders = designs(facts, sizes(facts, &SWEEP));
-    contenders.extend(on_the_worker_pool(sizes(facts, &[32, 200])));
-    let mut mistake = threads("loop", None);
-    (mistake.variant, mistake.path) = ("blocking".into(), Some("/block?ms=10"));
-    contenders.push(mistake);
-    contenders.extend(in_full(facts, &["/wait"]));
     let axis = points(facts, &[(300, 0)], &[(10, 2), (100, 0), (1000, 1), (5000, 2)]);
     let wait = vec![Request::get("/wait?ms=10")];
     let at = |(connections, rank)| {
-        let point = count("connections", connections);
-        position(facts, point, rank, closed(connections), wait.clone(), contenders.clone())
+        let mut contenders = designs(sizes(facts, &SWEEP));
+        contenders.extend(small_stack(facts));
+        contenders.extend(on_the_worker_pool(sizes(facts, &[32, 200])));
+        let mut mistake = threads("loop", None);
+        (mistake.variant, mistake.path) = ("blocking".into(), Some("/block?ms=10"));
+        contenders.push(mistake);
+        if connections == 100 {
+            contenders.extend(references(facts, &["/wait"]));
+        }
+        position(facts, count("connections", connections), rank, closed(connections), wait.clone(), contenders)
     };
-    Workload {
-        name: "W5",
-        title: "a handler that waits 10 ms for something else",
-        positions: axis.into_iter().map(at).collect(),
-    }
+    let title = "a handler that waits 10 ms for something else";
+    Workload { name: "W5", title, positions: axis.into_iter().map(at).collect() }
 }
 
 fn w6(facts: &Facts) -> Workload {
@@ -281,9 +291,8 @@ fn w6(facts: &Facts) -> Workload {
 
 /// A fixed rate, so that the slow ones are as many for every design. The latencies are those of the fast ones.
 fn w7(facts: &Facts) -> Workload {
-    let mut contenders = designs(facts, sizes(facts, &USUAL));
+    let mut contenders = designs(sizes(facts, &USUAL));
     contenders.extend(on_the_worker_pool(&[]));
-    contenders.extend(in_full(facts, &["/", "/cpu", "/wait"]));
     let axis = points(
         facts,
         &[("cpu", 20, 0)].map(|(kind, ms, rank)| ((kind, ms), rank)),
@@ -317,7 +326,7 @@ fn w8(facts: &Facts) -> Workload {
 }
 
 fn w9(facts: &Facts) -> Workload {
-    let contenders = designs(facts, sizes(facts, &USUAL));
+    let contenders = designs(sizes(facts, &USUAL));
     let axis = points(facts, &[(100, 0)], &[(100, 1), (1000, 0), (5000, 2)]);
     let at = |(waiters, rank)| {
         position(facts, count("waiters", waiters), rank, Load::Events { waiters }, Vec::new(), contenders.clone())
@@ -327,15 +336,14 @@ fn w9(facts: &Facts) -> Workload {
 
 /// Each millisecond of computing, so that the generator can offer more than any server can do.
 fn w10(facts: &Facts) -> Workload {
-    let mut contenders = designs(facts, sizes(facts, &USUAL));
+    let mut contenders = designs(sizes(facts, &USUAL));
     contenders.extend(on_the_worker_pool(&[]));
-    contenders.extend(in_full(facts, &["/cpu"]));
     let axis = points(facts, &[(1.5, 0)], &[(0.5, 1), (0.75, 2), (1.0, 1), (1.25, 2), (1.5, 0), (2.0, 1)]);
     let at = |(load, rank)| {
         let point = Point { name: "load".into(), value: load, unit: "x capacity".into() };
         let open = Load::Open { rate: load, connections: 512 };
         let mut position = position(facts, point, rank, open, vec![Request::get("/cpu?ms=1")], contenders.clone());
-        position.stress.of_capacity = true;
+        (position.stress.of_capacity, position.stress.timeout) = (true, TOO_LATE);
         position
     };
     Workload {

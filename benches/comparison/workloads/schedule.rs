@@ -5,9 +5,9 @@ use super::{Contender, Load, Mode, Position, Workload, load};
 use std::fmt::Write;
 
 /// Seconds to start a server, to look at it and to end it.
-const START: f64 = 0.2;
+const START: f64 = 0.15;
 /// The same for a server of others, which may be several processes.
-const START_OUTSIDE: f64 = 0.7;
+const START_OUTSIDE: f64 = 0.5;
 /// Seconds for each connection to be made (and for each idle one to have asked).
 const CONNECT: f64 = 0.000_15;
 /// Seconds until the last answers are in, where nothing is overloaded.
