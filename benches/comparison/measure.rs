@@ -124,7 +124,7 @@ impl Rig {
     fn drive(&self, plan: &Plan, family: &Family) -> io::Result<(Outcome, Window)> {
         let mut generator = generator::start(plan, &self.place.on(&self.place.client_cpus), self.open_files)?;
         let until = |seconds: f64| Instant::now() + Duration::from_secs_f64(seconds + GRACE);
-        generator.wait_for(Phase::Begins, until(plan.ramp + plan.warm_up))?;
+        generator.wait_for(Phase::Begins, until(plan.ramp + plan.peers.fill().as_secs_f64() + plan.warm_up))?;
         let (before, begun) = (family.counters(), Instant::now());
         generator.wait_for(Phase::Ends, until(plan.seconds))?;
         let (after, seconds) = (family.counters(), begun.elapsed().as_secs_f64());

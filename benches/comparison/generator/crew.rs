@@ -21,9 +21,6 @@ const EXPIRE_EVERY: Duration = Duration::from_millis(20);
 /// and then the loop has to come round.
 const NEAR: Duration = Duration::from_millis(5);
 
-/// Until the kernel's buffers on the way to slow readers are full, which is much work and none of what is measured.
-const FILL: Duration = Duration::from_millis(200);
-
 /// A moment of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -132,7 +129,7 @@ fn share(plan: &Plan, threads: usize, part: usize) -> Plan {
 
 fn work(plan: &Plan, threads: usize, part: usize, signals: &Signals) -> io::Result<Part> {
     let begun = Instant::now();
-    let late = begun + Duration::from_secs_f64(plan.ramp);
+    let late = begun + Duration::from_secs_f64(plan.ramp) + plan.peers.fill();
     let glance = oneloop::set_interval(GLANCE, || ());
     // The peers come first: it is they who are in the way.
     let (idle, slow_senders, slow_readers) = (Idle::new(plan), SlowSenders::start(plan), SlowReaders::start(plan));
@@ -140,7 +137,7 @@ fn work(plan: &Plan, threads: usize, part: usize, signals: &Signals) -> io::Resu
     while !(idle.set_up() & slow_readers.set_up()) && Instant::now() < half {
         oneloop::run_once()?;
     }
-    let quiet = Instant::now() + if plan.peers.slow_readers > 0 { FILL } else { Duration::ZERO };
+    let quiet = Instant::now() + plan.peers.fill();
     while Instant::now() < quiet {
         oneloop::run_once()?;
     }

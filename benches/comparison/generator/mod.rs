@@ -36,6 +36,7 @@ mod tests;
 
 use crate::results::Latency;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 pub use crew::{Phase, run};
 pub use role::{GENERATE, main, start};
@@ -140,6 +141,17 @@ pub struct Peers {
     pub slow_senders: usize,
     /// Read a large answer at 10 bytes a second.
     pub slow_readers: usize,
+}
+
+/// Until the kernel's buffers on the way to a slow reader are full: 4 MB on Linux, which a server copies in 6 ms of CPU
+/// time. That is much work, and none of what is measured.
+const FILL: Duration = Duration::from_millis(8);
+
+impl Peers {
+    /// How long the load waits, once the slow readers are there, for their buffers to be full.
+    pub fn fill(&self) -> Duration {
+        FILL * self.slow_readers as u32
+    }
 }
 
 /// What the generator saw.

@@ -243,11 +243,12 @@ fn w3(facts: &Facts) -> Workload {
 
 fn w4(facts: &Facts) -> Workload {
     let contenders = designs(sizes(facts, &USUAL));
-    let axis = points(facts, &[(200, 0)], &[(100, 2), (500, 0)]);
+    let axis = points(facts, &[(240, 0)], &[(100, 2), (500, 0)]);
     let at = |(slow, rank)| {
         let mut position = position(facts, count("slow", slow), rank, closed(100), hello(), contenders.clone());
-        position.stress.peers.slow_senders = slow / 2;
-        position.stress.peers.slow_readers = slow - slow / 2;
+        // Few readers: each has megabytes in the kernel before it is slow.
+        position.stress.peers.slow_readers = slow / 6;
+        position.stress.peers.slow_senders = slow - slow / 6;
         position
     };
     let title = "100 normal clients beside slow senders and slow readers";

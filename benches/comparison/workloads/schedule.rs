@@ -41,7 +41,7 @@ pub fn cost(position: &Position, contender: &Contender) -> f64 {
     let overloaded = starved || matches!(stress.load, Load::Open { rate, .. } if stress.of_capacity && rate >= 1.0);
     let drain = if overloaded { stress.timeout } else { DRAIN };
     let ramp = (CONNECT * connections as f64).min(stress.ramp) + if starved { stress.ramp / 2.0 } else { 0.0 };
-    start + ramp + stress.warm_up + stress.seconds + drain
+    start + ramp + stress.peers.fill().as_secs_f64() + stress.warm_up + stress.seconds + drain
 }
 
 /// Has it fewer threads than there are connections that each want one?
