@@ -10,9 +10,10 @@ use std::thread;
 type Check = fn(Ports) -> io::Result<()>;
 
 /// All of them.
-pub const CHECKS: [(&str, Check); 9] = [
+pub const CHECKS: [(&str, Check); 10] = [
     ("every handler answers with oneloop's bytes", same_bytes),
     ("a head may come byte by byte", byte_by_byte),
+    ("a head may be long, and not too long", long_head),
     ("a connection serves many requests", keep_alive),
     ("pipelined requests are answered in order", pipelined),
     ("a MiB is uploaded", upload),
@@ -77,6 +78,21 @@ fn byte_by_byte(ports: Ports) -> io::Result<()> {
         client.expect(b"3")?;
     }
     Ok(())
+}
+
+fn long_head(ports: Ports) -> io::Result<()> {
+    let mut client = Client::connect(ports.many)?;
+    for _ in 0..2 {
+        client.stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n")?;
+        for _ in 0..15 {
+            client.stream.write_all(format!("X: {}\r\n", "x".repeat(1000)).as_bytes())?;
+        }
+        client.stream.write_all(b"\r\n")?;
+        client.expect(traffic::BODY.as_bytes())?;
+    }
+    let endless = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(17 * 1024));
+    let said = converse(ports.many, endless.as_bytes())?;
+    if said.starts_with("HTTP/1.1 431 ") { Ok(()) } else { Err(io::Error::other(said)) }
 }
 
 fn keep_alive(ports: Ports) -> io::Result<()> {
