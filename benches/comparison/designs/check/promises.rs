@@ -199,7 +199,14 @@ fn more_clients_than_threads(ports: Ports) -> io::Result<()> {
     };
     let spawn = |_| {
         let served = served.clone();
-        thread::spawn(move || client(&served))
+        thread::spawn(move || {
+            let outcome = client(&served);
+            if outcome.is_err() {
+                // The others need not go on.
+                served.fetch_add(CLIENTS, Ordering::Relaxed);
+            }
+            outcome
+        })
     };
     let clients: Vec<_> = (0..CLIENTS).map(spawn).collect();
     clients.into_iter().try_for_each(|client| client.join().map_err(|_| io::Error::other("a client panicked"))?)
