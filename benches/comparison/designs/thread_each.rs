@@ -9,8 +9,9 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// What a thread reads at a time. As short as a head allows, since each connection has such a buffer.
-const INPUT: usize = 16 * 1024;
+/// What a thread reads at a time, until a longer head or a body wants more. A usual head fits, and each connection has such
+/// a buffer.
+const INPUT: usize = 2 * 1024;
 
 pub fn serve(setup: Setup, listening: Listening) -> io::Result<()> {
     let listener = listen(&setup)?;

@@ -9,6 +9,9 @@ use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 use std::time::Instant;
 
+/// What is read of a body at a time, at least: more would not make it noticeably faster.
+const BODY_INPUT: usize = 16 * 1024;
+
 /// What a thread brings to the connection that it serves: buffers, so that connections without a thread need none.
 pub struct Desk {
     pub(super) limits: Limits,
@@ -20,7 +23,7 @@ pub struct Desk {
     pub(super) date: Date,
     /// Close after this answer, since others wait for the thread.
     pub last: bool,
-    pub(super) input: Box<[u8]>,
+    pub(super) input: Vec<u8>,
     /// What of it is not used up.
     pub(super) unread: Range<usize>,
 }
@@ -38,7 +41,7 @@ impl Default for Request {
 }
 
 impl Desk {
-    /// Buffers for `input` bytes, which must hold a head ([`Limits::head_bytes`]).
+    /// Buffers for `input` bytes at a time; a longer head makes that more.
     pub fn new(limits: &Limits, input: usize) -> Desk {
         Desk {
             limits: limits.clone(),
@@ -47,7 +50,7 @@ impl Desk {
             output: Vec::new(),
             date: Default::default(),
             last: false,
-            input: vec![0; input.max(limits.head_bytes + 1)].into(),
+            input: vec![0; input],
             unread: 0..0,
         }
     }
@@ -111,7 +114,7 @@ impl Desk {
         Work::of(head.method(), head.path(), head.query())
     }
 
-    /// Moves what is unread to the front. A head that fills the buffer was refused as too long before.
+    /// Moves what is unread to the front. A head that fills the buffer gets more of it; its limit is the codec's.
     fn make_room(&mut self) {
         if self.unread.is_empty() {
             self.unread = 0..0;
@@ -119,11 +122,24 @@ impl Desk {
             self.input.copy_within(self.unread.clone(), 0);
             self.unread = 0..self.unread.len();
         }
+        if self.unread.end == self.input.len() {
+            self.input.resize(self.input.len() * 2, 0);
+        }
+    }
+
+    /// A body is to come: reads larger pieces from now on.
+    pub(super) fn make_room_for_body(&mut self) {
+        if self.input.len() < BODY_INPUT {
+            self.input.resize(BODY_INPUT, 0);
+        }
     }
 
     /// Takes over what the connection kept of its next head.
     pub fn take_up(&mut self, connection: &mut Connection) {
         let held = std::mem::take(&mut connection.held);
+        if held.len() > self.input.len() {
+            self.input.resize(held.len(), 0);
+        }
         self.input[..held.len()].copy_from_slice(&held);
         self.unread = 0..held.len();
     }

@@ -77,6 +77,7 @@ impl Desk {
                 BodyEvent::End => return Ok(()),
                 BodyEvent::NeedMore => self.flush(connection)?,
             }
+            self.make_room_for_body();
             connection.set_patience(self.limits.receive_window)?;
             received += self.read(connection)? as u64;
             let now = Instant::now();

@@ -22,10 +22,15 @@ impl Desk {
 
     fn send_both(&self, connection: &Connection, first: &[u8], second: &[u8]) -> Step<()> {
         let mut slices = [IoSlice::new(first), IoSlice::new(second)];
-        let (mut rest, mut left) = (&mut slices[..], first.len() + second.len());
+        let pieces = if second.is_empty() { 1 } else { 2 };
+        let (mut rest, mut left) = (&mut slices[..pieces], first.len() + second.len());
         let mut pace = None;
         while left > 0 {
-            let sent = match (&connection.stream).write_vectored(rest) {
+            let sent = match &*rest {
+                [only] => (&connection.stream).write(only),
+                both => (&connection.stream).write_vectored(both),
+            };
+            let sent = match sent {
                 Ok(0) => return Err(End::Closed),
                 Ok(sent) => sent,
                 // Nothing went out within the send timeout, which is the window of the send rate.

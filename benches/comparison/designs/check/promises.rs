@@ -5,16 +5,20 @@ use super::{MIB, Ports, WAITING};
 use oneloop_benches::traffic;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 type Check = fn(Ports) -> io::Result<()>;
 
 /// All of them.
-pub const CHECKS: [(&str, Check); 9] = [
+pub const CHECKS: [(&str, Check); 11] = [
     ("every handler answers with oneloop's bytes", same_bytes),
     ("a head may come byte by byte", byte_by_byte),
+    ("a head may be long, and not too long", long_head),
     ("a connection serves many requests", keep_alive),
     ("pipelined requests are answered in order", pipelined),
+    ("an answer does not wait for the one behind it", not_held_back),
     ("a MiB is uploaded", upload),
     ("a MiB is downloaded", download),
     ("an event wakes all who wait", event),
@@ -79,6 +83,21 @@ fn byte_by_byte(ports: Ports) -> io::Result<()> {
     Ok(())
 }
 
+fn long_head(ports: Ports) -> io::Result<()> {
+    let mut client = Client::connect(ports.many)?;
+    for _ in 0..2 {
+        client.stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n")?;
+        for _ in 0..15 {
+            client.stream.write_all(format!("X: {}\r\n", "x".repeat(1000)).as_bytes())?;
+        }
+        client.stream.write_all(b"\r\n")?;
+        client.expect(traffic::BODY.as_bytes())?;
+    }
+    let endless = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(17 * 1024));
+    let said = converse(ports.many, endless.as_bytes())?;
+    if said.starts_with("HTTP/1.1 431 ") { Ok(()) } else { Err(io::Error::other(said)) }
+}
+
 fn keep_alive(ports: Ports) -> io::Result<()> {
     let mut client = Client::connect(ports.many)?;
     for length in 0..100 {
@@ -96,6 +115,15 @@ fn pipelined(ports: Ports) -> io::Result<()> {
         (0..REQUESTS).flat_map(|length| request("GET", &format!("/download?bytes={length}"), 0)).collect();
     client.stream.write_all(&batch)?;
     (0..REQUESTS).try_for_each(|length| client.expect(&vec![b'x'; length]))
+}
+
+fn not_held_back(ports: Ports) -> io::Result<()> {
+    let mut client = Client::connect(ports.many)?;
+    let both = [request("GET", "/", 0), request("GET", "/event", 0)].concat();
+    client.stream.write_all(&both)?;
+    client.expect(traffic::BODY.as_bytes())?;
+    wake(ports, 1)?;
+    client.expect(b"event\n")
 }
 
 fn upload(ports: Ports) -> io::Result<()> {
@@ -125,17 +153,7 @@ pub fn event(ports: Ports) -> io::Result<()> {
             client.get("/event")?;
             waiting.push(client);
         }
-        // It takes a while until all of them wait; each is woken once.
-        let mut publisher = Client::connect(ports.many)?;
-        let mut woken = 0;
-        while woken < WAITING {
-            publisher.stream.write_all(&request("POST", "/publish", 0))?;
-            let count = String::from_utf8(publisher.answer()?).map_err(io::Error::other)?;
-            woken += count.parse::<usize>().map_err(io::Error::other)?;
-        }
-        if woken > WAITING {
-            return Err(io::Error::other(format!("{woken} were woken, not {WAITING}")));
-        }
+        wake(ports, WAITING)?;
         for client in &mut waiting {
             client.expect(b"event\n")?;
             // Such a connection is as good as any.
@@ -146,21 +164,51 @@ pub fn event(ports: Ports) -> io::Result<()> {
     Ok(())
 }
 
+/// Publishes until so many were woken: it takes a while until all of them wait.
+fn wake(ports: Ports, waiting: usize) -> io::Result<()> {
+    let mut publisher = Client::connect(ports.many)?;
+    let mut woken = 0;
+    while woken < waiting {
+        publisher.stream.write_all(&request("POST", "/publish", 0))?;
+        let count = String::from_utf8(publisher.answer()?).map_err(io::Error::other)?;
+        woken += count.parse::<usize>().map_err(io::Error::other)?;
+    }
+    if woken == waiting { Ok(()) } else { Err(io::Error::other(format!("{woken} were woken, not {waiting}"))) }
+}
+
 fn more_clients_than_threads(ports: Ports) -> io::Result<()> {
     const CLIENTS: usize = 8;
     const REQUESTS: usize = 20;
-    let client = move || -> io::Result<()> {
+    let served = Arc::new(AtomicUsize::new(0));
+    let client = move |served: &AtomicUsize| -> io::Result<()> {
         let mut client = Client::connect(ports.few)?;
-        for _ in 0..REQUESTS {
+        let mut answers = 0;
+        // Nobody leaves before all were served, so that none is served for that reason alone.
+        while served.load(Ordering::Relaxed) < CLIENTS {
             client.get("/wait?ms=1")?;
             client.expect(b"done\n")?;
+            answers += 1;
+            if answers == REQUESTS {
+                served.fetch_add(1, Ordering::Relaxed);
+            }
             if client.closes {
                 client = Client::connect(ports.few)?;
             }
         }
         Ok(())
     };
-    let clients: Vec<_> = (0..CLIENTS).map(|_| thread::spawn(client)).collect();
+    let spawn = |_| {
+        let served = served.clone();
+        thread::spawn(move || {
+            let outcome = client(&served);
+            if outcome.is_err() {
+                // The others need not go on.
+                served.fetch_add(CLIENTS, Ordering::Relaxed);
+            }
+            outcome
+        })
+    };
+    let clients: Vec<_> = (0..CLIENTS).map(spawn).collect();
     clients.into_iter().try_for_each(|client| client.join().map_err(|_| io::Error::other("a client panicked"))?)
 }
 
