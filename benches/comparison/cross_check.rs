@@ -53,6 +53,7 @@ pub fn notes(rig: &Rig, workloads: &[Workload], mode: Mode, progress: &mut Progr
             (number_after(&said, "Requests/sec:"), number_after(&said, "99% in").map(|seconds| seconds * 1000.0))
         });
         let load = format!("`loop`, {RATE} requests/s");
+        let load = format!("{load}; hey counts from the send, ours from when it should have been");
         notes.push(note("hey", &load, said, ours(Load::Open { rate: RATE as f64, connections: CONNECTIONS })));
     } else {
         notes.push("cross-check: hey is not installed".into());

@@ -108,7 +108,10 @@ fn bench(options: &Options) -> io::Result<ExitCode> {
         run.notes.push("NOT PINNED (one CPU, or no taskset): server and generator share their CPUs".into());
     }
     let (workloads, cut) = workloads::list(&facts);
-    run.notes.extend(cut);
+    let asked = |note: &String| {
+        options.only.is_empty() || options.only.iter().any(|name| note.starts_with(&format!("{name} ")))
+    };
+    run.notes.extend(cut.into_iter().filter(asked));
     println!("{}", run.machine.description);
     println!("server on CPUs {:?}, generator on CPUs {:?}\n", place.server_cpus, place.client_cpus);
     let rig = Rig { place, open_files, work_per_ms: measure::calibrate() };

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const BUSY: f64 = 0.9;
 /// Microseconds by which requests of an open loop may leave late, 99th percentile, without the generator being the limit.
 const LATE: f64 = 2_000.0;
+/// Share of a latency from which on the generator's own lateness matters.
+const MATTERS: f64 = 0.1;
 /// Connections from which on memory is told per connection: below, it is that of the first requests.
 const ENOUGH_CONNECTIONS: u64 = 100;
 /// Seconds that a generator may take beyond its plan, on a machine that has much else to do.
@@ -251,7 +253,7 @@ fn measured(outcome: &Outcome, window: &Window, idle: Option<u64>, cpus: usize) 
     let share = cpu.map_or(0.0, |cpu| cpu.total() / window.seconds);
     // A server without a CPU to spare is the limit itself, however busy its client is.
     let server_is_full = share > BUSY * cpus as f64;
-    let is_late = outcome.late.is_some_and(|late| late > LATE);
+    let is_late = outcome.late.is_some_and(|late| late > LATE && late > MATTERS * outcome.latency.p99);
     let growth = window.resident.zip(idle).map(|(now, before)| now.saturating_sub(before) as f64);
     Measured {
         seconds: outcome.seconds,

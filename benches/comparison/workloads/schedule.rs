@@ -16,8 +16,8 @@ const DRAIN: f64 = 0.02;
 /// Rounds, unless told otherwise: what the spread needs.
 pub const ROUNDS: u32 = 3;
 
-/// Seconds that a run may take: two minutes and three quarters of an hour, less a reserve for the cross-check, for the
-/// report and for a build that is still warm in no cache.
+/// Seconds that the cells of a run may take: two minutes and three quarters of an hour, less a reserve for the cross-check
+/// and the report.
 pub fn budget(mode: Mode) -> f64 {
     match mode {
         Mode::Quick => 110.0,
@@ -99,6 +99,9 @@ pub fn describe(workloads: &[Workload], kept: &[Place], rounds: u32) -> String {
     for (at, workload) in workloads.iter().enumerate() {
         let here = kept.iter().filter(|place| place.0 == at).map(|place| &workload.positions[place.1]);
         let here: Vec<&Position> = here.collect();
+        if here.is_empty() {
+            continue;
+        }
         let count: usize =
             here.iter().flat_map(|position| &position.contenders).filter(|one| one.without.is_none()).count();
         let cost: f64 = here.iter().map(|position| position_cost(position)).sum();
