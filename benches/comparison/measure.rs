@@ -126,7 +126,7 @@ impl Rig {
     fn drive(&self, plan: &Plan, family: &Family) -> io::Result<(Outcome, Window)> {
         let mut generator = generator::start(plan, &self.place.on(&self.place.client_cpus), self.open_files)?;
         let until = |seconds: f64| Instant::now() + Duration::from_secs_f64(seconds + GRACE);
-        generator.wait_for(Phase::Begins, until(plan.ramp + plan.peers.fill().as_secs_f64() + plan.warm_up))?;
+        generator.wait_for(Phase::Begins, until(2.0 * plan.ramp + plan.peers.fill().as_secs_f64() + plan.warm_up))?;
         let (before, begun) = (family.counters(), Instant::now());
         generator.wait_for(Phase::Ends, until(plan.seconds))?;
         let (after, seconds) = (family.counters(), begun.elapsed().as_secs_f64());
@@ -135,7 +135,9 @@ impl Rig {
     }
 
     /// Measures a contender at a position. `capacity` is what the load is a multiple of, where it is one.
-    pub fn cell(&self, position: &Position, contender: &Contender, capacity: f64) -> io::Result<Measured> {
+    ///
+    /// Beside the figures: how many connections were missing when the load began.
+    pub fn cell(&self, position: &Position, contender: &Contender, capacity: f64) -> io::Result<(Measured, u64)> {
         let Started { server, mut family, _reference } = self.start(position, contender, &[])?;
         check(&server)?;
         if family.has_several() {
@@ -156,7 +158,12 @@ impl Rig {
             "loop" | "node" => 1,
             _ => position.server_cpus.unwrap_or(self.place.server_cpus.len()),
         };
-        Ok(measured(&outcome, &window, idle, cpus))
+        if outcome.answers + outcome.errors + outcome.timeouts + outcome.refusals == 0 {
+            return Err(io::Error::other(
+                "nothing was answered in the window, and nothing had waited to its time limit",
+            ));
+        }
+        Ok((measured(&outcome, &window, idle, cpus), outcome.missing))
     }
 
     /// What a contender can do, in requests a second: a closed loop of the same requests.

@@ -164,7 +164,10 @@ impl<'a> Rounds<'a> {
                 return Ok(());
             }
             let outcome = match measured {
-                Ok(measured) => Outcome::Measured(Box::new(measured)),
+                Ok((measured, missing)) => {
+                    self.note_missing(round, place, contender, missing);
+                    Outcome::Measured(Box::new(measured))
+                }
                 Err(error) => Outcome::Without(format!("failed: {error}")),
             };
             self.keep(place, contender, round, outcome);
@@ -172,6 +175,21 @@ impl<'a> Rounds<'a> {
             self.spent.1 += begun.elapsed().as_secs_f64();
         }
         if self.saved.elapsed() > SAVE_EVERY { self.save() } else { Ok(()) }
+    }
+
+    /// A point is not quite what it says where connections could not be made in time.
+    fn note_missing(&mut self, round: u32, place: Place, contender: &Contender, missing: u64) {
+        let position = self.position(place);
+        let wanted = position.stress.connections() as u64;
+        if missing * 100 > wanted {
+            let (name, at) = (self.workloads[place.0].name, point_in_words(&position.point));
+            let who = contender.label();
+            let note = format!(
+                "{name} {at}, {who}, round {}: {missing} of {wanted} connections were not there when the load began",
+                round + 1
+            );
+            self.run.notes.push(note);
+        }
     }
 
     fn keep(&mut self, place: Place, contender: &Contender, round: u32, outcome: Outcome) {

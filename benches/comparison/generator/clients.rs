@@ -149,6 +149,13 @@ impl Clients {
         }
     }
 
+    /// In an open loop: the next request that waited too long for a client. They are in the order in which they were meant.
+    fn take_too_old(&self, now: Instant) -> Option<(Instant, usize)> {
+        let mut queue = self.queue.borrow_mut();
+        let (meant, _) = queue.front()?;
+        if now.saturating_duration_since(*meant) > self.limit { queue.pop_front() } else { None }
+    }
+
     /// In an open loop: gives waiting requests to free clients.
     fn dispatch(&self) {
         while !self.queue.borrow().is_empty() {
@@ -228,11 +235,7 @@ impl Driven for Clients {
     }
 
     fn expire(&self, now: Instant) {
-        // In the order in which they were meant, so that the first is the oldest.
-        while let Some((meant, request)) = self.queue.borrow().front().copied()
-            && now.saturating_duration_since(meant) > self.limit
-        {
-            self.queue.borrow_mut().pop_front();
+        while let Some((meant, request)) = self.take_too_old(now) {
             if let Some(window) = self.window.get() {
                 let timed = self.requests[request].timed;
                 self.tally.borrow_mut().ended(window, true, timed, meant, now, End::TimedOut);

@@ -128,13 +128,12 @@ fn share(plan: &Plan, threads: usize, part: usize) -> Plan {
 }
 
 fn work(plan: &Plan, threads: usize, part: usize, signals: &Signals) -> io::Result<Part> {
-    let begun = Instant::now();
-    let late = begun + Duration::from_secs_f64(plan.ramp) + plan.peers.fill();
     let glance = oneloop::set_interval(GLANCE, || ());
     // The peers come first: it is they who are in the way.
     let (idle, slow_senders, slow_readers) = (Idle::new(plan), SlowSenders::start(plan), SlowReaders::start(plan));
-    let half = begun + Duration::from_secs_f64(plan.ramp / 2.0);
-    while !(idle.set_up() & slow_readers.set_up()) && Instant::now() < half {
+    let ramp = Duration::from_secs_f64(plan.ramp);
+    let late = Instant::now() + ramp;
+    while !(idle.set_up() & slow_readers.set_up()) && Instant::now() < late {
         oneloop::run_once()?;
     }
     let quiet = Instant::now() + plan.peers.fill();
@@ -145,6 +144,7 @@ fn work(plan: &Plan, threads: usize, part: usize, signals: &Signals) -> io::Resu
         Load::Events { waiters } => Events::new(plan, waiters),
         _ => Clients::new(plan, part),
     };
+    let late = Instant::now() + ramp;
     while !load.set_up(Instant::now()) && Instant::now() < late {
         oneloop::run_once()?;
         load.expire(Instant::now());

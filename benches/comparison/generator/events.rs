@@ -15,6 +15,9 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// and so much longer for each of them.
 const SETTLE_EACH: Duration = Duration::from_micros(50);
 
+/// Clients that cannot begin to wait, because they are refused again and again, are not waited for any longer.
+const LONGEST_SETTLE: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 struct Waiter {
     link: Option<Rc<Link>>,
@@ -36,6 +39,8 @@ pub struct Events {
     published: Cell<Option<Instant>>,
     /// When the last one began to wait.
     asked: Cell<Instant>,
+    /// When the last event was over, or the warm-up began.
+    over: Cell<Instant>,
     most: usize,
     making: Cell<usize>,
     begun: Cell<bool>,
@@ -56,6 +61,7 @@ impl Events {
             publisher: RefCell::default(),
             published: Cell::new(None),
             asked: Cell::new(Instant::now()),
+            over: Cell::new(Instant::now()),
             most: waiters,
             making: Cell::new(0),
             begun: Cell::new(false),
@@ -131,6 +137,7 @@ impl Owner for Events {
         }
         if due && self.is_all_woken() {
             self.published.set(None);
+            self.over.set(now);
         }
         let place = link.place;
         if end == End::Answered {
@@ -157,9 +164,10 @@ impl Driven for Events {
         self.most - self.waiters.borrow().len() + self.making.get()
     }
 
-    fn begin(&self, _from: Instant, window: Window, _rate: f64) {
+    fn begin(&self, from: Instant, window: Window, _rate: f64) {
         self.window.set(Some(window));
         self.begun.set(true);
+        self.over.set(from);
         while self.waiters.borrow().len() < self.most {
             self.add();
         }
@@ -167,7 +175,8 @@ impl Driven for Events {
 
     fn pace(&self, now: Instant) {
         let over = self.window.get().is_none_or(|window| now >= window.end);
-        let settled = self.asked.get() + SETTLE + SETTLE_EACH * self.most as u32;
+        let settled =
+            (self.asked.get() + SETTLE + SETTLE_EACH * self.most as u32).min(self.over.get() + LONGEST_SETTLE);
         if self.begun.get() && !over && self.published.get().is_none() && now >= settled {
             self.publish(now);
         }
@@ -194,6 +203,7 @@ impl Driven for Events {
         self.publisher.borrow_mut().take().into_iter().for_each(|link| link.abandon());
         late.iter().for_each(|_| self.count(now, End::TimedOut));
         self.published.set(None);
+        self.over.set(now);
         late.into_iter().for_each(|place| self.wait(place));
     }
 

@@ -54,7 +54,8 @@ pub struct Plan {
     pub fresh: bool,
     /// Who is there besides.
     pub peers: Peers,
-    /// Seconds that the connections may take to be made before the warm-up begins without the rest.
+    /// Seconds that the peers' connections may take to be made, and then those of the load, before the warm-up begins without
+    /// the rest.
     pub ramp: f64,
     /// Seconds of the same load before the window.
     pub warm_up: f64,

@@ -8,12 +8,16 @@ use super::{Plan, Request};
 use oneloop::set_interval;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two bytes of a slow sender: 10 bytes a second.
 const BYTE_EVERY: Duration = Duration::from_millis(100);
 /// The body that a slow sender promises, in bytes: more than it sends in hours.
 const PROMISED: usize = 1_000_000;
+/// Where no idle connection is answered for so long, the server has no thread for them; they come all the same,
+const STALLED: Duration = Duration::from_millis(100);
+/// so many more at a time.
+const MORE: usize = 1000;
 /// How long a peer's connection may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -26,6 +30,8 @@ pub struct Idle {
     links: RefCell<Vec<Rc<Link>>>,
     /// Asked, and not answered yet.
     pending: Cell<usize>,
+    /// How many may be pending, and since when.
+    allowed: Cell<(usize, Instant)>,
 }
 
 impl Idle {
@@ -37,13 +43,18 @@ impl Idle {
             request: Request::get("/").bytes(plan.port, false).into(),
             links: RefCell::default(),
             pending: Cell::new(0),
+            allowed: Cell::new((MAKING, Instant::now())),
         })
     }
 
     /// Opens more; are all there and answered?
     pub fn set_up(&self) -> bool {
         let Some(me) = self.me.upgrade() else { return true };
-        while self.links.borrow().len() < self.most && self.pending.get() < MAKING {
+        let (allowed, since) = self.allowed.get();
+        if since.elapsed() > STALLED {
+            self.allowed.set((allowed + MORE, Instant::now()));
+        }
+        while self.links.borrow().len() < self.most && self.pending.get() < self.allowed.get().0 {
             let link = Link::open(self.port, 0, LIMIT, me.clone());
             link.ask(&self.request, None);
             self.pending.set(self.pending.get() + 1);
@@ -61,6 +72,7 @@ impl Idle {
 impl Owner for Idle {
     fn ended(&self, _link: &Rc<Link>, _end: End) {
         self.pending.set(self.pending.get().saturating_sub(1));
+        self.allowed.set((self.allowed.get().0, Instant::now()));
     }
 }
 
