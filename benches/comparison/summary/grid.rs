@@ -1,0 +1,142 @@
+//! The cells of a run, by workload and point.
+
+use super::figure::Figure;
+use super::rounds::Rounds;
+use super::verdict::MOST_FAULTS;
+use crate::results::{Measured, Outcome, Point, Run};
+
+/// A workload at a point, with everything that was tried there.
+#[derive(Debug)]
+pub struct Place<'a> {
+    /// `W1` to `W10`.
+    pub workload: &'a str,
+    /// What is varied, and where this is.
+    pub point: &'a Point,
+    /// Designs with their variants, in the order of the run.
+    pub entries: Vec<Entry<'a>>,
+}
+
+/// A design with a variant, over the rounds.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The design's name.
+    pub design: &'a str,
+    /// How it was set up.
+    pub variant: &'a str,
+    /// What was measured, by round.
+    pub measured: Vec<(u32, &'a Measured)>,
+    /// Why there is nothing, where there is nothing.
+    pub without: Vec<&'a str>,
+}
+
+/// All places of a run: workloads by number, points by what they are and then by value.
+pub fn places(run: &Run) -> Vec<Place<'_>> {
+    let mut places: Vec<Place<'_>> = Vec::new();
+    for cell in &run.cells {
+        let there = places.iter().position(|place| place.workload == cell.workload && *place.point == cell.point);
+        let place = there.unwrap_or_else(|| {
+            places.push(Place { workload: &cell.workload, point: &cell.point, entries: Vec::new() });
+            places.len() - 1
+        });
+        let entries = &mut places[place].entries;
+        let there = entries.iter().position(|entry| entry.design == cell.design && entry.variant == cell.variant);
+        let entry = there.unwrap_or_else(|| {
+            let (measured, without) = (Vec::new(), Vec::new());
+            entries.push(Entry { design: &cell.design, variant: &cell.variant, measured, without });
+            entries.len() - 1
+        });
+        match &cell.outcome {
+            Outcome::Measured(measured) => entries[entry].measured.push((cell.round, measured)),
+            Outcome::Without(why) if entries[entry].without.contains(&why.as_str()) => {}
+            Outcome::Without(why) => entries[entry].without.push(why),
+        }
+    }
+    places.sort_by(|a, b| {
+        let key = |place: &Place<'_>| (number(place.workload), place.point.name.clone());
+        key(a).cmp(&key(b)).then(a.point.value.total_cmp(&b.point.value))
+    });
+    places
+}
+
+/// 3 for `W3`; what has no number comes last.
+fn number(workload: &str) -> u32 {
+    workload.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(u32::MAX)
+}
+
+impl<'a> Place<'a> {
+    /// The variants of a design that were measured.
+    pub fn measured(&self, design: &str) -> impl Iterator<Item = &Entry<'a>> {
+        self.entries.iter().filter(move |entry| entry.design == design && !entry.measured.is_empty())
+    }
+
+    /// The variant of a design with the best median. One with faults is the best only where all of them have some.
+    pub fn best(&self, design: &str, figure: Figure) -> Option<&Entry<'a>> {
+        let known = self.measured(design).filter_map(|entry| Some((entry.rounds(figure).median()?, entry)));
+        let better = |a: &(f64, &Entry<'_>), b: &(f64, &Entry<'_>)| {
+            let by_figure = a.0.total_cmp(&b.0);
+            let by_figure = if figure.more_is_better() { by_figure.reverse() } else { by_figure };
+            (a.1.fails()).cmp(&b.1.fails()).then(by_figure)
+        };
+        known.min_by(better).map(|(_, entry)| entry)
+    }
+
+    /// Whether the load came at a fixed rate.
+    pub fn is_open(&self) -> bool {
+        self.entries.iter().flat_map(|entry| &entry.measured).any(|(_, measured)| measured.offered.is_some())
+    }
+
+    /// The designs, in the order of the run.
+    pub fn designs(&self) -> Vec<&'a str> {
+        let mut designs = Vec::new();
+        for entry in &self.entries {
+            if !designs.contains(&entry.design) {
+                designs.push(entry.design);
+            }
+        }
+        designs
+    }
+}
+
+impl Entry<'_> {
+    /// A figure over the rounds.
+    pub fn rounds(&self, figure: Figure) -> Rounds {
+        self.over(|measured| figure.of(measured))
+    }
+
+    /// Anything measured, over the rounds.
+    pub fn over(&self, of: impl Fn(&Measured) -> Option<f64>) -> Rounds {
+        Rounds::new(self.measured.iter().map(|(round, measured)| (*round, of(measured))))
+    }
+
+    /// The largest share of requests in a round that got no right answer.
+    pub fn faults(&self) -> f64 {
+        self.over(|measured| Some(faults(measured))).values().fold(0.0, f64::max)
+    }
+
+    /// Whether too many did.
+    pub fn fails(&self) -> bool {
+        self.faults() > MOST_FAULTS
+    }
+
+    /// Whether the generator was the limit in a round.
+    pub fn is_generator_limited(&self) -> bool {
+        self.measured.iter().any(|(_, measured)| measured.generator_limited)
+    }
+
+    /// The name, with the variant where there is one.
+    pub fn label(&self) -> String {
+        label(self.design, self.variant)
+    }
+}
+
+/// A design and its variant in one.
+pub fn label(design: &str, variant: &str) -> String {
+    if variant.is_empty() { design.to_string() } else { format!("{design} ({variant})") }
+}
+
+/// The share of requests that got no right answer: 1 where nothing was answered at all.
+pub fn faults(measured: &Measured) -> f64 {
+    let faults = (measured.errors + measured.timeouts + measured.refusals) as f64;
+    let all = faults + measured.answers as f64;
+    if all == 0.0 { 1.0 } else { faults / all }
+}
