@@ -27,6 +27,9 @@ pub fn page(run: &Run, summary: &Summary) -> String {
     head(&mut html, run);
     verdicts::section(&mut html, summary);
     html.push_str("<h2>Charts</h2>\n");
+    if run.mode == "quick" {
+        html.push_str("<p>A quick run has one point of each workload: lines over points come with a full one.</p>\n");
+    }
     for chart in &gallery.main {
         figure(&mut html, chart);
     }

@@ -77,7 +77,7 @@ fn matrix(html: &mut String, contests: &[Contest]) {
         "<h3>Event loop or threads</h3>\n<div class=\"scroll\"><table class=\"matrix\"><thead><tr><th>work</th>",
     );
     for figure in Figure::ALL {
-        let _ = write!(html, "<th>{}</th>", figure.name());
+        let _ = write!(html, "<th>{}</th>", figure.name().replace('/', "/<wbr>"));
     }
     html.push_str("</tr></thead><tbody>\n");
     for work in workloads(contests) {
@@ -95,14 +95,14 @@ fn matrix(html: &mut String, contests: &[Contest]) {
         html.push_str("</tr>\n");
     }
     html.push_str("</tbody></table></div>\n<p class=\"soft\">");
-    html.push_str("Numbers: at so many of the points. A tie is also where a loop and a pool share the lead. ");
+    html.push_str("loop: one or more event loops. Numbers: at so many of the points. A tie is also where a loop and a pool share the lead. ");
     html.push_str("– : not comparable (not measured, the generator was the limit, or fewer than three rounds).</p>\n");
 }
 
 fn family_cell(contests: &[&Contest]) -> String {
     let of = |ahead: Ahead| contests.iter().filter(|contest| contest.ahead() == ahead).count();
     let counts = [
-        ("event loop", "f-loops", of(Ahead::One(Family::Loops))),
+        ("loop", "f-loops", of(Ahead::One(Family::Loops))),
         ("threads", "f-threads", of(Ahead::One(Family::Threads))),
         ("tie", "f-tie", of(Ahead::Both)),
     ];

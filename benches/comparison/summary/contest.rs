@@ -111,11 +111,17 @@ pub fn pairs<'p, 'a>(place: &'p Place<'a>, figure: Figure, by: Lineup) -> Vec<Pa
     pairs
 }
 
+/// By what a place is judged. At a fixed rate the answers per second are that rate, and say nothing of a server.
+pub fn judged(place: &Place<'_>) -> impl Iterator<Item = Figure> {
+    let open = place.is_open();
+    Figure::ALL.into_iter().filter(move |figure| !open || *figure != Figure::Throughput)
+}
+
 /// All contests of a run, with these wins taken away.
 pub fn contests(run: &Run, by: Lineup, contradictions: &[Contradiction]) -> Vec<Contest> {
     let mut contests = Vec::new();
     for place in places(run) {
-        for figure in Figure::ALL {
+        for figure in judged(&place) {
             contests.push(contest(&place, figure, by, contradictions));
         }
     }

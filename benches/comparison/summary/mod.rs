@@ -24,7 +24,8 @@
 //!    nothing, since the figures are of the others; where the generator was the limit there is neither winner nor loser in
 //!    answers per second and latency, since they are the generator's.
 //! 5. Leaders are those whom nobody beats. One leader has won; several are tied.
-//! 6. What was not measured takes no part.
+//! 6. What was not measured takes no part; nor does a loop whose handler blocks, which is measured to show the mistake. At a
+//!    fixed rate answers per second are not judged: they are the rate.
 //! 7. A win that another run contradicts ([`compare`]) is a tie.
 
 pub mod compare;

@@ -57,9 +57,10 @@ impl Span {
         match self.contests.as_slice() {
             [] => String::new(),
             [one] => place(&one.point),
-            [first, .., last] => {
-                format!("{} to {}", amount(&first.point), place(&last.point))
-            }
+            [first, .., last] => match place(&last.point).split_once(&amount(&last.point)) {
+                Some((_, rest)) => format!("{} to {}{rest}", amount(&first.point), amount(&last.point)),
+                None => format!("{} to {}", place(&first.point), place(&last.point)),
+            },
         }
     }
 
@@ -138,22 +139,25 @@ impl Span {
     }
 }
 
-/// The value of a point with its unit: `10 ms`, `1,000`.
+/// The value of a point with its unit: `10 ms`, `1,000`, `1 MiB`.
 pub fn amount(point: &Point) -> String {
     match point.unit.as_str() {
         "" => shown::count(point.value),
+        "B" => shown::bytes(point.value),
+        "x capacity" => format!("{}×", shown::short(point.value)),
         unit => format!("{} {unit}", shown::count(point.value)),
     }
 }
 
-/// A point in words: `1,000 connections`, `handler 10 ms`.
+/// A point in words: `1,000 connections`, `10 ms handler`, `1.5× capacity`.
 pub fn place(point: &Point) -> String {
-    let name = point.name.replace('_', " ");
-    match point.unit.as_str() {
-        "" => format!("{} {name}", shown::count(point.value)),
-        unit => match name.strip_suffix(&format!(" {unit}")) {
-            Some(name) => format!("{} {unit} {name}", shown::count(point.value)),
-            None => format!("{} {unit} {name}", shown::count(point.value)),
-        },
+    if point.unit == "x capacity" {
+        return format!("{} capacity", amount(point));
     }
+    let name = point.name.replace('_', " ");
+    let name =
+        if point.unit.is_empty() { &name } else { name.strip_suffix(&format!(" {}", point.unit)).unwrap_or(&name) };
+    // Counts have a plural for their name.
+    let name = if point.value == 1.0 && point.unit.is_empty() { name.strip_suffix('s').unwrap_or(name) } else { name };
+    format!("{} {name}", amount(point))
 }

@@ -109,7 +109,7 @@ impl Frame<'_> {
 
     fn axes(&self, svg: &mut String) {
         let (left, right, floor) = (self.size.left, self.right(), self.floor());
-        for value in self.y.ticks(self.size.ticks.1) {
+        for value in self.y.ticks(self.size.ticks.1, self.chart.y.unit) {
             let y = self.up(value);
             let text = escape(&tick(self.chart.y.unit, value));
             let _ = write!(svg, r#"<path class="grid" d="M{left} {y:.1}H{right}"/>"#);
@@ -120,7 +120,7 @@ impl Frame<'_> {
                 y + 4.0
             );
         }
-        for value in self.x.ticks(self.size.ticks.0) {
+        for value in self.x.ticks(self.size.ticks.0, self.chart.x.unit) {
             let x = self.across(value);
             let text = escape(&tick(self.chart.x.unit, value));
             let _ = write!(svg, r#"<path class="axis" d="M{x:.1} {floor}v5"/>"#);
@@ -151,7 +151,8 @@ impl Frame<'_> {
         }
         for dot in line.dots.iter().filter(|dot| dot.marked) {
             let (x, y) = (self.across(dot.x) + dodge, self.up(dot.y));
-            let _ = write!(svg, "<g><title>{}</title>", escape(&self.tip(line, dot)));
+            let hollow = if dot.fails { r#" class="hollow""# } else { "" };
+            let _ = write!(svg, "<g{hollow}><title>{}</title>", escape(&self.tip(line, dot)));
             if let Some((low, high)) = dot.range {
                 let (low, high) = (self.up(low), self.up(high));
                 let _ = write!(
@@ -173,7 +174,8 @@ impl Frame<'_> {
             super::Unit::Count => shown::count(dot.x),
             unit => tick(unit, dot.x),
         };
-        format!("{} at {x}: {}{range}", line.name, y(dot.y))
+        let fails = if dot.fails { ", over 1 % without a right answer" } else { "" };
+        format!("{} at {x}: {}{range}{fails}", line.name, y(dot.y))
     }
 
     /// The names, with a thread from the end of each line.
