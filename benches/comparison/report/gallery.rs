@@ -285,7 +285,7 @@ fn spectrum(place: &Place<'_>) -> Option<Chart> {
 }
 
 /// Quantiles where rounds are put together, besides the four with bars.
-const QUANTILES: [f64; 14] = [0.0, 0.25, 0.4, 0.6, 0.7, 0.8, 0.85, 0.95, 0.97, 0.98, 0.995, 0.998, 0.9995, 0.9999];
+const QUANTILES: [f64; 14] = [0.1, 0.25, 0.4, 0.6, 0.7, 0.8, 0.85, 0.95, 0.97, 0.98, 0.995, 0.998, 0.9995, 0.9999];
 
 fn spectrum_of(entry: &Entry<'_>) -> Vec<Dot> {
     let marked: [(f64, fn(&Measured) -> f64); 4] = [

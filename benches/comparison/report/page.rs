@@ -65,7 +65,7 @@ fn head(html: &mut String, run: &Run) {
         ("CPUs of the generator", cpus(&run.machine.client_cpus)),
         ("compiler", run.machine.compiler.clone()),
         ("commit", commit.to_string()),
-        ("run", format!("{}, {rounds} rounds, {:.0} s, began {}", run.mode, run.seconds, run.began)),
+        ("run", format!("{}, rounds: {rounds}, {:.0} s, began {}", run.mode, run.seconds, run.began)),
         ("command", run.command.clone()),
     ];
     html.push_str("<dl class=\"head\">\n");

@@ -106,6 +106,10 @@ fn line(text: &mut String, name: &str, cells: [String; 10]) {
 fn verdicts(text: &mut String, head: &str, contests: &[Contest]) {
     let _ = writeln!(text, "{head}");
     wrapped(text, 2, &tally(contests));
+    if !contests.iter().any(|contest| contest.ending.is_verdict()) {
+        text.push('\n');
+        return;
+    }
     let mut last = String::new();
     for line in lines(contests) {
         if line.workload != last {

@@ -3,7 +3,7 @@
 use super::designs::MISTAKE;
 use super::figure::Figure;
 use super::rounds::Rounds;
-use super::verdict::MOST_FAULTS;
+use super::verdict::{MOST_FAULTS, ROUNDS};
 use crate::results::{Measured, Outcome, Point, Run};
 
 /// A workload at a point, with everything that was tried there.
@@ -82,13 +82,18 @@ impl<'a> Place<'a> {
         known.min_by(better).map(|(_, entry)| entry)
     }
 
+    /// A variant of a design that fails, where none has figures.
+    pub fn failing(&self, design: &str) -> Option<&Entry<'a>> {
+        self.measured(design).find(|entry| entry.variant != MISTAKE && entry.fails())
+    }
+
     /// Whether everyone was asked at the same fixed rate, within a percent.
     pub fn has_one_rate(&self) -> bool {
         let rates = self.entries.iter().flat_map(|entry| &entry.measured).map(|(_, measured)| measured.offered);
         let fold = |(least, most): (f64, f64), rate: f64| (least.min(rate), most.max(rate));
         let rates: Option<Vec<f64>> = rates.collect();
         let (least, most) = rates.unwrap_or_default().into_iter().fold((f64::INFINITY, 0.0), fold);
-        least > 0.0 && most <= least * 1.01
+        least.is_finite() && least > 0.0 && most <= least * 1.01
     }
 
     /// Whether the load came at a fixed rate.
@@ -127,6 +132,12 @@ impl Entry<'_> {
     /// Whether too many did.
     pub fn fails(&self) -> bool {
         self.faults() > MOST_FAULTS
+    }
+
+    /// Whether too many did in every one of at least three rounds.
+    pub fn fails_throughout(&self) -> bool {
+        let least = self.over(|measured| Some(faults(measured))).least();
+        self.measured.len() >= ROUNDS && least > MOST_FAULTS
     }
 
     /// Whether the generator was the limit in a round.

@@ -3,6 +3,7 @@
 use super::contest::{Contest, Ending};
 use super::figure::Figure;
 use super::shown;
+use super::verdict::Tie;
 use crate::results::Point;
 
 /// What came out of a workload by one figure, over its points.
@@ -47,6 +48,9 @@ impl Span {
             (Ending::Leaders { designs: a, .. }, Ending::Leaders { designs: b, .. }) => {
                 a.len() == b.len() && a.iter().all(|design| b.contains(design))
             }
+            (Ending::Only { designs: a }, Ending::Only { designs: b }) => {
+                a.len() == b.len() && a.iter().all(|design| b.contains(design))
+            }
             (a, b) => a == b,
         };
         same && last.point.name == contest.point.name
@@ -73,6 +77,12 @@ impl Span {
                 let who = if designs.len() > 1 { format!("tie of {who}") } else { who };
                 format!("{who}: {} than {}", self.by(first.figure), self.nexts())
             }
+            Ending::Only { designs } => {
+                let who = designs.iter().map(|design| self.stood_for(design)).collect::<Vec<_>>().join(", ");
+                let tied = if designs.len() > 1 { ", a tie between them" } else { "" };
+                format!("only {who} answered over 99 % of the requests rightly{tied}")
+            }
+            Ending::AllTied(tie @ (Tie::FewRounds | Tie::Generator)) => format!("no verdict ({tie})"),
             Ending::AllTied(tie) => format!("tie of all ({tie})"),
             Ending::AllFail => "no verdict (all left over 1 % of the requests without a right answer)".to_string(),
             Ending::Alone => String::new(),

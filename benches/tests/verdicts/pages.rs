@@ -54,6 +54,14 @@ fn the_five_charts_that_were_promised_come_first_and_for_wide_and_narrow_screens
 }
 
 #[test]
+fn a_spectrum_is_shown_only_where_everyone_was_asked_at_the_same_rate() {
+    let page = page_of(&plausible(3, 1));
+    let spectra: Vec<&str> = page.split("<h3>").filter(|part| part.contains("by percentile at a fixed rate")).collect();
+    assert_eq!(spectra.len(), 1);
+    assert!(spectra[0].starts_with("W7 "));
+}
+
+#[test]
 fn the_page_says_where_and_how_it_was_made_and_what_not_to_conclude() {
     let page = page_of(&plausible(3, 1));
     for part in ["Invented CPU", "0123456789ab+", "What not to conclude", "Method", "hyper: not installed", "Raw: "] {

@@ -91,6 +91,28 @@ fn who_leaves_over_one_percent_unanswered_wins_nothing_and_shares_no_tie() {
 }
 
 #[test]
+fn where_all_others_fail_in_every_round_it_is_said_and_is_no_win() {
+    let mut cells = [rates("loop", &[600.0; 3]), rates("pool-request", &[300.0; 3])].concat();
+    change(&mut cells[3..], |measured| (measured.answers, measured.timeouts) = (0, 100));
+    for figure in [Figure::Throughput, Figure::P99] {
+        let contest = contest(&run(cells.clone()), figure);
+        assert_eq!(contest.ending, Ending::Only { designs: vec!["loop".to_string()] });
+        assert_eq!(contest.ahead(), Ahead::Only(Family::Loops));
+    }
+    // In one round it does not.
+    change(&mut cells[3..4], |measured| (measured.answers, measured.timeouts) = (300, 0));
+    let contest = contest(&run(cells), Figure::Memory);
+    assert_eq!(contest.ending, Ending::AllTied(Tie::Faults));
+}
+
+#[test]
+fn with_few_rounds_nobody_is_said_to_have_failed_for_good() {
+    let mut cells = [rates("loop", &[600.0; 2]), rates("pool-request", &[300.0; 2])].concat();
+    change(&mut cells[2..], |measured| measured.timeouts = 100);
+    assert_eq!(contest(&run(cells), Figure::Throughput).ending, Ending::AllTied(Tie::FewRounds));
+}
+
+#[test]
 fn one_percent_of_faults_is_borne() {
     let mut cells = [rates("loop", &[600.0; 3]), rates("thread-each", &[200.0; 3])].concat();
     change(&mut cells[..3], |measured| measured.timeouts = 3);
