@@ -12,6 +12,9 @@ use oneloop_benches::figures::median;
 const LOG_FROM: f64 = 20.0;
 /// How markers are read.
 const BARS: &str = "Bars: least and most of the rounds. Hollow markers: over 1 % of the requests got no right answer.";
+/// How latencies of an overload are read.
+const LATE: &str =
+    "Latency counts from the time a request was meant to be sent; of what is refused or timed out there is none.";
 /// More lines than this and their names do not fit beside a chart on a phone.
 const MOST_LINES: usize = 12;
 
@@ -224,9 +227,8 @@ fn overload(places: &[Place<'_>], figure: Figure) -> Option<Chart> {
     Some(Chart {
         title: format!("W10 open-loop overload: {title} over offered load"),
         note: format!(
-            "Open loop, at multiples of what each server could do in a closed one: latency counts from the time a request \
-             was meant to be sent. Past 1 no server can answer everything; what is refused or timed out is not in the \
-             latency, but in the table of all figures. {BARS}"
+            "At multiples of what each server could do in a closed loop. {} {BARS}",
+            if figure == Figure::P99 { LATE } else { "" }
         ),
         x: Axis {
             label: "offered load (times each one's own capacity)".to_string(),
@@ -287,8 +289,11 @@ fn spectrum(place: &Place<'_>) -> Option<Chart> {
 /// Quantiles where rounds are put together, besides the four with bars.
 const QUANTILES: [f64; 14] = [0.1, 0.25, 0.4, 0.6, 0.7, 0.8, 0.85, 0.95, 0.97, 0.98, 0.995, 0.998, 0.9995, 0.9999];
 
+/// A quantile, and where it is noted.
+type Noted = (f64, fn(&Measured) -> f64);
+
 fn spectrum_of(entry: &Entry<'_>) -> Vec<Dot> {
-    let marked: [(f64, fn(&Measured) -> f64); 4] = [
+    let marked: [Noted; 4] = [
         (0.5, |measured| measured.latency.p50),
         (0.9, |measured| measured.latency.p90),
         (0.99, |measured| measured.latency.p99),

@@ -89,7 +89,7 @@ fn matrix(html: &mut String, contests: &[Contest]) {
         "<h3>Event loop or threads</h3>\n<div class=\"scroll\"><table class=\"matrix\"><thead><tr><th>work</th>",
     );
     for figure in Figure::ALL {
-        let _ = write!(html, "<th>{}</th>", figure.name().replace('/', "/<wbr>"));
+        let _ = write!(html, "<th>{}</th>", figure.name().replace("CPU/", "CPU/<wbr>"));
     }
     html.push_str("</tr></thead><tbody>\n");
     for work in workloads(contests) {

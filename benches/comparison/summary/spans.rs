@@ -164,7 +164,7 @@ pub fn place(point: &Point) -> String {
     if point.unit == "x capacity" {
         return format!("{} capacity", amount(point));
     }
-    let name = point.name.replace('_', " ");
+    let name = point.name.replace('_', " ").replace("cpu", "CPU");
     let name =
         if point.unit.is_empty() { &name } else { name.strip_suffix(&format!(" {}", point.unit)).unwrap_or(&name) };
     // Counts have a plural for their name.

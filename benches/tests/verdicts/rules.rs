@@ -201,7 +201,7 @@ fn points_are_said_in_words() {
     assert_eq!(said("connections", 1.0, ""), "1 connection");
     assert_eq!(said("connections", 10_000.0, ""), "10,000 connections");
     assert_eq!(said("handler_ms", 10.0, "ms"), "10 ms handler");
-    assert_eq!(said("slow_cpu", 20.0, "ms"), "20 ms slow cpu");
+    assert_eq!(said("slow_cpu", 20.0, "ms"), "20 ms slow CPU");
     assert_eq!(said("download", 1_048_576.0, "B"), "1 MiB download");
     assert_eq!(said("load", 1.5, "x capacity"), "1.5× capacity");
 }

@@ -24,14 +24,14 @@ pub struct Size {
     ticks: (usize, usize),
     /// Of markers.
     radius: f64,
+    /// Between the bars of neighbouring lines, which would hide each other.
+    dodge: f64,
 }
 
 /// Above the plot: the vertical axis' label.
 const TOP: f64 = 26.0;
 /// Below the plot: the ticks' texts and the horizontal axis' label.
 const BOTTOM: f64 = 42.0;
-/// Between the bars of neighbouring lines, which would hide each other.
-const DODGE: f64 = 2.0;
 
 /// For desktops and tablets.
 pub const WIDE: Size = Size {
@@ -43,6 +43,7 @@ pub const WIDE: Size = Size {
     gap: 17.0,
     ticks: (8, 7),
     radius: 3.6,
+    dodge: 2.0,
 };
 /// For phones.
 pub const NARROW: Size = Size {
@@ -54,6 +55,7 @@ pub const NARROW: Size = Size {
     gap: 14.0,
     ticks: (4, 6),
     radius: 3.0,
+    dodge: 0.8,
 };
 
 struct Frame<'c> {
@@ -83,7 +85,7 @@ pub fn draw(chart: &Chart, size: Size) -> String {
     );
     frame.axes(&mut svg);
     for (at, line) in chart.lines.iter().enumerate() {
-        frame.line(&mut svg, line, (at as f64 - (chart.lines.len() as f64 - 1.0) / 2.0) * DODGE);
+        frame.line(&mut svg, line, (at as f64 - (chart.lines.len() as f64 - 1.0) / 2.0) * size.dodge);
     }
     frame.names(&mut svg);
     svg.push_str("</svg>");
