@@ -2,7 +2,7 @@
 
 use super::chart::{Axis, Chart, Dot, Line, Shape, Unit};
 use crate::results::Measured;
-use crate::summary::designs::{DESIGNS, design, workload};
+use crate::summary::designs::{DESIGNS, MISTAKE, design, workload};
 use crate::summary::figure::Figure;
 use crate::summary::grid::{Entry, Place};
 use crate::summary::spans::place as place_in_words;
@@ -10,6 +10,11 @@ use oneloop_benches::figures::median;
 
 /// Above this ratio of the greatest to the least, small values on a linear axis lie on the ground.
 const LOG_FROM: f64 = 20.0;
+/// How markers are read.
+const BARS: &str = "Bars: least and most of the rounds. Hollow markers: over 1 % of the requests got no right answer.";
+/// How latencies of an overload are read.
+const LATE: &str =
+    "Latency counts from the time a request was meant to be sent; of what is refused or timed out there is none.";
 /// More lines than this and their names do not fit beside a chart on a phone.
 const MOST_LINES: usize = 12;
 
@@ -39,7 +44,7 @@ pub fn gallery(places: &[Place<'_>]) -> Gallery {
     let [throughput, p99, cpu, memory] = hello;
     main.extend(throughput);
     main.extend(over_points(places, "W1", "connections", Figure::Throughput, Who::Usual));
-    main.extend(spectrum(places));
+    main.extend(spectra(places));
     main.extend(overload(places, Figure::P99));
     main.extend(overload(places, Figure::Throughput));
     main.extend(memory);
@@ -93,7 +98,7 @@ fn over_points(places: &[Place<'_>], work: &str, axis: &str, figure: Figure, who
     let suffix = if who == Who::Usual { ": defaults and references" } else { "" };
     Some(Chart {
         title: format!("{work} {}: {} over {}{suffix}", workload(work), title_of(figure), axis.replace('_', " ")),
-        note: format!("{whose} Bars: least and most of the rounds."),
+        note: format!("{whose} {BARS}"),
         x: Axis {
             label: if log { format!("{name}, log scale") } else { name },
             shape: if log { Shape::Log } else { Shape::Linear },
@@ -141,7 +146,19 @@ fn lines(places: &[&Place<'_>], figure: Figure, who: Who) -> Vec<Line> {
             .collect();
         (!dots.is_empty()).then(|| Line { name: name.to_string(), design: name.to_string(), dots })
     };
-    names.iter().filter_map(line).take(MOST_LINES).collect()
+    let mut lines: Vec<Line> = names.iter().filter_map(line).take(MOST_LINES).collect();
+    lines.extend(mistake(places, |place, entry| dot(place.point.value, entry, figure).into_iter().collect()));
+    lines
+}
+
+/// The mistake of a loop, where it was made: what happens when its handler blocks.
+fn mistake(places: &[&Place<'_>], dots: impl Fn(&Place<'_>, &Entry<'_>) -> Vec<Dot>) -> Option<Line> {
+    let of = |place: &&Place<'_>| {
+        let made = place.entries.iter().find(|entry| entry.variant == MISTAKE && !entry.measured.is_empty());
+        made.map_or_else(Vec::new, |entry| dots(place, entry))
+    };
+    let dots: Vec<Dot> = places.iter().flat_map(of).collect();
+    (!dots.is_empty()).then(|| Line { name: "loop, blocking".to_string(), design: MISTAKE.to_string(), dots })
 }
 
 fn chosen<'p, 'a>(place: &'p Place<'a>, name: &str, figure: Figure, who: Who) -> Option<&'p Entry<'a>> {
@@ -158,7 +175,7 @@ fn chosen<'p, 'a>(place: &'p Place<'a>, name: &str, figure: Figure, who: Who) ->
 fn dot(x: f64, entry: &Entry<'_>, figure: Figure) -> Option<Dot> {
     let rounds = entry.rounds(figure);
     let range = (rounds.count() > 1).then(|| (rounds.least(), rounds.most()));
-    Some(Dot { x, y: rounds.median()?, range, marked: true })
+    Some(Dot { x, y: rounds.median()?, range, marked: true, fails: entry.fails() })
 }
 
 /// Throughput over the size of the pool, at the point of each workload where most sizes were tried.
@@ -183,9 +200,7 @@ fn sweeps(places: &[Place<'_>]) -> Vec<Chart> {
         if !lines.is_empty() {
             charts.push(Chart {
                 title: format!("{work} {}: throughput over threads, {}", workload(work), place_in_words(place.point)),
-                note:
-                    "Where a pool has its best size, and what another size costs. Bars: least and most of the rounds."
-                        .to_string(),
+                note: format!("Where a pool has its best size, and what another size costs. {BARS}"),
                 x: Axis { label: "threads, log scale".to_string(), shape: Shape::Log, unit: Unit::Count },
                 y: vertical(Figure::Throughput, &lines),
                 lines,
@@ -209,14 +224,17 @@ fn overload(places: &[Place<'_>], figure: Figure) -> Option<Chart> {
         return None;
     }
     let title = if figure == Figure::P99 { "99th percentile of latency" } else { "right answers" };
-    let unit = here.first().map_or("", |place| place.point.unit.as_str());
-    let of = if unit.is_empty() { "multiples of the capacity".to_string() } else { unit.to_string() };
     Some(Chart {
         title: format!("W10 open-loop overload: {title} over offered load"),
-        note: "Open loop: latency counts from the time a request was meant to be sent. Past 1 no server can answer everything; \
-               what is refused or timed out is not in the latency, but in the table of all figures."
-            .to_string(),
-        x: Axis { label: format!("offered load ({of})"), shape: Shape::Linear, unit: Unit::Count },
+        note: format!(
+            "At multiples of what each server could do in a closed loop. {} {BARS}",
+            if figure == Figure::P99 { LATE } else { "" }
+        ),
+        x: Axis {
+            label: "offered load (times each one's own capacity)".to_string(),
+            shape: Shape::Linear,
+            unit: Unit::Count,
+        },
         y: vertical(figure, &lines),
         lines,
     })
@@ -228,20 +246,22 @@ fn lines_of_rest(places: &[&Place<'_>], figure: Figure, there: &[Line]) -> Vec<L
     best.into_iter().filter(|line| there.iter().all(|other| other.design != line.design)).collect()
 }
 
-/// The distribution of latencies at the fixed rate at which most designs kept up, and the highest of those.
-fn spectrum(places: &[Place<'_>]) -> Option<Chart> {
-    let healthy = |place: &Place<'_>| {
-        let own = DESIGNS.iter().filter_map(|design| place.best(design.name, Figure::P99));
-        own.filter(|entry| !entry.fails() && spectrum_of(entry).len() > 1).count()
-    };
-    let open = places.iter().filter(|place| place.is_open() && healthy(place) > 0);
-    let place = open.max_by(|a, b| healthy(a).cmp(&healthy(b)).then(a.point.value.total_cmp(&b.point.value)))?;
+/// The distributions of latencies at each rate that was the same for all designs.
+fn spectra(places: &[Place<'_>]) -> Vec<Chart> {
+    places.iter().filter(|place| place.has_one_rate()).filter_map(spectrum).collect()
+}
+
+fn spectrum(place: &Place<'_>) -> Option<Chart> {
     let line = |design: &crate::summary::designs::Design| {
         let entry = place.best(design.name, Figure::P99)?;
         let dots = spectrum_of(entry);
         (dots.len() > 1).then(|| Line { name: design.name.to_string(), design: design.name.to_string(), dots })
     };
-    let lines: Vec<Line> = DESIGNS.iter().filter_map(line).collect();
+    let mut lines: Vec<Line> = DESIGNS.iter().filter_map(line).collect();
+    lines.extend(mistake(&[place], |_, entry| spectrum_of(entry)));
+    if lines.is_empty() {
+        return None;
+    }
     let offered =
         median(place.entries.iter().flat_map(|entry| &entry.measured).filter_map(|(_, measured)| measured.offered));
     let rate = Figure::Throughput.shown(offered);
@@ -267,10 +287,13 @@ fn spectrum(places: &[Place<'_>]) -> Option<Chart> {
 }
 
 /// Quantiles where rounds are put together, besides the four with bars.
-const QUANTILES: [f64; 14] = [0.0, 0.25, 0.4, 0.6, 0.7, 0.8, 0.85, 0.95, 0.97, 0.98, 0.995, 0.998, 0.9995, 0.9999];
+const QUANTILES: [f64; 14] = [0.1, 0.25, 0.4, 0.6, 0.7, 0.8, 0.85, 0.95, 0.97, 0.98, 0.995, 0.998, 0.9995, 0.9999];
+
+/// A quantile, and where it is noted.
+type Noted = (f64, fn(&Measured) -> f64);
 
 fn spectrum_of(entry: &Entry<'_>) -> Vec<Dot> {
-    let marked: [(f64, fn(&Measured) -> f64); 4] = [
+    let marked: [Noted; 4] = [
         (0.5, |measured| measured.latency.p50),
         (0.9, |measured| measured.latency.p90),
         (0.99, |measured| measured.latency.p99),
@@ -280,13 +303,13 @@ fn spectrum_of(entry: &Entry<'_>) -> Vec<Dot> {
         .iter()
         .filter_map(|quantile| {
             let rounds = entry.over(|measured| at_quantile(&measured.latency.spectrum, *quantile));
-            Some(Dot { x: *quantile, y: rounds.median()?, range: None, marked: false })
+            Some(Dot { x: *quantile, y: rounds.median()?, range: None, marked: false, fails: false })
         })
         .collect();
     dots.extend(marked.iter().filter_map(|(quantile, of)| {
         let rounds = entry.over(|measured| Some(of(measured)).filter(|latency| *latency > 0.0));
         let range = (rounds.count() > 1).then(|| (rounds.least(), rounds.most()));
-        Some(Dot { x: *quantile, y: rounds.median()?, range, marked: true })
+        Some(Dot { x: *quantile, y: rounds.median()?, range, marked: true, fails: entry.fails() })
     }));
     dots.retain(|dot| dot.y > 0.0);
     dots.sort_by(|a, b| a.x.total_cmp(&b.x));

@@ -27,6 +27,9 @@ pub fn page(run: &Run, summary: &Summary) -> String {
     head(&mut html, run);
     verdicts::section(&mut html, summary);
     html.push_str("<h2>Charts</h2>\n");
+    if run.mode == "quick" {
+        html.push_str("<p>A quick run has one point of each workload: lines over points come with a full one.</p>\n");
+    }
     for chart in &gallery.main {
         figure(&mut html, chart);
     }
@@ -62,7 +65,7 @@ fn head(html: &mut String, run: &Run) {
         ("CPUs of the generator", cpus(&run.machine.client_cpus)),
         ("compiler", run.machine.compiler.clone()),
         ("commit", commit.to_string()),
-        ("run", format!("{}, {rounds} rounds, {:.0} s, began {}", run.mode, run.seconds, run.began)),
+        ("run", format!("{}, rounds: {rounds}, {:.0} s, began {}", run.mode, run.seconds, run.began)),
         ("command", run.command.clone()),
     ];
     html.push_str("<dl class=\"head\">\n");

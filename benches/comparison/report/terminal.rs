@@ -5,7 +5,7 @@ use super::verdicts::tally;
 use crate::results::{Measured, Run};
 use crate::summary::Summary;
 use crate::summary::contest::Contest;
-use crate::summary::designs::{design, workload};
+use crate::summary::designs::{MISTAKE, design, workload};
 use crate::summary::figure::Figure;
 use crate::summary::grid::{Entry, Place, places};
 use crate::summary::shown::{NOTHING, bytes, count, percent, time};
@@ -70,6 +70,7 @@ fn shown<'p, 'a>(place: &'p Place<'a>, name: &str) -> Vec<&'p Entry<'a>> {
     {
         shown.extend(place.measured(name).find(|entry| entry.variant == common));
     }
+    shown.extend(place.measured(name).filter(|entry| entry.variant == MISTAKE));
     shown
 }
 
@@ -105,6 +106,10 @@ fn line(text: &mut String, name: &str, cells: [String; 10]) {
 fn verdicts(text: &mut String, head: &str, contests: &[Contest]) {
     let _ = writeln!(text, "{head}");
     wrapped(text, 2, &tally(contests));
+    if !contests.iter().any(|contest| contest.ending.is_verdict()) {
+        text.push('\n');
+        return;
+    }
     let mut last = String::new();
     for line in lines(contests) {
         if line.workload != last {

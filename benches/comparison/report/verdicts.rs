@@ -17,6 +17,10 @@ pub fn section(html: &mut String, summary: &Summary) {
          round, and at least 5 % between the medians; everything else is a tie. Each figure is judged alone.</p>\n",
     );
     with_another(html, summary);
+    if !summary.best.iter().any(|contest| contest.ending.is_verdict()) {
+        legend(html);
+        return;
+    }
     matrix(html, &summary.best);
     html.push_str("<h3>By design, each at its best</h3>\n");
     sentences(html, &summary.best);
@@ -31,13 +35,21 @@ pub fn tally(contests: &[Contest]) -> String {
     let of = |ahead: Ahead| contests.iter().filter(|contest| contest.ahead() == ahead).count();
     let (loops, threads, both) = (of(Ahead::One(Family::Loops)), of(Ahead::One(Family::Threads)), of(Ahead::Both));
     let all = loops + threads + both;
-    if all == 0 {
+    let only = of(Ahead::Only(Family::Loops)) + of(Ahead::Only(Family::Threads));
+    if all + only == 0 {
         return "No verdict between event loops and threads: this run has too few rounds, or too few designs."
             .to_string();
     }
+    let failed = match (of(Ahead::Only(Family::Loops)), of(Ahead::Only(Family::Threads))) {
+        (0, 0) => String::new(),
+        (loops, threads) => format!(
+            " Besides, all designs of the other kind left over 1 % of the requests without a right answer where only event \
+             loops did not ({loops}) or only threads ({threads})."
+        ),
+    };
     format!(
         "Event loops and threads were compared in {all} cases (a workload at a point, by one figure): event loops are ahead in \
-         {loops}, threads in {threads}, and {both} are ties. The cases are not equally important: read the rows of your work."
+         {loops}, threads in {threads}, and {both} are ties.{failed} The cases are not equally important: read the rows of your work."
     )
 }
 
@@ -77,7 +89,7 @@ fn matrix(html: &mut String, contests: &[Contest]) {
         "<h3>Event loop or threads</h3>\n<div class=\"scroll\"><table class=\"matrix\"><thead><tr><th>work</th>",
     );
     for figure in Figure::ALL {
-        let _ = write!(html, "<th>{}</th>", figure.name());
+        let _ = write!(html, "<th>{}</th>", figure.name().replace("CPU/", "CPU/<wbr>"));
     }
     html.push_str("</tr></thead><tbody>\n");
     for work in workloads(contests) {
@@ -95,16 +107,18 @@ fn matrix(html: &mut String, contests: &[Contest]) {
         html.push_str("</tr>\n");
     }
     html.push_str("</tbody></table></div>\n<p class=\"soft\">");
-    html.push_str("Numbers: at so many of the points. A tie is also where a loop and a pool share the lead. ");
+    html.push_str("loop: one or more event loops. only: all of the other kind left over 1 % without a right answer. Numbers: at so many of the points. A tie is also where a loop and a pool share the lead. ");
     html.push_str("– : not comparable (not measured, the generator was the limit, or fewer than three rounds).</p>\n");
 }
 
 fn family_cell(contests: &[&Contest]) -> String {
     let of = |ahead: Ahead| contests.iter().filter(|contest| contest.ahead() == ahead).count();
     let counts = [
-        ("event loop", "f-loops", of(Ahead::One(Family::Loops))),
+        ("loop", "f-loops", of(Ahead::One(Family::Loops))),
         ("threads", "f-threads", of(Ahead::One(Family::Threads))),
         ("tie", "f-tie", of(Ahead::Both)),
+        ("only loop", "f-loops", of(Ahead::Only(Family::Loops))),
+        ("only threads", "f-threads", of(Ahead::Only(Family::Threads))),
     ];
     let all: usize = counts.iter().map(|(.., count)| count).sum();
     let seen: Vec<String> = counts

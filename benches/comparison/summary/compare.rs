@@ -13,7 +13,7 @@
 //! Where the other run does not have the pair, or has too few rounds, faults in the winner or a generator at its limit, it
 //! says nothing of the win: it is counted as not checked. A contradicted win is a tie, in the leaders and everywhere else.
 
-use super::contest::{Contest, Ending, Lineup, Pair, contests, lineup, pairs};
+use super::contest::{Contest, Ending, Lineup, Pair, contests, judged, lineup, pairs};
 use super::figure::Figure;
 use super::grid::{Entry, Place, places};
 use super::spans::place as place_in_words;
@@ -84,7 +84,7 @@ enum Word {
 pub fn wins(run: &Run, by: Lineup) -> Vec<Win> {
     let mut wins = Vec::new();
     for place in places(run) {
-        for figure in Figure::ALL {
+        for figure in judged(&place) {
             wins.extend(pairs(&place, figure, by).iter().filter_map(|pair| win(&place, pair)));
         }
     }

@@ -23,10 +23,12 @@ pub struct Standing {
     pub design: String,
     /// The variant that stands for it.
     pub variant: String,
-    /// The median over the rounds.
+    /// The median over the rounds; NaN for one that fails without a single answer.
     pub median: f64,
-    /// It left too many requests without a right answer.
+    /// It left too many requests without a right answer in a round.
     pub fails: bool,
+    /// In every round.
+    pub fails_throughout: bool,
 }
 
 impl Standing {
@@ -63,6 +65,12 @@ pub enum Ending {
         /// How many times better the first leader is than that one.
         by: f64,
     },
+    /// Only these answered over 99 % of the requests rightly, and they are tied if there are several. The others failed in
+    /// every round. By the figure it is no win, since there is nothing to compare with.
+    Only {
+        /// Their names, the best median first.
+        designs: Vec<String>,
+    },
     /// Nobody beats anybody, mainly for this reason.
     AllTied(Tie),
     /// Everyone left too many requests without a right answer.
@@ -86,15 +94,18 @@ pub struct Pair<'p, 'a> {
 /// Who stands for each design here.
 pub fn lineup<'p, 'a>(place: &'p Place<'a>, figure: Figure, lineup: Lineup) -> Vec<&'p Entry<'a>> {
     let entry = |design: &designs::Design| match lineup {
-        Lineup::Best => place.best(design.name, figure),
+        Lineup::Best => place.best(design.name, figure).or_else(|| place.failing(design.name)),
         Lineup::Defaults => {
             let variants: Vec<&str> = place.measured(design.name).map(|entry| entry.variant).collect();
             let common = design.common(&variants)?;
             place.measured(design.name).find(|entry| entry.variant == common)
         }
     };
-    let known = |entry: &&Entry<'_>| entry.rounds(figure).median().is_some();
-    DESIGNS.iter().filter_map(entry).filter(known).collect()
+    let known = |entry: &Entry<'_>| entry.rounds(figure).median().is_some();
+    let all: Vec<&Entry<'_>> = DESIGNS.iter().filter_map(entry).collect();
+    // Who answers nothing has no latency, and yet took part; but where nobody has the figure there is nothing to judge.
+    let judged = all.iter().any(|entry| known(entry));
+    all.into_iter().filter(|entry| known(entry) || judged && entry.fails()).collect()
 }
 
 /// Judges everyone against everyone.
@@ -111,11 +122,17 @@ pub fn pairs<'p, 'a>(place: &'p Place<'a>, figure: Figure, by: Lineup) -> Vec<Pa
     pairs
 }
 
+/// By what a place is judged. At a fixed rate the answers per second are that rate, and say nothing of a server.
+pub fn judged(place: &Place<'_>) -> impl Iterator<Item = Figure> {
+    let open = place.is_open();
+    Figure::ALL.into_iter().filter(move |figure| !open || *figure != Figure::Throughput)
+}
+
 /// All contests of a run, with these wins taken away.
 pub fn contests(run: &Run, by: Lineup, contradictions: &[Contradiction]) -> Vec<Contest> {
     let mut contests = Vec::new();
     for place in places(run) {
-        for figure in Figure::ALL {
+        for figure in judged(&place) {
             contests.push(contest(&place, figure, by, contradictions));
         }
     }
@@ -126,8 +143,8 @@ fn contest(place: &Place<'_>, figure: Figure, by: Lineup, contradictions: &[Cont
     let mut standings: Vec<Standing> =
         lineup(place, figure, by).into_iter().map(|entry| stand(entry, figure)).collect();
     standings.sort_by(|a, b| {
-        let better = figure.advantage(b.median, a.median).total_cmp(&1.0);
-        a.fails.cmp(&b.fails).then(better)
+        let by_figure = a.median.total_cmp(&b.median);
+        a.fails.cmp(&b.fails).then(if figure.more_is_better() { by_figure.reverse() } else { by_figure })
     });
     let verdicts: Vec<(&str, &str, Verdict)> = pairs(place, figure, by)
         .into_iter()
@@ -147,6 +164,7 @@ fn stand(entry: &Entry<'_>, figure: Figure) -> Standing {
         variant: entry.variant.to_string(),
         median: entry.rounds(figure).median().unwrap_or(f64::NAN),
         fails: entry.fails(),
+        fails_throughout: entry.fails_throughout(),
     }
 }
 
@@ -179,19 +197,41 @@ fn end(standings: &[Standing], verdicts: &[(&str, &str, Verdict)], figure: Figur
             let by = direct.unwrap_or_else(|| figure.advantage(first.median, next.median));
             Ending::Leaders { designs, next: next.design.clone(), by }
         }
-        _ if designs.len() == 1 => Ending::Alone,
-        _ => Ending::AllTied(main_reason(verdicts)),
+        _ => {
+            let others = || standings.iter().filter(|standing| standing.fails);
+            let reason = main_reason(verdicts.iter().filter(|(one, two, _)| {
+                let stays = |name: &str| others().all(|other| other.design != name);
+                stays(one) && stays(two)
+            }));
+            match reason {
+                Some(Tie::FewRounds | Tie::Generator) => {}
+                _ if others().next().is_none() => {}
+                _ if others().all(|other| other.fails_throughout) => return Ending::Only { designs },
+                None => return Ending::AllTied(if few_rounds(verdicts) { Tie::FewRounds } else { Tie::Faults }),
+                _ => {}
+            }
+            Ending::AllTied(reason.unwrap_or(Tie::FewRounds))
+        }
     }
 }
 
+fn few_rounds(verdicts: &[(&str, &str, Verdict)]) -> bool {
+    verdicts.iter().all(|(.., verdict)| *verdict == Verdict::Tie(Tie::FewRounds))
+}
+
 /// The reason of most ties; the graver one where there are as many.
-fn main_reason(verdicts: &[(&str, &str, Verdict)]) -> Tie {
-    let reasons: Vec<Tie> = verdicts
-        .iter()
-        .filter_map(|(.., verdict)| if let Verdict::Tie(tie) = verdict { Some(*tie) } else { None })
-        .collect();
+fn main_reason<'v>(verdicts: impl Iterator<Item = &'v (&'v str, &'v str, Verdict)>) -> Option<Tie> {
+    let reasons: Vec<Tie> =
+        verdicts.filter_map(|(.., verdict)| if let Verdict::Tie(tie) = verdict { Some(*tie) } else { None }).collect();
     let count = |tie: Tie| reasons.iter().filter(|other| **other == tie).count();
-    reasons.iter().copied().max_by_key(|tie| (count(*tie), *tie)).unwrap_or(Tie::FewRounds)
+    reasons.iter().copied().max_by_key(|tie| (count(*tie), *tie))
+}
+
+impl Ending {
+    /// Whether anything was judged.
+    pub fn is_verdict(&self) -> bool {
+        !matches!(self, Ending::Alone | Ending::AllFail | Ending::AllTied(Tie::FewRounds | Tie::Generator))
+    }
 }
 
 /// Which kind of design is ahead.
@@ -201,6 +241,8 @@ pub enum Ahead {
     One(Family),
     /// Both kinds are among the leaders.
     Both,
+    /// All of the other kind failed.
+    Only(Family),
     /// There is nothing to say: not both kinds were measured, or all fail, or nobody could be judged.
     Unknown,
 }
@@ -221,6 +263,10 @@ impl Contest {
         match &self.ending {
             Ending::Leaders { designs, .. } if both => match families(&mut designs.iter()).as_slice() {
                 [one] => Ahead::One(*one),
+                _ => Ahead::Both,
+            },
+            Ending::Only { designs } if both => match families(&mut designs.iter()).as_slice() {
+                [one] => Ahead::Only(*one),
                 _ => Ahead::Both,
             },
             Ending::AllTied(tie) if both && *tie != Tie::FewRounds && *tie != Tie::Generator => Ahead::Both,

@@ -32,6 +32,10 @@ pub struct Design {
     pub defaults: &'static [&'static str],
 }
 
+/// The variant of a loop whose handler blocks it. It is measured and shown as the mistake it is, and never stands for the
+/// loop.
+pub const MISTAKE: &str = "blocking";
+
 /// All of them.
 ///
 /// The default of a pool is 200 threads, as in Tomcat and Jetty; that of a thread per connection is whatever stack the
@@ -82,14 +86,14 @@ impl Design {
 const WORKLOADS: [(&str, &str); 10] = [
     ("W1", "hello on keep-alive"),
     ("W2", "a new connection per request"),
-    ("W3", "active clients beside idle ones"),
-    ("W4", "normal clients beside slow senders and readers"),
-    ("W5", "a handler that waits for something else"),
-    ("W6", "a handler that computes"),
+    ("W3", "100 active clients beside idle ones"),
+    ("W4", "100 normal clients beside slow senders and readers"),
+    ("W5", "a handler that waits 10 ms for something else"),
+    ("W6", "a handler that computes, 16 clients"),
     ("W7", "1 % slow and 99 % fast requests"),
-    ("W8", "uploads and downloads of 1 MiB"),
+    ("W8", "uploads and downloads of 1 MiB, 16 clients"),
     ("W9", "one event to many waiting clients"),
-    ("W10", "open-loop overload"),
+    ("W10", "open-loop overload, 1 ms of computing"),
 ];
 
 /// What a workload is; empty where it is not known.

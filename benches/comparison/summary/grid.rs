@@ -1,8 +1,9 @@
 //! The cells of a run, by workload and point.
 
+use super::designs::MISTAKE;
 use super::figure::Figure;
 use super::rounds::Rounds;
-use super::verdict::MOST_FAULTS;
+use super::verdict::{MOST_FAULTS, ROUNDS};
 use crate::results::{Measured, Outcome, Point, Run};
 
 /// A workload at a point, with everything that was tried there.
@@ -71,13 +72,28 @@ impl<'a> Place<'a> {
 
     /// The variant of a design with the best median. One with faults is the best only where all of them have some.
     pub fn best(&self, design: &str, figure: Figure) -> Option<&Entry<'a>> {
-        let known = self.measured(design).filter_map(|entry| Some((entry.rounds(figure).median()?, entry)));
+        let candidates = self.measured(design).filter(|entry| entry.variant != MISTAKE);
+        let known = candidates.filter_map(|entry| Some((entry.rounds(figure).median()?, entry)));
         let better = |a: &(f64, &Entry<'_>), b: &(f64, &Entry<'_>)| {
             let by_figure = a.0.total_cmp(&b.0);
             let by_figure = if figure.more_is_better() { by_figure.reverse() } else { by_figure };
             (a.1.fails()).cmp(&b.1.fails()).then(by_figure)
         };
         known.min_by(better).map(|(_, entry)| entry)
+    }
+
+    /// A variant of a design that fails, where none has figures.
+    pub fn failing(&self, design: &str) -> Option<&Entry<'a>> {
+        self.measured(design).find(|entry| entry.variant != MISTAKE && entry.fails())
+    }
+
+    /// Whether everyone was asked at the same fixed rate, within a percent.
+    pub fn has_one_rate(&self) -> bool {
+        let rates = self.entries.iter().flat_map(|entry| &entry.measured).map(|(_, measured)| measured.offered);
+        let fold = |(least, most): (f64, f64), rate: f64| (least.min(rate), most.max(rate));
+        let rates: Option<Vec<f64>> = rates.collect();
+        let (least, most) = rates.unwrap_or_default().into_iter().fold((f64::INFINITY, 0.0), fold);
+        least.is_finite() && least > 0.0 && most <= least * 1.01
     }
 
     /// Whether the load came at a fixed rate.
@@ -116,6 +132,12 @@ impl Entry<'_> {
     /// Whether too many did.
     pub fn fails(&self) -> bool {
         self.faults() > MOST_FAULTS
+    }
+
+    /// Whether too many did in every one of at least three rounds.
+    pub fn fails_throughout(&self) -> bool {
+        let least = self.over(|measured| Some(faults(measured))).least();
+        self.measured.len() >= ROUNDS && least > MOST_FAULTS
     }
 
     /// Whether the generator was the limit in a round.

@@ -23,8 +23,10 @@
 //! 4. Who left over [`verdict::MOST_FAULTS`] of the requests without a right answer (errors, time-outs, refusals) wins
 //!    nothing, since the figures are of the others; where the generator was the limit there is neither winner nor loser in
 //!    answers per second and latency, since they are the generator's.
-//! 5. Leaders are those whom nobody beats. One leader has won; several are tied.
-//! 6. What was not measured takes no part.
+//! 5. Leaders are those whom nobody beats. One leader has won; several are tied. Where all but some failed by rule 4 in every
+//!    round, and those left are tied, that is said, and is not a win by the figure.
+//! 6. What was not measured takes no part; nor does a loop whose handler blocks, which is measured to show the mistake. At a
+//!    fixed rate answers per second are not judged: they are the rate.
 //! 7. A win that another run contradicts ([`compare`]) is a tie.
 
 pub mod compare;

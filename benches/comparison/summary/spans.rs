@@ -3,6 +3,7 @@
 use super::contest::{Contest, Ending};
 use super::figure::Figure;
 use super::shown;
+use super::verdict::Tie;
 use crate::results::Point;
 
 /// What came out of a workload by one figure, over its points.
@@ -47,6 +48,9 @@ impl Span {
             (Ending::Leaders { designs: a, .. }, Ending::Leaders { designs: b, .. }) => {
                 a.len() == b.len() && a.iter().all(|design| b.contains(design))
             }
+            (Ending::Only { designs: a }, Ending::Only { designs: b }) => {
+                a.len() == b.len() && a.iter().all(|design| b.contains(design))
+            }
             (a, b) => a == b,
         };
         same && last.point.name == contest.point.name
@@ -57,9 +61,10 @@ impl Span {
         match self.contests.as_slice() {
             [] => String::new(),
             [one] => place(&one.point),
-            [first, .., last] => {
-                format!("{} to {}", amount(&first.point), place(&last.point))
-            }
+            [first, .., last] => match place(&last.point).split_once(&amount(&last.point)) {
+                Some((_, rest)) => format!("{} to {}{rest}", amount(&first.point), amount(&last.point)),
+                None => format!("{} to {}", place(&first.point), place(&last.point)),
+            },
         }
     }
 
@@ -72,6 +77,12 @@ impl Span {
                 let who = if designs.len() > 1 { format!("tie of {who}") } else { who };
                 format!("{who}: {} than {}", self.by(first.figure), self.nexts())
             }
+            Ending::Only { designs } => {
+                let who = designs.iter().map(|design| self.stood_for(design)).collect::<Vec<_>>().join(", ");
+                let tied = if designs.len() > 1 { ", a tie between them" } else { "" };
+                format!("only {who} answered over 99 % of the requests rightly{tied}")
+            }
+            Ending::AllTied(tie @ (Tie::FewRounds | Tie::Generator)) => format!("no verdict ({tie})"),
             Ending::AllTied(tie) => format!("tie of all ({tie})"),
             Ending::AllFail => "no verdict (all left over 1 % of the requests without a right answer)".to_string(),
             Ending::Alone => String::new(),
@@ -138,22 +149,25 @@ impl Span {
     }
 }
 
-/// The value of a point with its unit: `10 ms`, `1,000`.
+/// The value of a point with its unit: `10 ms`, `1,000`, `1 MiB`.
 pub fn amount(point: &Point) -> String {
     match point.unit.as_str() {
         "" => shown::count(point.value),
+        "B" => shown::bytes(point.value),
+        "x capacity" => format!("{}×", shown::short(point.value)),
         unit => format!("{} {unit}", shown::count(point.value)),
     }
 }
 
-/// A point in words: `1,000 connections`, `handler 10 ms`.
+/// A point in words: `1,000 connections`, `10 ms handler`, `1.5× capacity`.
 pub fn place(point: &Point) -> String {
-    let name = point.name.replace('_', " ");
-    match point.unit.as_str() {
-        "" => format!("{} {name}", shown::count(point.value)),
-        unit => match name.strip_suffix(&format!(" {unit}")) {
-            Some(name) => format!("{} {unit} {name}", shown::count(point.value)),
-            None => format!("{} {unit} {name}", shown::count(point.value)),
-        },
+    if point.unit == "x capacity" {
+        return format!("{} capacity", amount(point));
     }
+    let name = point.name.replace('_', " ").replace("cpu", "CPU");
+    let name =
+        if point.unit.is_empty() { &name } else { name.strip_suffix(&format!(" {}", point.unit)).unwrap_or(&name) };
+    // Counts have a plural for their name.
+    let name = if point.value == 1.0 && point.unit.is_empty() { name.strip_suffix('s').unwrap_or(name) } else { name };
+    format!("{} {name}", amount(point))
 }

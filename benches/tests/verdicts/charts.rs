@@ -15,7 +15,7 @@ fn a_linear_scale_begins_at_zero_and_has_round_ticks() {
     let scale = Scale::over(Shape::Linear, [20.0, 83.0]);
     assert_eq!(scale.at(0.0), 0.0);
     assert!(scale.at(83.0) < 1.0);
-    assert_eq!(scale.ticks(5), [0.0, 20.0, 40.0, 60.0, 80.0]);
+    assert_eq!(scale.ticks(5, Unit::Count), [0.0, 20.0, 40.0, 60.0, 80.0]);
 }
 
 #[test]
@@ -23,18 +23,18 @@ fn a_log_scale_gives_each_factor_the_same_length() {
     let scale = Scale::over(Shape::Log, [1.0, 10_000.0]);
     assert!(close(scale.at(10.0) - scale.at(1.0), scale.at(10_000.0) - scale.at(1_000.0)));
     assert!(scale.at(1.0) > 0.0 && scale.at(10_000.0) < 1.0);
-    assert_eq!(scale.ticks(8), [1.0, 10.0, 100.0, 1_000.0, 10_000.0]);
+    assert_eq!(scale.ticks(8, Unit::Count), [1.0, 10.0, 100.0, 1_000.0, 10_000.0]);
 }
 
 #[test]
 fn a_log_scale_over_less_than_a_factor_of_ten_has_ticks_too() {
-    assert!(Scale::over(Shape::Log, [300.0, 900.0]).ticks(6).len() >= 2);
-    assert!(!Scale::over(Shape::Log, [70.0]).ticks(6).is_empty());
+    assert!(Scale::over(Shape::Log, [300.0, 900.0]).ticks(6, Unit::Count).len() >= 2);
+    assert!(!Scale::over(Shape::Log, [70.0]).ticks(6, Unit::Count).is_empty());
 }
 
 #[test]
 fn a_log_scale_over_very_much_has_few_ticks() {
-    let ticks = Scale::over(Shape::Log, [1e-3, 1e9]).ticks(6);
+    let ticks = Scale::over(Shape::Log, [1e-3, 1e9]).ticks(6, Unit::Count);
     assert!(ticks.len() <= 7 && ticks.len() >= 2, "{ticks:?}");
 }
 
@@ -42,7 +42,7 @@ fn a_log_scale_over_very_much_has_few_ticks() {
 fn each_nine_has_the_same_length() {
     let scale = Scale::over(Shape::Nines, [0.0, 0.9999]);
     assert!(close(scale.at(0.99) - scale.at(0.9), scale.at(0.9999) - scale.at(0.999)));
-    assert_eq!(scale.ticks(9), [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999]);
+    assert_eq!(scale.ticks(9, Unit::Count), [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999]);
     assert!(scale.at(1.0).is_finite());
 }
 
@@ -52,9 +52,16 @@ fn scales_take_what_is_not_a_figure() {
         for values in [vec![], vec![f64::NAN], vec![0.0], vec![-1.0, f64::INFINITY], vec![5.0, 5.0]] {
             let scale = Scale::over(shape, values.clone());
             assert!(scale.at(1.0).is_finite() && scale.at(0.0).is_finite(), "{shape:?} {values:?}");
-            assert!(scale.ticks(5).len() < 30, "{shape:?} {values:?}");
+            assert!(scale.ticks(5, Unit::Count).len() < 30, "{shape:?} {values:?}");
         }
     }
+}
+
+#[test]
+fn bytes_have_ticks_that_are_round_in_powers_of_1024() {
+    const MIB: f64 = 1_048_576.0;
+    let ticks = Scale::over(Shape::Log, [2.0 * MIB, 90.0 * MIB]).ticks(7, Unit::Bytes);
+    assert_eq!(ticks, [2.0, 5.0, 10.0, 20.0, 50.0, 100.0].map(|tick| tick * MIB));
 }
 
 #[test]

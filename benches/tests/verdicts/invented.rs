@@ -220,8 +220,12 @@ pub fn plausible(rounds: u32, seed: u64) -> Run {
                 let point = Point { name: "handler_ms".to_string(), value: ms, unit: "ms".to_string() };
                 add("W6", point, hello(shape, 64.0, 1.0 + 110.0 * ms, &mut noise));
             }
+            let slow = Point { name: "slow_cpu".to_string(), value: 20.0, unit: "ms".to_string() };
+            let wait = 40.0 * shape.cost * noise();
+            let fast = measured(shape, 100.0, shape.cost, 1000.0, wait, 1.0, &mut noise);
+            add("W7", slow, Measured { offered: Some(1000.0), ..fast });
             for load in [0.5, 0.8, 1.0, 1.2, 1.5, 2.0] {
-                let point = Point { name: "load".to_string(), value: load, unit: String::new() };
+                let point = Point { name: "load".to_string(), value: load, unit: "x capacity".to_string() };
                 add("W10", point, overload(shape, load, &mut noise));
             }
         }

@@ -1,7 +1,7 @@
 //! What a reader gets: the page and the terminal's table.
 
 use crate::invented::{plausible, rates, run};
-use crate::report::{page, terminal};
+use crate::report::{again, page, save, terminal};
 use crate::results::{Outcome, Run};
 use crate::summary::Summary;
 use crate::summary::designs::DESIGNS;
@@ -51,6 +51,14 @@ fn the_five_charts_that_were_promised_come_first_and_for_wide_and_narrow_screens
     }
     assert_eq!(page.matches("<svg class=\"wide\"").count(), page.matches("<svg class=\"narrow\"").count());
     assert!(page.contains("prefers-color-scheme: dark"));
+}
+
+#[test]
+fn a_spectrum_is_shown_only_where_everyone_was_asked_at_the_same_rate() {
+    let page = page_of(&plausible(3, 1));
+    let spectra: Vec<&str> = page.split("<h3>").filter(|part| part.contains("by percentile at a fixed rate")).collect();
+    assert_eq!(spectra.len(), 1);
+    assert!(spectra[0].starts_with("W7 "));
 }
 
 #[test]
@@ -121,12 +129,13 @@ fn an_empty_run_and_one_without_proc_give_a_page_too() {
     assert!(terminal::text(&run, &Summary::of(&run, None)).contains("loop"));
 }
 
-/// Writes a page of invented figures where the variable says, to look at: not a test of anything.
+/// Writes a page to look at, of the run that is in the folder, or of invented figures: not a test of anything.
 #[test]
-#[ignore = "writes a page of invented figures into $VERDICTS_PAGE"]
+#[ignore = "writes a page into $VERDICTS_PAGE"]
 fn a_page_to_look_at() {
-    let folder = std::env::var_os("VERDICTS_PAGE").expect("VERDICTS_PAGE=FOLDER");
-    let run = plausible(3, 1);
-    crate::report::save(folder.as_ref(), &run).unwrap();
-    println!("{}", terminal::text(&run, &Summary::of(&run, None)));
+    let folder = std::env::var("VERDICTS_PAGE").expect("VERDICTS_PAGE=FOLDER");
+    if !std::path::Path::new(&folder).join("run.json").exists() {
+        save(folder.as_ref(), &plausible(3, 1)).unwrap();
+    }
+    println!("{}", again(&[folder]).unwrap());
 }

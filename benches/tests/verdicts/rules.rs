@@ -2,13 +2,13 @@
 
 use crate::invented::{cell, connections, plausible, rates, run, without};
 use crate::report::verdicts::tally;
-use crate::results::{Cell, Measured, Outcome, Run};
+use crate::results::{Cell, Measured, Outcome, Point, Run};
 use crate::summary::Summary;
 use crate::summary::contest::{Ahead, Contest, Ending};
 use crate::summary::designs::Family;
 use crate::summary::figure::Figure;
 use crate::summary::shown;
-use crate::summary::spans::lines;
+use crate::summary::spans::{lines, place};
 use crate::summary::verdict::Tie;
 
 fn contest(run: &Run, figure: Figure) -> Contest {
@@ -91,6 +91,28 @@ fn who_leaves_over_one_percent_unanswered_wins_nothing_and_shares_no_tie() {
 }
 
 #[test]
+fn where_all_others_fail_in_every_round_it_is_said_and_is_no_win() {
+    let mut cells = [rates("loop", &[600.0; 3]), rates("pool-request", &[300.0; 3])].concat();
+    change(&mut cells[3..], |measured| (measured.answers, measured.timeouts) = (0, 100));
+    for figure in [Figure::Throughput, Figure::P99] {
+        let contest = contest(&run(cells.clone()), figure);
+        assert_eq!(contest.ending, Ending::Only { designs: vec!["loop".to_string()] });
+        assert_eq!(contest.ahead(), Ahead::Only(Family::Loops));
+    }
+    // In one round it does not.
+    change(&mut cells[3..4], |measured| (measured.answers, measured.timeouts) = (300, 0));
+    let contest = contest(&run(cells), Figure::Memory);
+    assert_eq!(contest.ending, Ending::AllTied(Tie::Faults));
+}
+
+#[test]
+fn with_few_rounds_nobody_is_said_to_have_failed_for_good() {
+    let mut cells = [rates("loop", &[600.0; 2]), rates("pool-request", &[300.0; 2])].concat();
+    change(&mut cells[2..], |measured| measured.timeouts = 100);
+    assert_eq!(contest(&run(cells), Figure::Throughput).ending, Ending::AllTied(Tie::FewRounds));
+}
+
+#[test]
 fn one_percent_of_faults_is_borne() {
     let mut cells = [rates("loop", &[600.0; 3]), rates("thread-each", &[200.0; 3])].concat();
     change(&mut cells[..3], |measured| measured.timeouts = 3);
@@ -154,6 +176,34 @@ fn a_fast_variant_that_loses_requests_is_not_the_best() {
     let fast = fast.into_iter().map(|cell| Cell { variant: "threads=8".to_string(), ..cell });
     let cells: Vec<Cell> = fast.chain(rates("pool-request", &[90.0; 3])).chain(rates("loop", &[100.0; 3])).collect();
     assert_eq!(contest(&run(cells), Figure::Throughput).standings[1].median, 90.0);
+}
+
+#[test]
+fn a_loop_that_blocks_never_stands_for_the_loop() {
+    let blocking = rates("loop", &[900.0; 3]).into_iter().map(|cell| Cell { variant: "blocking".to_string(), ..cell });
+    let cells = blocking.chain(rates("loop", &[100.0; 3])).chain(rates("thread-each", &[200.0; 3])).collect();
+    let Ending::Leaders { designs, .. } = contest(&run(cells), Figure::Throughput).ending else { panic!() };
+    assert_eq!(designs, ["thread-each"]);
+}
+
+#[test]
+fn at_a_fixed_rate_answers_per_second_are_not_judged() {
+    let mut cells = [rates("loop", &[100.0; 3]), rates("thread-each", &[200.0; 3])].concat();
+    change(&mut cells, |measured| measured.offered = Some(measured.rate));
+    let summary = Summary::of(&run(cells), None);
+    assert!(summary.best.iter().all(|contest| contest.figure != Figure::Throughput));
+    assert!(summary.best.iter().any(|contest| contest.figure == Figure::P99));
+}
+
+#[test]
+fn points_are_said_in_words() {
+    let said = |name: &str, value, unit: &str| place(&Point { name: name.to_string(), value, unit: unit.to_string() });
+    assert_eq!(said("connections", 1.0, ""), "1 connection");
+    assert_eq!(said("connections", 10_000.0, ""), "10,000 connections");
+    assert_eq!(said("handler_ms", 10.0, "ms"), "10 ms handler");
+    assert_eq!(said("slow_cpu", 20.0, "ms"), "20 ms slow CPU");
+    assert_eq!(said("download", 1_048_576.0, "B"), "1 MiB download");
+    assert_eq!(said("load", 1.5, "x capacity"), "1.5× capacity");
 }
 
 #[test]

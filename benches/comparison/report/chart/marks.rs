@@ -2,6 +2,7 @@
 //!
 //! The colours are those of Okabe and Ito, a little darker on white and a little lighter on black (see `style.css`).
 
+use crate::summary::designs::MISTAKE;
 use std::fmt::Write;
 
 /// The look of a line.
@@ -51,8 +52,14 @@ const OUTSIDE: [(&str, Mark); 7] = [
     ("tiny_http", Mark { class: "c-outside", dash: "10 3 2 3", shape: Marker::Square }),
 ];
 
+/// A loop whose handler blocks: the loop's colour, and otherwise unlike it.
+const MISTAKEN: Mark = Mark { class: "c-loop", dash: "1 3", shape: Marker::Cross };
+
 /// The look of a design; what is not known looks like an outside reference.
 pub fn mark(design: &str) -> Mark {
+    if design == MISTAKE {
+        return MISTAKEN;
+    }
     let known = OWN.iter().chain(&OUTSIDE).find(|(name, _)| *name == design);
     known.map_or(Mark { class: "c-outside", dash: "1 3", shape: Marker::Circle }, |(_, mark)| *mark)
 }

@@ -86,4 +86,6 @@ pub struct Dot {
     pub range: Option<(f64, f64)>,
     /// Drawn with a marker: those of a spectrum are too many.
     pub marked: bool,
+    /// Too many requests got no right answer: the marker is hollow.
+    pub fails: bool,
 }

@@ -14,6 +14,10 @@ pub struct Scale {
 /// The best quantile that has a place on an axis of nines.
 const MOST_NINES: f64 = 0.999_999;
 
+/// Bytes.
+const KIB: f64 = 1024.0;
+const MIB: f64 = 1024.0 * KIB;
+
 impl Scale {
     /// Over these values, with a little room. Values that a logarithm cannot take are passed over.
     pub fn over(shape: Shape, values: impl IntoIterator<Item = f64>) -> Scale {
@@ -40,8 +44,18 @@ impl Scale {
         (length(value) - low) / (high - low)
     }
 
-    /// Round values within the range, about as many as asked for.
-    pub fn ticks(&self, about: usize) -> Vec<f64> {
+    /// Values within the range that are round in this unit, about as many as asked for.
+    pub fn ticks(&self, about: usize, unit: Unit) -> Vec<f64> {
+        let one = match unit {
+            Unit::Bytes if self.high >= MIB => MIB,
+            Unit::Bytes if self.high >= KIB => KIB,
+            _ => return self.round(about),
+        };
+        let scale = Scale { shape: self.shape, low: self.low / one, high: self.high / one };
+        scale.round(about).into_iter().map(|tick| tick * one).collect()
+    }
+
+    fn round(&self, about: usize) -> Vec<f64> {
         match self.shape {
             Shape::Linear => self.linear_ticks(about),
             Shape::Log => self.log_ticks(about),

@@ -24,14 +24,14 @@ pub struct Size {
     ticks: (usize, usize),
     /// Of markers.
     radius: f64,
+    /// Between the bars of neighbouring lines, which would hide each other.
+    dodge: f64,
 }
 
 /// Above the plot: the vertical axis' label.
 const TOP: f64 = 26.0;
 /// Below the plot: the ticks' texts and the horizontal axis' label.
 const BOTTOM: f64 = 42.0;
-/// Between the bars of neighbouring lines, which would hide each other.
-const DODGE: f64 = 2.0;
 
 /// For desktops and tablets.
 pub const WIDE: Size = Size {
@@ -43,6 +43,7 @@ pub const WIDE: Size = Size {
     gap: 17.0,
     ticks: (8, 7),
     radius: 3.6,
+    dodge: 2.0,
 };
 /// For phones.
 pub const NARROW: Size = Size {
@@ -54,6 +55,7 @@ pub const NARROW: Size = Size {
     gap: 14.0,
     ticks: (4, 6),
     radius: 3.0,
+    dodge: 0.8,
 };
 
 struct Frame<'c> {
@@ -83,7 +85,7 @@ pub fn draw(chart: &Chart, size: Size) -> String {
     );
     frame.axes(&mut svg);
     for (at, line) in chart.lines.iter().enumerate() {
-        frame.line(&mut svg, line, (at as f64 - (chart.lines.len() as f64 - 1.0) / 2.0) * DODGE);
+        frame.line(&mut svg, line, (at as f64 - (chart.lines.len() as f64 - 1.0) / 2.0) * size.dodge);
     }
     frame.names(&mut svg);
     svg.push_str("</svg>");
@@ -109,7 +111,7 @@ impl Frame<'_> {
 
     fn axes(&self, svg: &mut String) {
         let (left, right, floor) = (self.size.left, self.right(), self.floor());
-        for value in self.y.ticks(self.size.ticks.1) {
+        for value in self.y.ticks(self.size.ticks.1, self.chart.y.unit) {
             let y = self.up(value);
             let text = escape(&tick(self.chart.y.unit, value));
             let _ = write!(svg, r#"<path class="grid" d="M{left} {y:.1}H{right}"/>"#);
@@ -120,7 +122,7 @@ impl Frame<'_> {
                 y + 4.0
             );
         }
-        for value in self.x.ticks(self.size.ticks.0) {
+        for value in self.x.ticks(self.size.ticks.0, self.chart.x.unit) {
             let x = self.across(value);
             let text = escape(&tick(self.chart.x.unit, value));
             let _ = write!(svg, r#"<path class="axis" d="M{x:.1} {floor}v5"/>"#);
@@ -151,7 +153,8 @@ impl Frame<'_> {
         }
         for dot in line.dots.iter().filter(|dot| dot.marked) {
             let (x, y) = (self.across(dot.x) + dodge, self.up(dot.y));
-            let _ = write!(svg, "<g><title>{}</title>", escape(&self.tip(line, dot)));
+            let hollow = if dot.fails { r#" class="hollow""# } else { "" };
+            let _ = write!(svg, "<g{hollow}><title>{}</title>", escape(&self.tip(line, dot)));
             if let Some((low, high)) = dot.range {
                 let (low, high) = (self.up(low), self.up(high));
                 let _ = write!(
@@ -173,7 +176,8 @@ impl Frame<'_> {
             super::Unit::Count => shown::count(dot.x),
             unit => tick(unit, dot.x),
         };
-        format!("{} at {x}: {}{range}", line.name, y(dot.y))
+        let fails = if dot.fails { ", over 1 % without a right answer" } else { "" };
+        format!("{} at {x}: {}{range}{fails}", line.name, y(dot.y))
     }
 
     /// The names, with a thread from the end of each line.
