@@ -45,11 +45,17 @@ impl Output {
         }
     }
 
-    /// The next bytes for the kernel.
-    pub fn slices<'a>(&'a self, into: &mut [IoSlice<'a>; PIECES]) -> usize {
-        let mut count = 0;
+    /// The next bytes for the kernel, so many at most.
+    pub fn slices<'a>(&'a self, into: &mut [IoSlice<'a>; PIECES], most: usize) -> usize {
+        let (mut count, mut left) = (0, most);
         for (slot, piece) in into.iter_mut().zip(self.pieces.iter().filter(|piece| !piece.bytes().is_empty())) {
-            *slot = IoSlice::new(piece.bytes());
+            if left == 0 {
+                break;
+            }
+            let bytes = piece.bytes();
+            let bytes = bytes.get(..left).unwrap_or(bytes);
+            *slot = IoSlice::new(bytes);
+            left -= bytes.len();
             count += 1;
         }
         count
@@ -81,8 +87,9 @@ mod tests {
 
     fn drain(output: &mut Output, most: usize) -> Vec<u8> {
         let mut slices = Output::no_slices();
-        let count = output.slices(&mut slices);
-        let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).take(most).collect();
+        let count = output.slices(&mut slices, most);
+        let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
+        assert!(bytes.len() <= most);
         output.advance(bytes.len());
         bytes
     }

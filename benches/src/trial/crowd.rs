@@ -256,8 +256,7 @@ impl Crowd {
     fn take(self: Rc<Self>, kind: Kind, socket: &Socket, unread: &RefCell<Vec<u8>>, bytes: &[u8]) {
         match kind {
             // Neither reads to the end.
-            Kind::Resetting => return,
-            Kind::SlowReader => return socket.pause(),
+            Kind::Resetting | Kind::SlowReader => return socket.pause(),
             _ => {}
         }
         let mut unread = unread.borrow_mut();

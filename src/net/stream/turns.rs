@@ -10,8 +10,9 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-/// Bytes that one turn writes before it stops asking for more.
-pub(super) const WRITE_BUDGET: usize = 1024 * 1024;
+/// Bytes that one turn writes before the others have theirs, as many as it reads. With 1 MiB, two hundred downloads at full
+/// speed kept everybody else waiting for 100 ms.
+pub(super) const WRITE_BUDGET: usize = 256 * 1024;
 /// Times that one turn tells its protocol that output went out, however little that was.
 const ROUNDS: u32 = 64;
 

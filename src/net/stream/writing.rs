@@ -92,8 +92,9 @@ impl Stream {
     /// The cork and a large chunk, without copying it.
     fn write_through(&self, chunk: Chunk<'_>) {
         let mut cork = self.cx.cork.borrow_mut();
+        let first = chunk.as_bytes().get(..WRITE_BUDGET).unwrap_or(chunk.as_bytes());
         let sent = match &*self.io.borrow() {
-            Some(io) => transport::send_vectored(io, &[IoSlice::new(&cork), IoSlice::new(chunk.as_bytes())]),
+            Some(io) => transport::send_vectored(io, &[IoSlice::new(&cork), IoSlice::new(first)]),
             None => Ok(0),
         };
         let taken = self.count_sent(sent);
@@ -156,7 +157,7 @@ impl Stream {
             }
             let taken = {
                 let mut slices = Output::no_slices();
-                let count = output.slices(&mut slices);
+                let count = output.slices(&mut slices, budget);
                 let sent = match (&*self.io.borrow(), slices.get(..count)) {
                     (Some(io), Some([one])) => transport::send(io, one),
                     (Some(io), Some(slices)) => transport::send_vectored(io, slices),
