@@ -52,14 +52,14 @@ fn main() -> ExitCode {
         Some(designs::SERVER) => designs::main(&args[1..]),
         Some(designs::check::CHECK) => designs::check::main(),
         Some(generator::GENERATE) => generator::main(),
-        Some("compare") => match report::compared(&args[1..]) {
+        Some("compare") => match report::compared(&paths(&args[1..])) {
             Ok((text, consistent)) => {
                 println!("{text}");
                 if consistent { ExitCode::SUCCESS } else { ExitCode::FAILURE }
             }
             Err(complaint) => failed(&complaint),
         },
-        Some("report") => match report::again(&args[1..]) {
+        Some("report") => match report::again(&paths(&args[1..])) {
             Ok(text) => {
                 println!("{text}");
                 ExitCode::SUCCESS
@@ -82,6 +82,15 @@ fn main() -> ExitCode {
             Ok(options) => bench(&options).unwrap_or_else(|error| failed(&error.to_string())),
         },
     }
+}
+
+/// The arguments of a role that takes files: paths are meant from where the command was written.
+fn paths(args: &[String]) -> Vec<String> {
+    let path = |arg: &String| match arg.starts_with("--") {
+        true => arg.clone(),
+        false => options::from_the_shell(arg.into()).to_string_lossy().into_owned(),
+    };
+    args.iter().map(path).collect()
 }
 
 fn failed(complaint: &str) -> ExitCode {

@@ -100,7 +100,7 @@ fn cpu_list(list: &str) -> Result<Vec<usize>, String> {
 }
 
 /// Cargo starts a bench in the folder of its package; a path is meant from where the command was written.
-fn from_the_shell(path: PathBuf) -> PathBuf {
+pub fn from_the_shell(path: PathBuf) -> PathBuf {
     match std::env::var_os("PWD") {
         Some(shell) if path.is_relative() => PathBuf::from(shell).join(path),
         _ => path,
