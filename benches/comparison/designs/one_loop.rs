@@ -60,7 +60,9 @@ fn download(res: &Response, bytes: u64) {
     };
     send(res);
     if !res.is_ended() {
-        res.on_drain(send);
+        // A response that nobody holds is given up.
+        let held = res.clone();
+        res.on_drain(move |_| send(&held));
     }
 }
 
