@@ -42,7 +42,7 @@ impl Desk {
         // The rest of the body is too long to be discarded, or the peer holds it back until we ask for it.
         let body = &self.request.body;
         let unread = !body.is_done() && (head.expects_continue() || body.remaining() > self.limits.discard as u64);
-        let closes = plan.must_close() || unread || self.last || head.is_connect();
+        let closes = plan.must_close() || unread || self.last || head.is_connect() || status == 417;
         let connection = connection_field(head.version(), head.persistent(), closes);
         let date = self.date.now();
         self.response.encode(&mut self.output, &Encoding { framing: plan.framing, date: Some(date), connection });
