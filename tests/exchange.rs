@@ -416,6 +416,45 @@ fn drain_comes_only_after_a_write_that_said_full() {
     assert!(res.is_finished() && res.is_closed());
 }
 
+/// A listener that a drain is owed to is lent the response then, so nobody else need hold it; one that then neither writes
+/// to the full nor ends has forgotten it.
+#[test]
+fn a_response_that_only_its_drain_listener_waits_for_goes_on_and_is_cut_if_that_forgets_it() {
+    const PIECE: usize = 500_000;
+    for pieces in [3, 4] {
+        let record = Record::default();
+        let watched = record.clone();
+        let (sim, _server) = serve(move |req, res| {
+            watched.watch(&req, &res);
+            assert!(res.write(vec![b'y'; PIECE]).is_full());
+            let sent = Cell::new(1);
+            res.on_drain(move |res| {
+                sent.set(sent.get() + 1);
+                match sent.get() {
+                    4 => res.write("forgotten").ignore(),
+                    last if last == pieces => res.end(vec![b'y'; PIECE]),
+                    _ => assert!(res.write(vec![b'y'; PIECE]).is_full()),
+                }
+            });
+        });
+        let peer = sim.connect(80);
+        peer.pause_reading();
+        peer.write(get("/"));
+        sim.settle();
+        record.expect(&[]);
+        assert!(!peer.is_closed());
+        peer.resume_reading();
+        sim.settle();
+        if pieces == 3 {
+            assert_eq!(only(&peer).body.len(), 3 * PIECE);
+            record.expect(&["finish", "res close finished", "req close finished"]);
+        } else {
+            assert!(peer.is_closed() && peer.text().ends_with("forgotten\r\n"));
+            record.expect(&["res close bad-response", "req close bad-response"]);
+        }
+    }
+}
+
 #[test]
 fn a_response_says_that_it_is_finished_though_nobody_listens() {
     let kept: Kept<Response> = Kept::default();

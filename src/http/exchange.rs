@@ -341,13 +341,14 @@ impl Exchange {
     }
 
     /// The last `Response` handle is gone, and the response has not ended. Where nobody is left to answer, by a cut that
-    /// may have been the user's own, that is no fault.
+    /// may have been the user's own, that is no fault; nor where a listener waits for a drain, which gives it a handle.
     #[cold]
     pub fn abandoned(&self) {
-        if self.with_link(|carrier| carrier.is_closed()).unwrap_or(true) {
+        let unwinding = std::thread::panicking();
+        let awaits_drain = self.full.get() && self.listeners.has(On::Drain) && !unwinding;
+        if awaits_drain || self.with_link(|carrier| carrier.is_closed()).unwrap_or(true) {
             return;
         }
-        let unwinding = std::thread::panicking();
         let status = if unwinding { 500 } else { self.fallback.get() };
         if status == 500 && !unwinding {
             log::warn!(target: "oneloop::http", "{self}: the response was dropped before it had ended");

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// A response. A handle: clones are the same response. When the last one is dropped before the response has ended, it is
 /// answered 500, or the connection is cut where the head has gone: no request hangs because somebody forgot it.
+/// A listener of [`on_drain`](Response::on_drain) that waits for its call counts as a handle.
 ///
 /// The head goes with the first part of the body; where all of it is given to [`end`](Response::end) at once, it has a
 /// `Content-Length`, else it is chunked (to an HTTP/1.0 peer: until the close). `Date`, framing and `Connection` are
@@ -206,7 +207,8 @@ impl Response {
         self
     }
 
-    /// Called when all pending output went out, after a `write` that said [`Flow::Full`].
+    /// Called when all pending output went out, after a `write` that said [`Flow::Full`]. Until then the listener counts as
+    /// a handle: it is lent one, and need not capture its own.
     #[track_caller]
     pub fn on_drain(&self, f: impl FnMut(&Response) + 'static) -> &Self {
         self.add(On::Drain, Location::caller(), Listener::Response(Box::new(f)))

@@ -60,9 +60,7 @@ fn download(res: &Response, bytes: u64) {
     };
     send(res);
     if !res.is_ended() {
-        // A response that nobody holds is given up.
-        let held = res.clone();
-        res.on_drain(move |_| send(&held));
+        res.on_drain(send);
     }
 }
 
