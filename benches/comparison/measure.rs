@@ -17,6 +17,8 @@ const BUSY: f64 = 0.9;
 const LATE: f64 = 2_000.0;
 /// Share of a latency from which on the generator's own lateness matters.
 const MATTERS: f64 = 0.1;
+/// Seconds of CPU from which on they are told per request: the system counts in ticks of 10 ms.
+const LEAST_CPU: f64 = 0.05;
 /// Connections from which on memory is told per connection: below, it is that of the first requests.
 const ENOUGH_CONNECTIONS: u64 = 100;
 /// Seconds that a generator may take beyond its plan, on a machine that has much else to do.
@@ -255,9 +257,10 @@ struct Window {
 fn measured(outcome: &Outcome, window: &Window, idle: Option<u64>, cpus: usize) -> Measured {
     let answers = outcome.answers as f64;
     let each = |total: f64| (outcome.answers > 0).then(|| total / answers);
-    let cpu = window.after.cpu_since(&window.before);
+    let used = window.after.cpu_since(&window.before);
+    let cpu = used.filter(|cpu| cpu.total() >= LEAST_CPU);
     let switches = window.after.switches_since(&window.before);
-    let share = cpu.map_or(0.0, |cpu| cpu.total() / window.seconds);
+    let share = used.map_or(0.0, |cpu| cpu.total() / window.seconds);
     // A server without a CPU to spare is the limit itself, however busy its client is.
     let server_is_full = share > BUSY * cpus as f64;
     let is_late = outcome.late.is_some_and(|late| late > LATE && late > MATTERS * outcome.latency.p99);

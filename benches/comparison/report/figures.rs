@@ -1,8 +1,8 @@
 //! All figures as HTML tables: by workload, medians over the rounds; and raw, a row for each cell.
 
 use super::escape;
-use crate::results::{Cell, Measured, Outcome};
-use crate::summary::designs::{design, workload};
+use crate::results::{Cell, Measured, Outcome, workload_title};
+use crate::summary::designs::design;
 use crate::summary::figure::Figure;
 use crate::summary::grid::{Entry, Place, faults};
 use crate::summary::rounds::Rounds;
@@ -19,7 +19,7 @@ pub fn by_workload(html: &mut String, places: &[Place<'_>]) {
                 html.push_str("</tbody></table></div></details>\n");
             }
             last = place.workload;
-            let _ = writeln!(html, "<details><summary>{} {}</summary>", escape(last), escape(workload(last)));
+            let _ = writeln!(html, "<details><summary>{} {}</summary>", escape(last), escape(workload_title(last)));
             html.push_str("<div class=\"scroll\"><table class=\"figures\"><thead><tr><th>design</th>");
             for head in HEADS {
                 let _ = write!(html, "<th>{head}</th>");

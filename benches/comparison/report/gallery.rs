@@ -1,8 +1,8 @@
 //! Which charts a run gives.
 
 use super::chart::{Axis, Chart, Dot, Line, Shape, Unit};
-use crate::results::Measured;
-use crate::summary::designs::{DESIGNS, MISTAKE, design, workload};
+use crate::results::{Measured, workload_title};
+use crate::summary::designs::{DESIGNS, MISTAKE, design};
 use crate::summary::figure::Figure;
 use crate::summary::grid::{Entry, Place};
 use crate::summary::spans::place as place_in_words;
@@ -97,7 +97,7 @@ fn over_points(places: &[Place<'_>], work: &str, axis: &str, figure: Figure, who
     let log = least > 0.0 && most / least >= LOG_FROM;
     let suffix = if who == Who::Usual { ": defaults and references" } else { "" };
     Some(Chart {
-        title: format!("{work} {}: {} over {}{suffix}", workload(work), title_of(figure), axis.replace('_', " ")),
+        title: format!("{work} {}: {} over {}{suffix}", workload_title(work), title_of(figure), axis.replace('_', " ")),
         note: format!("{whose} {BARS}"),
         x: Axis {
             label: if log { format!("{name}, log scale") } else { name },
@@ -199,7 +199,11 @@ fn sweeps(places: &[Place<'_>]) -> Vec<Chart> {
             .collect();
         if !lines.is_empty() {
             charts.push(Chart {
-                title: format!("{work} {}: throughput over threads, {}", workload(work), place_in_words(place.point)),
+                title: format!(
+                    "{work} {}: throughput over threads, {}",
+                    workload_title(work),
+                    place_in_words(place.point)
+                ),
                 note: format!("Where a pool has its best size, and what another size costs. {BARS}"),
                 x: Axis { label: "threads, log scale".to_string(), shape: Shape::Log, unit: Unit::Count },
                 y: vertical(Figure::Throughput, &lines),
@@ -269,7 +273,7 @@ fn spectrum(place: &Place<'_>) -> Option<Chart> {
         title: format!(
             "{} {}: latency by percentile at a fixed rate, {}",
             place.workload,
-            workload(place.workload),
+            workload_title(place.workload),
             place_in_words(place.point)
         ),
         note: format!(

@@ -2,10 +2,10 @@
 
 use super::figures::relative;
 use super::verdicts::tally;
-use crate::results::{Measured, Run};
+use crate::results::{Measured, Run, workload_title};
 use crate::summary::Summary;
 use crate::summary::contest::Contest;
-use crate::summary::designs::{MISTAKE, design, workload};
+use crate::summary::designs::{MISTAKE, design};
 use crate::summary::figure::Figure;
 use crate::summary::grid::{Entry, Place, places};
 use crate::summary::shown::{NOTHING, bytes, count, percent, time};
@@ -40,7 +40,7 @@ fn table(text: &mut String, run: &Run) {
     for place in &places(run) {
         if place.workload != last {
             last = place.workload;
-            let _ = writeln!(text, "\n{last} {}", workload(last));
+            let _ = writeln!(text, "\n{last} {}", workload_title(last));
             let heads = ["answers/s", "spread", "p50", "p99", "p99.9", "max", "CPU/req", "memory", "threads", "faults"];
             line(text, "", heads.map(str::to_string));
         }
@@ -114,7 +114,7 @@ fn verdicts(text: &mut String, head: &str, contests: &[Contest]) {
     for line in lines(contests) {
         if line.workload != last {
             last.clone_from(&line.workload);
-            let _ = writeln!(text, " {last} {}", workload(&last));
+            let _ = writeln!(text, " {last} {}", workload_title(&last));
         }
         for (at, span) in line.spans.iter().enumerate() {
             let name = if at == 0 { line.figure.name() } else { "" };

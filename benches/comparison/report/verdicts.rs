@@ -1,9 +1,10 @@
 //! Which design for which work, as HTML.
 
 use super::escape;
+use crate::results::workload_title;
 use crate::summary::Summary;
 use crate::summary::contest::{Ahead, Contest, Ending};
-use crate::summary::designs::{DESIGNS, Family, workload};
+use crate::summary::designs::{DESIGNS, Family};
 use crate::summary::figure::Figure;
 use crate::summary::spans::{lines, place};
 use std::fmt::Write;
@@ -97,7 +98,7 @@ fn matrix(html: &mut String, contests: &[Contest]) {
             html,
             "<tr><th scope=\"row\">{} <span class=\"soft\">{}</span></th>",
             escape(work),
-            escape(workload(work))
+            escape(workload_title(work))
         );
         for figure in Figure::ALL {
             let of = |contest: &&Contest| contest.workload == work && contest.figure == figure;
@@ -144,7 +145,7 @@ fn sentences(html: &mut String, contests: &[Contest]) {
                 html,
                 "{} <span class=\"soft\">{}</span>",
                 escape(&line.workload),
-                escape(workload(&line.workload))
+                escape(workload_title(&line.workload))
             );
         }
         last.clone_from(&line.workload);

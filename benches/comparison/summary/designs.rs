@@ -81,22 +81,3 @@ impl Design {
         named.or(if let [only] = variants { Some(only) } else { None }).copied()
     }
 }
-
-/// The workloads, as the report calls them.
-const WORKLOADS: [(&str, &str); 10] = [
-    ("W1", "hello on keep-alive"),
-    ("W2", "a new connection per request"),
-    ("W3", "100 active clients beside idle ones"),
-    ("W4", "100 normal clients beside slow senders and readers"),
-    ("W5", "a handler that waits 10 ms for something else"),
-    ("W6", "a handler that computes, 16 clients"),
-    ("W7", "1 % slow and 99 % fast requests"),
-    ("W8", "uploads and downloads of 1 MiB, 16 clients"),
-    ("W9", "one event to many waiting clients"),
-    ("W10", "open-loop overload, 1 ms of computing"),
-];
-
-/// What a workload is; empty where it is not known.
-pub fn workload(name: &str) -> &'static str {
-    WORKLOADS.iter().find(|(other, _)| *other == name).map_or("", |(_, title)| title)
-}

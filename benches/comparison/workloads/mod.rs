@@ -77,7 +77,6 @@ pub struct Reference {
 pub struct Workload {
     /// `W1` to `W10`.
     pub name: &'static str,
-    pub title: &'static str,
     pub positions: Vec<Position>,
 }
 
@@ -195,7 +194,7 @@ fn w1(facts: &Facts) -> Workload {
     if facts.mode == Mode::Full {
         positions.extend(scaling(facts));
     }
-    Workload { name: "W1", title: "hello on keep-alive", positions }
+    Workload { name: "W1", positions }
 }
 
 /// The same load over the CPUs that the server has: what only a machine with several can show.
@@ -223,7 +222,7 @@ fn w2(facts: &Facts) -> Workload {
     let contenders = [loops_too(facts, sizes(facts, &USUAL)), in_full(facts, &["/"])].concat();
     let mut position = position(facts, count("connections", 64), 0, closed(64), hello(), contenders);
     position.stress.fresh = true;
-    Workload { name: "W2", title: "a new connection per request", positions: vec![position] }
+    Workload { name: "W2", positions: vec![position] }
 }
 
 fn w3(facts: &Facts) -> Workload {
@@ -238,7 +237,7 @@ fn w3(facts: &Facts) -> Workload {
         position.stress.peers.idle = idle;
         position
     };
-    Workload { name: "W3", title: "100 active clients beside idle ones", positions: axis.into_iter().map(at).collect() }
+    Workload { name: "W3", positions: axis.into_iter().map(at).collect() }
 }
 
 fn w4(facts: &Facts) -> Workload {
@@ -251,8 +250,7 @@ fn w4(facts: &Facts) -> Workload {
         position.stress.peers.slow_senders = slow - slow / 6;
         position
     };
-    let title = "100 normal clients beside slow senders and slow readers";
-    Workload { name: "W4", title, positions: axis.into_iter().map(at).collect() }
+    Workload { name: "W4", positions: axis.into_iter().map(at).collect() }
 }
 
 fn w5(facts: &Facts) -> Workload {
@@ -270,8 +268,7 @@ fn w5(facts: &Facts) -> Workload {
         }
         position(facts, count("connections", connections), rank, closed(connections), wait.clone(), contenders)
     };
-    let title = "a handler that waits 10 ms for something else";
-    Workload { name: "W5", title, positions: axis.into_iter().map(at).collect() }
+    Workload { name: "W5", positions: axis.into_iter().map(at).collect() }
 }
 
 fn w6(facts: &Facts) -> Workload {
@@ -287,7 +284,7 @@ fn w6(facts: &Facts) -> Workload {
         position.stress.timeout = 5.0;
         position
     };
-    Workload { name: "W6", title: "a handler that computes, 16 clients", positions: axis.into_iter().map(at).collect() }
+    Workload { name: "W6", positions: axis.into_iter().map(at).collect() }
 }
 
 /// A fixed rate, so that the slow ones are as many for every design. The latencies are those of the fast ones.
@@ -306,8 +303,7 @@ fn w7(facts: &Facts) -> Workload {
         let load = Load::Open { rate: 1000.0, connections: 512 };
         position(facts, point, rank, load, vec![fast, slow], contenders.clone())
     };
-    let title = "1 % slow and 99 % fast requests, 1000 a second";
-    Workload { name: "W7", title, positions: axis.into_iter().map(at).collect() }
+    Workload { name: "W7", positions: axis.into_iter().map(at).collect() }
 }
 
 fn w8(facts: &Facts) -> Workload {
@@ -323,7 +319,7 @@ fn w8(facts: &Facts) -> Workload {
     if facts.mode == Mode::Quick {
         positions.truncate(1);
     }
-    Workload { name: "W8", title: "uploads and downloads of 1 MiB, 16 clients", positions }
+    Workload { name: "W8", positions }
 }
 
 fn w9(facts: &Facts) -> Workload {
@@ -332,7 +328,7 @@ fn w9(facts: &Facts) -> Workload {
     let at = |(waiters, rank)| {
         position(facts, count("waiters", waiters), rank, Load::Events { waiters }, Vec::new(), contenders.clone())
     };
-    Workload { name: "W9", title: "one event to waiting clients", positions: axis.into_iter().map(at).collect() }
+    Workload { name: "W9", positions: axis.into_iter().map(at).collect() }
 }
 
 /// Each millisecond of computing, so that the generator can offer more than any server can do.
@@ -348,9 +344,5 @@ fn w10(facts: &Facts) -> Workload {
         position.stress.timeout = position.stress.timeout.min(TOO_LATE);
         position
     };
-    Workload {
-        name: "W10",
-        title: "open-loop overload, 1 ms of computing",
-        positions: axis.into_iter().map(at).collect(),
-    }
+    Workload { name: "W10", positions: axis.into_iter().map(at).collect() }
 }

@@ -2,6 +2,7 @@
 //! rounds.
 
 use super::{Contender, Load, Mode, Position, Workload, load};
+use crate::results::workload_title;
 use std::fmt::Write;
 
 /// Seconds to start a server, to look at it and to end it.
@@ -110,7 +111,7 @@ pub fn describe(workloads: &[Workload], kept: &[Place], rounds: u32) -> String {
             text,
             "{:4} {:55} {count:3} cells {cost:5.0} s   {}",
             workload.name,
-            workload.title,
+            workload_title(workload.name),
             points.join(", ")
         );
         cells += count;
