@@ -1,7 +1,7 @@
 //! What a reader has to know before believing a figure.
 
 /// How it was measured, in paragraphs.
-pub const METHOD: [&str; 7] = [
+pub const METHOD: [&str; 8] = [
     "The designs share the HTTP/1.1 codec, the handlers, the backlog, TCP_NODELAY and the deadlines; only what waits for sockets and \
      runs handlers differs. Outside references are whole servers of others: they show where all of this stands, and are not judged.",
     "Each server is a process of its own, started afresh for every figure, and the load comes from another process. On Linux the two \
@@ -15,6 +15,8 @@ pub const METHOD: [&str; 7] = [
      wins nothing at that point, because its figures are those of a smaller load.",
     "Where the generator used up its CPU, or fell behind its own schedule, there is no verdict by answers per second or latency. CPU \
      time per request and memory are the server's own also then.",
+    "A window of seconds cuts requests at both ends: where few long ones fill it, rates and CPU times per request that differ by less \
+     than that are not told apart.",
     "Pools are shown at their best size, chosen for each point and figure after the fact, and at a common default of 200 threads, \
      which nobody had to choose.",
 ];

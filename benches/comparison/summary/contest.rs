@@ -1,7 +1,7 @@
 //! One workload at one point, one figure, all designs.
 
 use super::compare::Contradiction;
-use super::designs::{self, DESIGNS, Family};
+use super::designs::{self, DESIGNS, Family, MISTAKE};
 use super::figure::Figure;
 use super::grid::{Entry, Place, label, places};
 use super::verdict::{Tie, Verdict, judge};
@@ -91,8 +91,13 @@ pub struct Pair<'p, 'a> {
     pub verdict: Verdict,
 }
 
-/// Who stands for each design here.
+/// Who stands for each design here: nobody, where one that answers does not tell the figure in each of its rounds. It may be
+/// the best: CPU time is not told where it was too little.
 pub fn lineup<'p, 'a>(place: &'p Place<'a>, figure: Figure, lineup: Lineup) -> Vec<&'p Entry<'a>> {
+    let mut judged = DESIGNS.iter().flat_map(|design| place.measured(design.name));
+    if judged.any(|entry| entry.variant != MISTAKE && !entry.fails() && !entry.tells(figure)) {
+        return Vec::new();
+    }
     let entry = |design: &designs::Design| match lineup {
         Lineup::Best => place.best(design.name, figure).or_else(|| place.failing(design.name)),
         Lineup::Defaults => {
@@ -204,7 +209,7 @@ fn end(standings: &[Standing], verdicts: &[(&str, &str, Verdict)], figure: Figur
                 stays(one) && stays(two)
             }));
             match reason {
-                Some(Tie::FewRounds | Tie::Generator) => {}
+                Some(tie) if tie.is_silent() => {}
                 _ if others().next().is_none() => {}
                 _ if others().all(|other| other.fails_throughout) => return Ending::Only { designs },
                 None => return Ending::AllTied(if few_rounds(verdicts) { Tie::FewRounds } else { Tie::Faults }),
@@ -230,7 +235,11 @@ fn main_reason<'v>(verdicts: impl Iterator<Item = &'v (&'v str, &'v str, Verdict
 impl Ending {
     /// Whether anything was judged.
     pub fn is_verdict(&self) -> bool {
-        !matches!(self, Ending::Alone | Ending::AllFail | Ending::AllTied(Tie::FewRounds | Tie::Generator))
+        match self {
+            Ending::Alone | Ending::AllFail => false,
+            Ending::AllTied(tie) => !tie.is_silent(),
+            Ending::Leaders { .. } | Ending::Only { .. } => true,
+        }
     }
 }
 
@@ -269,7 +278,7 @@ impl Contest {
                 [one] => Ahead::Only(*one),
                 _ => Ahead::Both,
             },
-            Ending::AllTied(tie) if both && *tie != Tie::FewRounds && *tie != Tie::Generator => Ahead::Both,
+            Ending::AllTied(tie) if both && !tie.is_silent() => Ahead::Both,
             _ => Ahead::Unknown,
         }
     }

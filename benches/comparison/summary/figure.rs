@@ -42,6 +42,11 @@ impl Figure {
         matches!(self, Figure::Throughput | Figure::P99)
     }
 
+    /// Whether it counts the answers of a window, of which some were begun before it.
+    pub fn is_of_a_window(self) -> bool {
+        matches!(self, Figure::Throughput | Figure::Cpu)
+    }
+
     /// How many times better the first is than the second: above 1 where it is better.
     pub fn advantage(self, first: f64, second: f64) -> f64 {
         if self.more_is_better() { first / second } else { second / first }

@@ -4,7 +4,7 @@ use super::designs::MISTAKE;
 use super::figure::Figure;
 use super::rounds::Rounds;
 use super::verdict::{MOST_FAULTS, ROUNDS};
-use crate::results::{Measured, Outcome, Point, Run};
+use crate::results::{Latency, Measured, Outcome, Point, Run};
 
 /// A workload at a point, with everything that was tried there.
 #[derive(Debug)]
@@ -140,6 +140,17 @@ impl Entry<'_> {
         self.measured.len() >= ROUNDS && least > MOST_FAULTS
     }
 
+    /// The largest share of a round's answers that were under way when its window began, and as many when it ended: the
+    /// mean latency over the window's length, by Little's law. Closer than that no window tells two rates apart.
+    pub fn under_way(&self) -> f64 {
+        self.over(|measured| Some(mean(&measured.latency) / (1e6 * measured.seconds))).values().fold(0.0, f64::max)
+    }
+
+    /// Whether it has the figure in every round.
+    pub fn tells(&self, figure: Figure) -> bool {
+        self.rounds(figure).count() == self.measured.len()
+    }
+
     /// Whether the generator was the limit in a round.
     pub fn is_generator_limited(&self) -> bool {
         self.measured.iter().any(|(_, measured)| measured.generator_limited)
@@ -154,6 +165,13 @@ impl Entry<'_> {
 /// A design and its variant in one.
 pub fn label(design: &str, variant: &str) -> String {
     if variant.is_empty() { design.to_string() } else { format!("{design} ({variant})") }
+}
+
+/// The mean of a distribution, in microseconds, by its spectrum; by its median where it has none.
+fn mean(latency: &Latency) -> f64 {
+    let area = |pair: &[(f64, f64)]| (pair[1].0 - pair[0].0) * (pair[0].1 + pair[1].1) / 2.0;
+    let first = latency.spectrum.first().map(|(quantile, value)| quantile * value);
+    first.map_or(latency.p50, |first| first + latency.spectrum.windows(2).map(area).sum::<f64>())
 }
 
 /// The share of requests that got no right answer: 1 where nothing was answered at all.

@@ -18,15 +18,17 @@
 //!    a pool is swept over sizes this favours it: its size is chosen after the exam.) The same is computed for common
 //!    defaults. A variant with faults stands only where all of them have some.
 //! 3. A **win** needs all of: three rounds that both have; a difference of medians greater than the spread (most − least)
-//!    of each of both; the same side ahead in every round; and at least [`verdict::LEAST`] between the medians. Everything
-//!    else is a **tie**. By how much is the median of the ratios within rounds, because machines drift over minutes.
+//!    of each of both; the same side ahead in every round; at least [`verdict::LEAST`] between the medians; and, where
+//!    answers are counted, more than was under way at the ends of the window. Everything else is a **tie**. By how much is
+//!    the median of the ratios within rounds, because machines drift over minutes.
 //! 4. Who left over [`verdict::MOST_FAULTS`] of the requests without a right answer (errors, time-outs, refusals) wins
 //!    nothing, since the figures are of the others; where the generator was the limit there is neither winner nor loser in
 //!    answers per second and latency, since they are the generator's.
 //! 5. Leaders are those whom nobody beats. One leader has won; several are tied. Where all but some failed by rule 4 in every
 //!    round, and those left are tied, that is said, and is not a win by the figure.
-//! 6. What was not measured takes no part; nor does a loop whose handler blocks, which is measured to show the mistake. At a
-//!    fixed rate answers per second are not judged: they are the rate.
+//! 6. What was not measured takes no part; nor does a loop whose handler blocks, which is measured to show the mistake. A
+//!    figure that one of those who answer does not tell is not judged at that point: it may be the best. At a fixed rate
+//!    answers per second are not judged: they are the rate.
 //! 7. A win that another run contradicts ([`compare`]) is a tie.
 
 pub mod compare;

@@ -3,7 +3,6 @@
 use super::contest::{Contest, Ending};
 use super::figure::Figure;
 use super::shown;
-use super::verdict::Tie;
 use crate::results::Point;
 
 /// What came out of a workload by one figure, over its points.
@@ -82,7 +81,7 @@ impl Span {
                 let tied = if designs.len() > 1 { ", a tie between them" } else { "" };
                 format!("only {who} answered over 99 % of the requests rightly{tied}")
             }
-            Ending::AllTied(tie @ (Tie::FewRounds | Tie::Generator)) => format!("no verdict ({tie})"),
+            Ending::AllTied(tie) if tie.is_silent() => format!("no verdict ({tie})"),
             Ending::AllTied(tie) => format!("tie of all ({tie})"),
             Ending::AllFail => "no verdict (all left over 1 % of the requests without a right answer)".to_string(),
             Ending::Alone => String::new(),

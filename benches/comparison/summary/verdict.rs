@@ -32,6 +32,8 @@ pub enum Tie {
     Small,
     /// Not the same side is ahead in every round.
     Rounds,
+    /// The window is too short: what is under way at its two ends is as much as the difference.
+    Window,
     /// There are fewer than [`ROUNDS`] rounds that both have.
     FewRounds,
     /// Who is ahead left over [`MOST_FAULTS`] of the requests without a right answer.
@@ -47,6 +49,11 @@ impl Tie {
     pub fn is_measured(self) -> bool {
         matches!(self, Tie::Spread | Tie::Small | Tie::Rounds)
     }
+
+    /// Whether it says that nobody could be judged, rather than that somebody was not judged.
+    pub fn is_silent(self) -> bool {
+        matches!(self, Tie::Window | Tie::FewRounds | Tie::Generator)
+    }
 }
 
 impl fmt::Display for Tie {
@@ -55,6 +62,7 @@ impl fmt::Display for Tie {
             Tie::Spread => "the difference is within the spread",
             Tie::Small => "the difference is below 5 %",
             Tie::Rounds => "the rounds disagree",
+            Tie::Window => "the window is too short for it",
             Tie::FewRounds => "fewer than three rounds",
             Tie::Faults => "over 1 % of the requests got no right answer",
             Tie::Generator => "the generator was the limit",
@@ -84,6 +92,9 @@ pub fn judge(figure: Figure, first: &Entry<'_>, second: &Entry<'_>) -> Option<Ve
     }
     if difference < LEAST * one.abs().max(two.abs()) {
         return Some(Verdict::Tie(Tie::Small));
+    }
+    if figure.is_of_a_window() && difference <= first.under_way().max(second.under_way()) * one.max(two) {
+        return Some(Verdict::Tie(Tie::Window));
     }
     let advantage = figure.advantage(one, two);
     let ratios = of_first.ratios(&of_second);

@@ -299,3 +299,42 @@ fn figures_have_three_digits_and_their_unit() {
     assert_eq!(Figure::P99.ahead(1.25), "20 % less");
     assert_eq!(Figure::P99.ahead(4.0), "4× less");
 }
+
+#[test]
+fn a_window_does_not_tell_apart_what_differs_by_less_than_is_under_way_at_its_ends() {
+    // 16 clients, each request 100 ms of one CPU: shared in slices, all sixteen end in a window of which 14 fill one.
+    let at = |latency: f64| {
+        let mut cells = [rates("loop", &[10.0; 3]), rates("thread-each", &[11.4; 3])].concat();
+        change(&mut cells, |measured| {
+            measured.seconds = 1.4;
+            measured.latency = crate::invented::latency(latency, 1.0);
+            measured.server.user = Some(1.4e6 / measured.rate);
+        });
+        run(cells)
+    };
+    for figure in [Figure::Throughput, Figure::Cpu] {
+        assert_eq!(contest(&at(1_600_000.0), figure).ending, Ending::AllTied(Tie::Window));
+        assert!(matches!(contest(&at(100_000.0), figure).ending, Ending::Leaders { .. }));
+    }
+    let silent = contest(&at(1_600_000.0), Figure::Throughput);
+    assert_eq!((silent.ahead(), silent.ending.is_verdict()), (Ahead::Unknown, false));
+}
+
+#[test]
+fn a_figure_that_one_who_answers_does_not_tell_is_not_judged() {
+    let cells = || [rates("loop", &[600.0; 3]), rates("thread-each", &[200.0; 3]), rates("pool-request", &[300.0; 3])];
+    let [mut first, second, mut third] = cells();
+    change(&mut first, |measured| measured.server.user = Some(1.0));
+    assert!(matches!(
+        contest(&run([first.clone(), second.clone()].concat()), Figure::Cpu).ending,
+        Ending::Leaders { .. }
+    ));
+    change(&mut third[1..2], |measured| measured.server.user = None);
+    assert_eq!(
+        contest(&run([first.clone(), second.clone(), third.clone()].concat()), Figure::Cpu).ending,
+        Ending::Alone
+    );
+    // Who fails need not tell.
+    change(&mut third, |measured| measured.timeouts = 100);
+    assert!(matches!(contest(&run([first, second, third].concat()), Figure::Cpu).ending, Ending::Leaders { .. }));
+}
