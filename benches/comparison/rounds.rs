@@ -39,6 +39,8 @@ pub struct Rounds<'a> {
     pub progress: Progress,
     /// What each contender of W10 can do, in requests a second.
     capacities: HashMap<String, f64>,
+    /// What was not quite as it says, with the rounds in which it was so.
+    missing: Vec<(String, Vec<String>)>,
     /// Seconds that cells were estimated at, and those they took.
     spent: (f64, f64),
     saved: Instant,
@@ -60,6 +62,7 @@ impl<'a> Rounds<'a> {
             begun: Instant::now(),
             progress: Progress::default(),
             capacities: HashMap::new(),
+            missing: Vec::new(),
             spent: (0.0, 0.0),
             saved: Instant::now(),
         }
@@ -133,6 +136,9 @@ impl<'a> Rounds<'a> {
 
     fn end(&mut self) -> io::Result<()> {
         self.progress.clear();
+        for (which, rounds) in std::mem::take(&mut self.missing) {
+            self.run.notes.push(format!("{which} {} were not there when the load began", rounds.join(", ")));
+        }
         self.save()
     }
 
@@ -181,14 +187,15 @@ impl<'a> Rounds<'a> {
     fn note_missing(&mut self, round: u32, place: Place, contender: &Contender, missing: u64) {
         let position = self.position(place);
         let wanted = position.stress.connections() as u64;
-        if missing * 100 > wanted {
-            let (name, at) = (self.workloads[place.0].name, point_in_words(&position.point));
-            let who = contender.label();
-            let note = format!(
-                "{name} {at}, {who}, round {}: {missing} of {wanted} connections were not there when the load began",
-                round + 1
-            );
-            self.run.notes.push(note);
+        if missing * 100 <= wanted {
+            return;
+        }
+        let (name, at) = (self.workloads[place.0].name, point_in_words(&position.point));
+        let which = format!("{name} {at}, {}: of {wanted} connections", contender.label());
+        let said = format!("{missing} (round {})", round + 1);
+        match self.missing.iter_mut().find(|(other, _)| *other == which) {
+            Some((_, rounds)) => rounds.push(said),
+            None => self.missing.push((which, vec![said])),
         }
     }
 

@@ -51,7 +51,7 @@ impl Spectrum {
     }
 
     /// Quantiles ever closer to 1, four steps to each halving of the rest, as far as there are samples
-    /// that tell them apart; then the longest.
+    /// that tell them apart; then the longest. With the digits that a chart can show, since there are many.
     fn points(&self) -> Vec<(f64, f64)> {
         let count = self.0.len();
         if count == 0 {
@@ -61,13 +61,18 @@ impl Spectrum {
         let (mut quantile, mut rest) = (0.0, 1.0);
         // 56 points reach 1 - 2^-14, which is beyond the fourth nine.
         while points.len() < POINTS - 1 && rest * count as f64 >= 1.0 {
-            points.push((quantile, self.quantile(quantile)));
+            points.push((round(quantile, 1e6), round(self.quantile(quantile), 10.0)));
             rest *= 0.5f64.powf(0.25);
             quantile = 1.0 - rest;
         }
-        points.push((1.0, self.quantile(1.0)));
+        points.push((1.0, round(self.quantile(1.0), 10.0)));
         points
     }
+}
+
+/// To so many steps in one.
+fn round(value: f64, steps: f64) -> f64 {
+    (value * steps).round() / steps
 }
 
 #[cfg(test)]
@@ -102,7 +107,8 @@ mod tests {
             let points = &latency.spectrum;
             assert!(points.len() <= POINTS && !points.is_empty());
             assert!(points.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1), "{points:?}");
-            assert_eq!(points[points.len() - 1], (1.0, latency.max));
+            let (last, longest) = points[points.len() - 1];
+            assert!(last == 1.0 && near(longest, latency.max), "{longest}");
         }
         assert!(Spectrum::default().latency().spectrum.is_empty());
     }

@@ -15,7 +15,8 @@ pub fn section(html: &mut String, summary: &Summary) {
     let _ = writeln!(html, "<p>{}</p>", escape(&tally(&summary.best)));
     html.push_str(
         "<p>A win needs three rounds, a difference greater than the spread of each of the two, the same side ahead in every \
-         round, and at least 5 % between the medians; everything else is a tie. Each figure is judged alone.</p>\n",
+         round, at least 5 % between the medians, and more than the ends of a window cut; everything else is a tie. Each figure \
+         is judged alone.</p>\n",
     );
     with_another(html, summary);
     if !summary.best.iter().any(|contest| contest.ending.is_verdict()) {
