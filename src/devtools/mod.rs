@@ -12,7 +12,7 @@
 //!
 //! It shows the last iterations to true scale, what had a turn in them and where its callbacks were registered, the
 //! phases with the lengths of their queues, the loop's numbers, and who held the loop for how long. It cannot change
-//! anything. All of it was measured: it is what [`recording`](crate::event_loop::recording) has.
+//! anything. All of it was measured: it is what [`recording`] has.
 //!
 //! # Below the prefix
 //! | path | what it is |
@@ -29,7 +29,7 @@
 //! [`Options::allow`] for other rules.
 //!
 //! # What it costs
-//! From `mount` on the loop records itself (see [`start_recording`](crate::event_loop::start_recording)). While somebody
+//! From `mount` on the loop records itself (see [`start_recording`]). While somebody
 //! looks, the loop has one more timer, ten times a second, which makes one message for all that look. Its turns are
 //! [marked](crate::event_loop::TurnRecord::own), and the page shows their share. Without readers there is no timer.
 //!
