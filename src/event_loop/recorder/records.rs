@@ -91,13 +91,7 @@ pub struct Iteration {
 impl Iteration {
     /// The time of one phase.
     pub fn phase(&self, phase: Phase) -> Slice {
-        match phase {
-            Phase::Pending => self.phases[0],
-            Phase::Poll => self.phases[1],
-            Phase::Check => self.phases[2],
-            Phase::Closing => self.phases[3],
-            Phase::Timers => self.phases[4],
-        }
+        self.phases[phase as usize]
     }
 }
 
