@@ -89,7 +89,10 @@ fn who_is_not_of_this_machine_sees_nothing() {
         ("Host: localhost\r\nVia: 1.1 proxy", 403),
     ] {
         for path in ["/__loop/", "/__loop/history", "/__loop/metrics", "/__loop/trace", "/__loop", "/__loop/x"] {
-            let reply = ask(&sim, format!("GET {path} HTTP/1.1\r\n{fields}\r\n\r\n"));
+            let peer = send(&sim, format!("GET {path} HTTP/1.1\r\n{fields}\r\n\r\n"));
+            // The trace is written by a worker.
+            sim.advance(SECOND);
+            let reply = only(&peer);
             assert!(
                 reply.status == status || status == 200 && reply.status != 403,
                 "{path} {fields}: {}",
@@ -163,4 +166,96 @@ fn a_server_that_closes_is_not_held_up_by_those_who_look() {
     sim.advance(SECOND);
     assert!(reader.is_closed() && reader.received().ends_with(b"0\r\n\r\n"));
     record.expect(&["closed"]);
+}
+
+#[test]
+fn a_turn_that_held_the_loop_is_told_with_its_route_its_site_and_those_who_waited() {
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    let waiting: Vec<_> = (0..5).map(|_| sim.connect(PORT)).collect();
+    sim.advance(SECOND);
+    let before = events(&reader).len();
+    let blocker = sim.connect(PORT);
+    sim.settle();
+    blocker.write(get("/block"));
+    for peer in &waiting {
+        let peer = peer.clone();
+        sim.at(50 * MS, move || peer.write(get("/")));
+    }
+    sim.advance(SECOND);
+    let told = events(&reader)[before..].concat();
+    let held = told.split("\"held\":[{").nth(1).unwrap_or_else(|| panic!("nobody held the loop: {told}"));
+    let held = held.split('}').next().unwrap();
+    assert!(held.contains("\"l\":\"GET /block\"") && held.contains("\"d\":200000,"), "{held}");
+    assert!(held.contains("tests/support/http.rs:") || held.contains("tests/devtools.rs:"), "{held}");
+    assert!(held.contains("\"found\":5,\"waited\":200000"), "{held}");
+    // Who looks later is told as well.
+    let history = ask(&sim, local("/__loop/history?since=0")).text();
+    assert!(history.contains(held), "{history}");
+}
+
+#[test]
+fn what_a_peer_sent_stays_a_text() {
+    let (sim, _server) = mounted();
+    send(&sim, "GET /%22'<script>\\ HTTP/1.1\r\nHost: a\r\n\r\n");
+    let history = ask(&sim, local("/__loop/history"));
+    assert_eq!(history.field("content-type"), Some("application/json"));
+    assert!(!history.text().contains("\\ HTTP"), "{}", history.text());
+}
+
+#[test]
+fn the_trace_is_for_download_and_has_what_was_recorded() {
+    let (sim, _server) = mounted();
+    send(&sim, get("/block"));
+    let peer = send(&sim, local("/__loop/trace"));
+    sim.advance(SECOND);
+    let trace = only(&peer);
+    assert!(trace.field("content-disposition").is_some_and(|how| how.starts_with("attachment")));
+    assert!(trace.text().contains("GET /block") && trace.text().contains("\"ph\":\"X\""), "{}", trace.text());
+}
+
+#[test]
+fn requests_of_the_page_are_not_counted_among_those_of_the_site() {
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    for _ in 0..3 {
+        send(&sim, get("/"));
+        ask(&sim, local("/__loop/words.js"));
+    }
+    sim.advance(SECOND);
+    let numbers = ask(&sim, local("/__loop/metrics")).text();
+    assert!(numbers.contains("\"requestsSoFar\":3,"), "{numbers}");
+    assert!(numbers.contains("\"answering\":0,\"own\":2"), "{numbers}");
+    drop(reader);
+}
+
+#[test]
+fn turns_of_the_page_are_marked_and_those_of_the_site_are_not() {
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    send(&sim, get("/"));
+    sim.advance(SECOND);
+    for iteration in oneloop::event_loop::recording(0).unwrap().iterations {
+        for turn in iteration.turns.into_iter().filter(|turn| turn.kind != oneloop::event_loop::SourceKind::Listener) {
+            let is_page = turn.label.contains("/__loop") || turn.phase != oneloop::event_loop::Phase::Poll;
+            let is_known = !turn.label.is_empty() || turn.callbacks > 0 || turn.written > 0;
+            assert!(!is_known || turn.own == is_page, "{turn:?}");
+        }
+    }
+    drop(reader);
+}
+
+#[test]
+fn who_reads_nothing_is_not_told_more_and_costs_no_memory() {
+    let (sim, _server) = mounted();
+    let reader = sim.connect(PORT);
+    reader.pause_reading();
+    reader.write(local("/__loop/stream"));
+    // A target of 200 bytes in each message.
+    let path = format!("/{}", "x".repeat(190));
+    for _ in 0..300 {
+        send(&sim, get(&path).repeat(50));
+        sim.advance(100 * MS);
+    }
+    assert!(oneloop::metrics().largest_buffer < 2 << 20, "{}", oneloop::metrics().largest_buffer);
 }

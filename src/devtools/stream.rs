@@ -147,16 +147,17 @@ impl Stream {
         json::object(&mut text, |all| {
             message::write(all, &self.boot, &recording, &held, Detail::PUSH);
             if pushes.is_multiple_of(NUMBERS_EVERY) {
-                self.write_numbers(all.name("numbers"), server);
+                self.write_numbers(all.name("numbers"), server, 0);
             }
         });
         text.push_str("\n\n");
         text
     }
 
-    fn write_numbers(&self, out: &mut String, server: &Server) {
-        let readers = self.readers.borrow().len();
-        self.readings.borrow_mut().write(out, server, self.requests.get(), readers);
+    /// Beside the streams there may be a request for the numbers themselves.
+    fn write_numbers(&self, out: &mut String, server: &Server, asking: usize) {
+        let own = self.readers.borrow().len() + asking;
+        self.readings.borrow_mut().write(out, server, self.requests.get(), own);
     }
 
     /// All that is recorded from an iteration on, as a message.
@@ -173,7 +174,7 @@ impl Stream {
     pub fn metrics(&self) -> String {
         let mut text = String::new();
         match &*self.server.borrow() {
-            Some(server) => self.write_numbers(&mut text, server),
+            Some(server) => self.write_numbers(&mut text, server, 1),
             None => text.push_str("{}"),
         }
         text

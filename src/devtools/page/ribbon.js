@@ -331,6 +331,12 @@ export class Ribbon {
     }
   }
 
+  /** Draws waits that somebody else has measured. */
+  mark(waits) {
+    this.marks = [...this.marks, ...waits].slice(-500);
+    this.draw();
+  }
+
   /** Says something of a gap where all can read it. */
   tell(text) {
     this.told.textContent = text;
