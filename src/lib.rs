@@ -27,7 +27,7 @@
 //!  proto        sans-I/O codecs: h1. Bytes in, events out. Imports nothing of ours; outside semver until 1.0
 //!  net          Server  Socket  connect;  stream = io + transport + protocol
 //!  worker · signals · emitter
-//!  event_loop   phases, sources, timers, ticks, immediates, ready list, Remote, driver, metrics;
+//!  event_loop   phases, sources, timers, ticks, immediates, ready list, Remote, driver, metrics, recorder;
 //!               the one place that calls user code: guard, timing, ticks
 //!  callback     what keeps callbacks, and what contains their panics. Knows no loop
 //! ```

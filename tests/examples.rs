@@ -427,6 +427,27 @@ fn sse_clock_answers_later_and_again() {
 }
 
 #[test]
+fn trace_shows_where_the_time_went() {
+    let mut program = Program::start("trace", &["0"]);
+    let port = program.port();
+    for path in ["/", "/block", "/worker", "/later", "/ticks"] {
+        assert_eq!(get(port, path).status, 200, "{path}");
+    }
+    let trace = get(port, "/trace");
+    assert_eq!((trace.status, trace.field("content-type")), (200, Some("application/json")));
+    let slices: Vec<_> = trace.text().lines().filter(|line| line.contains("\"ph\":\"X\"")).collect();
+    // In microseconds.
+    let took = |slice: &str| slice.split_once("\"dur\":")?.1.split_once(',')?.0.parse::<f64>().ok();
+    let held = |label: &str| {
+        let name = format!("\"name\":\"{label}\"");
+        let turns = slices.iter().filter(|slice| slice.contains(&name) && slice.contains("\"cat\":\"turn\""));
+        turns.filter_map(|slice| took(slice)).fold(0.0, f64::max)
+    };
+    assert!(held("GET /block") >= 99_999.0 && held("GET /ticks") >= 4_999.0, "{slices:?}");
+    assert!(held("GET /worker") > 0.0, "{slices:?}");
+}
+
+#[test]
 fn simulate_says_what_it_ran_and_repeats_it() {
     let run = |arguments: &[&str]| {
         let output = command("simulate").args(arguments).output().unwrap();

@@ -3,13 +3,16 @@
 use super::{CallRecord, Iteration, Phase, Recording, Slice, TurnRecord};
 use std::fmt::{self, Display, Write};
 use std::io;
+use std::time::Duration;
 
 /// Writes a recording as a Chrome trace (JSON), which Perfetto, Chrome's `about:tracing` and speedscope open. Returns the
 /// number of its slices, which the trace itself says as well (`otherData`).
 ///
 /// Each slice is a complete event (`"ph":"X"`) of one thread; times are microseconds with three decimals on the loop's
 /// clock. Slices are in the order in which they began, each before those within it: iteration, phase, wait or turn,
-/// callback. Phases and waits that took no time are left out.
+/// callback. Phases and waits that took no time are left out. A slice ends some nanoseconds before the one that it lies in
+/// and before the one that follows it, since importers add floating-point numbers: in a sum of these, two slices that end
+/// together may seem to overlap.
 ///
 /// ```
 /// use oneloop::event_loop::{RecordingSize, recording, start_recording, trace};
@@ -67,25 +70,27 @@ impl<W: io::Write> Events<'_, W> {
             queues.closing,
             queues.jobs,
         );
-        self.slice(name, "iteration", all, &args)?;
+        let all = self.slice(&Span::ALL, name, "iteration", all, &args)?;
         let mut turns = iteration.turns.iter().peekable();
         for phase in [Phase::Pending, Phase::Poll, Phase::Check, Phase::Closing, Phase::Timers] {
             let slice = iteration.phase(phase);
             let has_turns = turns.peek().is_some_and(|turn| turn.phase == phase);
-            if !slice.took.is_zero() || has_turns {
-                self.slice(&phase, "phase", slice, &"")?;
+            if slice.took.is_zero() && !has_turns {
+                continue;
             }
+            let within = self.slice(&all, phase, "phase", slice, &"")?;
             if phase == Phase::Poll && !iteration.wait.took.is_zero() {
-                self.slice("wait", "idle", iteration.wait, &format_args!("\"events\":{}", iteration.events))?;
+                let args = format_args!("\"events\":{}", iteration.events);
+                self.slice(&within, "wait", "idle", iteration.wait, &args)?;
             }
             while let Some(turn) = turns.next_if(|turn| turn.phase == phase) {
-                self.turn(turn)?;
+                self.turn(&within, turn)?;
             }
         }
         Ok(())
     }
 
-    fn turn(&mut self, turn: &TurnRecord) -> io::Result<()> {
+    fn turn(&mut self, phase: &Span, turn: &TurnRecord) -> io::Result<()> {
         let slice = Slice { began: turn.began, took: turn.took };
         let name: &dyn Display = if turn.label.is_empty() { &turn.kind } else { &turn.label };
         let registered = Registered(turn);
@@ -100,32 +105,61 @@ impl<W: io::Write> Events<'_, W> {
             turn.written,
             turn.own,
         );
-        self.slice(name, if turn.own { "own" } else { "turn" }, slice, &args)?;
-        turn.calls.iter().try_for_each(|call| self.call(call))
+        let within = self.slice(phase, name, if turn.own { "own" } else { "turn" }, slice, &args)?;
+        turn.calls.iter().try_for_each(|call| self.call(&within, call))
     }
 
-    fn call(&mut self, call: &CallRecord) -> io::Result<()> {
+    fn call(&mut self, turn: &Span, call: &CallRecord) -> io::Result<()> {
         let slice = Slice { began: call.began, took: call.took };
         let name: &dyn Display = if call.what.is_empty() { &"callback" } else { &call.what };
-        self.slice(name, "callback", slice, &format_args!("\"registered\":\"{}\"", Escaped(&call.registered)))
+        let args = format_args!("\"registered\":\"{}\"", Escaped(&call.registered));
+        self.slice(turn, name, "callback", slice, &args).map(|_| ())
     }
 
-    fn slice(&mut self, name: impl Display, category: &str, slice: Slice, args: &dyn Display) -> io::Result<()> {
+    fn slice(
+        &mut self,
+        within: &Span,
+        name: impl Display,
+        category: &str,
+        slice: Slice,
+        args: &dyn Display,
+    ) -> io::Result<Span> {
         self.slices += 1;
         self.line.clear();
-        let (name, began, took) = (Escaped(&name), Micros(slice.began), Micros(slice.took));
+        let span = within.cut(slice);
+        let (name, began, took) = (Escaped(&name), Micros(span.began), Micros(span.ended - span.began));
         // Formatting into a String cannot fail.
         let _ = write!(
             self.line,
             ",\n{{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"ts\":{began},\"dur\":{took},\"name\":\"{name}\",\
              \"cat\":\"{category}\",\"args\":{{{args}}}}}",
         );
-        self.out.write_all(self.line.as_bytes())
+        self.out.write_all(self.line.as_bytes())?;
+        Ok(span)
+    }
+}
+
+/// A slice as it is written.
+struct Span {
+    began: Duration,
+    ended: Duration,
+}
+
+impl Span {
+    const ALL: Span = Span { began: Duration::ZERO, ended: Duration::MAX };
+    const GAP: Duration = Duration::from_nanos(1);
+
+    /// A slice within this one. What took no time at the end of this one follows those that did.
+    fn cut(&self, slice: Slice) -> Span {
+        let last = self.ended.saturating_sub(Span::GAP).max(self.began);
+        let began = slice.began.min(last);
+        let ended = slice.ended().min(last).saturating_sub(Span::GAP);
+        Span { began, ended: ended.max(began) }
     }
 }
 
 /// Microseconds with all their nanoseconds.
-struct Micros(std::time::Duration);
+struct Micros(Duration);
 
 impl Display for Micros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -180,7 +214,7 @@ mod tests {
 
     #[test]
     fn no_nanosecond_is_lost() {
-        let micros = |nanos| Micros(std::time::Duration::from_nanos(nanos)).to_string();
+        let micros = |nanos| Micros(Duration::from_nanos(nanos)).to_string();
         assert_eq!(micros(0), "0.000");
         assert_eq!(micros(1_002), "1.002");
         assert_eq!(micros(86_400_000_000_001), "86400000000.001");
