@@ -194,6 +194,47 @@ fn a_turn_that_held_the_loop_is_told_with_its_route_its_site_and_those_who_waite
     assert!(history.contains(held), "{history}");
 }
 
+/// The numbers of iterations that a message tells, one by one and in groups.
+fn told_iterations(message: &str) -> Vec<(u64, u64)> {
+    let pieces = message.split("{\"n\":").skip(1).filter(|piece| piece.contains("\"w\":"));
+    let number = |text: &str| text.split([',', '}']).next().unwrap().parse::<u64>().unwrap();
+    let counted =
+        |piece: &str| piece.split_once(",\"c\":").filter(|(before, _)| before.len() < 20).map_or(1, |(_, c)| number(c));
+    pieces.map(|piece| (number(piece), counted(piece))).collect()
+}
+
+#[test]
+fn a_busy_loop_is_told_in_groups_and_no_iteration_is_left_out() {
+    fn again(left: u32) {
+        if left > 0 {
+            oneloop::set_immediate(move || again(left - 1));
+        }
+    }
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    sim.advance(SECOND);
+    reader.take();
+    again(2000);
+    sim.advance(200 * MS);
+    let messages: Vec<String> = String::from_utf8(reader.take())
+        .unwrap()
+        .split('\n')
+        .filter_map(|line| line.strip_prefix("data: ").map(str::to_owned))
+        .collect();
+    let mut next = None;
+    let mut all = 0;
+    for message in &messages {
+        let told = told_iterations(message);
+        assert!(told.len() <= 301 && message.len() < 64 * 1024, "{} pieces, {} bytes", told.len(), message.len());
+        for (n, count) in told {
+            assert_eq!(next.unwrap_or(n), n);
+            next = Some(n + count);
+            all += count;
+        }
+    }
+    assert!(all >= 2000, "{all}");
+}
+
 #[test]
 fn what_a_peer_sent_stays_a_text() {
     let (sim, _server) = mounted();

@@ -5,7 +5,8 @@
 //! buttons that hold its loop up, a thread pool with the same handlers to compare it with, and a quiz about the order of
 //! callbacks. It listens at a loopback address only, and takes orders from its own page only.
 //!
-//! The port is the first argument, or `PORT`, or 7777, and the thread pool has the next one; 0 takes free ones.
+//! The port is the first argument, or `PORT`, or 7777, and the thread pool has the next one, or a free one; 0 takes
+//! free ones.
 
 use oneloop::http::{self, Request, Response};
 use oneloop::{devtools, event_loop, net};
@@ -35,7 +36,7 @@ fn main() -> std::io::Result<()> {
     env_logger::init();
     let first = port::port(1);
     let second = if first == 0 { 0 } else { first.checked_add(1).unwrap_or(0) };
-    let on_pool = pool::start(second)?;
+    let on_pool = pool::start(second).or_else(|_| pool::start(0))?;
     let demo: Rc<std::cell::OnceCell<Demo>> = Rc::default();
     let shared = demo.clone();
     let server = http::create_server(move |req, res| match shared.get() {

@@ -10,6 +10,8 @@ use std::time::Duration;
 const RATE_OVER: Duration = Duration::from_secs(1);
 /// Delays are those of the last ten: a percentile needs many of them.
 const DELAY_OVER: Duration = Duration::from_secs(10);
+/// Readings are no closer than this, however often somebody asks: so there are 25 of them at most.
+const APART: Duration = Duration::from_millis(400);
 
 struct Reading {
     metrics: Metrics,
@@ -71,7 +73,9 @@ impl Readings {
                 );
             });
         });
-        self.0.push_back(Reading { metrics, requests });
+        if self.0.back().is_none_or(|last| last.metrics.at + APART <= metrics.at) {
+            self.0.push_back(Reading { metrics, requests });
+        }
     }
 }
 

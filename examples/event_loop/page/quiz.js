@@ -46,7 +46,7 @@ export class Quiz {
     undo.addEventListener("click", () => { guess.pop(); show(); });
     run.addEventListener("click", async () => {
       const answer = await fetch(`/quiz/${name}`, { method: "POST" });
-      result.replaceChildren(...(answer.ok ? this.result(await answer.json(), guess) : [await answer.text()]));
+      result.replaceChildren(...(answer.ok ? this.result(title, await answer.json(), guess) : [await answer.text()]));
     });
     show();
     return make("article", { class: "program", id: `quiz-${name}`, "aria-label": title },
@@ -55,10 +55,10 @@ export class Quiz {
       choices, chosen, make("div", { class: "bar" }, run, undo), result);
   }
 
-  result(lines, guess) {
+  result(title, lines, guess) {
     const right = lines.filter((line, at) => line.line === guess[at]).length;
     const verdict = right === lines.length ? "All right." : `${right} of ${lines.length} in their places.`;
-    const head = ["", "what came", "your guess", "phase", "iteration", "after", "why"].map((text) => make("th", { scope: "col" }, text));
+    const head = ["place", "what came", "your guess", "phase", "iteration", "after", "why"].map((text) => make("th", { scope: "col" }, text));
     const rows = lines.map(({ line, phase, iteration, after, why }, at) => {
       const hit = guess[at] === line;
       return make("tr", {},
@@ -69,7 +69,7 @@ export class Quiz {
     });
     return [
       make("p", { class: right === lines.length ? "right" : "wrong" }, verdict),
-      make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "What came" },
+      make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `What came: ${title}` },
         make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows))),
     ];
   }

@@ -22,7 +22,7 @@ export class Detail {
     this.wholeText = make("p", { class: "quiet" });
     this.work = make("div", { class: "stack" });
     this.workText = make("p", { class: "quiet" });
-    this.table = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Turns of this iteration" });
+    this.table = make("div");
     place.append(this.title, this.text, this.wholeText, this.whole, this.workText, this.work, this.table);
     for (const bar of [this.whole, this.work]) bar.setAttribute("aria-hidden", "true");
   }

@@ -39,6 +39,8 @@ export class Feed extends EventTarget {
     this.at = 0;
     this.next = 0;
     this.pieces = [];
+    this.pushed = 0;
+    this.unexplained = null;
     this.held = [];
     this.gaps = [];
     this.owns = [];
@@ -139,12 +141,18 @@ export class Feed extends EventTarget {
 
   notice(message) {
     this.owns.push({ at: message.at, turns: message.own[0], took: message.own[1] });
+    // A message is made within an iteration, which the next message tells, as the last one's gap can be explained then.
+    const gap = this.unexplained;
+    this.unexplained = null;
+    if (gap) {
+      gap.why = this.longest(gap.from, gap.to);
+      this.dispatchEvent(new CustomEvent("gap", { detail: gap }));
+    }
     const from = this.pushed;
     this.pushed = message.at;
     if (!this.fresh && from && message.at - from > GAP) {
-      const gap = { from, to: message.at, why: this.longest(from, message.at) };
-      this.gaps.push(gap);
-      this.dispatchEvent(new CustomEvent("gap", { detail: gap }));
+      this.unexplained = { from, to: message.at, why: null };
+      this.gaps.push(this.unexplained);
     }
     this.fresh = false;
   }

@@ -30,7 +30,7 @@ function showState(feed, place) {
     if (feed.state === "lost") say("The server is gone. This page tries again every second.", true);
     else if (feed.state === "connecting") say("Connecting …", false);
     else if (silent > 5e6) say(`Nothing from the server for ${time(Math.floor(silent / 1e6) * 1e6)}: its loop is held.`, true);
-    else if (silent > 300_000) say("Nothing from the server: its loop is held.", true);
+    else if (silent > 250_000) say("Nothing from the server: its loop is held.", true);
     else say("Live: each number here was measured by the loop that sends it.", false);
   };
   setInterval(look, 100);

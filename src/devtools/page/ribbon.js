@@ -11,6 +11,8 @@ const COLUMN = 3;
 const SPANS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60].map((seconds) => seconds * 1e6);
 /** Redraws of who asked for less motion, in milliseconds. */
 const CALM = 1000;
+/** What is said of the busiest iteration stays for so long, in milliseconds: it is to be read. */
+const READABLE = 1500;
 
 export class Ribbon {
   constructor(section, feed) {
@@ -25,7 +27,10 @@ export class Ribbon {
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.drawn = 0;
     feed.addEventListener("message", () => this.update());
-    feed.addEventListener("reset", () => this.live());
+    feed.addEventListener("reset", () => {
+      this.marks = [];
+      this.live();
+    });
     new ResizeObserver(() => this.draw()).observe(this.canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
@@ -46,7 +51,7 @@ export class Ribbon {
     this.zoomIn = button("Zoom in", () => this.zoom(-1));
     this.zoomOut = button("Zoom out", () => this.zoom(1));
     this.shown = make("span", { class: "quiet" });
-    this.told = make("p", { class: "quiet", role: "status" });
+    this.told = make("p", { class: "told", role: "status" });
     const swatch = (key, name) => make("li", {}, make("span", { class: `swatch ${key}` }), name);
     section.append(
       make("h2", { id: "ribbon-title" }, "What the loop did"),
@@ -58,7 +63,7 @@ export class Ribbon {
         swatch("rest", "the loop itself"), swatch("own", "this page’s own part")),
       make("p", { class: "quiet" }, "Point at a column, or use the keys: ← → iteration by iteration, with Shift from busy one to busy one, + − zoom, space pauses, Escape goes on."),
       this.told,
-      make("div", { class: "detail" }, (this.detailed = make("div"))),
+      (this.detailed = make("div", { class: "detail", tabindex: "0", role: "region", "aria-label": "One iteration" })),
     );
     this.detail = new Detail(this.detailed);
     this.canvas.addEventListener("pointermove", (event) => this.point(event));
@@ -171,10 +176,11 @@ export class Ribbon {
     if (this.paused !== null) return;
     this.drawn = now;
     this.draw();
-    if (!this.hovered) this.describe();
+    if (!this.hovered && now - (this.described ?? 0) > READABLE) this.describe();
   }
 
   describe() {
+    this.described = performance.now();
     let piece = this.hovered ?? this.selected;
     let title = "";
     if (!piece) {
