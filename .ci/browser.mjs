@@ -162,7 +162,8 @@ step("a client from outside agrees on the length of a block, on requests and on 
   assert.equal(held.l, "GET /block");
   assert.match(held.a, /examples\/event_loop\/main\.rs:\d+/);
   const page_says = held.d / 1000;
-  assert(page_says >= 199 && page_says <= took + 1 && took - page_says < 60, `page: ${page_says} ms, client: ${took} ms`);
+  // Either may have been put off by the system between its work and its look at the clock.
+  assert(page_says >= 199 && Math.abs(took - page_says) < 60, `page: ${page_says} ms, client: ${took} ms`);
 });
 
 step("block: the stream stops for about as long, and then says why", async () => {
