@@ -22,11 +22,12 @@
 //! Imports go downwards only; a test enforces it.
 //! ```text
 //!  sim          a whole program on a virtual clock with scripted peers, for tests     (imports event_loop; nothing imports it)
+//!  devtools     a page that shows the loop at work, on any http::Server
 //!  http         Server  Request  Response
 //!  proto        sans-I/O codecs: h1. Bytes in, events out. Imports nothing of ours; outside semver until 1.0
 //!  net          Server  Socket  connect;  stream = io + transport + protocol
 //!  worker · signals · emitter
-//!  event_loop   phases, sources, timers, ticks, immediates, ready list, Remote, driver, metrics;
+//!  event_loop   phases, sources, timers, ticks, immediates, ready list, Remote, driver, metrics, recorder;
 //!               the one place that calls user code: guard, timing, ticks
 //!  callback     what keeps callbacks, and what contains their panics. Knows no loop
 //! ```
@@ -52,7 +53,8 @@
 //! 11. **Every close has a reason**: [`CloseReason`](net::CloseReason).
 //!
 //! # Features
-//! `signals`: callbacks for SIGTERM and others (Unix). Nothing else is optional, and nothing is on by default.
+//! `signals`: callbacks for SIGTERM and others (Unix). `devtools`: a page that shows the loop at work. Nothing else is
+//! optional, and nothing is on by default.
 //!
 //! # Logging
 //! Through the `log` crate, with the targets `oneloop::loop`, `oneloop::net` and `oneloop::http`. *error*: panics, no file
@@ -62,6 +64,8 @@
 #![forbid(unsafe_code)]
 
 mod callback;
+#[cfg(feature = "devtools")]
+pub mod devtools;
 pub mod emitter;
 pub mod event_loop;
 pub mod http;

@@ -427,6 +427,82 @@ fn sse_clock_answers_later_and_again() {
 }
 
 #[test]
+fn trace_shows_where_the_time_went() {
+    let mut program = Program::start("trace", &["0"]);
+    let port = program.port();
+    for path in ["/", "/block", "/worker", "/later", "/ticks"] {
+        assert_eq!(get(port, path).status, 200, "{path}");
+    }
+    let trace = get(port, "/trace");
+    assert_eq!((trace.status, trace.field("content-type")), (200, Some("application/json")));
+    let slices: Vec<_> = trace.text().lines().filter(|line| line.contains("\"ph\":\"X\"")).collect();
+    // In microseconds.
+    let took = |slice: &str| slice.split_once("\"dur\":")?.1.split_once(',')?.0.parse::<f64>().ok();
+    let held = |label: &str| {
+        let name = format!("\"name\":\"{label}\"");
+        let turns = slices.iter().filter(|slice| slice.contains(&name) && slice.contains("\"cat\":\"turn\""));
+        turns.filter_map(|slice| took(slice)).fold(0.0, f64::max)
+    };
+    assert!(held("GET /block") >= 99_999.0 && held("GET /ticks") >= 4_999.0, "{slices:?}");
+    assert!(held("GET /worker") > 0.0, "{slices:?}");
+}
+
+#[test]
+fn event_loop_is_broken_by_its_own_page_only() {
+    let mut program = Program::start("event_loop", &["0"]);
+    let (port, pool) = (program.port(), program.port());
+    assert!(get(port, "/").text().contains("<title>See the loop</title>"));
+    assert_eq!((get(port, "/__loop/").status, get(port, "/quiz").status), (200, 200));
+    for part in ["/demo.js", "/try.js", "/quiz.js", "/demo.css", "/__loop/main.js", "/__loop/style.css"] {
+        assert_eq!(get(port, part).status, 200, "{part}");
+    }
+    get(pool, "/hello").expect(200, "hello\n");
+    assert!(get(port, "/demo").text().contains(&format!("\"loop\":{port},\"pool\":{pool},")));
+    let order = |path: &str, fields: &str| ask(port, "POST", path, fields, b"").status;
+    assert_eq!(order("/try/block", "Origin: http://example.com\r\n"), 403);
+    assert_eq!(order("/try/block", "Sec-Fetch-Site: cross-site\r\n"), 403);
+    assert_eq!(order("/try/nothing", "Origin: http://localhost\r\nSec-Fetch-Site: same-origin\r\n"), 404);
+    assert_eq!(order("/try/worker?on=pool", ""), 404);
+    let report = ask(port, "POST", "/try/block?on=loop", "", b"");
+    let of = |field: &str| {
+        let after = report.text().split_once(&format!("\"{field}\":")).unwrap_or_else(|| panic!("{}", report.text())).1;
+        after.split([',', '}']).next().unwrap().to_owned()
+    };
+    assert_eq!((of("on"), of("failed"), of("made")), ("\"loop\"".to_owned(), "0".to_owned(), "1".to_owned()));
+    assert!(of("took").parse::<u32>().unwrap() >= 200_000, "{}", report.text());
+    let history = get(port, "/__loop/history");
+    assert!(history.text().contains("\"l\":\"GET /block\",\"a\":\"examples/event_loop/main.rs:"), "no turn of /block");
+}
+
+#[test]
+fn each_program_of_the_quiz_comes_in_the_order_that_is_explained() {
+    let mut program = Program::start("event_loop", &["0"]);
+    let port = program.port();
+    for (name, order) in [
+        ("four-ways", &["callback", "tick", "immediate", "timeout"][..]),
+        ("ticks", &["callback", "first tick", "second tick", "tick of the first tick", "immediate"]),
+        (
+            "immediates",
+            &["first immediate", "tick of the first immediate", "second immediate", "immediate of the first immediate"],
+        ),
+        ("deadlines", &["blocked for 30 ms", "immediate", "10 ms", "20 ms"]),
+        ("sockets", &["callback", "connected", "tick", "immediate", "closed", "timeout"]),
+        ("workers", &["callback", "tick", "immediate", "result", "timeout"]),
+    ] {
+        let answer = ask(port, "POST", &format!("/quiz/{name}"), "", b"");
+        let lines: Vec<_> =
+            answer.text().split("{\"line\":\"").skip(1).map(|line| line.split('"').next().unwrap()).collect();
+        assert_eq!(lines, order, "{}", answer.text());
+        assert!(!answer.text().contains("\"why\":\"\""), "{}", answer.text());
+    }
+    let four = ask(port, "POST", "/quiz/four-ways", "", b"");
+    let phases: Vec<_> =
+        four.text().split("\"phase\":\"").skip(1).map(|line| line.split('"').next().unwrap()).collect();
+    assert_eq!(phases, ["poll", "poll", "check", "timers"]);
+    assert!(get(port, "/quiz").text().contains("set_timeout(Duration::ZERO, say.later(\\\"timeout\\\"));"));
+}
+
+#[test]
 fn simulate_says_what_it_ran_and_repeats_it() {
     let run = |arguments: &[&str]| {
         let output = command("simulate").args(arguments).output().unwrap();

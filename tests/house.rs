@@ -18,6 +18,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     // The harness: nothing imports it. (The world that it drives is a driver, below the loop.)
     ("sim", &["callback", "emitter", "event_loop", "worker", "signals", "proto", "net"]),
     ("http", &["callback", "event_loop", "worker", "proto", "net"]),
+    ("devtools", &["event_loop", "worker", "http"]),
 ];
 
 /// Names that `proto` must not know: it is bytes in, events out.

@@ -6,6 +6,7 @@
 #[path = "support/http.rs"]
 mod support;
 
+use oneloop::event_loop::{RecordingSize, mark_turn_as_own, recording, start_recording, stop_recording};
 use oneloop::http;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -113,6 +114,22 @@ fn neither_do_reading_the_head_an_error_status_and_a_body_in_parts() {
 #[test]
 fn nor_does_the_change_of_the_second_in_the_date() {
     assert_eq!(allocations_over(SECOND + 100 * MS, &get("/"), 1, |_, res| res.end("x")), 0);
+}
+
+#[test]
+fn nor_does_the_recorder_once_it_has_begun() {
+    let mut size = RecordingSize::default();
+    // So small that all of them are overwritten.
+    (size.iterations, size.turns, size.label_bytes) = (10, 10, 1);
+    start_recording(size);
+    let own = |_req: http::Request, res: http::Response| {
+        mark_turn_as_own();
+        res.end("x");
+    };
+    assert_eq!(allocations(BROWSER, 1, own), 0);
+    let recorded = recording(0).unwrap();
+    assert!(recorded.dropped > 0 && recorded.next > REQUESTS as u64, "{} dropped", recorded.dropped);
+    stop_recording();
 }
 
 #[test]

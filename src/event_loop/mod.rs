@@ -40,17 +40,23 @@ mod current;
 pub(crate) mod driver;
 mod metrics;
 mod queues;
+mod recorder;
 mod registry;
 mod remote;
 mod run;
 mod slow;
 mod timers;
+pub mod trace;
 
 pub use call::{PanicInfo, PanicPolicy};
 pub use current::{now, on_panic, run, run_nowait, run_once, set_panic_policy, stop};
 pub use driver::Address;
 pub use metrics::{Histogram, Metrics, metrics};
 pub use queues::{Immediate, next_tick, set_immediate};
+pub use recorder::{
+    CallRecord, Iteration, Queues, Recording, RecordingSize, Slice, SourceKind, TurnRecord, mark_turn_as_own,
+    recording, start_recording, stop_recording,
+};
 pub use remote::{Remote, remote};
 pub use slow::{Phase, SlowCallback, SlowTurn, on_slow, set_exact_timing, set_slow_threshold};
 pub use timers::{Timeout, set_interval, set_timeout};

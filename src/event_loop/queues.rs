@@ -19,6 +19,10 @@ impl Ticks {
         self.queue.borrow().is_empty()
     }
 
+    pub fn len(&self) -> usize {
+        self.queue.borrow().len()
+    }
+
     pub fn teardown(&self) {
         for (_, f) in self.queue.take() {
             discard(f);
@@ -32,11 +36,15 @@ impl Loop {
         if self.ticks.draining.replace(true) {
             return;
         }
+        let recorded = self.record_ticks();
         while !self.is_halted() {
             let next = self.ticks.queue.borrow_mut().pop_front();
             let Some((site, f)) = next else { break };
             self.turn.ticks.set(self.turn.ticks.get() + 1);
             self.call_without_ticks(site, &"a tick", f);
+        }
+        if let Some(began) = recorded {
+            self.record_end_of_ticks(began);
         }
         self.ticks.draining.set(false);
     }
@@ -73,6 +81,10 @@ impl Immediates {
         self.queue.borrow().is_empty()
     }
 
+    pub fn len(&self) -> usize {
+        self.queue.borrow().len()
+    }
+
     pub fn referenced(&self) -> usize {
         self.referenced.get()
     }
@@ -101,6 +113,7 @@ impl Loop {
         while let Some(pending) = snapshot.pop_front() {
             if let Some(f) = pending.callback.take() {
                 self.immediates.count(&pending, false);
+                self.record_turn(super::SourceKind::Immediate);
                 self.begin_turn();
                 self.call(pending.site, &"an immediate", f);
                 self.end_turn(super::Phase::Check);
@@ -114,6 +127,7 @@ impl Loop {
             snapshot.append(&mut queue);
             *queue = snapshot;
         }
+        self.record_end_of(super::Phase::Check);
     }
 }
 

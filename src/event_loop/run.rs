@@ -2,6 +2,7 @@ use super::call::Panics;
 use super::driver::{Driver, Event, WAKE};
 use super::metrics::Counters;
 use super::queues::{Immediates, Ticks};
+use super::recorder::{Queues, Recorder, SourceKind};
 use super::registry::Registry;
 use super::remote::{Inbox, Jobs};
 use super::slow::{Slow, Turn};
@@ -30,6 +31,7 @@ pub(crate) struct Loop {
     pub(super) turn: Turn,
     pub(super) slow: Slow,
     pub(super) exact_timing: Cell<bool>,
+    pub(super) recorder: Recorder,
     /// Sources that want a turn although the driver will not tell: see [`Loop::make_ready`].
     pub(super) ready: RefCell<VecDeque<Token>>,
     closing: RefCell<VecDeque<Token>>,
@@ -66,6 +68,7 @@ impl Loop {
             turn: Turn::new(),
             slow: Slow::default(),
             exact_timing: Cell::new(false),
+            recorder: Recorder::default(),
             ready: RefCell::default(),
             closing: RefCell::default(),
             referenced: Cell::new(0),
@@ -88,7 +91,9 @@ impl Loop {
             lp.drain_ticks();
             lp.read_clock();
             lp.counters.run_begins(lp.clock.get());
+            lp.record_iteration(true);
             lp.run_timers();
+            lp.record_end_of(Phase::Timers);
             while lp.is_alive() && !lp.stopping.get() && !lp.is_halted() {
                 lp.iterate(true)?;
             }
@@ -118,9 +123,11 @@ impl Loop {
     fn iterate(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
         self.counters.iterations.set(self.counters.iterations.get() + 1);
         log::trace!(target: "oneloop::loop", "iteration {}", self.counters.iterations.get());
+        self.record_iteration(false);
         self.run_pending();
         if !self.is_halted() {
             self.poll(may_wait)?;
+            self.record_end_of(Phase::Poll);
         }
         if !self.is_halted() {
             self.run_immediates();
@@ -131,6 +138,7 @@ impl Loop {
         if !self.is_halted() {
             self.run_timers();
         }
+        self.record_end_of(Phase::Timers);
         Ok(())
     }
 
@@ -158,7 +166,8 @@ impl Loop {
         }
         for _ in 0..count {
             let token = self.ready.borrow_mut().pop_front();
-            if let Some(source) = token.and_then(|token| self.registry.get(token)) {
+            if let Some((token, source)) = token.and_then(|token| Some((token, self.registry.get(token)?))) {
+                self.record_turn_of(&source, token);
                 self.begin_turn();
                 source.resume(self);
                 self.end_turn(Phase::Pending);
@@ -180,6 +189,7 @@ impl Loop {
         self.read_clock();
         self.waited.set(self.clock.get());
         self.counters.wait_ends(before, self.clock.get(), events.len());
+        self.record_wait(before, events.len());
         if let Err(error) = waited {
             self.events.set(events);
             return Err(error);
@@ -212,6 +222,7 @@ impl Loop {
         }
         if !self.is_halted() && woken.take().is_some() {
             self.driver.waker().clear();
+            self.record_turn(SourceKind::Inbox);
             self.begin_turn();
             self.run_inbox();
             self.end_turn(Phase::Poll);
@@ -231,7 +242,9 @@ impl Loop {
     /// An event may be for a source that an earlier turn has closed; then its slot still has it, and it ignores it.
     #[inline(always)]
     fn give_turn(self: &Rc<Self>, event: &Event) {
-        if let Some(source) = self.registry.get(Token::from_number(event.token)) {
+        let token = Token::from_number(event.token);
+        if let Some(source) = self.registry.get(token) {
+            self.record_turn_of(&source, token);
             self.begin_turn();
             source.turn(self, event.ready);
             self.end_turn(Phase::Poll);
@@ -250,6 +263,7 @@ impl Loop {
                 self.registry.set_due(token, Due::at(self.clock.get()));
                 continue;
             }
+            self.record_turn_of(&source, token);
             self.begin_turn();
             source.due(self);
             self.end_turn(Phase::Poll);
@@ -259,9 +273,13 @@ impl Loop {
     /// Phase 4.
     fn run_closing(self: &Rc<Self>) {
         let count = self.closing.borrow().len();
+        if count == 0 {
+            return;
+        }
         for _ in 0..count {
             let token = self.closing.borrow_mut().pop_front();
             if let Some((token, source)) = token.and_then(|token| Some((token, self.registry.get(token)?))) {
+                self.record_turn_of(&source, token);
                 self.begin_turn();
                 source.closed(self);
                 let freed = self.registry.remove(token);
@@ -269,9 +287,10 @@ impl Loop {
                 self.end_turn(Phase::Closing);
             }
             if self.is_halted() {
-                return;
+                break;
             }
         }
+        self.record_end_of(Phase::Closing);
     }
 
     /// Phase 5.
@@ -288,6 +307,7 @@ impl Loop {
         self.timers.take_due(now, &mut due);
         log::trace!(target: "oneloop::loop", "timers: {}", due.len());
         while let Some(timer) = due.pop_front() {
+            self.record_turn(SourceKind::Timer);
             self.begin_turn();
             if timer.run(self) {
                 self.end_turn(Phase::Timers);
@@ -315,6 +335,18 @@ impl Loop {
             (timer, sweep) => timer.or(sweep)?,
         };
         Some(Duration::from_nanos(next.saturating_sub(self.clock.get())))
+    }
+
+    pub(super) fn queues(&self) -> Queues {
+        let short = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Queues {
+            timers: short(self.timers.armed()),
+            ready: short(self.ready.borrow().len()),
+            immediates: short(self.immediates.len()),
+            ticks: short(self.ticks.len()),
+            closing: short(self.closing.borrow().len()),
+            jobs: short(self.jobs.len()),
+        }
     }
 
     fn is_alive(&self) -> bool {
@@ -352,6 +384,11 @@ impl Loop {
         if !self.running.get() {
             self.read_clock();
         }
+        self.clock.get()
+    }
+
+    /// The clock as it was last read.
+    pub(super) fn clock(&self) -> Time {
         self.clock.get()
     }
 

@@ -79,9 +79,9 @@ pub(super) struct Turn {
     pub ticks: Cell<u64>,
     pub site: Cell<Site>,
     /// Kept for its capacity: a request copies its method and target here.
-    label: RefCell<Vec<u8>>,
+    pub(super) label: RefCell<Vec<u8>>,
     slowest: RefCell<Option<SlowCallback>>,
-    began: Cell<Time>,
+    pub(super) began: Cell<Time>,
 }
 
 impl Turn {
@@ -152,6 +152,7 @@ impl Loop {
         }
         self.read_clock();
         let took = self.now().saturating_sub(self.turn.began.get());
+        self.record_end_of_turn(phase, took);
         if took > self.slow.threshold.get() && self.turn.callbacks.get() > 0 {
             self.note_slow(phase, took);
         }
@@ -213,6 +214,7 @@ impl Loop {
         let began = self.driver.now();
         let result = f();
         let took = self.driver.now().saturating_sub(began);
+        self.record_call(began, took, site, what);
         if self.turn.slowest.borrow().as_ref().is_none_or(|slowest| took > slowest.took) {
             let slowest = SlowCallback { took, registered: site, what: what.to_string() };
             *self.turn.slowest.borrow_mut() = Some(slowest);

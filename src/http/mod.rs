@@ -23,6 +23,7 @@ mod exchange;
 mod h1;
 mod limits;
 mod media_type;
+mod paths;
 mod range;
 mod request;
 mod response;

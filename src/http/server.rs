@@ -1,6 +1,7 @@
 use super::exchange::Exchange;
 use super::h1::H1;
 use super::limits::{Limits, nanos};
+use super::paths::Paths;
 use super::shared::Shared;
 use super::shedding::{LoadShedding, Shedding};
 use super::{ClientError, Connection, OpenExchange, Request, Response};
@@ -21,6 +22,8 @@ use std::time::Duration;
 enum On {
     Connection,
     Request,
+    /// A request below the prefix of that number.
+    Path(u32),
     CheckContinue,
     CheckExpectation,
     Upgrade,
@@ -83,6 +86,8 @@ pub(super) struct Inner {
     pub shared: Rc<Shared>,
     pub acceptor: Rc<Acceptor>,
     listeners: Listeners<On, Listener>,
+    paths: Paths,
+    requests: Cell<u64>,
     pub limits: RefCell<Limits>,
     /// Parts of `limits` that every request needs.
     pub head_limits: Cell<HeadLimits>,
@@ -135,6 +140,8 @@ pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R +
         acceptor: Acceptor::new(&shared.cx),
         shared,
         listeners: Listeners::new(),
+        paths: Paths::default(),
+        requests: Cell::new(0),
         head_limits: Cell::new(limits.head(true)),
         pending_output: Cell::new(limits.pending_output),
         keep_alive: Cell::new(nanos(limits.keep_alive)),
@@ -225,6 +232,15 @@ impl Server {
     #[track_caller]
     pub fn on_request<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
         self.add(On::Request, Location::caller(), handler(f))
+    }
+
+    /// Called instead of the request listeners for a request whose path is `prefix`, or lies below it: `/admin` has
+    /// `/admin`, `/admin/` and `/admin/users`, but not `/administrator`. Of several prefixes the longest counts. Paths are
+    /// compared as received: nothing is decoded, `..` is not resolved. It is for what is put beside a program's own
+    /// handler without a change to it, as a status page.
+    #[track_caller]
+    pub fn on_path<R: Answer>(&self, prefix: &str, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
+        self.add(On::Path(self.0.paths.number(prefix)), Location::caller(), handler(f))
     }
 
     /// Called for each new connection, in the poll phase.
@@ -353,6 +369,11 @@ impl Server {
         self.0.acceptor.connections()
     }
 
+    /// The requests that came so far, answered or not. Messages that were refused are not counted: they are none.
+    pub fn requests(&self) -> u64 {
+        self.0.requests.get()
+    }
+
     /// The requests that are not answered yet, with their age and route: what a handler still owes. It looks at every
     /// connection, so it is not for every request.
     pub fn open_exchanges(&self) -> Vec<OpenExchange> {
@@ -394,13 +415,19 @@ impl Inner {
         })
     }
 
+    /// Counts a request.
+    #[inline]
+    pub fn count_request(&self) {
+        self.requests.set(self.requests.get() + 1);
+    }
+
     /// Gives a request to whom it is for.
     #[inline]
     pub fn dispatch(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
-        let mut on = On::Request;
+        let mut on = self.paths.find(exchange.head.path()).map_or(On::Request, On::Path);
         if exchange.head.expectation().is_some() {
             on = On::CheckExpectation;
-        } else if exchange.owes_continue.get() && self.listeners.has(On::CheckContinue) {
+        } else if on == On::Request && exchange.owes_continue.get() && self.listeners.has(On::CheckContinue) {
             on = On::CheckContinue;
         }
         if on == On::CheckExpectation && !self.listeners.has(on) {

@@ -112,6 +112,7 @@ impl H1 {
         let lp = &stream.cx().lp;
         self.dispatched.set(self.dispatched.get() + 1);
         self.requests.set(self.requests.get().saturating_add(1));
+        self.server.count_request();
         if let Some(fresh) = Rc::get_mut(&mut exchange) {
             let framing = fresh.head.framing();
             let complete = is_whole(framing);

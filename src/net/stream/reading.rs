@@ -73,6 +73,7 @@ impl Stream {
                     }
                     budget = budget.saturating_sub(count);
                     self.read.set(self.read.get() + count as u64);
+                    self.cx.lp.record_read(count);
                     if let Some(bytes) = landing.get_mut(..count) {
                         self.deliver(bytes);
                     }

@@ -183,6 +183,7 @@ impl Stream {
             }
             Ok(count) => {
                 self.written.set(self.written.get() + count as u64);
+                self.cx.lp.record_written(count);
                 count
             }
             Err(error) => {

@@ -1,0 +1,87 @@
+//! The twin: the same handlers on a thread pool, as most servers have it. A connection has its thread until it is over.
+
+use super::handlers::{DOWNLOAD, PART, WORK, compute};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Many for a pool: each has its stack, and the system has to switch between them.
+pub const THREADS: usize = 64;
+/// They do little.
+const STACK: usize = 128 * 1024;
+/// How long a thread waits for the next bytes of a request.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest head that a request may have, in bytes.
+const HEAD: usize = 4096;
+
+/// Starts the pool, and says where it listens.
+pub fn start(port: u16) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    let address = listener.local_addr()?;
+    let (sender, receiver) = mpsc::channel();
+    let receiver = Arc::new(Mutex::new(receiver));
+    for number in 0..THREADS {
+        let receiver = receiver.clone();
+        let thread = thread::Builder::new().name(format!("pool {number}")).stack_size(STACK);
+        thread.spawn(move || work(&receiver))?;
+    }
+    thread::Builder::new().name("pool accept".to_owned()).stack_size(STACK).spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if sender.send(stream).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(address)
+}
+
+/// One thread: a connection after the other.
+fn work(connections: &Mutex<Receiver<TcpStream>>) {
+    loop {
+        let next = connections.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match next {
+            Ok(stream) => drop(serve(stream)),
+            Err(_) => return,
+        }
+    }
+}
+
+fn serve(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    let mut head = Vec::new();
+    let mut buffer = [0; 1024];
+    while !head.windows(4).any(|four| four == b"\r\n\r\n") {
+        let count = stream.read(&mut buffer)?;
+        if count == 0 || head.len() > HEAD {
+            return Ok(());
+        }
+        head.extend_from_slice(&buffer[..count]);
+    }
+    let path = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    match path {
+        b"/block" => {
+            compute(WORK);
+            respond(&mut stream, b"computed by a thread of the pool\n")
+        }
+        b"/download" => {
+            write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {DOWNLOAD}\r\n\r\n")?;
+            for _ in 0..DOWNLOAD / PART.len() {
+                stream.write_all(&PART)?;
+            }
+            Ok(())
+        }
+        _ => respond(&mut stream, b"hello\n"),
+    }
+}
+
+fn respond(stream: &mut TcpStream, body: &[u8]) -> io::Result<()> {
+    let length = body.len();
+    let mut out = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+    out.extend_from_slice(body);
+    stream.write_all(&out)
+}

@@ -1,0 +1,46 @@
+//! The parts of the page, and who may give orders.
+
+use oneloop::http::{Request, Response};
+
+const PARTS: &[(&str, &str, &str)] = &[
+    ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+    ("/demo.css", "text/css; charset=utf-8", include_str!("page/demo.css")),
+    ("/demo.js", "text/javascript; charset=utf-8", include_str!("page/demo.js")),
+    ("/try.js", "text/javascript; charset=utf-8", include_str!("page/try.js")),
+    ("/quiz.js", "text/javascript; charset=utf-8", include_str!("page/quiz.js")),
+];
+
+pub fn answer(path: &str, res: &Response) {
+    guard(res);
+    match PARTS.iter().find(|(name, _, _)| *name == path) {
+        Some((_, kind, content)) => {
+            res.set_header("Content-Type", *kind);
+            res.end(*content);
+        }
+        None => res.set_status(404).end("There is no such page.\n"),
+    }
+}
+
+pub fn json(res: &Response, text: String) {
+    guard(res);
+    res.set_header("Content-Type", "application/json");
+    res.end(text);
+}
+
+fn guard(res: &Response) {
+    res.set_header(
+        "Content-Security-Policy",
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    );
+    res.set_header("X-Content-Type-Options", "nosniff");
+    res.set_header("Cross-Origin-Resource-Policy", "same-origin");
+    res.set_header("Cache-Control", "no-store");
+}
+
+/// A browser says in a POST which page has sent it. Other programs say nothing, and are no danger: nobody makes them
+/// send what they do not mean to.
+pub fn is_from_here(req: &Request) -> bool {
+    let host = req.host().unwrap_or_default();
+    let is_ours = |origin: &str| origin.strip_prefix("http://").is_some_and(|origin| origin.eq_ignore_ascii_case(host));
+    req.header("origin").is_none_or(is_ours) && req.header("sec-fetch-site").is_none_or(|site| site == "same-origin")
+}

@@ -1,0 +1,23 @@
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The parts of the page, with their media types, by their paths below the prefix.
+const ASSETS: &[(&str, &str, &str)] = &[
+    ("/", HTML, include_str!("page/index.html")),
+    ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+    ("/style.css", CSS, include_str!("page/style.css")),
+    ("/mounted.js", SCRIPT, include_str!("page/mounted.js")),
+    ("/main.js", SCRIPT, include_str!("page/main.js")),
+    ("/feed.js", SCRIPT, include_str!("page/feed.js")),
+    ("/words.js", SCRIPT, include_str!("page/words.js")),
+    ("/ribbon.js", SCRIPT, include_str!("page/ribbon.js")),
+    ("/detail.js", SCRIPT, include_str!("page/detail.js")),
+    ("/house.js", SCRIPT, include_str!("page/house.js")),
+    ("/numbers.js", SCRIPT, include_str!("page/numbers.js")),
+    ("/waited.js", SCRIPT, include_str!("page/waited.js")),
+];
+
+pub(super) fn find(path: &str) -> Option<(&'static str, &'static str)> {
+    ASSETS.iter().find(|(name, _, _)| *name == path).map(|(_, kind, content)| (*kind, *content))
+}

@@ -1,0 +1,75 @@
+//! Who held the loop, and who may have waited for it.
+
+use crate::event_loop::{Iteration, Phase, SourceKind, TurnRecord};
+use std::time::Duration;
+
+/// Turns below this are not told: a loop that has a hundred of them a second is as good as one that has none.
+const LONG: Duration = Duration::from_millis(10);
+/// A wait that took no longer found something ready when it began: what was ready then had been waiting. (A system call
+/// takes microseconds, timers are a millisecond away at least.)
+const AT_ONCE: Duration = Duration::from_micros(500);
+
+/// A turn that held the loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub serial: u64,
+    pub phase: Phase,
+    pub kind: SourceKind,
+    pub label: String,
+    pub registered: String,
+    pub began: Duration,
+    pub took: Duration,
+    pub own: bool,
+    /// Sources that the next wait found ready at once.
+    pub found: u32,
+    /// These waited at most so long.
+    pub waited_at_most: Duration,
+}
+
+/// Reads the iterations as they come. What the last one held is told with the one behind it, whose wait knows who waited.
+#[derive(Default)]
+pub(super) struct Follower {
+    held: Vec<Held>,
+    /// The serial number of that last one, and the end of its wait.
+    last: (u64, Duration),
+}
+
+impl Follower {
+    pub fn follow(&mut self, iterations: &[Iteration]) -> Vec<Held> {
+        let mut told = Vec::new();
+        for iteration in iterations {
+            let waiting = std::mem::take(&mut self.held);
+            if iteration.serial == self.last.0 + 1 {
+                let at_once = iteration.wait.took < AT_ONCE && iteration.events > 0;
+                told.extend(waiting.into_iter().map(|held| Held {
+                    found: if at_once { iteration.events } else { 0 },
+                    waited_at_most: if at_once {
+                        iteration.wait.began.saturating_sub(self.last.1)
+                    } else {
+                        Duration::ZERO
+                    },
+                    ..held
+                }));
+            }
+            self.last = (iteration.serial, iteration.wait.ended());
+            self.held =
+                iteration.turns.iter().filter(|turn| turn.took >= LONG).map(|turn| held(iteration, turn)).collect();
+        }
+        told
+    }
+}
+
+fn held(iteration: &Iteration, turn: &TurnRecord) -> Held {
+    Held {
+        serial: iteration.serial,
+        phase: turn.phase,
+        kind: turn.kind,
+        label: turn.label.clone(),
+        registered: turn.registered.map(|site| site.to_string()).unwrap_or_default(),
+        began: turn.began,
+        took: turn.took,
+        own: turn.own,
+        found: 0,
+        waited_at_most: Duration::ZERO,
+    }
+}

@@ -1,0 +1,216 @@
+//! What a message of the stream says.
+//!
+//! One JSON object. Times are microseconds on the loop's clock, with a decimal; those inside an iteration count from
+//! its beginning. What is zero or empty may be left out.
+//!
+//! ```text
+//!   boot        names this run of the server: another one means that it was started anew
+//!   at          when this was read
+//!   from, next  the serial numbers that it covers: from ≤ n < next
+//!   dropped     iterations of these that were overwritten before they could be told
+//!   own         [turns, time] of these iterations that served the page itself
+//!   queues      lengths when the last of them began: timers, ready, immediates, ticks, closing, jobs
+//!   iterations  each:
+//!     n, c      serial number; how many are put together here (1 where left out)
+//!     t, d      when it began, and how long it took (to the end of the last one)
+//!     w         the wait: [began, took]; of several, only the sum
+//!     p         the phases pending, poll (without the wait), check, closing, timers: the same
+//!     e, k      events that the wait returned; ticks that ran
+//!     r, s      bytes read and sent
+//!     o         time of turns that served the page itself
+//!     q         the most of each queue, where any is not zero
+//!     u         its longest turns, in their order; each: p phase, f kind, b began, d took, l label, a registered at,
+//!               c callbacks, k ticks, kd their time, r, s bytes, o 1 if it served the page
+//!     m         [number, time] of its other turns
+//!   held        turns that held the loop: n, p, f, b (absolute), d, l, a, o as above; found: sources that the next
+//!               wait found ready at once; waited: the most that these have waited
+//!   numbers     see `numbers`; in every fifth message
+//! ```
+
+use super::held::Held;
+use super::json::{self, Object};
+use super::merge::{Detail, Piece, merge};
+use crate::event_loop::{Iteration, Phase, Queues, Recording, Slice, TurnRecord};
+use std::cmp::Reverse;
+use std::time::Duration;
+
+/// Writes all but the numbers.
+pub(super) fn write(all: &mut Object<'_>, boot: &str, recording: &Recording, held: &[Held], detail: Detail) {
+    let iterations = &recording.iterations;
+    let first = iterations.first().map_or(recording.next, |iteration| iteration.serial);
+    all.string("boot", boot);
+    all.micros("at", recording.at);
+    all.number("from", first.saturating_sub(recording.dropped));
+    all.number("next", recording.next);
+    all.some("dropped", recording.dropped);
+    let own = iterations.iter().flat_map(|iteration| &iteration.turns).filter(|turn| turn.own);
+    let (turns, took) = own.fold((0, Duration::ZERO), |(turns, took), turn| (turns + 1, took + turn.took));
+    pair(all.name("own"), turns, took);
+    if let Some(last) = iterations.last() {
+        queues(all.name("queues"), &last.queues);
+    }
+    let pieces = merge(iterations, detail.iterations);
+    let turns = detail.turns_each(pieces.len());
+    json::list(all.name("iterations"), pieces, |out, piece| match piece {
+        Piece::One(iteration) => json::object(out, |all| one(all, iteration, turns)),
+        Piece::Many(iterations) => json::object(out, |all| many(all, iterations)),
+    });
+    json::list(all.name("held"), held, |out, held| json::object(out, |all| write_held(all, held)));
+}
+
+fn pair(out: &mut String, number: u64, time: Duration) {
+    out.push('[');
+    json::number(out, number);
+    out.push(',');
+    json::micros(out, time);
+    out.push(']');
+}
+
+fn slice(out: &mut String, slice: Slice, from: Duration) {
+    out.push('[');
+    json::micros(out, slice.began.saturating_sub(from));
+    out.push(',');
+    json::micros(out, slice.took);
+    out.push(']');
+}
+
+fn queues(out: &mut String, queues: &Queues) {
+    let lengths = [queues.timers, queues.ready, queues.immediates, queues.ticks, queues.closing, queues.jobs];
+    json::list(out, lengths, json::number);
+}
+
+fn phase_number(phase: Phase) -> usize {
+    match phase {
+        Phase::Pending => 0,
+        Phase::Poll => 1,
+        Phase::Check => 2,
+        Phase::Closing => 3,
+        Phase::Timers => 4,
+    }
+}
+
+/// The phases, the wait apart.
+fn phases(iteration: &Iteration) -> [Slice; 5] {
+    let mut phases = iteration.phases;
+    let poll = &mut phases[1];
+    if !iteration.prelude {
+        *poll = Slice { began: iteration.wait.ended(), took: poll.took.saturating_sub(iteration.wait.took) };
+    }
+    phases
+}
+
+fn own_time(iteration: &Iteration) -> Duration {
+    iteration.turns.iter().filter(|turn| turn.own).map(|turn| turn.took).sum()
+}
+
+fn one(all: &mut Object<'_>, iteration: &Iteration, most: usize) {
+    let from = iteration.began;
+    all.number("n", iteration.serial);
+    all.micros("t", from);
+    all.micros("d", iteration.took);
+    slice(all.name("w"), iteration.wait, if iteration.prelude { iteration.wait.began } else { from });
+    json::list(all.name("p"), phases(iteration), |out, phase| {
+        slice(out, phase, if phase.took.is_zero() { phase.began } else { from });
+    });
+    counts(all, std::slice::from_ref(iteration));
+    let (turns, others) = longest(&iteration.turns, most);
+    if !turns.is_empty() {
+        json::list(all.name("u"), turns, |out, turn| json::object(out, |all| write_turn(all, turn, from)));
+    }
+    if others.0 > 0 || iteration.turns_lost > 0 {
+        pair(all.name("m"), others.0 + u64::from(iteration.turns_lost), others.1);
+    }
+}
+
+fn many(all: &mut Object<'_>, iterations: &[Iteration]) {
+    let (Some(first), Some(last)) = (iterations.first(), iterations.last()) else { return };
+    all.number("n", first.serial);
+    all.number("c", iterations.len());
+    all.micros("t", first.began);
+    all.micros("d", (last.began + last.took).saturating_sub(first.began));
+    all.micros("w", iterations.iter().map(|iteration| iteration.wait.took).sum());
+    json::list(all.name("p"), 0..5, |out, at| {
+        json::micros(
+            out,
+            iterations.iter().filter_map(|iteration| phases(iteration).get(at).map(|phase| phase.took)).sum(),
+        );
+    });
+    counts(all, iterations);
+    let turns = iterations.iter().flat_map(|iteration| &iteration.turns);
+    let (number, took) = turns.fold((0, Duration::ZERO), |(number, took), turn| (number + 1, took + turn.took));
+    if number > 0 {
+        pair(all.name("m"), number, took);
+    }
+}
+
+/// What adds up.
+fn counts(all: &mut Object<'_>, iterations: &[Iteration]) {
+    let sum = |of: fn(&Iteration) -> u64| iterations.iter().map(of).sum::<u64>();
+    all.some("e", sum(|iteration| u64::from(iteration.events)));
+    all.some("k", sum(|iteration| u64::from(iteration.ticks)));
+    all.some("r", sum(|iteration| iteration.read));
+    all.some("s", sum(|iteration| iteration.written));
+    let own: Duration = iterations.iter().map(own_time).sum();
+    if !own.is_zero() {
+        all.micros("o", own);
+    }
+    let most = |of: fn(&Queues) -> u32| iterations.iter().map(|iteration| of(&iteration.queues)).max().unwrap_or(0);
+    let peak = Queues {
+        timers: most(|queues| queues.timers),
+        ready: most(|queues| queues.ready),
+        immediates: most(|queues| queues.immediates),
+        ticks: most(|queues| queues.ticks),
+        closing: most(|queues| queues.closing),
+        jobs: most(|queues| queues.jobs),
+    };
+    if peak != Queues::default() {
+        queues(all.name("q"), &peak);
+    }
+}
+
+/// The longest turns in their order, and number and time of the others.
+fn longest(turns: &[TurnRecord], most: usize) -> (Vec<&TurnRecord>, (u64, Duration)) {
+    if turns.len() <= most {
+        return (turns.iter().collect(), (0, Duration::ZERO));
+    }
+    let mut order: Vec<(usize, &TurnRecord)> = turns.iter().enumerate().collect();
+    order.sort_by_key(|(_, turn)| Reverse(turn.took));
+    let others = order.split_off(most);
+    order.sort_by_key(|(at, _)| *at);
+    let took = others.iter().map(|(_, turn)| turn.took).sum();
+    (order.into_iter().map(|(_, turn)| turn).collect(), (others.len() as u64, took))
+}
+
+fn write_turn(all: &mut Object<'_>, turn: &TurnRecord, from: Duration) {
+    all.number("p", phase_number(turn.phase));
+    all.string("f", turn.kind.name());
+    all.micros("b", turn.began.saturating_sub(from));
+    all.micros("d", turn.took);
+    if !turn.label.is_empty() {
+        all.string("l", &turn.label);
+    }
+    if let Some(site) = turn.registered {
+        json::string(all.name("a"), &site.to_string());
+    }
+    all.some("c", turn.callbacks.into());
+    all.some("k", turn.ticks.into());
+    if turn.ticks > 0 {
+        all.micros("kd", turn.ticks_took);
+    }
+    all.some("r", turn.read);
+    all.some("s", turn.written);
+    all.some("o", turn.own.into());
+}
+
+fn write_held(all: &mut Object<'_>, held: &Held) {
+    all.number("n", held.serial);
+    all.number("p", phase_number(held.phase));
+    all.string("f", held.kind.name());
+    all.micros("b", held.began);
+    all.micros("d", held.took);
+    all.string("l", &held.label);
+    all.string("a", &held.registered);
+    all.some("o", held.own.into());
+    all.number("found", held.found);
+    all.micros("waited", held.waited_at_most);
+}

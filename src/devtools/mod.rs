@@ -1,0 +1,195 @@
+//! A page that shows the loop at work, served by that loop (feature `devtools`).
+//!
+//! ```no_run
+//! use oneloop::{devtools, http};
+//!
+//! let server = http::create_server(|_req, res| res.end("hello\n"));
+//! devtools::mount(&server, "/__loop");
+//! server.listen(7777, || println!("look at http://localhost:7777/__loop/"))?;
+//! oneloop::run()
+//! # ?; std::io::Result::Ok(())
+//! ```
+//!
+//! It shows the last iterations to true scale, what had a turn in them and where its callbacks were registered, the
+//! phases with the lengths of their queues, the loop's numbers, and who held the loop for how long. It cannot change
+//! anything. All of it was measured: it is what [`recording`] has.
+//!
+//! # Below the prefix
+//! | path | what it is |
+//! |---|---|
+//! | `/` | the page; its parts lie beside it |
+//! | `/stream` | server-sent events, at most ten a second: what was recorded since the last one |
+//! | `/history?since=N` | once the same, from iteration `N` on |
+//! | `/trace` | all that is recorded, as a Chrome trace for Perfetto or speedscope |
+//! | `/metrics` | the numbers alone |
+//!
+//! # Who may look
+//! Peers at a loopback address, who ask for a loopback host ([`is_local`]); all others get 403. So neither another machine
+//! sees it, nor a web site that has its name resolved to 127.0.0.1 and the browser read the page for it. See
+//! [`Options::allow`] for other rules.
+//!
+//! # What it costs
+//! From `mount` on the loop records itself (see [`start_recording`]). While somebody
+//! looks, the loop has one more timer, ten times a second, which makes one message for all that look. Its turns are
+//! [marked](crate::event_loop::TurnRecord::own), and the page shows their share. Without readers there is no timer.
+//!
+//! ```text
+//!   recording(since) ─► merge: the longest one by one, the others in groups ─► message (JSON) ─┬─► reader
+//!                  └──► held: who held the loop, who may have waited ──────────────┘           └─► reader …
+//! ```
+
+mod access;
+mod assets;
+mod held;
+mod json;
+mod merge;
+mod message;
+mod numbers;
+mod stream;
+
+pub use access::is_local;
+
+use crate::event_loop::{RecordingSize, mark_turn_as_own, recording, start_recording, trace};
+use crate::http::{Request, Response, Server};
+use crate::worker;
+use std::rc::Rc;
+use stream::Stream;
+
+/// What a mounted page may be told. See [`mount_with`].
+pub struct Options {
+    size: RecordingSize,
+    allow: Box<dyn Fn(&Request) -> bool>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { size: RecordingSize::default(), allow: Box::new(is_local) }
+    }
+}
+
+impl Options {
+    /// How much is recorded. Where the loop is recording already, that recording goes on as it is.
+    pub fn recording(mut self, size: RecordingSize) -> Options {
+        self.size = size;
+        self
+    }
+
+    /// Says which requests may see the page: [`is_local`] at first. What it shows are targets with their queries, and
+    /// paths of the program's sources.
+    pub fn allow(mut self, may_look: impl Fn(&Request) -> bool + 'static) -> Options {
+        self.allow = Box::new(may_look);
+        self
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+/// Puts the page at `prefix` of a server, and begins to record this thread's loop. Loopback peers only: see [`is_local`].
+pub fn mount(server: &Server, prefix: &str) {
+    mount_with(server, prefix, Options::default());
+}
+
+/// The same with options.
+pub fn mount_with(server: &Server, prefix: &str, options: Options) {
+    if recording(u64::MAX).is_none() {
+        start_recording(options.size);
+    }
+    let prefix = prefix.trim_end_matches('/').to_owned();
+    let mounted = Rc::new(Mounted { prefix, allow: options.allow, stream: Stream::new(server) });
+    let page = mounted.clone();
+    server.on_path(&mounted.prefix, move |req, res| page.answer(&req, res));
+    // The stream knows the server, and the server's listener the stream: that would keep both.
+    server.on_close(move || mounted.stream.end());
+}
+
+struct Mounted {
+    prefix: String,
+    allow: Box<dyn Fn(&Request) -> bool>,
+    stream: Rc<Stream>,
+}
+
+impl Mounted {
+    fn answer(&self, req: &Request, res: Response) {
+        mark_turn_as_own();
+        self.stream.count_request();
+        guard(&res);
+        if !(self.allow)(req) {
+            refuse(&res, 403, "This page answers loopback peers that ask for a loopback host, and nobody else.\n");
+            return;
+        }
+        if !matches!(req.method(), "GET" | "HEAD") {
+            res.set_header("Allow", "GET, HEAD");
+            refuse(&res, 405, "This page can only be read.\n");
+            return;
+        }
+        match req.path().strip_prefix(&self.prefix).unwrap_or_default() {
+            "" => {
+                // So that the page finds its parts beside it.
+                res.set_header("Location", format!("{}/", self.prefix));
+                res.set_status(308).end(());
+            }
+            "/stream" => self.stream.subscribe(req, res),
+            "/history" => json(&res, self.stream.history(since(req))),
+            "/metrics" => json(&res, self.stream.metrics()),
+            "/trace" => download_trace(res),
+            path => match assets::find(path) {
+                Some((kind, content)) => {
+                    res.set_header("Content-Type", kind);
+                    res.end(content);
+                }
+                None => refuse(&res, 404, "There is no such part of the page.\n"),
+            },
+        }
+    }
+}
+
+/// Whatever comes from here is for this page alone, is never kept, and is what it says it is.
+fn guard(res: &Response) {
+    res.set_header(
+        "Content-Security-Policy",
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    );
+    res.set_header("X-Content-Type-Options", "nosniff");
+    res.set_header("Cross-Origin-Resource-Policy", "same-origin");
+    res.set_header("Referrer-Policy", "no-referrer");
+    res.set_header("Cache-Control", "no-store");
+}
+
+fn refuse(res: &Response, status: u16, why: &str) {
+    res.set_header("Content-Type", "text/plain; charset=utf-8");
+    res.set_status(status).end(why);
+}
+
+fn json(res: &Response, text: String) {
+    res.set_header("Content-Type", "application/json");
+    res.end(text);
+}
+
+fn since(req: &Request) -> u64 {
+    let fields = req.query().unwrap_or_default().split('&');
+    fields.filter_map(|field| field.strip_prefix("since=")?.parse().ok()).next().unwrap_or(0)
+}
+
+/// Megabytes of text: written by a worker, so that the loop goes on.
+fn download_trace(res: Response) {
+    let Some(recording) = recording(0) else {
+        refuse(&res, 404, "This loop is not recording any more.\n");
+        return;
+    };
+    let write = move || {
+        let mut text = Vec::new();
+        trace::chrome(&recording, &mut text).map(|_| text)
+    };
+    worker::run(write, move |result| {
+        mark_turn_as_own();
+        if let Ok(Ok(text)) = result {
+            res.set_header("Content-Type", "application/json");
+            res.set_header("Content-Disposition", "attachment; filename=\"loop.trace.json\"");
+            res.end(text);
+        }
+    });
+}

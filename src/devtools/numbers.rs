@@ -1,0 +1,90 @@
+//! The loop's numbers: differences of readings.
+
+use super::json::{self, Object};
+use crate::event_loop::{Metrics, metrics};
+use crate::http::Server;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Rates are those of the last second, or so.
+const RATE_OVER: Duration = Duration::from_secs(1);
+/// Delays are those of the last ten: a percentile needs many of them.
+const DELAY_OVER: Duration = Duration::from_secs(10);
+/// Readings are no closer than this, however often somebody asks: so there are 25 of them at most.
+const APART: Duration = Duration::from_millis(400);
+
+struct Reading {
+    metrics: Metrics,
+    requests: u64,
+}
+
+/// Readings of the last ten seconds.
+#[derive(Default)]
+pub(super) struct Readings(VecDeque<Reading>);
+
+impl Readings {
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The latest one that is at least so old, or the oldest.
+    fn before(&self, at: Duration, age: Duration) -> Option<&Reading> {
+        let old = self.0.iter().rev().find(|reading| reading.metrics.at + age <= at);
+        old.or(self.0.front())
+    }
+
+    /// Reads the counters and says what they are, and what became of them since earlier readings. Of the requests so
+    /// many were the page's own, and of the exchanges.
+    pub fn write(&mut self, out: &mut String, server: &Server, own_requests: u64, own_exchanges: usize) {
+        let metrics = metrics();
+        let requests = server.requests().saturating_sub(own_requests);
+        while self.0.get(1).is_some_and(|second| second.metrics.at + DELAY_OVER <= metrics.at) {
+            self.0.pop_front();
+        }
+        json::object(out, |all| {
+            if let Some(earlier) = self.before(metrics.at, RATE_OVER) {
+                rates(all, &metrics, requests, earlier);
+            }
+            let delay = match self.before(metrics.at, DELAY_OVER) {
+                Some(earlier) => metrics.loop_delay.since(&earlier.metrics.loop_delay),
+                None => metrics.loop_delay.clone(),
+            };
+            json::object(all.name("delay"), |all| {
+                all.micros("p50", delay.percentile(50.0));
+                all.micros("p99", delay.percentile(99.0));
+                all.micros("max", delay.percentile(100.0));
+            });
+            all.number("iterationsSoFar", metrics.iterations);
+            all.number("requestsSoFar", requests);
+            all.number("connections", server.connections());
+            all.number("answering", server.open_exchanges().len().saturating_sub(own_exchanges));
+            all.number("own", own_exchanges);
+            all.number("buffered", metrics.buffered);
+            all.number("largestBuffer", metrics.largest_buffer);
+            all.number("timers", metrics.timers);
+            all.number("jobs", metrics.jobs);
+            json::list(all.name("closes"), &metrics.closes, |out, (reason, count)| {
+                json::list(
+                    out,
+                    [true, false],
+                    |out, name| {
+                        if name { json::string(out, reason) } else { json::number(out, count) }
+                    },
+                );
+            });
+        });
+        if self.0.back().is_none_or(|last| last.metrics.at + APART <= metrics.at) {
+            self.0.push_back(Reading { metrics, requests });
+        }
+    }
+}
+
+fn rates(all: &mut Object<'_>, now: &Metrics, requests: u64, earlier: &Reading) {
+    let seconds = now.at.saturating_sub(earlier.metrics.at).as_secs_f64().max(0.001);
+    let iterations = now.iterations - earlier.metrics.iterations;
+    let events = now.events - earlier.metrics.events;
+    all.decimal("iterations", iterations as f64 / seconds, 1);
+    all.decimal("events", events as f64 / (iterations.max(1)) as f64, 2);
+    all.decimal("utilisation", now.utilisation_since(&earlier.metrics), 4);
+    all.decimal("requests", requests.saturating_sub(earlier.requests) as f64 / seconds, 1);
+}

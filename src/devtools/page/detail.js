@@ -1,0 +1,92 @@
+// One iteration, in words, bars and a table.
+
+import { PHASES, bytes, count, make, plural, time, what } from "./words.js";
+
+/** Rows of the table. */
+const ROWS = 12;
+
+/** An iteration in a sentence. */
+export function describe(piece) {
+  const work = Math.max(0, piece.d - piece.wait.d);
+  const name = piece.many ? `${plural(piece.count, "iteration")} from ${count(piece.n)} on` : `Iteration ${count(piece.n)}`;
+  const longest = piece.turns.reduce((best, turn) => (turn.d > (best?.d ?? 0) ? turn : best), null);
+  const most = longest && longest.d > 1000 ? `; the longest turn was ${what(longest)}, ${time(longest.d)}` : "";
+  return `${name}: waited ${time(piece.wait.d)}, worked ${time(work)}${most}`;
+}
+
+export class Detail {
+  constructor(place) {
+    this.title = make("h3");
+    this.text = make("p");
+    this.whole = make("div", { class: "stack" });
+    this.wholeText = make("p", { class: "quiet" });
+    this.work = make("div", { class: "stack" });
+    this.workText = make("p", { class: "quiet" });
+    this.table = make("div");
+    place.append(this.title, this.text, this.wholeText, this.whole, this.workText, this.work, this.table);
+    for (const bar of [this.whole, this.work]) bar.setAttribute("aria-hidden", "true");
+  }
+
+  show(piece, title) {
+    if (piece === this.piece && title === this.shownTitle) return;
+    [this.piece, this.shownTitle] = [piece, title];
+    if (!piece) {
+      this.title.textContent = "Nothing was recorded in this time.";
+      for (const part of [this.text, this.whole, this.wholeText, this.work, this.workText, this.table]) part.replaceChildren();
+      return;
+    }
+    const work = Math.max(0, piece.d - piece.wait.d);
+    const range = piece.many ? `iterations ${count(piece.n)} to ${count(piece.n + piece.count - 1)}` : `iteration ${count(piece.n)}`;
+    this.title.textContent = title + range;
+    const parts = [
+      `waited ${time(piece.wait.d)}`, `worked ${time(work)}`, `${plural(piece.events, "event")} from the wait`,
+      piece.ticks > 0 && plural(piece.ticks, "tick"),
+      piece.read + piece.sent > 0 && `${bytes(piece.read)} read, ${bytes(piece.sent)} sent`,
+      piece.own > 0 && `${time(piece.own)} for this page itself`,
+    ];
+    this.text.textContent = `It ${parts.filter(Boolean).join(", ")}.`.replace("It waited", piece.many ? "Together they waited" : "It waited");
+    this.wholeText.textContent = "All of it, to scale:";
+    this.whole.replaceChildren(...segments(piece, piece.d, true));
+    this.workText.textContent = "Its work alone, without the wait:";
+    this.work.replaceChildren(...segments(piece, work, false));
+    this.table.replaceChildren(...this.rows(piece));
+  }
+
+  rows(piece) {
+    if (piece.turns.length === 0) {
+      const others = piece.others[0] > 0 ? `${plural(piece.others[0], "turn")}, together ${time(piece.others[1])}.` : "Nothing had a turn.";
+      return [make("p", { class: "quiet" }, others)];
+    }
+    const longest = [...piece.turns].sort((a, b) => b.d - a.d).slice(0, ROWS);
+    const shown = piece.turns.filter((turn) => longest.includes(turn));
+    const left = piece.turns.filter((turn) => !longest.includes(turn));
+    const others = [piece.others[0] + left.length, piece.others[1] + left.reduce((sum, turn) => sum + turn.d, 0)];
+    const head = (text, number) => make("th", { scope: "col", class: number ? "number" : "" }, text);
+    const number = (text) => make("td", { class: "number" }, text);
+    const body = shown.map((turn) => make("tr", {},
+      make("td", {}, make("span", { class: `swatch ${PHASES[turn.phase].key}` }), PHASES[turn.phase].name.toLowerCase()),
+      make("td", {}, what(turn), turn.own ? " (this page)" : ""),
+      make("td", {}, make("code", {}, turn.site || "–")),
+      number(count(turn.callbacks)), number(count(turn.ticks)), number(time(turn.d))));
+    const table = make("table", {},
+      make("thead", {}, make("tr", {}, head("phase"), head("turn of"), head("callback registered at"), head("callbacks", true), head("ticks", true), head("took", true))),
+      make("tbody", {}, ...body));
+    const more = others[0] > 0 ? [make("p", { class: "quiet" }, `and ${plural(others[0], "turn")} more, together ${time(others[1])}.`)] : [];
+    return [table, ...more];
+  }
+}
+
+/** Bars as wide as what they stand for. */
+function segments(piece, whole, withWait) {
+  const parts = piece.phases.map((phase, at) => ({ key: PHASES[at].key, b: phase.b, d: phase.d }));
+  if (withWait) parts.push({ key: "idle", b: piece.wait.b, d: piece.wait.d });
+  const known = parts.reduce((sum, part) => sum + part.d, 0);
+  parts.sort((a, b) => a.b - b.b);
+  parts.push({ key: "rest", d: Math.max(0, whole - known) });
+  return parts.filter((part) => part.d > 0).map((part) => {
+    const bar = make("span");
+    bar.style.width = `${(part.d / Math.max(whole, 0.1)) * 100}%`;
+    bar.style.background = `var(--${part.key})`;
+    return bar;
+  });
+}

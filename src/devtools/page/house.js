@@ -1,0 +1,66 @@
+// The house of the loop: its phases in their order, with what waits before each of them.
+
+import { PHASES, QUEUES, count, make, time } from "./words.js";
+
+/** Shares are those of the last second, in microseconds. */
+const OVER = 1e6;
+
+export class House {
+  constructor(section, feed) {
+    this.feed = feed;
+    const room = (key, name, text) => {
+      const value = make("b", {}, "–");
+      const unit = make("span");
+      const share = make("i");
+      share.style.color = `var(--${key})`;
+      const shareText = make("p", { class: "quiet" });
+      const item = make("li", { class: key },
+        make("h3", {}, name), make("div", { class: "count" }, value, " ", unit),
+        make("p", {}, text), shareText, make("div", { class: "share" }, share));
+      return { item, value, unit, share, shareText };
+    };
+    this.rooms = PHASES.map((phase, at) => ({ phase, ...room(phase.key, `${at + 1} ${phase.name}`, phase.text) }));
+    this.ticks = room("ticks", "After every callback: ticks",
+      "What next_tick was given runs as soon as the callback that set it has returned, before anything else: before the next callback, the next phase and any timer. Ticks that set ticks keep the loop for themselves.");
+    this.jobs = room("jobs", "Elsewhere: worker threads",
+      "What worker::run was given runs on other threads. The loop goes on meanwhile, and gets the result in its poll phase.");
+    for (const other of [this.ticks, this.jobs]) other.item.lastChild.remove();
+    section.append(
+      make("h2", { id: "house-title" }, "The house of the loop"),
+      make("p", {}, "One iteration goes through these rooms from top to bottom, and then begins again, for as long as anything is left that could call back. The numbers are what waited when iterations of the last second began, at most."),
+      make("ol", { class: "rooms", role: "list" }, ...this.rooms.map((one) => one.item), this.ticks.item, this.jobs.item),
+    );
+    feed.addEventListener("message", () => this.update());
+  }
+
+  update() {
+    const now = performance.now();
+    // Numbers that change ten times a second cannot be read.
+    if (now - (this.updated ?? 0) < 400) return;
+    this.updated = now;
+    const from = this.feed.at - OVER;
+    const most = new Array(QUEUES.length).fill(0);
+    const times = new Array(PHASES.length).fill(0);
+    let [events, ticks, waited] = [0, 0, 0];
+    for (const piece of this.feed.between(from, this.feed.at)) {
+      piece.queues.forEach((length, at) => { most[at] = Math.max(most[at], length); });
+      piece.phases.forEach((phase, at) => { times[at] += phase.d; });
+      events = Math.max(events, Math.ceil(piece.events / piece.count));
+      ticks += piece.ticks;
+      waited += piece.wait.d;
+    }
+    const queue = (name) => most[QUEUES.indexOf(name)];
+    this.rooms.forEach((room, at) => {
+      const { phase } = room;
+      room.value.textContent = count(phase.queue === "events" ? events : queue(phase.queue));
+      room.unit.textContent = phase.queueName;
+      room.share.style.width = `${Math.min(100, (times[at] / OVER) * 100)}%`;
+      const wait = phase.key === "poll" ? `waited ${time(Math.min(waited, OVER))}, ` : "";
+      room.shareText.textContent = `In the last second: ${wait}worked ${time(times[at])}.`;
+    });
+    this.ticks.value.textContent = count(ticks);
+    this.ticks.unit.textContent = "ran in the last second";
+    this.jobs.value.textContent = count(queue("jobs"));
+    this.jobs.unit.textContent = "jobs handed out";
+  }
+}

@@ -1,0 +1,39 @@
+import { Feed } from "./feed.js";
+import { House } from "./house.js";
+import { Numbers } from "./numbers.js";
+import { Ribbon, explain } from "./ribbon.js";
+import { Waited } from "./waited.js";
+import { time } from "./words.js";
+
+/** Puts the parts of the page into their sections. `base` is where the server has them. */
+export function start(base) {
+  const feed = new Feed(base);
+  const section = (name) => document.getElementById(name);
+  const ribbon = new Ribbon(section("ribbon"), feed);
+  new Waited(section("waited"), feed);
+  new House(section("house"), feed);
+  new Numbers(section("numbers"), feed);
+  feed.addEventListener("gap", ({ detail }) => ribbon.tell(explain(detail)));
+  showState(feed, section("state"));
+  return { feed, ribbon };
+}
+
+/** Says whether the server is heard of. It is asked, not told: a blocked server says nothing. */
+function showState(feed, place) {
+  const say = (text, stopped) => {
+    if (place.textContent === text) return;
+    place.textContent = text;
+    place.classList.toggle("stopped", stopped);
+  };
+  const look = () => {
+    const silent = (performance.now() - feed.heard) * 1000;
+    if (feed.state === "lost") say("The server is gone. This page tries again every second.", true);
+    else if (feed.state === "connecting") say("Connecting …", false);
+    else if (silent > 5e6) say(`Nothing from the server for ${time(Math.floor(silent / 1e6) * 1e6)}: its loop is held.`, true);
+    else if (silent > 250_000) say("Nothing from the server: its loop is held.", true);
+    else say("Live: each number here was measured by the loop that sends it.", false);
+  };
+  setInterval(look, 100);
+  feed.addEventListener("state", look);
+  look();
+}

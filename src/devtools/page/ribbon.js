@@ -1,0 +1,360 @@
+// The ribbon: time from left to right, and at each place of it how much of that time the loop spent on what.
+//
+// A column that is a tenth full means that the loop was busy for a tenth of that column's time. Zoomed in far enough, a
+// column is within one phase, and the bars are the phases themselves.
+
+import { PHASES, make, plural, time } from "./words.js";
+import { Detail, describe } from "./detail.js";
+
+/** The width of a column, in CSS pixels: thinner ones cannot be told apart. */
+const COLUMN = 3;
+const SPANS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60].map((seconds) => seconds * 1e6);
+/** Redraws of who asked for less motion, in milliseconds. */
+const CALM = 1000;
+/** What is said of the busiest iteration stays for so long, in milliseconds: it is to be read. */
+const READABLE = 1500;
+
+export class Ribbon {
+  constructor(section, feed) {
+    this.feed = feed;
+    this.span = 5e6;
+    this.paused = null;
+    this.selected = null;
+    this.hovered = null;
+    /** Of the program that embeds this: waits that clients measured themselves, { from, to, text }. */
+    this.marks = [];
+    this.build(section);
+    this.calm = matchMedia("(prefers-reduced-motion: reduce)");
+    this.drawn = 0;
+    feed.addEventListener("message", () => this.update());
+    feed.addEventListener("reset", () => {
+      this.marks = [];
+      this.live();
+    });
+    new ResizeObserver(() => this.draw()).observe(this.canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+  }
+
+  build(section) {
+    section.classList.add("ribbon");
+    this.canvas = make("canvas", {
+      tabindex: "0", role: "slider", "aria-label": "Iterations of the loop, by time",
+      "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0", "aria-valuetext": "nothing was recorded yet",
+    });
+    const button = (text, action) => {
+      const element = make("button", { type: "button" }, text);
+      element.addEventListener("click", action);
+      return element;
+    };
+    this.pause = button("Pause", () => (this.paused === null ? this.stopAt(this.feed.at) : this.live()));
+    this.pause.setAttribute("aria-pressed", "false");
+    this.zoomIn = button("Zoom in", () => this.zoom(-1));
+    this.zoomOut = button("Zoom out", () => this.zoom(1));
+    this.shown = make("span", { class: "quiet" });
+    this.told = make("p", { class: "told", role: "status" });
+    const swatch = (key, name) => make("li", {}, make("span", { class: `swatch ${key}` }), name);
+    section.append(
+      make("h2", { id: "ribbon-title" }, "What the loop did"),
+      make("p", {}, "Time runs from left to right. A column is as full as the loop was busy: an empty one is a loop that waits, a full one a loop that has no time for anybody else."),
+      make("div", { class: "bar" }, this.pause, this.zoomIn, this.zoomOut, this.shown),
+      this.canvas,
+      make("ul", { class: "legend" },
+        swatch("idle", "waiting"), ...PHASES.map((phase) => swatch(phase.key, phase.name.toLowerCase())),
+        swatch("rest", "the loop itself"), swatch("own", "this page’s own part")),
+      make("p", { class: "quiet" }, "Point at a column, or use the keys: ← → iteration by iteration, with Shift from busy one to busy one, + − zoom, space pauses, Escape goes on."),
+      this.told,
+      (this.detailed = make("div", { class: "detail", tabindex: "0", role: "region", "aria-label": "One iteration" })),
+    );
+    this.detail = new Detail(this.detailed);
+    this.canvas.addEventListener("pointermove", (event) => this.point(event));
+    this.canvas.addEventListener("pointerleave", () => { this.hovered = null; this.describe(); this.draw(); });
+    this.canvas.addEventListener("click", (event) => { this.point(event); this.select(this.hovered); });
+    this.canvas.addEventListener("keydown", (event) => this.key(event));
+    this.canvas.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey) return;
+      event.preventDefault();
+      this.zoom(Math.sign(event.deltaY));
+    }, { passive: false });
+  }
+
+  // ---- What is in sight
+
+  get end() {
+    return this.paused ?? this.feed.at;
+  }
+
+  get start() {
+    return this.end - this.span;
+  }
+
+  stopAt(end) {
+    this.paused = end;
+    this.pause.textContent = "Go on";
+    this.pause.setAttribute("aria-pressed", "true");
+    this.draw();
+    this.describe();
+  }
+
+  live() {
+    this.paused = null;
+    this.selected = null;
+    this.pause.textContent = "Pause";
+    this.pause.setAttribute("aria-pressed", "false");
+    this.draw();
+    this.describe();
+  }
+
+  /** Narrower or wider, around what is selected. */
+  zoom(step) {
+    const at = Math.min(Math.max(SPANS.indexOf(this.span) + step, 0), SPANS.length - 1);
+    const chosen = this.selected;
+    this.span = SPANS[at];
+    if (chosen) this.stopAt(chosen.t + chosen.d - Math.min(chosen.d, this.span) / 2 + this.span / 2);
+    this.zoomIn.disabled = at === 0;
+    this.zoomOut.disabled = at === SPANS.length - 1;
+    this.draw();
+    this.describe();
+  }
+
+  select(piece) {
+    if (!piece) return;
+    this.selected = piece;
+    const end = piece.t + piece.d;
+    if (this.paused === null || piece.t < this.start || end > this.end) {
+      this.stopAt(Math.min(this.feed.at, Math.max(end + this.span / 4, this.paused ?? this.feed.at)));
+      if (piece.t < this.start || end > this.end) this.stopAt(end + Math.max(0, this.span - piece.d) / 2);
+    }
+    this.describe();
+    this.draw();
+  }
+
+  point(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const at = this.start + ((event.clientX - box.left) / box.width) * this.span;
+    // A finger or a mouse is less exact than a microsecond: of what is under a column, the busiest.
+    const half = (COLUMN / box.width) * this.span;
+    let best = null;
+    for (const piece of this.feed.between(at - half, at + half)) {
+      if (!best || piece.d - piece.wait.d > best.d - best.wait.d) best = piece;
+    }
+    this.hovered = best;
+    this.describe();
+    this.draw();
+  }
+
+  key(event) {
+    const pieces = this.feed.pieces;
+    const step = (by) => {
+      const from = this.selected ? pieces.indexOf(this.selected) : pieces.length;
+      let at = from + by;
+      // With Shift: on to one that worked for a millisecond.
+      while (event.shiftKey && pieces[at] && pieces[at].d - pieces[at].wait.d < 1000) at += by;
+      if (pieces[at]) this.select(pieces[at]);
+    };
+    const keys = {
+      ArrowLeft: () => step(-1),
+      ArrowRight: () => step(1),
+      Home: () => this.select(pieces[0]),
+      End: () => this.select(pieces.at(-1)),
+      "+": () => this.zoom(-1),
+      "=": () => this.zoom(-1),
+      "-": () => this.zoom(1),
+      " ": () => this.pause.click(),
+      Escape: () => this.live(),
+    };
+    const action = keys[event.key];
+    if (!action || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    action();
+  }
+
+  // ---- Words
+
+  update() {
+    const now = performance.now();
+    if (this.calm.matches && now - this.drawn < CALM) return;
+    if (this.paused !== null) return;
+    this.drawn = now;
+    this.draw();
+    if (!this.hovered && now - (this.described ?? 0) > READABLE) this.describe();
+  }
+
+  describe() {
+    this.described = performance.now();
+    let piece = this.hovered ?? this.selected;
+    let title = "";
+    if (!piece) {
+      for (const other of this.feed.between(this.start, this.end)) {
+        if (!piece || other.d - other.wait.d > piece.d - piece.wait.d) piece = other;
+      }
+      title = "The busiest in sight: ";
+    }
+    this.detail.show(piece, title);
+    this.shown.textContent = `${time(this.span)} in sight`;
+    if (this.selected) {
+      const canvas = this.canvas;
+      canvas.setAttribute("aria-valuemin", String(this.feed.pieces[0]?.n ?? 0));
+      canvas.setAttribute("aria-valuemax", String(this.feed.pieces.at(-1)?.n ?? 0));
+      canvas.setAttribute("aria-valuenow", String(this.selected.n));
+      canvas.setAttribute("aria-valuetext", describe(this.selected));
+    }
+  }
+
+  // ---- Drawing
+
+  draw() {
+    const canvas = this.canvas;
+    const ratio = devicePixelRatio || 1;
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    if (width === 0) return;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+    }
+    const style = getComputedStyle(canvas);
+    const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    const pen = canvas.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    const room = { top: 20, bottom: height - 34, own: height - 30, axis: height - 18, width };
+    this.columns(pen, room, colour);
+    this.signs(pen, room, colour);
+    this.axis(pen, room, colour);
+  }
+
+  /** The time of each kind in each column. */
+  measure(columns) {
+    const each = this.span / columns;
+    const sums = Array.from({ length: columns }, () => new Float64Array(8));
+    const add = (kind, from, length) => {
+      const to = from + length;
+      let at = Math.max(0, Math.floor((from - this.start) / each));
+      for (; at < columns && this.start + at * each < to; at++) {
+        const left = this.start + at * each;
+        sums[at][kind] += Math.max(0, Math.min(to, left + each) - Math.max(from, left));
+      }
+    };
+    // Several that were put together are spread evenly over their time.
+    const spread = (kind, piece, length) => {
+      if (length <= 0 || piece.d <= 0) return;
+      const share = length / piece.d;
+      const to = piece.t + piece.d;
+      for (let at = Math.max(0, Math.floor((piece.t - this.start) / each)); at < columns && this.start + at * each < to; at++) {
+        const left = this.start + at * each;
+        sums[at][kind] += share * Math.max(0, Math.min(to, left + each) - Math.max(piece.t, left));
+      }
+    };
+    for (const piece of this.feed.between(this.start, this.end)) {
+      let known = piece.wait.d;
+      if (piece.many) {
+        spread(0, piece, piece.wait.d);
+        piece.phases.forEach((phase, at) => spread(1 + at, piece, phase.d));
+        spread(7, piece, piece.own);
+      } else {
+        add(0, piece.t + piece.wait.b, piece.wait.d);
+        piece.phases.forEach((phase, at) => add(1 + at, piece.t + phase.b, phase.d));
+        for (const turn of piece.turns) if (turn.own) add(7, piece.t + turn.b, turn.d);
+      }
+      for (const phase of piece.phases) known += phase.d;
+      spread(6, piece, piece.d - known);
+    }
+    return { sums, each };
+  }
+
+  columns(pen, room, colour) {
+    const columns = Math.floor(room.width / COLUMN);
+    const { sums, each } = this.measure(columns);
+    const full = room.bottom - room.top;
+    const kinds = [null, ...PHASES.map((phase) => colour(phase.key)), colour("rest")];
+    pen.fillStyle = colour("idle");
+    sums.forEach((sum, at) => {
+      const known = sum.reduce((all, part, kind) => (kind < 7 ? all + part : all), 0);
+      if (known > 0) pen.fillRect(at * COLUMN, room.top, COLUMN, full);
+    });
+    sums.forEach((sum, at) => {
+      let y = room.bottom;
+      for (let kind = 1; kind <= 6; kind++) {
+        if (sum[kind] <= 0) continue;
+        pen.fillStyle = kinds[kind];
+        const height = Math.min((sum[kind] / each) * full, y - room.top);
+        // What there was is seen, if only as a hairline at the bottom.
+        pen.fillRect(at * COLUMN, y - height, COLUMN, Math.max(height, y === room.bottom ? 1 : 0));
+        y -= height;
+      }
+    });
+    pen.fillStyle = colour("own");
+    sums.forEach((sum, at) => {
+      if (sum[7] <= 0) return;
+      // In its lane: that it was there. Over the columns: how much of them it was.
+      if (at % 2 === 0 || sums[at - 1]?.[7] <= 0) pen.fillRect(at * COLUMN, room.own, COLUMN - 1, 6);
+      const height = Math.min((sum[7] / each) * full, full);
+      for (let y = 2; y < height; y += 5) pen.fillRect(at * COLUMN, room.bottom - y, COLUMN, 1.5);
+    });
+  }
+
+  x(at, room) {
+    return ((at - this.start) / this.span) * room.width;
+  }
+
+  signs(pen, room, colour) {
+    pen.font = "12px system-ui, sans-serif";
+    pen.textBaseline = "middle";
+    const bracket = (from, to, y, text) => {
+      const [left, right] = [this.x(from, room), Math.max(this.x(to, room), this.x(from, room) + 2)];
+      if (right < 0 || left > room.width) return;
+      pen.fillRect(left, y, right - left, 4);
+      const wide = pen.measureText(text).width;
+      if (text) pen.fillText(text, Math.max(2, Math.min(left, room.width - wide - 2)), y + 11);
+    };
+    for (const gap of this.feed.gaps) {
+      pen.fillStyle = colour("alarm");
+      bracket(gap.from, gap.to, 0, `no news for ${time(gap.to - gap.from)}`);
+    }
+    for (const mark of this.marks) {
+      pen.fillStyle = colour("text");
+      bracket(mark.from, mark.to, room.top + 2, "");
+    }
+    const piece = this.hovered ?? this.selected;
+    if (piece) {
+      pen.strokeStyle = colour("text");
+      pen.lineWidth = 2;
+      const left = this.x(piece.t, room);
+      pen.strokeRect(left - 1, room.top - 1, Math.max(this.x(piece.t + piece.d, room) - left, 1) + 2, room.bottom - room.top + 2);
+    }
+  }
+
+  axis(pen, room, colour) {
+    pen.fillStyle = colour("quiet");
+    pen.textBaseline = "top";
+    const parts = room.width < 500 ? 3 : 6;
+    for (let part = 0; part <= parts; part++) {
+      const x = (room.width * part) / parts;
+      const ago = this.feed.at - (this.start + (this.span * part) / parts);
+      const text = ago < 1 ? "now" : `${time(ago)} ago`;
+      pen.fillRect(Math.min(x, room.width - 1), room.axis - 4, 1, 4);
+      const wide = pen.measureText(text).width;
+      pen.fillText(text, Math.min(Math.max(x - wide / 2, 2), room.width - wide - 2), room.axis);
+    }
+  }
+
+  /** Draws waits that somebody else has measured. */
+  mark(waits) {
+    this.marks = [...this.marks, ...waits].slice(-500);
+    this.draw();
+  }
+
+  /** Says something of a gap where all can read it. */
+  tell(text) {
+    this.told.textContent = text;
+  }
+}
+
+export function explain(gap) {
+  const length = time(gap.to - gap.from);
+  if (!gap.why) return `The stream stopped for ${length}; what the loop did meanwhile was not recorded.`;
+  const { piece, turn } = gap.why;
+  if (turn.d < 20_000) return `The stream stopped for ${length}: the loop had ${plural(piece.events, "event")} to see to.`;
+  const at = turn.site ? `, registered at ${turn.site}` : "";
+  const ticks = turn.ticksTook > turn.d / 2 ? `, most of it in ${plural(turn.ticks, "tick")}` : "";
+  return `The stream stopped for ${length}. Here is why: ${turn.label || PHASES[turn.phase].name} held the loop for ${time(turn.d)}${ticks}${at}.`;
+}

@@ -1,0 +1,73 @@
+// How things are called and written.
+
+/** The phases in their order, as the messages number them. */
+export const PHASES = [
+  {
+    key: "pending", name: "Pending", queue: "ready", queueName: "on the ready list",
+    text: "What can go on without the kernel saying so: output written to other connections is flushed, and who has used up the budget of its turn goes on.",
+  },
+  {
+    key: "poll", name: "Poll", queue: "events", queueName: "events from the last wait",
+    text: "The loop waits here until a socket has something, or a timer is due. Then each source that is ready has one turn: read, call the callbacks, write. An idle loop is here, and uses no processor.",
+  },
+  {
+    key: "check", name: "Check", queue: "immediates", queueName: "immediates",
+    text: "What set_immediate was given. Those that they set themselves wait for the next iteration, so that the others come in between.",
+  },
+  {
+    key: "closing", name: "Closing", queue: "closing", queueName: "closing",
+    text: "on_close of sockets and servers that are done.",
+  },
+  {
+    key: "timers", name: "Timers", queue: "timers", queueName: "timers set",
+    text: "set_timeout and set_interval, by their deadlines. “After 5 ms” means: in this phase, as soon as 5 ms have passed, and never sooner.",
+  },
+];
+
+/** The places of the queues' lengths in the messages. */
+export const QUEUES = ["timers", "ready", "immediates", "ticks", "closing", "jobs"];
+
+/** A length of time, given in microseconds. */
+export function time(us) {
+  if (us >= 9_999_500) return `${(us / 1e6).toFixed(1)} s`;
+  if (us >= 999_500) return `${(us / 1e6).toFixed(2)} s`;
+  if (us >= 99_950) return `${(us / 1e3).toFixed(0)} ms`;
+  if (us >= 1_000) return `${(us / 1e3).toFixed(us >= 10_000 ? 1 : 2)} ms`;
+  if (us >= 10) return `${us.toFixed(0)} µs`;
+  return `${us.toFixed(1)} µs`;
+}
+
+export function count(n) {
+  return Math.round(n).toLocaleString("en");
+}
+
+export function plural(n, one, many = one + "s") {
+  return `${count(n)} ${n === 1 ? one : many}`;
+}
+
+export function bytes(n) {
+  if (n >= 1 << 20) return `${(n / (1 << 20)).toFixed(1)} MiB`;
+  if (n >= 1 << 10) return `${(n / (1 << 10)).toFixed(1)} KiB`;
+  return `${n} B`;
+}
+
+/** What a turn was for, in words. */
+export function what(turn) {
+  if (turn.label) return turn.label;
+  const of = {
+    timer: "a timer", immediate: "an immediate", listener: "new connections", connection: "a connection",
+    signals: "a signal", inbox: "results from other threads",
+  };
+  return of[turn.kind] ?? "a turn";
+}
+
+/** An element with attributes and content: strings are text, never markup. */
+export function make(name, attributes = {}, ...content) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key in element && typeof value !== "string") element[key] = value;
+    else element.setAttribute(key, value);
+  }
+  element.append(...content);
+  return element;
+}

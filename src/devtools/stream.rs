@@ -1,0 +1,192 @@
+//! The stream: one message for all that look, while somebody does.
+
+use super::held::{Follower, Held};
+use super::json;
+use super::merge::Detail;
+use super::message;
+use super::numbers::Readings;
+use super::refuse;
+use crate::event_loop::{Iteration, Recording, Timeout, mark_turn_as_own, now, recording, set_interval};
+use crate::http::{Request, Response, Server};
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::time::{Duration, SystemTime};
+
+/// Ten pushes a second: more than that nobody sees, and each of them is a turn of the loop that is looked at.
+const EVERY: Duration = Duration::from_millis(100);
+/// The numbers look at every connection: they come in every fifth message.
+const NUMBERS_EVERY: u32 = 5;
+/// Who has not read so much, in bytes, is not told more until it has; it asks for the history then.
+const PENDING: usize = 1 << 20;
+/// Streams at a time. A browser's tabs share one.
+const READERS: usize = 16;
+
+pub(super) struct Stream {
+    boot: String,
+    server: RefCell<Option<Server>>,
+    readers: RefCell<Vec<(u32, Response)>>,
+    next_reader: Cell<u32>,
+    timer: Cell<Option<Timeout>>,
+    /// The serial number of the iteration that the next push begins with.
+    next: Cell<u64>,
+    pushes: Cell<u32>,
+    follower: RefCell<Follower>,
+    readings: RefCell<Readings>,
+    /// Requests for the page and its parts.
+    requests: Cell<u64>,
+}
+
+impl Stream {
+    pub fn new(server: &Server) -> Rc<Stream> {
+        let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Rc::new(Stream {
+            boot: format!("{:x}", started.as_nanos()),
+            server: RefCell::new(Some(server.clone())),
+            readers: RefCell::default(),
+            next_reader: Cell::new(0),
+            timer: Cell::new(None),
+            next: Cell::new(0),
+            pushes: Cell::new(0),
+            follower: RefCell::default(),
+            readings: RefCell::default(),
+            requests: Cell::new(0),
+        })
+    }
+
+    pub fn count_request(&self) {
+        self.requests.set(self.requests.get() + 1);
+    }
+
+    /// The server has closed.
+    pub fn end(&self) {
+        self.stop();
+        let server = self.server.take();
+        drop(server);
+    }
+
+    pub fn subscribe(self: &Rc<Self>, req: &Request, res: Response) {
+        if self.readers.borrow().len() >= READERS {
+            res.set_header("Retry-After", "5");
+            refuse(&res, 503, "There are too many readers.\n");
+            return;
+        }
+        res.set_header("Content-Type", "text/event-stream");
+        if req.method() == "HEAD" {
+            res.end(());
+            return;
+        }
+        // Milliseconds until a browser whose stream broke comes again.
+        res.write("retry: 1000\n\n").ignore();
+        let id = self.next_reader.replace(self.next_reader.get().wrapping_add(1));
+        let stream = self.clone();
+        res.on_close(move |_, _| stream.leave(id));
+        self.readers.borrow_mut().push((id, res));
+        self.start();
+    }
+
+    fn leave(&self, id: u32) {
+        mark_turn_as_own();
+        let left: Vec<_> = self.readers.borrow_mut().extract_if(.., |(other, _)| *other == id).collect();
+        drop(left);
+        if self.readers.borrow().is_empty() {
+            self.stop();
+        }
+    }
+
+    fn start(self: &Rc<Self>) {
+        let running = self.timer.take();
+        if running.is_some() {
+            self.timer.set(running);
+            return;
+        }
+        // From now on: what was before is the history's.
+        self.next.set(recording(u64::MAX).map_or(0, |recording| recording.next));
+        self.readings.borrow_mut().clear();
+        let stream: Weak<Stream> = Rc::downgrade(self);
+        let timer = set_interval(EVERY, move || {
+            if let Some(stream) = stream.upgrade() {
+                stream.push();
+            }
+        });
+        timer.unref();
+        self.timer.set(Some(timer));
+    }
+
+    fn stop(&self) {
+        if let Some(timer) = self.timer.take() {
+            timer.clear();
+        }
+    }
+
+    fn push(&self) {
+        mark_turn_as_own();
+        let server = self.server.borrow().clone();
+        // A stream has no end of its own: it would hold up a server that shuts down.
+        let Some(server) = server.filter(Server::is_listening) else {
+            let readers = self.readers.take();
+            for (_, reader) in readers {
+                reader.end(());
+            }
+            self.stop();
+            return;
+        };
+        let text = self.message(&server);
+        for (_, reader) in &*self.readers.borrow() {
+            if reader.pending() < PENDING {
+                reader.write(&text).ignore();
+            }
+        }
+    }
+
+    fn message(&self, server: &Server) -> String {
+        let recording = recorded(self.next.get());
+        self.next.set(recording.next);
+        let held = self.follower.borrow_mut().follow(&recording.iterations);
+        let pushes = self.pushes.replace(self.pushes.get().wrapping_add(1));
+        let mut text = String::from("data: ");
+        json::object(&mut text, |all| {
+            message::write(all, &self.boot, &recording, &held, Detail::PUSH);
+            if pushes.is_multiple_of(NUMBERS_EVERY) {
+                self.write_numbers(all.name("numbers"), server, 0);
+            }
+        });
+        text.push_str("\n\n");
+        text
+    }
+
+    /// Beside the streams there may be a request for the numbers themselves.
+    fn write_numbers(&self, out: &mut String, server: &Server, asking: usize) {
+        let own = self.readers.borrow().len() + asking;
+        self.readings.borrow_mut().write(out, server, self.requests.get(), own);
+    }
+
+    /// All that is recorded from an iteration on, as a message.
+    pub fn history(&self, since: u64) -> String {
+        let mut text = String::new();
+        json::object(&mut text, |all| {
+            let recording = recorded(since);
+            message::write(all, &self.boot, &recording, &all_held(&recording.iterations), Detail::HISTORY);
+        });
+        text
+    }
+
+    /// The numbers alone. Rates are over the time since somebody last asked, where nobody looks at the page.
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        match &*self.server.borrow() {
+            Some(server) => self.write_numbers(&mut text, server, 1),
+            None => text.push_str("{}"),
+        }
+        text
+    }
+}
+
+/// Nothing, where the program has ended its recording: the numbers are there nevertheless.
+fn recorded(since: u64) -> Recording {
+    recording(since).unwrap_or_else(|| Recording { at: now(), iterations: Vec::new(), dropped: 0, next: since })
+}
+
+fn all_held(iterations: &[Iteration]) -> Vec<Held> {
+    let mut follower = Follower::default();
+    follower.follow(iterations)
+}

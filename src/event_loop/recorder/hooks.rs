@@ -1,0 +1,182 @@
+//! Where the loop meets its recorder. Off, each hook is one branch; what it does when on stands apart from the hot path.
+
+use super::records::SourceKind;
+use super::tape::{Ended, Tape, Totals};
+use crate::callback::Site;
+use crate::event_loop::registry::{Kind, Source};
+use crate::event_loop::{Loop, Phase, Time, Token};
+use std::cell::{Cell, RefCell};
+use std::fmt::Display;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The recorder of one loop.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    on: Cell<bool>,
+    /// Never borrowed while user code runs.
+    pub(super) tape: RefCell<Option<Box<Tape>>>,
+    /// The serial number of the last iteration of tapes that are gone.
+    pub(super) last: Cell<u64>,
+    read: Cell<u64>,
+    written: Cell<u64>,
+}
+
+impl Recorder {
+    /// A new tape, or none. What the old one held is let go.
+    pub(super) fn set_tape(&self, make: impl FnOnce(u64) -> Option<Box<Tape>>) {
+        let old = self.tape.take();
+        if let Some(old) = old {
+            self.last.set(old.next() - 1);
+        }
+        let tape = make(self.last.get() + 1);
+        self.on.set(tape.is_some());
+        self.tape.replace(tape);
+    }
+
+    #[inline(always)]
+    pub(in crate::event_loop) fn is_on(&self) -> bool {
+        self.on.get()
+    }
+
+    fn with(&self, f: impl FnOnce(&mut Tape)) {
+        if let Some(tape) = &mut *self.tape.borrow_mut() {
+            f(tape);
+        }
+    }
+}
+
+impl Loop {
+    pub(super) fn totals(&self) -> Totals {
+        Totals { ticks: self.turn.ticks.get(), read: self.recorder.read.get(), written: self.recorder.written.get() }
+    }
+
+    /// A round begins; or, as its prelude, what `run` does before the first.
+    #[inline(always)]
+    pub(in crate::event_loop) fn record_iteration(&self, prelude: bool) {
+        if self.recorder.is_on() {
+            self.iteration_begins(prelude);
+        }
+    }
+
+    #[cold]
+    fn iteration_begins(&self, prelude: bool) {
+        let queues = self.queues();
+        self.recorder.with(|tape| tape.begin_iteration(self.clock(), queues, prelude));
+    }
+
+    #[inline(always)]
+    pub(in crate::event_loop) fn record_wait(&self, began: Time, events: usize) {
+        if self.recorder.is_on() {
+            self.wait_ended(began, events);
+        }
+    }
+
+    #[cold]
+    fn wait_ended(&self, began: Time, events: usize) {
+        self.recorder.with(|tape| tape.end_wait(began, self.clock(), events));
+    }
+
+    #[inline(always)]
+    pub(in crate::event_loop) fn record_end_of(&self, phase: Phase) {
+        if self.recorder.is_on() {
+            self.phase_ended(phase);
+        }
+    }
+
+    #[cold]
+    fn phase_ended(&self, phase: Phase) {
+        self.recorder.with(|tape| match phase {
+            Phase::Timers => tape.end_iteration(self.clock(), self.totals()),
+            _ => tape.end_phase(phase, self.clock()),
+        });
+    }
+
+    /// The turn of a source begins.
+    #[inline(always)]
+    pub(in crate::event_loop) fn record_turn_of(&self, source: &Rc<dyn Source>, token: Token) {
+        if self.recorder.is_on() {
+            let kind = match source.kind() {
+                Kind::Listener => SourceKind::Listener,
+                Kind::Connection => SourceKind::Connection,
+                Kind::Signals => SourceKind::Signals,
+            };
+            self.turn_begins(kind, token);
+        }
+    }
+
+    /// The turn of something else begins.
+    #[inline(always)]
+    pub(in crate::event_loop) fn record_turn(&self, kind: SourceKind) {
+        if self.recorder.is_on() {
+            self.turn_begins(kind, Token::NONE);
+        }
+    }
+
+    #[cold]
+    fn turn_begins(&self, kind: SourceKind, token: Token) {
+        self.recorder.with(|tape| tape.begin_turn(kind, token, self.totals()));
+    }
+
+    #[inline(always)]
+    pub(in crate::event_loop) fn record_end_of_turn(&self, phase: Phase, took: Time) {
+        if self.recorder.is_on() {
+            self.turn_ended(phase, took);
+        }
+    }
+
+    #[cold]
+    fn turn_ended(&self, phase: Phase, took: Time) {
+        let ended = Ended {
+            phase,
+            began: self.turn.began.get(),
+            took,
+            callbacks: self.turn.callbacks.get(),
+            site: self.turn.site.get(),
+            label: &self.turn.label.borrow(),
+        };
+        self.recorder.with(|tape| tape.end_turn(&ended, self.totals()));
+    }
+
+    /// When the ticks that wait begin to run. The one clock that is read for the recorder's sake.
+    #[inline]
+    pub(in crate::event_loop) fn record_ticks(&self) -> Option<Duration> {
+        self.recorder.is_on().then(|| self.driver.now())
+    }
+
+    pub(in crate::event_loop) fn record_end_of_ticks(&self, began: Duration) {
+        let took = nanos(self.driver.now().saturating_sub(began));
+        self.recorder.with(|tape| tape.add_ticks(took));
+    }
+
+    /// A callback that was timed by itself has returned.
+    pub(in crate::event_loop) fn record_call(&self, began: Duration, took: Duration, site: Site, what: &dyn Display) {
+        if self.recorder.is_on() {
+            self.recorder.with(|tape| tape.end_call(nanos(began), nanos(took), site, what));
+        }
+    }
+
+    /// Counts bytes that came from a socket.
+    #[inline(always)]
+    pub(crate) fn record_read(&self, count: usize) {
+        if self.recorder.is_on() {
+            self.recorder.read.set(self.recorder.read.get() + count as u64);
+        }
+    }
+
+    /// Counts bytes that a socket took.
+    #[inline(always)]
+    pub(crate) fn record_written(&self, count: usize) {
+        if self.recorder.is_on() {
+            self.recorder.written.set(self.recorder.written.get() + count as u64);
+        }
+    }
+
+    pub(super) fn mark_turn_as_own(&self) {
+        self.recorder.with(Tape::mark_as_own);
+    }
+}
+
+fn nanos(time: Duration) -> Time {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

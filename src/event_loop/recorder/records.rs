@@ -1,0 +1,201 @@
+//! What a recording consists of.
+
+use crate::callback::Site;
+use crate::event_loop::Phase;
+use std::time::Duration;
+
+/// How much a recording keeps. Its memory is allocated when it begins, and not again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordingSize {
+    /// Iterations: 4,096.
+    pub iterations: usize,
+    /// Turns: 16,384.
+    pub turns: usize,
+    /// Callbacks, of which there are records only while [`set_exact_timing`](crate::event_loop::set_exact_timing) is on:
+    /// 16,384.
+    pub callbacks: usize,
+    /// Bytes of labels: 256 KiB. At least 1 KiB.
+    pub label_bytes: usize,
+}
+
+impl Default for RecordingSize {
+    fn default() -> RecordingSize {
+        RecordingSize { iterations: 4096, turns: 16_384, callbacks: 16_384, label_bytes: 256 * 1024 }
+    }
+}
+
+/// What was recorded: see [`recording`](super::recording).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Recording {
+    /// When it was read, on the loop's clock.
+    pub at: Duration,
+    /// In the order of their serial numbers, which leave no gap.
+    pub iterations: Vec<Iteration>,
+    /// Iterations that were asked for and have been overwritten since.
+    pub dropped: u64,
+    /// What to ask for next, so that no iteration comes twice.
+    pub next: u64,
+}
+
+/// A piece of time, on the loop's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// When it began.
+    pub began: Duration,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Slice {
+    /// When it ended.
+    pub fn ended(&self) -> Duration {
+        self.began + self.took
+    }
+}
+
+/// One round of the loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Iteration {
+    /// Counts up from 1 for as long as the loop lives, over all its recordings.
+    pub serial: u64,
+    /// When it began.
+    pub began: Duration,
+    /// How long it took.
+    pub took: Duration,
+    /// The wait for events, with which the poll phase begins.
+    pub wait: Slice,
+    /// Events that the wait returned.
+    pub events: u32,
+    /// The phases in their order: pending, poll (the wait included), check, closing, timers. See [`Iteration::phase`].
+    pub phases: [Slice; 5],
+    /// Those that are still there, in their order.
+    pub turns: Vec<TurnRecord>,
+    /// Turns of it that have been overwritten, its first ones: it had more than the recording keeps.
+    pub turns_lost: u32,
+    /// Ticks that ran, those before it that no iteration had counted included.
+    pub ticks: u32,
+    /// Bytes read from sockets.
+    pub read: u64,
+    /// Bytes that sockets took.
+    pub written: u64,
+    /// How much was waiting when it began.
+    pub queues: Queues,
+    /// Is it the prelude of a run: the due timers that [`run`](crate::run) calls before its first wait? It has no phase
+    /// but that one.
+    pub prelude: bool,
+}
+
+impl Iteration {
+    /// The time of one phase.
+    pub fn phase(&self, phase: Phase) -> Slice {
+        self.phases[phase as usize]
+    }
+}
+
+/// Lengths of the loop's queues.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Queues {
+    /// Armed timers.
+    pub timers: u32,
+    /// Sources that want a turn in the pending phase.
+    pub ready: u32,
+    /// Immediates for the check phase.
+    pub immediates: u32,
+    /// Ticks: none, unless they were set outside of the loop's callbacks.
+    pub ticks: u32,
+    /// Sources that wait for their `on_close`.
+    pub closing: u32,
+    /// Jobs handed to workers whose result has not been delivered.
+    pub jobs: u32,
+}
+
+/// What had a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SourceKind {
+    /// A listening socket.
+    Listener,
+    /// A connection.
+    Connection,
+    /// Signals of the operating system.
+    Signals,
+    /// What other threads sent: posted closures, results of workers.
+    Inbox,
+    /// A timer.
+    Timer,
+    /// An immediate.
+    Immediate,
+}
+
+impl SourceKind {
+    /// Its name in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            SourceKind::Listener => "listener",
+            SourceKind::Connection => "connection",
+            SourceKind::Signals => "signals",
+            SourceKind::Inbox => "inbox",
+            SourceKind::Timer => "timer",
+            SourceKind::Immediate => "immediate",
+        }
+    }
+}
+
+impl std::fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One source's slice of an iteration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TurnRecord {
+    /// The phase that it was a part of.
+    pub phase: Phase,
+    /// What had the turn.
+    pub kind: SourceKind,
+    /// When it began.
+    pub began: Duration,
+    /// How long it took.
+    pub took: Duration,
+    /// The callbacks made in it, ticks not counted.
+    pub callbacks: u32,
+    /// The ticks that these left.
+    pub ticks: u32,
+    /// How long the ticks took, as a part of the turn.
+    pub ticks_took: Duration,
+    /// Where the last callback was registered. `None` where there was none.
+    pub registered: Option<Site>,
+    /// What the last callback was called for: for an HTTP request its method and target, as the peer sent them, 200 bytes
+    /// at most. Empty where unknown, or overwritten.
+    pub label: String,
+    /// Bytes read from sockets.
+    pub read: u64,
+    /// Bytes that sockets took.
+    pub written: u64,
+    /// Did it serve whoever observes the loop? See [`mark_turn_as_own`](super::mark_turn_as_own).
+    pub own: bool,
+    /// Its callbacks and ticks, in their order, while [`set_exact_timing`](crate::event_loop::set_exact_timing) is on.
+    pub calls: Vec<CallRecord>,
+    /// Records of callbacks that have been overwritten, its first ones.
+    pub calls_lost: u32,
+}
+
+/// One callback, timed by itself, without the ticks that it left: these have records of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallRecord {
+    /// When it was called.
+    pub began: Duration,
+    /// How long it took.
+    pub took: Duration,
+    /// Where it was registered.
+    pub registered: Site,
+    /// What it was called for: "a timer", "a tick", or the method and target of a request. Empty where overwritten.
+    pub what: String,
+}

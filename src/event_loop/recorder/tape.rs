@@ -1,0 +1,325 @@
+//! The rings, and how they are written and read.
+
+use super::records::{CallRecord, Iteration, Queues, Recording, RecordingSize, Slice, SourceKind, TurnRecord};
+use super::ring::{Label, Labels, Ring};
+use crate::callback::Site;
+use crate::event_loop::{Phase, Time, Token};
+use std::fmt::Display;
+use std::time::Duration;
+
+/// Connections known to serve an observer. A page has a few; beyond this the oldest is forgotten.
+const OWN: usize = 64;
+
+/// What the loop has counted so far: differences of two are those of a turn or of an iteration.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Totals {
+    pub ticks: u64,
+    pub read: u64,
+    pub written: u64,
+}
+
+#[derive(Clone, Copy)]
+struct IterationEntry {
+    /// When each phase began, and when the last of them ended.
+    marks: [Time; 6],
+    waited: Time,
+    events: u32,
+    first_turn: u64,
+    turns: u32,
+    counted: Totals,
+    queues: Queues,
+    prelude: bool,
+}
+
+#[derive(Clone, Copy)]
+struct TurnEntry {
+    began: Time,
+    took: Time,
+    ticks_took: Time,
+    site: Site,
+    label: Label,
+    counted: Totals,
+    first_call: u64,
+    calls: u32,
+    callbacks: u32,
+    phase: Phase,
+    kind: SourceKind,
+    own: bool,
+}
+
+#[derive(Clone, Copy)]
+struct CallEntry {
+    began: Time,
+    took: Time,
+    site: Site,
+    what: Label,
+}
+
+/// The turn that runs now.
+#[derive(Clone, Copy)]
+struct OpenTurn {
+    kind: SourceKind,
+    token: Token,
+    before: Totals,
+    ticks_took: Time,
+    first_call: u64,
+    own: bool,
+}
+
+/// What the loop knows of a turn when it ends.
+pub(super) struct Ended<'a> {
+    pub phase: Phase,
+    pub began: Time,
+    pub took: Time,
+    pub callbacks: u32,
+    pub site: Site,
+    pub label: &'a [u8],
+}
+
+pub(super) struct Tape {
+    iterations: Ring<IterationEntry>,
+    turns: Ring<TurnEntry>,
+    calls: Ring<CallEntry>,
+    labels: Labels,
+    iteration: Option<IterationEntry>,
+    turn: Option<OpenTurn>,
+    /// Totals at the end of the last iteration.
+    before: Totals,
+    /// Connections that serve whoever observes.
+    own: Vec<Token>,
+    /// The serial number of the first iteration of this tape.
+    first: u64,
+}
+
+impl Tape {
+    pub fn new(size: &RecordingSize, first: u64, totals: Totals) -> Tape {
+        Tape {
+            iterations: Ring::new(size.iterations),
+            turns: Ring::new(size.turns),
+            calls: Ring::new(size.callbacks),
+            labels: Labels::new(size.label_bytes),
+            iteration: None,
+            turn: None,
+            before: totals,
+            own: Vec::with_capacity(OWN),
+            first,
+        }
+    }
+
+    /// The serial number of the next iteration.
+    pub fn next(&self) -> u64 {
+        self.first + self.iterations.next()
+    }
+
+    // ---- Written by the loop
+
+    pub fn begin_iteration(&mut self, now: Time, queues: Queues, prelude: bool) {
+        self.turn = None;
+        self.iteration = Some(IterationEntry {
+            marks: [now; 6],
+            waited: 0,
+            events: 0,
+            first_turn: self.turns.next(),
+            turns: 0,
+            counted: Totals::default(),
+            queues,
+            prelude,
+        });
+    }
+
+    /// A phase has ended, and so the next one begins.
+    #[inline]
+    pub fn end_phase(&mut self, phase: Phase, now: Time) {
+        if let Some(iteration) = &mut self.iteration
+            && let Some(mark) = iteration.marks.get_mut(phase as usize + 1)
+        {
+            *mark = now;
+        }
+    }
+
+    /// The pending phase ended when the wait began.
+    pub fn end_wait(&mut self, began: Time, now: Time, events: usize) {
+        self.end_phase(Phase::Pending, began);
+        if let Some(iteration) = &mut self.iteration {
+            iteration.waited = now - began;
+            iteration.events = short(events);
+        }
+    }
+
+    pub fn end_iteration(&mut self, now: Time, totals: Totals) {
+        self.end_phase(Phase::Timers, now);
+        let Some(mut iteration) = self.iteration.take() else { return };
+        iteration.turns = short(self.turns.next() - iteration.first_turn);
+        if iteration.prelude && iteration.turns == 0 {
+            return;
+        }
+        // Phases that had nothing to do, or that a panic has skipped, took no time.
+        let mut latest = 0;
+        for mark in &mut iteration.marks {
+            latest = latest.max(*mark);
+            *mark = latest;
+        }
+        iteration.counted = totals.since(self.before);
+        self.before = totals;
+        self.iterations.push(iteration);
+    }
+
+    #[inline]
+    pub fn begin_turn(&mut self, kind: SourceKind, token: Token, totals: Totals) {
+        if self.iteration.is_some() {
+            let first_call = self.calls.next();
+            self.turn = Some(OpenTurn { kind, token, before: totals, ticks_took: 0, first_call, own: false });
+        }
+    }
+
+    #[inline]
+    pub fn end_turn(&mut self, ended: &Ended<'_>, totals: Totals) {
+        let Some(turn) = self.turn.take() else { return };
+        let own = self.is_own(&turn, ended);
+        self.turns.push(TurnEntry {
+            began: ended.began,
+            took: ended.took,
+            ticks_took: turn.ticks_took,
+            site: ended.site,
+            label: self.labels.put(ended.label),
+            counted: totals.since(turn.before),
+            first_call: turn.first_call,
+            calls: short(self.calls.next() - turn.first_call),
+            callbacks: ended.callbacks,
+            phase: ended.phase,
+            kind: turn.kind,
+            own,
+        });
+    }
+
+    pub fn end_call(&mut self, began: Time, took: Time, site: Site, what: &dyn Display) {
+        if self.turn.is_some() {
+            let what = self.labels.format(what);
+            self.calls.push(CallEntry { began, took, site, what });
+        }
+    }
+
+    pub fn add_ticks(&mut self, took: Time) {
+        if let Some(turn) = &mut self.turn {
+            turn.ticks_took += took;
+        }
+    }
+
+    pub fn mark_as_own(&mut self) {
+        if let Some(turn) = &mut self.turn {
+            turn.own = true;
+        }
+    }
+
+    /// A connection stays the observer's until it brings another's request, or closes.
+    #[inline]
+    fn is_own(&mut self, turn: &OpenTurn, ended: &Ended<'_>) -> bool {
+        if turn.token == Token::NONE || (!turn.own && self.own.is_empty()) {
+            return turn.own;
+        }
+        let known = self.own.iter().position(|token| *token == turn.token);
+        let own = turn.own || (known.is_some() && ended.label.is_empty());
+        match known {
+            Some(at) if !own || ended.phase == Phase::Closing => drop(self.own.remove(at)),
+            None if own && ended.phase != Phase::Closing => {
+                if self.own.len() == OWN {
+                    self.own.remove(0);
+                }
+                self.own.push(turn.token);
+            }
+            _ => {}
+        }
+        own
+    }
+
+    // ---- Read
+
+    pub fn read(&self, since: u64, at: Time) -> Recording {
+        let oldest = self.first + self.iterations.oldest();
+        let from = since.max(oldest);
+        let numbers = (from - self.first)..self.iterations.next();
+        let iterations = numbers.filter_map(|number| {
+            let entry = self.iterations.get(number)?;
+            Some(self.iteration(self.first + number, entry))
+        });
+        Recording {
+            at: Duration::from_nanos(at),
+            iterations: iterations.collect(),
+            dropped: oldest.saturating_sub(since.max(1)),
+            next: self.next(),
+        }
+    }
+
+    fn iteration(&self, serial: u64, entry: &IterationEntry) -> Iteration {
+        let mut phases = [Slice::default(); 5];
+        for (phase, marks) in phases.iter_mut().zip(entry.marks.windows(2)) {
+            if let [began, ended] = *marks {
+                *phase = slice(began, ended - began);
+            }
+        }
+        let [began, polled, .., ended] = entry.marks;
+        let turns: Vec<TurnRecord> =
+            self.turns.range(entry.first_turn, entry.turns).map(|turn| self.turn(turn)).collect();
+        let all = slice(began, ended - began);
+        Iteration {
+            serial,
+            began: all.began,
+            took: all.took,
+            wait: slice(polled, entry.waited),
+            events: entry.events,
+            phases,
+            turns_lost: entry.turns - short(turns.len()),
+            turns,
+            ticks: short(entry.counted.ticks),
+            read: entry.counted.read,
+            written: entry.counted.written,
+            queues: entry.queues,
+            prelude: entry.prelude,
+        }
+    }
+
+    fn turn(&self, entry: &TurnEntry) -> TurnRecord {
+        let calls: Vec<CallRecord> =
+            self.calls.range(entry.first_call, entry.calls).map(|call| self.call(call)).collect();
+        TurnRecord {
+            phase: entry.phase,
+            kind: entry.kind,
+            began: Duration::from_nanos(entry.began),
+            took: Duration::from_nanos(entry.took),
+            callbacks: entry.callbacks,
+            ticks: short(entry.counted.ticks),
+            ticks_took: Duration::from_nanos(entry.ticks_took),
+            registered: (entry.callbacks > 0).then_some(entry.site),
+            label: self.labels.get(entry.label),
+            read: entry.counted.read,
+            written: entry.counted.written,
+            own: entry.own,
+            calls_lost: entry.calls - short(calls.len()),
+            calls,
+        }
+    }
+
+    fn call(&self, entry: &CallEntry) -> CallRecord {
+        let Slice { began, took } = slice(entry.began, entry.took);
+        CallRecord { began, took, registered: entry.site, what: self.labels.get(entry.what) }
+    }
+}
+
+impl Totals {
+    #[inline]
+    fn since(self, before: Totals) -> Totals {
+        Totals {
+            ticks: self.ticks - before.ticks,
+            read: self.read - before.read,
+            written: self.written - before.written,
+        }
+    }
+}
+
+fn slice(began: Time, took: Time) -> Slice {
+    Slice { began: Duration::from_nanos(began), took: Duration::from_nanos(took) }
+}
+
+fn short(count: impl TryInto<u32>) -> u32 {
+    count.try_into().unwrap_or(u32::MAX)
+}

@@ -1,0 +1,302 @@
+//! The page that shows the loop: who may see it, what it says, and that it leaves the server as it was.
+
+#[path = "support/http.rs"]
+mod support;
+
+use oneloop::devtools::{self, Options};
+use oneloop::http::Server;
+use oneloop::sim::Sim;
+use support::*;
+
+fn mounted() -> (Sim, Server) {
+    let (sim, server) = serve(|req, res| match req.path() {
+        "/block" => {
+            oneloop::sim::block(200 * MS);
+            res.end("blocked");
+        }
+        _ => res.end("site"),
+    });
+    devtools::mount(&server, "/__loop");
+    (sim, server)
+}
+
+/// A request as a local browser sends it.
+fn local(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost:80\r\n\r\n")
+}
+
+fn ask(sim: &Sim, request: impl AsRef<[u8]>) -> Reply {
+    only(&send(sim, request))
+}
+
+#[test]
+fn the_page_and_its_parts_are_below_the_prefix_and_the_site_is_as_before() {
+    let (sim, _server) = mounted();
+    let moved = ask(&sim, local("/__loop"));
+    assert_eq!((moved.status, moved.field("location")), (308, Some("/__loop/")));
+    let page = ask(&sim, local("/__loop/"));
+    assert_eq!((page.status, page.field("content-type")), (200, Some("text/html; charset=utf-8")));
+    let text = page.text();
+    let parts = text.split(['"']).filter(|part| [".js", ".css", ".svg"].iter().any(|end| part.ends_with(end)));
+    let mut scripts = 0;
+    for part in parts {
+        let part = ask(&sim, local(&format!("/__loop/{part}")));
+        assert_eq!(part.status, 200);
+        scripts += 1;
+    }
+    assert!(scripts >= 3, "{text}");
+    assert_eq!(ask(&sim, local("/__loop/nothing")).status, 404);
+    for site in ["/", "/__loopy", "/x/__loop"] {
+        assert_eq!(ask(&sim, get(site)).text(), "site");
+    }
+}
+
+#[test]
+fn every_script_that_a_script_imports_is_there() {
+    let (sim, _server) = mounted();
+    let mut wanted = vec!["mounted.js".to_owned()];
+    let mut seen = Vec::new();
+    while let Some(name) = wanted.pop() {
+        let script = ask(&sim, local(&format!("/__loop/{name}")));
+        assert_eq!(
+            (script.status, script.field("content-type")),
+            (200, Some("text/javascript; charset=utf-8")),
+            "{name}"
+        );
+        let text = script.text();
+        let imports =
+            text.lines().filter_map(|line| line.strip_prefix("import ")?.split('"').nth(1)?.strip_prefix("./"));
+        let new: Vec<String> = imports.map(str::to_owned).filter(|import| !seen.contains(import)).collect();
+        seen.push(name);
+        wanted.extend(new);
+    }
+    assert!(seen.len() >= 8, "{seen:?}");
+}
+
+#[test]
+fn who_is_not_of_this_machine_sees_nothing() {
+    let (sim, _server) = mounted();
+    for (fields, status) in [
+        ("Host: localhost", 200),
+        ("Host: 127.0.0.1:7777", 200),
+        ("Host: [::1]:7777", 200),
+        ("Host: example.com", 403),
+        ("Host: localhost.example.com", 403),
+        ("Host: 192.168.0.1", 403),
+        ("Host:", 403),
+        ("Host: localhost\r\nX-Forwarded-For: 203.0.113.7", 403),
+        ("Host: localhost\r\nForwarded: for=203.0.113.7", 403),
+        ("Host: localhost\r\nVia: 1.1 proxy", 403),
+    ] {
+        for path in ["/__loop/", "/__loop/history", "/__loop/metrics", "/__loop/trace", "/__loop", "/__loop/x"] {
+            let peer = send(&sim, format!("GET {path} HTTP/1.1\r\n{fields}\r\n\r\n"));
+            // The trace is written by a worker.
+            sim.advance(SECOND);
+            let reply = only(&peer);
+            assert!(
+                reply.status == status || status == 200 && reply.status != 403,
+                "{path} {fields}: {}",
+                reply.status
+            );
+        }
+    }
+    // The host of the target counts, as everywhere.
+    let request = "GET http://example.com/__loop/ HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_eq!(ask(&sim, request).status, 403);
+}
+
+#[test]
+fn other_rules_are_the_programs() {
+    let (sim, server) = serve(not_called);
+    devtools::mount_with(&server, "/a/", Options::default().allow(|req| req.header("key") == Some("secret")));
+    assert_eq!(ask(&sim, local("/a/")).status, 403);
+    assert_eq!(ask(&sim, "GET /a/ HTTP/1.1\r\nHost: example.com\r\nKey: secret\r\n\r\n").status, 200);
+}
+
+#[test]
+fn the_page_can_only_be_read_and_is_kept_by_nobody() {
+    let (sim, _server) = mounted();
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let request = format!("{method} /__loop/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+        let reply = ask(&sim, request);
+        assert_eq!((reply.status, reply.field("allow")), (405, Some("GET, HEAD")));
+    }
+    for path in ["/__loop", "/__loop/", "/__loop/history", "/__loop/metrics", "/__loop/feed.js", "/__loop/x"] {
+        let reply = ask(&sim, local(path));
+        assert_eq!(reply.field("cache-control"), Some("no-store"), "{path}");
+        assert_eq!(reply.field("x-content-type-options"), Some("nosniff"), "{path}");
+        assert!(reply.field("content-security-policy").is_some_and(|policy| policy.starts_with("default-src 'self'")));
+    }
+}
+
+/// The data of the events that a peer got so far.
+fn events(peer: &oneloop::sim::Peer) -> Vec<String> {
+    let bytes = peer.received();
+    let text = String::from_utf8_lossy(&bytes);
+    text.split('\n').filter_map(|line| line.strip_prefix("data: ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_stream_pushes_ten_times_a_second_while_somebody_reads_and_not_otherwise() {
+    let (sim, server) = mounted();
+    let quiet = oneloop::metrics().timers;
+    let (one, other) = (send(&sim, local("/__loop/stream")), send(&sim, local("/__loop/stream")));
+    assert!(one.text().contains("Content-Type: text/event-stream"));
+    sim.advance(SECOND);
+    assert!((9..=10).contains(&events(&one).len()), "{}", events(&one).len());
+    // One message for all.
+    assert_eq!(events(&one), events(&other));
+    one.close();
+    sim.advance(SECOND);
+    assert!((19..=20).contains(&events(&other).len()));
+    other.close();
+    sim.advance(SECOND);
+    assert_eq!((oneloop::metrics().timers, server.connections()), (quiet, 0));
+}
+
+#[test]
+fn a_server_that_closes_is_not_held_up_by_those_who_look() {
+    let record = Record::default();
+    let (sim, server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    reader.on_close(|peer| peer.close());
+    sim.advance(SECOND);
+    let told = record.clone();
+    server.close(move || told.add("closed"));
+    sim.advance(SECOND);
+    assert!(reader.is_closed() && reader.received().ends_with(b"0\r\n\r\n"));
+    record.expect(&["closed"]);
+}
+
+#[test]
+fn a_turn_that_held_the_loop_is_told_with_its_route_its_site_and_those_who_waited() {
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    let waiting: Vec<_> = (0..5).map(|_| sim.connect(PORT)).collect();
+    sim.advance(SECOND);
+    let before = events(&reader).len();
+    let blocker = sim.connect(PORT);
+    sim.settle();
+    blocker.write(get("/block"));
+    for peer in &waiting {
+        let peer = peer.clone();
+        sim.at(50 * MS, move || peer.write(get("/")));
+    }
+    sim.advance(SECOND);
+    let told = events(&reader)[before..].concat();
+    let held = told.split("\"held\":[{").nth(1).unwrap_or_else(|| panic!("nobody held the loop: {told}"));
+    let held = held.split('}').next().unwrap();
+    assert!(held.contains("\"l\":\"GET /block\"") && held.contains("\"d\":200000,"), "{held}");
+    assert!(held.contains("tests/support/http.rs:") || held.contains("tests/devtools.rs:"), "{held}");
+    assert!(held.contains("\"found\":5,\"waited\":200000"), "{held}");
+    // Who looks later is told as well.
+    let history = ask(&sim, local("/__loop/history?since=0")).text();
+    assert!(history.contains(held), "{history}");
+}
+
+/// The numbers of iterations that a message tells, one by one and in groups.
+fn told_iterations(message: &str) -> Vec<(u64, u64)> {
+    let pieces = message.split("{\"n\":").skip(1).filter(|piece| piece.contains("\"w\":"));
+    let number = |text: &str| text.split([',', '}']).next().unwrap().parse::<u64>().unwrap();
+    let counted =
+        |piece: &str| piece.split_once(",\"c\":").filter(|(before, _)| before.len() < 20).map_or(1, |(_, c)| number(c));
+    pieces.map(|piece| (number(piece), counted(piece))).collect()
+}
+
+#[test]
+fn a_busy_loop_is_told_in_groups_and_no_iteration_is_left_out() {
+    fn again(left: u32) {
+        if left > 0 {
+            oneloop::set_immediate(move || again(left - 1));
+        }
+    }
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    sim.advance(SECOND);
+    reader.take();
+    again(2000);
+    sim.advance(200 * MS);
+    let messages: Vec<String> = String::from_utf8(reader.take())
+        .unwrap()
+        .split('\n')
+        .filter_map(|line| line.strip_prefix("data: ").map(str::to_owned))
+        .collect();
+    let mut next = None;
+    let mut all = 0;
+    for message in &messages {
+        let told = told_iterations(message);
+        assert!(told.len() <= 301 && message.len() < 64 * 1024, "{} pieces, {} bytes", told.len(), message.len());
+        for (n, count) in told {
+            assert_eq!(next.unwrap_or(n), n);
+            next = Some(n + count);
+            all += count;
+        }
+    }
+    assert!(all >= 2000, "{all}");
+}
+
+#[test]
+fn what_a_peer_sent_stays_a_text() {
+    let (sim, _server) = mounted();
+    send(&sim, "GET /%22'<script>\\ HTTP/1.1\r\nHost: a\r\n\r\n");
+    let history = ask(&sim, local("/__loop/history"));
+    assert_eq!(history.field("content-type"), Some("application/json"));
+    assert!(!history.text().contains("\\ HTTP"), "{}", history.text());
+}
+
+#[test]
+fn the_trace_is_for_download_and_has_what_was_recorded() {
+    let (sim, _server) = mounted();
+    send(&sim, get("/block"));
+    let peer = send(&sim, local("/__loop/trace"));
+    sim.advance(SECOND);
+    let trace = only(&peer);
+    assert!(trace.field("content-disposition").is_some_and(|how| how.starts_with("attachment")));
+    assert!(trace.text().contains("GET /block") && trace.text().contains("\"ph\":\"X\""), "{}", trace.text());
+}
+
+#[test]
+fn requests_of_the_page_are_not_counted_among_those_of_the_site() {
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    for _ in 0..3 {
+        send(&sim, get("/"));
+        ask(&sim, local("/__loop/words.js"));
+    }
+    sim.advance(SECOND);
+    let numbers = ask(&sim, local("/__loop/metrics")).text();
+    assert!(numbers.contains("\"requestsSoFar\":3,"), "{numbers}");
+    assert!(numbers.contains("\"answering\":0,\"own\":2"), "{numbers}");
+    drop(reader);
+}
+
+#[test]
+fn turns_of_the_page_are_marked_and_those_of_the_site_are_not() {
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    send(&sim, get("/"));
+    sim.advance(SECOND);
+    for iteration in oneloop::event_loop::recording(0).unwrap().iterations {
+        for turn in iteration.turns.into_iter().filter(|turn| turn.kind != oneloop::event_loop::SourceKind::Listener) {
+            let is_page = turn.label.contains("/__loop") || turn.phase != oneloop::event_loop::Phase::Poll;
+            let is_known = !turn.label.is_empty() || turn.callbacks > 0 || turn.written > 0;
+            assert!(!is_known || turn.own == is_page, "{turn:?}");
+        }
+    }
+    drop(reader);
+}
+
+#[test]
+fn who_reads_nothing_is_not_told_more_and_costs_no_memory() {
+    let (sim, _server) = mounted();
+    let reader = sim.connect(PORT);
+    reader.pause_reading();
+    reader.write(local("/__loop/stream"));
+    // A target of 200 bytes in each message.
+    let path = format!("/{}", "x".repeat(190));
+    for _ in 0..300 {
+        send(&sim, get(&path).repeat(50));
+        sim.advance(100 * MS);
+    }
+    assert!(oneloop::metrics().largest_buffer < 2 << 20, "{}", oneloop::metrics().largest_buffer);
+}
