@@ -84,6 +84,7 @@ async function photograph(page, name, { full = true } = {}) {
   for (const scheme of ["light", "dark"]) {
     for (const width of [1280, 360]) {
       await look(page, { width, scheme });
+      if (full) await page.evaluate(() => scrollTo(0, 0));
       await sleep(150);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert(overflow <= 0, `${name} is ${overflow} px too wide at ${width} px`);

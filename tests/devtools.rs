@@ -25,8 +25,11 @@ fn local(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost:80\r\n\r\n")
 }
 
+/// Some answers are made by a worker.
 fn ask(sim: &Sim, request: impl AsRef<[u8]>) -> Reply {
-    only(&send(sim, request))
+    let peer = send(sim, request);
+    sim.advance(100 * MS);
+    only(&peer)
 }
 
 #[test]

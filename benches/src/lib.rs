@@ -1,16 +1,17 @@
 //! What the measuring programs share: the traffic ([`traffic`]), the machine they run on ([`machine`]), the servers
-//! they start as child processes ([`child`]), the `hello` that users get ([`hello`]), medians ([`figures`]), and what the
-//! trials under attack are made of ([`trial`]).
+//! they start as child processes ([`child`]), the `hello` that users get ([`hello`]), medians ([`figures`]), counts of
+//! instructions ([`callgrind`]), and what the trials under attack are made of ([`trial`]).
 //!
 //! ```text
-//!  benches/micro.rs        benches/throughput/        src/bin/instructions.rs      src/bin/{fairness,slow,soak}.rs
-//!        │                         │                            │                        │
-//!        └─ traffic                └─ child hello traffic machine figures ─┘             └─ trial, on all of these
+//!  benches/micro.rs     benches/throughput/     src/bin/{instructions,recorder}.rs     src/bin/{fairness,slow,soak}.rs
+//!        │                      │                            │      └─ callgrind            │
+//!        └─ traffic             └─ child hello traffic machine figures ─┘                   └─ trial, on all of these
 //! ```
 //!
 //! Only [`trial`] uses `oneloop` itself. The server under test is always another process: for the measurements of speed the
 //! binary that users get, for the trials a program of ours.
 
+pub mod callgrind;
 pub mod child;
 pub mod figures;
 pub mod hello;

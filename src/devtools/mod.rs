@@ -133,7 +133,13 @@ impl Mounted {
                 res.set_status(308).end(());
             }
             "/stream" => self.stream.subscribe(req, res),
-            "/history" => json(&res, self.stream.history(since(req))),
+            // Up to thousands of turns: put into words by a worker, so that the loop goes on.
+            "/history" => worker::run(self.stream.history(since(req)), move |text| {
+                mark_turn_as_own();
+                if let Ok(text) = text {
+                    json(&res, text);
+                }
+            }),
             "/metrics" => json(&res, self.stream.metrics()),
             "/trace" => download_trace(res),
             path => match assets::find(path) {

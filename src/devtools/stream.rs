@@ -160,14 +160,16 @@ impl Stream {
         self.readings.borrow_mut().write(out, server, self.requests.get(), own);
     }
 
-    /// All that is recorded from an iteration on, as a message.
-    pub fn history(&self, since: u64) -> String {
-        let mut text = String::new();
-        json::object(&mut text, |all| {
-            let recording = recorded(since);
-            message::write(all, &self.boot, &recording, &all_held(&recording.iterations), Detail::HISTORY);
-        });
-        text
+    /// All that is recorded from an iteration on, as a message: what makes it, on any thread.
+    pub fn history(&self, since: u64) -> impl FnOnce() -> String + Send + 'static {
+        let (boot, recording) = (self.boot.clone(), recorded(since));
+        move || {
+            let mut text = String::new();
+            json::object(&mut text, |all| {
+                message::write(all, &boot, &recording, &all_held(&recording.iterations), Detail::HISTORY);
+            });
+            text
+        }
     }
 
     /// The numbers alone. Rates are over the time since somebody last asked, where nobody looks at the page.

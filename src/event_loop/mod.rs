@@ -34,6 +34,10 @@
 //! * A timer cleared by another of the same snapshot does not run.
 //! * The clock ([`now`]) is read after the wait, before the timers and at the end of each turn; it stands still within a
 //!   callback.
+//!
+//! # Seeing it
+//! [`metrics`] has sums and the loop's delay; [`on_slow`] tells of turns that held the loop; a recording
+//! ([`start_recording`], [`recording`]) has the last iterations with their phases and turns, for a [`trace`] or a page.
 
 mod call;
 mod current;

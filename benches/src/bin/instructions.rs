@@ -5,25 +5,20 @@
 //! Instructions are counted by valgrind's callgrind, which knows no clock: the figures hardly move on a busy machine, so
 //! they can guard in CI what timings cannot. Only the program's own code counts, not the kernel's.
 //!
-//! Each case runs twice, with N and with 2N requests over one connection; the difference over N is the cost of one, and
-//! start-up, the first exchange and the shutdown cancel out. The record is `benches/instructions.txt`.
+//! The record is `benches/instructions.txt`.
 
-use oneloop_benches::child::{self, Server};
-use oneloop_benches::traffic::{BODY, CASES, Case, Client};
-use oneloop_benches::{hello, machine};
+use oneloop_benches::callgrind::{self, MEASURED};
+use oneloop_benches::traffic::CASES;
+use oneloop_benches::{child, hello};
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// Requests of the shorter run.
-const REQUESTS: usize = 8_000;
 /// How much a figure may grow.
 const GROWTH: f64 = 0.03;
 /// A figure that shrank by more than this is worth recording, so that the guard stands closer.
 const SHRUNK: f64 = 0.03;
-/// One connection does one exchange at a time, so the cases that differ only in their connections are one here.
-const MEASURED: [&str; 3] = ["ka64", "pipe16", "browser"];
 
 const HELP: &str = "\
 cargo run -p oneloop-benches --bin instructions               compare with benches/instructions.txt
@@ -43,7 +38,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if machine::find_program("valgrind").is_none() {
+    if !callgrind::is_there() {
         println!("SKIPPED: there is no valgrind on the PATH, so no instructions were counted (apt install valgrind)");
         return ExitCode::SUCCESS;
     }
@@ -60,7 +55,7 @@ fn guard(record: bool) -> io::Result<ExitCode> {
     let hello = hello::build()?;
     let mut counted = Vec::new();
     for case in CASES.into_iter().filter(|case| MEASURED.contains(&case.name)) {
-        counted.push((case.name, per_request(&hello, &case)?));
+        counted.push((case.name, callgrind::per_request(&hello::launch(&hello), &case)?));
     }
     if record {
         std::fs::write(file(), written(&counted))?;
@@ -110,44 +105,6 @@ fn compare(counted: &[(&str, f64)], text: &str) -> ExitCode {
     }
     print!("\n{HELP}");
     ExitCode::FAILURE
-}
-
-/// Instructions of one request: the difference of two runs, so that all which happens once cancels out.
-fn per_request(hello: &Path, case: &Case) -> io::Result<f64> {
-    let once = run(hello, case, REQUESTS)?;
-    let twice = run(hello, case, 2 * REQUESTS)?;
-    if twice <= once {
-        return Err(io::Error::other(format!("{}: {once} instructions for N requests, {twice} for 2N", case.name)));
-    }
-    Ok((twice - once) as f64 / REQUESTS as f64)
-}
-
-/// Instructions of a whole run of `hello` under callgrind.
-fn run(hello: &Path, case: &Case, requests: usize) -> io::Result<u64> {
-    let folder = std::env::temp_dir().join(format!("oneloop-instructions-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let counted = under_callgrind(hello, case, requests, &folder.join("callgrind.out"));
-    let _ = std::fs::remove_dir_all(&folder);
-    counted
-}
-
-fn under_callgrind(hello: &Path, case: &Case, requests: usize, out: &Path) -> io::Result<u64> {
-    let out_option = format!("--callgrind-out-file={}", out.display());
-    let launch = hello::launch(hello).under(["valgrind", "--quiet", "--tool=callgrind", &out_option]);
-    let server = Server::start(&launch)?;
-    let mut client = Client::connect(server.port)?;
-    let batch = case.batch(server.port);
-    for _ in 0..requests / case.depth {
-        client.exchange(&batch, case.depth, Some(BODY))?;
-    }
-    drop(client);
-    // SIGTERM by the warden; callgrind writes what it counted.
-    server.stop();
-    let text =
-        std::fs::read_to_string(out).map_err(|error| io::Error::other(format!("callgrind wrote nothing: {error}")))?;
-    let total = text.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
-    let total = total.and_then(|number| number.trim().parse().ok());
-    total.ok_or_else(|| io::Error::other("callgrind's file has no total"))
 }
 
 fn file() -> PathBuf {

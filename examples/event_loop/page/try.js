@@ -82,7 +82,7 @@ export class Try {
     this.list = make("ul", { class: "experiments", role: "list" });
     section.append(
       make("h2", { id: "try-title" }, "Break it"),
-      make("p", {}, "Each button starts a load: for some two seconds, 20 ordinary clients ask for GET /hello 20 times a second each, over real connections from another thread. In the middle comes the trouble. The clients time themselves: what is said of their waits is exact, and is marked in the ribbon by black lines."),
+      make("p", {}, "Each button starts a load: for some two seconds, 20 ordinary clients ask for GET /hello 20 times a second each, over real connections from another thread. In the middle comes the trouble. The clients time themselves: what is said of their waits is exact, and is marked by lines at the upper edge of the ribbon."),
       (this.twin = make("p", {}, "…")),
       this.list,
     );

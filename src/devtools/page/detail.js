@@ -78,7 +78,10 @@ export class Detail {
 
 /** Bars as wide as what they stand for. */
 function segments(piece, whole, withWait) {
-  const parts = piece.phases.map((phase, at) => ({ key: PHASES[at].key, b: phase.b, d: phase.d }));
+  const parts = piece.phases.map((phase, at) => {
+    const ticks = piece.turns.reduce((sum, turn) => (turn.phase === at ? sum + turn.ticksTook : sum), 0);
+    return [{ key: PHASES[at].key, b: phase.b, d: phase.d - ticks }, { key: "ticks", b: phase.b + 0.01, d: ticks }];
+  }).flat();
   if (withWait) parts.push({ key: "idle", b: piece.wait.b, d: piece.wait.d });
   const known = parts.reduce((sum, part) => sum + part.d, 0);
   parts.sort((a, b) => a.b - b.b);

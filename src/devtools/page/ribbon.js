@@ -60,7 +60,7 @@ export class Ribbon {
       this.canvas,
       make("ul", { class: "legend" },
         swatch("idle", "waiting"), ...PHASES.map((phase) => swatch(phase.key, phase.name.toLowerCase())),
-        swatch("rest", "the loop itself"), swatch("own", "this page’s own part")),
+        swatch("ticks", "ticks"), swatch("rest", "the loop itself"), swatch("own", "this page’s own part")),
       make("p", { class: "quiet" }, "Point at a column, or use the keys: ← → iteration by iteration, with Shift from busy one to busy one, + − zoom, space pauses, Escape goes on."),
       this.told,
       (this.detailed = make("div", { class: "detail", tabindex: "0", role: "region", "aria-label": "One iteration" })),
@@ -225,13 +225,13 @@ export class Ribbon {
   /** The time of each kind in each column. */
   measure(columns) {
     const each = this.span / columns;
-    const sums = Array.from({ length: columns }, () => new Float64Array(8));
-    const add = (kind, from, length) => {
+    const sums = Array.from({ length: columns }, () => new Float64Array(9));
+    const add = (kind, from, length, sign = 1) => {
       const to = from + length;
       let at = Math.max(0, Math.floor((from - this.start) / each));
       for (; at < columns && this.start + at * each < to; at++) {
         const left = this.start + at * each;
-        sums[at][kind] += Math.max(0, Math.min(to, left + each) - Math.max(from, left));
+        sums[at][kind] += sign * Math.max(0, Math.min(to, left + each) - Math.max(from, left));
       }
     };
     // Several that were put together are spread evenly over their time.
@@ -253,7 +253,13 @@ export class Ribbon {
       } else {
         add(0, piece.t + piece.wait.b, piece.wait.d);
         piece.phases.forEach((phase, at) => add(1 + at, piece.t + phase.b, phase.d));
-        for (const turn of piece.turns) if (turn.own) add(7, piece.t + turn.b, turn.d);
+        for (const turn of piece.turns) {
+          if (turn.own) add(7, piece.t + turn.b, turn.d);
+          // Ticks come behind the callbacks that have set them: of a turn, at its end.
+          const from = piece.t + turn.b + turn.d - turn.ticksTook;
+          add(1 + turn.phase, from, turn.ticksTook, -1);
+          add(8, from, turn.ticksTook);
+        }
       }
       for (const phase of piece.phases) known += phase.d;
       spread(6, piece, piece.d - known);
@@ -265,15 +271,15 @@ export class Ribbon {
     const columns = Math.floor(room.width / COLUMN);
     const { sums, each } = this.measure(columns);
     const full = room.bottom - room.top;
-    const kinds = [null, ...PHASES.map((phase) => colour(phase.key)), colour("rest")];
+    const kinds = [null, ...PHASES.map((phase) => colour(phase.key)), colour("rest"), null, colour("ticks")];
     pen.fillStyle = colour("idle");
     sums.forEach((sum, at) => {
-      const known = sum.reduce((all, part, kind) => (kind < 7 ? all + part : all), 0);
+      const known = sum.reduce((all, part, kind) => (kind === 7 ? all : all + part), 0);
       if (known > 0) pen.fillRect(at * COLUMN, room.top, COLUMN, full);
     });
     sums.forEach((sum, at) => {
       let y = room.bottom;
-      for (let kind = 1; kind <= 6; kind++) {
+      for (const kind of [1, 2, 3, 4, 5, 8, 6]) {
         if (sum[kind] <= 0) continue;
         pen.fillStyle = kinds[kind];
         const height = Math.min((sum[kind] / each) * full, y - room.top);
@@ -329,8 +335,9 @@ export class Ribbon {
     const parts = room.width < 500 ? 3 : 6;
     for (let part = 0; part <= parts; part++) {
       const x = (room.width * part) / parts;
-      const ago = this.feed.at - (this.start + (this.span * part) / parts);
-      const text = ago < 1 ? "now" : `${time(ago)} ago`;
+      const ago = this.feed.at - this.end;
+      const edge = ago < 1 ? "now" : `${time(ago)} ago`;
+      const text = part === parts ? edge : `−${time((this.span * (parts - part)) / parts)}`;
       pen.fillRect(Math.min(x, room.width - 1), room.axis - 4, 1, 4);
       const wide = pen.measureText(text).width;
       pen.fillText(text, Math.min(Math.max(x - wide / 2, 2), room.width - wide - 2), room.axis);
