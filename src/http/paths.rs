@@ -23,13 +23,14 @@ impl Paths {
         number as u32
     }
 
-    /// The number of the longest prefix that `path` has.
+    /// Are there none? Then a request's path need not be looked for.
     #[inline]
-    pub fn find(&self, path: &str) -> Option<u32> {
-        if self.any.get() { self.longest(path) } else { None }
+    pub fn is_empty(&self) -> bool {
+        !self.any.get()
     }
 
-    fn longest(&self, path: &str) -> Option<u32> {
+    /// The number of the longest prefix that `path` has.
+    pub fn find(&self, path: &str) -> Option<u32> {
         let prefixes = self.prefixes.borrow();
         let below =
             |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));

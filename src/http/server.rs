@@ -22,8 +22,6 @@ use std::time::Duration;
 enum On {
     Connection,
     Request,
-    /// A request below the prefix of that number.
-    Path(u32),
     CheckContinue,
     CheckExpectation,
     Upgrade,
@@ -87,6 +85,8 @@ pub(super) struct Inner {
     pub acceptor: Rc<Acceptor>,
     listeners: Listeners<On, Listener>,
     paths: Paths,
+    /// By the number of their prefix.
+    path_listeners: Listeners<u32, Listener>,
     requests: Cell<u64>,
     pub limits: RefCell<Limits>,
     /// Parts of `limits` that every request needs.
@@ -141,6 +141,7 @@ pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R +
         shared,
         listeners: Listeners::new(),
         paths: Paths::default(),
+        path_listeners: Listeners::new(),
         requests: Cell::new(0),
         head_limits: Cell::new(limits.head(true)),
         pending_output: Cell::new(limits.pending_output),
@@ -240,7 +241,8 @@ impl Server {
     /// handler without a change to it, as a status page.
     #[track_caller]
     pub fn on_path<R: Answer>(&self, prefix: &str, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
-        self.add(On::Path(self.0.paths.number(prefix)), Location::caller(), handler(f))
+        self.0.path_listeners.add(self.0.paths.number(prefix), Location::caller(), handler(f));
+        self
     }
 
     /// Called for each new connection, in the poll phase.
@@ -424,46 +426,32 @@ impl Inner {
     /// Gives a request to whom it is for.
     #[inline]
     pub fn dispatch(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
-        let mut on = self.paths.find(exchange.head.path()).map_or(On::Request, On::Path);
+        let path = if self.paths.is_empty() { None } else { self.paths.find(exchange.head.path()) };
+        let mut on = On::Request;
         if exchange.head.expectation().is_some() {
             on = On::CheckExpectation;
-        } else if on == On::Request && exchange.owes_continue.get() && self.listeners.has(On::CheckContinue) {
+        } else if path.is_none() && exchange.owes_continue.get() && self.listeners.has(On::CheckContinue) {
             on = On::CheckContinue;
         }
         if on == On::CheckExpectation && !self.listeners.has(on) {
             exchange.fallback.set(417);
         }
-        self.give(lp, exchange, on);
+        match path {
+            Some(number) if on == On::Request => give(&self.path_listeners, number, lp, exchange),
+            _ => give(&self.listeners, on, lp, exchange),
+        }
     }
 
     /// A request too many, for its connection or for the loop.
     pub fn drop_request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
         exchange.fallback.set(503);
-        self.give(lp, exchange, On::DropRequest);
+        give(&self.listeners, On::DropRequest, lp, exchange);
     }
 
     /// A request that came while the loop is late, and is not exempt.
     pub fn shed(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, retry_after: u32) {
         exchange.retry_after.set(retry_after);
         self.drop_request(lp, exchange);
-    }
-
-    #[inline]
-    fn give(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, on: On) {
-        // Ours, so that the request is given up only after all of them.
-        let _response = Response::new(exchange);
-        let mut panicked = false;
-        self.listeners.each(on, |site, listener| {
-            let Listener::Request(f) = listener else { return };
-            if panicked {
-                return;
-            }
-            let (req, res) = (Request(exchange.clone()), Response::new(exchange));
-            if lp.call(site, &**exchange, || f(req, res)).is_none() {
-                panicked = true;
-                exchange.panicked();
-            }
-        });
     }
 
     pub fn upgrades(&self) -> bool {
@@ -493,6 +481,25 @@ impl Inner {
             }
         });
     }
+}
+
+/// Gives a request to all listeners of an event.
+#[inline]
+fn give<K: Copy + PartialEq>(listeners: &Listeners<K, Listener>, on: K, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
+    // Ours, so that the request is given up only after all of them.
+    let _response = Response::new(exchange);
+    let mut panicked = false;
+    listeners.each(on, |site, listener| {
+        let Listener::Request(f) = listener else { return };
+        if panicked {
+            return;
+        }
+        let (req, res) = (Request(exchange.clone()), Response::new(exchange));
+        if lp.call(site, &**exchange, || f(req, res)).is_none() {
+            panicked = true;
+            exchange.panicked();
+        }
+    });
 }
 
 impl Owner for Inner {
