@@ -146,7 +146,12 @@ fn measure(rig: &Rig, name: &str, connections: usize, active: &Case, idle_first:
         let files = connections as u64 + OTHER_FILES;
         rig.start(name, |launch| if cfg!(unix) { launch.open_files(files) } else { launch })
     };
-    let alone = || load::undisturbed(rig, name, || measure::window(rig, &start()?, active));
+    let seconds = rig.options.duration;
+    let measured = |server: &Server| {
+        measure::warm_up(rig, server, active)?;
+        measure::window(rig, server, active, seconds)
+    };
+    let alone = || load::undisturbed(rig, name, || measured(&start()?));
     let beside = || {
         let server = start()?;
         for _ in 0..SETTLING {
@@ -155,7 +160,7 @@ fn measure(rig: &Rig, name: &str, connections: usize, active: &Case, idle_first:
         let before = rested(&server);
         let mut holder = Holder::start(server.port, connections)?;
         let bytes = (rested(&server) - before) / connections as f64;
-        let sample = load::undisturbed(rig, name, || measure::window(rig, &server, active))?;
+        let sample = load::undisturbed(rig, name, || measured(&server))?;
         io::Result::Ok((bytes, connections - holder.open()?, sample))
     };
     let ((bytes, closed, beside), alone) = if idle_first {

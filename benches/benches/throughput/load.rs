@@ -1,4 +1,5 @@
-//! The comparison under load: every round measures every case on every server, each freshly started.
+//! The comparison under load. Every round measures every case on every server: all are freshly started and warmed up, and
+//! then driven in turn, a slice at a time, so that whatever the machine does for some seconds it does to all of them.
 
 use crate::generator::{self, Load};
 use crate::measure::{self, Sample};
@@ -13,7 +14,9 @@ use serde_json::json;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A disturbed round is measured again at most so often; then the figures stand, with what disturbed it beside them.
+/// Seconds of a slice. Shorter ones would be opening connections for too much of it.
+const SLICE: u64 = 1;
+/// A disturbed slice is measured again at most so often; then the figures stand, with what disturbed it beside them.
 const MOST_AGAIN: usize = 2;
 
 /// All that a measurement needs.
@@ -123,24 +126,27 @@ pub fn compare(rig: &Rig) -> io::Result<bool> {
     for case in &rig.options.cases {
         rows.extend(rig.names.iter().map(|&server| Row { case: *case, server, samples: Vec::new() }));
     }
-    let plan = plan(rig);
-    let seconds = plan.len() as u64 * (rig.options.duration + rig.options.warmup);
-    eprintln!("{} measurements, about {} min", plan.len(), seconds.div_ceil(60));
+    let Options { rounds, duration, warmup, .. } = rig.options;
+    let seconds = (rounds * rig.options.cases.len() * rig.names.len()) as u64 * (duration + warmup);
+    eprintln!("{rounds} rounds, about {} min", seconds.div_ceil(60));
     let mut whole = true;
-    for (round, case, server) in plan {
-        let place = format!("round {} {:8} {server:13}", round + 1, case.name);
-        let sample = undisturbed(rig, server, || measure::window(rig, &rig.start(server, |launch| launch)?, &case));
-        let row = rows.iter_mut().find(|row| row.case == case && row.server == server);
-        match (sample, row) {
-            (Ok(sample), Some(row)) => {
-                eprintln!("{place} {:9.0} req/s  {:7.3} CPU µs/req", sample.rate, sample.cpu());
-                row.samples.push((round, sample));
+    for round in 0..rounds {
+        for case in &rig.options.cases {
+            for (server, measured) in measure_case(rig, case, round) {
+                let place = format!("round {} {:8} {server:13}", round + 1, case.name);
+                let row = rows.iter_mut().find(|row| row.case == *case && row.server == server);
+                match (measured, row) {
+                    (Ok(sample), Some(row)) => {
+                        eprintln!("{place} {:9.0} req/s  {:7.3} CPU µs/req", sample.rate, sample.cpu());
+                        row.samples.push((round, sample));
+                    }
+                    (Err(error), _) => {
+                        eprintln!("{place} FAILED: {error}");
+                        whole = false;
+                    }
+                    (Ok(_), None) => {}
+                }
             }
-            (Err(error), _) => {
-                eprintln!("{place} FAILED: {error}");
-                whole = false;
-            }
-            (Ok(_), None) => {}
         }
     }
     print!("{}", report::tables(&rows));
@@ -155,15 +161,43 @@ pub fn compare(rig: &Rig) -> io::Result<bool> {
     Ok(whole)
 }
 
-/// What is measured one after another: all servers of a case in turn, all cases of a round, all rounds.
-fn plan(rig: &Rig) -> Vec<(usize, Case, &'static str)> {
-    let mut plan = Vec::new();
-    for round in 0..rig.options.rounds {
-        for case in &rig.options.cases {
-            plan.extend(rig.order(round).into_iter().map(|server| (round, *case, server)));
+/// One case of one round: what each server showed in all its slices together.
+fn measure_case(rig: &Rig, case: &Case, round: usize) -> Vec<(&'static str, io::Result<Sample>)> {
+    let order = rig.order(round);
+    let mut running: Vec<_> = order.iter().map(|&name| (name, Running::start(rig, name, case))).collect();
+    for slice in 0..rig.options.duration.div_ceil(SLICE) as usize {
+        let count = running.len();
+        for at in 0..count {
+            // Each comes first as often as the others.
+            let at = (at + slice) % count;
+            let (name, state) = &mut running[at];
+            if let Ok(server) = state
+                && let Err(error) = server.measure(rig, name, case)
+            {
+                *state = Err(error);
+            }
         }
     }
-    plan
+    running.into_iter().map(|(name, state)| (name, state.map(|server| Sample::of(&server.slices)))).collect()
+}
+
+/// A server of this round.
+struct Running {
+    server: Server,
+    slices: Vec<Sample>,
+}
+
+impl Running {
+    fn start(rig: &Rig, name: &str, case: &Case) -> io::Result<Running> {
+        let server = rig.start(name, |launch| launch)?;
+        measure::warm_up(rig, &server, case)?;
+        Ok(Running { server, slices: Vec::new() })
+    }
+
+    fn measure(&mut self, rig: &Rig, name: &str, case: &Case) -> io::Result<()> {
+        self.slices.push(undisturbed(rig, name, || measure::window(rig, &self.server, case, SLICE))?);
+        Ok(())
+    }
 }
 
 /// Measures a window, and again while the hypervisor or other processes disturbed it.

@@ -3,6 +3,7 @@
 use crate::generator::Load;
 use crate::load::Rig;
 use oneloop_benches::child::Server;
+use oneloop_benches::figures::median;
 use oneloop_benches::machine::{self, CpuTime};
 use oneloop_benches::traffic::{BODY, Case, Client};
 use serde_json::{Value, json};
@@ -36,6 +37,29 @@ impl Sample {
     /// The server's CPU time in microseconds per request.
     pub fn cpu(&self) -> f64 {
         self.user + self.system
+    }
+
+    /// What windows of the same length showed together. Of the latencies it is the median.
+    pub fn of(slices: &[Sample]) -> Sample {
+        let sum = |figure: fn(&Sample) -> f64| slices.iter().map(figure).sum::<f64>();
+        let mean = |figure| sum(figure) / slices.len() as f64;
+        // Each window counts by its requests.
+        let per_request = |figure: fn(&Sample) -> f64| {
+            slices.iter().map(|slice| figure(slice) * slice.rate).sum::<f64>() / sum(|slice| slice.rate)
+        };
+        Sample {
+            rate: mean(|slice| slice.rate),
+            p50: median(slices.iter().map(|slice| slice.p50)),
+            p99: median(slices.iter().map(|slice| slice.p99)),
+            user: per_request(|slice| slice.user),
+            system: per_request(|slice| slice.system),
+            server_share: mean(|slice| slice.server_share),
+            generator_share: mean(|slice| slice.generator_share),
+            other_share: mean(|slice| slice.other_share),
+            steal: mean(|slice| slice.steal),
+            errors: sum(|slice| slice.errors),
+            head: slices.first().map_or(f64::NAN, |slice| slice.head),
+        }
     }
 
     pub fn json(&self) -> Value {
@@ -83,14 +107,20 @@ pub fn check(server: &Server, case: &Case) -> io::Result<usize> {
     Client::connect(server.port)?.exchange(&case.batch(server.port), case.depth, Some(BODY))
 }
 
-/// Warms a checked server up and measures it.
-pub fn window(rig: &Rig, server: &Server, case: &Case) -> io::Result<Sample> {
-    let head = check(server, case)?;
+/// Checks a server and warms it up.
+pub fn warm_up(rig: &Rig, server: &Server, case: &Case) -> io::Result<()> {
+    check(server, case)?;
     if rig.options.warmup > 0 {
         rig.drive(server, case, rig.options.warmup)?;
     }
+    Ok(())
+}
+
+/// Checks a server once more and measures it for some seconds.
+pub fn window(rig: &Rig, server: &Server, case: &Case, seconds: u64) -> io::Result<Sample> {
+    let head = check(server, case)?;
     let before = Reading::take(server, rig.place.server_cpu);
-    let load = rig.drive(server, case, rig.options.duration)?;
+    let load = rig.drive(server, case, seconds)?;
     let after = Reading::take(server, rig.place.server_cpu);
     Ok(sample(&before, &after, &load, head))
 }

@@ -11,13 +11,13 @@ Compares HTTP servers on this machine, over loopback.
 
   --quick              one round of one second, three servers: does it run at all?
   --rounds N           rounds; the medians over them are reported (5)
-  --duration S         seconds measured, per server, case and round (6)
+  --duration S         seconds measured, per server, case and round; a second each in turn (6)
   --warmup S           seconds of the same load before (2)
   --only A,B           servers: ceiling, oneloop, may_minihttp, hyper, tiny_http, node (all that are installed)
   --cases A,B          cases: ka64, ka256, pipe16, browser (all)
   --generator wrk|own  load generator (wrk where it is installed, else our own)
-  --max-steal PERCENT  a round in which the hypervisor took more of the CPUs is measured again (5)
-  --max-others PERCENT a round in which other processes used more of the server's CPU is measured again (10)
+  --max-steal PERCENT  a second in which the hypervisor took more of the CPUs is measured again (5)
+  --max-others PERCENT a second in which other processes used more of the server's CPU is measured again (10)
   --server-cpu N, --generator-cpu N
                        where they are pinned (the first and the last CPU that this process may use)
   --realtime           both at real-time priority, for a machine with other work (needs chrt and the right to use it)
