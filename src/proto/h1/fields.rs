@@ -114,6 +114,12 @@ impl Fields {
         self.lines.push(line);
     }
 
+    /// Adds fields that stand in the text already.
+    #[inline]
+    pub(super) fn mark_all(&mut self, lines: impl Iterator<Item = Line>) {
+        self.lines.extend(lines);
+    }
+
     /// Where the value of a field stands: of the first, with number 0, and so on.
     #[inline]
     pub(super) fn value_of(&self, number: u8) -> (u32, u32) {

@@ -160,20 +160,24 @@ fn read(bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Option<Res
     into.fields.load(text);
 
     let question = scan::question_mark(target.as_bytes())?;
-    let mut seen = Seen::default();
-    for (number, field) in found.headers.iter().enumerate() {
+    // httparse takes LF for a line end; the byte before it tells.
+    let mut lines_end_well = true;
+    into.fields.mark_all(found.headers.iter().map(|field| {
         let name = distance(text, field.name.as_bytes());
-        // httparse takes LF for a line end; the byte before it tells.
-        if text.get(name.wrapping_sub(2)) != Some(&b'\r') {
-            return None;
-        }
         let value = distance(text, field.value);
-        into.fields.mark(Line {
+        lines_end_well &= text.get(name.wrapping_sub(2)) == Some(&b'\r');
+        Line {
             name: name as u32,
             colon: (name + field.name.len()) as u32,
             value: value as u32,
             end: (value + field.value.len()) as u32,
-        });
+        }
+    }));
+    if !lines_end_well {
+        return None;
+    }
+    let mut seen = Seen::default();
+    for (number, field) in found.headers.iter().enumerate() {
         // There are at most `MAX_FIELDS`.
         seen.note(field.name.as_bytes(), field.value, number as u8);
     }
