@@ -49,10 +49,17 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         Listeners(Cell::new(None))
     }
 
+    /// Puts the list back into its cell, which is empty.
+    fn put(&self, list: Box<List<K, L>>) {
+        if let Some(other) = self.0.replace(Some(list)) {
+            lose(other);
+        }
+    }
+
     fn with<R>(&self, f: impl FnOnce(&mut List<K, L>) -> R) -> Option<R> {
         let mut list = self.0.take()?;
         let result = f(&mut list);
-        self.0.set(Some(list));
+        self.put(list);
         Some(result)
     }
 
@@ -62,7 +69,7 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         let id = list.next_id;
         list.next_id = id.wrapping_add(1);
         list.entries.push(Entry { id, kind, site, listener: Some(listener) });
-        self.0.set(Some(list));
+        self.put(list);
         id
     }
 
@@ -78,19 +85,19 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         list.rounds += 1;
         let end = list.next_id;
         let mut next = list.take_next(kind, 0, end);
-        self.0.set(Some(list));
+        self.put(list);
         while let Some((id, site, mut listener)) = next {
             call(site, &mut listener);
             next = self.give_back(id, listener).and_then(|mut list| {
                 let next = list.take_next(kind, id + 1, end);
-                self.0.set(Some(list));
+                self.put(list);
                 next
             });
         }
         if let Some(mut list) = self.0.take() {
             list.rounds -= 1;
             if list.rounds > 0 || !list.entries.is_empty() {
-                self.0.set(Some(list));
+                self.put(list);
             }
         }
     }
@@ -100,7 +107,7 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
     fn give_back(&self, id: u32, listener: L) -> Option<Box<List<K, L>>> {
         let mut list = self.0.take()?;
         if let Some(removed) = list.put_back(id, listener) {
-            self.0.set(Some(list));
+            self.put(list);
             discard(removed);
             list = self.0.take()?;
         }
@@ -130,12 +137,12 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
             let entries = std::mem::take(&mut list.entries);
             if entries.is_empty() {
                 if list.rounds > 0 {
-                    self.0.set(Some(list));
+                    self.put(list);
                 }
                 return;
             }
             if list.rounds > 0 {
-                self.0.set(Some(list));
+                self.put(list);
             }
             for entry in entries {
                 discard(entry);
@@ -146,6 +153,12 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
     pub fn is_empty(&self) -> bool {
         self.with(|list| list.entries.is_empty()).unwrap_or(true)
     }
+}
+
+/// Apart from the hot path, which it never is on.
+#[cold]
+fn lose<T>(list: Box<T>) {
+    drop(list);
 }
 
 #[cfg(test)]

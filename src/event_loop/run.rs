@@ -382,9 +382,14 @@ impl Loop {
     #[inline]
     pub(crate) fn now(&self) -> Time {
         if !self.running.get() {
-            self.read_clock();
+            self.read_clock_outside();
         }
         self.clock.get()
+    }
+
+    #[cold]
+    fn read_clock_outside(&self) {
+        self.read_clock();
     }
 
     /// The clock as it was last read.

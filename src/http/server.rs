@@ -443,6 +443,7 @@ impl Inner {
     }
 
     /// A request too many, for its connection or for the loop.
+    #[cold]
     pub fn drop_request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
         exchange.fallback.set(503);
         give(&self.listeners, On::DropRequest, lp, exchange);

@@ -34,7 +34,7 @@ impl Shared {
 
     /// An exchange that nobody else has.
     pub fn take_exchange(&self) -> Rc<Exchange> {
-        self.pool.borrow_mut().pop().unwrap_or_else(|| Rc::new(Exchange::new()))
+        self.pool.borrow_mut().pop().unwrap_or_else(new_exchange)
     }
 
     /// Takes an exchange back. One that the user keeps a handle of is let go.
@@ -67,4 +67,9 @@ impl Shared {
         let nanos = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
         self.date_until.set(self.cx.lp.now() + u64::from(1_000_000_000 - nanos));
     }
+}
+
+#[cold]
+fn new_exchange() -> Rc<Exchange> {
+    Rc::new(Exchange::new())
 }

@@ -35,11 +35,13 @@ impl Context {
     }
 
     pub(super) fn take_landing(&self) -> Box<[u8]> {
-        self.landing.take().unwrap_or_else(|| vec![0; LANDING].into())
+        self.landing.take().unwrap_or_else(new_landing)
     }
 
     pub(super) fn put_landing(&self, landing: Box<[u8]>) {
-        self.landing.set(Some(landing));
+        if let Some(second) = self.landing.replace(Some(landing)) {
+            discard_landing(second);
+        }
     }
 
     pub(super) fn wait_for_room(&self, acceptor: Token) {
@@ -59,4 +61,15 @@ impl Context {
     pub fn streams(&self) -> impl Iterator<Item = Rc<Stream>> {
         self.lp.sources().into_iter().filter_map(|source| source.into_any().downcast::<Stream>().ok())
     }
+}
+
+#[cold]
+fn new_landing() -> Box<[u8]> {
+    vec![0; LANDING].into()
+}
+
+/// The landing area of a turn within a turn, which found none.
+#[cold]
+fn discard_landing(landing: Box<[u8]>) {
+    drop(landing);
 }

@@ -19,11 +19,19 @@ pub(super) fn receive(io: &Io, into: &mut [u8]) -> Received {
         return match io.read(into) {
             Ok(0) => Received::End,
             Ok(count) => Received::Bytes(count),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Received::Nothing,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => Received::Failed(error),
+            Err(error) => match refused(error) {
+                Ok(()) => Received::Nothing,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => Received::Failed(error),
+            },
         };
     }
+}
+
+/// Is it only that there is nothing now?
+#[cold]
+fn refused(error: io::Error) -> io::Result<()> {
+    if error.kind() == ErrorKind::WouldBlock { Ok(()) } else { Err(error) }
 }
 
 /// How many bytes the kernel took; 0: none now.
@@ -40,9 +48,12 @@ pub(super) fn send_vectored(io: &Io, pieces: &[IoSlice<'_>]) -> io::Result<usize
 fn taken(mut write: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         return match write() {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            result => result,
+            Ok(count) => Ok(count),
+            Err(error) => match refused(error) {
+                Ok(()) => Ok(0),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                failed => failed.map(|()| 0),
+            },
         };
     }
 }

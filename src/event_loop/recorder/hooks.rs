@@ -39,6 +39,16 @@ impl Recorder {
         self.on.get()
     }
 
+    #[cold]
+    fn add_read(&self, count: usize) {
+        self.read.set(self.read.get() + count as u64);
+    }
+
+    #[cold]
+    fn add_written(&self, count: usize) {
+        self.written.set(self.written.get() + count as u64);
+    }
+
     fn with(&self, f: impl FnOnce(&mut Tape)) {
         if let Some(tape) = &mut *self.tape.borrow_mut() {
             f(tape);
@@ -96,13 +106,18 @@ impl Loop {
     #[inline(always)]
     pub(in crate::event_loop) fn record_turn_of(&self, source: &Rc<dyn Source>, token: Token) {
         if self.recorder.is_on() {
-            let kind = match source.kind() {
-                Kind::Listener => SourceKind::Listener,
-                Kind::Connection => SourceKind::Connection,
-                Kind::Signals => SourceKind::Signals,
-            };
-            self.turn_begins(kind, token);
+            self.turn_of_begins(source, token);
         }
+    }
+
+    #[cold]
+    fn turn_of_begins(&self, source: &Rc<dyn Source>, token: Token) {
+        let kind = match source.kind() {
+            Kind::Listener => SourceKind::Listener,
+            Kind::Connection => SourceKind::Connection,
+            Kind::Signals => SourceKind::Signals,
+        };
+        self.turn_begins(kind, token);
     }
 
     /// The turn of something else begins.
@@ -160,7 +175,7 @@ impl Loop {
     #[inline(always)]
     pub(crate) fn record_read(&self, count: usize) {
         if self.recorder.is_on() {
-            self.recorder.read.set(self.recorder.read.get() + count as u64);
+            self.recorder.add_read(count);
         }
     }
 
@@ -168,7 +183,7 @@ impl Loop {
     #[inline(always)]
     pub(crate) fn record_written(&self, count: usize) {
         if self.recorder.is_on() {
-            self.recorder.written.set(self.recorder.written.get() + count as u64);
+            self.recorder.add_written(count);
         }
     }
 

@@ -138,6 +138,8 @@ impl H1 {
         stream.finish(CloseReason::ServerClosed, Some(linger));
     }
 
+    /// Not for what every request does.
+    #[cold]
     fn watch<R>(&self, f: impl FnOnce(&mut Watch) -> R) -> R {
         let mut watch = self.watch.take().unwrap_or_default();
         let result = f(&mut watch);

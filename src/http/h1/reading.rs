@@ -1,7 +1,7 @@
 //! Reading: heads and bodies in turn, and what becomes of those that are bad.
 
 use super::{H1, flag};
-use crate::event_loop::Loop;
+use crate::event_loop::{Loop, Time};
 use crate::http::exchange::{Exchange, Listener, On, Phase};
 use crate::http::limits::nanos;
 use crate::http::server::refusal;
@@ -9,6 +9,7 @@ use crate::http::{ClientError, Request};
 use crate::net::{CloseReason, Socket, Stream};
 use crate::proto::h1::{BodyDecoder, BodyEvent, Fault, Framing, HeadParser, Parsed};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Requests of one connection that one turn dispatches before the others have theirs (promise 10).
 const BUDGET: u8 = 64;
@@ -101,6 +102,7 @@ impl H1 {
     }
 
     /// A head that is not whole, or bad: does it begin as one of HEAD does (RFC 9110, 9.3.2)?
+    #[cold]
     fn note_method(&self, bytes: &[u8]) {
         if bytes.strip_prefix(b"\r\n").unwrap_or(bytes).starts_with(b"HEAD ") {
             self.set(flag::HEAD);
@@ -127,7 +129,7 @@ impl H1 {
             self.await_body(stream);
         }
         if let Some(response) = self.server.limits.borrow().response {
-            stream.need_due(exchange.started + nanos(response));
+            self.await_response(stream, exchange.started, response);
         }
         lp.label_turn(exchange.head.method_and_target());
         if self.has(flag::SPENT) {
@@ -146,6 +148,11 @@ impl H1 {
         false
     }
 
+    #[cold]
+    fn await_response(&self, stream: &Rc<Stream>, started: Time, limit: Duration) {
+        stream.need_due(started + nanos(limit));
+    }
+
     /// Is this request one that takes the connection over? Content would have to be read as HTTP first.
     fn hands_over(&self, exchange: &Exchange) -> bool {
         let head = &exchange.head;
@@ -154,6 +161,7 @@ impl H1 {
     }
 
     /// Have earlier exchanges to be told that they went out? Then nobody else can have the connection yet.
+    #[cold]
     fn awaits_ends(&self, stream: &Stream) -> bool {
         let awaits = self.watch(|watch| !watch.finishing.is_empty());
         if awaits {
@@ -169,6 +177,7 @@ impl H1 {
     }
 
     /// Hands the connection over: from here on it is a socket of the user's.
+    #[cold]
     pub(super) fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
         if exchange.head.is_connect() && !self.server.connects() {
             exchange.answer(self, 501);
@@ -197,6 +206,7 @@ impl H1 {
         });
     }
 
+    #[cold]
     pub(super) fn await_body(&self, stream: &Rc<Stream>) {
         let now = stream.cx().lp.now();
         let limits = self.server.limits.borrow();
@@ -205,6 +215,7 @@ impl H1 {
     }
 
     /// Gives the body to whoever wants it. Says how much was consumed, and whether more can be done.
+    #[inline(never)]
     pub(super) fn read_body(
         self: &Rc<Self>,
         stream: &Rc<Stream>,
@@ -261,12 +272,14 @@ impl H1 {
     }
 
     /// What came is no message of ours. Requests before it have been answered: they are read one after another.
+    #[cold]
     pub(super) fn fault(&self, stream: &Rc<Stream>, fault: Fault) {
         log::debug!(target: "oneloop::http", "{}: {fault}", stream.peer());
         self.server.client_error(&ClientError { fault: Some(fault), status: fault.status(), peer: stream.peer() });
         self.refuse(stream, fault.status(), CloseReason::BadMessage);
     }
 
+    #[cold]
     pub(super) fn body_fault(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, fault: Fault) {
         log::debug!(target: "oneloop::http", "{exchange} from {}: {fault}", stream.peer());
         self.server.client_error(&ClientError { fault: Some(fault), status: fault.status(), peer: stream.peer() });
@@ -274,6 +287,7 @@ impl H1 {
     }
 
     /// Ends an exchange whose request or response will never be whole: an answer of ours if there is none, then the close.
+    #[cold]
     pub(super) fn abort(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, status: u16, reason: CloseReason) {
         self.set(flag::CLOSE);
         match exchange.phase.get() {
@@ -287,6 +301,7 @@ impl H1 {
     }
 
     /// An answer of ours where there is no exchange; then the close.
+    #[cold]
     pub(super) fn refuse(&self, stream: &Rc<Stream>, status: u16, reason: CloseReason) {
         self.set(flag::CLOSE);
         let date = self.server.shared.date();

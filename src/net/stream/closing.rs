@@ -78,6 +78,7 @@ impl Stream {
         self.close(reason, Some(error));
     }
 
+    #[cold]
     pub(super) fn fail(&self, error: io::Error) {
         if self.state.get() == State::Lingering {
             // All was said; that the peer goes without a goodbye changes nothing.

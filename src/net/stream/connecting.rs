@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
 impl Stream {
+    #[cold]
     pub(super) fn finish_connect(self: &Rc<Self>) {
         let outcome = match &*self.io.borrow() {
             Some(io) => io.take_error().and_then(|error| match error {

@@ -134,11 +134,16 @@ impl Stream {
             && !self.has(flag::BROKEN)
             && !self.is_closed()
         {
-            let mut output = self.output.take().unwrap_or_default();
-            output.append(rest);
-            self.output.set(Some(output));
+            self.keep(rest);
         }
         cork.clear();
+    }
+
+    #[cold]
+    fn keep(&self, rest: &[u8]) {
+        let mut output = self.output.take().unwrap_or_default();
+        output.append(rest);
+        self.output.set(Some(output));
     }
 
     #[inline]
@@ -148,6 +153,7 @@ impl Stream {
         }
     }
 
+    #[inline(never)]
     fn flush_pending(&self, mut output: Box<Output>) {
         let mut budget = WRITE_BUDGET;
         while output.len() > 0 && !self.has(flag::BROKEN | flag::BLOCKED) {

@@ -156,9 +156,11 @@ impl RequestHead {
 
     /// The first expectation that is not `100-continue`: what 417 is for (RFC 9110, 10.1.1 and 15.5.18).
     pub fn expectation(&self) -> Option<&str> {
-        if self.flags & EXPECT == 0 {
-            return None;
-        }
+        if self.flags & EXPECT == 0 { None } else { self.first_expectation() }
+    }
+
+    #[cold]
+    fn first_expectation(&self) -> Option<&str> {
         self.get_all("expect")
             .flat_map(|value| octet::list(value.as_bytes()))
             .find(|element| !element.eq_ignore_ascii_case(b"100-continue"))
