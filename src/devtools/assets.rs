@@ -13,6 +13,8 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("/words.js", SCRIPT, include_str!("page/words.js")),
     ("/ribbon.js", SCRIPT, include_str!("page/ribbon.js")),
     ("/detail.js", SCRIPT, include_str!("page/detail.js")),
+    ("/legend.js", SCRIPT, include_str!("page/legend.js")),
+    ("/parts.js", SCRIPT, include_str!("page/parts.js")),
     ("/house.js", SCRIPT, include_str!("page/house.js")),
     ("/numbers.js", SCRIPT, include_str!("page/numbers.js")),
     ("/waited.js", SCRIPT, include_str!("page/waited.js")),
