@@ -2,6 +2,7 @@
 
 import { nameOf, swatch } from "./legend.js";
 import { kindOf, parts } from "./parts.js";
+import { table } from "./table.js";
 import { bytes, count, make, plural, time, what } from "./words.js";
 
 /** Rows of the table. */
@@ -63,18 +64,14 @@ export class Detail {
     const shown = piece.turns.filter((turn) => longest.includes(turn));
     const left = piece.turns.filter((turn) => !longest.includes(turn));
     const others = [piece.others[0] + left.length, piece.others[1] + left.reduce((sum, turn) => sum + turn.d, 0)];
-    const head = (text, number) => make("th", { scope: "col", class: number ? "number" : "" }, text);
-    const number = (text) => make("td", { class: "number" }, text);
-    const body = shown.map((turn) => make("tr", {},
-      make("td", {}, swatch(kindOf(turn)), nameOf(kindOf(turn))),
-      make("td", {}, what(turn), turn.own ? " (this page)" : ""),
-      make("td", {}, make("code", {}, turn.site || "–")),
-      number(count(turn.callbacks)), number(count(turn.ticks)), number(time(turn.d))));
-    const table = make("table", {},
-      make("thead", {}, make("tr", {}, head("time of"), head("turn of"), head("callback registered at"), head("callbacks", true), head("ticks", true), head("took", true))),
-      make("tbody", {}, ...body));
+    const all = table(
+      ["time of", "turn of", "callback registered at", "#callbacks", "#ticks", "#took"],
+      shown.map((turn) => [
+        [swatch(kindOf(turn)), nameOf(kindOf(turn))], [what(turn), turn.own ? " (this page)" : ""],
+        make("code", {}, turn.site || "–"), count(turn.callbacks), count(turn.ticks), time(turn.d),
+      ]));
     const more = others[0] > 0 ? [make("p", { class: "quiet" }, `and ${plural(others[0], "turn")} more, together ${time(others[1])}.`)] : [];
-    return [table, ...more];
+    return [all, ...more];
   }
 }
 

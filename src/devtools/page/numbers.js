@@ -1,5 +1,6 @@
 // Numbers, each with what it means.
 
+import { table } from "./table.js";
 import { bytes, count, make, time } from "./words.js";
 
 const NUMBERS = [
@@ -19,7 +20,7 @@ const STATES = [
   ["idle", "Nothing is asked on it at the moment. It costs memory, and no thread. Those that your browser keeps open for this page are here too: the server does not know whose they are."],
   ["receiving", "A request has begun to arrive, and is not complete. Slow clients are here."],
   ["answering", "A whole request is here, and its handler has not ended the response: it waits for a worker, a timer, or for the client to take more."],
-  ["own", "The same for this page: its stream of measurements, which has no end.", "answering this page"],
+  ["own", "The same, for this page itself: the stream of what was measured, which has no end.", "for this page"],
   ["sending", "The response has ended for the handler, and the client has yet to take a part of it."],
   ["closing", "It takes no further request: the last bytes go out, or the client’s close is awaited."],
   ["upgraded", "It was handed over to another protocol, such as WebSocket."],
@@ -33,10 +34,7 @@ export class Numbers {
       if (more) element.append(extra);
       return { element, shown, extra, value, more };
     });
-    this.states = STATES.map(([key, meaning, name = key]) => {
-      const shown = make("td", { class: "number" }, "–");
-      return { key, shown, row: make("tr", {}, make("th", { scope: "row" }, name), shown, make("td", {}, meaning)) };
-    });
+    this.states = STATES.map(([key, meaning, name = key]) => ({ key, name, meaning, shown: make("span", {}, "–") }));
     this.own = make("dd", { class: "value" }, "–");
     const own = make("div", {}, make("dt", {}, "This page’s own part"), this.own,
       make("dd", { class: "quiet" }, "Of the loop’s time, over the last five seconds: the message that is made ten times a second, and its delivery. Its turns are hatched above."));
@@ -45,9 +43,8 @@ export class Numbers {
       make("h2", { id: "numbers-title" }, "Numbers"),
       make("dl", {}, ...this.cells.map((cell) => cell.element), own),
       make("h3", { id: "states-title" }, "Connections by state"),
-      make("table", { class: "states", "aria-labelledby": "states-title" },
-        make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "state"), make("th", { scope: "col", class: "number" }, "now"), make("th", { scope: "col" }, "what that is"))),
-        make("tbody", {}, ...this.states.map((state) => state.row))),
+      table(["state", "#now", "what that is"], this.states.map(({ name, shown, meaning }) => [name, shown, meaning]),
+        { headed: true, "aria-labelledby": "states-title" }),
     );
     feed.addEventListener("message", () => this.update(feed));
   }

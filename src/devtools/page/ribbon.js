@@ -176,7 +176,7 @@ export class Ribbon {
     if (this.paused !== null) return;
     this.drawn = now;
     this.draw();
-    if (!this.hovered && now - (this.described ?? 0) > READABLE) this.describe();
+    if (!this.hovered && now - (this.described ?? -READABLE) > READABLE) this.describe();
   }
 
   describe() {
@@ -285,14 +285,19 @@ export class Ribbon {
   signs(pen, room, colour) {
     pen.font = "12px system-ui, sans-serif";
     pen.textBaseline = "middle";
+    // The latest has its words first; those of an earlier one are left out where they would be written over.
+    let free = room.width;
     const bracket = (from, to, y, text) => {
       const [left, right] = [this.x(from, room), Math.max(this.x(to, room), this.x(from, room) + 2)];
       if (right < 0 || left > room.width) return;
       pen.fillRect(left, y, right - left, 4);
       const wide = pen.measureText(text).width;
-      if (text) pen.fillText(text, Math.max(2, Math.min(left, room.width - wide - 2)), y + 11);
+      const at = Math.max(2, Math.min(left, room.width - wide - 2));
+      if (!text || at + wide > free) return;
+      pen.fillText(text, at, y + 11);
+      free = at - 8;
     };
-    for (const gap of this.feed.gaps) {
+    for (const gap of this.feed.gaps.toReversed()) {
       pen.fillStyle = colour("alarm");
       bracket(gap.from, gap.to, 0, `no news for ${time(gap.to - gap.from)}`);
     }
@@ -320,7 +325,7 @@ export class Ribbon {
       const text = part === parts ? edge : `−${time((this.span * (parts - part)) / parts)}`;
       pen.fillRect(Math.min(x, room.width - 1), room.axis - 4, 1, 4);
       const wide = pen.measureText(text).width;
-      pen.fillText(text, Math.min(Math.max(x - wide / 2, 2), room.width - wide - 2), room.axis);
+      pen.fillText(text, Math.min(Math.max(x - wide / 2, 2), room.width - wide - 2), room.axis + 3);
     }
   }
 
