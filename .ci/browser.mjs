@@ -105,11 +105,12 @@ async function live(page) {
   }, { polling: 50, timeout: PATIENCE });
 }
 
+/** All of it, or what is seen from the ribbon on. */
 async function photograph(page, name, { full = true } = {}) {
   for (const scheme of ["light", "dark"]) {
     for (const width of [1280, 360]) {
       await look(page, { width, scheme });
-      if (full) await page.evaluate(() => scrollTo(0, 0));
+      await page.evaluate((full) => (full ? scrollTo(0, 0) : document.getElementById("ribbon-title").scrollIntoView()), full);
       await sleep(150);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert(overflow <= 0, `${name} is ${overflow} px too wide at ${width} px`);
@@ -280,6 +281,7 @@ button("accept-flood", async () => {
   const flood = await press(page, "accept-flood");
   assert.match(flood.text, /2,000 connections came and went/);
   assert(await spent(from, "listener") > 1, "new connections are no source of the poll phase");
+  await photograph(page, "flood", { full: false });
 });
 
 button("slow-reader", async () => {
@@ -325,7 +327,6 @@ step("the ribbon goes by keys, pauses and zooms", async () => {
   await page.keyboard.down("Shift");
   await page.keyboard.press("ArrowLeft");
   await page.keyboard.up("Shift");
-  await page.evaluate(() => document.getElementById("ribbon-title").scrollIntoView());
   await photograph(page, "paused", { full: false });
   await accessible(page, "paused");
   await page.keyboard.press("Escape");
@@ -379,7 +380,7 @@ step("a server that was started anew is found again, and nothing of the old one 
   const { port } = server;
   await server.stop();
   await page.waitForFunction(() => /gone/.test(document.getElementById("state").textContent), { timeout: PATIENCE });
-  await photograph(page, "gone", { full: false });
+  await photograph(page, "gone");
   server = await serve(port);
   await page.waitForFunction((boot) => oneloop.feed.boot && oneloop.feed.boot !== boot, { timeout: PATIENCE }, boot);
   away = false;

@@ -16,6 +16,9 @@ const SPANS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60].map((seconds) => 
 const CALM = 1000;
 /** What is said of the busiest iteration stays for so long, in milliseconds: it is to be read. */
 const READABLE = 1500;
+/** A turn of at least this length, in microseconds, is why a message was late; or an iteration with so many events. */
+const HELD = 20_000;
+const MANY = 20;
 
 export class Ribbon {
   constructor(section, feed) {
@@ -345,7 +348,8 @@ export function explain(gap) {
   const length = time(gap.to - gap.from);
   if (!gap.why) return `The stream stopped for ${length}; what the loop did meanwhile was not recorded.`;
   const { piece, turn } = gap.why;
-  if (turn.d < 20_000) return `The stream stopped for ${length}: the loop had ${plural(piece.events, "event")} to see to.`;
+  if (turn.d < HELD && piece.events < MANY) return `The stream stopped for ${length}, but no callback held the loop for long: the system may have had others to run.`;
+  if (turn.d < HELD) return `The stream stopped for ${length}: the loop had ${plural(piece.events, "event")} to see to.`;
   const at = turn.site ? `, registered at ${turn.site}` : "";
   const ticks = turn.ticksTook > turn.d / 2 ? `, most of it in ${plural(turn.ticks, "tick")}` : "";
   return `The stream stopped for ${length}. Here is why: ${turn.label || PHASES[turn.phase].name} held the loop for ${time(turn.d)}${ticks}${at}.`;
