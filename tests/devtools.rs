@@ -19,6 +19,7 @@ fn mounted() -> (Sim, Server) {
             res.end("done");
         }
         "/later" => std::mem::forget(res),
+        "/soon" => drop(oneloop::set_timeout(10 * MS, move || res.end("at last"))),
         _ => res.end("site"),
     });
     devtools::mount(&server, "/__loop");
@@ -200,6 +201,23 @@ fn a_turn_that_held_the_loop_is_told_with_its_route_its_site_and_those_who_waite
     // Who looks later is told as well.
     let history = ask(&sim, local("/__loop/history?since=0")).text();
     assert!(history.contains(held), "{history}");
+}
+
+/// It has its turn in the pending phase, before the wait of the same iteration.
+#[test]
+fn who_waited_for_a_request_that_had_to_wait_itself_is_told_as_well() {
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    let waiting: Vec<_> = (0..3).map(|_| sim.connect(PORT)).collect();
+    send(&sim, get("/soon") + &get("/block"));
+    for peer in waiting {
+        sim.at(60 * MS, move || peer.write(get("/")));
+    }
+    sim.advance(SECOND);
+    let told = events(&reader).concat();
+    let held = told.split("\"held\":[{").nth(1).and_then(|held| held.split('}').next()).unwrap();
+    assert!(held.contains("\"p\":0,") && held.contains("\"l\":\"GET /block\""), "{held}");
+    assert!(held.contains("\"found\":3,\"waited\":200000"), "{held}");
 }
 
 /// The numbers of iterations that a message tells, one by one and in groups.
