@@ -68,7 +68,7 @@ export class Quiz {
     });
     return [
       make("p", { class: right === lines.length ? "right" : "wrong" }, verdict),
-      table(["place", "what came", "your guess", "phase", "iteration", "after", "why"], rows, { "aria-label": `What came: ${title}` }),
+      table(["place", "what came", "your guess", "phase", "iteration", "#after", "why"], rows, { "aria-label": `What came: ${title}` }),
     ];
   }
 }
