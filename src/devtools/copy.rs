@@ -2,7 +2,7 @@
 
 use crate::event_loop::{Recording, mark_turn_as_own, recording_part, set_immediate};
 
-/// Records that are copied in a turn: about a tenth of a millisecond.
+/// Records that are copied in a turn: some tenths of a millisecond.
 const PART: usize = 500;
 
 /// Copies what is recorded from an iteration on until now, a part in each iteration of the loop, and hands it over.
