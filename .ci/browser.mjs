@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import { createRequire } from "node:module";
+import net from "node:net";
 import { join } from "node:path";
 
 const [folder, browserPath, program, shots] = process.argv.slice(2);
@@ -13,6 +14,30 @@ const puppeteer = require("puppeteer-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+/** How long this machine may take for what it does in a moment when it is idle, in milliseconds. */
+const PATIENCE = 30_000;
+
+/** A machine that is busy puts somebody off now and then, but not each time; a fault is there each time. */
+async function oneOf(times, run) {
+  for (let time = 1; ; time++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (time === times) throw error;
+      console.log(`again   ${error.message.split("\n")[0]}`);
+    }
+  }
+}
+
+/** Waits until something is as it should be, and says what it was last where that never comes. */
+async function until(look, is) {
+  for (const began = performance.now(); ;) {
+    const seen = await look();
+    if (is(seen)) return seen;
+    if (performance.now() - began > PATIENCE) throw new Error(`it stays ${JSON.stringify(seen)}`);
+    await sleep(50);
+  }
+}
 
 // ---- The server
 
@@ -76,15 +101,16 @@ async function look(page, { width, scheme, motion = "no-preference" }) {
 async function live(page) {
   await page.waitForFunction(() => {
     const feed = globalThis.oneloop?.feed;
-    return feed && feed.state === "live" && feed.pieces.length > 5 && feed.numbers && performance.now() - feed.heard < 300;
-  }, { polling: 50, timeout: 20_000 });
+    return feed && feed.state === "live" && feed.pieces.length > 5 && feed.numbers && performance.now() - feed.heard < 1000;
+  }, { polling: 50, timeout: PATIENCE });
 }
 
+/** All of it, or what is seen from the ribbon on. */
 async function photograph(page, name, { full = true } = {}) {
   for (const scheme of ["light", "dark"]) {
     for (const width of [1280, 360]) {
       await look(page, { width, scheme });
-      if (full) await page.evaluate(() => scrollTo(0, 0));
+      await page.evaluate((full) => (full ? scrollTo(0, 0) : document.getElementById("ribbon-title").scrollIntoView()), full);
       await sleep(150);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert(overflow <= 0, `${name} is ${overflow} px too wide at ${width} px`);
@@ -112,7 +138,7 @@ async function press(page, name) {
     const state = document.querySelector(`#try-${name} [role=status]`).textContent;
     if (state.startsWith("That did not work")) throw new Error(state);
     return state === "Measured:";
-  }, { polling: 100, timeout: 60_000 }, name);
+  }, { polling: 100, timeout: 4 * PATIENCE }, name);
   // What the clients say of this loop and of the thread pool, and the sentences below.
   return page.$eval(`#try-${name}`, (card) => ({
     rows: Object.fromEntries([...card.querySelectorAll("tbody tr")].map((row) => [row.cells[0].innerText, [...row.cells].slice(1).map((cell) => cell.innerText)])),
@@ -137,75 +163,135 @@ let page;
 
 step("the page lives, and says so", async () => {
   page = await open(`${site()}/`);
-  await sleep(1500);
-  const { state, span } = await page.evaluate(() => ({
-    state: document.getElementById("state").textContent,
-    span: oneloop.feed.at - oneloop.feed.pieces[0].t,
-  }));
-  assert.match(state, /^Live/);
-  assert(span > 1e6, `${span} µs are kept`);
+  await until(() => page.$eval("#state", (state) => state.textContent), (text) => text.startsWith("Live"));
+  await until(() => page.evaluate(() => oneloop.feed.at - oneloop.feed.pieces[0].t), (kept) => kept > 1e6);
   await accessible(page, "idle");
   await photograph(page, "idle");
 });
 
-step("a client from outside agrees on the length of a block, on requests and on connections", async () => {
-  const before = JSON.parse((await ask(server.port, "/__loop/metrics")).body);
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 40 });
-  await Promise.all(Array.from({ length: 40 }, () => ask(server.port, "/hello", { agent })));
-  const after = JSON.parse((await ask(server.port, "/__loop/metrics")).body);
-  agent.destroy();
-  assert.equal(after.requestsSoFar - before.requestsSoFar, 40);
-  assert.equal(after.connections - before.connections, 40);
-  const seen = await page.evaluate(() => oneloop.feed.held.length);
+/** The page's numbers, as they are read there. */
+const numbers = () => page.$$eval("#numbers dl > div, #numbers tbody tr", (all) =>
+  Object.fromEntries(all.map((one) => one.cells
+    ? [one.cells[0].textContent, Number(one.cells[1].textContent.replaceAll(",", ""))]
+    : [one.querySelector("dt").textContent, one.innerText])));
+const soFar = (told) => Number(told["Requests a second"].match(/([\d,]+) so far/)[1].replaceAll(",", ""));
+
+step("a client from outside agrees with the page on its connections and its requests", async () => {
+  const before = await until(numbers, (told) => told.receiving === 0 && told.answering === 0);
+  const sockets = await Promise.all(Array.from({ length: 40 }, () => new Promise((resolve, reject) => {
+    const socket = net.connect(server.port, "127.0.0.1", () => { socket.write("GET /hello HTTP/1.1\r\n"); resolve(socket); });
+    socket.on("error", reject);
+  })));
+  const during = await until(numbers, (told) => told.receiving === 40);
+  const states = ["idle", "receiving", "answering", "for this page", "sending", "closing", "upgraded"];
+  assert.match(during.Connections, new RegExp(`^Connections\\s+${states.reduce((sum, state) => sum + during[state], 0)}\\s`));
+  assert.equal(soFar(during), soFar(before));
+  await Promise.all(sockets.map((socket) => new Promise((resolve) => {
+    socket.on("data", resolve);
+    socket.write("Host: localhost\r\n\r\n");
+  })));
+  await until(numbers, (told) => told.receiving === 0 && soFar(told) === soFar(before) + 40);
+  for (const socket of sockets) socket.destroy();
+});
+
+step("a client from outside agrees with the page on the length of a block", () => oneOf(5, async () => {
+  const seen = await page.evaluate(() => oneloop.feed.held.at(-1)?.b ?? 0);
   const { took } = await ask(server.port, "/block");
-  await page.waitForFunction((seen) => oneloop.feed.held.length > seen, { timeout: 5000 }, seen);
-  const held = await page.evaluate(() => oneloop.feed.held.at(-1));
-  assert.equal(held.l, "GET /block");
+  const held = await until(
+    () => page.evaluate((seen) => oneloop.feed.held.find(({ b, l }) => b > seen && l === "GET /block"), seen),
+    (held) => held);
   assert.match(held.a, /examples\/event_loop\/main\.rs:\d+/);
   const page_says = held.d / 1000;
-  // Either may have been put off by the system between its work and its look at the clock.
-  assert(page_says >= 199 && Math.abs(took - page_says) < 60, `page: ${page_says} ms, client: ${took} ms`);
-});
+  // The client cannot have waited for less. It waits for more where the system puts it off.
+  assert(page_says >= 199 && took >= page_says - 1 && took < page_says + 100, `page: ${page_says} ms, client: ${took} ms`);
+}));
 
-step("block: the stream stops for about as long, and then says why", async () => {
-  const before = await page.evaluate(() => oneloop.feed.gaps.length);
+step("block: the stream stops for about as long, and then says why", () => oneOf(3, async () => {
+  const before = await page.evaluate(() => {
+    globalThis.told = [];
+    const place = document.querySelector("#ribbon .told");
+    new MutationObserver(() => told.push(place.textContent)).observe(place, { childList: true });
+    return oneloop.feed.gaps.at(-1)?.from ?? 0;
+  });
   const { rows } = await press(page, "block");
-  const { gaps, told, waits } = await page.evaluate(() => ({
-    gaps: oneloop.feed.gaps.map(({ from, to, why }) => ({ length: (to - from) / 1000, label: why?.turn.label, site: why?.turn.site })),
-    told: document.querySelector("#ribbon .told").textContent,
+  const { gaps, told, waits } = await page.evaluate((before) => ({
+    gaps: oneloop.feed.gaps.filter(({ from }) => from > before)
+      .map(({ from, to, why }) => ({ length: (to - from) / 1000, held: why?.turn.d / 1000, label: why?.turn.label, site: why?.turn.site })),
+    told: told.join("\n"),
     waits: document.getElementById("waited").innerText,
-  }));
-  const gap = gaps.slice(before).find(({ label }) => label === "GET /block");
+  }), before);
+  const gap = gaps.find(({ label }) => label === "GET /block");
   assert(gap, `no gap: ${JSON.stringify(gaps)}`);
-  assert(gap.length >= 195 && gap.length < 450, `${gap.length} ms`);
+  // Between two messages there are 100 ms, and the block: some of that may fall together.
+  assert(gap.held >= 199 && gap.length >= gap.held - 5 && gap.length < 2 * gap.held + 100, JSON.stringify(gap));
   assert.match(gap.site, /examples\/event_loop\//);
-  assert.match(told, /The stream stopped for \d+ ms.*GET \/block held the loop for 2\d\d ms.*registered at examples\/event_loop\//);
-  assert.match(waits, /GET \/block held the loop for 2\d\d ms \(registered at examples\/event_loop\/main\.rs:\d+:\d+\); the next poll found \d+ sources ready/);
+  assert.match(told, /The stream stopped for \d+ ms.*GET \/block held the loop for [2-9]\d\d ms.*registered at examples\/event_loop\//);
+  assert.match(waits, /GET \/block held the loop for [2-9]\d\d ms \(registered at examples\/event_loop\/main\.rs:\d+:\d+\); the next poll found \d+ sources ready/);
   const [onLoop, onPool] = rows["the longest took"].map(ms);
-  assert(onLoop >= 150 && onLoop < 400 && onPool < 150, `${onLoop} ms, ${onPool} ms`);
-  assert(Number(rows["waited for 50 ms or more"][0]) >= 15, JSON.stringify(rows));
+  assert(onLoop >= 120 && onPool < onLoop / 2, `${onLoop} ms, ${onPool} ms`);
+  assert(Number(rows["waited for 50 ms or more"][0]) >= 10, JSON.stringify(rows));
   await photograph(page, "block");
+}));
+
+/** Nobody waited for as long as the block of 200 ms would have had them wait. */
+function peaceful({ rows }, most = 120) {
+  assert(ms(rows["the longest took"][0]) < most, JSON.stringify(rows));
+}
+
+/** Milliseconds that iterations since `from` spent on something, as the ribbon counts them. */
+const spent = (from, key) => page.evaluate(async (from, key) => {
+  const { parts } = await import("/__loop/parts.js");
+  const all = [...oneloop.feed.between(from, Infinity)].flatMap((piece) => parts(piece).filter((part) => part.key === key));
+  return all.reduce((sum, { d, share }) => sum + d * share, 0) / 1000;
+}, from, key);
+const now = () => page.evaluate(() => oneloop.feed.at);
+const button = (name, run) => step(`the button ${name} measures what it says`, () => oneOf(3, run));
+
+button("worker", async () => {
+  const from = await now();
+  const worker = await press(page, "worker");
+  assert(ms(worker.text.match(/The request itself took ([\d.]+ \S+)\./)[1]) >= 199, worker.text);
+  peaceful(worker);
+  assert(await spent(from, "inbox") > 0, "the result of a worker is no source of the poll phase");
 });
 
-step("each of the other buttons measures what it says", async () => {
-  const peaceful = ({ rows }, most = 50) => assert(ms(rows["the longest took"][0]) < most, JSON.stringify(rows));
-  const worker = await press(page, "worker");
-  assert.match(worker.text, /The request itself took 2\d\d ms/);
-  peaceful(worker);
+button("slices", async () => {
+  const from = await now();
   peaceful(await press(page, "slices"));
+  assert(await spent(from, "check") >= 190, "slices are no check phase");
+});
+
+button("ticks", async () => {
+  const from = await now();
   const ticks = await press(page, "ticks");
-  const [, count, late] = ticks.text.match(/([\d,]+) ticks ran\. The timer of 1 ms came (\d+) ms too late/);
-  assert(Number(count.replaceAll(",", "")) > 1000 && Number(late) >= 190, ticks.text);
+  const [, count, late] = ticks.text.match(/([\d,]+) ticks ran\. The timer of 1 ms came ([\d.]+ \S+) too late/);
+  assert(Number(count.replaceAll(",", "")) > 1000 && ms(late) >= 190, ticks.text);
+  assert(await spent(from, "ticks") >= 190, "ticks are not told apart");
+});
+
+button("slow-clients", async () => {
   const slow = await press(page, "slow-clients");
   assert.match(slow.text, /1,000 connections sent bytes .*; the loop had up to (9\d\d|1,\d\d\d) more connections/);
-  peaceful(slow, 200);
-  assert(ms(slow.rows["the longest took"][1]) > 1000, JSON.stringify(slow.rows));
+  const [onLoop, onPool] = slow.rows["the longest took"].map(ms);
+  assert(onPool > 1000 && onLoop < onPool / 2, JSON.stringify(slow.rows));
+});
+
+button("accept-flood", async () => {
+  const from = await now();
   const flood = await press(page, "accept-flood");
   assert.match(flood.text, /2,000 connections came and went/);
+  assert(await spent(from, "listener") > 1, "new connections are no source of the poll phase");
+  await photograph(page, "flood", { full: false });
+});
+
+button("slow-reader", async () => {
   const reader = await press(page, "slow-reader");
   const held = reader.text.match(/8\.0 MiB went out in [\d.]+ s; the server held at most ([\d.]+) KiB/);
   assert(held && Number(held[1]) < 600, reader.text);
-  peaceful(reader, 200);
+  peaceful(reader, 400);
+});
+
+step("what the buttons measured can be read by all", async () => {
   await photograph(page, "measured");
   await accessible(page, "measured");
 });
@@ -216,7 +302,7 @@ step("the quiz runs its programs for real", async () => {
   for (const id of programs) {
     while (await page.$(`#${id} .lines button:not(:disabled)`)) await page.click(`#${id} .lines button:not(:disabled)`);
     await page.click(`#${id} .bar button`);
-    await page.waitForSelector(`#${id} table`, { timeout: 10_000 });
+    await page.waitForSelector(`#${id} table`, { timeout: PATIENCE });
   }
   const phases = await page.$$eval("#quiz-four-ways tbody tr", (rows) => rows.map((row) => [row.cells[1].innerText, row.cells[3].innerText]));
   assert.deepEqual(phases, [["callback", "poll"], ["tick", "poll"], ["immediate", "check"], ["timeout", "timers"]]);
@@ -235,7 +321,12 @@ step("the ribbon goes by keys, pauses and zooms", async () => {
   assert.equal(await page.$eval("#ribbon button", (button) => button.getAttribute("aria-pressed")), "true");
   for (let press = 0; press < 4; press++) await page.keyboard.press("+");
   await page.keyboard.press("Home");
-  await page.evaluate(() => document.getElementById("ribbon-title").scrollIntoView());
+  assert.match(await text(), /^Iteration|^\d+ iterations/);
+  // One that has something to show.
+  await page.keyboard.press("End");
+  await page.keyboard.down("Shift");
+  await page.keyboard.press("ArrowLeft");
+  await page.keyboard.up("Shift");
   await photograph(page, "paused", { full: false });
   await accessible(page, "paused");
   await page.keyboard.press("Escape");
@@ -252,7 +343,8 @@ step("who asks for less motion gets a drawing a second", async () => {
     await new Promise((resolve) => setTimeout(resolve, 3000));
     return times;
   });
-  assert(drawn >= 1 && drawn <= 5, `${drawn} in three seconds`);
+  assert(drawn <= 5, `${drawn} in three seconds`);
+  await until(() => calm.evaluate(() => oneloop.ribbon.drawn), (at) => at > 0);
   await calm.close();
 });
 
@@ -260,19 +352,22 @@ step("ten tabs share one stream, and the next one listens when the first closes"
   const tabs = await Promise.all(Array.from({ length: 10 }, () => open(`${site()}/__loop/`)));
   const streams = async () => JSON.parse((await ask(server.port, "/__loop/metrics")).body).own - 1;
   // Two pages have the same parts below one prefix: they share, too.
-  assert.equal(await streams(), 1);
+  assert.equal(await until(streams, (count) => count <= 1), 1);
   await page.close();
-  for (const tab of tabs) await live(tab);
-  await sleep(1500);
-  for (const tab of tabs) await live(tab);
-  assert.equal(await streams(), 1);
+  const left = await Promise.all(tabs.map((tab) => tab.evaluate(() => oneloop.feed.at)));
+  // Each of them hears of what came after that page had gone.
+  for (const [at, tab] of tabs.entries()) {
+    await until(() => tab.evaluate(() => oneloop.feed.at), (heard) => heard > left[at] + 1.5e6);
+    await live(tab);
+  }
+  assert.equal(await until(streams, (count) => count <= 1), 1);
   for (const tab of tabs.slice(1)) await tab.close();
   page = tabs[0];
   await live(page);
 });
 
 step("the mounted page has what any server's has", async () => {
-  await sleep(1000);
+  await page.click("#ribbon summary");
   await accessible(page, "mounted");
   await photograph(page, "mounted");
   await page.close();
@@ -284,10 +379,10 @@ step("a server that was started anew is found again, and nothing of the old one 
   away = true;
   const { port } = server;
   await server.stop();
-  await page.waitForFunction(() => /gone/.test(document.getElementById("state").textContent), { timeout: 10_000 });
-  await photograph(page, "gone", { full: false });
+  await page.waitForFunction(() => /gone/.test(document.getElementById("state").textContent), { timeout: PATIENCE });
+  await photograph(page, "gone");
   server = await serve(port);
-  await page.waitForFunction((boot) => oneloop.feed.boot && oneloop.feed.boot !== boot, { timeout: 20_000 }, boot);
+  await page.waitForFunction((boot) => oneloop.feed.boot && oneloop.feed.boot !== boot, { timeout: PATIENCE }, boot);
   away = false;
   await live(page);
   const { oldest, at } = await page.evaluate(() => ({ oldest: oneloop.feed.pieces[0].t, at: oneloop.feed.at }));

@@ -14,6 +14,12 @@ fn mounted() -> (Sim, Server) {
             oneloop::sim::block(200 * MS);
             res.end("blocked");
         }
+        "/short" => {
+            oneloop::sim::block(MS);
+            res.end("done");
+        }
+        "/later" => std::mem::forget(res),
+        "/soon" => drop(oneloop::set_timeout(10 * MS, move || res.end("at last"))),
         _ => res.end("site"),
     });
     devtools::mount(&server, "/__loop");
@@ -197,6 +203,23 @@ fn a_turn_that_held_the_loop_is_told_with_its_route_its_site_and_those_who_waite
     assert!(history.contains(held), "{history}");
 }
 
+/// It has its turn in the pending phase, before the wait of the same iteration.
+#[test]
+fn who_waited_for_a_request_that_had_to_wait_itself_is_told_as_well() {
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    let waiting: Vec<_> = (0..3).map(|_| sim.connect(PORT)).collect();
+    send(&sim, get("/soon") + &get("/block"));
+    for peer in waiting {
+        sim.at(60 * MS, move || peer.write(get("/")));
+    }
+    sim.advance(SECOND);
+    let told = events(&reader).concat();
+    let held = told.split("\"held\":[{").nth(1).and_then(|held| held.split('}').next()).unwrap();
+    assert!(held.contains("\"p\":0,") && held.contains("\"l\":\"GET /block\""), "{held}");
+    assert!(held.contains("\"found\":3,\"waited\":200000"), "{held}");
+}
+
 /// The numbers of iterations that a message tells, one by one and in groups.
 fn told_iterations(message: &str) -> Vec<(u64, u64)> {
     let pieces = message.split("{\"n\":").skip(1).filter(|piece| piece.contains("\"w\":"));
@@ -206,18 +229,23 @@ fn told_iterations(message: &str) -> Vec<(u64, u64)> {
     pieces.map(|piece| (number(piece), counted(piece))).collect()
 }
 
+/// Makes so many iterations, each with an immediate that takes 10 µs.
+fn iterate(left: u32) {
+    if left > 0 {
+        oneloop::set_immediate(move || {
+            oneloop::sim::block(MS / 100);
+            iterate(left - 1);
+        });
+    }
+}
+
 #[test]
 fn a_busy_loop_is_told_in_groups_and_no_iteration_is_left_out() {
-    fn again(left: u32) {
-        if left > 0 {
-            oneloop::set_immediate(move || again(left - 1));
-        }
-    }
     let (sim, _server) = mounted();
     let reader = send(&sim, local("/__loop/stream"));
     sim.advance(SECOND);
     reader.take();
-    again(2000);
+    iterate(2000);
     sim.advance(200 * MS);
     let messages: Vec<String> = String::from_utf8(reader.take())
         .unwrap()
@@ -258,6 +286,27 @@ fn the_trace_is_for_download_and_has_what_was_recorded() {
     assert!(trace.text().contains("GET /block") && trace.text().contains("\"ph\":\"X\""), "{}", trace.text());
 }
 
+/// The copy of an iteration with a turn takes an allocation at least: to copy all at once would take thousands.
+#[test]
+fn a_page_that_is_opened_does_not_have_the_loop_copy_all_at_once() {
+    let (sim, _server) = mounted();
+    iterate(5000);
+    sim.settle();
+    // The workers of a simulated world work on this thread, but not before their time has come.
+    sim.set_worker_latency(SECOND);
+    for path in ["/__loop/history", "/__loop/trace"] {
+        let peer = sim.connect(PORT);
+        peer.write(local(path));
+        let iteration = || allocation_counter::measure(|| drop(oneloop::run_nowait())).count_total;
+        let iterations: Vec<u64> = (0..100).map(|_| iteration()).collect();
+        let (most, all) = (iterations.iter().max().unwrap(), iterations.iter().sum::<u64>());
+        assert!(*most < 700 && all > 4000, "{path}: {most} of {all} allocations in one iteration");
+        sim.advance(2 * SECOND);
+        let reply = only(&peer);
+        assert!(reply.status == 200 && reply.body.len() > 50_000, "{path}: {} bytes", reply.body.len());
+    }
+}
+
 #[test]
 fn requests_of_the_page_are_not_counted_among_those_of_the_site() {
     let (sim, _server) = mounted();
@@ -271,6 +320,43 @@ fn requests_of_the_page_are_not_counted_among_those_of_the_site() {
     assert!(numbers.contains("\"requestsSoFar\":3,"), "{numbers}");
     assert!(numbers.contains("\"answering\":0,\"own\":2"), "{numbers}");
     drop(reader);
+}
+
+#[test]
+fn connections_are_told_by_state_and_those_that_carry_the_page_apart() {
+    let (sim, _server) = mounted();
+    let _reader = send(&sim, local("/__loop/stream"));
+    let _others = [send(&sim, get("/later")), send(&sim, get("/")), send(&sim, "GET / HTT"), send(&sim, "")];
+    let numbers = ask(&sim, local("/__loop/metrics")).text();
+    let states = "\"connections\":6,\"idle\":2,\"receiving\":1,\"answering\":1,\"own\":2,\"sending\":0,\
+                  \"closing\":0,\"upgraded\":0";
+    assert!(numbers.contains(states), "{numbers}");
+}
+
+/// What messages say of the time by source.
+fn sources(messages: &[String]) -> Vec<String> {
+    let told = messages.iter().flat_map(|message| message.split("\"f\":[").skip(1));
+    told.map(|rest| rest.split(']').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn turns_that_are_not_told_one_by_one_are_told_by_source() {
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    let peers: Vec<_> = (0..50).map(|_| sim.connect(PORT)).collect();
+    sim.advance(SECOND);
+    reader.take();
+    // Fifty turns in one iteration, of which forty are told one by one.
+    peers.iter().for_each(|peer| peer.write(get("/short")));
+    sim.advance(200 * MS);
+    assert_eq!(sources(&events(&reader)), ["10000,0,0,0"]);
+    reader.take();
+    // The immediates make the longer iterations; those that take a worker's result are told in groups.
+    sim.set_worker_latency(20 * MS);
+    (0..8).for_each(|_| oneloop::worker::run(|| (), |_| oneloop::sim::block(MS / 1000)));
+    iterate(1000);
+    sim.advance(200 * MS);
+    assert_eq!(sources(&events(&reader)), ["0,0,8,0"]);
 }
 
 #[test]

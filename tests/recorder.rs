@@ -7,7 +7,7 @@ mod support;
 
 use oneloop::event_loop::{
     self, Iteration, Phase, Recording, RecordingSize, SourceKind, TurnRecord, mark_turn_as_own, recording,
-    set_exact_timing, start_recording, stop_recording,
+    recording_part, set_exact_timing, start_recording, stop_recording,
 };
 use oneloop::sim::{self, Sim};
 use oneloop::{http, next_tick, set_immediate, set_interval, set_timeout, worker};
@@ -326,6 +326,32 @@ fn who_follows_the_loop_sees_each_iteration_once() {
     let (next, count) = seen.get();
     assert!(count >= 99 && next == count as u64 + 1, "{next}, {count}");
     assert!(recording(u64::MAX).unwrap().iterations.is_empty());
+}
+
+#[test]
+fn parts_of_a_recording_are_no_larger_than_asked_for_and_make_the_whole() {
+    let sim = Sim::new();
+    start_recording(RecordingSize::default());
+    for round in 0..50 {
+        set_exact_timing(round % 3 == 0);
+        (0..round % 7).for_each(|_| drop(set_immediate(|| next_tick(|| ()))));
+        sim.settle();
+    }
+    set_exact_timing(false);
+    let whole = recorded();
+    let records = |iteration: &Iteration| 1 + iteration.turns.iter().map(|turn| 1 + turn.calls.len()).sum::<usize>();
+    for most in [0, 1, 5, 10, 100, usize::MAX] {
+        let (mut next, mut iterations) = (0, Vec::new());
+        while next < whole.next {
+            let part = recording_part(next, most).unwrap();
+            let held: usize = part.iterations.iter().map(records).sum();
+            assert!(part.iterations.len() == 1 || (2..=most).contains(&held), "{held} of {most}");
+            assert_eq!((part.iterations[0].serial, part.dropped), (next.max(1), 0));
+            next = part.next;
+            iterations.extend(part.iterations);
+        }
+        assert!(next == whole.next && iterations == whole.iterations, "by {most}");
+    }
 }
 
 #[test]

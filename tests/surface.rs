@@ -243,6 +243,7 @@ fn http_servers() {
     }
     let kept = send(&sim, get("/kept"));
     assert_eq!((server.connections(), server.open_exchanges().len()), (1, 1));
+    assert_eq!((server.connection_states().answering, server.connection_states().idle), (1, 0));
     server.max_connections(1);
     send(&sim, "");
     server.max_connections(9).max_requests_per_socket(1);

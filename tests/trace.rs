@@ -45,6 +45,7 @@ fn slices() -> Vec<Slice> {
         if event.at("ph").text() == "M" {
             named += 1;
             assert!(!event.at("args").at("name").text().is_empty());
+            assert_eq!((event.at("cat").text(), event.at("ts").number()), ("__metadata", 0.0));
             continue;
         }
         assert_eq!(event.at("ph").text(), "X");

@@ -26,11 +26,12 @@ pub(super) struct Held {
     pub waited_at_most: Duration,
 }
 
-/// Reads the iterations as they come. What the last one held is told with the one behind it, whose wait knows who waited.
+/// Reads the iterations as they come. What one held behind its wait is told with the one behind it, whose wait knows who
+/// waited.
 #[derive(Default)]
 pub(super) struct Follower {
     held: Vec<Held>,
-    /// The serial number of that last one, and the end of its wait.
+    /// The serial number of the last one, and the end of its wait.
     last: (u64, Duration),
 }
 
@@ -38,22 +39,24 @@ impl Follower {
     pub fn follow(&mut self, iterations: &[Iteration]) -> Vec<Held> {
         let mut told = Vec::new();
         for iteration in iterations {
-            let waiting = std::mem::take(&mut self.held);
-            if iteration.serial == self.last.0 + 1 {
-                let at_once = iteration.wait.took < AT_ONCE && iteration.events > 0;
-                told.extend(waiting.into_iter().map(|held| Held {
-                    found: if at_once { iteration.events } else { 0 },
-                    waited_at_most: if at_once {
-                        iteration.wait.began.saturating_sub(self.last.1)
-                    } else {
-                        Duration::ZERO
-                    },
-                    ..held
-                }));
+            let mut waited_for = std::mem::take(&mut self.held);
+            let mut since = self.last.1;
+            if iteration.serial != self.last.0 + 1 {
+                waited_for.clear();
+                since = iteration.began;
             }
+            let long = iteration.turns.iter().filter(|turn| turn.took >= LONG).map(|turn| held(iteration, turn));
+            // The pending phase is before the wait.
+            let (before, behind): (Vec<_>, _) = long.partition(|held| held.phase == Phase::Pending);
+            waited_for.extend(before);
+            let at_once = iteration.wait.took < AT_ONCE && iteration.events > 0;
+            let (found, waited_at_most) = match at_once {
+                true => (iteration.events, iteration.wait.began.saturating_sub(since)),
+                false => (0, Duration::ZERO),
+            };
+            told.extend(waited_for.into_iter().map(|held| Held { found, waited_at_most, ..held }));
             self.last = (iteration.serial, iteration.wait.ended());
-            self.held =
-                iteration.turns.iter().filter(|turn| turn.took >= LONG).map(|turn| held(iteration, turn)).collect();
+            self.held = behind;
         }
         told
     }

@@ -21,7 +21,9 @@
 //!     q         the most of each queue, where any is not zero
 //!     u         its longest turns, in their order; each: p phase, f kind, b began, d took, l label, a registered at,
 //!               c callbacks, k ticks, kd their time, r, s bytes, o 1 if it served the page
-//!     m         [number, time] of its other turns
+//!     m         [number, time] of its other turns: of several iterations, of all
+//!     f         of these, the time in the poll phase by source, ticks left out: connection, listener, inbox, signals
+//!     kt        of these, the time of their ticks in each phase
 //!   held        turns that held the loop: n, p, f, b (absolute), d, l, a, o as above; found: sources that the next
 //!               wait found ready at once; waited: the most that these have waited
 //!   numbers     see `numbers`; in every fifth message
@@ -30,7 +32,7 @@
 use super::held::Held;
 use super::json::{self, Object};
 use super::merge::{Detail, Piece, merge};
-use crate::event_loop::{Iteration, Phase, Queues, Recording, Slice, TurnRecord};
+use crate::event_loop::{Iteration, Phase, Queues, Recording, Slice, SourceKind, TurnRecord};
 use std::cmp::Reverse;
 use std::time::Duration;
 
@@ -113,13 +115,12 @@ fn one(all: &mut Object<'_>, iteration: &Iteration, most: usize) {
         slice(out, phase, if phase.took.is_zero() { phase.began } else { from });
     });
     counts(all, std::slice::from_ref(iteration));
-    let (turns, others) = longest(&iteration.turns, most);
+    let (turns, mut others) = longest(&iteration.turns, most);
     if !turns.is_empty() {
         json::list(all.name("u"), turns, |out, turn| json::object(out, |all| write_turn(all, turn, from)));
     }
-    if others.0 > 0 || iteration.turns_lost > 0 {
-        pair(all.name("m"), others.0 + u64::from(iteration.turns_lost), others.1);
-    }
+    others.number += u64::from(iteration.turns_lost);
+    others.write(all);
 }
 
 fn many(all: &mut Object<'_>, iterations: &[Iteration]) {
@@ -136,11 +137,7 @@ fn many(all: &mut Object<'_>, iterations: &[Iteration]) {
         );
     });
     counts(all, iterations);
-    let turns = iterations.iter().flat_map(|iteration| &iteration.turns);
-    let (number, took) = turns.fold((0, Duration::ZERO), |(number, took), turn| (number + 1, took + turn.took));
-    if number > 0 {
-        pair(all.name("m"), number, took);
-    }
+    iterations.iter().flat_map(|iteration| &iteration.turns).collect::<Others>().write(all);
 }
 
 /// What adds up.
@@ -168,17 +165,60 @@ fn counts(all: &mut Object<'_>, iterations: &[Iteration]) {
     }
 }
 
-/// The longest turns in their order, and number and time of the others.
-fn longest(turns: &[TurnRecord], most: usize) -> (Vec<&TurnRecord>, (u64, Duration)) {
+/// Turns that are not told one by one.
+#[derive(Default)]
+struct Others {
+    number: u64,
+    took: Duration,
+    sources: [Duration; SOURCES.len()],
+    ticks: [Duration; 5],
+}
+
+/// What has turns in the poll phase, in the order of a message.
+const SOURCES: [SourceKind; 4] = [SourceKind::Connection, SourceKind::Listener, SourceKind::Inbox, SourceKind::Signals];
+
+impl<'a> FromIterator<&'a TurnRecord> for Others {
+    fn from_iter<I: IntoIterator<Item = &'a TurnRecord>>(turns: I) -> Others {
+        let mut all = Others::default();
+        for turn in turns {
+            all.number += 1;
+            all.took += turn.took;
+            let source = SOURCES.iter().position(|kind| turn.phase == Phase::Poll && *kind == turn.kind);
+            if let Some(source) = source.and_then(|at| all.sources.get_mut(at)) {
+                *source += turn.took.saturating_sub(turn.ticks_took);
+            }
+            if let Some(ticks) = all.ticks.get_mut(phase_number(turn.phase)) {
+                *ticks += turn.ticks_took;
+            }
+        }
+        all
+    }
+}
+
+impl Others {
+    fn write(&self, all: &mut Object<'_>) {
+        if self.number > 0 {
+            pair(all.name("m"), self.number, self.took);
+        }
+        for (name, times) in [("f", &self.sources[..]), ("kt", &self.ticks)] {
+            if times.iter().any(|time| !time.is_zero()) {
+                json::list(all.name(name), times, |out, time| json::micros(out, *time));
+            }
+        }
+    }
+}
+
+/// The longest turns in their order, and the others.
+fn longest(turns: &[TurnRecord], most: usize) -> (Vec<&TurnRecord>, Others) {
     if turns.len() <= most {
-        return (turns.iter().collect(), (0, Duration::ZERO));
+        return (turns.iter().collect(), Others::default());
     }
     let mut order: Vec<(usize, &TurnRecord)> = turns.iter().enumerate().collect();
     order.sort_by_key(|(_, turn)| Reverse(turn.took));
     let others = order.split_off(most);
     order.sort_by_key(|(at, _)| *at);
-    let took = others.iter().map(|(_, turn)| turn.took).sum();
-    (order.into_iter().map(|(_, turn)| turn).collect(), (others.len() as u64, took))
+    let others = others.into_iter().map(|(_, turn)| turn).collect();
+    (order.into_iter().map(|(_, turn)| turn).collect(), others)
 }
 
 fn write_turn(all: &mut Object<'_>, turn: &TurnRecord, from: Duration) {

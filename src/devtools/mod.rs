@@ -33,13 +33,18 @@
 //! looks, the loop has one more timer, ten times a second, which makes one message for all that look. Its turns are
 //! [marked](crate::event_loop::TurnRecord::own), and the page shows their share. Without readers there is no timer.
 //!
+//! A page that is opened wants what was before, and a trace wants all: of full rings that is milliseconds of copying. The
+//! copy is made in parts of 500 records (iterations, turns, callbacks), one in each iteration's check phase, so that the
+//! others have their turns in between; a worker then puts it into words.
+//!
 //! ```text
 //!   recording(since) ─► merge: the longest one by one, the others in groups ─► message (JSON) ─┬─► reader
-//!                  └──► held: who held the loop, who may have waited ──────────────┘           └─► reader …
+//!    or copy, in parts ─► held: who held the loop, who may have waited ────────────┘           └─► reader …
 //! ```
 
 mod access;
 mod assets;
+mod copy;
 mod held;
 mod json;
 mod merge;
@@ -52,6 +57,7 @@ pub use access::is_local;
 use crate::event_loop::{RecordingSize, mark_turn_as_own, recording, start_recording, trace};
 use crate::http::{Request, Response, Server};
 use crate::worker;
+use copy::copy;
 use std::rc::Rc;
 use stream::Stream;
 
@@ -133,13 +139,7 @@ impl Mounted {
                 res.set_status(308).end(());
             }
             "/stream" => self.stream.subscribe(req, res),
-            // Up to thousands of turns: put into words by a worker, so that the loop goes on.
-            "/history" => worker::run(self.stream.history(since(req)), move |text| {
-                mark_turn_as_own();
-                if let Ok(text) = text {
-                    json(&res, text);
-                }
-            }),
+            "/history" => self.stream.history(since(req), move |text| json(&res, text)),
             "/metrics" => json(&res, self.stream.metrics()),
             "/trace" => download_trace(res),
             path => match assets::find(path) {
@@ -182,20 +182,22 @@ fn since(req: &Request) -> u64 {
 
 /// Megabytes of text: written by a worker, so that the loop goes on.
 fn download_trace(res: Response) {
-    let Some(recording) = recording(0) else {
-        refuse(&res, 404, "This loop is not recording any more.\n");
-        return;
-    };
-    let write = move || {
-        let mut text = Vec::new();
-        trace::chrome(&recording, &mut text).map(|_| text)
-    };
-    worker::run(write, move |result| {
-        mark_turn_as_own();
-        if let Ok(Ok(text)) = result {
-            res.set_header("Content-Type", "application/json");
-            res.set_header("Content-Disposition", "attachment; filename=\"loop.trace.json\"");
-            res.end(text);
-        }
+    copy(0, move |copied| {
+        let Some(recording) = copied else {
+            refuse(&res, 404, "This loop is not recording any more.\n");
+            return;
+        };
+        let write = move || {
+            let mut text = Vec::new();
+            trace::chrome(&recording, &mut text).map(|_| text)
+        };
+        worker::run(write, move |result| {
+            mark_turn_as_own();
+            if let Ok(Ok(text)) = result {
+                res.set_header("Content-Type", "application/json");
+                res.set_header("Content-Disposition", "attachment; filename=\"loop.trace.json\"");
+                res.end(text);
+            }
+        });
     });
 }

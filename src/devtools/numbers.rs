@@ -34,7 +34,7 @@ impl Readings {
     }
 
     /// Reads the counters and says what they are, and what became of them since earlier readings. Of the requests so
-    /// many were the page's own, and of the exchanges.
+    /// many were the page's own, and of the exchanges that are being answered.
     pub fn write(&mut self, out: &mut String, server: &Server, own_requests: u64, own_exchanges: usize) {
         let metrics = metrics();
         let requests = server.requests().saturating_sub(own_requests);
@@ -56,9 +56,15 @@ impl Readings {
             });
             all.number("iterationsSoFar", metrics.iterations);
             all.number("requestsSoFar", requests);
+            let states = server.connection_states();
             all.number("connections", server.connections());
-            all.number("answering", server.open_exchanges().len().saturating_sub(own_exchanges));
+            all.number("idle", states.idle);
+            all.number("receiving", states.receiving);
+            all.number("answering", states.answering.saturating_sub(own_exchanges));
             all.number("own", own_exchanges);
+            all.number("sending", states.sending);
+            all.number("closing", states.closing);
+            all.number("upgraded", states.upgraded);
             all.number("buffered", metrics.buffered);
             all.number("largestBuffer", metrics.largest_buffer);
             all.number("timers", metrics.timers);

@@ -1,5 +1,6 @@
 //! The stream: one message for all that look, while somebody does.
 
+use super::copy::copy;
 use super::held::{Follower, Held};
 use super::json;
 use super::merge::Detail;
@@ -8,6 +9,7 @@ use super::numbers::Readings;
 use super::refuse;
 use crate::event_loop::{Iteration, Recording, Timeout, mark_turn_as_own, now, recording, set_interval};
 use crate::http::{Request, Response, Server};
+use crate::worker;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, SystemTime};
@@ -139,7 +141,8 @@ impl Stream {
     }
 
     fn message(&self, server: &Server) -> String {
-        let recording = recorded(self.next.get());
+        let next = self.next.get();
+        let recording = recording(next).unwrap_or_else(|| nothing(next));
         self.next.set(recording.next);
         let held = self.follower.borrow_mut().follow(&recording.iterations);
         let pushes = self.pushes.replace(self.pushes.get().wrapping_add(1));
@@ -160,16 +163,25 @@ impl Stream {
         self.readings.borrow_mut().write(out, server, self.requests.get(), own);
     }
 
-    /// All that is recorded from an iteration on, as a message: what makes it, on any thread.
-    pub fn history(&self, since: u64) -> impl FnOnce() -> String + Send + 'static {
-        let (boot, recording) = (self.boot.clone(), recorded(since));
-        move || {
-            let mut text = String::new();
-            json::object(&mut text, |all| {
-                message::write(all, &boot, &recording, &all_held(&recording.iterations), Detail::HISTORY);
+    /// All that is recorded from an iteration on, as a message. A worker puts it into words, so that the loop goes on.
+    pub fn history(&self, since: u64, then: impl FnOnce(String) + 'static) {
+        let boot = self.boot.clone();
+        copy(since, move |copied| {
+            let recording = copied.unwrap_or_else(|| nothing(since));
+            let write = move || {
+                let mut text = String::new();
+                json::object(&mut text, |all| {
+                    message::write(all, &boot, &recording, &all_held(&recording.iterations), Detail::HISTORY);
+                });
+                text
+            };
+            worker::run(write, move |text| {
+                mark_turn_as_own();
+                if let Ok(text) = text {
+                    then(text);
+                }
             });
-            text
-        }
+        });
     }
 
     /// The numbers alone. Rates are over the time since somebody last asked, where nobody looks at the page.
@@ -183,9 +195,9 @@ impl Stream {
     }
 }
 
-/// Nothing, where the program has ended its recording: the numbers are there nevertheless.
-fn recorded(since: u64) -> Recording {
-    recording(since).unwrap_or_else(|| Recording { at: now(), iterations: Vec::new(), dropped: 0, next: since })
+/// Of a program that has ended its recording: the numbers are there nevertheless.
+fn nothing(since: u64) -> Recording {
+    Recording { at: now(), iterations: Vec::new(), dropped: 0, next: since }
 }
 
 fn all_held(iterations: &[Iteration]) -> Vec<Held> {

@@ -59,7 +59,7 @@ pub use metrics::{Histogram, Metrics, metrics};
 pub use queues::{Immediate, next_tick, set_immediate};
 pub use recorder::{
     CallRecord, Iteration, Queues, Recording, RecordingSize, Slice, SourceKind, TurnRecord, mark_turn_as_own,
-    recording, start_recording, stop_recording,
+    recording, recording_part, start_recording, stop_recording,
 };
 pub use remote::{Remote, remote};
 pub use slow::{Phase, SlowCallback, SlowTurn, on_slow, set_exact_timing, set_slow_threshold};

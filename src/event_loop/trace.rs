@@ -39,10 +39,11 @@ pub fn chrome(recording: &Recording, out: &mut impl io::Write) -> io::Result<usi
     Ok(slices)
 }
 
-/// One process with one thread: there may be several loops, but a recording has one.
+/// One process with one thread: there may be several loops, but a recording has one. Some importers want a time and a
+/// category of metadata too; these are those that Chrome writes.
 const HEAD: &str = r#"{"displayTimeUnit":"ns","traceEvents":[
-{"ph":"M","pid":1,"tid":1,"name":"process_name","args":{"name":"oneloop"}},
-{"ph":"M","pid":1,"tid":1,"name":"thread_name","args":{"name":"event loop"}}"#;
+{"ph":"M","pid":1,"tid":1,"ts":0,"cat":"__metadata","name":"process_name","args":{"name":"oneloop"}},
+{"ph":"M","pid":1,"tid":1,"ts":0,"cat":"__metadata","name":"thread_name","args":{"name":"event loop"}}"#;
 
 struct Events<'a, W> {
     line: String,

@@ -19,6 +19,7 @@
 //! it looks the same).
 
 mod conditional;
+mod connection_states;
 mod exchange;
 mod h1;
 mod limits;
@@ -33,6 +34,7 @@ mod shared;
 mod shedding;
 
 pub use crate::proto::h1::{Fault, FieldError, Version};
+pub use connection_states::ConnectionStates;
 pub use limits::Limits;
 pub use request::{BodyError, Request};
 pub use response::{FieldValue, Response};

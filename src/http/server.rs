@@ -103,7 +103,7 @@ pub(super) struct Inner {
 /// An HTTP/1.1 server. A cheap handle: clones are the same server. While it listens the loop keeps it, dropped handles or
 /// not; [`close`](Server::close) ends it.
 #[derive(Clone)]
-pub struct Server(Rc<Inner>);
+pub struct Server(pub(super) Rc<Inner>);
 
 /// Makes a server that gives each request to `on_request`, with its response. It is called in the poll phase (or the
 /// pending phase, for a request that waited behind another), once for each request, one after another for the requests of
@@ -409,7 +409,7 @@ impl Inner {
     }
 
     /// Its connections, in the order of their slots.
-    fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<H1>)> {
+    pub fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<H1>)> {
         let me: *const Inner = self;
         self.shared.cx.streams().filter_map(move |stream| {
             let connection = stream.protocol().into_any().downcast::<H1>().ok()?;

@@ -103,6 +103,12 @@ impl Socket {
         socket
     }
 
+    /// Is this stream one that a socket has taken over, for this acceptor?
+    pub(crate) fn is_adopted(stream: &Stream, acceptor: &Rc<Acceptor>) -> bool {
+        let socket = stream.protocol().into_any().downcast::<Inner>();
+        socket.is_ok_and(|socket| socket.acceptor.as_ref().is_some_and(|of| Rc::ptr_eq(of, acceptor)))
+    }
+
     pub(super) fn stream(&self) -> Option<&Rc<Stream>> {
         self.0.stream.get()
     }

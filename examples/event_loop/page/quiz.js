@@ -1,5 +1,6 @@
 // The quiz: guess the order, then see what the loop did.
 
+import { table } from "/__loop/table.js";
 import { make, time } from "/__loop/words.js";
 
 export class Quiz {
@@ -58,19 +59,16 @@ export class Quiz {
   result(title, lines, guess) {
     const right = lines.filter((line, at) => line.line === guess[at]).length;
     const verdict = right === lines.length ? "All right." : `${right} of ${lines.length} in their places.`;
-    const head = ["place", "what came", "your guess", "phase", "iteration", "after", "why"].map((text) => make("th", { scope: "col" }, text));
     const rows = lines.map(({ line, phase, iteration, after, why }, at) => {
       const hit = guess[at] === line;
-      return make("tr", {},
-        make("td", {}, String(at + 1)), make("td", {}, make("strong", {}, line)),
-        make("td", { class: hit ? "right" : "wrong" }, hit ? "✓ right" : `✗ ${guess[at]}`),
-        make("td", {}, phase), make("td", {}, iteration === 0 ? "the same" : `+${iteration}`),
-        make("td", {}, time(after)), make("td", {}, why));
+      return [
+        String(at + 1), make("strong", {}, line), make("span", { class: hit ? "right" : "wrong" }, hit ? "✓ right" : `✗ ${guess[at]}`),
+        phase, iteration === 0 ? "the same" : `+${iteration}`, time(after), why,
+      ];
     });
     return [
       make("p", { class: right === lines.length ? "right" : "wrong" }, verdict),
-      make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `What came: ${title}` },
-        make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows))),
+      table(["place", "what came", "your guess", "phase", "iteration", "#after", "why"], rows, { "aria-label": `What came: ${title}` }),
     ];
   }
 }

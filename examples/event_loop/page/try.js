@@ -53,7 +53,9 @@ const EXPERIMENTS = {
     expect: "The listening socket has many turns, which you see as poll time. The others wait a little: the loop accepts a limited number in a turn, so that nobody is forgotten.",
     button: "Open the gates",
     measured: (r) => `${plural(r.made, "connection")} came and went in ${time(r.took)}.`,
-    why: () => "A turn has a budget. What is left of the flood waits for the next iteration, behind the others.",
+    why: (r) => r.on === "loop"
+      ? "A turn has a budget. What is left of the flood waits for the next iteration, behind the others."
+      : "A thread of its own accepts, and hands each connection to the pool, which finds it closed.",
   },
   "slow-reader": {
     title: "A large download to a slow reader",
@@ -61,7 +63,9 @@ const EXPERIMENTS = {
     expect: "The server writes no faster than the client reads: it holds some hundred kilobytes, not 8 MiB. Nobody else notices. On the thread pool one thread is busy with it all that time.",
     button: "Download slowly",
     measured: (r) => `${bytes(r.received)} went out in ${time(r.took)}${r.buffered === undefined ? "" : `; the server held at most ${bytes(r.buffered)}`}.`,
-    why: () => "write says when it is enough, and on_drain when it may go on: that is backpressure.",
+    why: (r) => r.on === "loop"
+      ? "write says when it is enough, and on_drain when it may go on: that is backpressure."
+      : "The thread stands still within its write until the client has read. Nothing else gets done on it meanwhile.",
   },
 };
 

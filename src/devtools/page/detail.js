@@ -1,6 +1,9 @@
 // One iteration, in words, bars and a table.
 
-import { PHASES, bytes, count, make, plural, time, what } from "./words.js";
+import { nameOf, swatch } from "./legend.js";
+import { kindOf, parts } from "./parts.js";
+import { table } from "./table.js";
+import { bytes, count, make, plural, time, what } from "./words.js";
 
 /** Rows of the table. */
 const ROWS = 12;
@@ -61,35 +64,23 @@ export class Detail {
     const shown = piece.turns.filter((turn) => longest.includes(turn));
     const left = piece.turns.filter((turn) => !longest.includes(turn));
     const others = [piece.others[0] + left.length, piece.others[1] + left.reduce((sum, turn) => sum + turn.d, 0)];
-    const head = (text, number) => make("th", { scope: "col", class: number ? "number" : "" }, text);
-    const number = (text) => make("td", { class: "number" }, text);
-    const body = shown.map((turn) => make("tr", {},
-      make("td", {}, make("span", { class: `swatch ${PHASES[turn.phase].key}` }), PHASES[turn.phase].name.toLowerCase()),
-      make("td", {}, what(turn), turn.own ? " (this page)" : ""),
-      make("td", {}, make("code", {}, turn.site || "–")),
-      number(count(turn.callbacks)), number(count(turn.ticks)), number(time(turn.d))));
-    const table = make("table", {},
-      make("thead", {}, make("tr", {}, head("phase"), head("turn of"), head("callback registered at"), head("callbacks", true), head("ticks", true), head("took", true))),
-      make("tbody", {}, ...body));
+    const all = table(
+      ["time of", "turn of", "callback registered at", "#callbacks", "#ticks", "#took"],
+      shown.map((turn) => [
+        [swatch(kindOf(turn)), nameOf(kindOf(turn))], [what(turn), turn.own ? " (this page)" : ""],
+        make("code", {}, turn.site || "–"), count(turn.callbacks), count(turn.ticks), time(turn.d),
+      ]));
     const more = others[0] > 0 ? [make("p", { class: "quiet" }, `and ${plural(others[0], "turn")} more, together ${time(others[1])}.`)] : [];
-    return [table, ...more];
+    return [all, ...more];
   }
 }
 
-/** Bars as wide as what they stand for. */
+/** Bars as wide as what they stand for, of an iteration or of what it did beside waiting. */
 function segments(piece, whole, withWait) {
-  const parts = piece.phases.map((phase, at) => {
-    const ticks = piece.turns.reduce((sum, turn) => (turn.phase === at ? sum + turn.ticksTook : sum), 0);
-    return [{ key: PHASES[at].key, b: phase.b, d: phase.d - ticks }, { key: "ticks", b: phase.b + 0.01, d: ticks }];
-  }).flat();
-  if (withWait) parts.push({ key: "idle", b: piece.wait.b, d: piece.wait.d });
-  const known = parts.reduce((sum, part) => sum + part.d, 0);
-  parts.sort((a, b) => a.b - b.b);
-  parts.push({ key: "rest", d: Math.max(0, whole - known) });
-  return parts.filter((part) => part.d > 0).map((part) => {
-    const bar = make("span");
-    bar.style.width = `${(part.d / Math.max(whole, 0.1)) * 100}%`;
-    bar.style.background = `var(--${part.key})`;
+  const shown = parts(piece).filter(({ key }) => withWait || key !== "idle").sort((a, b) => a.b - b.b);
+  return shown.map(({ key, d, share }) => {
+    const bar = make("span", { class: `kind-${key}` });
+    bar.style.width = `${((d * share) / Math.max(whole, 0.1)) * 100}%`;
     return bar;
   });
 }

@@ -221,5 +221,7 @@ function piece(told) {
       callbacks: turn.c ?? 0, ticks: turn.k ?? 0, ticksTook: turn.kd ?? 0, own: turn.o === 1,
     })),
     others: told.m ?? [0, 0],
+    sources: told.f ?? [],
+    otherTicks: told.kt ?? [],
   };
 }

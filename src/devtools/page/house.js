@@ -52,8 +52,9 @@ export class House {
     const queue = (name) => most[QUEUES.indexOf(name)];
     this.rooms.forEach((room, at) => {
       const { phase } = room;
-      room.value.textContent = count(phase.queue === "events" ? events : queue(phase.queue));
-      room.unit.textContent = phase.queueName;
+      const waiting = phase.queue === "events" ? events : queue(phase.queue);
+      room.value.textContent = count(waiting);
+      room.unit.textContent = (waiting === 1 && phase.queueNameOfOne) || phase.queueName;
       room.share.style.width = `${Math.min(100, (times[at] / OVER) * 100)}%`;
       const wait = phase.key === "poll" ? `waited ${time(Math.min(waited, OVER))}, ` : "";
       room.shareText.textContent = `In the last second: ${wait}worked ${time(times[at])}.`;
@@ -61,6 +62,6 @@ export class House {
     this.ticks.value.textContent = count(ticks);
     this.ticks.unit.textContent = "ran in the last second";
     this.jobs.value.textContent = count(queue("jobs"));
-    this.jobs.unit.textContent = "jobs handed out";
+    this.jobs.unit.textContent = queue("jobs") === 1 ? "job handed out" : "jobs handed out";
   }
 }

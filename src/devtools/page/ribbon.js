@@ -5,14 +5,20 @@
 
 import { PHASES, make, plural, time } from "./words.js";
 import { Detail, describe } from "./detail.js";
+import { KINDS, fills, legend } from "./legend.js";
+import { parts } from "./parts.js";
 
 /** The width of a column, in CSS pixels: thinner ones cannot be told apart. */
 const COLUMN = 3;
+const KIND_AT = Object.fromEntries(KINDS.map(({ key }, at) => [key, at]));
 const SPANS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60].map((seconds) => seconds * 1e6);
 /** Redraws of who asked for less motion, in milliseconds. */
 const CALM = 1000;
 /** What is said of the busiest iteration stays for so long, in milliseconds: it is to be read. */
 const READABLE = 1500;
+/** A turn of at least this length, in microseconds, is why a message was late; or an iteration with so many events. */
+const HELD = 20_000;
+const MANY = 20;
 
 export class Ribbon {
   constructor(section, feed) {
@@ -52,15 +58,12 @@ export class Ribbon {
     this.zoomOut = button("Zoom out", () => this.zoom(1));
     this.shown = make("span", { class: "quiet" });
     this.told = make("p", { class: "told", role: "status" });
-    const swatch = (key, name) => make("li", {}, make("span", { class: `swatch ${key}` }), name);
     section.append(
       make("h2", { id: "ribbon-title" }, "What the loop did"),
       make("p", {}, "Time runs from left to right. A column is as full as the loop was busy: an empty one is a loop that waits, a full one a loop that has no time for anybody else."),
       make("div", { class: "bar" }, this.pause, this.zoomIn, this.zoomOut, this.shown),
       this.canvas,
-      make("ul", { class: "legend" },
-        swatch("idle", "waiting"), ...PHASES.map((phase) => swatch(phase.key, phase.name.toLowerCase())),
-        swatch("ticks", "ticks"), swatch("rest", "the loop itself"), swatch("own", "this page’s own part")),
+      ...legend(),
       make("p", { class: "quiet" }, "Point at a column, or use the keys: ← → iteration by iteration, with Shift from busy one to busy one, + − zoom, space pauses, Escape goes on."),
       this.told,
       (this.detailed = make("div", { class: "detail", tabindex: "0", role: "region", "aria-label": "One iteration" })),
@@ -176,7 +179,7 @@ export class Ribbon {
     if (this.paused !== null) return;
     this.drawn = now;
     this.draw();
-    if (!this.hovered && now - (this.described ?? 0) > READABLE) this.describe();
+    if (!this.hovered && now - (this.described ?? -READABLE) > READABLE) this.describe();
   }
 
   describe() {
@@ -217,83 +220,63 @@ export class Ribbon {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
     const room = { top: 20, bottom: height - 34, own: height - 30, axis: height - 18, width };
-    this.columns(pen, room, colour);
+    this.columns(pen, room, colour, ratio);
     this.signs(pen, room, colour);
     this.axis(pen, room, colour);
   }
 
-  /** The time of each kind in each column. */
+  /** The time of each kind in each column, and the page's own part of it. */
   measure(columns) {
     const each = this.span / columns;
-    const sums = Array.from({ length: columns }, () => new Float64Array(9));
-    const add = (kind, from, length, sign = 1) => {
+    const sums = Array.from({ length: columns }, () => ({ kinds: new Float64Array(KINDS.length), own: 0 }));
+    const spread = (from, length, share, add) => {
       const to = from + length;
       let at = Math.max(0, Math.floor((from - this.start) / each));
       for (; at < columns && this.start + at * each < to; at++) {
         const left = this.start + at * each;
-        sums[at][kind] += sign * Math.max(0, Math.min(to, left + each) - Math.max(from, left));
+        add(sums[at], share * Math.max(0, Math.min(to, left + each) - Math.max(from, left)));
       }
     };
-    // Several that were put together are spread evenly over their time.
-    const spread = (kind, piece, length) => {
-      if (length <= 0 || piece.d <= 0) return;
-      const share = length / piece.d;
-      const to = piece.t + piece.d;
-      for (let at = Math.max(0, Math.floor((piece.t - this.start) / each)); at < columns && this.start + at * each < to; at++) {
-        const left = this.start + at * each;
-        sums[at][kind] += share * Math.max(0, Math.min(to, left + each) - Math.max(piece.t, left));
-      }
-    };
+    const addOwn = (sum, length) => { sum.own += length; };
     for (const piece of this.feed.between(this.start, this.end)) {
-      let known = piece.wait.d;
-      if (piece.many) {
-        spread(0, piece, piece.wait.d);
-        piece.phases.forEach((phase, at) => spread(1 + at, piece, phase.d));
-        spread(7, piece, piece.own);
-      } else {
-        add(0, piece.t + piece.wait.b, piece.wait.d);
-        piece.phases.forEach((phase, at) => add(1 + at, piece.t + phase.b, phase.d));
-        for (const turn of piece.turns) {
-          if (turn.own) add(7, piece.t + turn.b, turn.d);
-          // Ticks come behind the callbacks that have set them: of a turn, at its end.
-          const from = piece.t + turn.b + turn.d - turn.ticksTook;
-          add(1 + turn.phase, from, turn.ticksTook, -1);
-          add(8, from, turn.ticksTook);
-        }
+      for (const { key, b, d, share } of parts(piece)) {
+        const kind = KIND_AT[key];
+        spread(piece.t + b, d, share, (sum, length) => { sum.kinds[kind] += length; });
       }
-      for (const phase of piece.phases) known += phase.d;
-      spread(6, piece, piece.d - known);
+      if (piece.many && piece.own > 0) spread(piece.t, piece.d, piece.own / piece.d, addOwn);
+      for (const turn of piece.turns) {
+        if (turn.own) spread(piece.t + turn.b, turn.d, 1, addOwn);
+      }
     }
     return { sums, each };
   }
 
-  columns(pen, room, colour) {
+  columns(pen, room, colour, ratio) {
     const columns = Math.floor(room.width / COLUMN);
     const { sums, each } = this.measure(columns);
     const full = room.bottom - room.top;
-    const kinds = [null, ...PHASES.map((phase) => colour(phase.key)), colour("rest"), null, colour("ticks")];
-    pen.fillStyle = colour("idle");
+    const kinds = fills(pen, colour, ratio);
+    pen.fillStyle = kinds.idle;
     sums.forEach((sum, at) => {
-      const known = sum.reduce((all, part, kind) => (kind === 7 ? all : all + part), 0);
-      if (known > 0) pen.fillRect(at * COLUMN, room.top, COLUMN, full);
+      if (sum.kinds.some((part) => part > 0)) pen.fillRect(at * COLUMN, room.top, COLUMN, full);
     });
     sums.forEach((sum, at) => {
       let y = room.bottom;
-      for (const kind of [1, 2, 3, 4, 5, 8, 6]) {
-        if (sum[kind] <= 0) continue;
-        pen.fillStyle = kinds[kind];
-        const height = Math.min((sum[kind] / each) * full, y - room.top);
+      KINDS.forEach(({ key }, kind) => {
+        if (key === "idle" || sum.kinds[kind] <= 0) return;
+        pen.fillStyle = kinds[key];
+        const height = Math.min((sum.kinds[kind] / each) * full, y - room.top);
         // What there was is seen, if only as a hairline at the bottom.
         pen.fillRect(at * COLUMN, y - height, COLUMN, Math.max(height, y === room.bottom ? 1 : 0));
         y -= height;
-      }
+      });
     });
     pen.fillStyle = colour("own");
     sums.forEach((sum, at) => {
-      if (sum[7] <= 0) return;
+      if (sum.own <= 0) return;
       // In its lane: that it was there. Over the columns: how much of them it was.
-      if (at % 2 === 0 || sums[at - 1]?.[7] <= 0) pen.fillRect(at * COLUMN, room.own, COLUMN - 1, 6);
-      const height = Math.min((sum[7] / each) * full, full);
+      if (at % 2 === 0 || sums[at - 1]?.own <= 0) pen.fillRect(at * COLUMN, room.own, COLUMN - 1, 6);
+      const height = Math.min((sum.own / each) * full, full);
       for (let y = 2; y < height; y += 5) pen.fillRect(at * COLUMN, room.bottom - y, COLUMN, 1.5);
     });
   }
@@ -305,14 +288,19 @@ export class Ribbon {
   signs(pen, room, colour) {
     pen.font = "12px system-ui, sans-serif";
     pen.textBaseline = "middle";
+    // The latest has its words first; those of an earlier one are left out where they would be written over.
+    let free = room.width;
     const bracket = (from, to, y, text) => {
       const [left, right] = [this.x(from, room), Math.max(this.x(to, room), this.x(from, room) + 2)];
       if (right < 0 || left > room.width) return;
       pen.fillRect(left, y, right - left, 4);
       const wide = pen.measureText(text).width;
-      if (text) pen.fillText(text, Math.max(2, Math.min(left, room.width - wide - 2)), y + 11);
+      const at = Math.max(2, Math.min(left, room.width - wide - 2));
+      if (!text || at + wide > free) return;
+      pen.fillText(text, at, y + 11);
+      free = at - 8;
     };
-    for (const gap of this.feed.gaps) {
+    for (const gap of this.feed.gaps.toReversed()) {
       pen.fillStyle = colour("alarm");
       bracket(gap.from, gap.to, 0, `no news for ${time(gap.to - gap.from)}`);
     }
@@ -340,7 +328,7 @@ export class Ribbon {
       const text = part === parts ? edge : `−${time((this.span * (parts - part)) / parts)}`;
       pen.fillRect(Math.min(x, room.width - 1), room.axis - 4, 1, 4);
       const wide = pen.measureText(text).width;
-      pen.fillText(text, Math.min(Math.max(x - wide / 2, 2), room.width - wide - 2), room.axis);
+      pen.fillText(text, Math.min(Math.max(x - wide / 2, 2), room.width - wide - 2), room.axis + 3);
     }
   }
 
@@ -360,7 +348,8 @@ export function explain(gap) {
   const length = time(gap.to - gap.from);
   if (!gap.why) return `The stream stopped for ${length}; what the loop did meanwhile was not recorded.`;
   const { piece, turn } = gap.why;
-  if (turn.d < 20_000) return `The stream stopped for ${length}: the loop had ${plural(piece.events, "event")} to see to.`;
+  if (turn.d < HELD && piece.events < MANY) return `The stream stopped for ${length}, but no callback held the loop for long: the system may have had others to run.`;
+  if (turn.d < HELD) return `The stream stopped for ${length}: the loop had ${plural(piece.events, "event")} to see to.`;
   const at = turn.site ? `, registered at ${turn.site}` : "";
   const ticks = turn.ticksTook > turn.d / 2 ? `, most of it in ${plural(turn.ticks, "tick")}` : "";
   return `The stream stopped for ${length}. Here is why: ${turn.label || PHASES[turn.phase].name} held the loop for ${time(turn.d)}${ticks}${at}.`;

@@ -7,11 +7,11 @@ export const PHASES = [
     text: "What can go on without the kernel saying so: output written to other connections is flushed, and who has used up the budget of its turn goes on.",
   },
   {
-    key: "poll", name: "Poll", queue: "events", queueName: "events from the last wait",
+    key: "poll", name: "Poll", queue: "events", queueName: "events from the last wait", queueNameOfOne: "event from the last wait",
     text: "The loop waits here until a socket has something, or a timer is due. Then each source that is ready has one turn: read, call the callbacks, write. An idle loop is here, and uses no processor.",
   },
   {
-    key: "check", name: "Check", queue: "immediates", queueName: "immediates",
+    key: "check", name: "Check", queue: "immediates", queueName: "immediates", queueNameOfOne: "immediate",
     text: "What set_immediate was given. Those that they set themselves wait for the next iteration, so that the others come in between.",
   },
   {
@@ -19,7 +19,7 @@ export const PHASES = [
     text: "on_close of sockets and servers that are done.",
   },
   {
-    key: "timers", name: "Timers", queue: "timers", queueName: "timers set",
+    key: "timers", name: "Timers", queue: "timers", queueName: "timers set", queueNameOfOne: "timer set",
     text: "set_timeout and set_interval, by their deadlines. “After 5 ms” means: in this phase, as soon as 5 ms have passed, and never sooner.",
   },
 ];

@@ -42,11 +42,20 @@ pub fn stop_recording() {
 /// Iterations that have ended only: the one that runs now is not among them. `None`: this loop is not recording.
 ///
 /// Who follows the loop asks with the [`next`](Recording::next) of the recording before.
+///
+/// It is a copy, made here and now: of full rings of the usual size it takes milliseconds. See [`recording_part`].
 pub fn recording(since: u64) -> Option<Recording> {
+    recording_part(since, usize::MAX)
+}
+
+/// The same a part at a time, so that the copy of a long recording does not hold the loop: at most `records` iterations,
+/// turns and callbacks together, but one iteration at least. The next part begins with its [`next`](Recording::next); it
+/// may be asked for in an immediate, say.
+pub fn recording_part(since: u64, records: usize) -> Option<Recording> {
     let lp = current()?;
     let at = lp.now();
     let tape = lp.recorder.tape.borrow();
-    Some(tape.as_ref()?.read(since, at))
+    Some(tape.as_ref()?.read(since, records, at))
 }
 
 /// Says that the turn that runs now serves whoever observes the loop, not the program: [`TurnRecord::own`]. So does what

@@ -234,20 +234,33 @@ impl Tape {
 
     // ---- Read
 
-    pub fn read(&self, since: u64, at: Time) -> Recording {
+    /// One iteration at least, and no further one that would make them more than `most` records.
+    pub fn read(&self, since: u64, most: usize, at: Time) -> Recording {
         let oldest = self.first + self.iterations.oldest();
         let from = since.max(oldest);
         let numbers = (from - self.first)..self.iterations.next();
-        let iterations = numbers.filter_map(|number| {
-            let entry = self.iterations.get(number)?;
-            Some(self.iteration(self.first + number, entry))
-        });
+        let mut iterations = Vec::new();
+        let mut left = most;
+        for (number, entry) in numbers.filter_map(|number| Some((number, self.iterations.get(number)?))) {
+            let fits = left.checked_sub(self.records(entry));
+            if fits.is_none() && !iterations.is_empty() {
+                break;
+            }
+            left = fits.unwrap_or(0);
+            iterations.push(self.iteration(self.first + number, entry));
+        }
         Recording {
             at: Duration::from_nanos(at),
-            iterations: iterations.collect(),
             dropped: oldest.saturating_sub(since.max(1)),
-            next: self.next(),
+            next: iterations.last().map_or(self.next(), |last| last.serial + 1),
+            iterations,
         }
+    }
+
+    /// What an iteration has that is still there: itself, its turns, their callbacks.
+    fn records(&self, entry: &IterationEntry) -> usize {
+        let turns = self.turns.range(entry.first_turn, entry.turns);
+        1 + turns.map(|turn| 1 + turn.calls as usize).sum::<usize>()
     }
 
     fn iteration(&self, serial: u64, entry: &IterationEntry) -> Iteration {

@@ -6,6 +6,7 @@ mod ending;
 mod reading;
 mod writing;
 
+use super::connection_states::ConnectionState;
 use super::exchange::{Exchange, On, Phase};
 use super::limits::nanos;
 use super::server::Inner;
@@ -113,6 +114,20 @@ impl H1 {
 
     pub fn current(&self) -> Option<Rc<Exchange>> {
         self.current.borrow().clone()
+    }
+
+    /// What it is about. A request that its handler has already answered is still being received until its body ends.
+    pub fn state(&self, stream: &Stream) -> ConnectionState {
+        if !stream.is_open() {
+            return ConnectionState::Closing;
+        }
+        match &*self.current.borrow() {
+            Some(exchange) if exchange.complete.get() => ConnectionState::Answering,
+            Some(_) => ConnectionState::Receiving,
+            None if stream.pending() > 0 => ConnectionState::Sending,
+            None if self.is_idle() => ConnectionState::Idle,
+            None => ConnectionState::Receiving,
+        }
     }
 
     /// No request is here, none is coming in and none is held back.

@@ -1,0 +1,34 @@
+//! Copies of what is recorded, during which the loop goes on.
+
+use crate::event_loop::{Recording, mark_turn_as_own, recording_part, set_immediate};
+
+/// Records that are copied in a turn: some tenths of a millisecond.
+const PART: usize = 500;
+
+/// Copies what is recorded from an iteration on until now, a part in each iteration of the loop, and hands it over.
+/// `None`: this loop is not recording.
+pub(super) fn copy(since: u64, then: impl FnOnce(Option<Recording>) + 'static) {
+    let Some(now) = recording_part(u64::MAX, 0) else { return then(None) };
+    let until = now.next;
+    go_on(Recording { next: since, ..now }, until, Box::new(then));
+}
+
+fn go_on(mut copied: Recording, until: u64, then: Box<dyn FnOnce(Option<Recording>)>) {
+    if let Some(part) = recording_part(copied.next, PART) {
+        // Overwritten before they were reached: what was copied before them is left out too, so that there is no gap.
+        if part.dropped > 0 {
+            copied.dropped += part.dropped + copied.iterations.len() as u64;
+            copied.iterations.clear();
+        }
+        copied.iterations.extend(part.iterations);
+        (copied.at, copied.next) = (part.at, part.next);
+        if copied.next < until {
+            set_immediate(move || {
+                mark_turn_as_own();
+                go_on(copied, until, then);
+            });
+            return;
+        }
+    }
+    then(Some(copied));
+}

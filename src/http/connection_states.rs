@@ -1,0 +1,56 @@
+use super::Server;
+use crate::net::Socket;
+
+/// What a connection is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ConnectionState {
+    Idle,
+    Receiving,
+    Answering,
+    Sending,
+    Closing,
+}
+
+/// How many connections of a server are in which state. Each of its [`connections`](Server::connections) is in one of
+/// them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionStates {
+    /// No request is here or on its way: it has just been made, or persists behind a response (RFC 9112, 9.3). What
+    /// [`close_idle_connections`](Server::close_idle_connections) closes, with those that are `sending`.
+    pub idle: usize,
+    /// A request is on its way: its head has begun, or the end of its content is not here yet. Its handler may have
+    /// it already, and may even have answered it.
+    pub receiving: usize,
+    /// A whole request is here, and its response has not ended: the handler owes it.
+    pub answering: usize,
+    /// The response has ended, and the peer has yet to take a part of it.
+    pub sending: usize,
+    /// It takes no further request: what is still to be sent goes out, the peer's close is awaited, or its end is about to
+    /// be told.
+    pub closing: usize,
+    /// It was handed over to [`on_upgrade`](Server::on_upgrade) or [`on_connect`](Server::on_connect), and is open.
+    pub upgraded: usize,
+}
+
+impl Server {
+    /// How many of its connections are in which state, now. It looks at every connection, so it is not for every request.
+    pub fn connection_states(&self) -> ConnectionStates {
+        let mut states = ConnectionStates::default();
+        for (stream, connection) in self.0.each_connection() {
+            match connection.state(&stream) {
+                ConnectionState::Idle => states.idle += 1,
+                ConnectionState::Receiving => states.receiving += 1,
+                ConnectionState::Answering => states.answering += 1,
+                ConnectionState::Sending => states.sending += 1,
+                ConnectionState::Closing => {}
+            }
+        }
+        let adopted = |stream: &_| Socket::is_adopted(stream, &self.0.acceptor);
+        states.upgraded = self.0.shared.cx.streams().filter(|stream| stream.is_open() && adopted(stream)).count();
+        // One whose end is being told has no slot any more, and still counts as a connection.
+        let open = states.idle + states.receiving + states.answering + states.sending + states.upgraded;
+        states.closing = self.connections().saturating_sub(open);
+        states
+    }
+}
