@@ -68,12 +68,6 @@ pub fn resident_bytes(pid: u32) -> Option<u64> {
     Some(line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }
 
-/// Seconds that a process's first thread has run on a CPU, known to the nanosecond while it sleeps.
-pub fn ran(pid: u32) -> Option<f64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
-    Some(text.split_ascii_whitespace().next()?.parse::<u64>().ok()? as f64 / 1e9)
-}
-
 /// Seconds that a process's first thread was ready to run and had no CPU: what other processes cost it.
 pub fn waited_for_cpu(pid: u32) -> Option<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;

@@ -182,7 +182,17 @@ impl Client {
     /// Sends a batch and waits for its `depth` answers, each of which must be a 200 with `body`, where one is given.
     /// Returns the bytes of the last answer's head.
     pub fn exchange(&mut self, batch: &[u8], depth: usize, body: Option<&str>) -> io::Result<usize> {
-        self.stream.write_all(batch)?;
+        self.send(batch)?;
+        self.receive(depth, body)
+    }
+
+    /// Sends a batch, whose answers are to be received before the next one.
+    pub fn send(&mut self, batch: &[u8]) -> io::Result<()> {
+        self.stream.write_all(batch)
+    }
+
+    /// Waits for the answers to a batch, as [`exchange`](Client::exchange) does.
+    pub fn receive(&mut self, depth: usize, body: Option<&str>) -> io::Result<usize> {
         let (mut answered, mut head) = (0, 0);
         while answered < depth {
             let Some(answer) = answer(&self.unread)? else {
