@@ -53,35 +53,47 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
+    while let Some(head) = read_head(&mut stream)? {
+        let path = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        match path {
+            b"/block" => {
+                compute(WORK);
+                respond(&mut stream, b"computed by a thread of the pool\n")?;
+            }
+            b"/download" => {
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {DOWNLOAD}\r\n\r\n")?;
+                for _ in 0..DOWNLOAD / PART.len() {
+                    stream.write_all(&PART)?;
+                }
+            }
+            _ => respond(&mut stream, b"hello\n")?,
+        }
+        if head.windows(CLOSE.len()).any(|line| line.eq_ignore_ascii_case(CLOSE)) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What a client says that sends no further request.
+const CLOSE: &[u8] = b"\r\nConnection: close\r\n";
+
+/// `None` where the client has gone, or sends too much. None of them sends a request before it has the answer to the last.
+fn read_head(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     let mut head = Vec::new();
     let mut buffer = [0; 1024];
     while !head.windows(4).any(|four| four == b"\r\n\r\n") {
         let count = stream.read(&mut buffer)?;
         if count == 0 || head.len() > HEAD {
-            return Ok(());
+            return Ok(None);
         }
         head.extend_from_slice(&buffer[..count]);
     }
-    let path = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-    match path {
-        b"/block" => {
-            compute(WORK);
-            respond(&mut stream, b"computed by a thread of the pool\n")
-        }
-        b"/download" => {
-            write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {DOWNLOAD}\r\n\r\n")?;
-            for _ in 0..DOWNLOAD / PART.len() {
-                stream.write_all(&PART)?;
-            }
-            Ok(())
-        }
-        _ => respond(&mut stream, b"hello\n"),
-    }
+    Ok(Some(head))
 }
 
 fn respond(stream: &mut TcpStream, body: &[u8]) -> io::Result<()> {
-    let length = body.len();
-    let mut out = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+    let mut out = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
     out.extend_from_slice(body);
     stream.write_all(&out)
 }

@@ -210,7 +210,8 @@ fn over_sockets(case: &Case, pairs: u64, requests: u64) -> io::Result<Option<[Us
             load(&mut clients, &server, case, requests.min(FILLING))?;
             let before = machine::cpu_time(server.pid);
             let sent = load(&mut clients, &server, case, requests)?;
-            let Some(time) = before.zip(machine::cpu_time(server.pid)).map(|(before, after)| after.since(before)) else {
+            let Some(time) = before.zip(machine::cpu_time(server.pid)).map(|(before, after)| after.since(before))
+            else {
                 return Ok(None);
             };
             let used = &mut used[usize::from(on)];

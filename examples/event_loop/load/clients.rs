@@ -1,6 +1,7 @@
 //! The clients' side, on a loop of its own thread.
 
 use super::report::{Asked, Report};
+use super::visitor::Visitor;
 use super::{Experiment, Plan};
 use oneloop::net::{self, Socket};
 use oneloop::{set_interval, set_timeout};
@@ -9,7 +10,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Ordinary clients, each of which asks for a greeting on a new connection,
+/// Ordinary clients, each of which asks for a greeting,
 const CLIENTS: usize = 20;
 /// so often.
 const EVERY: Duration = Duration::from_millis(50);
@@ -58,8 +59,9 @@ pub fn run(plan: Plan) -> Report {
     });
     for number in 0..CLIENTS {
         let load = load.clone();
+        let visitor = Visitor::new(plan.target, plan.experiment.is_between_requests());
         // Not all at once: visitors do not come in step.
-        set_timeout(EVERY * number as u32 / CLIENTS as u32, move || visit(&load));
+        set_timeout(EVERY * number as u32 / CLIENTS as u32, move || visit(&load, &visitor));
     }
     let troubling = load.clone();
     set_timeout(CALM, move || trouble(&troubling));
@@ -91,21 +93,21 @@ fn ask(target: SocketAddr, path: &str, done: impl FnOnce(Vec<u8>) + 'static) -> 
 }
 
 /// One request of an ordinary client, and those that follow it.
-fn visit(load: &Rc<Load>) {
+fn visit(load: &Rc<Load>, visitor: &Rc<Visitor>) {
     let at = Instant::now();
     if load.over.get() || at > load.began + LONGEST {
+        visitor.leave();
         return;
     }
-    let asking = load.clone();
-    ask(load.plan.target, "/hello", move |answer| {
+    let (asking, again) = (load.clone(), visitor.clone());
+    visitor.ask(move |answered| {
         let took = at.elapsed();
-        if answer.starts_with(b"HTTP/1.1 200") {
+        if answered {
             asking.report.borrow_mut().asked.push(Asked { at, took });
         } else {
             asking.report.borrow_mut().failed += 1;
         }
-        let again = asking.clone();
-        set_timeout(EVERY.saturating_sub(took), move || visit(&again));
+        set_timeout(EVERY.saturating_sub(took), move || visit(&asking, &again));
     });
 }
 

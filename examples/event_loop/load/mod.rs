@@ -3,6 +3,7 @@
 
 mod clients;
 mod report;
+mod visitor;
 
 use oneloop::{Remote, Timeout, event_loop, metrics, now, remote, set_interval};
 use report::Report;
@@ -47,6 +48,12 @@ impl Experiment {
             Experiment::AcceptFlood => "accept-flood",
             Experiment::SlowReader => "slow-reader",
         }
+    }
+
+    /// Is it about requests, not about connections? Then the ordinary clients keep theirs, as browsers do. With the others
+    /// each request comes on a new one: on a thread pool, who has a connection has a thread already.
+    pub fn is_between_requests(self) -> bool {
+        matches!(self, Experiment::Block | Experiment::Worker | Experiment::Slices | Experiment::Ticks)
     }
 
     /// Does it mean anything to a thread pool?
