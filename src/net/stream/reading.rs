@@ -58,10 +58,7 @@ impl Stream {
             }
             let mut landing = self.cx.take_landing();
             // Behind what is held there is only room for the rest of what may be.
-            let room = match self.input.len() {
-                0 => landing.len(),
-                held => self.protocol().held().saturating_sub(held).clamp(1, landing.len()),
-            };
+            let room = if self.input.is_empty() { landing.len() } else { self.room_behind_held(landing.len()) };
             let received = match (&*self.io.borrow(), landing.get_mut(..room)) {
                 (Some(io), Some(landing)) => transport::receive(io, landing),
                 _ => Received::Nothing,
@@ -78,17 +75,25 @@ impl Stream {
                         self.deliver(bytes);
                     }
                 }
-                Received::End => {
-                    self.clear(flag::READABLE);
-                    // A write that failed has taken the error off the socket; what is left looks like an end.
-                    if !self.has(flag::BROKEN) {
-                        self.ended();
-                    }
-                }
+                Received::End => self.received_end(),
                 Received::Nothing => self.clear(flag::READABLE),
                 Received::Failed(error) => self.fail(error),
             }
             self.cx.put_landing(landing);
+        }
+    }
+
+    #[cold]
+    fn room_behind_held(&self, most: usize) -> usize {
+        self.protocol().held().saturating_sub(self.input.len()).clamp(1, most)
+    }
+
+    #[cold]
+    fn received_end(self: &Rc<Self>) {
+        self.clear(flag::READABLE);
+        // A write that failed has taken the error off the socket; what is left looks like an end.
+        if !self.has(flag::BROKEN) {
+            self.ended();
         }
     }
 

@@ -22,27 +22,37 @@ impl Stream {
         self.cx.corked.set(self.token.get());
         let before = self.written.get();
         let was_blocked = self.has(flag::BLOCKED);
-        let mut rounds = 0;
         turn();
-        loop {
-            self.flush_cork();
-            let waits = self.has(flag::TELL | flag::END) || self.state.get() == State::Finishing;
-            if !waits || self.has(flag::BROKEN) {
-                break;
-            }
-            if self.written.get() - before > WRITE_BUDGET as u64 || rounds == ROUNDS {
-                self.queue();
-                break;
-            }
-            rounds += 1;
-            if !self.after_flush(before) {
-                break;
-            }
+        self.flush_cork();
+        if self.has(flag::TELL | flag::END) || self.state.get() == State::Finishing {
+            self.go_on_writing(before);
         }
         self.cx.corked.set(Token::NONE);
         if !was_blocked && self.has(flag::BLOCKED) && !self.is_closed() {
-            self.protocol().blocked(self);
+            self.tell_blocked();
         }
+    }
+
+    /// Tells who waits for output to go, and writes what that leaves in the cork.
+    #[inline(never)]
+    fn go_on_writing(self: &Rc<Self>, before: u64) {
+        let mut rounds = 0;
+        while !self.has(flag::BROKEN) && (self.has(flag::TELL | flag::END) || self.state.get() == State::Finishing) {
+            if self.written.get() - before > WRITE_BUDGET as u64 || rounds == ROUNDS {
+                self.queue();
+                return;
+            }
+            rounds += 1;
+            if !self.after_flush(before) {
+                return;
+            }
+            self.flush_cork();
+        }
+    }
+
+    #[cold]
+    fn tell_blocked(self: &Rc<Self>) {
+        self.protocol().blocked(self);
     }
 
     /// What waits for output to go. Says whether the protocol was called, and may have written more.
@@ -64,6 +74,23 @@ impl Stream {
         false
     }
 
+    /// An attempt to connect may have ended. Says whether the connection is there.
+    #[cold]
+    fn connects(self: &Rc<Self>, ready: Ready) -> bool {
+        if ready.has(Ready::WRITE.with(Ready::ERROR)) {
+            self.finish_connect();
+        }
+        self.is_open() && !self.is_connecting()
+    }
+
+    #[cold]
+    fn take_error(&self) {
+        if !self.is_closed() && !self.has(flag::BROKEN) && !self.wants_input() {
+            let error = self.with_io(|io| io.take_error().ok().flatten()).flatten();
+            self.fail(error.unwrap_or_else(|| ErrorKind::ConnectionReset.into()));
+        }
+    }
+
     fn shut(&self) {
         self.set(flag::SHUT);
         self.with_io(|io| io.shutdown_write());
@@ -80,13 +107,8 @@ impl Source for Stream {
             return;
         }
         self.corked(|| {
-            if self.is_connecting() {
-                if ready.has(Ready::WRITE.with(Ready::ERROR)) {
-                    self.finish_connect();
-                }
-                if !self.is_open() || self.is_connecting() {
-                    return;
-                }
+            if self.is_connecting() && !self.connects(ready) {
+                return;
             }
             if ready.has(Ready::READ.with(Ready::READ_CLOSED)) {
                 self.set(flag::READABLE);
@@ -100,9 +122,8 @@ impl Source for Stream {
             }
             self.receive();
             // Reading ends with the error, where anybody reads.
-            if ready.has(Ready::ERROR) && !self.is_closed() && !self.has(flag::BROKEN) && !self.wants_input() {
-                let error = self.with_io(|io| io.take_error().ok().flatten()).flatten();
-                self.fail(error.unwrap_or_else(|| ErrorKind::ConnectionReset.into()));
+            if ready.has(Ready::ERROR) {
+                self.take_error();
             }
         });
     }
