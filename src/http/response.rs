@@ -29,17 +29,27 @@ impl Response {
     fn is_open(&self, what: &str) -> bool {
         let open = self.0.phase.get() == Phase::Open && !self.0.fixed.get() && !self.0.is_over();
         if !open {
-            log::debug!(target: "oneloop::http", "{}: {what} after the head was sent", self.0);
+            self.is_late(what, "the head was sent");
         }
         open
+    }
+
+    #[cold]
+    fn is_late(&self, what: &str, after: &str) {
+        log::debug!(target: "oneloop::http", "{}: {what} after {after}", self.0);
     }
 
     /// A field or status that would corrupt the response costs it.
     fn check(&self, what: &str, result: Result<(), FieldError>) {
         if let Err(error) = result {
-            log::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0);
-            self.0.give_up(500, CloseReason::BadResponse);
+            self.fail(what, &error);
         }
+    }
+
+    #[cold]
+    fn fail(&self, what: &str, error: &FieldError) {
+        log::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0);
+        self.0.give_up(500, CloseReason::BadResponse);
     }
 
     // ---- The head
@@ -184,7 +194,7 @@ impl Response {
 
     fn send(&self, chunk: Chunk<'_>, last: bool) -> Flow {
         if self.0.phase.get() == Phase::Ended {
-            log::debug!(target: "oneloop::http", "{}: a write after the end", self.0);
+            self.is_late("a write", "the end");
             return Flow::Closed;
         }
         self.0.with_link(|carrier| carrier.send(&self.0, chunk, last)).unwrap_or(Flow::Closed)

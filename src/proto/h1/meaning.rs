@@ -125,6 +125,15 @@ impl Seen {
 
     #[inline]
     fn judge_framing(&self, head: &mut RequestHead) -> Result<(), Fault> {
+        if self.length.is_none() && self.found & CODING == 0 {
+            head.framing = Framing::None;
+            return Ok(());
+        }
+        self.judge_content(head)
+    }
+
+    #[inline(never)]
+    fn judge_content(&self, head: &mut RequestHead) -> Result<(), Fault> {
         if self.found & LENGTH_TWICE != 0 {
             return Err(Fault::LengthRepeated);
         }
