@@ -40,7 +40,7 @@ const EXPERIMENTS = {
   "slow-clients": {
     title: "1,000 slow clients",
     text: "1,000 connections send their request one byte at a time, and never come to its end.",
-    expect: "The loop holds 1,000 connections more, and the others wait a millisecond or so: a connection that says nothing costs no thread. A thread pool has a thread wait for each; with all threads waiting, everybody else waits too.",
+    expect: "The loop holds 1,000 connections more, and the others wait a millisecond or so, most of them: a connection that says nothing costs no thread. A thread pool has a thread wait for each; with all threads waiting, everybody else waits too.",
     button: "Let them in",
     measured: (r) => `${plural(r.made, "connection")} sent bytes for ${time(r.took)}${r.connections === undefined ? "" : `; the loop had up to ${count(r.connections)} more connections than before`}.`,
     why: (r) => r.on === "loop"
@@ -60,7 +60,7 @@ const EXPERIMENTS = {
   "slow-reader": {
     title: "A large download to a slow reader",
     text: "GET /download answers with 8 MiB. Its client reads a little now and then.",
-    expect: "The server writes no faster than the client reads: it holds a small part of it, not 8 MiB. The others wait a millisecond or so. On the thread pool one thread is busy with it all that time.",
+    expect: "The server writes no faster than the client reads: it holds a small part of it, not 8 MiB. The others wait a millisecond or so, most of them. On the thread pool one thread is busy with it all that time.",
     button: "Download slowly",
     measured: (r) => `${bytes(r.received)} went out in ${time(r.took)}${r.buffered === undefined ? "" : `; the server held at most ${bytes(r.buffered)}`}.`,
     why: (r) => r.on === "loop"

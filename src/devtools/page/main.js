@@ -7,16 +7,17 @@ import { here, time } from "./words.js";
 
 /**
  * Puts the parts of the page into their sections. `base` is where the server has them. A page that embeds them may say what
- * it calls itself, what the marks are that it will draw on the ribbon, and what is to be done while the ribbon is quiet.
+ * it calls itself, what the marks are that it will draw on the ribbon, what is to be done while the ribbon is quiet, and which
+ * requests are its own beside those below `base`.
  */
-export function start(base, { name = "this page", marks, quiet = "the loop waits" } = {}) {
+export function start(base, { name = "this page", marks, quiet = "the loop waits", requests = "" } = {}) {
   here.name = name;
   const feed = new Feed(base);
   const section = (name) => document.getElementById(name);
   const ribbon = new Ribbon(section("ribbon"), feed, { marks, quiet });
   new Waited(section("waited"), feed);
   new House(section("house"), feed);
-  new Numbers(section("numbers"), feed);
+  new Numbers(section("numbers"), feed, requests);
   feed.addEventListener("gap", ({ detail }) => ribbon.tell(explain(detail), detail));
   showState(feed, section("state"));
   return { feed, ribbon };

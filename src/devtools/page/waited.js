@@ -10,7 +10,7 @@ export class Waited {
   constructor(section, feed) {
     this.list = make("ul", { class: "waits", tabindex: "0", "aria-label": "Turns that held the loop, the latest first" });
     this.none = make("p", { class: "quiet" }, "No turn has held the loop for 10 ms or more.");
-    this.own = make("p", { class: "quiet", hidden: true });
+    this.own = make("p", { class: "quiet" }, sharing());
     this.box = scrolls(this.list);
     section.append(
       make("h2", { id: "waited-title" }, "Who held the loop, and who waited"),
@@ -29,9 +29,9 @@ export class Waited {
     const own = feed.held.filter((held) => held.o === 1);
     this.none.hidden = others.length > 0;
     this.box.hidden = others.length === 0;
-    this.own.hidden = own.length === 0;
     const most = own.reduce((most, held) => Math.max(most, held.d), 0);
-    this.own.textContent = `${here.name[0].toUpperCase()}${here.name.slice(1)} itself held it ${plural(own.length, "time")}, at most ${time(most)}. ${sharing()}`;
+    const name = here.name[0].toUpperCase() + here.name.slice(1);
+    this.own.textContent = `${own.length > 0 ? `${name} itself held it ${plural(own.length, "time")}, at most ${time(most)}. ` : ""}${sharing()}`;
     this.list.replaceChildren(...others.slice(-SHOWN).reverse().map((held) => make("li", {}, ...sentence(held))));
   }
 }

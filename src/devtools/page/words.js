@@ -64,10 +64,10 @@ export function what(turn) {
   return of[turn.kind] ?? "a turn";
 }
 
-/** Why a page may hold up the server that it looks at. */
+/** Why a turn may take long in which little is done. */
 export function sharing() {
   const local = /^(localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname);
-  return local ? `This browser and the server share ${plural(navigator.hardwareConcurrency, "processor")}.` : "";
+  return local ? `This browser and the server share ${plural(navigator.hardwareConcurrency, "processor")}: a short turn may become a long one by waiting for a processor.` : "";
 }
 
 /** An element with attributes and content: strings are text, never markup. */
