@@ -308,6 +308,48 @@ fn a_page_that_is_opened_does_not_have_the_loop_copy_all_at_once() {
 }
 
 #[test]
+fn what_a_busy_loop_did_between_two_messages_is_not_copied_all_at_once() {
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    sim.advance(SECOND);
+    iterate(5000);
+    sim.settle();
+    reader.take();
+    // The next message is due behind it.
+    oneloop::set_immediate(|| oneloop::sim::block(100 * MS));
+    let iteration = || allocation_counter::measure(|| drop(oneloop::run_nowait())).count_total;
+    let iterations: Vec<u64> = (0..100).map(|_| iteration()).collect();
+    let (most, all) = (iterations.iter().max().unwrap(), iterations.iter().sum::<u64>());
+    assert!(*most < 1500 && all > 4000, "{most} of {all} allocations in one iteration");
+    let told: u64 = events(&reader).iter().flat_map(|message| told_iterations(message)).map(|(_, count)| count).sum();
+    assert!(told > 4000, "{told}");
+}
+
+/// The lengths of the queues that messages tell.
+fn queues(messages: &[String]) -> Vec<Vec<u32>> {
+    let told = messages.iter().flat_map(|message| {
+        let of = |name| message.split(name).skip(1).filter_map(|rest| rest.split(']').next());
+        of("\"q\":[").chain(of("\"queues\":[")).collect::<Vec<_>>()
+    });
+    told.map(|lengths| lengths.split(',').map(|length| length.parse().unwrap()).collect()).collect()
+}
+
+/// Each message waits in the ready list until it is sent.
+#[test]
+fn the_page_itself_is_not_counted_among_those_that_are_ready() {
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    sim.advance(SECOND);
+    let idle = queues(&events(&reader));
+    assert!(idle.len() >= 9 && idle.iter().all(|lengths| lengths[1] == 0), "{idle:?}");
+    reader.take();
+    send(&sim, get("/soon") + &get("/"));
+    sim.advance(SECOND);
+    let busy = queues(&events(&reader));
+    assert!(busy.iter().any(|lengths| lengths[1] == 1), "{busy:?}");
+}
+
+#[test]
 fn requests_of_the_page_are_not_counted_among_those_of_the_site() {
     let (sim, _server) = mounted();
     let reader = send(&sim, local("/__loop/stream"));

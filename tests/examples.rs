@@ -495,6 +495,9 @@ fn each_program_of_the_quiz_comes_in_the_order_that_is_explained() {
         assert_eq!(lines, order, "{}", answer.text());
         assert!(!answer.text().contains("\"why\":\"\""), "{}", answer.text());
     }
+    let blocked = ask(port, "POST", "/quiz/deadlines", "", b"");
+    let after = blocked.text().split("\"after\":").nth(1).and_then(|rest| rest.split(',').next()).unwrap().to_owned();
+    assert!(after.parse::<u32>().unwrap() >= 30_000, "the line comes behind 30 ms of sleep: {}", blocked.text());
     let four = ask(port, "POST", "/quiz/four-ways", "", b"");
     let phases: Vec<_> =
         four.text().split("\"phase\":\"").skip(1).map(|line| line.split('"').next().unwrap()).collect();

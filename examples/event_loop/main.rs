@@ -73,10 +73,11 @@ fn answer(demo: &Demo, req: &Request, res: Response) {
         }
         ("POST", _) if !site::is_from_here(req) => res.set_status(403).end("Orders come from this page alone.\n"),
         ("POST", path) => {
-            event_loop::mark_turn_as_own();
             if let Some(name) = path.strip_prefix("/try/") {
+                event_loop::mark_turn_as_own();
                 orders::run(demo, name, req.query() == Some("on=pool"), res);
             } else if let Some(name) = path.strip_prefix("/quiz/") {
+                // Its programs are no part of the page: what they do to the loop is theirs.
                 quiz::run(name, demo.on_loop, res);
             } else {
                 res.set_status(404).end("There is no such order.\n");

@@ -29,6 +29,6 @@ pub fn run(demo: &Demo, name: &str, on_pool: bool, res: Response) {
     let kept = res.clone();
     let begun = demo.loads.run(plan, move |report| site::json(&res, report));
     if !begun {
-        kept.set_status(409).end("Another experiment is running.\n");
+        kept.set_status(409).end("another experiment is running.\n");
     }
 }

@@ -15,6 +15,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("/detail.js", SCRIPT, include_str!("page/detail.js")),
     ("/legend.js", SCRIPT, include_str!("page/legend.js")),
     ("/parts.js", SCRIPT, include_str!("page/parts.js")),
+    ("/scrolls.js", SCRIPT, include_str!("page/scrolls.js")),
     ("/table.js", SCRIPT, include_str!("page/table.js")),
     ("/house.js", SCRIPT, include_str!("page/house.js")),
     ("/numbers.js", SCRIPT, include_str!("page/numbers.js")),

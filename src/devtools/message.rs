@@ -9,7 +9,8 @@
 //!   from, next  the serial numbers that it covers: from ≤ n < next
 //!   dropped     iterations of these that were overwritten before they could be told
 //!   own         [turns, time] of these iterations that served the page itself
-//!   queues      lengths when the last of them began: timers, ready, immediates, ticks, closing, jobs
+//!   queues      lengths when the last of them began: timers, ready (without connections of the page), immediates,
+//!               ticks, closing, jobs
 //!   iterations  each:
 //!     n, c      serial number; how many are put together here (1 where left out)
 //!     t, d      when it began, and how long it took (to the end of the last one)
@@ -49,7 +50,7 @@ pub(super) fn write(all: &mut Object<'_>, boot: &str, recording: &Recording, hel
     let (turns, took) = own.fold((0, Duration::ZERO), |(turns, took), turn| (turns + 1, took + turn.took));
     pair(all.name("own"), turns, took);
     if let Some(last) = iterations.last() {
-        queues(all.name("queues"), &last.queues);
+        queues(all.name("queues"), &Queues { ready: ready(last), ..last.queues });
     }
     let pieces = merge(iterations, detail.iterations);
     let turns = detail.turns_each(pieces.len());
@@ -99,6 +100,13 @@ fn phases(iteration: &Iteration) -> [Slice; 5] {
         *poll = Slice { began: iteration.wait.ended(), took: poll.took.saturating_sub(iteration.wait.took) };
     }
     phases
+}
+
+/// The ready list when an iteration began, without connections of the page: each message puts these there, so that it would
+/// never be seen empty.
+fn ready(iteration: &Iteration) -> u32 {
+    let own = iteration.turns.iter().filter(|turn| turn.own && turn.phase == Phase::Pending).count();
+    iteration.queues.ready.saturating_sub(u32::try_from(own).unwrap_or(u32::MAX))
 }
 
 fn own_time(iteration: &Iteration) -> Duration {
@@ -154,7 +162,7 @@ fn counts(all: &mut Object<'_>, iterations: &[Iteration]) {
     let most = |of: fn(&Queues) -> u32| iterations.iter().map(|iteration| of(&iteration.queues)).max().unwrap_or(0);
     let peak = Queues {
         timers: most(|queues| queues.timers),
-        ready: most(|queues| queues.ready),
+        ready: iterations.iter().map(ready).max().unwrap_or(0),
         immediates: most(|queues| queues.immediates),
         ticks: most(|queues| queues.ticks),
         closing: most(|queues| queues.closing),

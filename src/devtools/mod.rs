@@ -35,11 +35,12 @@
 //!
 //! A page that is opened wants what was before, and a trace wants all: of full rings that is milliseconds of copying. The
 //! copy is made in parts of 500 records (iterations, turns, callbacks), one in each iteration's check phase, so that the
-//! others have their turns in between; a worker then puts it into words.
+//! others have their turns in between; a worker then puts it into words. What a busy loop has recorded between two messages
+//! is copied in such parts too.
 //!
 //! ```text
-//!   recording(since) ─► merge: the longest one by one, the others in groups ─► message (JSON) ─┬─► reader
-//!    or copy, in parts ─► held: who held the loop, who may have waited ────────────┘           └─► reader …
+//!   copy, in parts ─┬─► merge: the longest one by one, the others in groups ─► message (JSON) ─┬─► reader
+//!                   └─► held: who held the loop, who may have waited ────────────┘             └─► reader …
 //! ```
 
 mod access;

@@ -32,6 +32,8 @@ pub(super) struct Stream {
     /// The serial number of the iteration that the next push begins with.
     next: Cell<u64>,
     pushes: Cell<u32>,
+    /// Is a push being copied? Of a busy loop that takes several iterations.
+    copying: Cell<bool>,
     follower: RefCell<Follower>,
     readings: RefCell<Readings>,
     /// Requests for the page and its parts.
@@ -49,6 +51,7 @@ impl Stream {
             timer: Cell::new(None),
             next: Cell::new(0),
             pushes: Cell::new(0),
+            copying: Cell::new(false),
             follower: RefCell::default(),
             readings: RefCell::default(),
             requests: Cell::new(0),
@@ -120,19 +123,36 @@ impl Stream {
         }
     }
 
-    fn push(&self) {
+    fn push(self: &Rc<Self>) {
         mark_turn_as_own();
-        let server = self.server.borrow().clone();
         // A stream has no end of its own: it would hold up a server that shuts down.
-        let Some(server) = server.filter(Server::is_listening) else {
+        if self.listening().is_none() {
             let readers = self.readers.take();
             for (_, reader) in readers {
                 reader.end(());
             }
             self.stop();
             return;
-        };
-        let text = self.message(&server);
+        }
+        if self.copying.replace(true) {
+            return;
+        }
+        let stream = self.clone();
+        let next = self.next.get();
+        copy(next, move |copied| {
+            stream.copying.set(false);
+            stream.tell(&copied.unwrap_or_else(|| nothing(next)));
+        });
+    }
+
+    fn listening(&self) -> Option<Server> {
+        let server = self.server.borrow().clone();
+        server.filter(Server::is_listening)
+    }
+
+    fn tell(&self, recording: &Recording) {
+        let Some(server) = self.listening() else { return };
+        let text = self.message(&server, recording);
         for (_, reader) in &*self.readers.borrow() {
             if reader.pending() < PENDING {
                 reader.write(&text).ignore();
@@ -140,15 +160,13 @@ impl Stream {
         }
     }
 
-    fn message(&self, server: &Server) -> String {
-        let next = self.next.get();
-        let recording = recording(next).unwrap_or_else(|| nothing(next));
+    fn message(&self, server: &Server, recording: &Recording) -> String {
         self.next.set(recording.next);
         let held = self.follower.borrow_mut().follow(&recording.iterations);
         let pushes = self.pushes.replace(self.pushes.get().wrapping_add(1));
         let mut text = String::from("data: ");
         json::object(&mut text, |all| {
-            message::write(all, &self.boot, &recording, &held, Detail::PUSH);
+            message::write(all, &self.boot, recording, &held, Detail::PUSH);
             if pushes.is_multiple_of(NUMBERS_EVERY) {
                 self.write_numbers(all.name("numbers"), server, 0);
             }

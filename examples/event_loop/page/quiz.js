@@ -8,7 +8,8 @@ export class Quiz {
     this.place = make("div");
     section.append(
       make("h2", { id: "quiz-title" }, "In which order?"),
-      make("p", {}, "Each of these programs runs in a callback of this server, when you have guessed. Choose its lines in the order in which you think they come. What you then see really happened."),
+      make("p", {}, "Each of these programs runs in a callback of this server, when you have guessed. Click the buttons below a program in the order in which you think it says them, then “Run it”. What you then see really happened."),
+      make("p", {}, "The programs are Rust, and read like Node’s: ", make("code", {}, "set_timeout"), " is setTimeout with the time first, ", make("code", {}, "say.now(x)"), " says the line x at once, and ", make("code", {}, "say.later(x)"), " makes a callback that says x when it is called."),
       this.place,
     );
     this.load();
@@ -68,7 +69,8 @@ export class Quiz {
     });
     return [
       make("p", { class: right === lines.length ? "right" : "wrong" }, verdict),
-      table(["place", "what came", "your guess", "phase", "iteration", "#after", "why"], rows, { "aria-label": `What came: ${title}` }),
+      table(["place", "what came", "your guess", "phase", "iteration", "#since it began", "why"], rows, { "aria-label": `What came: ${title}` }),
+      make("p", { class: "quiet" }, "“Since it began”: from the beginning of the program’s callback to the line. “The same”: in the iteration of that callback; +1 is the next one."),
     ];
   }
 }

@@ -16,7 +16,7 @@ const EXPERIMENTS = {
   worker: {
     title: "The same work on the worker pool",
     text: "GET /worker hands the 200 ms of computing to worker::run.",
-    expect: "Nobody waits. The answer takes its 200 ms, but the loop is free: the ribbon stays nearly empty, and the house shows one job.",
+    expect: "Nobody waits for it. The answer takes its 200 ms, but the loop is free: the ribbon stays nearly empty, and the house shows one job.",
     button: "Hand it over",
     measured: (r) => `The request itself took ${time(r.took)}.`,
     why: () => "The work is on another thread. The loop only gets the result, in a poll phase.",
@@ -40,7 +40,7 @@ const EXPERIMENTS = {
   "slow-clients": {
     title: "1,000 slow clients",
     text: "1,000 connections send their request one byte at a time, and never come to its end.",
-    expect: "The loop holds 1,000 connections more and hardly notices: a connection that says nothing costs no thread. A thread pool has a thread wait for each; with all threads waiting, everybody else waits too.",
+    expect: "The loop holds 1,000 connections more, and the others wait a millisecond or so, most of them: a connection that says nothing costs no thread. A thread pool has a thread wait for each; with all threads waiting, everybody else waits too.",
     button: "Let them in",
     measured: (r) => `${plural(r.made, "connection")} sent bytes for ${time(r.took)}${r.connections === undefined ? "" : `; the loop had up to ${count(r.connections)} more connections than before`}.`,
     why: (r) => r.on === "loop"
@@ -54,13 +54,13 @@ const EXPERIMENTS = {
     button: "Open the gates",
     measured: (r) => `${plural(r.made, "connection")} came and went in ${time(r.took)}.`,
     why: (r) => r.on === "loop"
-      ? "A turn has a budget. What is left of the flood waits for the next iteration, behind the others."
+      ? "A turn accepts so many connections and no more. What is left of the flood waits for the next iteration, behind the others."
       : "A thread of its own accepts, and hands each connection to the pool, which finds it closed.",
   },
   "slow-reader": {
     title: "A large download to a slow reader",
     text: "GET /download answers with 8 MiB. Its client reads a little now and then.",
-    expect: "The server writes no faster than the client reads: it holds some hundred kilobytes, not 8 MiB. Nobody else notices. On the thread pool one thread is busy with it all that time.",
+    expect: "The server writes no faster than the client reads: it holds a small part of it, not 8 MiB. The others wait a millisecond or so, most of them. On the thread pool one thread is busy with it all that time.",
     button: "Download slowly",
     measured: (r) => `${bytes(r.received)} went out in ${time(r.took)}${r.buffered === undefined ? "" : `; the server held at most ${bytes(r.buffered)}`}.`,
     why: (r) => r.on === "loop"
@@ -71,9 +71,9 @@ const EXPERIMENTS = {
 
 /** What the ordinary clients say of it: they timed themselves. */
 const ROWS = [
-  ["asked meanwhile", (r) => plural(r.during.count, "time")],
-  ["half of the answers took at most", (r) => time(r.during.p50)],
-  ["(before, in peace)", (r) => time(r.before.p50)],
+  ["requests during the trouble", (r) => count(r.during.count)],
+  ["half of the answers came within", (r) => time(r.during.p50)],
+  ["before the trouble: within", (r) => time(r.before.p50)],
   ["the longest took", (r) => time(r.during.max)],
   ["waited for 50 ms or more", (r) => count(r.during.waited)],
   ["got no answer", (r) => count(r.failed)],
@@ -86,7 +86,7 @@ export class Try {
     this.list = make("ul", { class: "experiments", role: "list" });
     section.append(
       make("h2", { id: "try-title" }, "Break it"),
-      make("p", {}, "Each button starts a load: for some two seconds, 20 ordinary clients ask for GET /hello 20 times a second each, over real connections from another thread. In the middle comes the trouble. The clients time themselves: what is said of their waits is exact, and is marked by lines at the upper edge of the ribbon."),
+      make("p", {}, "Each button starts a load: for one to four seconds, 20 ordinary clients ask for GET /hello 20 times a second each, over real connections from another thread. In the middle comes the trouble that the button is about. The clients time themselves: what is said of their waits is exact, and is marked by lines at the upper edge of the ribbon."),
       (this.twin = make("p", {}, "…")),
       this.list,
     );
@@ -96,7 +96,8 @@ export class Try {
   async load() {
     const answer = await fetch("/demo");
     const { experiments, loop, pool, threads } = await answer.json();
-    this.twin.textContent = `Where that means anything, the same load then goes to the twin: the same handlers on ${threads} threads, at port ${pool}, beside this loop at port ${loop}. Each of its connections has a thread until it is over.`;
+    const titles = experiments.filter(({ name, pool }) => pool && EXPERIMENTS[name]).map(({ name }) => `“${EXPERIMENTS[name].title}”`);
+    this.twin.textContent = `${titles.slice(0, -1).join(", ")} and ${titles.at(-1)} then go to the twin as well: the same handlers on ${threads} threads, at port ${pool}, beside this loop at port ${loop}. Each of its connections has a thread until it is over.`;
     for (const { name, pool } of experiments) {
       if (EXPERIMENTS[name]) this.list.append(this.card(name, EXPERIMENTS[name], pool));
     }
@@ -121,13 +122,17 @@ export class Try {
       for (const on of hasTwin ? ["loop", "pool"] : ["loop"]) {
         state.textContent = on === "loop" ? "The load runs against the loop …" : "The same load runs against the thread pool …";
         const answer = await fetch(`/try/${name}?on=${on}`, { method: "POST" });
+        if (answer.status === 409) {
+          state.textContent = `Wait: ${await answer.text()}`;
+          break;
+        }
         if (!answer.ok) throw new Error(await answer.text());
         const report = await answer.json();
         if (on === "loop") this.ribbon.mark(report.waits.map(([at, took]) => ({ from: at, to: at + took })));
         reports.push(report);
         results.replaceChildren(...this.results(experiment, reports));
       }
-      state.textContent = "Measured:";
+      if (reports.length > 0) state.textContent = "Measured:";
     } catch (error) {
       state.textContent = `That did not work: ${error.message}`;
     }
@@ -141,7 +146,7 @@ export class Try {
     const rows = ROWS.map(([name, value]) => make("tr", {},
       make("th", { scope: "row" }, name), ...reports.map((report) => make("td", { class: "number" }, value(report)))));
     return [
-      make("table", {},
+      make("table", { class: "measured" },
         make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "20 ordinary clients"), ...head)),
         make("tbody", {}, ...rows)),
       ...reports.map((report) => make("p", {},

@@ -3,13 +3,13 @@
 mod programs;
 
 use super::{json, site};
-use oneloop::event_loop::{Phase, mark_turn_as_own, recording};
+use oneloop::event_loop::{Phase, mark_turn_as_own, recording, recording_part};
 use oneloop::http::Response;
 use oneloop::{now, set_timeout};
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A program: what it is about, what it says in the order in which it will, and why.
 pub struct Program {
@@ -34,17 +34,27 @@ struct Said {
     program: &'static Program,
     /// Where this program's own server listens.
     server: SocketAddr,
-    lines: RefCell<Vec<(&'static str, Duration)>>,
+    /// When its callback began, and in which iteration.
+    began: Instant,
+    first: u64,
+    lines: RefCell<Vec<Line>>,
     over: Cell<bool>,
     answer: RefCell<Option<Response>>,
 }
 
+/// One that was said.
+struct Line {
+    text: &'static str,
+    /// When its turn began: the loop's clock stands still within a callback.
+    turn: Duration,
+    /// Since the program's callback began.
+    after: Duration,
+}
+
 impl Say {
     pub fn now(&self, text: &'static str) {
-        mark_turn_as_own();
         let lines = &mut *self.0.lines.borrow_mut();
-        // The loop's clock stands still within a callback: this is when its turn began.
-        lines.push((text, now()));
+        lines.push(Line { text, turn: now(), after: self.0.began.elapsed() });
         if lines.len() == self.0.program.lines.len() && !self.0.over.replace(true) {
             let say = self.clone();
             set_timeout(SETTLE, move || say.answer());
@@ -69,17 +79,17 @@ impl Say {
 
     fn to_json(&self) -> String {
         let lines = self.0.lines.borrow();
-        let iterations = recording(0).map(|recording| recording.iterations).unwrap_or_default();
+        // Of a full recording a copy takes milliseconds: no more than this program's iterations are wanted.
+        let first = self.0.first;
+        let iterations = recording(first).map(|recording| recording.iterations).unwrap_or_default();
         let found = |at: Duration| {
             let of = |turns: &[oneloop::event_loop::TurnRecord]| {
                 turns.iter().find(|turn| turn.began == at).map(|turn| turn.phase)
             };
             iterations.iter().rev().find_map(|iteration| Some((iteration.serial, of(&iteration.turns)?)))
         };
-        let first = lines.first().and_then(|(_, at)| found(*at)).map_or(0, |(serial, _)| serial);
-        json::list(lines.iter().map(|(text, at)| {
-            let (serial, phase) = found(*at).map_or((first, Phase::Poll), |(serial, phase)| (serial, phase));
-            let after = at.saturating_sub(lines.first().map_or(*at, |(_, at)| *at));
+        json::list(lines.iter().map(|Line { text, turn, after }| {
+            let (serial, phase) = found(*turn).unwrap_or((first, Phase::Poll));
             let why = self.0.program.lines.iter().find(|(line, _)| line == text).map_or("", |(_, why)| why);
             format!(
                 "{{\"line\":{},\"phase\":\"{phase}\",\"iteration\":{},\"after\":{},\"why\":{}}}",
@@ -127,7 +137,14 @@ pub fn run(name: &str, server: SocketAddr, res: Response) {
         res.set_status(500);
         res.end("The program did not say all its lines.\n");
     });
-    let said =
-        Said { program, server, lines: RefCell::default(), over: Cell::new(false), answer: RefCell::new(Some(res)) };
+    let said = Said {
+        program,
+        server,
+        began: Instant::now(),
+        first: recording_part(u64::MAX, 0).map_or(0, |recording| recording.next),
+        lines: RefCell::default(),
+        over: Cell::new(false),
+        answer: RefCell::new(Some(res)),
+    };
     (program.run)(Say(Rc::new(said)));
 }

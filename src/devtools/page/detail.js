@@ -3,10 +3,12 @@
 import { nameOf, swatch } from "./legend.js";
 import { kindOf, parts } from "./parts.js";
 import { table } from "./table.js";
-import { bytes, count, make, plural, time, what } from "./words.js";
+import { bytes, count, here, make, plural, time, what } from "./words.js";
 
 /** Rows of the table. */
-const ROWS = 12;
+const ROWS = 8;
+/** A wait of less than this share is none to speak of: without it the work looks the same. */
+const WAIT = 0.03;
 
 /** An iteration in a sentence. */
 export function describe(piece) {
@@ -26,7 +28,8 @@ export class Detail {
     this.work = make("div", { class: "stack" });
     this.workText = make("p", { class: "quiet" });
     this.table = make("div");
-    place.append(this.title, this.text, this.wholeText, this.whole, this.workText, this.work, this.table);
+    this.bars = make("div", {}, this.wholeText, this.whole, this.workText, this.work);
+    place.append(make("div", {}, this.title, this.text, this.bars), this.table);
     for (const bar of [this.whole, this.work]) bar.setAttribute("aria-hidden", "true");
   }
 
@@ -35,6 +38,7 @@ export class Detail {
     [this.piece, this.shownTitle] = [piece, title];
     if (!piece) {
       this.title.textContent = "Nothing was recorded in this time.";
+      this.bars.hidden = true;
       for (const part of [this.text, this.whole, this.wholeText, this.work, this.workText, this.table]) part.replaceChildren();
       return;
     }
@@ -48,7 +52,9 @@ export class Detail {
       piece.own > 0 && `${time(piece.own)} for this page itself`,
     ];
     this.text.textContent = `It ${parts.filter(Boolean).join(", ")}.`.replace("It waited", piece.many ? "Together they waited" : "It waited");
+    this.bars.hidden = false;
     this.wholeText.textContent = "All of it, to scale:";
+    this.work.hidden = this.workText.hidden = piece.wait.d < piece.d * WAIT;
     this.whole.replaceChildren(...segments(piece, piece.d, true));
     this.workText.textContent = "Its work alone, without the wait:";
     this.work.replaceChildren(...segments(piece, work, false));
@@ -67,12 +73,20 @@ export class Detail {
     const all = table(
       ["time of", "turn of", "callback registered at", "#callbacks", "#ticks", "#took"],
       shown.map((turn) => [
-        [swatch(kindOf(turn)), nameOf(kindOf(turn))], [what(turn), turn.own ? " (this page)" : ""],
+        timeOf(turn), [what(turn), turn.own ? ` (${here.name})` : ""],
         make("code", {}, turn.site || "–"), count(turn.callbacks), count(turn.ticks), time(turn.d),
       ]));
     const more = others[0] > 0 ? [make("p", { class: "quiet" }, `and ${plural(others[0], "turn")} more, together ${time(others[1])}.`)] : [];
     return [all, ...more];
   }
+}
+
+/** What the time of a turn counts as: of its ticks first, where they are most of it. */
+function timeOf(turn) {
+  const kind = [swatch(kindOf(turn)), nameOf(kindOf(turn))];
+  const ticks = [swatch("ticks"), `ticks ${time(turn.ticksTook)}`];
+  if (turn.ticksTook < turn.d / 100) return kind;
+  return turn.ticksTook > turn.d / 2 ? [...ticks, ", within ", ...kind] : [...kind, ", of which ", ...ticks];
 }
 
 /** Bars as wide as what they stand for, of an iteration or of what it did beside waiting. */

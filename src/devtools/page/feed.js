@@ -151,7 +151,7 @@ export class Feed extends EventTarget {
     const from = this.pushed;
     this.pushed = message.at;
     if (!this.fresh && from && message.at - from > GAP) {
-      this.unexplained = { from, to: message.at, why: null };
+      this.unexplained = { from, to: message.at, heard: this.heard, why: null };
       this.gaps.push(this.unexplained);
     }
     this.fresh = false;

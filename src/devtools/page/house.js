@@ -2,13 +2,18 @@
 
 import { PHASES, QUEUES, count, make, time } from "./words.js";
 
+/** What this page itself has to do with a phase. */
+const MORE = {
+  pending: " (The connection of this page, which has a message to send ten times a second, is not counted.)",
+  timers: " (One of them is this page’s own: it makes the messages.)",
+};
 /** Shares are those of the last second, in microseconds. */
 const OVER = 1e6;
 
 export class House {
   constructor(section, feed) {
     this.feed = feed;
-    const room = (key, name, text) => {
+    const room = (key, name, text, more = "") => {
       const value = make("b", {}, "–");
       const unit = make("span");
       const share = make("i");
@@ -16,10 +21,10 @@ export class House {
       const shareText = make("p", { class: "quiet" });
       const item = make("li", { class: key },
         make("h3", {}, name), make("div", { class: "count" }, value, " ", unit),
-        make("p", {}, text), shareText, make("div", { class: "share" }, share));
+        make("p", {}, text, more), shareText, make("div", { class: "share" }, share));
       return { item, value, unit, share, shareText };
     };
-    this.rooms = PHASES.map((phase, at) => ({ phase, ...room(phase.key, `${at + 1} ${phase.name}`, phase.text) }));
+    this.rooms = PHASES.map((phase, at) => ({ phase, ...room(phase.key, `${at + 1} ${phase.name}`, phase.text, MORE[phase.key]) }));
     this.ticks = room("ticks", "After every callback: ticks",
       "What next_tick was given runs as soon as the callback that set it has returned, before anything else: before the next callback, the next phase and any timer. Ticks that set ticks keep the loop for themselves.");
     this.jobs = room("jobs", "Elsewhere: worker threads",
@@ -27,7 +32,7 @@ export class House {
     for (const other of [this.ticks, this.jobs]) other.item.lastChild.remove();
     section.append(
       make("h2", { id: "house-title" }, "The house of the loop"),
-      make("p", {}, "One iteration goes through these rooms from top to bottom, and then begins again, for as long as anything is left that could call back. The numbers are what waited when iterations of the last second began, at most."),
+      make("p", {}, "One iteration goes through these rooms from top to bottom, and then begins again, for as long as anything is left that could call back. Many tutorials begin with the timers: it is a circle, so that is the same order, and timers that are due when the loop starts run first here too. The numbers are what waited when iterations of the last second began, at most."),
       make("ol", { class: "rooms", role: "list" }, ...this.rooms.map((one) => one.item), this.ticks.item, this.jobs.item),
     );
     feed.addEventListener("message", () => this.update());

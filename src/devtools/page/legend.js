@@ -25,6 +25,7 @@ export const KINDS = [
   { key: "rest", name: "the loop itself", text: "Time between turns, and that of turns which nothing more is known of." },
 ];
 const OWN = { key: "own", name: "this page’s own part", text: "Turns that served this page: hatched over their colour, and marked in a lane of their own below." };
+const NEWS = { key: "news", name: "no news", text: "Above the columns: for so long no message came. Up to 100 ms lie between two messages anyway; the rest is what kept the loop from sending one." };
 
 export function swatch(key) {
   return make("span", { class: `swatch kind-${key}` });
@@ -34,8 +35,9 @@ export function nameOf(key) {
   return KINDS.find((kind) => kind.key === key).name;
 }
 
-export function legend() {
-  const all = [...KINDS, OWN];
+/** With what the marks stand for, where the page draws some. */
+export function legend(marks) {
+  const all = [...KINDS, OWN, NEWS, ...(marks ? [{ key: "mark", ...marks }] : [])];
   return [
     make("ul", { class: "legend" }, ...all.map(({ key, name }) => make("li", {}, swatch(key), name))),
     make("details", {}, make("summary", {}, "What the colours and patterns mean"),

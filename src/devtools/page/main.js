@@ -3,17 +3,22 @@ import { House } from "./house.js";
 import { Numbers } from "./numbers.js";
 import { Ribbon, explain } from "./ribbon.js";
 import { Waited } from "./waited.js";
-import { time } from "./words.js";
+import { here, time } from "./words.js";
 
-/** Puts the parts of the page into their sections. `base` is where the server has them. */
-export function start(base) {
+/**
+ * Puts the parts of the page into their sections. `base` is where the server has them. A page that embeds them may say what
+ * it calls itself, what the marks are that it will draw on the ribbon, what is to be done while the ribbon is quiet, and which
+ * requests are its own beside those below `base`.
+ */
+export function start(base, { name = "this page", marks, quiet = "the loop waits", requests = "" } = {}) {
+  here.name = name;
   const feed = new Feed(base);
   const section = (name) => document.getElementById(name);
-  const ribbon = new Ribbon(section("ribbon"), feed);
+  const ribbon = new Ribbon(section("ribbon"), feed, { marks, quiet });
   new Waited(section("waited"), feed);
   new House(section("house"), feed);
-  new Numbers(section("numbers"), feed);
-  feed.addEventListener("gap", ({ detail }) => ribbon.tell(explain(detail)));
+  new Numbers(section("numbers"), feed, requests);
+  feed.addEventListener("gap", ({ detail }) => ribbon.tell(explain(detail), detail));
   showState(feed, section("state"));
   return { feed, ribbon };
 }

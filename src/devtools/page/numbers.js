@@ -3,14 +3,14 @@
 import { table } from "./table.js";
 import { bytes, count, make, time } from "./words.js";
 
-const NUMBERS = [
-  ["Iterations a second", (n) => (n.iterations === undefined ? "…" : count(n.iterations)), "Rounds of the loop. Few are no bad sign: a loop that waits makes none. This page alone causes some twenty."],
+const NUMBERS = (base, requests) => [
+  ["Iterations a second", (n) => (n.iterations === undefined ? "…" : count(n.iterations)), "Rounds of the loop. Few are no bad sign: a loop that waits makes none. This page alone causes some ten."],
   ["Events per iteration", (n) => n.events?.toFixed(1) ?? "…", "How many sources the wait found ready. More than a few: the loop has work waiting whenever it looks."],
   ["Utilisation", (n) => (n.utilisation === undefined ? "…" : `${(n.utilisation * 100).toFixed(1)} %`), "The share of the last second that the loop did not wait. At 100 % each new request waits for others."],
   ["Loop delay, median", (n) => time(n.delay.p50), "From one wait to the next, that is how long something that becomes ready may have to wait, in half of the iterations of the last ten seconds."],
   ["Loop delay, 99th percentile", (n) => time(n.delay.p99), "The same for all but one in a hundred."],
   ["Loop delay, longest", (n) => time(n.delay.max), "The longest of the last ten seconds: one callback that blocks is seen here, however good the median is."],
-  ["Requests a second", (n) => (n.requests === undefined ? "…" : count(n.requests)), "Without those of this page itself.", (n) => `${count(n.requestsSoFar)} so far.`],
+  ["Requests a second", (n) => (n.requests === undefined ? "…" : count(n.requests)), `Without those below ${new URL(base, location).pathname}, which are this page’s.${requests}`, (n) => `${count(n.requestsSoFar)} so far.`],
   ["Connections", (n) => count(n.connections), "All that are open or about to be closed. What each of them is about is said below."],
   ["Bytes buffered", (n) => bytes(n.buffered), "What the server holds for its connections: input that nobody took yet, output that a slow reader has not taken.", (n) => `At most ${bytes(n.largestBuffer)} for one.`],
 ];
@@ -27,8 +27,8 @@ const STATES = [
 ];
 
 export class Numbers {
-  constructor(section, feed) {
-    this.cells = NUMBERS.map(([name, value, meaning, more]) => {
+  constructor(section, feed, requests) {
+    this.cells = NUMBERS(feed.base, requests).map(([name, value, meaning, more]) => {
       const [shown, extra] = [make("dd", { class: "value" }, "–"), make("dd", { class: "quiet" })];
       const element = make("div", {}, make("dt", {}, name), shown, make("dd", { class: "quiet" }, meaning));
       if (more) element.append(extra);

@@ -3,10 +3,11 @@
 // A column that is a tenth full means that the loop was busy for a tenth of that column's time. Zoomed in far enough, a
 // column is within one phase, and the bars are the phases themselves.
 
-import { PHASES, make, plural, time } from "./words.js";
+import { here, make, plural, sharing, time, what } from "./words.js";
 import { Detail, describe } from "./detail.js";
 import { KINDS, fills, legend } from "./legend.js";
 import { parts } from "./parts.js";
+import { scrolls } from "./scrolls.js";
 
 /** The width of a column, in CSS pixels: thinner ones cannot be told apart. */
 const COLUMN = 3;
@@ -16,20 +17,23 @@ const SPANS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60].map((seconds) => 
 const CALM = 1000;
 /** What is said of the busiest iteration stays for so long, in milliseconds: it is to be read. */
 const READABLE = 1500;
+/** A loop that is busy for less than this share of the time that is shown is called quiet. */
+const QUIET = 0.004;
 /** A turn of at least this length, in microseconds, is why a message was late; or an iteration with so many events. */
 const HELD = 20_000;
 const MANY = 20;
 
 export class Ribbon {
-  constructor(section, feed) {
+  constructor(section, feed, { marks, quiet }) {
     this.feed = feed;
+    this.quiet = quiet;
     this.span = 5e6;
     this.paused = null;
     this.selected = null;
     this.hovered = null;
     /** Of the program that embeds this: waits that clients measured themselves, { from, to, text }. */
     this.marks = [];
-    this.build(section);
+    this.build(section, marks);
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.drawn = 0;
     feed.addEventListener("message", () => this.update());
@@ -41,11 +45,11 @@ export class Ribbon {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
-  build(section) {
+  build(section, marks) {
     section.classList.add("ribbon");
     this.canvas = make("canvas", {
       tabindex: "0", role: "slider", "aria-label": "Iterations of the loop, by time",
-      "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0", "aria-valuetext": "nothing was recorded yet",
+      "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0", "aria-valuetext": "live, no iteration chosen",
     });
     const button = (text, action) => {
       const element = make("button", { type: "button" }, text);
@@ -60,18 +64,23 @@ export class Ribbon {
     this.told = make("p", { class: "told", role: "status" });
     section.append(
       make("h2", { id: "ribbon-title" }, "What the loop did"),
-      make("p", {}, "Time runs from left to right. A column is as full as the loop was busy: an empty one is a loop that waits, a full one a loop that has no time for anybody else."),
+      make("p", {}, "Time runs from left to right. A column is as full as the loop was busy: an empty one is a loop that waits, a full one a loop that has no time for anybody else. The loop gives out its time in ", make("em", {}, "turns"), ": a connection, a timer or an immediate has one, its callbacks run, and then it is the next one’s turn."),
       make("div", { class: "bar" }, this.pause, this.zoomIn, this.zoomOut, this.shown),
       this.canvas,
-      ...legend(),
-      make("p", { class: "quiet" }, "Point at a column, or use the keys: ← → iteration by iteration, with Shift from busy one to busy one, + − zoom, space pauses, Escape goes on."),
+      ...legend(marks),
+      make("p", { class: "quiet" }, "Point at a column to see what ran in it; click or tap it, and the ribbon pauses there. Keys: ← → iteration by iteration, with Shift from busy one to busy one, + − zoom, space pauses, Escape goes on."),
       this.told,
-      (this.detailed = make("div", { class: "detail", tabindex: "0", role: "region", "aria-label": "One iteration" })),
+      scrolls((this.detailed = make("div", { class: "detail", tabindex: "0", role: "region", "aria-label": "One iteration" }))),
     );
     this.detail = new Detail(this.detailed);
     this.canvas.addEventListener("pointermove", (event) => this.point(event));
     this.canvas.addEventListener("pointerleave", () => { this.hovered = null; this.describe(); this.draw(); });
-    this.canvas.addEventListener("click", (event) => { this.point(event); this.select(this.hovered); });
+    this.canvas.addEventListener("click", (event) => {
+      this.point(event);
+      this.select(this.hovered);
+      // A finger does not leave what it has tapped.
+      this.hovered = null;
+    });
     this.canvas.addEventListener("keydown", (event) => this.key(event));
     this.canvas.addEventListener("wheel", (event) => {
       if (!event.ctrlKey) return;
@@ -178,29 +187,39 @@ export class Ribbon {
     if (this.calm.matches && now - this.drawn < CALM) return;
     if (this.paused !== null) return;
     this.drawn = now;
+    // As long as it can be looked at.
+    if (this.toldOf && this.toldOf.to < this.feed.at - SPANS.at(-1)) this.tell("");
     this.draw();
     if (!this.hovered && now - (this.described ?? -READABLE) > READABLE) this.describe();
   }
 
   describe() {
     this.described = performance.now();
-    let piece = this.hovered ?? this.selected;
-    let title = "";
-    if (!piece) {
-      for (const other of this.feed.between(this.start, this.end)) {
-        if (!piece || other.d - other.wait.d > piece.d - piece.wait.d) piece = other;
-      }
-      title = "The busiest in sight: ";
-    }
-    this.detail.show(piece, title);
-    this.shown.textContent = `${time(this.span)} in sight`;
+    const piece = this.hovered ?? this.selected;
+    if (piece) this.detail.show(piece, "");
+    else this.detail.show(this.busiest(), "The busiest shown: ");
+    this.shown.textContent = `${time(this.span)} shown`;
     if (this.selected) {
       const canvas = this.canvas;
       canvas.setAttribute("aria-valuemin", String(this.feed.pieces[0]?.n ?? 0));
       canvas.setAttribute("aria-valuemax", String(this.feed.pieces.at(-1)?.n ?? 0));
       canvas.setAttribute("aria-valuenow", String(this.selected.n));
       canvas.setAttribute("aria-valuetext", describe(this.selected));
+    } else {
+      this.canvas.setAttribute("aria-valuetext", "live, no iteration chosen");
     }
+  }
+
+  /** What is this page's own is the busiest only where there is nothing else. */
+  busiest() {
+    let [best, most] = [null, -1];
+    for (const piece of this.feed.between(this.start, this.end)) {
+      const others = piece.many || piece.others[0] > 0 || piece.turns.some((turn) => !turn.own);
+      const work = piece.d - piece.wait.d - piece.own;
+      const rank = others ? 1e9 + work : work + piece.own;
+      if (rank > most) [best, most] = [piece, rank];
+    }
+    return best;
   }
 
   // ---- Drawing
@@ -256,6 +275,7 @@ export class Ribbon {
     const { sums, each } = this.measure(columns);
     const full = room.bottom - room.top;
     const kinds = fills(pen, colour, ratio);
+    const busy = sums.reduce((all, { kinds, own }) => all + kinds.reduce((sum, part) => sum + part, 0) - kinds[KIND_AT.idle] - own, 0);
     pen.fillStyle = kinds.idle;
     sums.forEach((sum, at) => {
       if (sum.kinds.some((part) => part > 0)) pen.fillRect(at * COLUMN, room.top, COLUMN, full);
@@ -279,6 +299,13 @@ export class Ribbon {
       const height = Math.min((sum.own / each) * full, full);
       for (let y = 2; y < height; y += 5) pen.fillRect(at * COLUMN, room.bottom - y, COLUMN, 1.5);
     });
+    if (busy < this.span * QUIET) {
+      pen.fillStyle = colour("quiet");
+      pen.font = "14px system-ui, sans-serif";
+      [pen.textAlign, pen.textBaseline] = ["center", "middle"];
+      pen.fillText(`Quiet now: ${this.quiet}.`, room.width / 2, room.top + full / 2);
+      pen.textAlign = "start";
+    }
   }
 
   x(at, room) {
@@ -339,18 +366,21 @@ export class Ribbon {
   }
 
   /** Says something of a gap where all can read it. */
-  tell(text) {
+  tell(text, gap = null) {
     this.told.textContent = text;
+    this.toldOf = gap;
   }
 }
 
 export function explain(gap) {
-  const length = time(gap.to - gap.from);
-  if (!gap.why) return `The stream stopped for ${length}; what the loop did meanwhile was not recorded.`;
+  const when = new Date(Date.now() - performance.now() + gap.heard).toLocaleTimeString();
+  const stopped = `At ${when} the stream stopped for ${time(gap.to - gap.from)}`;
+  if (!gap.why) return `${stopped}; what the loop did meanwhile was not recorded.`;
   const { piece, turn } = gap.why;
-  if (turn.d < HELD && piece.events < MANY) return `The stream stopped for ${length}, but no callback held the loop for long: the system may have had others to run.`;
-  if (turn.d < HELD) return `The stream stopped for ${length}: the loop had ${plural(piece.events, "event")} to see to.`;
+  if (turn.d < HELD && piece.events < MANY) return `${stopped}, but no callback held the loop for long: the system may have had others to run.`;
+  if (turn.d < HELD) return `${stopped}: the loop had ${plural(piece.events, "event")} to see to.`;
+  if (turn.own) return `${stopped}: a turn of ${here.name} itself took ${time(turn.d)}. ${sharing()}`;
   const at = turn.site ? `, registered at ${turn.site}` : "";
   const ticks = turn.ticksTook > turn.d / 2 ? `, most of it in ${plural(turn.ticks, "tick")}` : "";
-  return `The stream stopped for ${length}. Here is why: ${turn.label || PHASES[turn.phase].name} held the loop for ${time(turn.d)}${ticks}${at}.`;
+  return `${stopped}. Here is why: ${what(turn)} held the loop for ${time(turn.d)}${ticks}${at}. (Up to 100 ms lie between two messages anyway.)`;
 }

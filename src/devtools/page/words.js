@@ -1,10 +1,13 @@
 // How things are called and written.
 
+/** What the page is called whose turns are marked. */
+export const here = { name: "this page" };
+
 /** The phases in their order, as the messages number them. */
 export const PHASES = [
   {
     key: "pending", name: "Pending", queue: "ready", queueName: "on the ready list",
-    text: "What can go on without the kernel saying so: output written to other connections is flushed, and who has used up the budget of its turn goes on.",
+    text: "What was left over: output that callbacks wrote to other connections is sent, and a connection that had more to do than one turn may take goes on.",
   },
   {
     key: "poll", name: "Poll", queue: "events", queueName: "events from the last wait", queueNameOfOne: "event from the last wait",
@@ -59,6 +62,12 @@ export function what(turn) {
     signals: "a signal", inbox: "results from other threads",
   };
   return of[turn.kind] ?? "a turn";
+}
+
+/** Why a turn may take long in which little is done. */
+export function sharing() {
+  const local = /^(localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname);
+  return local ? `This browser and the server share ${plural(navigator.hardwareConcurrency, "processor")}: a short turn may become a long one by waiting for a processor.` : "";
 }
 
 /** An element with attributes and content: strings are text, never markup. */
