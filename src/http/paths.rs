@@ -1,10 +1,8 @@
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 /// The prefixes that have listeners of their own: see [`Server::on_path`](super::Server::on_path).
 #[derive(Default)]
 pub(super) struct Paths {
-    /// Whether there are any, which is all that a request of a server without them looks at.
-    any: Cell<bool>,
     /// The place of each is its number.
     prefixes: RefCell<Vec<Box<str>>>,
 }
@@ -17,16 +15,15 @@ impl Paths {
         let known = prefixes.iter().position(|other| **other == *prefix);
         let number = known.unwrap_or_else(|| {
             prefixes.push(prefix.into());
-            self.any.set(true);
             prefixes.len() - 1
         });
         number as u32
     }
 
-    /// Are there none? Then a request's path need not be looked for.
+    /// Are there none? That is all that a request of a server without them looks at.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        !self.any.get()
+        self.prefixes.borrow().is_empty()
     }
 
     /// The number of the longest prefix that `path` has.
