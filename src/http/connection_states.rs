@@ -37,17 +37,17 @@ impl Server {
     /// How many of its connections are in which state, now. It looks at every connection, so it is not for every request.
     pub fn connection_states(&self) -> ConnectionStates {
         let mut states = ConnectionStates::default();
-        for (stream, connection) in self.0.each_connection() {
-            match connection.state(&stream) {
-                ConnectionState::Idle => states.idle += 1,
-                ConnectionState::Receiving => states.receiving += 1,
-                ConnectionState::Answering => states.answering += 1,
-                ConnectionState::Sending => states.sending += 1,
-                ConnectionState::Closing => {}
+        for stream in self.0.shared.cx.streams() {
+            match self.0.connection(&stream).map(|connection| connection.state(&stream)) {
+                Some(ConnectionState::Idle) => states.idle += 1,
+                Some(ConnectionState::Receiving) => states.receiving += 1,
+                Some(ConnectionState::Answering) => states.answering += 1,
+                Some(ConnectionState::Sending) => states.sending += 1,
+                Some(ConnectionState::Closing) => {}
+                None if stream.is_open() && Socket::is_adopted(&stream, &self.0.acceptor) => states.upgraded += 1,
+                None => {}
             }
         }
-        let adopted = |stream: &_| Socket::is_adopted(stream, &self.0.acceptor);
-        states.upgraded = self.0.shared.cx.streams().filter(|stream| stream.is_open() && adopted(stream)).count();
         // One whose end is being told has no slot any more, and still counts as a connection.
         let open = states.idle + states.receiving + states.answering + states.sending + states.upgraded;
         states.closing = self.connections().saturating_sub(open);

@@ -409,12 +409,17 @@ impl Inner {
     }
 
     /// Its connections, in the order of their slots.
-    pub fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<H1>)> {
-        let me: *const Inner = self;
-        self.shared.cx.streams().filter_map(move |stream| {
-            let connection = stream.protocol().into_any().downcast::<H1>().ok()?;
-            std::ptr::eq(Rc::as_ptr(&connection.server), me).then_some((stream, connection))
+    fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<H1>)> {
+        self.shared.cx.streams().filter_map(|stream| {
+            let connection = self.connection(&stream)?;
+            Some((stream, connection))
         })
+    }
+
+    /// The HTTP of a stream, where that is one of this server's connections.
+    pub fn connection(&self, stream: &Stream) -> Option<Rc<H1>> {
+        let connection = stream.protocol().into_any().downcast::<H1>().ok()?;
+        std::ptr::eq(Rc::as_ptr(&connection.server), self).then_some(connection)
     }
 
     /// Counts a request.
