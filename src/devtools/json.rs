@@ -1,5 +1,6 @@
 //! Just enough JSON to say what was recorded.
 
+use crate::event_loop::trace::Escaped;
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
@@ -43,18 +44,8 @@ pub(super) fn micros(out: &mut String, time: Duration) {
 }
 
 pub(super) fn string(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            control if control < ' ' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(control));
-            }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
+    // Writing to a String cannot fail.
+    let _ = write!(out, "\"{}\"", Escaped(text));
 }
 
 impl Object<'_> {

@@ -5,7 +5,8 @@ use std::fmt::{self, Display, Write};
 use std::io;
 use std::time::Duration;
 
-/// Writes a recording as a Chrome trace (JSON), which Perfetto, Chrome's `about:tracing` and speedscope open. Returns the
+/// Writes a recording as a Chrome trace (JSON), which speedscope opens, and whatever else
+/// reads that format: Perfetto, Chrome's `about:tracing`. Returns the
 /// number of its slices, which the trace itself says as well (`otherData`).
 ///
 /// Each slice is a complete event (`"ph":"X"`) of one thread; times are microseconds with three decimals on the loop's
@@ -181,7 +182,7 @@ impl Display for Registered<'_> {
 }
 
 /// The inside of a JSON string (RFC 8259, section 7). Labels hold what peers have sent.
-struct Escaped<'a, T: ?Sized>(&'a T);
+pub(crate) struct Escaped<'a, T: ?Sized>(pub &'a T);
 
 impl<T: Display + ?Sized> Display for Escaped<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
