@@ -1,5 +1,9 @@
 //! HTTP/1 on a stream. This file holds a connection's state and the protocol seam; beside it stand reading, writing, the
 //! ends of exchanges, and the deadlines.
+//!
+//! The kernel takes the instruction cache between one request and the next, so that what a request costs is the code that
+//! it runs through. What not every request does stands in functions of its own, here and in [`net`](crate::net), which
+//! `#[cold]` keeps from between the lines of the others.
 
 mod deadlines;
 mod ending;
@@ -153,7 +157,6 @@ impl H1 {
         stream.finish(CloseReason::ServerClosed, Some(linger));
     }
 
-    /// Not for what every request does.
     #[cold]
     fn watch<R>(&self, f: impl FnOnce(&mut Watch) -> R) -> R {
         let mut watch = self.watch.take().unwrap_or_default();
