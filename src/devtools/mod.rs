@@ -20,7 +20,7 @@
 //! | `/` | the page; its parts lie beside it |
 //! | `/stream` | server-sent events, at most ten a second: what was recorded since the last one |
 //! | `/history?since=N` | once the same, from iteration `N` on |
-//! | `/trace` | all that is recorded, as a Chrome trace for Perfetto or speedscope |
+//! | `/trace` | all that is recorded, as a Chrome trace, for speedscope |
 //! | `/metrics` | the numbers alone |
 //!
 //! # Who may look
