@@ -25,21 +25,17 @@ struct Entry<K, L> {
 }
 
 impl<K: Copy + PartialEq, L> List<K, L> {
-    fn take_next(&mut self, kind: K, from: u32, end: u32) -> Option<(u32, Site, L)> {
+    /// The first one that is there and does not run.
+    fn next(&mut self, kind: K, from: u32, end: u32) -> Option<&mut Entry<K, L>> {
         self.entries
             .iter_mut()
-            .filter(|entry| entry.kind == kind && (from..end).contains(&entry.id))
-            .find_map(|entry| Some((entry.id, entry.site, entry.listener.take()?)))
+            .find(|entry| entry.kind == kind && (from..end).contains(&entry.id) && entry.listener.is_some())
     }
 
-    /// Gives it back where its entry is gone.
-    fn put_back(&mut self, id: u32, listener: L) -> Option<L> {
-        match self.entries.iter_mut().find(|entry| entry.id == id) {
-            Some(entry) => {
-                entry.listener = Some(listener);
-                None
-            }
-            None => Some(listener),
+    /// Takes it, unless its entry is gone.
+    fn put_back(&mut self, id: u32, listener: &mut Option<L>) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == id) {
+            entry.listener = listener.take();
         }
     }
 }
@@ -83,35 +79,38 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
     pub fn each(&self, kind: K, mut call: impl FnMut(Site, &mut L)) {
         let Some(mut list) = self.0.take() else { return };
         list.rounds += 1;
-        let end = list.next_id;
-        let mut next = list.take_next(kind, 0, end);
-        self.put(list);
-        while let Some((id, site, mut listener)) = next {
-            call(site, &mut listener);
-            next = self.give_back(id, listener).and_then(|mut list| {
-                let next = list.take_next(kind, id + 1, end);
-                self.put(list);
-                next
-            });
-        }
-        if let Some(mut list) = self.0.take() {
-            list.rounds -= 1;
-            if list.rounds > 0 || !list.entries.is_empty() {
-                self.put(list);
+        let (mut from, end) = (0, list.next_id);
+        while from < end
+            && let Some(entry) = list.next(kind, from, end)
+        {
+            let (id, site, mut listener) = (entry.id, entry.site, entry.listener.take());
+            self.put(list);
+            if let Some(listener) = &mut listener {
+                call(site, listener);
             }
+            let Some(after) = self.give_back(id, listener) else { return };
+            list = after;
+            from = id + 1;
+        }
+        list.rounds -= 1;
+        if list.rounds > 0 || !list.entries.is_empty() {
+            self.put(list);
         }
     }
 
     /// Puts a listener back that has run, or ends it where it was removed meanwhile. The list is left with the caller.
-    #[inline]
-    fn give_back(&self, id: u32, listener: L) -> Option<Box<List<K, L>>> {
+    #[inline(always)]
+    fn give_back(&self, id: u32, mut listener: Option<L>) -> Option<Box<List<K, L>>> {
         let mut list = self.0.take()?;
-        if let Some(removed) = list.put_back(id, listener) {
-            self.put(list);
-            discard(removed);
-            list = self.0.take()?;
-        }
-        Some(list)
+        list.put_back(id, &mut listener);
+        if listener.is_some() { self.end(list, listener) } else { Some(list) }
+    }
+
+    #[cold]
+    fn end(&self, list: Box<List<K, L>>, removed: Option<L>) -> Option<Box<List<K, L>>> {
+        self.put(list);
+        discard(removed);
+        self.0.take()
     }
 
     /// Removes the listeners of one event: it can no longer come.
