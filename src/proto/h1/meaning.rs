@@ -34,8 +34,30 @@ const UPGRADE: u8 = 64;
 /// What an offer of another protocol takes (RFC 9110, 7.8).
 const OFFER: u8 = UPGRADE_TOKEN + UPGRADE;
 
+/// The first letters of the names that [`Seen::note`] looks for, by the length of the name.
+const FIRST: [u8; 18] = {
+    let mut first = [0; 18];
+    let mut at = 0;
+    while at < NAMES.len() {
+        first[NAMES[at].len()] = NAMES[at].as_bytes()[0];
+        at += 1;
+    }
+    first
+};
+/// No two of one length.
+const NAMES: [&str; 6] = ["host", "expect", "upgrade", "connection", "content-length", "transfer-encoding"];
+
 impl Seen {
+    /// May a field of this name be one to note? Most are not, by their length or first letter.
     #[inline]
+    pub(super) fn may_note(name: &[u8]) -> bool {
+        match (FIRST.get(name.len()), name.first()) {
+            (Some(first), Some(byte)) => byte | 0x20 == *first,
+            _ => false,
+        }
+    }
+
+    #[inline(never)]
     pub(super) fn note(&mut self, name: &[u8], value: &[u8], line: u8) {
         match name.len() {
             4 if same_name(name, b"host") => {

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::{
     fault::Fault,
-    fields::Line,
+    fields::{Fields, Line},
     head::{RequestHead, RequestLine},
     meaning::Seen,
     octet,
@@ -160,27 +160,7 @@ fn read(bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Option<Res
     into.fields.load(text);
 
     let question = scan::question_mark(target.as_bytes())?;
-    // httparse takes LF for a line end; the byte before it tells.
-    let mut lines_end_well = true;
-    into.fields.mark_all(found.headers.iter().map(|field| {
-        let name = distance(text, field.name.as_bytes());
-        let value = distance(text, field.value);
-        lines_end_well &= text.get(name.wrapping_sub(2)) == Some(&b'\r');
-        Line {
-            name: name as u32,
-            colon: (name + field.name.len()) as u32,
-            value: value as u32,
-            end: (value + field.value.len()) as u32,
-        }
-    }));
-    if !lines_end_well {
-        return None;
-    }
-    let mut seen = Seen::default();
-    for (number, field) in found.headers.iter().enumerate() {
-        // There are at most `MAX_FIELDS`.
-        seen.note(field.name.as_bytes(), field.value, number as u8);
-    }
+    let seen = read_fields(found.headers, text, &mut into.fields)?;
 
     let parts = match target::read(method.as_bytes(), target.as_bytes(), question) {
         Ok(parts) => parts,
@@ -199,6 +179,32 @@ fn read(bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Option<Res
         form: parts.form,
     };
     Some(seen.judge(into, limits).map(|()| len))
+}
+
+/// One pass over the fields: marks them, and notes what they say about the message. `None` where a line ends with LF alone,
+/// which httparse takes for a line end.
+#[inline(never)]
+fn read_fields(found: &[httparse::Header<'_>], text: &[u8], into: &mut Fields) -> Option<Seen> {
+    let mut seen = Seen::default();
+    let mut lines_end_well = true;
+    let mut number = 0;
+    into.mark_all(found.iter().map(|field| {
+        let name = distance(text, field.name.as_bytes());
+        let value = distance(text, field.value);
+        lines_end_well &= text.get(name.wrapping_sub(2)) == Some(&b'\r');
+        if Seen::may_note(field.name.as_bytes()) {
+            seen.note(field.name.as_bytes(), field.value, number);
+        }
+        // There are at most `MAX_FIELDS`.
+        number += 1;
+        Line {
+            name: name as u32,
+            colon: (name + field.name.len()) as u32,
+            value: value as u32,
+            end: (value + field.value.len()) as u32,
+        }
+    }));
+    lines_end_well.then_some(seen)
 }
 
 /// How many bytes `part`, a slice of `whole`, stands behind its start.
