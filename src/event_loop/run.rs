@@ -122,7 +122,7 @@ impl Loop {
 
     fn iterate(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
         self.counters.iterations.set(self.counters.iterations.get() + 1);
-        log::trace!(target: "oneloop::loop", "iteration {}", self.counters.iterations.get());
+        self.trace(|lp| log::trace!(target: "oneloop::loop", "iteration {}", lp.counters.iterations.get()));
         self.record_iteration(false);
         self.run_pending();
         if !self.is_halted() {
@@ -157,13 +157,32 @@ impl Loop {
         f(self)
     }
 
+    /// Logs, where somebody wants to know that much. The code for it stands apart from the iteration's.
+    #[inline(always)]
+    fn trace(&self, f: impl FnOnce(&Self)) {
+        if log::STATIC_MAX_LEVEL >= log::LevelFilter::Trace && log::max_level() >= log::LevelFilter::Trace {
+            self.aside(f);
+        }
+    }
+
+    #[cold]
+    fn aside(&self, f: impl FnOnce(&Self)) {
+        f(self);
+    }
+
     /// Phase 1. A source that makes itself ready again waits for the next iteration.
+    #[inline]
     fn run_pending(self: &Rc<Self>) {
         self.counters.pending_begins();
-        let count = self.ready.borrow().len();
-        if count > 0 {
-            log::trace!(target: "oneloop::loop", "pending: {count}");
+        if !self.ready.borrow().is_empty() {
+            self.resume_ready();
         }
+    }
+
+    #[inline(never)]
+    fn resume_ready(self: &Rc<Self>) {
+        let count = self.ready.borrow().len();
+        log::trace!(target: "oneloop::loop", "pending: {count}");
         for _ in 0..count {
             let token = self.ready.borrow_mut().pop_front();
             if let Some((token, source)) = token.and_then(|token| Some((token, self.registry.get(token)?))) {
@@ -198,7 +217,7 @@ impl Loop {
             self.report_slow(events.len());
         }
         if !events.is_empty() {
-            log::trace!(target: "oneloop::loop", "poll: {} events", events.len());
+            self.trace(|_| log::trace!(target: "oneloop::loop", "poll: {} events", events.len()));
         }
         let mut woken = None;
         let mut signalled = None;
@@ -232,9 +251,13 @@ impl Loop {
         {
             self.give_turn(&event);
         }
-        // Readiness is told once: what a panic kept from its turn has it after the next wait.
-        events.drain(..turned);
-        events.extend(woken.into_iter().chain(signalled));
+        if self.is_halted() {
+            // Readiness is told once: what a panic kept from its turn has it after the next wait.
+            events.drain(..turned);
+            events.extend(woken.into_iter().chain(signalled));
+        } else {
+            events.clear();
+        }
         self.events.set(events);
         Ok(())
     }
@@ -252,10 +275,15 @@ impl Loop {
     }
 
     /// The deadlines of sources.
+    #[inline]
     fn sweep(self: &Rc<Self>) {
-        if self.is_halted() {
-            return;
+        if self.registry.next_sweep().is_some_and(|at| at <= self.seen_until()) {
+            self.sweep_slice();
         }
+    }
+
+    #[inline(never)]
+    fn sweep_slice(self: &Rc<Self>) {
         let mut found = Vec::new();
         self.registry.sweep(self.seen_until(), &mut found);
         for (token, source) in found {
@@ -271,11 +299,16 @@ impl Loop {
     }
 
     /// Phase 4.
+    #[inline]
     fn run_closing(self: &Rc<Self>) {
-        let count = self.closing.borrow().len();
-        if count == 0 {
-            return;
+        if !self.closing.borrow().is_empty() {
+            self.close_sources();
         }
+    }
+
+    #[inline(never)]
+    fn close_sources(self: &Rc<Self>) {
+        let count = self.closing.borrow().len();
         for _ in 0..count {
             let token = self.closing.borrow_mut().pop_front();
             if let Some((token, source)) = token.and_then(|token| Some((token, self.registry.get(token)?))) {
@@ -294,10 +327,15 @@ impl Loop {
     }
 
     /// Phase 5.
+    #[inline]
     fn run_timers(self: &Rc<Self>) {
-        if self.timers.armed() == 0 {
-            return;
+        if self.timers.armed() > 0 {
+            self.fire_timers();
         }
+    }
+
+    #[inline(never)]
+    fn fire_timers(self: &Rc<Self>) {
         self.read_clock();
         let now = self.clock.get();
         if self.timers.next().is_none_or(|at| at > now) {
