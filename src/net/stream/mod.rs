@@ -66,6 +66,8 @@ mod flag {
     pub const BROKEN: u16 = 1 << 11;
     /// There was a connection.
     pub const MADE: u16 = 1 << 12;
+    /// Another protocol has taken over, perhaps within a call of the old one.
+    pub const REPLACED: u16 = 1 << 13;
 }
 
 /// Limits of a lingering close.
@@ -288,6 +290,7 @@ impl Stream {
     pub fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
         let old = self.protocol.replace(protocol);
         self.clear(flag::TELL);
+        self.set(flag::REPLACED);
         drop(old);
     }
 
@@ -315,8 +318,13 @@ impl Stream {
     pub fn need_due(&self, time: Time) {
         let due = Due::at(time);
         if due < self.due.get() {
-            self.due.set(due);
-            self.cx.lp.set_due(self.token.get(), due);
+            self.set_due(due);
         }
+    }
+
+    #[cold]
+    fn set_due(&self, due: Due) {
+        self.due.set(due);
+        self.cx.lp.set_due(self.token.get(), due);
     }
 }

@@ -36,8 +36,11 @@ impl Stream {
 
     #[inline]
     pub(super) fn wants_input(&self) -> bool {
-        self.has(flag::READABLE)
-            && !self.has(flag::EOF)
+        self.has(flag::READABLE) && self.takes_input()
+    }
+
+    fn takes_input(&self) -> bool {
+        !self.has(flag::EOF)
             && match self.state.get() {
                 State::Open => {
                     !self.has(flag::PAUSED) && (self.input.is_empty() || self.input.len() < self.protocol().held())
@@ -97,6 +100,7 @@ impl Stream {
         }
     }
 
+    #[inline(always)]
     fn deliver(self: &Rc<Self>, bytes: &mut [u8]) {
         if self.state.get() != State::Open {
             self.discard(bytes.len());
@@ -115,10 +119,9 @@ impl Stream {
     fn give(self: &Rc<Self>, bytes: &mut [u8]) -> usize {
         let mut at = 0;
         loop {
-            let protocol = self.protocol();
-            at += protocol.clone().data(self, bytes.get_mut(at..).unwrap_or_default());
-            let same = std::ptr::addr_eq(Rc::as_ptr(&protocol), Rc::as_ptr(&self.protocol.borrow()));
-            if same || at >= bytes.len() || self.state.get() != State::Open {
+            self.clear(flag::REPLACED);
+            at += self.protocol().data(self, bytes.get_mut(at..).unwrap_or_default());
+            if !self.has(flag::REPLACED) || at >= bytes.len() || self.state.get() != State::Open {
                 return at;
             }
         }
