@@ -149,6 +149,11 @@ impl RequestHead {
         persistence::persistent(self.version, self.wish)
     }
 
+    /// Whether the peer expects something: `100-continue`, or what 417 is for.
+    pub fn expects(&self) -> bool {
+        self.flags & EXPECT != 0
+    }
+
     /// Whether the peer waits for `100 (Continue)` before it sends its content. Never in HTTP/1.0 (RFC 9110, 10.1.1).
     pub fn expects_continue(&self) -> bool {
         self.version == Version::Http11 && self.flags & CONTINUE != 0
@@ -156,7 +161,7 @@ impl RequestHead {
 
     /// The first expectation that is not `100-continue`: what 417 is for (RFC 9110, 10.1.1 and 15.5.18).
     pub fn expectation(&self) -> Option<&str> {
-        if self.flags & EXPECT == 0 { None } else { self.first_expectation() }
+        if self.expects() { self.first_expectation() } else { None }
     }
 
     #[cold]

@@ -63,11 +63,26 @@ impl BodyPlan {
 /// | unknown, HTTP/1.0 | until close | yes |
 ///
 /// A `Transfer-Encoding: chunked` that was set makes a response to HTTP/1.1 chunked though its length is known.
+#[inline]
 pub fn response_framing(
     request: &RequestInfo,
     head: &ResponseHead,
     known_length: Option<u64>,
 ) -> Result<BodyPlan, FieldError> {
+    // The usual answer, so that it need not go through the whole table.
+    if let Some(length) = known_length
+        && matches!(head.status(), 200..=203 | 400..=599)
+        && !head.has_special()
+        && !request.head
+        && !request.connect
+    {
+        return Ok(BodyPlan { framing: ResponseFraming::Length(length), body: true });
+    }
+    from_table(request, head, known_length)
+}
+
+#[inline(never)]
+fn from_table(request: &RequestInfo, head: &ResponseHead, known_length: Option<u64>) -> Result<BodyPlan, FieldError> {
     let nothing = |framing| Ok(BodyPlan { framing, body: false });
     let declared = head.declared_length().map(ResponseFraming::Length);
     match head.status() {

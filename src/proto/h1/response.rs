@@ -158,6 +158,11 @@ impl ResponseHead {
         self.length
     }
 
+    /// Whether a field was set that has a say in how the response is sent.
+    pub(super) fn has_special(&self) -> bool {
+        self.flags != 0
+    }
+
     /// Whether `Transfer-Encoding: chunked` was set.
     pub fn wants_chunked(&self) -> bool {
         self.flags & CHUNKED != 0
