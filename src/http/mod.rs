@@ -20,6 +20,7 @@
 
 mod conditional;
 mod connection_states;
+mod dispatch;
 mod exchange;
 mod h1;
 mod limits;
@@ -35,10 +36,11 @@ mod shedding;
 
 pub use crate::proto::h1::{Fault, FieldError, Version};
 pub use connection_states::ConnectionStates;
+pub use dispatch::Answer;
 pub use limits::Limits;
 pub use request::{BodyError, Request};
 pub use response::{FieldValue, Response};
-pub use server::{Answer, Server, create_server};
+pub use server::{Server, create_server};
 pub use shedding::LoadShedding;
 
 use crate::net::{Address, CloseReason, Stream};

@@ -197,7 +197,10 @@ impl Response {
             self.is_late("a write", "the end");
             return Flow::Closed;
         }
-        self.0.with_link(|carrier| carrier.send(&self.0, chunk, last)).unwrap_or(Flow::Closed)
+        match &*self.0.link.borrow() {
+            Some(carrier) => carrier.send(&self.0, chunk, last),
+            None => Flow::Closed,
+        }
     }
 
     /// Bytes of this connection that the kernel has not taken.

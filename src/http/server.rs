@@ -1,4 +1,4 @@
-use super::exchange::Exchange;
+use super::dispatch::{Answer, Listener, On, handler};
 use super::h1::H1;
 use super::limits::{Limits, nanos};
 use super::paths::Paths;
@@ -7,93 +7,31 @@ use super::shedding::{LoadShedding, Shedding};
 use super::{ClientError, Connection, OpenExchange, Request, Response};
 use crate::callback::{Listeners, Site};
 use crate::event_loop::driver::Io;
-use crate::event_loop::{Loop, Timeout, current, set_timeout};
+use crate::event_loop::{Timeout, current, set_timeout};
 use crate::net::{Acceptor, Address, CloseReason, Listen, Owner, Protocol, Socket, Stream};
 use crate::proto::h1::HeadLimits;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::fmt::Display;
 use std::io;
 use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum On {
-    Connection,
-    Request,
-    CheckContinue,
-    CheckExpectation,
-    Upgrade,
-    Connect,
-    ClientError,
-    DropRequest,
-    Drop,
-    Close,
-}
-
-enum Listener {
-    Request(Box<dyn FnMut(Request, Response)>),
-    Upgrade(Box<dyn FnMut(Request, Socket, Vec<u8>)>),
-    Connection(Box<dyn FnMut(&Connection)>),
-    ClientError(Box<dyn FnMut(&ClientError)>),
-    Drop(Box<dyn FnMut(&Address)>),
-    Close(Box<dyn FnMut()>),
-}
-
-/// What a request handler may return: nothing, or a `Result` whose error answers 500 and is logged, so that `?` works.
-pub trait Answer {
-    /// The error to be logged.
-    #[doc(hidden)]
-    fn into_error(self) -> Option<String>;
-    /// Can there be one?
-    #[doc(hidden)]
-    const FALLIBLE: bool = true;
-}
-
-impl Answer for () {
-    const FALLIBLE: bool = false;
-    fn into_error(self) -> Option<String> {
-        None
-    }
-}
-
-impl<E: Display> Answer for Result<(), E> {
-    fn into_error(self) -> Option<String> {
-        self.err().map(|error| error.to_string())
-    }
-}
-
-/// A handler, with what its result asks for.
-fn handler<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 'static) -> Listener {
-    Listener::Request(Box::new(move |req, res| {
-        if !R::FALLIBLE {
-            f(req, res);
-            return;
-        }
-        // Kept until the error is known, so that the answer is the error's.
-        let exchange = Response::new(&res.0);
-        if let Some(error) = f(req, res).into_error() {
-            log::warn!(target: "oneloop::http", "{}: the handler failed: {error}", exchange.0);
-            exchange.0.give_up(500, CloseReason::BadResponse);
-        }
-    }))
-}
-
 pub(super) struct Inner {
     pub shared: Rc<Shared>,
     pub acceptor: Rc<Acceptor>,
-    listeners: Listeners<On, Listener>,
-    paths: Paths,
+    pub listeners: Listeners<On, Listener>,
+    pub paths: Paths,
     /// By the number of their prefix.
-    path_listeners: Listeners<u32, Listener>,
+    pub path_listeners: Listeners<u32, Listener>,
     requests: Cell<u64>,
-    pub limits: RefCell<Limits>,
+    pub limits: RefCell<Rc<Limits>>,
     /// Parts of `limits` that every request needs.
     pub head_limits: Cell<HeadLimits>,
     pub pending_output: Cell<usize>,
     /// In nanoseconds.
     pub keep_alive: Cell<u64>,
+    pub response: Cell<Option<Duration>>,
     require_host: Cell<bool>,
     pub max_requests: Cell<u32>,
     pub shedding: Shedding,
@@ -146,7 +84,8 @@ pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R +
         head_limits: Cell::new(limits.head(true)),
         pending_output: Cell::new(limits.pending_output),
         keep_alive: Cell::new(nanos(limits.keep_alive)),
-        limits: RefCell::new(limits),
+        response: Cell::new(limits.response),
+        limits: RefCell::new(Rc::new(limits)),
         require_host: Cell::new(true),
         max_requests: Cell::new(u32::MAX),
         shedding: Shedding::off(),
@@ -311,7 +250,7 @@ impl Server {
 
     /// The limits in force.
     pub fn limits(&self) -> Limits {
-        self.0.limits.borrow().clone()
+        Limits::clone(&self.0.limits.borrow())
     }
 
     /// Sets the limits, for what begins from now on.
@@ -319,7 +258,8 @@ impl Server {
         self.0.head_limits.set(limits.head(self.0.require_host.get()));
         self.0.pending_output.set(limits.pending_output.max(1));
         self.0.keep_alive.set(nanos(limits.keep_alive));
-        *self.0.limits.borrow_mut() = limits;
+        self.0.response.set(limits.response);
+        *self.0.limits.borrow_mut() = Rc::new(limits);
         self
     }
 
@@ -427,85 +367,6 @@ impl Inner {
     pub fn count_request(&self) {
         self.requests.set(self.requests.get() + 1);
     }
-
-    /// Gives a request to whom it is for.
-    #[inline]
-    pub fn dispatch(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
-        let path = if self.paths.is_empty() { None } else { self.paths.find(exchange.head.path()) };
-        let mut on = On::Request;
-        if exchange.head.expectation().is_some() {
-            on = On::CheckExpectation;
-        } else if path.is_none() && exchange.owes_continue.get() && self.listeners.has(On::CheckContinue) {
-            on = On::CheckContinue;
-        }
-        if on == On::CheckExpectation && !self.listeners.has(on) {
-            exchange.fallback.set(417);
-        }
-        match path {
-            Some(number) if on == On::Request => give(&self.path_listeners, number, lp, exchange),
-            _ => give(&self.listeners, on, lp, exchange),
-        }
-    }
-
-    /// A request too many, for its connection or for the loop.
-    #[cold]
-    pub fn drop_request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
-        exchange.fallback.set(503);
-        give(&self.listeners, On::DropRequest, lp, exchange);
-    }
-
-    /// A request that came while the loop is late, and is not exempt.
-    pub fn shed(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, retry_after: u32) {
-        exchange.retry_after.set(retry_after);
-        self.drop_request(lp, exchange);
-    }
-
-    pub fn upgrades(&self) -> bool {
-        self.listeners.has(On::Upgrade)
-    }
-
-    pub fn connects(&self) -> bool {
-        self.listeners.has(On::Connect)
-    }
-
-    pub fn upgrade(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, socket: &Socket, rest: &[u8]) {
-        let on = if exchange.head.is_connect() { On::Connect } else { On::Upgrade };
-        self.listeners.each(on, |site, listener| {
-            let Listener::Upgrade(f) = listener else { return };
-            let (req, taken) = (Request(exchange.clone()), socket.clone());
-            if lp.call(site, &**exchange, || f(req, taken, rest.to_vec())).is_none() {
-                socket.panicked();
-            }
-        });
-    }
-
-    pub fn client_error(&self, error: &ClientError) {
-        let lp = &self.shared.cx.lp;
-        self.listeners.each(On::ClientError, |site, listener| {
-            if let Listener::ClientError(f) = listener {
-                lp.call(site, &"a client's error", || f(error));
-            }
-        });
-    }
-}
-
-/// Gives a request to all listeners of an event.
-#[inline]
-fn give<K: Copy + PartialEq>(listeners: &Listeners<K, Listener>, on: K, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
-    // Ours, so that the request is given up only after all of them.
-    let _response = Response::new(exchange);
-    let mut panicked = false;
-    listeners.each(on, |site, listener| {
-        let Listener::Request(f) = listener else { return };
-        if panicked {
-            return;
-        }
-        let (req, res) = (Request(exchange.clone()), Response::new(exchange));
-        if lp.call(site, &**exchange, || f(req, res)).is_none() {
-            panicked = true;
-            exchange.panicked();
-        }
-    });
 }
 
 impl Owner for Inner {

@@ -1,7 +1,7 @@
 //! The end of an exchange, and of the input.
 
 use super::{H1, flag};
-use crate::http::exchange::Phase;
+use crate::http::exchange::{Exchange, Phase};
 use crate::net::{CloseReason, Stream};
 use std::rc::Rc;
 
@@ -11,8 +11,7 @@ impl H1 {
         let (over, whole, reason) = match &*self.current.borrow() {
             Some(exchange) => {
                 let (broken, whole) = (exchange.broken.get(), exchange.complete.get());
-                let over =
-                    exchange.phase.get() == Phase::Ended && (whole || self.has(flag::CLOSE) && !exchange.is_read());
+                let over = exchange.phase.get() == Phase::Ended && (whole || self.drops_rest(exchange));
                 (over || broken.is_some(), whole, broken.unwrap_or(CloseReason::Finished))
             }
             None => return,
@@ -36,6 +35,12 @@ impl H1 {
             // Requests that waited behind this one; within `data` it has them at hand, and none is held.
             stream.make_ready();
         }
+    }
+
+    /// Is what is left of the request's body for nobody?
+    #[cold]
+    fn drops_rest(&self, exchange: &Exchange) -> bool {
+        self.has(flag::CLOSE) && !exchange.is_read()
     }
 
     /// The last request that this connection may have was answered, and no other is here to be dropped.

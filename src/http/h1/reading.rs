@@ -7,7 +7,7 @@ use crate::http::limits::nanos;
 use crate::http::server::refusal;
 use crate::http::{ClientError, Request};
 use crate::net::{CloseReason, Socket, Stream};
-use crate::proto::h1::{BodyDecoder, BodyEvent, Fault, Framing, HeadParser, Parsed};
+use crate::proto::h1::{BodyDecoder, BodyEvent, Fault, Framing, HeadParser, Parsed, RequestHead};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -71,12 +71,14 @@ impl H1 {
             Ok(Parsed::Complete { len }) => {
                 self.parser.set(HeadParser::default());
                 self.clear(flag::PARTIAL | flag::HEAD);
-                if self.hands_over(&exchange) && self.awaits_ends(stream) {
+                let over = self.hands_over(&fresh.head);
+                if over && self.awaits_ends(stream) {
                     shared.recycle(exchange);
                     return None;
                 }
+                self.carry(fresh, stream.cx().lp.now());
                 let rest = bytes.get(len..).unwrap_or_default();
-                let taken = if self.begin(stream, exchange, rest) { rest.len() } else { 0 };
+                let taken = if self.begin(stream, exchange, over.then_some(rest)) { rest.len() } else { 0 };
                 Some(len + taken)
             }
             Ok(Parsed::Partial) => {
@@ -109,35 +111,38 @@ impl H1 {
         }
     }
 
-    /// A request is here: dispatches it. Says whether what follows its head went with it, to another protocol.
-    pub(super) fn begin(self: &Rc<Self>, stream: &Rc<Stream>, mut exchange: Rc<Exchange>, rest: &[u8]) -> bool {
+    /// The head of a request is here: what follows from it.
+    fn carry(self: &Rc<Self>, exchange: &mut Exchange, now: Time) {
+        let framing = exchange.head.framing();
+        let complete = is_whole(framing);
+        exchange.started = now;
+        exchange.decoder.set(BodyDecoder::new(framing));
+        exchange.complete.set(complete);
+        exchange.owes_continue.set(!complete && exchange.head.expects_continue());
+        *exchange.link.get_mut() = Some(self.clone());
+    }
+
+    /// A request is here: dispatches it. `over`: what follows its head, where it takes the connection over. Says whether
+    /// that went with it, to another protocol.
+    pub(super) fn begin(self: &Rc<Self>, stream: &Rc<Stream>, exchange: Rc<Exchange>, over: Option<&[u8]>) -> bool {
         let lp = &stream.cx().lp;
         self.dispatched.set(self.dispatched.get() + 1);
         self.requests.set(self.requests.get().saturating_add(1));
         self.server.count_request();
-        if let Some(fresh) = Rc::get_mut(&mut exchange) {
-            let framing = fresh.head.framing();
-            let complete = is_whole(framing);
-            fresh.started = lp.now();
-            fresh.decoder.set(BodyDecoder::new(framing));
-            fresh.complete.set(complete);
-            fresh.owes_continue.set(!complete && fresh.head.expects_continue());
-            *fresh.link.get_mut() = Some(self.clone());
-        }
         *self.current.borrow_mut() = Some(exchange.clone());
         if !exchange.complete.get() {
             self.await_body(stream);
         }
-        if let Some(response) = self.server.limits.borrow().response {
+        if let Some(response) = self.server.response.get() {
             self.await_response(stream, exchange.started, response);
         }
         lp.label_turn(exchange.head.method_and_target());
         if self.has(flag::SPENT) {
             self.clear(flag::SPENT);
             self.server.drop_request(lp, &exchange);
-        } else if self.server.shedding.is_due(lp) && self.server.sheds(lp, &exchange, self.is_fresh(lp)) {
+        } else if self.server.shedding.is_due(lp) && self.sheds(lp, &exchange) {
             // Answered, and the connection goes on.
-        } else if self.hands_over(&exchange) {
+        } else if let Some(rest) = over {
             return self.upgrade(stream, &exchange, rest);
         } else {
             self.server.dispatch(lp, &exchange);
@@ -154,10 +159,13 @@ impl H1 {
     }
 
     /// Is this request one that takes the connection over? Content would have to be read as HTTP first.
-    fn hands_over(&self, exchange: &Exchange) -> bool {
-        let head = &exchange.head;
-        let wanted = head.is_connect() || head.wants_upgrade() && is_whole(head.framing()) && self.server.upgrades();
-        wanted && !self.has(flag::SPENT)
+    fn hands_over(&self, head: &RequestHead) -> bool {
+        (head.is_connect() || head.wants_upgrade()) && self.grants(head)
+    }
+
+    #[cold]
+    fn grants(&self, head: &RequestHead) -> bool {
+        !self.has(flag::SPENT) && (head.is_connect() || is_whole(head.framing()) && self.server.upgrades())
     }
 
     /// Have earlier exchanges to be told that they went out? Then nobody else can have the connection yet.
@@ -171,9 +179,11 @@ impl H1 {
         awaits
     }
 
-    /// Is this the first request of a connection that has just been accepted? Both may have waited for that.
-    fn is_fresh(&self, lp: &Loop) -> bool {
-        self.requests.get() == 1 && lp.is_recent(self.since.get())
+    #[cold]
+    fn sheds(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
+        // The first request of a connection that has just been accepted: both may have waited for that.
+        let fresh = self.requests.get() == 1 && lp.is_recent(self.since.get());
+        self.server.sheds(lp, exchange, fresh)
     }
 
     /// Hands the connection over: from here on it is a socket of the user's.

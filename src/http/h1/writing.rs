@@ -4,7 +4,7 @@ use super::{H1, flag};
 use crate::event_loop::Loop;
 use crate::http::exchange::{Body, Carrier, Exchange, Phase};
 use crate::net::{Address, Chunk, CloseReason, Flow, Stream};
-use crate::proto::h1::{self, Encoding, RequestInfo, ResponseFraming, connection_field, response_framing};
+use crate::proto::h1::{self, BodyPlan, Encoding, RequestInfo, ResponseFraming, connection_field, response_framing};
 use std::rc::Rc;
 
 /// Chunks below this are appended to the output in one go with their head.
@@ -13,11 +13,7 @@ const COPIED: usize = 16 * 1024;
 impl H1 {
     /// Does the connection end with this response?
     pub(super) fn closes_after(&self, exchange: &Exchange, must: bool, wanted: bool) -> bool {
-        let limits = self.server.limits.borrow();
-        // Where the rest of the body is too long to be discarded, or the peer holds it back until we ask for it.
-        let unread = !exchange.complete.get()
-            && !exchange.is_read()
-            && (exchange.owes_continue.get() || exchange.decoder.get().remaining() > limits.discard as u64);
+        let unread = !exchange.complete.get() && self.stays_unread(exchange);
         // What follows a CONNECT may be meant for the tunnel that it does not get, and is not to be read as requests.
         must || wanted
             || unread
@@ -25,6 +21,25 @@ impl H1 {
             || self.server.is_closing()
             || self.has(flag::CLOSE)
             || self.requests.get() >= self.server.max_requests.get()
+    }
+
+    /// Does nobody read the rest of the body, and is it too long to be discarded, or does the peer hold it back until we
+    /// ask for it?
+    #[cold]
+    fn stays_unread(&self, exchange: &Exchange) -> bool {
+        let limit = self.server.limits.borrow().discard as u64;
+        !exchange.is_read() && (exchange.owes_continue.get() || exchange.decoder.get().remaining() > limit)
+    }
+
+    /// This response is the connection's last.
+    #[cold]
+    fn closes(&self, exchange: &Exchange, plan: &BodyPlan) {
+        self.set(flag::CLOSE);
+        // Behind content that ends with the connection, an answer to another request would be a part of it.
+        let last = !exchange.head.persistent() || plan.must_close() || exchange.head.is_connect();
+        if !last && self.requests.get() >= self.server.max_requests.get() {
+            self.set(flag::SPENT);
+        }
     }
 
     /// The head, and what is here of the body, in one piece where that is small.
@@ -47,12 +62,7 @@ impl H1 {
         };
         let closing = self.closes_after(exchange, plan.must_close(), head.wants_close());
         if closing {
-            self.set(flag::CLOSE);
-            // Behind content that ends with the connection, an answer to another request would be a part of it.
-            let last = !exchange.head.persistent() || plan.must_close() || exchange.head.is_connect();
-            if !last && self.requests.get() >= self.server.max_requests.get() {
-                self.set(flag::SPENT);
-            }
+            self.closes(exchange, &plan);
         }
         let date = self.server.shared.date();
         let how = Encoding {

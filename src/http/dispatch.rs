@@ -1,0 +1,171 @@
+//! To whom a request is given: the listeners of a server, and the order in which they are asked.
+//!
+//! ```text
+//!   one too many, or shed ──► on_drop_request, else 503
+//!   takes the connection over ──► on_upgrade, on_connect
+//!   another expectation ──► on_check_expectation, else 417
+//!   path with a listener ──► on_path
+//!   100-continue ──► on_check_continue, else as any other
+//!   any other ──► on_request
+//! ```
+
+use super::exchange::Exchange;
+use super::server::Inner;
+use super::{ClientError, Connection, Request, Response};
+use crate::callback::Listeners;
+use crate::event_loop::Loop;
+use crate::net::{Address, CloseReason, Socket};
+use std::fmt::Display;
+use std::rc::Rc;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum On {
+    Connection,
+    Request,
+    CheckContinue,
+    CheckExpectation,
+    Upgrade,
+    Connect,
+    ClientError,
+    DropRequest,
+    Drop,
+    Close,
+}
+
+pub(super) enum Listener {
+    Request(Box<dyn FnMut(Request, Response)>),
+    Upgrade(Box<dyn FnMut(Request, Socket, Vec<u8>)>),
+    Connection(Box<dyn FnMut(&Connection)>),
+    ClientError(Box<dyn FnMut(&ClientError)>),
+    Drop(Box<dyn FnMut(&Address)>),
+    Close(Box<dyn FnMut()>),
+}
+
+/// What a request handler may return: nothing, or a `Result` whose error answers 500 and is logged, so that `?` works.
+pub trait Answer {
+    /// The error to be logged.
+    #[doc(hidden)]
+    fn into_error(self) -> Option<String>;
+    /// Can there be one?
+    #[doc(hidden)]
+    const FALLIBLE: bool = true;
+}
+
+impl Answer for () {
+    const FALLIBLE: bool = false;
+    fn into_error(self) -> Option<String> {
+        None
+    }
+}
+
+impl<E: Display> Answer for Result<(), E> {
+    fn into_error(self) -> Option<String> {
+        self.err().map(|error| error.to_string())
+    }
+}
+
+/// A handler, with what its result asks for.
+pub(super) fn handler<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 'static) -> Listener {
+    Listener::Request(Box::new(move |req, res| {
+        if !R::FALLIBLE {
+            f(req, res);
+            return;
+        }
+        // Kept until the error is known, so that the answer is the error's.
+        let exchange = Response::new(&res.0);
+        if let Some(error) = f(req, res).into_error() {
+            log::warn!(target: "oneloop::http", "{}: the handler failed: {error}", exchange.0);
+            exchange.0.give_up(500, CloseReason::BadResponse);
+        }
+    }))
+}
+
+impl Inner {
+    /// Gives a request to whom it is for.
+    #[inline]
+    pub fn dispatch(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
+        if self.paths.is_empty() && !exchange.head.expects() {
+            give(&self.listeners, On::Request, lp, exchange);
+        } else {
+            self.find_and_dispatch(lp, exchange);
+        }
+    }
+
+    #[inline(never)]
+    fn find_and_dispatch(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
+        let path = self.paths.find(exchange.head.path());
+        let mut on = On::Request;
+        if exchange.head.expectation().is_some() {
+            on = On::CheckExpectation;
+        } else if path.is_none() && exchange.owes_continue.get() && self.listeners.has(On::CheckContinue) {
+            on = On::CheckContinue;
+        }
+        if on == On::CheckExpectation && !self.listeners.has(on) {
+            exchange.fallback.set(417);
+        }
+        match path {
+            Some(number) if on == On::Request => give(&self.path_listeners, number, lp, exchange),
+            _ => give(&self.listeners, on, lp, exchange),
+        }
+    }
+
+    /// A request too many, for its connection or for the loop.
+    #[cold]
+    pub fn drop_request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
+        exchange.fallback.set(503);
+        give(&self.listeners, On::DropRequest, lp, exchange);
+    }
+
+    /// A request that came while the loop is late, and is not exempt.
+    pub fn shed(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, retry_after: u32) {
+        exchange.retry_after.set(retry_after);
+        self.drop_request(lp, exchange);
+    }
+
+    pub fn upgrades(&self) -> bool {
+        self.listeners.has(On::Upgrade)
+    }
+
+    pub fn connects(&self) -> bool {
+        self.listeners.has(On::Connect)
+    }
+
+    pub fn upgrade(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, socket: &Socket, rest: &[u8]) {
+        let on = if exchange.head.is_connect() { On::Connect } else { On::Upgrade };
+        self.listeners.each(on, |site, listener| {
+            let Listener::Upgrade(f) = listener else { return };
+            let (req, taken) = (Request(exchange.clone()), socket.clone());
+            if lp.call(site, &**exchange, || f(req, taken, rest.to_vec())).is_none() {
+                socket.panicked();
+            }
+        });
+    }
+
+    pub fn client_error(&self, error: &ClientError) {
+        let lp = &self.shared.cx.lp;
+        self.listeners.each(On::ClientError, |site, listener| {
+            if let Listener::ClientError(f) = listener {
+                lp.call(site, &"a client's error", || f(error));
+            }
+        });
+    }
+}
+
+/// Gives a request to all listeners of an event.
+#[inline]
+fn give<K: Copy + PartialEq>(listeners: &Listeners<K, Listener>, on: K, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
+    // Ours, so that the request is given up only after all of them.
+    let _response = Response::new(exchange);
+    let mut panicked = false;
+    listeners.each(on, |site, listener| {
+        let Listener::Request(f) = listener else { return };
+        if panicked {
+            return;
+        }
+        let (req, res) = (Request(exchange.clone()), Response::new(exchange));
+        if lp.call(site, &**exchange, || f(req, res)).is_none() {
+            panicked = true;
+            exchange.panicked();
+        }
+    });
+}
