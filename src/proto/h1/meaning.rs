@@ -39,12 +39,12 @@ const FIRST: [u8; 18] = {
     let mut first = [0; 18];
     let mut at = 0;
     while at < NAMES.len() {
+        assert!(first[NAMES[at].len()] == 0, "two of one length");
         first[NAMES[at].len()] = NAMES[at].as_bytes()[0];
         at += 1;
     }
     first
 };
-/// No two of one length.
 const NAMES: [&str; 6] = ["host", "expect", "upgrade", "connection", "content-length", "transfer-encoding"];
 
 impl Seen {
@@ -168,6 +168,23 @@ impl Seen {
         match (head.line.form, head.framing) {
             (TargetForm::Authority, Framing::Chunked | Framing::Length(1..)) => Err(Fault::ConnectWithContent),
             _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_matters_is_noted_in_any_case() {
+        for name in NAMES {
+            assert!(Seen::may_note(name.as_bytes()), "{name}");
+            assert!(Seen::may_note(name.to_uppercase().as_bytes()), "{name}");
+        }
+        let long = "x".repeat(300);
+        for name in ["", "Cookie", "Accept", "Referer", "User-Agent", "Accept-Encoding", &long] {
+            assert!(!Seen::may_note(name.as_bytes()), "{name}");
         }
     }
 }

@@ -112,3 +112,33 @@ fn from_table(request: &RequestInfo, head: &ResponseHead, known_length: Option<u
     });
     Ok(BodyPlan { framing, body: true })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The usual answer is not looked up: it is what the table says all the same.
+    #[test]
+    fn the_usual_answer_is_that_of_the_table() {
+        for status in 200..=999 {
+            for fields in [&[][..], &[("Content-Length", "5")], &[("Transfer-Encoding", "chunked")], &[("X", "y")]] {
+                let mut response = ResponseHead::new();
+                response.set_status(status).unwrap();
+                for (name, value) in fields {
+                    response.set(name, value).unwrap();
+                }
+                for bits in 0..8 {
+                    let version = if bits & 4 == 0 { Version::Http11 } else { Version::Http10 };
+                    let request = RequestInfo { head: bits & 1 != 0, connect: bits & 2 != 0, version };
+                    for known in [None, Some(0), Some(5), Some(7)] {
+                        assert_eq!(
+                            response_framing(&request, &response, known),
+                            from_table(&request, &response, known),
+                            "{status} {fields:?} {request:?} {known:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
