@@ -158,12 +158,14 @@ impl Registry {
         }
     }
 
-    /// Looks through the next slice of slots, if it is time for it. The sources that are due are put into `found`;
-    /// their deadlines are taken off.
+    /// Is it time for a sweep?
+    pub fn sweep_is_due(&self, now: Time) -> bool {
+        self.next_sweep().is_some_and(|at| at <= now)
+    }
+
+    /// Looks through the next slice of slots. The sources that are due are put into `found`; their deadlines are taken
+    /// off.
     pub fn sweep(&self, now: Time, found: &mut Vec<(Token, Rc<dyn Source>)>) {
-        if self.next_sweep().is_none_or(|at| at > now) {
-            return;
-        }
         let from = self.cursor.get().unwrap_or_else(|| {
             self.next_sweep.set(now + SWEEP_EVERY);
             self.earliest.set(Due::NEVER);

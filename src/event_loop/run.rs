@@ -277,7 +277,7 @@ impl Loop {
     /// The deadlines of sources.
     #[inline]
     fn sweep(self: &Rc<Self>) {
-        if self.registry.next_sweep().is_some_and(|at| at <= self.seen_until()) {
+        if self.registry.sweep_is_due(self.seen_until()) {
             self.sweep_slice();
         }
     }
@@ -405,7 +405,7 @@ impl Loop {
             && self.ticks.is_empty()
             && self.closing.borrow().is_empty()
             && self.timers.next().is_none_or(|at| at > now)
-            && self.registry.next_sweep().is_none_or(|at| at > now)
+            && !self.registry.sweep_is_due(now)
             && self.counters.last_events.get() == 0
     }
 

@@ -45,6 +45,7 @@ const FIRST: [u8; 18] = {
     }
     first
 };
+/// Those that [`Seen::note`] has an arm for.
 const NAMES: [&str; 6] = ["host", "expect", "upgrade", "connection", "content-length", "transfer-encoding"];
 
 impl Seen {
