@@ -113,18 +113,27 @@ impl Drop for Folder {
     }
 }
 
-/// The figures of one case on one server: a sample for each round that it got through.
+/// The figures of one case on one server, for each round that it got through.
 pub struct Row {
     pub case: Case,
     pub server: &'static str,
-    pub samples: Vec<(usize, Sample)>,
+    pub rounds: Vec<Round>,
+}
+
+/// One round of one case on one server.
+pub struct Round {
+    pub number: usize,
+    /// All its slices together.
+    pub whole: Sample,
+    /// In order: those of one place were measured one server after the other.
+    pub slices: Vec<Sample>,
 }
 
 /// Measures all and prints the tables. Says whether every server could be measured.
 pub fn compare(rig: &Rig) -> io::Result<bool> {
     let mut rows: Vec<Row> = Vec::new();
     for case in &rig.options.cases {
-        rows.extend(rig.names.iter().map(|&server| Row { case: *case, server, samples: Vec::new() }));
+        rows.extend(rig.names.iter().map(|&server| Row { case: *case, server, rounds: Vec::new() }));
     }
     let Options { rounds, duration, warmup, .. } = rig.options;
     let seconds = (rounds * rig.options.cases.len() * rig.names.len()) as u64 * (duration + warmup);
@@ -136,9 +145,10 @@ pub fn compare(rig: &Rig) -> io::Result<bool> {
                 let place = format!("round {} {:8} {server:13}", round + 1, case.name);
                 let row = rows.iter_mut().find(|row| row.case == *case && row.server == server);
                 match (measured, row) {
-                    (Ok(sample), Some(row)) => {
-                        eprintln!("{place} {:9.0} req/s  {:7.3} CPU µs/req", sample.rate, sample.cpu());
-                        row.samples.push((round, sample));
+                    (Ok(slices), Some(row)) => {
+                        let whole = Sample::of(&slices);
+                        eprintln!("{place} {:9.0} req/s  {:7.3} CPU µs/req", whole.rate, whole.cpu());
+                        row.rounds.push(Round { number: round, whole, slices });
                     }
                     (Err(error), _) => {
                         eprintln!("{place} FAILED: {error}");
@@ -153,7 +163,13 @@ pub fn compare(rig: &Rig) -> io::Result<bool> {
     let samples: Vec<_> = rows
         .iter()
         .map(|row| {
-            let rounds: Vec<_> = row.samples.iter().map(|(_, sample)| sample.json()).collect();
+            let slices = |round: &Round| round.slices.iter().map(Sample::cpu).collect::<Vec<_>>();
+            let whole = |round: &Round| round.whole.json();
+            let rounds: Vec<_> = row
+                .rounds
+                .iter()
+                .map(|round| json!({ "whole": whole(round), "cpu_us_per_request_by_second": slices(round) }))
+                .collect();
             json!({ "case": row.case.name, "server": row.server, "rounds": rounds })
         })
         .collect();
@@ -161,8 +177,8 @@ pub fn compare(rig: &Rig) -> io::Result<bool> {
     Ok(whole)
 }
 
-/// One case of one round: what each server showed in all its slices together.
-fn measure_case(rig: &Rig, case: &Case, round: usize) -> Vec<(&'static str, io::Result<Sample>)> {
+/// One case of one round: what each server showed, slice by slice.
+fn measure_case(rig: &Rig, case: &Case, round: usize) -> Vec<(&'static str, io::Result<Vec<Sample>>)> {
     let order = rig.order(round);
     let mut running: Vec<_> = order.iter().map(|&name| (name, Running::start(rig, name, case))).collect();
     for slice in 0..rig.options.duration.div_ceil(SLICE) as usize {
@@ -178,7 +194,7 @@ fn measure_case(rig: &Rig, case: &Case, round: usize) -> Vec<(&'static str, io::
             }
         }
     }
-    running.into_iter().map(|(name, state)| (name, state.map(|server| Sample::of(&server.slices)))).collect()
+    running.into_iter().map(|(name, state)| (name, state.map(|server| server.slices))).collect()
 }
 
 /// A server of this round.

@@ -3,7 +3,7 @@
 use crate::load::{Rig, Row};
 use crate::measure::Sample;
 use crate::servers::{CEILING, ONELOOP};
-use oneloop_benches::figures::{median, spread};
+use oneloop_benches::figures::{Middle, median, spread};
 use oneloop_benches::machine;
 use oneloop_benches::traffic::{CASES, Case};
 use serde_json::{Value, json};
@@ -26,18 +26,19 @@ const BARS: [Bar; 4] = [
 
 impl Row {
     pub fn median(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
-        median(self.samples.iter().map(|(_, sample)| figure(sample)))
+        median(self.rounds.iter().map(|round| figure(&round.whole)))
     }
 
-    /// CPU time over the ceiling's of the same round: the median of that. A machine that runs faster for some rounds
-    /// (its clock rate, its neighbours) does so for both.
-    fn over(&self, ceiling: Option<&Row>) -> f64 {
-        let of = |round| ceiling?.samples.iter().find(|(other, _)| *other == round).map(|(_, sample)| sample.cpu());
-        median(self.samples.iter().map(|(round, sample)| sample.cpu() / of(*round).unwrap_or(f64::NAN)))
+    /// CPU time over the ceiling's, each slice over the one that was measured in the same turn of the servers. A machine
+    /// that runs faster for some seconds (its clock rate, its neighbours) does so for both.
+    fn over(&self, ceiling: Option<&Row>) -> Middle {
+        let of = |number| ceiling?.rounds.iter().find(|round| round.number == number);
+        let pairs = self.rounds.iter().filter_map(|round| Some(round.slices.iter().zip(&of(round.number)?.slices)));
+        Middle::of(pairs.flatten().map(|(ours, theirs)| ours.cpu() / theirs.cpu()))
     }
 
     fn spread(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
-        spread(&self.samples.iter().map(|(_, sample)| figure(sample)).collect::<Vec<_>>())
+        spread(&self.rounds.iter().map(|round| figure(&round.whole)).collect::<Vec<_>>())
     }
 }
 
@@ -55,6 +56,14 @@ pub fn met(figure: f64, most: f64) -> &'static str {
     }
 }
 
+/// A median and where it lies.
+fn within(middle: &Middle) -> String {
+    if middle.low == middle.high {
+        return shown(middle.median, 2);
+    }
+    format!("{} ({} to {})", shown(middle.median, 2), shown(middle.low, 2), shown(middle.high, 2))
+}
+
 fn percent(share: f64) -> String {
     shown(100.0 * share, 0)
 }
@@ -63,7 +72,7 @@ fn percent(share: f64) -> String {
 pub fn tables(rows: &[Row]) -> String {
     let mut text = String::new();
     for case in CASES {
-        let rows: Vec<&Row> = rows.iter().filter(|row| row.case == case && !row.samples.is_empty()).collect();
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.case == case && !row.rounds.is_empty()).collect();
         if !rows.is_empty() {
             table(&mut text, &case, &rows);
         }
@@ -78,7 +87,7 @@ fn table(text: &mut String, case: &Case, rows: &[&Row]) {
     let _ = writeln!(
         text,
         "### {}: {}\n\n\
-         | server | CPU µs/req | x ceiling | user | system | req/s | p50 µs | p99 µs | spread % (CPU, req/s) \
+         | server | CPU µs/req | x ceiling (95 %) | user | system | req/s | p50 µs | p99 µs | spread % (CPU, req/s) \
          | server CPU % | generator CPU % | others % | steal % | errors | rounds |\n\
          |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
         case.name, case.about
@@ -89,7 +98,7 @@ fn table(text: &mut String, case: &Case, rows: &[&Row]) {
             "| {} | {} | {} | {} | {} | {} | {} | {} | {}, {} | {} | {} | {} | {} | {} | {} |",
             row.server,
             shown(row.median(Sample::cpu), 3),
-            shown(row.over(ceiling), 2),
+            within(&row.over(ceiling)),
             shown(row.median(|s| s.user), 3),
             shown(row.median(|s| s.system), 3),
             shown(row.median(|s| s.rate), 0),
@@ -101,8 +110,8 @@ fn table(text: &mut String, case: &Case, rows: &[&Row]) {
             percent(row.median(|s| s.generator_share)),
             percent(row.median(|s| s.other_share).max(0.0)),
             shown(100.0 * row.median(|s| s.steal), 1),
-            row.samples.iter().map(|(_, sample)| sample.errors).sum::<f64>(),
-            row.samples.len(),
+            row.rounds.iter().map(|round| round.whole.errors).sum::<f64>(),
+            row.rounds.len(),
         );
     }
     let bar = BARS.iter().find(|bar| bar.case == case.name);
@@ -110,9 +119,10 @@ fn table(text: &mut String, case: &Case, rows: &[&Row]) {
         let (ratio, user) = (row.over(ceiling), row.median(|s| s.user));
         let _ = writeln!(
             text,
-            "\nBars: CPU at most {:.2} of the ceiling's: {}. User at most {:.2} µs: {}.",
+            "\nBars: CPU at most {:.2} of the ceiling's: {}{}. User at most {:.2} µs: {}.",
             bar.ratio,
-            met(ratio, bar.ratio),
+            met(ratio.median, bar.ratio),
+            if ratio.leaves_open(bar.ratio) { " (within the noise of this run)" } else { "" },
             bar.user,
             met(user, bar.user)
         );
