@@ -13,7 +13,7 @@ Compares HTTP servers on this machine, over loopback.
   --rounds N           rounds; the medians over them are reported (5)
   --duration S         seconds measured, per server, case and round; a second each in turn (6)
   --warmup S           seconds of the same load before (2)
-  --only A,B           servers: ceiling, oneloop, may_minihttp, hyper, tiny_http, node (all that are installed)
+  --only A,B           servers: ceiling, httparse, oneloop, may_minihttp, hyper, tiny_http, node (all that are installed)
   --cases A,B          cases: ka64, ka256, pipe16, browser (all)
   --generator wrk|own  load generator (wrk where it is installed, else our own)
   --max-steal PERCENT  a second in which the hypervisor took more of the CPUs is measured again (5)

@@ -1,12 +1,17 @@
 //! The ceiling: what the kernel leaves possible. One thread on mio reads once per readable event, counts blank lines and
 //! writes that many canned answers. It parses nothing, has no deadlines and no clock, and does not know what it is asked;
 //! no server can do less.
+//!
+//! With [`Httparse`] it is the ceiling of those that parse by httparse, as oneloop does: it looks at every byte of each
+//! request, and does nothing with what it found.
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use oneloop_benches::traffic::BlankLines;
 use slab::Slab;
+use std::hint::black_box;
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::Ipv4Addr;
 
 /// What `examples/hello` answers, byte for byte but for the date.
@@ -23,22 +28,77 @@ const LANDING: usize = 64 * 1024;
 /// More blank lines of four bytes cannot end in one read.
 const MOST_ANSWERS: usize = LANDING / 4 + 1;
 
-struct Connection {
-    stream: TcpStream,
-    /// For [`BlankLines::count`].
-    begun: usize,
+/// How it finds out how many answers are due.
+pub trait Look: Default {
+    /// What a connection keeps of what came.
+    type Kept: Default;
+
+    /// How many requests end in `bytes`. `None`: they are none.
+    fn count(&self, kept: &mut Self::Kept, bytes: &[u8]) -> Option<usize>;
 }
 
-pub fn serve() -> io::Result<()> {
+impl Look for BlankLines {
+    type Kept = usize;
+
+    fn count(&self, begun: &mut usize, bytes: &[u8]) -> Option<usize> {
+        Some(self.count(begun, bytes))
+    }
+}
+
+/// Parses each request.
+#[derive(Default)]
+pub struct Httparse;
+
+impl Look for Httparse {
+    /// The beginning of a request that has not come whole.
+    type Kept = Vec<u8>;
+
+    fn count(&self, kept: &mut Vec<u8>, bytes: &[u8]) -> Option<usize> {
+        if kept.is_empty() {
+            let (count, rest) = parse(bytes)?;
+            kept.extend_from_slice(rest);
+            return Some(count);
+        }
+        kept.extend_from_slice(bytes);
+        let (count, rest) = parse(kept)?;
+        let parsed = kept.len() - rest.len();
+        kept.drain(..parsed);
+        Some(count)
+    }
+}
+
+/// How many whole requests without content these are, and what follows them.
+fn parse(mut bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut count = 0;
+    while !bytes.is_empty() {
+        // As many fields as oneloop takes.
+        let mut fields = [const { MaybeUninit::uninit() }; 100];
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(bytes, &mut fields).ok()? {
+            httparse::Status::Complete(len) => bytes = &bytes[len..],
+            httparse::Status::Partial => break,
+        }
+        black_box(&request);
+        count += 1;
+    }
+    Some((count, bytes))
+}
+
+struct Connection<L: Look> {
+    stream: TcpStream,
+    kept: L::Kept,
+}
+
+pub fn serve<L: Look>() -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0).into())?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     super::announce(listener.local_addr()?.port());
-    let mut connections: Slab<Connection> = Slab::new();
+    let mut connections: Slab<Connection<L>> = Slab::new();
     let mut events = Events::with_capacity(1024);
     let mut landing = vec![0; LANDING];
     let canned = ANSWER.repeat(MOST_ANSWERS);
-    let blank_lines = BlankLines::default();
+    let look = L::default();
     loop {
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -50,33 +110,34 @@ pub fn serve() -> io::Result<()> {
                 continue;
             }
             let Some(connection) = connections.get_mut(event.token().0) else { continue };
-            if !turn(connection, &mut landing, &canned, &blank_lines) {
+            if !turn(connection, &mut landing, &canned, &look) {
                 connections.remove(event.token().0);
             }
         }
     }
 }
 
-fn accept(listener: &TcpListener, poll: &Poll, connections: &mut Slab<Connection>) {
+fn accept<L: Look>(listener: &TcpListener, poll: &Poll, connections: &mut Slab<Connection<L>>) {
     while let Ok((mut stream, _)) = listener.accept() {
         let _ = stream.set_nodelay(true);
         let slot = connections.vacant_entry();
         if poll.registry().register(&mut stream, Token(slot.key()), Interest::READABLE).is_ok() {
-            slot.insert(Connection { stream, begun: 0 });
+            slot.insert(Connection { stream, kept: L::Kept::default() });
         }
     }
 }
 
 /// One readable event: one read, one write. Says whether the connection lives on; one that does not take its answers at
 /// once does not, since nothing is kept here. The generators always do.
-fn turn(connection: &mut Connection, landing: &mut [u8], canned: &[u8], blank_lines: &BlankLines) -> bool {
+fn turn<L: Look>(connection: &mut Connection<L>, landing: &mut [u8], canned: &[u8], look: &L) -> bool {
     loop {
         let bytes = match connection.stream.read(landing) {
             Ok(0) => return false,
             Ok(n) => &landing[..n],
             Err(error) => return error.kind() == ErrorKind::WouldBlock,
         };
-        let length = blank_lines.count(&mut connection.begun, bytes) * ANSWER.len();
+        let Some(due) = look.count(&mut connection.kept, bytes) else { return false };
+        let length = due * ANSWER.len();
         if length > 0 && !connection.stream.write(&canned[..length]).is_ok_and(|n| n == length) {
             return false;
         }

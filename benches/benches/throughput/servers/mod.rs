@@ -9,7 +9,9 @@ mod hyper;
 mod may_minihttp;
 mod tiny_http;
 
+use ceiling::Httparse;
 use oneloop_benches::child::{self, Launch};
+use oneloop_benches::traffic::BlankLines;
 use oneloop_benches::{hello, machine};
 use std::io;
 use std::path::PathBuf;
@@ -20,11 +22,13 @@ pub const SERVE: &str = "serve";
 
 /// The one that the others are compared with.
 pub const CEILING: &str = "ceiling";
+/// The ceiling of those that parse by httparse.
+pub const HTTPARSE: &str = "httparse";
 /// The server under test.
 pub const ONELOOP: &str = "oneloop";
 
 /// Every server there is, in the order of the tables.
-pub const NAMES: [&str; 6] = [CEILING, ONELOOP, "may_minihttp", "hyper", "tiny_http", "node"];
+pub const NAMES: [&str; 7] = [CEILING, HTTPARSE, ONELOOP, "may_minihttp", "hyper", "tiny_http", "node"];
 
 /// What is the same for all requests of a run.
 pub struct Servers {
@@ -65,7 +69,8 @@ process.stdin.on('end', () => process.exit()).resume();
 pub fn serve(name: &str) -> ExitCode {
     child::end_with_parent();
     let served = match name {
-        CEILING => ceiling::serve(),
+        CEILING => ceiling::serve::<BlankLines>(),
+        HTTPARSE => ceiling::serve::<Httparse>(),
         "hyper" => hyper::serve(),
         "may_minihttp" => may_minihttp::serve(),
         "tiny_http" => tiny_http::serve(),
