@@ -16,7 +16,8 @@ pub fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
 /// A median, and between which bounds that of ever more such figures lies, at 95 %.
 ///
 /// The bounds are two of the figures themselves: the number of figures below the true median is that of heads in as many
-/// tosses of a coin, whatever their distribution. With fewer than six figures no two are so sure, and the outermost stand.
+/// tosses of a coin, whatever their distribution. With fewer than six figures no two are so sure, and the outermost
+/// stand (for five: 94 %).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Middle {
     /// NaN where there is no figure.

@@ -30,11 +30,18 @@ impl Row {
     }
 
     /// CPU time over the ceiling's, each slice over the one that was measured in the same turn of the servers. A machine
-    /// that runs faster for some seconds (its clock rate, its neighbours) does so for both.
+    /// that runs faster for some seconds (its clock rate, its neighbours) does so for both. The bounds are those of the
+    /// rounds, each by itself: the slices of one are alike, since they are of the same processes.
     fn over(&self, ceiling: Option<&Row>) -> Middle {
         let of = |number| ceiling?.rounds.iter().find(|round| round.number == number);
-        let pairs = self.rounds.iter().filter_map(|round| Some(round.slices.iter().zip(&of(round.number)?.slices)));
-        Middle::of(pairs.flatten().map(|(ours, theirs)| ours.cpu() / theirs.cpu()))
+        let rounds: Vec<Vec<f64>> = self
+            .rounds
+            .iter()
+            .filter_map(|round| Some(round.slices.iter().zip(&of(round.number)?.slices)))
+            .map(|pairs| pairs.map(|(ours, theirs)| ours.cpu() / theirs.cpu()).collect())
+            .collect();
+        let bounds = Middle::of(rounds.iter().map(|ratios| median(ratios.iter().copied())));
+        Middle { median: median(rounds.into_iter().flatten()), ..bounds }
     }
 
     fn spread(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
@@ -87,7 +94,7 @@ fn table(text: &mut String, case: &Case, rows: &[&Row]) {
     let _ = writeln!(
         text,
         "### {}: {}\n\n\
-         | server | CPU µs/req | x ceiling (95 %) | user | system | req/s | p50 µs | p99 µs | spread % (CPU, req/s) \
+         | server | CPU µs/req | x ceiling (rounds) | user | system | req/s | p50 µs | p99 µs | spread % (CPU, req/s) \
          | server CPU % | generator CPU % | others % | steal % | errors | rounds |\n\
          |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
         case.name, case.about
