@@ -13,38 +13,18 @@ pub fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-/// A median, and between which bounds that of ever more such figures lies, at 95 %.
+/// Between which of the known figures the median of ever more such figures lies, at 95 %; NaN where there is none.
 ///
-/// The bounds are two of the figures themselves: the number of figures below the true median is that of heads in as many
-/// tosses of a coin, whatever their distribution. With fewer than six figures no two are so sure, and the outermost
-/// stand (for five: 94 %).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Middle {
-    /// NaN where there is no figure.
-    pub median: f64,
-    /// The lower bound.
-    pub low: f64,
-    /// The upper bound.
-    pub high: f64,
-}
-
-impl Middle {
-    /// Of the known figures.
-    pub fn of(figures: impl IntoIterator<Item = f64>) -> Middle {
-        let mut figures: Vec<f64> = figures.into_iter().filter(|figure| !figure.is_nan()).collect();
-        figures.sort_by(f64::total_cmp);
-        let count = figures.len();
-        // The normal approximation, with the correction for its being one of a whole number.
-        let outside = ((count as f64 - 1.0 - 1.96 * (count as f64).sqrt()) / 2.0).max(0.0) as usize;
-        let at = |place: usize| figures.get(place).copied().unwrap_or(f64::NAN);
-        let middle = median(figures.iter().copied());
-        Middle { median: middle, low: at(outside), high: at(count.wrapping_sub(outside + 1)) }
-    }
-
-    /// Could the true median as well be on the other side of this?
-    pub fn leaves_open(&self, bar: f64) -> bool {
-        self.low <= bar && bar < self.high
-    }
+/// The number of figures below the true median is that of heads in as many tosses of a coin, whatever their distribution.
+/// With fewer than six figures no two are so sure, and the outermost stand (of five: 94 %).
+pub fn bounds(figures: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    let mut figures: Vec<f64> = figures.into_iter().filter(|figure| !figure.is_nan()).collect();
+    figures.sort_by(f64::total_cmp);
+    let count = figures.len();
+    // The normal approximation, with the correction for its being one of a whole number.
+    let outside = ((count as f64 - 1.0 - 1.96 * (count as f64).sqrt()) / 2.0).max(0.0) as usize;
+    let at = |place: usize| figures.get(place).copied().unwrap_or(f64::NAN);
+    (at(outside), at(count.wrapping_sub(outside + 1)))
 }
 
 /// How far figures lie apart, as a share of their median.
@@ -119,15 +99,11 @@ mod tests {
     #[test]
     fn a_median_lies_between_two_of_the_figures() {
         for (count, outside) in [(1, 0), (5, 0), (6, 0), (8, 0), (9, 1), (20, 5), (30, 9), (50, 17)] {
-            let middle = Middle::of((0..count).map(f64::from));
-            assert_eq!((middle.low, middle.high), (f64::from(outside), f64::from(count - 1 - outside)), "of {count}");
-            assert_eq!(middle.median, f64::from(count - 1) / 2.0);
+            let expected = (f64::from(outside), f64::from(count - 1 - outside));
+            assert_eq!(bounds((0..count).rev().map(f64::from)), expected, "of {count}");
         }
-        assert!(Middle::of([f64::NAN]).median.is_nan() && !Middle::of([]).leaves_open(1.0));
-        let close = Middle::of((0..30).map(f64::from));
-        assert!(
-            close.leaves_open(9.0) && close.leaves_open(19.0) && !close.leaves_open(8.0) && !close.leaves_open(20.0)
-        );
+        assert_eq!(bounds([f64::NAN, 2.0]), (2.0, 2.0));
+        assert!(bounds([]).0.is_nan() && bounds([]).1.is_nan());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::load::{Rig, Row};
 use crate::measure::Sample;
 use crate::servers::{CEILING, ONELOOP};
-use oneloop_benches::figures::{Middle, median, spread};
+use oneloop_benches::figures::{bounds, median, spread};
 use oneloop_benches::machine;
 use oneloop_benches::traffic::{CASES, Case};
 use serde_json::{Value, json};
@@ -24,15 +24,40 @@ const BARS: [Bar; 4] = [
     Bar { case: "browser", ratio: 1.08, user: 1.4 },
 ];
 
+/// CPU time over the ceiling's.
+struct Ratio {
+    /// The median of all slices' ratios.
+    median: f64,
+    /// The rounds, each by itself, lie around that from here to there.
+    low: f64,
+    high: f64,
+}
+
+impl Ratio {
+    /// Is the bar too close for this run to tell?
+    fn leaves_open(&self, bar: f64) -> bool {
+        self.low <= bar && bar < self.high
+    }
+
+    fn shown(&self) -> String {
+        let median = shown(self.median, 2);
+        // The ceiling itself, and a single round.
+        if self.low == self.high {
+            return median;
+        }
+        format!("{median} ({} to {})", shown(self.low, 2), shown(self.high, 2))
+    }
+}
+
 impl Row {
     pub fn median(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
         median(self.rounds.iter().map(|round| figure(&round.whole)))
     }
 
     /// CPU time over the ceiling's, each slice over the one that was measured in the same turn of the servers. A machine
-    /// that runs faster for some seconds (its clock rate, its neighbours) does so for both. The bounds are those of the
-    /// rounds, each by itself: the slices of one are alike, since they are of the same processes.
-    fn over(&self, ceiling: Option<&Row>) -> Middle {
+    /// that runs faster for some seconds (its clock rate, its neighbours) does so for both. Rounds differ by more than
+    /// their slices do, so that the bounds are made of rounds.
+    fn over(&self, ceiling: Option<&Row>) -> Ratio {
         let of = |number| ceiling?.rounds.iter().find(|round| round.number == number);
         let rounds: Vec<Vec<f64>> = self
             .rounds
@@ -40,8 +65,8 @@ impl Row {
             .filter_map(|round| Some(round.slices.iter().zip(&of(round.number)?.slices)))
             .map(|pairs| pairs.map(|(ours, theirs)| ours.cpu() / theirs.cpu()).collect())
             .collect();
-        let bounds = Middle::of(rounds.iter().map(|ratios| median(ratios.iter().copied())));
-        Middle { median: median(rounds.into_iter().flatten()), ..bounds }
+        let (low, high) = bounds(rounds.iter().map(|ratios| median(ratios.iter().copied())));
+        Ratio { median: median(rounds.into_iter().flatten()), low, high }
     }
 
     fn spread(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
@@ -61,14 +86,6 @@ pub fn met(figure: f64, most: f64) -> &'static str {
         _ if figure <= most => "met",
         _ => "MISSED",
     }
-}
-
-/// A median and where it lies.
-fn within(middle: &Middle) -> String {
-    if middle.low == middle.high {
-        return shown(middle.median, 2);
-    }
-    format!("{} ({} to {})", shown(middle.median, 2), shown(middle.low, 2), shown(middle.high, 2))
 }
 
 fn percent(share: f64) -> String {
@@ -105,7 +122,7 @@ fn table(text: &mut String, case: &Case, rows: &[&Row]) {
             "| {} | {} | {} | {} | {} | {} | {} | {} | {}, {} | {} | {} | {} | {} | {} | {} |",
             row.server,
             shown(row.median(Sample::cpu), 3),
-            within(&row.over(ceiling)),
+            row.over(ceiling).shown(),
             shown(row.median(|s| s.user), 3),
             shown(row.median(|s| s.system), 3),
             shown(row.median(|s| s.rate), 0),
