@@ -2,7 +2,7 @@ use crate::callback::{Listeners, Site, discard};
 use crate::event_loop::{Loop, Time, Timeout};
 use crate::net::{Address, Chunk, CloseReason, Flow};
 use crate::proto::h1::{BodyDecoder, Fields, Framing, RequestHead, ResponseHead};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -86,7 +86,6 @@ pub(super) struct Exchange {
     pub listeners: Listeners<On, Listener>,
     // The request.
     pub decoder: Cell<BodyDecoder>,
-    pub trailers: RefCell<Fields>,
     /// All of the request is here.
     pub complete: Cell<bool>,
     pub paused: Cell<bool>,
@@ -109,12 +108,19 @@ pub(super) struct Exchange {
     pub finished: Cell<bool>,
     /// A write said `Full`: `drain` is to follow.
     pub full: Cell<bool>,
-    pub trailers_out: RefCell<Fields>,
     pub timer: Cell<Option<Timeout>>,
     /// Why its response breaks off, where it does.
     pub broken: Cell<Option<CloseReason>>,
     /// Why it ended, once it has.
     pub closed: Cell<Option<CloseReason>>,
+    trailers: OnceCell<Box<Trailers>>,
+}
+
+/// The fields behind the bodies of an exchange. Few have any.
+#[derive(Default)]
+pub(super) struct Trailers {
+    pub received: RefCell<Fields>,
+    pub to_send: RefCell<Fields>,
 }
 
 impl Exchange {
@@ -125,7 +131,6 @@ impl Exchange {
             link: RefCell::new(None),
             listeners: Listeners::new(),
             decoder: Cell::new(BodyDecoder::new(Framing::None)),
-            trailers: RefCell::new(Fields::new()),
             complete: Cell::new(false),
             paused: Cell::new(false),
             owes_continue: Cell::new(false),
@@ -139,10 +144,10 @@ impl Exchange {
             retry_after: Cell::new(0),
             finished: Cell::new(false),
             full: Cell::new(false),
-            trailers_out: RefCell::new(Fields::new()),
             timer: Cell::new(None),
             broken: Cell::new(None),
             closed: Cell::new(None),
+            trailers: OnceCell::new(),
         }
     }
 
@@ -157,11 +162,8 @@ impl Exchange {
         if response.capacity() > keep {
             response.shrink();
         }
-        for fields in [self.trailers.get_mut(), self.trailers_out.get_mut()] {
-            fields.clear();
-            if fields.capacity() > keep {
-                fields.shrink();
-            }
+        if let Some(trailers) = self.trailers.get_mut() {
+            trailers.reset(keep);
         }
         self.complete.set(false);
         self.paused.set(false);
@@ -179,6 +181,10 @@ impl Exchange {
     }
 
     // ---- Both sides
+
+    pub fn trailers(&self) -> &Trailers {
+        self.trailers.get_or_init(Box::default)
+    }
 
     /// The connection, while there is one.
     pub fn with_link<R>(&self, f: impl FnOnce(&dyn Carrier) -> R) -> Option<R> {
@@ -357,6 +363,18 @@ impl Exchange {
     }
 }
 
+impl Trailers {
+    #[cold]
+    fn reset(&mut self, keep: usize) {
+        for fields in [self.received.get_mut(), self.to_send.get_mut()] {
+            fields.clear();
+            if fields.capacity() > keep {
+                fields.shrink();
+            }
+        }
+    }
+}
+
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.head.method(), self.head.target())
@@ -373,15 +391,15 @@ mod tests {
         let wire = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(1_000));
         HeadParser::default().parse(wire.as_bytes(), &HeadLimits::default(), &mut exchange.head).unwrap();
         exchange.response.get_mut().set("X", &"y".repeat(3_000)).unwrap();
-        exchange.trailers.get_mut().push("X", &"z".repeat(5_000)).unwrap();
-        exchange.trailers_out.get_mut().push("X", &"z".repeat(7_000)).unwrap();
+        exchange.trailers().received.borrow_mut().push("X", &"z".repeat(5_000)).unwrap();
+        exchange.trailers().to_send.borrow_mut().push("X", &"z".repeat(7_000)).unwrap();
         exchange
     }
 
     fn held(exchange: &Exchange) -> [usize; 4] {
-        let (response, trailers) = (exchange.response.borrow(), exchange.trailers.borrow());
-        let trailers_out = exchange.trailers_out.borrow();
-        [exchange.head.capacity(), response.capacity(), trailers.capacity(), trailers_out.capacity()]
+        let (response, trailers) = (exchange.response.borrow(), exchange.trailers());
+        let (received, to_send) = (trailers.received.borrow(), trailers.to_send.borrow());
+        [exchange.head.capacity(), response.capacity(), received.capacity(), to_send.capacity()]
     }
 
     #[test]

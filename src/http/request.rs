@@ -84,7 +84,7 @@ impl Request {
 
     /// The fields that followed a chunked body: complete once the request is.
     pub fn trailers(&self) -> Vec<(String, String)> {
-        self.0.trailers.borrow().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        self.0.trailers().received.borrow().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// The peer's address, while the exchange is open. Behind a proxy it is the proxy's.

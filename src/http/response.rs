@@ -172,7 +172,7 @@ impl Response {
         for (name, value) in fields {
             if !is_allowed_trailer(name) {
                 log::error!(target: "oneloop::http", "{}: {name} may not be a trailer", self.0);
-            } else if let Err(error) = self.0.trailers_out.borrow_mut().push(name, value) {
+            } else if let Err(error) = self.0.trailers().to_send.borrow_mut().push(name, value) {
                 log::error!(target: "oneloop::http", "{}: trailer {name}: {error}", self.0);
             }
         }

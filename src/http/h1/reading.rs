@@ -240,7 +240,7 @@ impl H1 {
         let mut decoder = exchange.decoder.get();
         let decoded = {
             let limits = self.server.limits.borrow().body();
-            decoder.decode(bytes, &limits, &mut exchange.trailers.borrow_mut())
+            decoder.decode(bytes, &limits, &mut exchange.trailers().received.borrow_mut())
         };
         exchange.decoder.set(decoder);
         let lp = &stream.cx().lp;

@@ -135,7 +135,7 @@ impl H1 {
                     stream.encode(|out| h1::chunk(out, chunk.as_bytes()));
                 }
                 if last {
-                    stream.encode(|out| h1::last_chunk(out, &exchange.trailers_out.borrow()));
+                    stream.encode(|out| h1::last_chunk(out, &exchange.trailers().to_send.borrow()));
                 }
                 flow = stream.write(().into(), limit);
             }
