@@ -18,26 +18,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// The loop of one thread.
+///
+/// In memory the fields stand as they stand here: the kernel takes the processor's cache between one request and the next,
+/// and what every turn needs is fetched in a few lines.
+#[repr(C)]
 pub(crate) struct Loop {
-    pub(super) driver: Driver,
-    pub(super) registry: Registry,
-    pub(super) timers: Timers,
-    pub(super) ticks: Ticks,
-    pub(super) immediates: Immediates,
-    pub(super) inbox: Arc<Inbox>,
-    pub(super) jobs: Jobs,
-    pub(super) panics: Panics,
-    pub(super) counters: Counters,
-    pub(super) turn: Turn,
-    pub(super) slow: Slow,
-    pub(super) exact_timing: Cell<bool>,
-    pub(super) recorder: Recorder,
-    /// Sources that want a turn although the driver will not tell: see [`Loop::make_ready`].
-    pub(super) ready: RefCell<VecDeque<Token>>,
-    closing: RefCell<VecDeque<Token>>,
-    /// Sources that keep the loop alive.
-    referenced: Cell<usize>,
-    signals: Cell<Token>,
+    // ---- Every turn
     clock: Cell<Time>,
     /// When the last wait ended: see [`Loop::seen_until`].
     waited: Cell<Time>,
@@ -45,8 +31,29 @@ pub(crate) struct Loop {
     stopping: Cell<bool>,
     /// Torn down: nothing that is handed to it now would ever be called or let go.
     ended: Cell<bool>,
+    pub(super) exact_timing: Cell<bool>,
+    signals: Cell<Token>,
+    pub(super) turn: Turn,
+    pub(super) registry: Registry,
+    pub(super) ticks: Ticks,
+    pub(super) recorder: Recorder,
+    pub(super) panics: Panics,
+    // ---- Every iteration
+    pub(super) counters: Counters,
     /// Between two waits: what a panic kept from its turn. Otherwise kept for its capacity.
     events: Cell<Vec<Event>>,
+    /// Sources that want a turn although the driver will not tell: see [`Loop::make_ready`].
+    pub(super) ready: RefCell<VecDeque<Token>>,
+    closing: RefCell<VecDeque<Token>>,
+    /// Sources that keep the loop alive.
+    referenced: Cell<usize>,
+    pub(super) immediates: Immediates,
+    pub(super) timers: Timers,
+    pub(super) slow: Slow,
+    pub(super) driver: Driver,
+    // ---- Now and then
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) jobs: Jobs,
     due_timers: Cell<VecDeque<DueTimer>>,
     /// What the layers above keep once a loop (buffers, pools), by type.
     locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,

@@ -80,8 +80,9 @@ pub(super) struct Turn {
     pub site: Cell<Site>,
     /// Kept for its capacity: a request copies its method and target here.
     pub(super) label: RefCell<Vec<u8>>,
-    slowest: RefCell<Option<SlowCallback>>,
     pub(super) began: Cell<Time>,
+    /// One that takes longer is slow.
+    threshold: Cell<Time>,
 }
 
 impl Turn {
@@ -92,26 +93,22 @@ impl Turn {
             ticks: Cell::new(0),
             site: Cell::new(Location::caller()),
             label: RefCell::default(),
-            slowest: RefCell::default(),
             began: Cell::new(0),
+            threshold: Cell::new(THRESHOLD),
         }
     }
 }
 
 type OnSlow = Box<dyn FnMut(&SlowTurn)>;
 
+#[derive(Default)]
 pub(super) struct Slow {
-    threshold: Cell<Time>,
-    listener: RefCell<Option<(Site, OnSlow)>>,
     /// Slow turns of this iteration, each with the end of the wait before it; told after the next wait, which knows
     /// who waited.
     waiting: RefCell<Vec<(Time, SlowTurn)>>,
-}
-
-impl Default for Slow {
-    fn default() -> Slow {
-        Slow { threshold: Cell::new(THRESHOLD), listener: RefCell::default(), waiting: RefCell::default() }
-    }
+    listener: RefCell<Option<(Site, OnSlow)>>,
+    /// The slowest callback of the turn that runs now, where each is timed.
+    slowest: RefCell<Option<SlowCallback>>,
 }
 
 impl Slow {
@@ -132,7 +129,7 @@ impl Loop {
         self.turn.callbacks.set(0);
         self.turn.label.borrow_mut().clear();
         if self.exact_timing.get() {
-            self.turn.slowest.take();
+            self.slow.slowest.take();
         }
         self.turn.began.set(self.now());
     }
@@ -153,7 +150,7 @@ impl Loop {
         self.read_clock();
         let took = self.now().saturating_sub(self.turn.began.get());
         self.record_end_of_turn(phase, took);
-        if took > self.slow.threshold.get() && self.turn.callbacks.get() > 0 {
+        if took > self.turn.threshold.get() && self.turn.callbacks.get() > 0 {
             self.note_slow(phase, took);
         }
     }
@@ -174,7 +171,7 @@ impl Loop {
             registered: self.turn.site.get(),
             label: String::from_utf8_lossy(&self.turn.label.borrow()).into_owned(),
             took: Duration::from_nanos(took),
-            slowest: self.turn.slowest.take(),
+            slowest: self.slow.slowest.take(),
             waiting: 0,
             waited_at_most: Duration::ZERO,
         };
@@ -215,9 +212,9 @@ impl Loop {
         let result = f();
         let took = self.driver.now().saturating_sub(began);
         self.record_call(began, took, site, what);
-        if self.turn.slowest.borrow().as_ref().is_none_or(|slowest| took > slowest.took) {
+        if self.slow.slowest.borrow().as_ref().is_none_or(|slowest| took > slowest.took) {
             let slowest = SlowCallback { took, registered: site, what: what.to_string() };
-            *self.turn.slowest.borrow_mut() = Some(slowest);
+            *self.slow.slowest.borrow_mut() = Some(slowest);
         }
         result
     }
@@ -229,7 +226,7 @@ const LABEL: usize = 200;
 /// Sets how long a turn may take before it is reported: 50 ms at first. [`Duration::MAX`] turns the report off.
 pub fn set_slow_threshold(threshold: Duration) {
     if let Some(lp) = current() {
-        lp.slow.threshold.set(u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX));
+        lp.turn.threshold.set(u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX));
     }
 }
 
@@ -247,6 +244,6 @@ pub fn on_slow(f: impl FnMut(&SlowTurn) + 'static) {
 pub fn set_exact_timing(on: bool) {
     if let Some(lp) = current() {
         lp.exact_timing.set(on);
-        lp.turn.slowest.take();
+        lp.slow.slowest.take();
     }
 }

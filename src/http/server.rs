@@ -17,24 +17,26 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// In memory the fields stand as they stand here, for the reason that [`Loop`](crate::event_loop::Loop) has.
+#[repr(C)]
 pub(super) struct Inner {
     pub shared: Rc<Shared>,
-    pub acceptor: Rc<Acceptor>,
     pub listeners: Listeners<On, Listener>,
-    pub paths: Paths,
-    /// By the number of their prefix.
-    pub path_listeners: Listeners<u32, Listener>,
-    requests: Cell<u64>,
-    pub limits: RefCell<Rc<Limits>>,
     /// Parts of `limits` that every request needs.
     pub head_limits: Cell<HeadLimits>,
     pub pending_output: Cell<usize>,
     /// In nanoseconds.
     pub keep_alive: Cell<u64>,
     pub response: Cell<Option<Duration>>,
-    require_host: Cell<bool>,
     pub max_requests: Cell<u32>,
+    require_host: Cell<bool>,
+    requests: Cell<u64>,
     pub shedding: Shedding,
+    pub paths: Paths,
+    /// By the number of their prefix.
+    pub path_listeners: Listeners<u32, Listener>,
+    pub acceptor: Rc<Acceptor>,
+    pub limits: RefCell<Rc<Limits>>,
     shutdown: Cell<Option<Timeout>>,
 }
 
