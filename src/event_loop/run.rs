@@ -208,10 +208,9 @@ impl Loop {
     fn poll(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
         // Empty, unless a panic ended the last poll midway: what it did not come to is told once only.
         let mut events = self.events.take();
-        let timeout = if may_wait && events.is_empty() { self.timeout() } else { Some(Duration::ZERO) };
         let before = self.clock.get();
         self.counters.iteration_ends(before);
-        let waited = self.driver.wait(timeout, &mut events);
+        let waited = self.wait(may_wait && events.is_empty(), &mut events);
         self.read_clock();
         self.waited.set(self.clock.get());
         self.counters.wait_ends(before, self.clock.get(), events.len());
@@ -267,6 +266,20 @@ impl Loop {
         }
         self.events.set(events);
         Ok(())
+    }
+
+    /// Waits until something is ready, at most until the next timer or sweep.
+    ///
+    /// Where several sources were ready at once, some are again as a rule: then it looks before it waits. A look takes no
+    /// timeout, for which the kernel reads the clock twice, whether it comes to wait or not.
+    fn wait(&self, may_wait: bool, events: &mut Vec<Event>) -> io::Result<()> {
+        if !may_wait || self.counters.last_events.get() > 1 {
+            self.driver.wait(Some(Duration::ZERO), events)?;
+            if !may_wait || !events.is_empty() {
+                return Ok(());
+            }
+        }
+        self.driver.wait(self.timeout(), events)
     }
 
     /// An event may be for a source that an earlier turn has closed; then its slot still has it, and it ignores it.
