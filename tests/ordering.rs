@@ -7,9 +7,13 @@ mod own_thread;
 
 use log::Log;
 use oneloop::event_loop::metrics;
-use oneloop::{Timeout, next_tick, remote, run, run_nowait, run_once, set_immediate, set_interval, set_timeout, stop};
+use oneloop::{
+    Timeout, net, next_tick, remote, run, run_nowait, run_once, set_immediate, set_interval, set_timeout, stop,
+};
 use own_thread::on_own_thread;
 use std::cell::RefCell;
+use std::io::Write;
+use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -297,6 +301,34 @@ fn run_once_waits_and_run_nowait_does_not() {
         });
         assert!(run_once().unwrap());
         assert!(!run_once().unwrap());
+    });
+}
+
+/// Then it looks before it waits, and a look that finds nothing is no wait.
+#[test]
+fn run_once_waits_also_where_several_sources_were_ready_at_once() {
+    on_own_thread(|| {
+        let log = Log::default();
+        let server = net::create_server(|socket| {
+            socket.on_data(|_, _| ());
+        });
+        server.listen(0, || ()).unwrap();
+        let port = server.address().unwrap().port().unwrap();
+        let mut peers = [(); 2].map(|()| TcpStream::connect(("127.0.0.1", port)).unwrap());
+        let round = || {
+            let before = metrics().events;
+            run_nowait().unwrap();
+            metrics().events - before
+        };
+        while round() > 0 || metrics().connections < 2 {}
+        while round() < 2 {
+            for peer in &mut peers {
+                peer.write_all(b"x").unwrap();
+            }
+        }
+        set_timeout(2 * MS, log.note("timer"));
+        assert!(run_once().unwrap());
+        log.expect(&["timer"]);
     });
 }
 
