@@ -116,7 +116,7 @@ pub(super) struct Exchange {
     trailers: OnceCell<Box<Trailers>>,
 }
 
-/// The fields behind the bodies of an exchange. Few have any.
+/// The fields behind the bodies of an exchange. It has this from the first part of a body, or of a chunked answer, on.
 #[derive(Default)]
 pub(super) struct Trailers {
     pub received: RefCell<Fields>,
