@@ -122,6 +122,7 @@ mod octet;
 mod parse;
 mod persistence;
 mod plan;
+mod request_line;
 mod response;
 mod scan;
 mod status;

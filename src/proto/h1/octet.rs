@@ -12,6 +12,8 @@ pub(super) const NAME_OF_HOST: u8 = 8;
 pub(super) const HEX: u8 = 16;
 /// `qdtext` (RFC 9110, 5.6.4) without obs-text.
 pub(super) const QUOTED: u8 = 32;
+/// [`TARGET`] without `?`: what stands before the query.
+pub(super) const PATH: u8 = 64;
 
 static CLASSES: [u8; 256] = classes();
 
@@ -30,6 +32,9 @@ const fn classes() -> [u8; 256] {
         }
         if unreserved || sub_delims || gen_delims || byte == b'%' {
             class |= TARGET;
+            if byte != b'?' {
+                class |= PATH;
+            }
         }
         if visible {
             class |= VALUE;
@@ -120,6 +125,7 @@ mod tests {
         let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
         assert_eq!(of(TOKEN), sorted(&format!("{letters}!#$%&'*+-.^_`|~")));
         assert_eq!(of(TARGET), sorted(&format!("{letters}-._~!$&'()*+,;=:/?[]@%")));
+        assert_eq!(of(PATH), sorted(&format!("{letters}-._~!$&'()*+,;=:/[]@%")));
         assert_eq!(of(NAME_OF_HOST), sorted(&format!("{letters}-._~!$&'()*+,;=")));
         assert_eq!(of(HEX), sorted("0123456789abcdefABCDEF"));
         let visible = (0x20..0x7f).chain([9]).collect::<Vec<u8>>();

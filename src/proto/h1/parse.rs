@@ -1,24 +1,23 @@
-//! From bytes to a request head: httparse finds the parts, and everything that it lets pass is checked here.
-
-use std::mem::MaybeUninit;
+//! From bytes to a request head. httparse finds the fields, and what it lets pass is checked here; the request line, where it
+//! lets most pass, is read [apart](super::request_line).
 
 use super::{
     fault::Fault,
     fields::{Fields, Line},
     head::{RequestHead, RequestLine},
     meaning::Seen,
-    octet,
-    scan::{self, Scan},
+    octet, request_line,
+    scan::Scan,
     target,
-    version::Version,
 };
 
-/// How many fields a head can have at most, whatever [`HeadLimits::fields`] says: the table for them stands on the
-/// stack, 32 bytes each. No browser or proxy sends half as many.
+/// How many fields a head can have at most, whatever [`HeadLimits::fields`] says. No browser or proxy sends half as
+/// many.
 pub const MAX_FIELDS: usize = 100;
 
-/// The longest method, in bytes. The longest registered one has 17 (`UPDATEREDIRECTREF`).
-pub(super) const MAX_METHOD: usize = 32;
+/// So many fields have nearly all heads, behind a proxy too: their table stands on the stack, 32 bytes each, and is
+/// filled before each head. Another is made where there are more.
+const USUAL_FIELDS: usize = 32;
 
 /// What a head may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +75,7 @@ impl HeadParser {
     #[inline]
     pub fn parse(&mut self, bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Result<Parsed, Fault> {
         if self.scan.is_new()
-            && let Some(Ok(len)) = read(bytes, limits, into)
+            && let Some(Ok(len)) = read_usual(bytes, limits, into)
         {
             return Ok(Parsed::Complete { len });
         }
@@ -92,7 +91,7 @@ impl HeadParser {
             return Ok(Parsed::Partial);
         };
         let head = bytes.get(..len).unwrap_or(bytes);
-        let outcome = match read(head, limits, into) {
+        let outcome = match read_long(head, limits, into) {
             Some(outcome) => outcome,
             None => read_as_http11(head, limits, into),
         };
@@ -109,7 +108,7 @@ impl HeadParser {
     }
 }
 
-/// Reads a head that the scan found whole and httparse refused: its minor version is above 1, and it is to be
+/// Reads a head that the scan found whole and [`read`] refused: its minor version is above 1, and it is to be
 /// processed as HTTP/1.1 (RFC 9110, 2.5). Nobody sends that, so the copy does not matter.
 fn read_as_http11(head: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Result<usize, Fault> {
     let mut head = head.to_vec();
@@ -117,62 +116,69 @@ fn read_as_http11(head: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> R
     if let Some(minor) = head.get_mut(line_end.saturating_sub(1)) {
         *minor = b'1';
     }
-    read(&head, limits, into).unwrap_or(Err(Fault::Version))
+    read_long(&head, limits, into).unwrap_or(Err(Fault::Version))
 }
 
-/// One pass of httparse and one over what it found.
+/// Reads a head of any number of fields, the usual ones in less time.
+#[inline]
+fn read_usual(bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Option<Result<usize, Fault>> {
+    match read(bytes, limits, into, &mut [httparse::EMPTY_HEADER; USUAL_FIELDS]) {
+        Some(Err(Fault::TooManyFields)) => read_long(bytes, limits, into),
+        outcome => outcome,
+    }
+}
+
+#[cold]
+fn read_long(bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Option<Result<usize, Fault>> {
+    read(bytes, limits, into, &mut [httparse::EMPTY_HEADER; MAX_FIELDS])
+}
+
+/// One pass over the request line, one of httparse over the fields, and one over what it found.
 ///
 /// `None` where the bytes are no whole head, or not one that the scan would let pass: which of these, and why, is for
-/// the scan to say. `Err` where the head is well-formed and means something that is refused.
-#[inline]
-fn read(bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Option<Result<usize, Fault>> {
+/// the scan to say. `Err` where there are more fields than `slots`, or the head is well-formed and means something that is
+/// refused.
+fn read<'a>(
+    bytes: &'a [u8],
+    limits: &HeadLimits,
+    into: &mut RequestHead,
+    slots: &mut [httparse::Header<'a>],
+) -> Option<Result<usize, Fault>> {
     #[cfg(test)]
     tests::READS.with(|reads| reads.set(reads.get() + 1));
 
-    let mut slots = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_FIELDS];
-    let mut found = httparse::Request::new(&mut []);
-    let len = match found.parse_with_uninit_headers(bytes, &mut slots) {
-        Ok(httparse::Status::Complete(len)) => len,
+    // One line end may precede the request line (RFC 9112, 2.2).
+    let own = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+    let line = request_line::read(own, limits)?;
+    let (fields_len, found) = match httparse::parse_headers(own.get(line.len..)?, slots) {
+        Ok(httparse::Status::Complete(parts)) => parts,
+        Err(httparse::Error::TooManyHeaders) => return Some(Err(Fault::TooManyFields)),
         _ => return None,
     };
-    let (method, target) = (found.method?, found.path?);
-    let version = match found.version? {
-        0 => Version::Http10,
-        _ => Version::Http11,
-    };
-
-    // One line end may precede the request line (RFC 9112, 2.2); httparse takes any number, and LF alone.
-    let start = distance(bytes, method.as_bytes());
-    let leading_ok = start == 0 || (start == 2 && bytes.first() == Some(&b'\r'));
-    if !leading_ok
-        || len > limits.bytes.min(u32::MAX as usize)
-        || method.len() > MAX_METHOD
-        || target.len() > limits.target
-        || found.headers.len() > limits.fields
-    {
+    // This head's text, without the leading line end.
+    let text = own.get(..line.len + fields_len)?;
+    let len = bytes.len() - own.len() + text.len();
+    if len > limits.bytes.min(u32::MAX as usize) || found.len() > limits.fields {
         return None;
     }
-    // This head's text, without the leading line end.
-    let text = bytes.get(start..len)?;
     if !octet::is_ascii(text) || !text.ends_with(b"\r\n\r\n") {
         return None;
     }
     into.fields.load(text);
 
-    let question = scan::question_mark(target.as_bytes())?;
-    let seen = read_fields(found.headers, text, &mut into.fields)?;
+    let seen = read_fields(found, text, &mut into.fields)?;
 
-    let parts = match target::read(method.as_bytes(), target.as_bytes(), question) {
+    let parts = match target::read(line.method, line.target, line.question) {
         Ok(parts) => parts,
         Err(fault) => return Some(Err(fault)),
     };
     // Positions in the text: the target follows the method and one blank.
-    let base = method.len() + 1;
+    let base = line.method.len() + 1;
     let at = |(from, to): (usize, usize)| ((base + from) as u32, (base + to) as u32);
-    into.version = version;
+    into.version = line.version;
     into.line = RequestLine {
-        method_end: method.len() as u32,
-        target_end: (base + target.len()) as u32,
+        method_end: line.method.len() as u32,
+        target_end: (base + line.target.len()) as u32,
         path: at(parts.path),
         query: parts.query.map_or(0, |query| (base + query) as u32),
         host: at(parts.authority),
@@ -215,6 +221,7 @@ fn distance(whole: &[u8], part: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scan;
     use super::*;
     use std::cell::Cell;
 
@@ -226,6 +233,21 @@ mod tests {
     #[test]
     fn a_parser_is_eight_bytes() {
         assert_eq!(size_of::<HeadParser>(), 8);
+    }
+
+    /// More fields than usual cost one more reading, not a scan.
+    #[test]
+    fn a_head_that_comes_whole_is_not_scanned() {
+        for (fields, reads) in [(1, 1), (USUAL_FIELDS, 1), (USUAL_FIELDS + 1, 2), (MAX_FIELDS, 2)] {
+            let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(fields - 1));
+            let mut into = RequestHead::new();
+            READS.with(|reads| reads.set(0));
+            scan::tests::STEPS.with(|steps| steps.set(0));
+            let parsed = HeadParser::default().parse(head.as_bytes(), &HeadLimits::default(), &mut into);
+            assert_eq!(parsed, Ok(Parsed::Complete { len: head.len() }));
+            assert_eq!((into.fields().len(), READS.with(Cell::get)), (fields, reads));
+            assert_eq!(scan::tests::STEPS.with(Cell::get), 0);
+        }
     }
 
     /// Fed a byte at a time, a head of 16 KiB is read in full twice (at its first byte and at its end), and the scan

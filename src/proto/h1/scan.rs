@@ -3,7 +3,8 @@
 use super::{
     fault::Fault,
     octet::{self, TARGET, TOKEN, VALUE},
-    parse::{HeadLimits, MAX_FIELDS, MAX_METHOD},
+    parse::{HeadLimits, MAX_FIELDS},
+    request_line::MAX_METHOD,
 };
 
 /// How far a head was looked at, and what is due next.
@@ -201,21 +202,6 @@ impl Scan {
 
 fn expect_lf(byte: u8) -> Result<(), Fault> {
     if byte == b'\n' { Ok(()) } else { Err(Fault::BareCr) }
-}
-
-/// Whether a target has allowed bytes only, and where its first question mark stands. `None` if it has others.
-#[inline]
-pub(super) fn question_mark(target: &[u8]) -> Option<Option<usize>> {
-    let mut question = None;
-    for (at, &byte) in target.iter().enumerate() {
-        if !octet::is(byte, TARGET) {
-            return None;
-        }
-        if byte == b'?' && question.is_none() {
-            question = Some(at);
-        }
-    }
-    Some(question)
 }
 
 #[cfg(test)]

@@ -1,0 +1,110 @@
+//! `method SP request-target SP HTTP-version CRLF` (RFC 9112, 3), where it has come whole.
+
+use super::{
+    octet::{self, PATH, TARGET, TOKEN},
+    parse::HeadLimits,
+    version::Version,
+};
+
+/// The longest method, in bytes. The longest registered one has 17 (`UPDATEREDIRECTREF`).
+pub(super) const MAX_METHOD: usize = 32;
+
+/// The words of a request line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Words<'a> {
+    pub(super) method: &'a [u8],
+    pub(super) target: &'a [u8],
+    /// Where the first `?` of the target stands in it.
+    pub(super) question: Option<usize>,
+    pub(super) version: Version,
+    /// The bytes of the line, its end included.
+    pub(super) len: usize,
+}
+
+/// Reads the line at the start of `text`. `None` where it is not whole, not one that [`scan`](super::scan) would let pass,
+/// or of a minor version above 1.
+#[inline]
+pub(super) fn read<'a>(text: &'a [u8], limits: &HeadLimits) -> Option<Words<'a>> {
+    let (method, rest) = text.split_at(run(text, TOKEN));
+    let words = rest.strip_prefix(b" ")?;
+    let path = run(words, PATH);
+    let question = (words.get(path) == Some(&b'?')).then_some(path);
+    let query = question.map_or(0, |_| run(words.get(path..).unwrap_or_default(), TARGET));
+    let (target, rest) = words.split_at(path + query);
+    // Compared as a whole; a `match` would go byte by byte.
+    let end: &[u8; 11] = rest.first_chunk()?;
+    let version = if end == b" HTTP/1.1\r\n" {
+        Version::Http11
+    } else if end == b" HTTP/1.0\r\n" {
+        Version::Http10
+    } else {
+        return None;
+    };
+    let fits = (1..=MAX_METHOD).contains(&method.len()) && (1..=limits.target).contains(&target.len());
+    let len = text.len() - rest.len() + end.len();
+    fits.then_some(Words { method, target, question, version, len })
+}
+
+/// How many bytes at the start of `text` are of the class.
+#[inline]
+fn run(text: &[u8], class: u8) -> usize {
+    text.iter().position(|&byte| !octet::is(byte, class)).unwrap_or(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Option<Words<'_>> {
+        read(line.as_bytes(), &HeadLimits { target: 8, ..HeadLimits::default() })
+    }
+
+    #[test]
+    fn a_line_is_taken_apart() {
+        let words =
+            |line| words(line).map(|words| (words.method, words.target, words.question, words.version, words.len));
+        let (http10, http11) = (Version::Http10, Version::Http11);
+        assert_eq!(words("GET / HTTP/1.1\r\n"), Some((&b"GET"[..], &b"/"[..], None, http11, 16)));
+        assert_eq!(words("a /?b?c HTTP/1.0\r\nHost"), Some((&b"a"[..], &b"/?b?c"[..], Some(1), http10, 18)));
+        assert_eq!(words("O * HTTP/1.1\r\n\r\n"), Some((&b"O"[..], &b"*"[..], None, http11, 14)));
+        assert_eq!(words("O ? HTTP/1.1\r\n\r\n"), Some((&b"O"[..], &b"?"[..], Some(0), http11, 14)));
+    }
+
+    #[test]
+    fn what_is_no_whole_line_is_left_to_the_scan() {
+        let whole = "GET /a?b HTTP/1.1\r\n";
+        assert!(words(whole).is_some());
+        for end in 0..whole.len() {
+            assert_eq!(words(&whole[..end]), None, "{end}");
+        }
+        for line in [
+            " / HTTP/1.1\r\n",
+            "GET  HTTP/1.1\r\n",
+            "GET  / HTTP/1.1\r\n",
+            "GET / HTTP/1.1\n\n",
+            "GET /\r\n\r\n\r\n\r\n\r\n",
+            "GET /#a HTTP/1.1\r\n",
+            "GET /?# HTTP/1.1\r\n",
+            "GET /\u{e9} HTTP/1.1\r\n",
+            "G(T / HTTP/1.1\r\n",
+            "GET\t/ HTTP/1.1\r\n",
+            "GET / HTTP/1.2\r\n",
+            "GET / HTTP/2.0\r\n",
+            "GET / HTTP/1.1 \r\n",
+            "GET / http/1.1\r\n",
+            "\r\nGET / HTTP/1.1\r\n",
+        ] {
+            assert_eq!(words(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_method_or_target_is_left_to_the_scan() {
+        for (len, fits) in [(MAX_METHOD, true), (MAX_METHOD + 1, false)] {
+            assert_eq!(words(&format!("{} / HTTP/1.1\r\n", "M".repeat(len))).is_some(), fits, "{len}");
+        }
+        for (len, fits) in [(8, true), (9, false)] {
+            assert_eq!(words(&format!("GET {} HTTP/1.1\r\n", "/".repeat(len))).is_some(), fits, "{len}");
+        }
+    }
+}
