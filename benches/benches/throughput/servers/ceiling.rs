@@ -2,8 +2,8 @@
 //! writes that many canned answers. It parses nothing, has no deadlines and no clock, and does not know what it is asked;
 //! no server can do less.
 //!
-//! With [`Httparse`] it is the ceiling of those that parse by httparse, as oneloop does: it looks at every byte of each
-//! request, and does nothing with what it found.
+//! With [`Httparse`] it is the ceiling of those that parse by httparse, as oneloop does but for the request line: it looks at
+//! every byte of each request, and does nothing with what it found.
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
