@@ -4,7 +4,7 @@
 mod support;
 
 use oneloop::event_loop::{PanicPolicy, set_panic_policy};
-use oneloop::http::Response;
+use oneloop::http::{Response, Server};
 use oneloop::{next_tick, set_immediate, set_timeout};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -83,6 +83,71 @@ fn a_response_that_is_dropped_after_its_head_has_gone_cuts_the_connection() {
     assert!(peer.is_closed());
     assert!(peer.text().ends_with("\r\n7\r\nhalf of\r\n"), "no end of the body: {}", peer.text());
     record.expect(&["res close bad-response", "req close bad-response"]);
+}
+
+/// An answer to HTTP/1.0 whose length nobody said ends with its connection (RFC 9112, 6.3): where it breaks off, a FIN would
+/// make a whole one of it.
+#[test]
+fn an_answer_that_ends_with_its_connection_and_breaks_off_is_a_reset() {
+    type Way = fn(&Server, Response);
+    let ways: [(&str, Way); 7] = [
+        ("whole", |_, res| res.end(" it")),
+        ("dropped", |_, res| drop(res)),
+        ("destroyed", |_, res| res.destroy()),
+        ("whole, but gone before that was sent", |_, res| {
+            res.end(" it");
+            res.destroy();
+        }),
+        ("cut by the server", |server, _| server.close_all_connections()),
+        ("out of time", |_, res| {
+            set_timeout(20 * SECOND, move || drop(res));
+        }),
+        ("not taken", |_, res| res.end(vec![b'x'; 1024 * 1024])),
+    ];
+    for (name, way) in ways {
+        let kept: Kept<Response> = Kept::default();
+        let keep = kept.clone();
+        let (sim, server) = serve(move |_, res| {
+            res.write("half of").ignore();
+            keep.put(res);
+        });
+        let mut limits = server.limits();
+        (limits.response, limits.write_stall) = (Some(5 * SECOND), 5 * SECOND);
+        server.set_limits(limits);
+        let peer = send(&sim, "GET / HTTP/1.0\r\n\r\n");
+        assert!(peer.text().ends_with("\r\n\r\nhalf of") && !peer.is_closed(), "{name}: {}", peer.text());
+        if name == "not taken" {
+            peer.pause_reading();
+        }
+        way(&server, kept.take());
+        sim.advance(10 * SECOND);
+        assert!(peer.is_closed(), "{name}");
+        assert_eq!(peer.was_reset(), name != "whole", "{name}");
+        assert_eq!(peer.text().ends_with("half of it"), name == "whole", "{name}: {}", peer.text());
+    }
+}
+
+/// A reset overtakes what the peer has not read: it has its time to come.
+#[test]
+fn an_answer_that_breaks_off_so_takes_no_earlier_one_along() {
+    let (sim, server) = serve(|req, res| match req.url() {
+        "/whole" => res.end("whole"),
+        _ => res.write("half of").ignore(),
+    });
+    for ended in [false, true] {
+        let peer = sim.connect(PORT);
+        peer.write(get("/whole") + "GET /half HTTP/1.0\r\n\r\n");
+        if ended {
+            peer.finish();
+        }
+        sim.settle();
+        let text = peer.text();
+        assert!(text.contains("\r\n\r\nwholeHTTP/1.1 200") && text.ends_with("\r\n\r\nhalf of"), "{text}");
+        assert!(!peer.is_closed(), "it has what was said, and nobody has told it that this is all");
+        sim.advance(3 * SECOND);
+        assert!(peer.was_reset());
+        assert_eq!(server.connections(), 0);
+    }
 }
 
 #[test]

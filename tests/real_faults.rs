@@ -204,6 +204,28 @@ fn a_worker_that_panics_costs_its_answer_only() {
     assert_eq!(statuses, [500, 200].repeat(20));
 }
 
+/// To an HTTP/1.0 client the end of the connection is that of an answer of unknown length: what broke off must not end so.
+#[test]
+fn an_answer_to_http_1_0_that_breaks_off_is_a_reset() {
+    let handler = |req: Request, res: Response| {
+        res.write("half of").ignore();
+        if req.url() == "/whole" {
+            res.end(" it");
+        }
+    };
+    let (received, closes) = real(
+        |_| (),
+        handler,
+        |clients| {
+            let whole = clients.ask("GET /whole HTTP/1.0\r\n\r\n");
+            assert!(whole.ends_with("\r\n\r\nhalf of it"), "{whole}");
+            clients.send("GET /half HTTP/1.0\r\n\r\n").read_to_end(&mut Vec::new()).map_err(|error| error.kind())
+        },
+    );
+    assert_eq!(received, Err(ErrorKind::ConnectionReset));
+    assert_eq!(closes, [("finished", 1), ("bad-response", 1)]);
+}
+
 /// What was announced cannot be sent: the connection is cut, so that nobody takes the part for the whole.
 #[test]
 fn a_file_that_shrinks_while_it_is_sent_cuts_the_connection() {

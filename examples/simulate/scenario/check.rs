@@ -103,9 +103,7 @@ pub fn connection(ledger: &Ledger, client: &Client, exchanges: &[Rc<Exchange>]) 
         let request = exchange.id.map(|id| &ledger.plan.requests[id as usize]);
         let equal = is_equal(&sent(&ledger.plan, exchange), reply, exchange, request);
         let cut = reason != CloseReason::Finished;
-        // What HTTP/1.0 gets ends with the connection: where it breaks off it looks whole.
-        let looks_whole = cut && request.is_some_and(|request| request.http10);
-        if !(equal || looks_whole || cut && is_refusal(reply.status, reason)) {
+        if !(equal || cut && is_refusal(reply.status, reason)) {
             fault(format!(
                 "request {:?} was answered {} with {} bytes and id {:?}, which is not what was sent ({reason})",
                 exchange.id,

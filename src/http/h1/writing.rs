@@ -81,6 +81,9 @@ impl H1 {
         if !exchange.head.persistent() {
             self.set(flag::CLOSE);
         }
+        if body == Body::UntilClose {
+            stream.begin_last_message();
+        }
         if let Body::Length(length) = body
             && chunk.len() < COPIED
             && chunk.len() as u64 == length
@@ -111,7 +114,12 @@ impl H1 {
         let mut flow = Flow::Ready;
         match body {
             Body::None => {}
-            Body::UntilClose => flow = stream.write(chunk, limit),
+            Body::UntilClose => {
+                flow = stream.write(chunk, limit);
+                if last {
+                    stream.end_message();
+                }
+            }
             Body::Length(left) => {
                 let Some(rest) = left.checked_sub(chunk.len() as u64).filter(|rest| !last || *rest == 0) else {
                     log::error!(

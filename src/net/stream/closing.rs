@@ -6,6 +6,9 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
+/// How long what was said before a reset has for its way, since a reset overtakes what the peer has not read.
+const ARRIVAL: Linger = Linger { between_reads: 1_000_000_000, total: 1_000_000_000, bytes: 1024 * 1024 };
+
 impl Stream {
     pub(super) fn new_ending(&self, reason: CloseReason, error: Option<io::Error>) -> Ending {
         let now = self.cx.lp.now();
@@ -34,11 +37,19 @@ impl Stream {
         // Its time begins now, with our FIN, however long the output took.
         ending.began = self.cx.lp.now();
         ending.last_read = ending.began;
-        let linger = ending.linger.filter(|linger| !self.is_eof() && ending.discarded <= linger.bytes);
+        let breaks_off = self.has(flag::PARTIAL);
+        if breaks_off {
+            ending.linger = Some(ARRIVAL);
+        } else if self.is_eof() || ending.linger.is_some_and(|linger| ending.discarded > linger.bytes) {
+            ending.linger = None;
+        }
+        let linger = ending.linger;
         self.ending.set(Some(ending));
         let Some(linger) = linger else { return self.close_with_ending() };
         self.state.set(State::Lingering);
-        self.with_io(|io| io.shutdown_write());
+        if !breaks_off {
+            self.with_io(|io| io.shutdown_write());
+        }
         self.need_due(self.cx.lp.now() + linger.between_reads.min(linger.total));
         if self.has(flag::READABLE) {
             self.queue();
@@ -91,6 +102,15 @@ impl Stream {
         self.close(reason, Some(error));
     }
 
+    /// Closes the file descriptor, so that the peer does not take what it has for more than it is.
+    pub(super) fn close_io(&self) {
+        let io = self.io.borrow_mut().take();
+        let Some(io) = io else { return };
+        if self.has(flag::ENDS_MESSAGE) && (self.has(flag::PARTIAL) || self.pending() > 0) {
+            io.reset_on_close();
+        }
+    }
+
     /// The one close path: the file descriptor is closed here and now, the rest happens in the closing phase.
     fn close(&self, reason: CloseReason, error: Option<io::Error>) {
         if self.is_closed() {
@@ -98,12 +118,11 @@ impl Stream {
         }
         self.state.set(State::Closed);
         log::debug!(target: "oneloop::net", "{} closed: {reason}", self.peer());
+        self.close_io();
         if self.is_corked() {
             self.cx.cork.borrow_mut().clear();
         }
         self.ending.set(Some(Box::new(self.new_ending(reason, error))));
-        let io = self.io.borrow_mut().take();
-        drop(io);
         self.input.take();
         self.output.take();
         self.cx.lp.count_close(reason.as_str());

@@ -35,7 +35,8 @@ enum State {
     Open,
     /// Closes when the output is gone; input is discarded.
     Finishing,
-    /// Our FIN is sent; input is discarded until the peer's comes, so that it can read what we said last.
+    /// Our FIN is sent; input is discarded until the peer's comes, so that it can read what we said last. Where that broke
+    /// off and a FIN would make it whole: none is sent, and a reset follows.
     Lingering,
     Closed,
 }
@@ -68,6 +69,10 @@ mod flag {
     pub const MADE: u16 = 1 << 12;
     /// Another protocol has taken over, perhaps within a call of the old one.
     pub const REPLACED: u16 = 1 << 13;
+    /// Only the end of the connection tells the peer that the last message is whole.
+    pub const ENDS_MESSAGE: u16 = 1 << 14;
+    /// A part of that message is still to be written.
+    pub const PARTIAL: u16 = 1 << 15;
 }
 
 /// Limits of a lingering close.

@@ -137,7 +137,8 @@ impl Stream {
     fn ended(self: &Rc<Self>) {
         self.set(flag::EOF);
         match self.state.get() {
-            State::Lingering => self.close_with_ending(),
+            // That it says nothing more is no sign that it has read what was said.
+            State::Lingering if !self.has(flag::PARTIAL) => self.close_with_ending(),
             State::Open => self.protocol().eof(self),
             _ => {}
         }

@@ -177,8 +177,7 @@ impl Source for Stream {
             OPEN.fetch_sub(1, Ordering::Relaxed);
         }
         self.state.set(State::Closed);
-        let io = self.io.borrow_mut().take();
-        drop(io);
+        self.close_io();
         self.input.take();
         self.output.take();
         let protocol = self.protocol.replace(Rc::new(Nobody));

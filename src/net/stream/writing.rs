@@ -210,6 +210,17 @@ impl Stream {
         self.queue();
     }
 
+    /// From here on it sends a message that ends with the connection. Until [`Stream::end_message`], and until all of it
+    /// has gone, an end of ours would pass for that of the message: it is a reset instead.
+    pub fn begin_last_message(&self) {
+        self.set(flag::ENDS_MESSAGE | flag::PARTIAL);
+    }
+
+    /// All of that message was written.
+    pub fn end_message(&self) {
+        self.clear(flag::PARTIAL);
+    }
+
     /// Asks for `Protocol::sent` when pending output went out, until all of it has.
     pub fn tell_sent(&self) {
         self.set(flag::TELL);

@@ -40,7 +40,7 @@ pub fn holds(bytes: &[u8]) {
     sim.advance(Duration::from_secs(100));
     let meaning: Meaning = meant.borrow_mut().take().expect("the program was performed");
     let received = peer.received();
-    check(&received, &meaning).unwrap_or_else(|what| {
+    check(&received, peer.was_reset(), &meaning).unwrap_or_else(|what| {
         panic!("{what}\ncalls: {calls:#?}\nmeant: {meaning:#?}\nreceived: {}", received.escape_ascii())
     });
 }
@@ -369,7 +369,7 @@ fn is_field(name: &str, value: &str) -> bool {
 
 // ---- What the client sees
 
-fn check(received: &[u8], meaning: &Meaning) -> Result<(), String> {
+fn check(received: &[u8], reset: bool, meaning: &Meaning) -> Result<(), String> {
     let expect = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
     let (all, rest) = client::read(received, |number| Some(number == 0 && meaning.asked.head))?;
     let before = all.iter().take_while(|response| !response.is_final()).count();
@@ -386,7 +386,7 @@ fn check(received: &[u8], meaning: &Meaning) -> Result<(), String> {
     let refused = meaning.given_up || (meaning.framed && first.status == 500 && is_ours(first));
     match refused {
         true => expect(is_ours(first) && first.status == 500, "a program that fails is answered 500")?,
-        false => check_meant(first, meaning, rest)?,
+        false => check_meant(first, reset, meaning, rest)?,
     }
     let broken = meaning.cut || !refused && meaning.is_mismatched();
     let goes_on = !first.closes() && !broken && rest.is_empty() && !first.until_close;
@@ -411,7 +411,7 @@ fn is_framing(name: &str) -> bool {
     OURS.iter().any(|other| other.eq_ignore_ascii_case(name))
 }
 
-fn check_meant(response: &Response, meaning: &Meaning, rest: &[u8]) -> Result<(), String> {
+fn check_meant(response: &Response, reset: bool, meaning: &Meaning, rest: &[u8]) -> Result<(), String> {
     let expect = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
     expect(response.status == meaning.status, "another status")?;
     expect(meaning.reason.is_empty() || response.reason == meaning.reason, "another reason phrase")?;
@@ -432,6 +432,7 @@ fn check_meant(response: &Response, meaning: &Meaning, rest: &[u8]) -> Result<()
     if response.until_close {
         expect(response.closes() || meaning.asked.http10, "only the close ends it")?;
         expect(whole || meaning.cut && content.starts_with(&response.content), "other content")?;
+        expect(reset || whole && !meaning.half, "a response that broke off looks whole")?;
     } else {
         expect(whole, "other content")?;
         expect(!meaning.half || !meaning.has_content() || meaning.framed, "half a response looks whole")?;
