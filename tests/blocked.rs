@@ -128,3 +128,19 @@ fn who_was_late_all_the_same_is_cut() {
     sim.advance(100 * SECOND);
     assert_eq!(server.connections(), 0);
 }
+
+/// The time for the peer's last words, so that it can read ours, begins with our FIN, not before its handler.
+#[test]
+fn a_lingering_close_has_its_time_though_its_own_handler_blocked() {
+    let (sim, server) = support::serve(|_: Request, res: Response| {
+        block(LONG);
+        res.set_header("Connection", "close");
+        res.end("late");
+    });
+    let peer = send(&sim, get("/"));
+    assert_eq!((bodies(&peer), server.connections()), (vec!["late".to_owned()], 1));
+    sim.advance(4 * SECOND);
+    assert_eq!(server.connections(), 1, "{:?}", metrics().closes);
+    sim.advance(2 * SECOND);
+    assert_eq!(server.connections(), 0);
+}

@@ -466,8 +466,9 @@ impl Loop {
         self.driver.wall()
     }
 
+    /// Also for what begins at the end of a turn, which may have taken long.
     #[inline]
-    pub(super) fn read_clock(&self) {
+    pub(crate) fn read_clock(&self) {
         let now = self.driver.now();
         self.clock.set(now.as_secs() * 1_000_000_000 + u64::from(now.subsec_nanos()));
     }

@@ -34,7 +34,8 @@ impl Stream {
 
     pub(super) fn linger(self: &Rc<Self>) {
         let Some(mut ending) = self.ending.take() else { return self.destroy(CloseReason::Finished) };
-        // Its time begins now, with our FIN, however long the output took.
+        // Its time begins now, with our FIN, however long the output took, or the callback before it.
+        self.cx.lp.read_clock();
         ending.began = self.cx.lp.now();
         ending.last_read = ending.began;
         let breaks_off = self.has(flag::PARTIAL);
