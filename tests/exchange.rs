@@ -5,6 +5,7 @@ mod support;
 
 use oneloop::event_loop::{PanicPolicy, set_panic_policy};
 use oneloop::http::{Response, Server};
+use oneloop::sim::block;
 use oneloop::{next_tick, set_immediate, set_timeout};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -132,11 +133,17 @@ fn an_answer_that_ends_with_its_connection_and_breaks_off_is_a_reset() {
 fn an_answer_that_breaks_off_so_takes_no_earlier_one_along() {
     let (sim, server) = serve(|req, res| match req.url() {
         "/whole" => res.end("whole"),
-        _ => res.write("half of").ignore(),
+        path => {
+            res.write("half of").ignore();
+            if path == "/late" {
+                block(3 * SECOND);
+            }
+        }
     });
-    for ended in [false, true] {
+    // The second counts from what was said last, however long its handler took.
+    for (path, ended) in [("/half", false), ("/half", true), ("/late", false)] {
         let peer = sim.connect(PORT);
-        peer.write(get("/whole") + "GET /half HTTP/1.0\r\n\r\n");
+        peer.write(get("/whole") + &format!("GET {path} HTTP/1.0\r\n\r\n"));
         if ended {
             peer.finish();
         }

@@ -14,7 +14,8 @@ use std::time::Duration;
 ///
 /// The head goes with the first part of the body; where all of it is given to [`end`](Response::end) at once, it has a
 /// `Content-Length`, else it is chunked (to an HTTP/1.0 peer: until the close). `Date`, framing and `Connection` are
-/// seen to. What ends with the connection (RFC 9112, 6.3) and breaks off is a reset, since a FIN would make it whole.
+/// seen to. What ends with the connection (RFC 9112, 6.3) and breaks off is a reset, since a FIN would make it whole; a second
+/// later, so that what was said before has its time to arrive. (A Unix socket has no reset to send.)
 ///
 /// Once the response has ended all methods do nothing; a debug line of the log says so.
 pub struct Response(pub(super) Rc<Exchange>);

@@ -219,7 +219,7 @@ impl Socket {
     /// Closes it with a reset (RST), so that the peer sees an error.
     pub fn reset(&self) {
         if let Some(stream) = self.stream() {
-            stream.with_io(Io::reset_on_close);
+            stream.with_io(|io| io.set_reset_on_close(true));
             stream.destroy(CloseReason::Destroyed);
         }
     }

@@ -153,7 +153,7 @@ impl Peer {
         if let Some(stream) = stream
             && reset
         {
-            stream.reset_on_close();
+            stream.set_reset_on_close(true);
         }
     }
 

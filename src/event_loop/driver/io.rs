@@ -88,15 +88,16 @@ impl Io {
         }
     }
 
-    /// Makes the close that follows a reset (RST) instead of a FIN.
-    pub fn reset_on_close(&self) {
+    /// Makes the close that follows a reset (RST) instead of a FIN, or a FIN again. Says whether that was possible.
+    pub fn set_reset_on_close(&self, on: bool) -> bool {
         match self {
-            Io::Tcp(io) => {
-                let _ = socket2::SockRef::from(io).set_linger(Some(Duration::ZERO));
-            }
+            Io::Tcp(io) => socket2::SockRef::from(io).set_linger(on.then_some(Duration::ZERO)).is_ok(),
             #[cfg(unix)]
-            Io::Unix(_) => {}
-            Io::Sim(io) => io.reset_on_close(),
+            Io::Unix(_) => false,
+            Io::Sim(io) => {
+                io.set_reset_on_close(on);
+                true
+            }
         }
     }
 }

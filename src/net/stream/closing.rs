@@ -6,7 +6,8 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-/// How long what was said before a reset has for its way, since a reset overtakes what the peer has not read.
+/// How long what was said before a reset has for its way, since a reset overtakes what is still on it. Nobody tells whether it
+/// is enough for a peer that reads slowly; it is more than a round trip.
 const ARRIVAL: Linger = Linger { between_reads: 1_000_000_000, total: 1_000_000_000, bytes: 1024 * 1024 };
 
 impl Stream {
@@ -46,6 +47,9 @@ impl Stream {
         }
         let linger = ending.linger;
         self.ending.set(Some(ending));
+        if self.has(flag::RESETS) && !breaks_off {
+            self.with_io(|io| io.set_reset_on_close(false));
+        }
         let Some(linger) = linger else { return self.close_with_ending() };
         self.state.set(State::Lingering);
         if !breaks_off {
@@ -103,15 +107,6 @@ impl Stream {
         self.close(reason, Some(error));
     }
 
-    /// Closes the file descriptor, so that the peer does not take what it has for more than it is.
-    pub(super) fn close_io(&self) {
-        let io = self.io.borrow_mut().take();
-        let Some(io) = io else { return };
-        if self.has(flag::ENDS_MESSAGE) && (self.has(flag::PARTIAL) || self.pending() > 0) {
-            io.reset_on_close();
-        }
-    }
-
     /// The one close path: the file descriptor is closed here and now, the rest happens in the closing phase.
     fn close(&self, reason: CloseReason, error: Option<io::Error>) {
         if self.is_closed() {
@@ -119,11 +114,12 @@ impl Stream {
         }
         self.state.set(State::Closed);
         log::debug!(target: "oneloop::net", "{} closed: {reason}", self.peer());
-        self.close_io();
         if self.is_corked() {
             self.cx.cork.borrow_mut().clear();
         }
         self.ending.set(Some(Box::new(self.new_ending(reason, error))));
+        let io = self.io.borrow_mut().take();
+        drop(io);
         self.input.take();
         self.output.take();
         self.cx.lp.count_close(reason.as_str());

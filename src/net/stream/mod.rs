@@ -69,9 +69,9 @@ mod flag {
     pub const MADE: u16 = 1 << 12;
     /// Another protocol has taken over, perhaps within a call of the old one.
     pub const REPLACED: u16 = 1 << 13;
-    /// Only the end of the connection tells the peer that the last message is whole.
-    pub const ENDS_MESSAGE: u16 = 1 << 14;
-    /// A part of that message is still to be written.
+    /// Its close would be a reset.
+    pub const RESETS: u16 = 1 << 14;
+    /// It sends a message that ends with the connection, and a part of that is still to be written.
     pub const PARTIAL: u16 = 1 << 15;
 }
 

@@ -177,7 +177,8 @@ impl Source for Stream {
             OPEN.fetch_sub(1, Ordering::Relaxed);
         }
         self.state.set(State::Closed);
-        self.close_io();
+        let io = self.io.borrow_mut().take();
+        drop(io);
         self.input.take();
         self.output.take();
         let protocol = self.protocol.replace(Rc::new(Nobody));

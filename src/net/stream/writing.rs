@@ -210,10 +210,12 @@ impl Stream {
         self.queue();
     }
 
-    /// From here on it sends a message that ends with the connection. Until [`Stream::end_message`], and until all of it
-    /// has gone, an end of ours would pass for that of the message: it is a reset instead.
+    /// From here on it sends a message that ends with the connection: its FIN says that all is there. Until it has written
+    /// and sent all, whatever closes it, the end of the process included, is a reset; but not on Unix sockets, which have none.
     pub fn begin_last_message(&self) {
-        self.set(flag::ENDS_MESSAGE | flag::PARTIAL);
+        if self.with_io(|io| io.set_reset_on_close(true)) == Some(true) {
+            self.set(flag::RESETS | flag::PARTIAL);
+        }
     }
 
     /// All of that message was written.

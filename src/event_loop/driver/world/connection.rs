@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// One end of a connection in memory, as its owner holds it. Dropping it closes it: with a FIN, or, where input is unread
-/// or [`Stream::reset_on_close`] was called, with a RST, as Linux does.
+/// or [`Stream::set_reset_on_close`] was called, with a RST, as Linux does.
 pub(crate) struct Stream {
     world: World,
     end: Endpoint,
@@ -432,8 +432,8 @@ impl Stream {
         if connected { Ok(self.end.other().address()) } else { Err(ErrorKind::NotConnected.into()) }
     }
 
-    pub fn reset_on_close(&self) {
-        self.end.me().reset_on_close = true;
+    pub fn set_reset_on_close(&self, on: bool) {
+        self.end.me().reset_on_close = on;
     }
 
     /// Whether the other side's FIN has arrived, read or not.

@@ -144,7 +144,7 @@ fn bytes_for_a_closed_end_are_answered_with_a_reset() {
 fn a_reset_on_close_is_seen_as_one() {
     let world = World::new(0);
     let (client, server) = pair(&world);
-    server.reset_on_close();
+    server.set_reset_on_close(true);
     drop(server);
     assert_eq!(events(&world), [(CLIENT, RST)]);
     assert_eq!(write(&client, b"x"), Err(ErrorKind::ConnectionReset));
