@@ -226,6 +226,28 @@ fn an_answer_to_http_1_0_that_breaks_off_is_a_reset() {
     assert_eq!(closes, [("finished", 1), ("bad-response", 1)]);
 }
 
+#[test]
+fn so_is_one_whose_loop_ends() {
+    let (told, address) = channel();
+    let server = std::thread::spawn(move || {
+        let server = oneloop::http::create_server(|_: Request, res: Response| {
+            res.write("half of").ignore();
+            // Nobody ends it: its thread does, and the loop with it.
+            std::mem::forget(res);
+            oneloop::stop();
+        });
+        server.listen(("127.0.0.1", 0), || ()).unwrap();
+        told.send(server.address().unwrap().to_string()).unwrap();
+        oneloop::run().unwrap();
+    });
+    let mut stream = TcpStream::connect(address.recv().unwrap()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    let received = stream.read_to_end(&mut Vec::new()).map_err(|error| error.kind());
+    server.join().unwrap();
+    assert_eq!(received, Err(ErrorKind::ConnectionReset));
+}
+
 /// What was announced cannot be sent: the connection is cut, so that nobody takes the part for the whole.
 #[test]
 fn a_file_that_shrinks_while_it_is_sent_cuts_the_connection() {

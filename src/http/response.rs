@@ -14,8 +14,12 @@ use std::time::Duration;
 ///
 /// The head goes with the first part of the body; where all of it is given to [`end`](Response::end) at once, it has a
 /// `Content-Length`, else it is chunked (to an HTTP/1.0 peer: until the close). `Date`, framing and `Connection` are
-/// seen to. What ends with the connection (RFC 9112, 6.3) and breaks off is a reset, since a FIN would make it whole; a second
-/// later, so that what was said before has its time to arrive. (A Unix socket has no reset to send.)
+/// seen to.
+///
+/// What ends with the connection (RFC 9112, 6.3) and breaks off is a reset, since a FIN would make it whole. The reset comes
+/// a second after what was said before, which it would overtake; at once where the connection is destroyed, and where the peer
+/// goes on sending. What the kernel has not sent by then is lost, answers to earlier requests included. A Unix socket has
+/// no reset: there it is the end of the stream.
 ///
 /// Once the response has ended all methods do nothing; a debug line of the log says so.
 pub struct Response(pub(super) Rc<Exchange>);
