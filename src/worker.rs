@@ -18,24 +18,56 @@
 //! oneloop::run().unwrap();
 //! ```
 //!
-//! Each loop has its own threads. They are started with the first jobs and end with the loop, once their current job is
-//! done. In a simulation the work is done without threads, in virtual time.
+//! Each loop has its own threads. They are started when a job finds none free and end with the loop, once their current
+//! job is done. In a simulation the work is done without threads, in virtual time.
+//!
+//! # Lanes
+//! The library has blocking work of its own: it reads files and looks names up. Such jobs have queues and threads of their
+//! own, so that your jobs and the library's never wait for each other: four jobs that wait for a database for seconds do not
+//! hold up a file, and a name server that does not answer holds up look-ups only. By default there are at most 4 threads for
+//! your jobs, 4 for files and 2 for look-ups.
+//!
+//! # How long a job may take
+//! As long as it likes while anything else keeps the loop running. When nothing else does, [`run`](crate::run) waits for the
+//! jobs that are left, for 300 s at most unless [`set_grace`] says otherwise, so that one stuck job does not keep the program
+//! from ending. The log names the lines where those jobs were given.
 
-use crate::callback::discard;
+use crate::callback::{Site, discard};
+use crate::event_loop::driver::Lane;
 use crate::event_loop::{JobError, current};
 use std::fmt;
 use std::io;
 use std::panic::Location;
+use std::time::Duration;
 
 /// Runs `work` on a worker thread and hands what it returns to `done`, which the loop calls once, in its poll phase,
-/// never from inside this call. The loop goes on until then. Jobs begin in the order in which they were handed over.
+/// never from inside this call. The loop goes on until then, or until [`set_grace`] ends its patience. Jobs begin in the order
+/// in which they were handed over.
 ///
-/// `done` gets an [`Error`] where `work` panicked, and where the queue is full: 4 jobs run at a time and 1024 wait, unless
-/// [`configure`] says otherwise. A panic of `done` is like one of any callback.
+/// `done` gets an [`Error`] where `work` panicked, where the queue is full (4 of your jobs run at a time and 1024 wait, unless
+/// [`configure`] says otherwise), and where the system gives no thread. A panic of `done` is like one of any callback.
 ///
 /// Where the loop ends first (its thread is over), `done` is dropped without being called.
 #[track_caller]
 pub fn run<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+    done: impl FnOnce(Result<T, Error>) + 'static,
+) {
+    start(Lane::Program, Location::caller(), work, done);
+}
+
+/// The same for the library's own work, which does not wait behind the program's.
+#[track_caller]
+pub(crate) fn run_for_library<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+    done: impl FnOnce(Result<T, Error>) + 'static,
+) {
+    start(Lane::Library, Location::caller(), work, done);
+}
+
+fn start<T: Send + 'static>(
+    lane: Lane,
+    site: Site,
     work: impl FnOnce() -> T + Send + 'static,
     done: impl FnOnce(Result<T, Error>) + 'static,
 ) {
@@ -44,8 +76,8 @@ pub fn run<T: Send + 'static>(
         discard(done);
         return;
     };
-    let site = Location::caller();
     lp.run_job(
+        lane,
         site,
         move || Box::new(work()),
         Box::new(move |result| {
@@ -60,15 +92,39 @@ pub fn run<T: Send + 'static>(
     );
 }
 
-/// Sets how many worker threads this thread's loop may have and how many jobs may wait for one (each at least 1).
+/// Sets how many jobs of [`run`] this thread's loop may do at a time, on as many worker threads, and how many may wait for a
+/// thread (each at least 1). 4 and 1024 at first.
 ///
-/// To be called before the first job: threads that were started already are not ended.
+/// To be called before the first job: threads that were started already are not ended. What is above the default counts
+/// for the library's own jobs as well: as many threads for files, half as many for look-ups. Less leaves those as they are.
 ///
-/// More threads than the default of 4 are for work that waits (files, databases, other programs); for work that computes,
-/// more threads than cores make nothing faster.
+/// More threads than the default are for work that waits (files, databases, other programs); for work that computes, more
+/// threads than cores make nothing faster.
 pub fn configure(threads: usize, queue: usize) {
     if let Some(lp) = current() {
         lp.driver().configure_pool(threads, queue);
+    }
+}
+
+/// Sets how long [`oneloop::run`](crate::run) goes on when nothing but jobs keeps this thread's loop running: 300 s at first,
+/// counted anew from each job that ends. After 8 s the log (target `oneloop::loop`, at *warn*) names the lines where they were
+/// given; after this time it says that it gives them up, and `run` returns. Their `done` is not called then, unless the loop is
+/// run again before its thread ends. `Duration::MAX` waits for ever, as Node does.
+///
+/// A worker thread cannot be ended from outside: it goes on until its work is done or the process ends.
+///
+/// ```
+/// use oneloop::worker;
+/// use std::time::Duration;
+///
+/// worker::set_grace(Duration::from_millis(20));
+/// worker::run(|| std::thread::sleep(Duration::from_secs(3600)), |_| unreachable!("it is stuck"));
+/// oneloop::run()?; // ends nevertheless
+/// # std::io::Result::Ok(())
+/// ```
+pub fn set_grace(grace: Duration) {
+    if let Some(lp) = current() {
+        lp.set_job_grace(grace);
     }
 }
 
@@ -77,14 +133,20 @@ pub fn configure(threads: usize, queue: usize) {
 pub struct Error(JobError);
 
 impl Error {
-    /// Did the work panic? The message of the panic is part of this error's text.
+    /// Returns whether the work panicked. The message of the panic is part of this error's text.
     pub fn is_panic(&self) -> bool {
         matches!(self.0, JobError::Panicked(_))
     }
 
-    /// Was the job refused, since too many wait already? The work has not begun and never will.
+    /// Returns whether the job was refused because too many wait already. The work has not begun and never will.
     pub fn is_queue_full(&self) -> bool {
         matches!(self.0, JobError::QueueFull)
+    }
+
+    /// Returns whether the job was refused because there is no worker thread and the system gives none: too many threads or
+    /// too little memory. The work has not begun and never will. The system's error is the [`source`](std::error::Error::source).
+    pub fn is_no_thread(&self) -> bool {
+        matches!(self.0, JobError::NoThread(_))
     }
 }
 
@@ -95,11 +157,19 @@ impl fmt::Display for Error {
             JobError::QueueFull => f.write_str(
                 "the workers' queue is full: hand over fewer jobs at a time, or allow more with worker::configure",
             ),
+            JobError::NoThread(error) => write!(f, "no worker thread can be started: {error}"),
         }
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            JobError::NoThread(error) => Some(error),
+            JobError::QueueFull | JobError::Panicked(_) => None,
+        }
+    }
+}
 
 /// For work that returns an `io::Result`: `result.unwrap_or_else(|error| Err(error.into()))`.
 impl From<Error> for io::Error {

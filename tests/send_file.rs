@@ -8,8 +8,8 @@ mod own_thread;
 use folder::Folder;
 use oneloop::http::{self, Request, Response};
 use oneloop::net::CloseReason;
+use oneloop::set_timeout;
 use oneloop::sim::{Network, Peer, Sim};
-use oneloop::{set_timeout, worker};
 use own_thread::on_own_thread;
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
@@ -360,13 +360,15 @@ fn what_cannot_be_sent_is_answered_with_a_status() {
     }
 }
 
+/// Files that the library reads at a time, and that wait for it.
+const FILES: usize = 4 + 1024;
+
 #[test]
 fn a_full_queue_answers_503_and_does_not_cut_what_is_on_its_way() {
     let folder = Folder::new("queue");
     let content = pattern(600_000);
     let file = folder.file("data", &content);
     let sim = Sim::new();
-    worker::configure(1, 1);
     let server = http::create_server(move |_req, res| res.send_file(&file));
     server.listen(80, || ()).unwrap();
     sim.network(Network { buffer: 16 * 1024, ..Network::default() });
@@ -374,17 +376,23 @@ fn a_full_queue_answers_503_and_does_not_cut_what_is_on_its_way() {
     download.pause_reading();
     download.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     sim.advance(Duration::from_secs(1));
-    // One job runs and one waits: there is no room for another.
+    // As many as are taken: there is no room for another.
     sim.set_worker_latency(Duration::from_secs(1));
-    worker::run(|| (), |_| ());
-    worker::run(|| (), |_| ());
+    let ask = |_| {
+        let peer = sim.connect(80);
+        peer.write("HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        sim.settle();
+        peer
+    };
+    let taken: Vec<_> = (0..FILES).map(ask).collect();
     let late = sim.connect(80);
     late.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     download.resume_reading();
     assert!(sim.run_until(|| late.is_closed(), Duration::from_millis(500)));
     Answer::of(&late).expect(503, "503 Service Unavailable\n");
-    assert!(sim.run_until(|| download.is_closed(), MINUTE));
+    assert!(sim.run_until(|| download.is_closed(), 10 * MINUTE));
     assert!(Answer::of(&download).body == content);
+    assert!(taken.iter().all(|peer| peer.is_closed()));
 }
 
 // ---- Backpressure and ends

@@ -64,9 +64,16 @@ fn ways_in_metrics_and_reports() {
     on_panic(|_| unreachable!("nothing panicked"));
     let told = record.clone();
     worker::configure(2, 10);
+    worker::set_grace(SECOND);
     worker::run(|| 6 * 7, move |answer| told.add(answer.unwrap()));
     let told = record.clone();
-    worker::run(|| -> () { panic!("in work") }, move |answer| told.add(answer.unwrap_err().is_panic()));
+    worker::run(
+        || -> () { panic!("in work") },
+        move |answer| {
+            let error = answer.unwrap_err();
+            told.add(error.is_panic() && !error.is_no_thread());
+        },
+    );
     sim.advance(SECOND);
     record.expect(&["42", "true"]);
 }

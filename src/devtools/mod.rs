@@ -192,7 +192,7 @@ fn download_trace(res: Response) {
             let mut text = Vec::new();
             trace::chrome(&recording, &mut text).map(|_| text)
         };
-        worker::run(write, move |result| {
+        worker::run_for_library(write, move |result| {
             mark_turn_as_own();
             if let Ok(Ok(text)) = result {
                 res.set_header("Content-Type", "application/json");

@@ -193,7 +193,7 @@ impl Stream {
                 });
                 text
             };
-            worker::run(write, move |text| {
+            worker::run_for_library(write, move |text| {
                 mark_turn_as_own();
                 if let Ok(text) = text {
                     then(text);

@@ -21,7 +21,7 @@
 //!     └────────────────────── while alive and not stopped ◄──────────────────────┘
 //!  after every callback that the loop makes: the tick queue, until it is empty
 //!  alive = sources and timers that were not unref'd, immediates likewise, the ready list, closing sources,
-//!          worker jobs, Remotes that were ref'd
+//!          Remotes that were ref'd, and worker jobs for a while (worker::set_grace)
 //! ```
 //!
 //! *Iteration* is one round of the loop, *turn* one source's (or one timer's, one immediate's) slice of it, *tick* what
@@ -42,6 +42,7 @@
 mod call;
 mod current;
 pub(crate) mod driver;
+mod jobs;
 mod metrics;
 mod queues;
 mod recorder;
@@ -66,8 +67,8 @@ pub use slow::{Phase, SlowCallback, SlowTurn, on_slow, set_exact_timing, set_slo
 pub use timers::{Timeout, set_interval, set_timeout};
 
 pub(crate) use current::{Installed, current, install};
+pub(crate) use jobs::{JobError, JobResult};
 pub(crate) use registry::{Due, Kind, Source, Token};
-pub(crate) use remote::{JobError, JobResult};
 pub(crate) use run::Loop;
 
 /// The loop's clock: nanoseconds since the loop was made.

@@ -1,27 +1,15 @@
 //! The ways in from other threads: `Remote`, and the results of worker jobs.
 
-use super::driver::{Job, Waker};
+use super::driver::Waker;
+use super::jobs::JobResult;
 use super::{Loop, current};
 use crate::callback::{Site, discard};
-use slab::Slab;
-use std::any::Any;
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Posted = Box<dyn FnOnce() + Send>;
-pub(crate) type JobResult = Result<Box<dyn Any + Send>, JobError>;
-type Done = Box<dyn FnOnce(JobResult)>;
-
-/// Why a job has no result.
-#[derive(Debug)]
-pub(crate) enum JobError {
-    QueueFull,
-    Panicked(String),
-}
-
 /// What other threads reach.
 pub(super) struct Inbox {
     state: Mutex<State>,
@@ -68,43 +56,7 @@ impl Inbox {
     }
 }
 
-/// The jobs that were handed to workers. What is to be done with a result stays here, with the loop: it need not be
-/// `Send`.
-#[derive(Default)]
-pub(super) struct Jobs(RefCell<Slab<(Site, Done)>>);
-
-impl Jobs {
-    pub fn len(&self) -> usize {
-        self.0.borrow().len()
-    }
-
-    pub fn teardown(&self) {
-        let parked = self.0.take();
-        for (_, (_, done)) in parked {
-            discard(done);
-        }
-    }
-}
-
 impl Loop {
-    /// Runs `work` on a worker thread and hands its result to `done` on the loop.
-    pub(crate) fn run_job(&self, site: Site, work: impl FnOnce() -> Box<dyn Any + Send> + Send + 'static, done: Done) {
-        let id = self.jobs.0.borrow_mut().insert((site, done));
-        let inbox = self.inbox.clone();
-        let job: Job = Box::new(move || {
-            let result = crate::callback::guarded(work).map_err(|caught| {
-                let message = caught.message().to_owned();
-                caught.forget();
-                JobError::Panicked(message)
-            });
-            inbox.give(id, result);
-        });
-        if let Err(job) = self.driver.spawn(job) {
-            discard(job);
-            self.inbox.give(id, Err(JobError::QueueFull));
-        }
-    }
-
     /// The turn of what other threads sent.
     pub(super) fn run_inbox(&self) {
         let (mut posted, mut results, released) = {
@@ -112,8 +64,7 @@ impl Loop {
             (std::mem::take(&mut state.posted), std::mem::take(&mut state.results), std::mem::take(&mut state.released))
         };
         while let Some((id, result)) = results.pop_front() {
-            let parked = self.jobs.0.borrow_mut().try_remove(id);
-            if let Some((site, done)) = parked {
+            if let Some((site, done)) = self.jobs.take(id) {
                 self.call(site, &"the result of a job", || done(result));
             }
             if self.is_halted() {
@@ -141,7 +92,8 @@ impl Loop {
 }
 
 impl Inbox {
-    fn give(&self, id: usize, result: JobResult) {
+    /// Takes the result of a job in; from any thread.
+    pub fn give(&self, id: usize, result: JobResult) {
         let mut state = self.lock();
         if state.ended {
             drop(state);

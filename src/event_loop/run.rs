@@ -1,10 +1,11 @@
 use super::call::Panics;
 use super::driver::{Driver, Event, WAKE};
+use super::jobs::Jobs;
 use super::metrics::Counters;
 use super::queues::{Immediates, Ticks};
 use super::recorder::{Queues, Recorder, SourceKind};
 use super::registry::Registry;
-use super::remote::{Inbox, Jobs};
+use super::remote::Inbox;
 use super::slow::{Slow, Turn};
 use super::timers::{DueTimer, Timers};
 use super::{Due, Kind, Phase, Source, Time, Token};
@@ -388,10 +389,8 @@ impl Loop {
         if busy {
             return Some(Duration::ZERO);
         }
-        let next = match (self.timers.next(), self.registry.next_sweep()) {
-            (Some(timer), Some(sweep)) => timer.min(sweep),
-            (timer, sweep) => timer.or(sweep)?,
-        };
+        let jobs = self.jobs.next(self.counters.iterations.get());
+        let next = [self.timers.next(), self.registry.next_sweep(), jobs].into_iter().flatten().min()?;
         Some(Duration::from_nanos(next.saturating_sub(self.clock.get())))
     }
 
@@ -413,8 +412,8 @@ impl Loop {
             || !self.ready.borrow().is_empty()
             || self.immediates.referenced() > 0
             || !self.closing.borrow().is_empty()
-            || self.jobs.len() > 0
             || self.inbox.referenced() > 0
+            || self.jobs.keep_alive(self.clock.get(), self.counters.iterations.get())
     }
 
     /// Is there nothing to do until the driver's clock moves or something comes from outside?

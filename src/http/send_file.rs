@@ -82,7 +82,7 @@ impl Response {
         }
         let order = Order::new(self, path.as_ref());
         let res = self.clone();
-        worker::run(
+        worker::run_for_library(
             move || order.fulfil(),
             move |result| match result {
                 Ok(Ok(found)) => res.send_found(found),
@@ -322,7 +322,7 @@ impl Transfer {
     fn read_on(self: &Rc<Self>) {
         let (file, count) = (self.file.clone(), self.left.get().min(CHUNK));
         let transfer = self.clone();
-        worker::run(move || read(&file, count), move |result| transfer.was_read(result));
+        worker::run_for_library(move || read(&file, count), move |result| transfer.was_read(result));
     }
 
     fn was_read(self: &Rc<Self>, result: Result<io::Result<Vec<u8>>, worker::Error>) {

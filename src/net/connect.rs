@@ -1,6 +1,7 @@
 use super::socket::On;
 use super::{Address, CloseReason, Context, Socket, Stream};
 use crate::callback::discard;
+use crate::event_loop::driver::Lane;
 use crate::event_loop::{JobResult, Timeout, current, set_timeout};
 use std::collections::VecDeque;
 use std::fmt::{self, Display, Formatter};
@@ -144,7 +145,7 @@ pub fn connect(to: impl Into<Target>, connected: impl FnOnce(&Socket) + 'static)
                 resolved(&socket, &name, result);
             }
         };
-        lp.run_job(site, move || Box::new(resolve(&host, port)), Box::new(done));
+        lp.run_job(Lane::LookUp, site, move || Box::new(resolve(&host, port)), Box::new(done));
     } else {
         // Not from here: a failure has to come from the loop.
         let weak = Rc::downgrade(&socket.0);

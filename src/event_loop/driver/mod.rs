@@ -20,6 +20,7 @@
 mod address;
 mod fd_limit;
 mod io;
+mod lanes;
 mod os;
 mod pool;
 pub(crate) mod world;
@@ -27,8 +28,9 @@ pub(crate) mod world;
 pub use address::Address;
 pub(crate) use fd_limit::fd_limit;
 pub(crate) use io::{Io, Listener};
+pub(crate) use lanes::Lane;
 pub(crate) use os::Os;
-pub(crate) use pool::Job;
+pub(crate) use pool::{Job, Refused};
 pub(crate) use world::World;
 
 use std::io::Result;
@@ -168,12 +170,12 @@ impl Driver {
         either!(self, d => d.shed(listener))
     }
 
-    /// Hands a job to the worker threads. Gives it back where the queue is full.
-    pub fn spawn(&self, job: Job) -> std::result::Result<(), Job> {
-        either!(self, d => d.spawn(job))
+    /// Hands a job to the worker threads. Gives it back where it is not taken, and why.
+    pub fn spawn(&self, lane: Lane, job: Job) -> std::result::Result<(), (Job, Refused)> {
+        either!(self, d => d.spawn(lane, job))
     }
 
-    /// Sets the number of worker threads and the jobs that may wait. Has an effect only before the first job.
+    /// Sets how many jobs of the program may run at a time and how many may wait.
     pub fn configure_pool(&self, threads: usize, queue: usize) {
         either!(self, d => d.configure_pool(threads, queue))
     }

@@ -1,5 +1,5 @@
-use super::pool::{Job, Pool};
-use super::{Address, Bind, Event, Io, ListenHow, Listener, Ready, Resolver, WAKE, Waker, WakerKind};
+use super::pool::{Job, Pool, Refused};
+use super::{Address, Bind, Event, Io, Lane, ListenHow, Listener, Ready, Resolver, WAKE, Waker, WakerKind};
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::cell::{Cell, RefCell};
@@ -168,8 +168,8 @@ impl Os {
         }
     }
 
-    pub fn spawn(&self, job: Job) -> Result<(), Job> {
-        self.pool.spawn(job)
+    pub fn spawn(&self, lane: Lane, job: Job) -> Result<(), (Job, Refused)> {
+        self.pool.spawn(lane, job)
     }
 
     pub fn configure_pool(&self, threads: usize, queue: usize) {

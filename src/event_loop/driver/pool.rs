@@ -1,24 +1,27 @@
+use super::lanes::{Lane, Lanes};
 use crate::callback::discard;
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Work for a thread. It reports its result by itself.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
-/// libuv's default, and the reason for it holds here: blocking work, not a second way to use all cores.
-const THREADS: usize = 4;
-/// Jobs that may wait, above those being done. Memory is bounded; who posts more is told at once.
-const QUEUE: usize = 1024;
-
-/// A fixed number of threads behind one bounded queue, started with the first job. The threads end when the pool is
-/// dropped and their current job is done; waiting jobs are dropped.
-pub(super) struct Pool {
-    threads: Cell<usize>,
-    queue: Cell<usize>,
-    shared: RefCell<Option<Arc<Shared>>>,
+/// Why a job was not taken.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// Too many of its lane wait.
+    QueueFull,
+    /// There is no thread, and none can be started.
+    NoThread(io::Error),
 }
 
+/// Threads behind bounded queues, one for each [`Lane`]. A thread is started when a job may begin and no thread is free; at
+/// most as many as all lanes together may use. The threads end when the pool is dropped and their current job is done;
+/// waiting jobs are dropped.
+pub(super) struct Pool(Arc<Shared>);
+
+/// What the threads see.
+#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
@@ -26,49 +29,50 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
+    lanes: Lanes,
     /// Threads that do a job.
     busy: usize,
     started: usize,
+    /// The log has said that no further thread can be started.
+    complained: bool,
     ended: bool,
 }
 
 impl Pool {
     pub fn new() -> Pool {
-        Pool { threads: Cell::new(THREADS), queue: Cell::new(QUEUE), shared: RefCell::new(None) }
+        Pool(Arc::default())
     }
 
     pub fn configure(&self, threads: usize, queue: usize) {
-        self.threads.set(threads.max(1));
-        self.queue.set(queue.max(1));
+        self.0.lock().lanes.configure(threads, queue);
+        self.0.changed.notify_all();
     }
 
-    pub fn spawn(&self, job: Job) -> Result<(), Job> {
-        let mut slot = self.shared.borrow_mut();
-        let shared = slot
-            .get_or_insert_with(|| Arc::new(Shared { state: Mutex::new(State::default()), changed: Condvar::new() }));
-        let mut state = shared.lock();
-        // A job for which there is a thread does not wait, even where that thread has not taken it yet.
-        let unfinished = state.busy + state.jobs.len();
-        if unfinished >= self.threads.get() + self.queue.get() {
-            return Err(job);
-        }
-        if unfinished >= state.started && state.started < self.threads.get() {
-            let of_thread = shared.clone();
+    pub fn spawn(&self, lane: Lane, job: Job) -> Result<(), (Job, Refused)> {
+        let mut state = self.0.lock();
+        state.lanes.add(lane, job).map_err(|job| (job, Refused::QueueFull))?;
+        if state.busy + state.lanes.startable() > state.started && state.started < state.lanes.threads() {
+            let shared = self.0.clone();
             let thread = std::thread::Builder::new().name(format!("oneloop-worker-{}", state.started));
-            match thread.spawn(move || of_thread.work()) {
-                Ok(_) => state.started += 1,
+            match thread.spawn(move || shared.work()) {
+                Ok(_) => {
+                    state.started += 1;
+                    state.complained = false;
+                }
                 Err(error) => {
-                    log::error!(target: "oneloop::loop", "cannot start a worker thread: {error}");
-                    if state.started == 0 {
-                        return Err(job);
+                    if !std::mem::replace(&mut state.complained, true) {
+                        log::error!(target: "oneloop::loop", "cannot start a worker thread beside {}: {error}", state.started);
+                    }
+                    if state.started == 0
+                        && let Some(job) = state.lanes.take_back(lane)
+                    {
+                        return Err((job, Refused::NoThread(error)));
                     }
                 }
             }
         }
-        state.jobs.push_back(job);
         drop(state);
-        shared.changed.notify_one();
+        self.0.changed.notify_one();
         Ok(())
     }
 }
@@ -82,12 +86,13 @@ impl Shared {
     fn work(&self) {
         let mut state = self.lock();
         while !state.ended {
-            if let Some(job) = state.jobs.pop_front() {
+            if let Some((lane, job)) = state.lanes.begin() {
                 state.busy += 1;
                 drop(state);
                 job();
                 state = self.lock();
                 state.busy -= 1;
+                state.lanes.ended(lane);
             } else {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
@@ -97,15 +102,13 @@ impl Shared {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        if let Some(shared) = self.shared.get_mut() {
-            let waiting = {
-                let mut state = shared.lock();
-                state.ended = true;
-                std::mem::take(&mut state.jobs)
-            };
-            shared.changed.notify_all();
-            // Outside the lock: a job holds what its owner put into it.
-            waiting.into_iter().for_each(discard);
-        }
+        let waiting = {
+            let mut state = self.0.lock();
+            state.ended = true;
+            state.lanes.clear()
+        };
+        self.0.changed.notify_all();
+        // Outside the lock: a job holds what its owner put into it.
+        waiting.into_iter().for_each(discard);
     }
 }

@@ -35,7 +35,8 @@ pub(crate) use listener::{FdLimit, Listener};
 pub use network::Network;
 pub(crate) use readiness::Script;
 
-use super::{Address, Bind, Event, Io, Job, ListenHow, Ready, Resolver, WAKE, Waker, WakerKind};
+use super::lanes::{Lane, Lanes};
+use super::{Address, Bind, Event, Io, Job, ListenHow, Ready, Refused, Resolver, WAKE, Waker, WakerKind};
 use faults::Faults;
 use listener::Ports;
 use random::Random;

@@ -303,9 +303,9 @@ fn jobs_take_their_time_and_wake_the_loop() {
             waker.wake();
         })
     };
-    assert!(world.spawn(job(1)).is_ok());
-    assert!(world.spawn(job(2)).is_ok());
-    assert!(world.spawn(job(3)).is_err(), "one is done, one waits");
+    assert!(world.spawn(Lane::Program, job(1)).is_ok());
+    assert!(world.spawn(Lane::Program, job(2)).is_ok());
+    assert!(world.spawn(Lane::Program, job(3)).is_err(), "one is done, one waits");
     for number in [1, 2] {
         let mut out = Vec::new();
         world.wait(None, &mut out).unwrap();

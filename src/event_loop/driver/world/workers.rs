@@ -1,36 +1,23 @@
-use super::{Job, Resolver, World};
+use super::{Job, Lane, Lanes, Refused, Resolver, World};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// As many as the real pool has.
-const THREADS: usize = 4;
-/// As many as may wait for the real pool.
-const QUEUE: usize = 1024;
 /// How long a job takes: long enough that what the loop does meanwhile happens before, as it mostly would.
 const LATENCY: Duration = Duration::from_millis(1);
 
 /// The worker pool without threads. A job is done on the loop's thread, inside a wait, at the time when a thread would
-/// have ended it.
+/// have ended it. Which job begins when is settled by the rule of the real pool.
 pub(super) struct Workers {
-    threads: Cell<usize>,
-    queue: Cell<usize>,
+    lanes: RefCell<Lanes>,
     latency: Cell<Duration>,
-    busy: Cell<usize>,
-    waiting: RefCell<VecDeque<Job>>,
 }
 
 impl Workers {
     pub fn new() -> Workers {
-        Workers {
-            threads: Cell::new(THREADS),
-            queue: Cell::new(QUEUE),
-            latency: Cell::new(LATENCY),
-            busy: Cell::new(0),
-            waiting: RefCell::default(),
-        }
+        Workers { lanes: RefCell::default(), latency: Cell::new(LATENCY) }
     }
 }
 
@@ -45,37 +32,28 @@ impl Hosts {
 }
 
 impl World {
-    pub fn spawn(&self, job: Job) -> Result<(), Job> {
-        let workers = &self.0.workers;
-        if workers.busy.get() < workers.threads.get() {
-            self.start(job);
-            return Ok(());
-        }
-        let mut waiting = workers.waiting.borrow_mut();
-        if waiting.len() >= workers.queue.get() {
-            return Err(job);
-        }
-        waiting.push_back(job);
+    pub fn spawn(&self, lane: Lane, job: Job) -> Result<(), (Job, Refused)> {
+        let added = self.0.workers.lanes.borrow_mut().add(lane, job);
+        added.map_err(|job| (job, Refused::QueueFull))?;
+        self.begin_jobs();
         Ok(())
     }
 
-    fn start(&self, job: Job) {
-        let workers = &self.0.workers;
-        workers.busy.set(workers.busy.get() + 1);
-        self.at(self.now().saturating_add(workers.latency.get()), move |world| {
-            let workers = &world.0.workers;
-            workers.busy.set(workers.busy.get() - 1);
-            let next = workers.waiting.borrow_mut().pop_front();
-            if let Some(next) = next {
-                world.start(next);
-            }
-            job();
-        });
+    /// Begins all jobs for which a thread would be free.
+    fn begin_jobs(&self) {
+        loop {
+            let begun = self.0.workers.lanes.borrow_mut().begin();
+            let Some((lane, job)) = begun else { return };
+            self.at(self.now().saturating_add(self.0.workers.latency.get()), move |world| {
+                world.0.workers.lanes.borrow_mut().ended(lane);
+                world.begin_jobs();
+                job();
+            });
+        }
     }
 
     pub fn configure_pool(&self, threads: usize, queue: usize) {
-        self.0.workers.threads.set(threads.max(1));
-        self.0.workers.queue.set(queue.max(1));
+        self.0.workers.lanes.borrow_mut().configure(threads, queue);
     }
 
     /// How long each job takes from now on.

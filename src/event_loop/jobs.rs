@@ -1,0 +1,187 @@
+//! The jobs that were handed to workers, as the loop sees them, and how long it waits for them alone.
+
+use super::driver::{Job, Lane, Refused};
+use super::{Loop, Time};
+use crate::callback::{Site, discard};
+use slab::Slab;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::time::Duration;
+
+pub(crate) type JobResult = Result<Box<dyn Any + Send>, JobError>;
+type Done = Box<dyn FnOnce(JobResult)>;
+
+/// Why a job has no result.
+#[derive(Debug)]
+pub(crate) enum JobError {
+    QueueFull,
+    NoThread(io::Error),
+    Panicked(String),
+}
+
+const SECOND: Time = 1_000_000_000;
+/// How long `run` goes on for jobs alone, unless told otherwise: longer than honest work takes as a rule, and yet a program
+/// that was told to end does end.
+const GRACE: Time = 300 * SECOND;
+/// When the log names the jobs that keep it: before a supervisor loses its patience (Docker after 10 s, Kubernetes after
+/// 30 s, systemd after 90 s).
+const COMPLAIN_AFTER: Time = 8 * SECOND;
+/// Jobs that a line of the log names.
+const NAMED: usize = 4;
+
+/// What is to be done with the results stays here, with the loop: it need not be `Send`.
+pub(super) struct Jobs {
+    parked: RefCell<Slab<Parked>>,
+    /// Jobs that keep the loop alive.
+    referenced: Cell<usize>,
+    grace: Cell<Time>,
+    alone: Cell<Option<Alone>>,
+}
+
+struct Parked {
+    site: Site,
+    given: Time,
+    referenced: bool,
+    done: Done,
+}
+
+/// Since when nothing but jobs has kept the loop alive, and none of them has ended.
+#[derive(Clone, Copy)]
+struct Alone {
+    since: Time,
+    /// The iteration that saw it last. Where it is not the one before, something else has kept the loop alive meanwhile.
+    seen_in: u64,
+    complained: bool,
+}
+
+impl Default for Jobs {
+    fn default() -> Jobs {
+        Jobs { parked: RefCell::default(), referenced: Cell::new(0), grace: Cell::new(GRACE), alone: Cell::new(None) }
+    }
+}
+
+impl Jobs {
+    pub fn len(&self) -> usize {
+        self.parked.borrow().len()
+    }
+
+    fn park(&self, parked: Parked) -> usize {
+        self.referenced.set(self.referenced.get() + usize::from(parked.referenced));
+        self.parked.borrow_mut().insert(parked)
+    }
+
+    /// What is to be called with the result of a job; once.
+    pub fn take(&self, id: usize) -> Option<(Site, Done)> {
+        let parked = self.parked.borrow_mut().try_remove(id)?;
+        self.referenced.set(self.referenced.get() - usize::from(parked.referenced));
+        self.alone.set(None);
+        Some((parked.site, parked.done))
+    }
+
+    pub fn teardown(&self) {
+        let parked = self.parked.take();
+        self.referenced.set(0);
+        for (_, parked) in parked {
+            discard(parked.done);
+        }
+    }
+
+    pub fn set_grace(&self, grace: Duration) {
+        self.grace.set(Time::try_from(grace.as_nanos()).unwrap_or(Time::MAX));
+    }
+
+    /// Returns whether the loop goes on for jobs alone. To be asked where nothing else keeps it alive, in each iteration.
+    pub fn keep_alive(&self, now: Time, iteration: u64) -> bool {
+        self.referenced.get() > 0 && self.is_worth_waiting(now, iteration)
+    }
+
+    #[cold]
+    fn is_worth_waiting(&self, now: Time, iteration: u64) -> bool {
+        let before = self.alone.get().filter(|alone| alone.seen_in + 1 >= iteration);
+        let mut alone = before.unwrap_or(Alone { since: now, seen_in: iteration, complained: false });
+        alone.seen_in = iteration;
+        let (waited, grace) = (now.saturating_sub(alone.since), self.grace.get());
+        if waited >= grace {
+            let waited = Duration::from_nanos(waited);
+            log::warn!(target: "oneloop::loop", "run() ends without {}: it has waited {waited:.0?} for nothing else", self.names(now));
+            self.let_go();
+            return false;
+        }
+        if waited >= COMPLAIN_AFTER && !alone.complained {
+            alone.complained = true;
+            let left = Duration::from_nanos(grace - waited);
+            log::warn!(target: "oneloop::loop", "run() waits for nothing but {}; for {left:.0?} more (worker::set_grace)", self.names(now));
+        }
+        self.alone.set(Some(alone));
+        true
+    }
+
+    /// When [`Jobs::keep_alive`], which was asked in this iteration, has something new to say.
+    pub fn next(&self, iteration: u64) -> Option<Time> {
+        let alone = self.alone.get().filter(|alone| alone.seen_in == iteration)?;
+        let grace = self.grace.get();
+        let after = if alone.complained { grace } else { grace.min(COMPLAIN_AFTER) };
+        Some(alone.since.saturating_add(after))
+    }
+
+    /// They keep the loop alive no longer. A result that comes while it runs for something else is told nevertheless.
+    fn let_go(&self) {
+        self.parked.borrow_mut().iter_mut().for_each(|(_, parked)| parked.referenced = false);
+        self.referenced.set(0);
+        self.alone.set(None);
+    }
+
+    /// Those that keep the loop alive, for the log: the oldest first.
+    fn names(&self, now: Time) -> String {
+        let parked = self.parked.borrow();
+        let mut jobs: Vec<_> = parked.iter().map(|(_, job)| job).filter(|job| job.referenced).collect();
+        jobs.sort_by_key(|job| job.given);
+        let named = jobs.iter().take(NAMED).map(|job| {
+            let age = Duration::from_nanos(now.saturating_sub(job.given));
+            format!("the worker job given at {} {age:.0?} ago", job.site)
+        });
+        let mut text = named.collect::<Vec<_>>().join(", ");
+        if let Some(more @ 1..) = jobs.len().checked_sub(NAMED) {
+            text += &format!(" and {more} more");
+        }
+        text
+    }
+}
+
+impl Loop {
+    /// Runs `work` on a worker thread and hands its result to `done` on the loop.
+    pub(crate) fn run_job(
+        &self,
+        lane: Lane,
+        site: Site,
+        work: impl FnOnce() -> Box<dyn Any + Send> + Send + 'static,
+        done: Done,
+    ) {
+        // Who waits for a look-up keeps the loop alive; for the look-up of a connection that was given up nobody waits.
+        let referenced = lane != Lane::LookUp;
+        let id = self.jobs.park(Parked { site, given: self.now(), referenced, done });
+        let inbox = self.inbox.clone();
+        let job: Job = Box::new(move || {
+            let result = crate::callback::guarded(work).map_err(|caught| {
+                let message = caught.message().to_owned();
+                caught.forget();
+                JobError::Panicked(message)
+            });
+            inbox.give(id, result);
+        });
+        if let Err((job, refused)) = self.driver.spawn(lane, job) {
+            discard(job);
+            let error = match refused {
+                Refused::QueueFull => JobError::QueueFull,
+                Refused::NoThread(error) => JobError::NoThread(error),
+            };
+            self.inbox.give(id, Err(error));
+        }
+    }
+
+    /// Sets how long it goes on for jobs alone.
+    pub(crate) fn set_job_grace(&self, grace: Duration) {
+        self.jobs.set_grace(grace);
+    }
+}
