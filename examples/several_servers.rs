@@ -32,7 +32,7 @@ fn main() -> std::io::Result<()> {
     let counting = counts.clone();
     let lookup = net::create_server(move |socket| {
         counting.lookups.set(counting.lookups.get() + 1);
-        socket.end_with(format!("{} visits\n", counting.visits.get()));
+        socket.end(format!("{} visits\n", counting.visits.get()));
         socket.on_data(|_, _| ()); // what is sent to it is not looked at
     });
 

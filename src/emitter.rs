@@ -39,8 +39,6 @@ impl ListenerId {
 struct Listener<F: ?Sized> {
     id: ListenerId,
     once: bool,
-    /// A `once` listener that has been called may still stand in the snapshot of an `emit` around that call.
-    fired: Cell<bool>,
     f: F,
 }
 
@@ -51,7 +49,7 @@ type List<E> = Vec<Rc<Listener<dyn Fn(&E)>>>;
 ///
 /// A listener may do anything with the emitter that calls it: add and remove listeners, itself included, and emit.
 ///
-/// Listeners are `Fn`, since an `emit` within an `emit` calls them again; state goes into a `Cell` or `RefCell`. A
+/// Listeners are `Fn` (those that are called once: `FnOnce`), since an `emit` within an `emit` calls them again; state goes into a `Cell` or `RefCell`. A
 /// listener that captures its own emitter keeps it alive until [`off`](Emitter::off) or
 /// [`remove_all`](Emitter::remove_all).
 ///
@@ -86,8 +84,8 @@ impl<E: ?Sized> Emitter<E> {
     }
 
     /// Calls `f` at the next [`emit`](Emitter::emit) only. It is removed before it is called.
-    pub fn once(&self, f: impl Fn(&E) + 'static) -> ListenerId {
-        self.add(true, false, f)
+    pub fn once(&self, f: impl FnOnce(&E) + 'static) -> ListenerId {
+        self.add(true, false, called_once(f))
     }
 
     /// As [`on`](Emitter::on), before the listeners that are there already.
@@ -96,13 +94,13 @@ impl<E: ?Sized> Emitter<E> {
     }
 
     /// As [`once`](Emitter::once), before the listeners that are there already.
-    pub fn prepend_once(&self, f: impl Fn(&E) + 'static) -> ListenerId {
-        self.add(true, true, f)
+    pub fn prepend_once(&self, f: impl FnOnce(&E) + 'static) -> ListenerId {
+        self.add(true, true, called_once(f))
     }
 
     fn add(&self, once: bool, first: bool, f: impl Fn(&E) + 'static) -> ListenerId {
         let id = ListenerId::next();
-        let listener = Rc::new(Listener { id, once, fired: Cell::new(false), f });
+        let listener = Rc::new(Listener { id, once, f });
         let mut list = self.listeners.borrow_mut();
         let at = if first { 0 } else { list.len() };
         Rc::make_mut(&mut list).insert(at, listener);
@@ -135,9 +133,6 @@ impl<E: ?Sized> Emitter<E> {
         let snapshot = Snapshot(self.listeners.borrow().clone());
         for listener in snapshot.0.iter() {
             if listener.once {
-                if listener.fired.replace(true) {
-                    continue;
-                }
                 self.off(listener.id);
             }
             (listener.f)(event);
@@ -148,6 +143,16 @@ impl<E: ?Sized> Emitter<E> {
     /// How many listeners there are.
     pub fn listener_count(&self) -> usize {
         self.listeners.borrow().len()
+    }
+}
+
+/// One that has been called may still stand in the snapshot of an `emit` around that call: there it does nothing.
+fn called_once<E: ?Sized>(f: impl FnOnce(&E) + 'static) -> impl Fn(&E) + 'static {
+    let f = Cell::new(Some(f));
+    move |event| {
+        if let Some(f) = f.take() {
+            f(event);
+        }
     }
 }
 

@@ -79,7 +79,7 @@ pub mod worker;
 pub use emitter::Emitter;
 pub use event_loop::{
     Immediate, Metrics, Remote, Timeout, metrics, next_tick, now, remote, run, run_nowait, run_once, set_immediate,
-    set_interval, set_timeout, stop,
+    set_interval, set_interval_with, set_timeout, stop,
 };
 
 /// The README's examples are tests.

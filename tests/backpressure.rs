@@ -102,7 +102,7 @@ fn a_writer_that_waits_for_drain_each_time_sends_everything() {
                         return;
                     }
                 }
-                socket.end();
+                socket.end(());
             };
             let first = go_on.clone();
             socket.on_data(move |socket, _| first(socket));

@@ -55,7 +55,7 @@ fn no_listener_is_called_from_inside_a_call_on_an_exchange() {
         |_, res| res.flush_headers(),
         |_, res| res.write_continue(),
         |_, res| res.write_early_hints(&[]),
-        |_, res| res.set_header("bad name", "x"),
+        |_, res| _ = res.set_header("bad name", "x"),
         |_, res| _ = res.set_status(1),
         |_, res| res.destroy(),
         |req, _| req.destroy(),
@@ -121,8 +121,8 @@ fn no_listener_is_called_from_inside_a_call_on_a_socket() {
     let calls: &[Call] = &[
         |socket| _ = socket.write("x"),
         |socket| _ = socket.write(vec![b'x'; 300_000]),
-        |socket| socket.end(),
-        |socket| socket.end_with("x"),
+        |socket| socket.end(()),
+        |socket| socket.end("x"),
         |socket| socket.destroy(),
         |socket| socket.reset(),
         |socket| socket.pause(),
@@ -300,11 +300,11 @@ fn run_with(from: &'static str, act: u32) -> u32 {
     let (upgrade, tunnel) = (at("upgrade"), at("connect"));
     server.on_upgrade(move |_, socket, _| {
         upgrade();
-        socket.end_with("bye");
+        socket.end("bye");
     });
     server.on_connect(move |_, socket, _| {
         tunnel();
-        socket.end_with("bye");
+        socket.end("bye");
     });
     server.on_close(at("on_close"));
     world.server.put(server.clone());

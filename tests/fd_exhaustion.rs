@@ -36,7 +36,7 @@ fn who_comes_when_no_descriptor_is_left_is_closed_at_once() {
 #[test]
 fn when_the_whole_system_is_out_it_is_tried_again_soon() {
     let sim = Sim::new();
-    serve(PORT, |socket| socket.end_with("hello"));
+    serve(PORT, |socket| socket.end("hello"));
     sim.set_system_fd_limit(Some(1));
     let clients: Vec<_> = (0..3).map(|_| sim.connect(PORT)).collect();
     sim.advance(10 * SECOND);

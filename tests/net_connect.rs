@@ -61,7 +61,7 @@ fn the_addresses_of_a_name_are_tried_in_turn() {
     sim.set_host("three.example", &[ip(1), ip(2), ip(3)]);
     let peer = sim.listen((ip(3), PORT)).unwrap();
     let (socket, record) = connect(("three.example", PORT));
-    socket.end_with("hello");
+    socket.end("hello");
     peer.on_accept(|peer| peer.on_close(|peer| peer.close()));
     sim.run_to_rest();
     assert_eq!(record.all(), ["connected", "end", "close finished"]);
@@ -87,7 +87,7 @@ fn an_unknown_name_is_an_error_that_names_it() {
     let sim = Sim::new();
     let (socket, record) = connect(("nowhere.example", PORT));
     let message = message(&socket);
-    socket.end_with("never");
+    socket.end("never");
     sim.run_to_rest();
     assert_eq!(record.all(), ["error NotFound", "close connect-failed"]);
     assert!(message.take().contains("nowhere.example"));
@@ -194,7 +194,7 @@ fn a_socket_of_ours_talks_to_a_server_of_ours() {
     });
     let reason = reason_of(&socket);
     socket.on_close(move |_, _| server.close(|| ()));
-    socket.end_with(pattern(300_000));
+    socket.end(pattern(300_000));
     oneloop::run().unwrap();
     assert!(received.take() == pattern(300_000));
     assert_eq!(reason.get(), Some(net::CloseReason::Finished));
@@ -211,7 +211,7 @@ fn a_real_refusal_is_told_as_one_whatever_was_written() {
     for written in ["", "something"] {
         let (socket, record) = connect(("127.0.0.1", port));
         let message = message(&socket);
-        socket.end_with(written);
+        socket.end(written);
         run_real();
         assert_eq!(record.all(), ["error ConnectionRefused", "close connect-failed"]);
         assert!(message.take().contains(&format!("127.0.0.1:{port}")));
@@ -228,7 +228,7 @@ fn a_real_name_is_looked_up() {
         text
     });
     let (socket, record) = connect(("localhost", port));
-    socket.end_with("by name");
+    socket.end("by name");
     run_real();
     assert_eq!(record.all(), ["connected", "end", "close finished"]);
     assert_eq!(thread.join().unwrap(), "by name");

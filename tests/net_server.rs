@@ -146,7 +146,7 @@ fn a_simulated_server_may_listen_on_a_simulated_name() {
 
 #[test]
 fn a_port_of_all_addresses_takes_both_families() {
-    let server = net::create_server(|socket| socket.end_with(socket.remote_addr().unwrap().ip().unwrap().to_string()));
+    let server = net::create_server(|socket| socket.end(socket.remote_addr().unwrap().ip().unwrap().to_string()));
     server.listen(0, || ()).unwrap();
     let (port, dual) = (port_of(&server), server.address().unwrap().ip().unwrap().is_ipv6());
     assert_eq!(ask(move || hello(TcpStream::connect(("127.0.0.1", port)).unwrap())), "127.0.0.1");
@@ -158,12 +158,12 @@ fn a_port_of_all_addresses_takes_both_families() {
 
 #[test]
 fn ipv6_only_leaves_ipv4_alone() {
-    let server = net::create_server(|socket| socket.end_with("six"));
+    let server = net::create_server(|socket| socket.end("six"));
     if server.listen(Listen::from(("::", 0)).ipv6_only(true), || ()).is_err() {
         return; // a machine without IPv6
     }
     let port = port_of(&server);
-    let other = net::create_server(|socket| socket.end_with("four"));
+    let other = net::create_server(|socket| socket.end("four"));
     other.listen(("0.0.0.0", port), || ()).unwrap();
     assert_eq!(ask(move || hello(TcpStream::connect(("127.0.0.1", port)).unwrap())), "four");
     let six = ask(move || TcpStream::connect(("::1", port)).ok().map(hello));
@@ -181,7 +181,7 @@ fn reuse_port_lets_several_servers_share_a_port() {
         let count = count.clone();
         let server = net::create_server(move |socket| {
             count.set(count.get() + 1);
-            socket.end_with("x");
+            socket.end("x");
         });
         let listening = server.listen(Listen::from(("127.0.0.1", port)).reuse_port(true), || ());
         listening.map(|()| server)
@@ -216,7 +216,7 @@ mod unix {
         let record = Record::default();
         let server = net::create_server(|socket| {
             assert_eq!(socket.remote_addr(), Some(Address::Unix(None)));
-            socket.end_with("hello");
+            socket.end("hello");
         });
         server.listen(path.as_path(), recorder(&record, "listening")).unwrap();
         assert_eq!(server.address(), Some(Address::Unix(Some(path.clone()))));
@@ -269,7 +269,7 @@ mod unix {
             let path = path("simulated");
             std::fs::write(&path, "mine").unwrap();
             let sim = Sim::new();
-            let server = net::create_server(|socket| socket.end_with("hello"));
+            let server = net::create_server(|socket| socket.end("hello"));
             server.listen(path.as_path(), || ()).unwrap();
             let client = sim.connect_to(Address::Unix(Some(path.clone())));
             sim.settle();
@@ -293,7 +293,7 @@ mod unix {
         let (count, closing) = (size.clone(), server.clone());
         client.on_data(move |_, bytes| count.set(count.get() + bytes.len()));
         client.on_close(move |_, _| closing.close(|| ()));
-        client.end_with(pattern(3_000_000));
+        client.end(pattern(3_000_000));
         run_real();
         assert_eq!(size.get(), 3_000_000);
     }
@@ -400,7 +400,7 @@ fn a_server_may_close_within_its_own_callbacks() {
             server.close(recorder(&log, "closed"));
         }
         log.watch(&socket);
-        socket.end_with("the last");
+        socket.end("the last");
     });
     place.set(Some(server));
     let clients: Vec<_> = (0..3).map(|_| sim.connect(PORT)).collect();
@@ -442,7 +442,7 @@ fn an_unrefd_server_lets_the_loop_end() {
 #[test]
 fn a_dropped_handle_is_not_a_closed_server() {
     let sim = Sim::new();
-    drop(serve(PORT, |socket| socket.end_with("still here")));
+    drop(serve(PORT, |socket| socket.end("still here")));
     let client = sim.connect(PORT);
     sim.settle();
     assert_eq!(client.text(), "still here");
@@ -473,7 +473,7 @@ fn one_more_than_max_connections_is_closed_and_told() {
 #[test]
 fn a_peer_that_goes_before_it_is_accepted_is_nothing() {
     let sim = Sim::new();
-    serve(PORT, |socket| socket.end_with("hello"));
+    serve(PORT, |socket| socket.end("hello"));
     sim.abort_next_accept();
     let clients = [sim.connect(PORT), sim.connect(PORT)];
     sim.settle();
@@ -560,7 +560,7 @@ fn a_resumed_panic_in_on_connection_leaves_the_backlog_to_be_accepted() {
     let first = Cell::new(true);
     serve(PORT, move |socket| {
         assert!(!first.replace(false), "resumed");
-        socket.end_with("served");
+        socket.end("served");
     });
     let clients: Vec<_> = (0..3).map(|_| sim.connect(PORT)).collect();
     assert!(catch_unwind(AssertUnwindSafe(|| sim.settle())).is_err());

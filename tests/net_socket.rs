@@ -40,7 +40,7 @@ fn an_echo_comes_back_over_a_real_socket() {
     });
     server.listen(("127.0.0.1", 0), || ()).unwrap();
     let port = server.address().unwrap().port().unwrap();
-    let client = net::connect(("127.0.0.1", port), |socket| socket.end_with("hello"));
+    let client = net::connect(("127.0.0.1", port), |socket| socket.end("hello"));
     let (record, closing) = (Record::default(), server.clone());
     record.watch(&client);
     client.on_close(move |_, _| closing.close(|| ()));
@@ -87,7 +87,7 @@ fn what_is_held_is_given_even_when_both_sides_have_ended_meanwhile() {
         }
         sim.settle();
         let (socket, record) = (nth(&sockets, 0), Record::default());
-        socket.end();
+        socket.end(());
         if end_first {
             client.finish();
         }
@@ -107,7 +107,7 @@ fn what_is_held_while_paused_outlives_the_end_of_both_sides() {
     sim.settle();
     let (socket, record) = (nth(&sockets, 0), Record::default());
     socket.pause();
-    socket.end_with("bye");
+    socket.end("bye");
     sim.settle();
     assert_eq!((client.text().as_str(), socket.is_closed()), ("bye", false));
     record.watch(&socket);
@@ -119,7 +119,7 @@ fn what_is_held_while_paused_outlives_the_end_of_both_sides() {
 #[test]
 fn a_server_that_says_something_and_ends_does_not_keep_who_talks_to_it() {
     let sim = Sim::new();
-    serve(PORT, |socket| socket.end_with("hello"));
+    serve(PORT, |socket| socket.end("hello"));
     for length in [0, 1, 1 << 20] {
         let client = sim.connect(PORT);
         client.write(pattern(length));
@@ -217,7 +217,7 @@ fn the_end_is_told_once_to_a_socket_that_stays_half_open() {
     sim.settle();
     assert_eq!(record.take(), ["end", "drain"]);
     assert_eq!(client.take().len(), 200_000);
-    socket.end();
+    socket.end(());
     sim.settle();
     assert_eq!(record.all(), ["close finished"]);
 }
@@ -237,7 +237,7 @@ fn our_side_ends_after_the_peers_unless_half_open_is_allowed() {
                 oneloop::set_timeout(SECOND, move || {
                     let said = socket.write("late");
                     assert_eq!(said == Flow::Closed, !socket.has_ref() || socket.is_closed());
-                    socket.end();
+                    socket.end(());
                 });
             });
         });
@@ -261,7 +261,7 @@ fn end_lets_the_peer_go_on() {
     sim.settle();
     let (socket, record) = (nth(&sockets, 0), Record::default());
     record.watch(&socket);
-    socket.end_with("bye");
+    socket.end("bye");
     sim.settle();
     assert_eq!((client.text().as_str(), client.is_closed()), ("bye", true));
     client.write("but I have more");
@@ -276,13 +276,13 @@ fn a_half_close_works_over_a_real_socket() {
         let size = Rc::new(Cell::new(0));
         let sum = size.clone();
         socket.on_data(move |_, bytes| sum.set(sum.get() + bytes.len()));
-        socket.on_end(move |socket| socket.end_with(size.get().to_string()));
+        socket.on_end(move |socket| socket.end(size.get().to_string()));
     });
     server.allow_half_open(true);
     server.listen(("127.0.0.1", 0), || ()).unwrap();
     let port = server.address().unwrap().port().unwrap();
     let client = net::connect(("127.0.0.1", port), |_| ());
-    client.end_with(pattern(1_000_000));
+    client.end(pattern(1_000_000));
     let (record, closing) = (Record::default(), server.clone());
     record.watch(&client);
     client.on_close(move |_, _| closing.close(|| ()));
@@ -299,16 +299,16 @@ fn a_write_after_the_end_is_harmless() {
     let client = sim.connect(PORT);
     sim.settle();
     let socket = nth(&sockets, 0);
-    socket.end_with("all");
+    socket.end("all");
     assert_eq!(socket.write("more"), Flow::Closed);
-    socket.end_with("still more");
+    socket.end("still more");
     sim.settle();
     assert_eq!(client.text(), "all");
     socket.destroy();
     socket.destroy();
     assert_eq!(socket.write("and more"), Flow::Closed);
     sim.settle();
-    socket.end();
+    socket.end(());
     socket.pause();
     socket.resume();
     socket.reset();
@@ -427,7 +427,7 @@ proptest! {
             let (in_turn, later, socket) = (in_turn.clone(), later.clone(), socket.clone());
             oneloop::set_timeout(MS, move || {
                 in_turn(&socket, &later);
-                socket.end();
+                socket.end(());
             });
         });
         let reason = reason_of(&socket);
@@ -449,7 +449,7 @@ fn the_reason_of_a_close_is_told_once() {
         (|_, _, peer| peer.reset(), &["error ConnectionReset", "close reset"]),
         (
             |_, socket, peer| {
-                socket.end();
+                socket.end(());
                 peer.finish();
             },
             &["end", "close finished"],

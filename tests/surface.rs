@@ -8,7 +8,7 @@ use oneloop::event_loop::{metrics, on_panic, on_slow, set_exact_timing, set_slow
 use oneloop::http::{self, Limits, LoadShedding, Request, Response, Version};
 use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Socket};
 use oneloop::sim::{self, Sim};
-use oneloop::{Emitter, next_tick, now, remote, set_immediate, set_interval, set_timeout, worker};
+use oneloop::{Emitter, next_tick, now, remote, set_immediate, set_interval, set_interval_with, set_timeout, worker};
 use std::cell::Cell;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -40,6 +40,8 @@ fn the_loop() {
     assert!(!oneloop::run_nowait().unwrap() && !oneloop::run_once().unwrap());
     set_interval(MS, oneloop::stop);
     oneloop::run().unwrap();
+    assert!(!set_interval_with(MS, |timer| timer.clear()).unref().has_ref());
+    sim.advance(MS);
     set_immediate(|| assert!(oneloop::run().is_err(), "it is running"));
     sim.settle();
 }
@@ -122,7 +124,7 @@ fn net_servers() {
     assert!(other.is_closed() && !server.is_listening());
     record.expect(&["listening", "connection", "also", "drop", "on_close", "closed"]);
     let v4: SocketAddr = "127.0.0.1:4000".parse().unwrap();
-    server.listen(v4, || ()).unwrap();
+    server.listen(v4, ()).unwrap();
     assert_eq!(server.address(), Some(Address::Ip(v4)));
 }
 
@@ -148,6 +150,7 @@ fn sockets() {
     socket.set_write_limit(1 << 20).set_allow_half_open(true);
     sim.advance(SECOND);
     record.expect(&["connect", "hello"]);
+    assert!(socket.id() > 0 && socket == socket.clone());
     assert_eq!((socket.bytes_read(), socket.bytes_written(), socket.pending()), (5, 5, 0));
     assert!(socket.local_addr().is_some() && socket.remote_addr().and_then(|to| to.port()) == Some(7));
     socket.set_no_delay(false).unwrap();
@@ -172,7 +175,7 @@ fn sockets() {
     sim.settle();
     record.expect(&["end"]);
     assert_eq!(socket.write("half open"), Flow::Full);
-    socket.end();
+    socket.end(());
     sim.settle();
     record.expect(&["finished"]);
     assert!(socket.is_closed() && socket.write("x") == Flow::Closed);
@@ -182,7 +185,7 @@ fn sockets() {
         .on_close(|_, reason| assert_eq!(reason, CloseReason::ConnectFailed));
     sim.settle();
     record.expect(&["ConnectionRefused"]);
-    let ends: [fn(&Socket); 3] = [Socket::destroy, Socket::reset, |socket| socket.end_with("bye")];
+    let ends: [fn(&Socket); 3] = [Socket::destroy, Socket::reset, |socket| socket.end("bye")];
     for end in ends {
         let socket = net::connect(("127.0.0.1", 7), |_| ());
         sim.settle();
@@ -216,11 +219,11 @@ fn http_servers() {
     server.on_check_expectation(move |_, _| d.add("expectation"));
     server.on_upgrade(move |_, socket, _| {
         e.add("upgrade");
-        socket.end();
+        socket.end(());
     });
     server.on_connect(move |_, socket, _| {
         f.add("connect");
-        socket.end();
+        socket.end(());
     });
     server.on_client_error(move |_| g.add("client error"));
     server.on_drop_request(move |_, _| h.add("drop request"));
@@ -273,6 +276,7 @@ fn requests() {
     let (sim, _server) = serve(move |req: Request, res: Response| {
         assert_eq!((req.method(), req.url(), req.path(), req.query()), ("PUT", "/a?b=c", "/a", Some("b=c")));
         assert_eq!((req.version(), req.host()), (Version::Http11, Some("a")));
+        assert!(req.id() == res.id() && req == req.clone() && res == res.clone());
         assert_eq!((req.header("x-a"), req.header("x-c")), (Some("1"), None));
         assert_eq!(req.header_all("X-A").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(req.joined("x-a").as_deref(), Some("1, 2"));

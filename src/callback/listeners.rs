@@ -1,6 +1,9 @@
 use super::{Site, discard};
 use std::cell::Cell;
 
+/// A listener that is called once: it is moved out when it is, so that it may move out of what it captured.
+pub(crate) type Once<F> = Option<Box<F>>;
+
 /// All the listeners of one object, of every event that it has: one list, allocated with the first of them.
 ///
 /// `L` is usually an enum of boxed closures, `K` tells which event an entry is for. The list is *taken* out of its cell

@@ -4,10 +4,14 @@
 //! of one, the drop of a panic's payload) never runs while a `RefCell` is borrowed, and always under the guard.*
 
 mod guard;
+mod identity;
 mod listeners;
+mod optional;
 
 pub(crate) use guard::{Caught, discard, guarded};
-pub(crate) use listeners::Listeners;
+pub(crate) use identity::{Identity, compare_by_identity};
+pub(crate) use listeners::{Listeners, Once};
+pub use optional::OptionalCallback;
 
 /// Where a callback was registered (`#[track_caller]`).
 pub(crate) type Site = &'static std::panic::Location<'static>;

@@ -64,7 +64,7 @@ pub use recorder::{
 };
 pub use remote::{Remote, remote};
 pub use slow::{Phase, SlowCallback, SlowTurn, on_slow, set_exact_timing, set_slow_threshold};
-pub use timers::{Timeout, set_interval, set_timeout};
+pub use timers::{Timeout, set_interval, set_interval_with, set_timeout};
 
 pub(crate) use current::{Installed, current, install};
 pub(crate) use jobs::{JobError, JobResult};

@@ -17,7 +17,7 @@ const REBUILD_FROM: usize = 64;
 
 pub(super) enum Callback {
     Once(Box<dyn FnOnce()>),
-    Repeat(Box<dyn FnMut()>),
+    Repeat(Box<dyn FnMut(&Timeout)>),
 }
 
 /// One timer. Armed while its callback is there and its sequence is not 0.
@@ -169,7 +169,8 @@ impl DueTimer {
             Some(Callback::Repeat(mut f)) => {
                 // Armed before it runs, so that it may clear or refresh itself.
                 lp.timers.arm(&timer, lp.now());
-                let lives = lp.call(timer.site, &"an interval", &mut f).is_some();
+                let handle = Timeout(Some(timer.clone()));
+                let lives = lp.call(timer.site, &"an interval", || f(&handle)).is_some();
                 if !lives {
                     lp.timers.disarm(&timer);
                 }
@@ -262,9 +263,33 @@ pub fn set_timeout(after: Duration, f: impl FnOnce() + 'static) -> Timeout {
 }
 
 /// Calls `f` each time that `every` has passed (at least 1 ms), in the timers phase, until it is cleared. A call that is
-/// late puts off those after it: the next comes `every` after this one began. If `f` panics, it is cleared.
+/// late puts off those after it: the next comes `every` after this one began. If `f` panics, it is cleared. One that is to
+/// end from within is easier with [`set_interval_with`].
 #[track_caller]
-pub fn set_interval(every: Duration, f: impl FnMut() + 'static) -> Timeout {
+pub fn set_interval(every: Duration, mut f: impl FnMut() + 'static) -> Timeout {
+    set(every, Callback::Repeat(Box::new(move |_| f())), Location::caller())
+}
+
+/// As [`set_interval`]; `f` is lent its own timer, so that it can clear it, or `unref` it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let mut left = 3;
+/// oneloop::set_interval_with(Duration::from_millis(1), move |timer| {
+///     println!("{left}");
+///     left -= 1;
+///     if left == 0 {
+///         timer.clear();
+///     }
+/// });
+/// oneloop::run().unwrap();
+/// ```
+///
+/// It has a name of its own, since Rust cannot tell the type of `timer` where a closure may have an argument or none:
+/// `|timer: &Timeout|` would have to be written out.
+#[track_caller]
+pub fn set_interval_with(every: Duration, f: impl FnMut(&Timeout) + 'static) -> Timeout {
     set(every, Callback::Repeat(Box::new(f)), Location::caller())
 }
 

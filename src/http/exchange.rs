@@ -1,4 +1,4 @@
-use crate::callback::{Listeners, Site, discard};
+use crate::callback::{Identity, Listeners, Once, Site, discard};
 use crate::event_loop::{Loop, Time, Timeout};
 use crate::net::{Address, Chunk, CloseReason, Flow};
 use crate::proto::h1::{BodyDecoder, Fields, Framing, RequestHead, ResponseHead};
@@ -69,10 +69,11 @@ pub(super) enum On {
 
 pub(super) enum Listener {
     Data(Box<dyn FnMut(&Request, &[u8])>),
-    Request(Box<dyn FnMut(&Request)>),
-    RequestClose(Box<dyn FnMut(&Request, CloseReason)>),
-    Response(Box<dyn FnMut(&Response)>),
-    ResponseClose(Box<dyn FnMut(&Response, CloseReason)>),
+    End(Once<dyn FnOnce(&Request)>),
+    RequestClose(Once<dyn FnOnce(&Request, CloseReason)>),
+    Drain(Box<dyn FnMut(&Response)>),
+    Finish(Once<dyn FnOnce(&Response)>),
+    ResponseClose(Once<dyn FnOnce(&Response, CloseReason)>),
 }
 
 /// One request and its response: what the user's handles hold. It has a link to the connection for as long as it is
@@ -113,6 +114,7 @@ pub(super) struct Exchange {
     pub broken: Cell<Option<CloseReason>>,
     /// Why it ended, once it has.
     pub closed: Cell<Option<CloseReason>>,
+    pub identity: Identity,
     trailers: OnceCell<Box<Trailers>>,
 }
 
@@ -147,6 +149,7 @@ impl Exchange {
             timer: Cell::new(None),
             broken: Cell::new(None),
             closed: Cell::new(None),
+            identity: Identity::default(),
             trailers: OnceCell::new(),
         }
     }
@@ -178,6 +181,7 @@ impl Exchange {
         self.full.set(false);
         self.broken.set(None);
         self.closed.set(None);
+        self.identity.forget();
     }
 
     // ---- Both sides
@@ -226,19 +230,32 @@ impl Exchange {
         });
     }
 
-    pub fn emit_request(self: &Rc<Self>, lp: &Rc<Loop>, on: On) {
+    fn emit_end(self: &Rc<Self>, lp: &Rc<Loop>) {
         let request = Request(self.clone());
-        self.emit(lp, on, |listener| {
-            if let Listener::Request(f) = listener {
+        self.emit(lp, On::End, |listener| {
+            if let Listener::End(f) = listener
+                && let Some(f) = f.take()
+            {
                 f(&request);
             }
         });
     }
 
-    pub fn emit_response(self: &Rc<Self>, lp: &Rc<Loop>, on: On) {
+    pub fn emit_drain(self: &Rc<Self>, lp: &Rc<Loop>) {
         let response = Response::new(self);
-        self.emit(lp, on, |listener| {
-            if let Listener::Response(f) = listener {
+        self.emit(lp, On::Drain, |listener| {
+            if let Listener::Drain(f) = listener {
+                f(&response);
+            }
+        });
+    }
+
+    fn emit_finish(self: &Rc<Self>, lp: &Rc<Loop>) {
+        let response = Response::new(self);
+        self.emit(lp, On::Finish, |listener| {
+            if let Listener::Finish(f) = listener
+                && let Some(f) = f.take()
+            {
                 f(&response);
             }
         });
@@ -247,7 +264,7 @@ impl Exchange {
     /// The request is whole: tells so, once, and lets go of the listeners that waited for it.
     pub fn request_over(self: &Rc<Self>, lp: &Rc<Loop>) {
         if self.listeners.has(On::End) && !self.end_told.replace(true) {
-            self.emit_request(lp, On::End);
+            self.emit_end(lp);
         }
         self.listeners.remove(On::Data);
         self.listeners.remove(On::End);
@@ -268,18 +285,22 @@ impl Exchange {
             return;
         }
         if self.finished.get() {
-            self.emit_response(lp, On::Finish);
+            self.emit_finish(lp);
         }
         let response = Response::new(self);
         self.emit(lp, On::ResponseClose, |listener| {
-            if let Listener::ResponseClose(f) = listener {
+            if let Listener::ResponseClose(f) = listener
+                && let Some(f) = f.take()
+            {
                 f(&response, reason);
             }
         });
         drop(response);
         let request = Request(self.clone());
         self.emit(lp, On::RequestClose, |listener| {
-            if let Listener::RequestClose(f) = listener {
+            if let Listener::RequestClose(f) = listener
+                && let Some(f) = f.take()
+            {
                 f(&request, reason);
             }
         });

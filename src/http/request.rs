@@ -1,6 +1,6 @@
 use super::Response;
 use super::exchange::{Exchange, Listener, On, Phase};
-use crate::callback::Site;
+use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::next_tick;
 use crate::net::{Address, CloseReason};
 use crate::proto::h1::Version;
@@ -9,7 +9,7 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-/// A request. A cheap handle: clones are the same request. It may be kept for as long as you like: what it says of the
+/// A request. A cheap handle: clones are the same request, and equal. It may be kept for as long as you like: what it says of the
 /// head stays, and once the exchange is over its other methods do nothing.
 ///
 /// A body is read when somebody asks for it with [`on_data`](Request::on_data), [`read_body`](Request::read_body) or
@@ -17,6 +17,8 @@ use std::rc::Rc;
 /// [`Limits::discard`](super::Limits::discard).
 #[derive(Clone)]
 pub struct Request(pub(super) Rc<Exchange>);
+
+compare_by_identity!(Request);
 
 impl Request {
     // ---- The head
@@ -87,6 +89,13 @@ impl Request {
         self.0.trailers().received.borrow().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
+    /// The number of its exchange, which its [`Response`] has as well. No other of this process has it, not later
+    /// either: it may stand in a log, or as a key for longer than the handles live. Handles themselves can be compared
+    /// (`==`) and hashed; as keys they make Clippy warn of `mutable_key_type`, which an id does not.
+    pub fn id(&self) -> u64 {
+        self.0.identity.number()
+    }
+
     /// The peer's address, while the exchange is open. Behind a proxy it is the proxy's.
     pub fn remote_addr(&self) -> Option<Address> {
         self.0.with_link(|carrier| carrier.peer())
@@ -111,15 +120,15 @@ impl Request {
     /// Called once, when the whole request is here; at once, so to say, where it has no body. A body that nobody takes
     /// does not end.
     #[track_caller]
-    pub fn on_end(&self, f: impl FnMut(&Request) + 'static) -> &Self {
-        self.add(On::End, Location::caller(), Listener::Request(Box::new(f)))
+    pub fn on_end(&self, f: impl FnOnce(&Request) + 'static) -> &Self {
+        self.add(On::End, Location::caller(), Listener::End(Some(Box::new(f))))
     }
 
     /// Called once, last, when the exchange is over: [`CloseReason::Finished`] where all went well, else why it was cut.
     /// Then all its listeners are dropped.
     #[track_caller]
-    pub fn on_close(&self, f: impl FnMut(&Request, CloseReason) + 'static) -> &Self {
-        self.0.add(On::RequestClose, Location::caller(), Listener::RequestClose(Box::new(f)));
+    pub fn on_close(&self, f: impl FnOnce(&Request, CloseReason) + 'static) -> &Self {
+        self.0.add(On::RequestClose, Location::caller(), Listener::RequestClose(Some(Box::new(f))));
         self
     }
 
@@ -200,14 +209,14 @@ impl Request {
         self.add(
             On::End,
             site,
-            Listener::Request(Box::new(move |_| {
+            Listener::End(Some(Box::new(move |_| {
                 let bytes = end.bytes.take();
                 end.finish(Ok(bytes));
-            })),
+            }))),
         );
-        let close: Box<dyn FnMut(&Request, CloseReason)> =
+        let close: Box<dyn FnOnce(&Request, CloseReason)> =
             Box::new(move |_, reason| collector.finish(Err(BodyError::Closed(reason))));
-        self.0.add(On::RequestClose, site, Listener::RequestClose(close));
+        self.0.add(On::RequestClose, site, Listener::RequestClose(Some(close)));
     }
 
     fn on_data_at(&self, site: Site, f: impl FnMut(&Request, &[u8]) + 'static) -> Option<u32> {

@@ -1,5 +1,5 @@
 use super::exchange::{Exchange, Listener, On, Phase};
-use crate::callback::Site;
+use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::set_timeout;
 use crate::net::{Chunk, CloseReason, Flow};
 use crate::proto::h1::{FieldError, is_allowed_trailer};
@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A response. A handle: clones are the same response. When the last one is dropped before the response has ended, it is
+/// A response. A handle: clones are the same response, and equal. When the last one is dropped before the response has ended, it is
 /// answered 500, or the connection is cut where the head has gone: no request hangs because somebody forgot it.
 /// A listener of [`on_drain`](Response::on_drain) that waits for its call counts as a handle.
 ///
@@ -23,6 +23,8 @@ use std::time::Duration;
 ///
 /// Once the response has ended all methods do nothing; a debug line of the log says so.
 pub struct Response(pub(super) Rc<Exchange>);
+
+compare_by_identity!(Response);
 
 impl Response {
     pub(super) fn new(exchange: &Rc<Exchange>) -> Response {
@@ -88,11 +90,12 @@ impl Response {
     /// Sets a field, in place of all of that name. One that would split or corrupt the response (a line end in the value,
     /// a blank in the name) answers 500 and is logged; see [`try_set_header`](Response::try_set_header).
     #[inline]
-    pub fn set_header(&self, name: &str, value: impl FieldValue) {
+    pub fn set_header(&self, name: &str, value: impl FieldValue) -> &Self {
         if self.is_open("set_header") {
             let result = value.with(|value| self.0.response.borrow_mut().set(name, value));
             self.check(name, result);
         }
+        self
     }
 
     /// Sets a field, in place of all of that name.
@@ -107,18 +110,20 @@ impl Response {
     }
 
     /// Adds a field behind those of that name (`Set-Cookie`).
-    pub fn append_header(&self, name: &str, value: impl FieldValue) {
+    pub fn append_header(&self, name: &str, value: impl FieldValue) -> &Self {
         if self.is_open("append_header") {
             let result = value.with(|value| self.0.response.borrow_mut().append(name, value));
             self.check(name, result);
         }
+        self
     }
 
     /// Removes all fields of that name.
-    pub fn remove_header(&self, name: &str) {
+    pub fn remove_header(&self, name: &str) -> &Self {
         if self.is_open("remove_header") {
             self.0.response.borrow_mut().remove(name);
         }
+        self
     }
 
     /// The value that was set for that name; the first, where there are several.
@@ -173,7 +178,7 @@ impl Response {
     }
 
     /// Sets fields that follow the body, where that is chunked. Those that may not stand there are left out and logged.
-    pub fn add_trailers(&self, fields: &[(&str, &str)]) {
+    pub fn add_trailers(&self, fields: &[(&str, &str)]) -> &Self {
         for (name, value) in fields {
             if !is_allowed_trailer(name) {
                 log::error!(target: "oneloop::http", "{}: {name} may not be a trailer", self.0);
@@ -181,6 +186,7 @@ impl Response {
                 log::error!(target: "oneloop::http", "{}: trailer {name}: {error}", self.0);
             }
         }
+        self
     }
 
     // ---- The body
@@ -229,19 +235,19 @@ impl Response {
     /// a handle: it is lent one, and need not capture its own.
     #[track_caller]
     pub fn on_drain(&self, f: impl FnMut(&Response) + 'static) -> &Self {
-        self.add(On::Drain, Location::caller(), Listener::Response(Box::new(f)))
+        self.add(On::Drain, Location::caller(), Listener::Drain(Box::new(f)))
     }
 
     /// Called once, when the whole response was given to the kernel.
     #[track_caller]
-    pub fn on_finish(&self, f: impl FnMut(&Response) + 'static) -> &Self {
-        self.add(On::Finish, Location::caller(), Listener::Response(Box::new(f)))
+    pub fn on_finish(&self, f: impl FnOnce(&Response) + 'static) -> &Self {
+        self.add(On::Finish, Location::caller(), Listener::Finish(Some(Box::new(f))))
     }
 
     /// Called once, after `on_finish`, or without it where the connection was cut; with the reason.
     #[track_caller]
-    pub fn on_close(&self, f: impl FnMut(&Response, CloseReason) + 'static) -> &Self {
-        self.add(On::ResponseClose, Location::caller(), Listener::ResponseClose(Box::new(f)))
+    pub fn on_close(&self, f: impl FnOnce(&Response, CloseReason) + 'static) -> &Self {
+        self.add(On::ResponseClose, Location::caller(), Listener::ResponseClose(Some(Box::new(f))))
     }
 
     /// Has `f` called when the response has not ended after so long: answer there, or `destroy`. A later call replaces an
@@ -272,6 +278,23 @@ impl Response {
     }
 
     // ---- Facts
+
+    /// The number of its exchange, which its [`Request`](super::Request) has as well: see [`Request::id`](super::Request::id).
+    ///
+    /// ```
+    /// use oneloop::http::{self, Response};
+    /// use std::{cell::RefCell, rc::Rc};
+    ///
+    /// let waiting: Rc<RefCell<Vec<Response>>> = Rc::default();
+    /// let server = http::create_server(move |_, res| {
+    ///     let all = waiting.clone();
+    ///     res.on_close(move |res, _| all.borrow_mut().retain(|other| other != res));
+    ///     waiting.borrow_mut().push(res);
+    /// });
+    /// ```
+    pub fn id(&self) -> u64 {
+        self.0.identity.number()
+    }
 
     /// Was `end` called (or was it answered for you)?
     pub fn is_ended(&self) -> bool {

@@ -5,7 +5,7 @@ use super::paths::Paths;
 use super::shared::Shared;
 use super::shedding::{LoadShedding, Shedding};
 use super::{ClientError, Connection, OpenExchange, Request, Response};
-use crate::callback::{Listeners, Site};
+use crate::callback::{Listeners, OptionalCallback, Site};
 use crate::event_loop::driver::Io;
 use crate::event_loop::{Timeout, current, set_timeout};
 use crate::net::{Acceptor, Address, CloseReason, Listen, Owner, Protocol, Socket, Stream};
@@ -106,14 +106,14 @@ impl Server {
     // ---- Listening
 
     /// Listens: on a port, an address, a Unix path, or with options; see [`Listen`]. It is bound when this returns;
-    /// `listening` is called by the loop, once, in its next pending phase.
+    /// `listening` is called by the loop, once, in its next pending phase; give `()` where nobody wants to know.
     ///
     /// # Errors
     /// Where it cannot: the port is in use or needs privileges, the name is unknown, it is listening already. The message
     /// names the address.
     #[track_caller]
-    pub fn listen(&self, on: impl Into<Listen>, listening: impl FnOnce() + 'static) -> io::Result<()> {
-        self.0.acceptor.listen(&on.into(), self.0.clone(), Location::caller(), Box::new(listening))
+    pub fn listen(&self, on: impl Into<Listen>, listening: impl OptionalCallback) -> io::Result<()> {
+        self.0.acceptor.listen(&on.into(), self.0.clone(), Location::caller(), listening.boxed())
     }
 
     /// Where it listens: with the port that the system chose, where that was 0.
@@ -131,13 +131,13 @@ impl Server {
     /// when the last one is gone, in a closing phase. A client that does not close its side too, once it has been told, holds
     /// that up: for a second where its connection was idle, else for [`Limits::linger_between`].
     #[track_caller]
-    pub fn close(&self, closed: impl FnOnce() + 'static) {
+    pub fn close(&self, closed: impl OptionalCallback) {
         let site = Location::caller();
         let first = !self.0.acceptor.is_closing();
         if first && self.0.acceptor.is_listening() {
             log::info!(target: "oneloop::http", "shutting down, {} connections open", self.connections());
         }
-        self.0.acceptor.close(site, Box::new(closed));
+        self.0.acceptor.close(site, closed.boxed());
         self.close_idle_connections();
         if first && self.connections() > 0 {
             let inner = Rc::downgrade(&self.0);
@@ -242,7 +242,8 @@ impl Server {
         self.add(On::Drop, Location::caller(), Listener::Drop(Box::new(f)))
     }
 
-    /// Called when it has closed and its last connection is gone, before what was given to `close`.
+    /// Called when it has closed and its last connection is gone, before what was given to `close`: each time, for a
+    /// server that listens again and closes again.
     #[track_caller]
     pub fn on_close(&self, f: impl FnMut() + 'static) -> &Self {
         self.add(On::Close, Location::caller(), Listener::Close(Box::new(f)))

@@ -90,7 +90,7 @@ pub(super) struct Attempt {
 ///
 /// ```
 /// use oneloop::net;
-/// # let server = net::create_server(|socket| socket.end_with("hello"));
+/// # let server = net::create_server(|socket| socket.end("hello"));
 /// # server.listen(("127.0.0.1", 0), || ())?;
 /// # let port = server.address().unwrap().port().unwrap();
 /// let socket = net::connect(("127.0.0.1", port), |socket| println!("connected to {socket:?}"));
@@ -114,12 +114,7 @@ pub fn connect(to: impl Into<Target>, connected: impl FnOnce(&Socket) + 'static)
     let target = to.into();
     let cx = Context::of(&lp);
     let socket = Socket::connecting(&cx);
-    let mut connected = Some(connected);
-    socket.on_connect(move |socket| {
-        if let Some(connected) = connected.take() {
-            connected(socket);
-        }
-    });
+    socket.on_connect(connected);
     let (late, to) = (Rc::downgrade(&socket.0), target.place.to_string());
     let timer = set_timeout(target.timeout, move || {
         if let Some(socket) = late.upgrade().map(Socket)

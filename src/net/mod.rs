@@ -41,6 +41,7 @@ mod socket;
 mod stream;
 mod transport;
 
+pub use crate::callback::OptionalCallback;
 pub use crate::event_loop::Address;
 pub use chunk::{Chunk, Flow};
 pub use connect::{Target, connect};

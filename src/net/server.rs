@@ -1,5 +1,5 @@
 use super::{Acceptor, Address, Context, Listen, Owner, Socket};
-use crate::callback::{Listeners, Site};
+use crate::callback::{Listeners, OptionalCallback, Site};
 use crate::event_loop::current;
 use crate::event_loop::driver::Io;
 use std::cell::Cell;
@@ -62,14 +62,15 @@ pub fn create_server(on_connection: impl FnMut(Socket) + 'static) -> Server {
 }
 
 impl Server {
-    /// Listens. It is bound when this returns; `listening` is called by the loop, once, in its next pending phase.
+    /// Listens. It is bound when this returns; `listening` is called by the loop, once, in its next pending phase; give
+    /// `()` where nobody wants to know.
     ///
     /// # Errors
     /// Where it cannot: the port is in use or needs privileges, the name is unknown, it is listening already. The message
     /// names the address.
     #[track_caller]
-    pub fn listen(&self, on: impl Into<Listen>, listening: impl FnOnce() + 'static) -> io::Result<()> {
-        self.0.acceptor.listen(&on.into(), self.0.clone(), Location::caller(), Box::new(listening))
+    pub fn listen(&self, on: impl Into<Listen>, listening: impl OptionalCallback) -> io::Result<()> {
+        self.0.acceptor.listen(&on.into(), self.0.clone(), Location::caller(), listening.boxed())
     }
 
     /// Where it listens: with the port that the system chose, where that was 0.
@@ -85,8 +86,8 @@ impl Server {
     /// Stops listening at once; open connections go on. `closed` is called when the last of them is gone, in a closing
     /// phase; where it was not listening, in the next one.
     #[track_caller]
-    pub fn close(&self, closed: impl FnOnce() + 'static) {
-        self.0.acceptor.close(Location::caller(), Box::new(closed));
+    pub fn close(&self, closed: impl OptionalCallback) {
+        self.0.acceptor.close(Location::caller(), closed.boxed());
     }
 
     /// Adds another listener for new connections.
@@ -102,7 +103,8 @@ impl Server {
         self.add(On::Drop, Location::caller(), Listener::Drop(Box::new(f)))
     }
 
-    /// Called when it has closed and its last connection is gone, before what was given to `close`.
+    /// Called when it has closed and its last connection is gone, before what was given to `close`: each time, for a
+    /// server that listens again and closes again.
     #[track_caller]
     pub fn on_close(&self, f: impl FnMut() + 'static) -> &Self {
         self.add(On::Close, Location::caller(), Listener::Close(Box::new(f)))

@@ -1,5 +1,5 @@
 use super::{Acceptor, Address, Chunk, CloseReason, Context, Flow, Protocol, Stream};
-use crate::callback::{Listeners, Site, discard};
+use crate::callback::{Identity, Listeners, Once, Site, compare_by_identity, discard};
 use crate::event_loop::driver::Io;
 use crate::event_loop::{Time, Timeout, set_timeout};
 use std::any::Any;
@@ -24,10 +24,13 @@ pub(super) enum On {
 }
 
 pub(super) enum Listener {
+    /// Of `Drain` and `Timeout`.
     Plain(Box<dyn FnMut(&Socket)>),
+    /// Of `Connect` and `End`.
+    Once(Once<dyn FnOnce(&Socket)>),
     Data(Box<dyn FnMut(&Socket, &[u8])>),
-    Error(Box<dyn FnMut(&Socket, &io::Error)>),
-    Close(Box<dyn FnMut(&Socket, CloseReason)>),
+    Error(Once<dyn FnOnce(&Socket, &io::Error)>),
+    Close(Once<dyn FnOnce(&Socket, CloseReason)>),
 }
 
 /// What a socket knows beside its stream.
@@ -47,9 +50,10 @@ pub(super) struct Inner {
     timeout: Cell<Option<Duration>>,
     timer: Cell<Option<Timeout>>,
     last_activity: Cell<Time>,
+    identity: Identity,
 }
 
-/// A connection: bytes in both directions. A cheap handle: clones are the same socket. While it is open the loop keeps
+/// A connection: bytes in both directions. A cheap handle: clones are the same socket, and equal. While it is open the loop keeps
 /// it, dropped handles or not.
 ///
 /// Input is read when somebody listens for it: without an `on_data` at most 64 KiB are taken from the kernel.
@@ -59,6 +63,8 @@ pub(super) struct Inner {
 /// On a closed socket all methods do nothing.
 #[derive(Clone)]
 pub struct Socket(pub(super) Rc<Inner>);
+
+compare_by_identity!(Socket);
 
 impl Socket {
     fn new(acceptor: Option<Rc<Acceptor>>) -> Socket {
@@ -77,6 +83,7 @@ impl Socket {
             timeout: Cell::new(None),
             timer: Cell::new(None),
             last_activity: Cell::new(0),
+            identity: Identity::default(),
         }))
     }
 
@@ -135,8 +142,8 @@ impl Socket {
     /// Called once, when the peer has ended its side and all that it sent was taken. Unless
     /// [`set_allow_half_open`](Socket::set_allow_half_open) is on, our side is ended after it.
     #[track_caller]
-    pub fn on_end(&self, f: impl FnMut(&Socket) + 'static) -> &Self {
-        self.add(On::End, Location::caller(), Listener::Plain(Box::new(f)))
+    pub fn on_end(&self, f: impl FnOnce(&Socket) + 'static) -> &Self {
+        self.add(On::End, Location::caller(), Listener::Once(Some(Box::new(f))))
     }
 
     /// Called when all pending output went out, after a `write` that said [`Flow::Full`].
@@ -152,22 +159,22 @@ impl Socket {
         self.add(On::Timeout, Location::caller(), Listener::Plain(Box::new(f)))
     }
 
-    /// Called when the operating system reported an error, before `on_close`, in the closing phase.
+    /// Called once, when the operating system reported an error, before `on_close`, in the closing phase.
     #[track_caller]
-    pub fn on_error(&self, f: impl FnMut(&Socket, &io::Error) + 'static) -> &Self {
-        self.add(On::Error, Location::caller(), Listener::Error(Box::new(f)))
+    pub fn on_error(&self, f: impl FnOnce(&Socket, &io::Error) + 'static) -> &Self {
+        self.add(On::Error, Location::caller(), Listener::Error(Some(Box::new(f))))
     }
 
     /// Called once, last, in the closing phase.
     #[track_caller]
-    pub fn on_close(&self, f: impl FnMut(&Socket, CloseReason) + 'static) -> &Self {
-        self.add(On::Close, Location::caller(), Listener::Close(Box::new(f)))
+    pub fn on_close(&self, f: impl FnOnce(&Socket, CloseReason) + 'static) -> &Self {
+        self.add(On::Close, Location::caller(), Listener::Close(Some(Box::new(f))))
     }
 
     /// Called once, when an outgoing connection is there (see [`connect`](super::connect)).
     #[track_caller]
-    pub fn on_connect(&self, f: impl FnMut(&Socket) + 'static) -> &Self {
-        self.add(On::Connect, Location::caller(), Listener::Plain(Box::new(f)))
+    pub fn on_connect(&self, f: impl FnOnce(&Socket) + 'static) -> &Self {
+        self.add(On::Connect, Location::caller(), Listener::Once(Some(Box::new(f))))
     }
 
     // ---- Writing
@@ -194,19 +201,17 @@ impl Socket {
         }
     }
 
-    /// Ends our side when all that was written went out. What the peer still sends can be read; where nobody listens for
+    /// Ends our side, with a last part of the output, or `()`, when all that was written went out. What the peer still sends can be read; where nobody listens for
     /// it (no `on_data`, and not paused), it is discarded from now on. When both sides have ended, the socket closes.
-    pub fn end(&self) {
+    pub fn end<'a>(&self, bytes: impl Into<Chunk<'a>>) {
+        let bytes = bytes.into();
+        if !bytes.is_empty() {
+            self.write(bytes).ignore();
+        }
         if let Some(stream) = self.stream() {
             stream.end();
             self.flow();
         }
-    }
-
-    /// Writes, then ends.
-    pub fn end_with<'a>(&self, bytes: impl Into<Chunk<'a>>) {
-        self.write(bytes).ignore();
-        self.end();
     }
 
     /// Closes it at once. Output that the kernel has not taken is lost. `on_close` follows in the closing phase.
@@ -275,7 +280,7 @@ impl Socket {
             }
         });
         let target = to.clone();
-        self.on_end(move |_| target.end());
+        self.on_end(move |_| target.end(()));
         let source = self.clone();
         to.on_drain(move |_| source.resume());
         let source = self.clone();
@@ -320,6 +325,12 @@ impl Socket {
     /// What the operating system says.
     pub fn set_keep_alive(&self, idle: Option<Duration>) -> io::Result<()> {
         self.stream().and_then(|stream| stream.with_io(|io| io.set_keep_alive(idle))).unwrap_or(Ok(()))
+    }
+
+    /// Its number, which no other socket of this process has, not later either. Handles themselves can be compared (`==`)
+    /// and hashed.
+    pub fn id(&self) -> u64 {
+        self.0.identity.number()
     }
 
     /// Our end's address, while it is open.
@@ -427,10 +438,14 @@ impl Inner {
     }
 
     fn emit(&self, on: On, socket: &Socket) {
-        self.each(on, socket, |listener| {
-            if let Listener::Plain(f) = listener {
-                f(socket);
+        self.each(on, socket, |listener| match listener {
+            Listener::Plain(f) => f(socket),
+            Listener::Once(f) => {
+                if let Some(f) = f.take() {
+                    f(socket);
+                }
             }
+            _ => {}
         });
     }
 
@@ -526,14 +541,18 @@ impl Protocol for Inner {
         let socket = Socket(self.clone());
         if let Some(error) = error {
             self.each(On::Error, &socket, |listener| {
-                if let Listener::Error(f) = listener {
+                if let Listener::Error(f) = listener
+                    && let Some(f) = f.take()
+                {
                     f(&socket, error);
                 }
             });
         }
         self.closed_told.set(true);
         self.each(On::Close, &socket, |listener| {
-            if let Listener::Close(f) = listener {
+            if let Listener::Close(f) = listener
+                && let Some(f) = f.take()
+            {
                 f(&socket, reason);
             }
         });

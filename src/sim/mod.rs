@@ -231,23 +231,27 @@ impl Sim {
     // ---- The world
 
     /// How the network behaves from now on.
-    pub fn network(&self, network: Network) {
+    pub fn network(&self, network: Network) -> &Self {
         self.world.set_network(network);
+        self
     }
 
     /// Connections to this address get no answer, as behind a firewall: neither accepted nor refused.
-    pub fn black_hole(&self, address: SocketAddr) {
+    pub fn black_hole(&self, address: SocketAddr) -> &Self {
         self.world.set_black_hole(address);
+        self
     }
 
     /// How many sockets the program may have open before the system says EMFILE. `None`: any number.
-    pub fn set_fd_limit(&self, limit: Option<usize>) {
+    pub fn set_fd_limit(&self, limit: Option<usize>) -> &Self {
         self.world.set_fd_limit(limit.map(FdLimit::Process));
+        self
     }
 
     /// The same for ENFILE: the whole system is out, and giving up a spare descriptor does not help.
-    pub fn set_system_fd_limit(&self, limit: Option<usize>) {
+    pub fn set_system_fd_limit(&self, limit: Option<usize>) -> &Self {
         self.world.set_fd_limit(limit.map(FdLimit::System));
+        self
     }
 
     /// Sockets that the program has open, listening ones included.
@@ -274,14 +278,16 @@ impl Sim {
     }
 
     /// How long each job of the worker pool takes from now on. Default: 1 ms.
-    pub fn set_worker_latency(&self, latency: Duration) {
+    pub fn set_worker_latency(&self, latency: Duration) -> &Self {
         self.world.set_worker_latency(latency);
+        self
     }
 
     /// Gives a host name its addresses; none of them: its look-up fails, as it does for names that were never given any.
     /// `localhost` is 127.0.0.1 at first.
-    pub fn set_host(&self, name: &str, addresses: &[IpAddr]) {
+    pub fn set_host(&self, name: &str, addresses: &[IpAddr]) -> &Self {
         self.world.set_host(name, addresses);
+        self
     }
 }
 

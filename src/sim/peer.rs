@@ -10,7 +10,7 @@ use std::time::Duration;
 const CHUNK: usize = 16 * 1024;
 
 type OnData = Box<dyn FnMut(&Peer, &[u8])>;
-type OnClose = Box<dyn FnMut(&Peer)>;
+type OnClose = Box<dyn FnOnce(&Peer)>;
 
 /// The scripted other end of one of the program's connections. A clone is the same peer; dropping all of them does not
 /// close it, [`Peer::close`] does.
@@ -307,8 +307,8 @@ impl Peer {
 
     fn ended(&self) {
         if !self.0.over.replace(true) {
-            let mut scripts = self.0.on_close.take();
-            for script in &mut scripts {
+            let scripts = self.0.on_close.take();
+            for script in scripts {
                 script(self);
             }
         }
@@ -352,8 +352,8 @@ impl Peer {
 
     /// Adds a reaction to the program's close, once: its FIN was read (after all bytes before it), or the connection was
     /// refused or reset. This side's own `close` or `reset` does not cause it.
-    pub fn on_close(&self, mut script: impl FnMut(&Peer) + 'static) {
-        self.0.on_close.borrow_mut().push(Box::new(move |peer| script(peer)));
+    pub fn on_close(&self, script: impl FnOnce(&Peer) + 'static) {
+        self.0.on_close.borrow_mut().push(Box::new(script));
     }
 }
 

@@ -215,7 +215,7 @@ impl Crowd {
     fn begin(self: Rc<Self>, kind: Kind, socket: &Socket) {
         socket.write(kind.opening()).ignore();
         match kind {
-            Kind::HalfCloser => socket.end(),
+            Kind::HalfCloser => socket.end(()),
             Kind::SlowHead => self.drip(socket.clone(), "X: y\r\n"),
             Kind::SlowBody => self.drip(socket.clone(), "z"),
             Kind::SlowReader => {

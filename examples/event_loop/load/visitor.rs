@@ -44,7 +44,7 @@ impl Visitor {
     /// It does not come back.
     pub fn leave(&self) {
         if let Some(connection) = self.connection.take() {
-            connection.end();
+            connection.end(());
         }
     }
 

@@ -150,14 +150,10 @@ fn schedule(ledger: &Rc<Ledger>, sim: &Rc<Sim>, clients: &Clients) {
     }
     if let Some(fault) = &plan.fds {
         let (limit, system) = (Some(fault.limit), fault.system);
-        at(
-            sim,
-            fault.during.start,
-            move |sim| {
-                if system { sim.set_system_fd_limit(limit) } else { sim.set_fd_limit(limit) }
-            },
-        );
-        at(sim, fault.during.end, move |sim| sim.set_fd_limit(None));
+        at(sim, fault.during.start, move |sim| {
+            _ = if system { sim.set_system_fd_limit(limit) } else { sim.set_fd_limit(limit) };
+        });
+        at(sim, fault.during.end, |sim| _ = sim.set_fd_limit(None));
     }
     for abort in &plan.aborts {
         at(sim, *abort, |sim| sim.abort_next_accept());

@@ -11,7 +11,7 @@ mod reading;
 mod writing;
 
 use super::connection_states::ConnectionState;
-use super::exchange::{Exchange, On, Phase};
+use super::exchange::{Exchange, Phase};
 use super::limits::nanos;
 use super::server::Inner;
 use crate::event_loop::Time;
@@ -212,7 +212,7 @@ impl Protocol for H1 {
             && exchange.full.replace(false)
             && exchange.phase.get() != Phase::Ended
         {
-            exchange.emit_response(&stream.cx().lp, On::Drain);
+            exchange.emit_drain(&stream.cx().lp);
         }
         if pending == 0 && self.is_idle() {
             // Idle from now on, not from the end of a response that took its time to go.
