@@ -1,6 +1,7 @@
 use super::dispatch::{Answer, Listener, On, handler};
 use super::h1::H1;
 use super::limits::{Limits, nanos};
+use super::own_answer;
 use super::paths::Paths;
 use super::shared::Shared;
 use super::shedding::{LoadShedding, Shedding};
@@ -401,7 +402,7 @@ impl Owner for Inner {
         });
         if let Some(stream) = self.acceptor.stream(io, peer, Rc::new(Refused)) {
             let date = self.shared.date();
-            stream.encode(|out| refusal(out, 503, &date, false));
+            stream.encode(|out| own_answer::encode(out, 503, "too many connections", &date, false));
             stream.need_due(lp.now() + super::limits::nanos(self.limits.borrow().linger_total));
             stream.finish(CloseReason::TooMany, Some(self.limits.borrow().linger()));
         }
@@ -436,24 +437,5 @@ impl Protocol for Refused {
     fn teardown(&self) {}
     fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
         self
-    }
-}
-
-/// A whole response of ours to something that is no request: its status in words, unless HEAD asked, and the close.
-pub(super) fn refusal(out: &mut Vec<u8>, status: u16, date: &[u8; 29], to_head: bool) {
-    use crate::proto::h1::{ConnectionField, Encoding, ResponseFraming, ResponseHead};
-    let mut head = ResponseHead::new();
-    // Neither can fail: the status is one of ours, the field a literal.
-    let _ = head.set_status(status);
-    let _ = head.set("Content-Type", "text/plain; charset=utf-8");
-    let text = format!("{status} {}\n", head.reason());
-    let how = Encoding {
-        framing: ResponseFraming::Length(text.len() as u64),
-        date: Some(date),
-        connection: ConnectionField::Close,
-    };
-    head.encode(out, &how);
-    if !to_head {
-        out.extend_from_slice(text.as_bytes());
     }
 }

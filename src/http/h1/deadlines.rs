@@ -5,6 +5,7 @@ use crate::event_loop::Time;
 use crate::http::ClientError;
 use crate::http::exchange::{Exchange, On, Phase};
 use crate::http::limits::nanos;
+use crate::http::own_answer::usual_words;
 use crate::net::{CloseReason, Stream};
 use std::rc::Rc;
 
@@ -56,7 +57,7 @@ impl H1 {
         if !exchange.complete.get() {
             let until = exchange.started + nanos(limits.request);
             if now >= until {
-                self.abort(stream, exchange, 408, CloseReason::RequestTimeout);
+                self.abort(stream, exchange, 408, usual_words(408), CloseReason::RequestTimeout);
                 return None;
             }
             // It stands still while it is us who do not read.
@@ -79,7 +80,7 @@ impl H1 {
                 (slow, if over || waits_for_us { now + window } else { began + window })
             });
             if slow {
-                self.abort(stream, exchange, 408, CloseReason::SlowReceive);
+                self.abort(stream, exchange, 408, "the content came too slowly", CloseReason::SlowReceive);
                 return None;
             }
             next = until.min(end);
@@ -88,7 +89,7 @@ impl H1 {
             let until = exchange.started + nanos(response);
             if now >= until {
                 log::warn!(target: "oneloop::http", "{exchange}: no response in {response:?}");
-                self.abort(stream, exchange, 503, CloseReason::ResponseTimeout);
+                self.abort(stream, exchange, 503, "no answer was ready in time", CloseReason::ResponseTimeout);
                 return None;
             }
             next = next.min(until);
@@ -109,7 +110,7 @@ impl H1 {
         }
         if self.has(flag::PARTIAL) {
             self.server.client_error(&ClientError { fault: None, status: 408, peer: stream.peer() });
-            self.refuse(stream, 408, CloseReason::HeaderTimeout);
+            self.refuse(stream, 408, usual_words(408), CloseReason::HeaderTimeout);
         } else {
             let reason = if waits_for_head { CloseReason::HeaderTimeout } else { CloseReason::IdleTimeout };
             stream.destroy(reason);
