@@ -8,7 +8,7 @@ use super::shedding::{LoadShedding, Shedding};
 use super::{ClientError, Connection, OpenExchange, Request, Response};
 use crate::callback::{Listeners, OptionalCallback, Site};
 use crate::event_loop::driver::Io;
-use crate::event_loop::{Timeout, current, set_timeout};
+use crate::event_loop::{Deadline, current, set_deadline};
 use crate::net::{Acceptor, Address, CloseReason, Listen, Owner, Protocol, Socket, Stream};
 use crate::proto::h1::HeadLimits;
 use std::any::Any;
@@ -38,7 +38,7 @@ pub(super) struct Inner {
     pub path_listeners: Listeners<u32, Listener>,
     pub acceptor: Rc<Acceptor>,
     pub limits: RefCell<Rc<Limits>>,
-    shutdown: Cell<Option<Timeout>>,
+    shutdown: Cell<Option<Deadline>>,
 }
 
 /// An HTTP/1.1 server. A cheap handle: clones are the same server. While it listens the loop keeps it, dropped handles or
@@ -142,12 +142,11 @@ impl Server {
         self.close_idle_connections();
         if first && self.connections() > 0 {
             let inner = Rc::downgrade(&self.0);
-            let timer = set_timeout(self.0.limits.borrow().shutdown, move || {
+            let timer = set_deadline(self.0.limits.borrow().shutdown, move || {
                 if let Some(inner) = inner.upgrade() {
                     Server(inner).close_all_connections();
                 }
             });
-            timer.unref();
             self.0.shutdown.set(Some(timer));
         }
     }

@@ -9,9 +9,6 @@ use crate::http::own_answer::usual_words;
 use crate::net::{CloseReason, Stream};
 use std::rc::Rc;
 
-/// What a sweep is late at most while nothing blocks the loop, twice over; in nanoseconds.
-const LATEST_LOOK: Time = 2_000_000_000;
-
 impl H1 {
     /// What runs out next while output is pending. `None`: it has.
     pub(super) fn check_output(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
@@ -21,7 +18,7 @@ impl H1 {
         }
         let limits = self.server.limits.borrow();
         let (window, stall) = (nanos(limits.send_window), nanos(limits.write_stall));
-        let written = stream.bytes_written();
+        let (lp, written) = (&stream.cx().lp, stream.bytes_written());
         let (stalled, slow, next) = self.watch(|watch| {
             let (began, mark) = match watch.send {
                 Some(window) => window,
@@ -38,7 +35,7 @@ impl H1 {
             if now >= began + window {
                 let sent = written - mark;
                 // None at all is a stall, which has its own time.
-                slow = sent > 0 && was_watched(began + window, now) && too_slow(sent, limits.send_rate, now - began);
+                slow = sent > 0 && !lp.was_away_since(began) && too_slow(sent, limits.send_rate, now - began);
                 watch.send = Some((now, written));
             }
             let began = watch.send.map_or(now, |(began, _)| began);
@@ -66,7 +63,7 @@ impl H1 {
                 && (exchange.paused.get() || exchange.owes_continue.get() || !exchange.listeners.has(On::Data))
                 || stream.is_paused();
             let window = nanos(limits.receive_window);
-            let read = stream.bytes_read();
+            let (lp, read) = (&stream.cx().lp, stream.bytes_read());
             let (slow, end) = self.watch(|watch| {
                 let (began, mark) = *watch.receive.get_or_insert((now, read));
                 let over = now >= began + window;
@@ -75,7 +72,7 @@ impl H1 {
                 }
                 let slow = over
                     && !waits_for_us
-                    && was_watched(began + window, now)
+                    && !lp.was_away_since(began)
                     && too_slow(read - mark, limits.receive_rate, now - began);
                 (slow, if over || waits_for_us { now + window } else { began + window })
             });
@@ -117,12 +114,6 @@ impl H1 {
         }
         None
     }
-}
-
-/// Was the loop there when a window ended? One that a callback blocked meanwhile has kept the peer waiting: the window says
-/// nothing of the peer, and another one begins.
-fn was_watched(end: Time, now: Time) -> bool {
-    now < end + LATEST_LOOK
 }
 
 fn too_slow(bytes: u64, rate: u32, over: Time) -> bool {
