@@ -84,7 +84,7 @@ fn defaults_are_those_of_the_design() {
     assert_eq!(seconds(limits.write_stall), 60.0);
     assert_eq!(limits.response, None);
     assert_eq!((seconds(limits.linger_between), seconds(limits.linger_total)), (5.0, 30.0));
-    assert_eq!(limits.linger_bytes, 1024 * 1024);
+    assert_eq!((limits.linger_bytes, seconds(limits.half_open)), (1024 * 1024, 1.0));
     assert_eq!(seconds(limits.shutdown), 10.0);
 }
 

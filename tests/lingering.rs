@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
-use support::{PORT, Record, SECOND, bodies, get, only, replies, send, serve, statuses};
+use support::{MS, PORT, Record, SECOND, bodies, get, only, replies, send, serve, statuses};
 
 /// Answers 413 at once to what is announced as large; all else with its path.
 fn small_only(req: Request, res: Response) {
@@ -233,7 +233,7 @@ fn held_requests_are_answered_though_the_peer_has_ended() {
     let peer = sim.connect(PORT);
     peer.write(get("/later") + &get("/1") + &get("/later") + &get("/2"));
     peer.finish();
-    sim.advance(20 * SECOND);
+    sim.advance(900 * MS);
     assert_eq!(peer.received(), b"");
     kept.take().end("one");
     sim.settle();

@@ -17,6 +17,7 @@ fn all() -> Vec<CloseReason> {
         Finished,
         Destroyed,
         Truncated,
+        Disconnected,
         Reset,
         Failed,
         ConnectFailed,
@@ -136,6 +137,19 @@ fn truncated() {
         peer.write("GET / HT");
         peer.finish();
     });
+}
+
+#[test]
+fn disconnected() {
+    both(
+        CloseReason::Disconnected,
+        |_| (),
+        |sim, _, peer| {
+            peer.write(get("/wait"));
+            peer.finish();
+            sim.advance(3 * SECOND);
+        },
+    );
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn a_body_that_is_paused_behind_its_last_byte_ends_when_it_is_resumed() {
             req.on_data(|req, _| {
                 req.pause();
                 let req = req.clone();
-                set_timeout(SECOND, move || req.resume());
+                set_timeout(800 * MS, move || req.resume());
             });
             req.on_end(move |_| {
                 end.add("end");

@@ -6,7 +6,6 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use super::own_answer::usual_words;
 use super::{Request, Response};
 
 /// What carries exchanges: an HTTP/1 connection. HTTP/2 will be another.
@@ -62,6 +61,7 @@ pub(super) enum Body {
 pub(super) enum On {
     Data,
     End,
+    PeerEnd,
     RequestClose,
     Drain,
     Finish,
@@ -231,9 +231,10 @@ impl Exchange {
         });
     }
 
-    fn emit_end(self: &Rc<Self>, lp: &Rc<Loop>) {
+    /// Tells of an end: that of the request, or that of the peer's side.
+    pub fn emit_end(self: &Rc<Self>, lp: &Rc<Loop>, on: On) {
         let request = Request(self.clone());
-        self.emit(lp, On::End, |listener| {
+        self.emit(lp, on, |listener| {
             if let Listener::End(f) = listener
                 && let Some(f) = f.take()
             {
@@ -265,7 +266,7 @@ impl Exchange {
     /// The request is whole: tells so, once, and lets go of the listeners that waited for it.
     pub fn request_over(self: &Rc<Self>, lp: &Rc<Loop>) {
         if self.listeners.has(On::End) && !self.end_told.replace(true) {
-            self.emit_end(lp);
+            self.emit_end(lp, On::End);
         }
         self.listeners.remove(On::Data);
         self.listeners.remove(On::End);
@@ -343,9 +344,29 @@ impl Exchange {
                 self.with_link(|carrier| carrier.cut(reason));
             }
             Phase::Open => {
-                self.with_link(|carrier| self.answer(carrier, status, usual_words(status)));
+                self.with_link(|carrier| self.answer(carrier, status));
             }
         }
+    }
+
+    /// A whole response of ours.
+    pub fn answer(&self, carrier: &dyn Carrier, status: u16) {
+        let text = {
+            let mut head = self.response.borrow_mut();
+            head.clear();
+            // Neither can fail: the status is one of ours, the field a literal.
+            let _ = head.set_status(status);
+            let _ = head.set("Content-Type", "text/plain; charset=utf-8");
+            if status == 503 && self.retry_after.get() > 0 {
+                let _ = head.set("Retry-After", &self.retry_after.get().to_string());
+            }
+            // Where we do not take what the peer has to send, what it sends next is not to be guessed at.
+            if matches!(status, 413 | 417) {
+                let _ = head.set("Connection", "close");
+            }
+            format!("{status} {}\n", head.reason())
+        };
+        carrier.send(self, text.into(), true).ignore();
     }
 
     /// The last `Response` handle is gone, and the response has not ended. Where nobody is left to answer, by a cut that

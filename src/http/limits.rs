@@ -38,10 +38,21 @@ pub struct Limits {
     /// How long a handler may take until its response has ended. `None`, the one wait without an end; then 503, or a cut
     /// where the head has gone.
     pub response: Option<Duration>,
+    /// How long a peer that has ended its side may wait for the answer that it is owed. 1 s; then the exchange is cut, for
+    /// the reason [`CloseReason::Disconnected`](crate::net::CloseReason::Disconnected).
+    ///
+    /// A client that is gone and one that has only ended its side (`printf … | nc -N`) look alike: both have sent a FIN.
+    /// Nearly always the client is gone, and Node, Go, nginx and hyper take it so. The time runs from the FIN, and anew
+    /// from whatever the peer takes, or the handler reads of what it has sent before. It stands still while output is
+    /// pending: a peer that is gone answers that with a reset, and one that reads gets all of it, within `send_rate` and
+    /// `write_stall`. `Duration::MAX` waits for ever. A handler that wants to know at once has
+    /// [`Request::on_peer_end`](super::Request::on_peer_end). Connections that were handed over (upgrades, CONNECT) are
+    /// not concerned: see [`Socket::set_allow_half_open`](crate::net::Socket::set_allow_half_open).
+    pub half_open: Duration,
     /// After a last response, while input may be unread, we send our FIN and discard what comes, so that the peer can read
-    /// the response: so long between two reads (5 s),
+    /// the response. It ends when nothing has come for this long (5 s),
     pub linger_between: Duration,
-    /// so long in all (30 s),
+    /// after this long in all (30 s),
     pub linger_total: Duration,
     /// and so many bytes (1 MiB).
     pub linger_bytes: usize,
@@ -77,6 +88,7 @@ impl Default for Limits {
             send_window: Duration::from_secs(30),
             write_stall: Duration::from_secs(60),
             response: None,
+            half_open: Duration::from_secs(1),
             linger_between: Duration::from_secs(5),
             linger_total: Duration::from_secs(30),
             linger_bytes: 1024 * 1024,

@@ -124,6 +124,24 @@ impl Request {
         self.add(On::End, Location::caller(), Listener::End(Some(Box::new(f))))
     }
 
+    /// Called once, when the peer has ended its side of the connection while this exchange is open: at once, so to say,
+    /// where it had done so before. Nearly always the client is gone then, and the answer is for nobody: stop what is still
+    /// being computed for it. A few clients only say that they have no further request, and read on; which it is cannot be
+    /// told. The exchange itself is cut after [`Limits::half_open`](super::Limits::half_open) without an answer, which
+    /// [`on_close`](Request::on_close) tells. (Node's `req.on('close')` comes here already.)
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     let work = oneloop::set_timeout(Duration::from_secs(5), move || res.end("five seconds later"));
+    ///     req.on_peer_end(move |_| work.clear()); // drops `res` as well: nobody waits for it
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn on_peer_end(&self, f: impl FnOnce(&Request) + 'static) -> &Self {
+        self.add(On::PeerEnd, Location::caller(), Listener::End(Some(Box::new(f))))
+    }
+
     /// Called once, last, when the exchange is over: [`CloseReason::Finished`] where all went well, else why it was cut.
     /// Then all its listeners are dropped.
     #[track_caller]

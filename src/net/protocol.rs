@@ -12,6 +12,8 @@ pub(crate) trait Protocol: Any {
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize;
     /// The peer ended its side; once. Bytes that were not consumed may still be there.
     fn eof(self: Rc<Self>, stream: &Rc<Stream>);
+    /// An event said that the peer has ended its side, but the end cannot be read yet: the input before it is not taken.
+    fn fin_hinted(self: Rc<Self>, _stream: &Rc<Stream>) {}
     /// A turn that the stream had asked for with [`Stream::make_ready`], after bytes that were left over were given.
     fn resume(self: Rc<Self>, stream: &Rc<Stream>);
     /// Output went out: `pending` bytes are left.

@@ -10,6 +10,9 @@ pub enum CloseReason {
     Destroyed,
     /// The peer ended its side in the middle of a message.
     Truncated,
+    /// The peer ended its side after a whole request, and has not waited for the answer: see
+    /// [`Limits::half_open`](crate::http::Limits::half_open).
+    Disconnected,
     /// The peer reset the connection, or it broke while we wrote.
     Reset,
     /// The operating system reported another error.
@@ -53,6 +56,7 @@ impl CloseReason {
             CloseReason::Finished => "finished",
             CloseReason::Destroyed => "destroyed",
             CloseReason::Truncated => "truncated",
+            CloseReason::Disconnected => "disconnected",
             CloseReason::Reset => "reset",
             CloseReason::Failed => "failed",
             CloseReason::ConnectFailed => "connect-failed",

@@ -5,7 +5,8 @@ use super::ledger::{Door, Exchange, Ledger};
 use super::peer::Client;
 use super::plan::{Body, Plan, Request, Shutdown, What};
 use super::reply::Reply;
-use oneloop::net::CloseReason;
+use oneloop::http::Server;
+use oneloop::net::{Address, CloseReason};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -87,6 +88,11 @@ pub fn connection(ledger: &Ledger, client: &Client, exchanges: &[Rc<Exchange>]) 
     for (nth, exchange) in exchanges.iter().enumerate() {
         order(plan, nth, exchange, exchanges, &fault);
         ends(exchange, &fault);
+        let (cut, limit) = (exchange.ended.get(), ledger.plan.limits().half_open);
+        let may = client.left.get().is_some_and(|left| cut >= left + limit);
+        if exchange.reason.get() == Some(CloseReason::Disconnected) && !may {
+            fault(format!("disconnected at {cut:?}, but the peer left at {:?}", client.left.get()));
+        }
     }
     let answered: Vec<_> = exchanges.iter().filter(|exchange| exchange.door != Door::Upgrade).collect();
     if reader.replies.len() > answered.len() + 1 {
@@ -209,15 +215,31 @@ fn stopped(ledger: &Ledger, client: &Client, fault: &impl Fn(String)) {
     }
 }
 
-/// Every wait has an end: the connections that are still open are tunnels, or owe an answer.
-pub fn waits(ledger: &Ledger) {
+/// Every wait has an end: the connections that are still open are tunnels, or owe an answer to a peer that is there.
+pub fn waits(ledger: &Ledger, clients: &[Rc<Client>]) {
     let (open, server) = (oneloop::metrics().connections, ledger.server.borrow().clone());
     let tunnels = ledger.upgraded.borrow().iter().filter(|(_, closes)| closes.get() == 0).count();
+    if let Some(server) = &server {
+        owed(ledger, server, clients);
+    }
     let owing = server.map_or(0, |server| server.open_exchanges().len());
     if open > tunnels + owing {
         ledger.fault(format_args!(
             "{open} connections are open, of which {tunnels} are tunnels and {owing} owe an answer"
         ));
+    }
+}
+
+/// Nobody is owed an answer any more who has left long ago.
+fn owed(ledger: &Ledger, server: &Server, clients: &[Rc<Client>]) {
+    for exchange in server.open_exchanges() {
+        // The address says which connection it is.
+        let Address::Ip(address) = exchange.remote_addr else { continue };
+        let client = clients.iter().find(|client| client.number + 1 == u32::from(address.port()));
+        // The end of one that sends more than is held back for it is behind that, and has not come.
+        if client.is_some_and(|client| client.left.get().is_some() && client.plan().flood.is_none()) {
+            ledger.fault(format_args!("{} is owed to {address}, who has left", exchange.target));
+        }
     }
 }
 

@@ -86,6 +86,7 @@ fn open(ledger: &Rc<Ledger>, req: &Request, from: Option<Address>, door: Door) -
         response_closes: Cell::new(0),
         closes: Cell::new(0),
         reason: Cell::new(None),
+        ended: Cell::default(),
         door,
     });
     ledger.exchanges.borrow_mut().push(exchange.clone());
@@ -152,6 +153,7 @@ pub fn handle(ledger: &Rc<Ledger>, req: Request, res: Response, door: Door) -> R
         here.called(reason.as_str());
         here.exchange.closes.set(here.exchange.closes.get() + 1);
         here.exchange.reason.set(Some(reason));
+        here.exchange.ended.set(oneloop::now());
     });
     let Some(plan) = watch.exchange.id.map(|id| &ledger.plan.requests[id as usize]) else {
         res.set_status(404);

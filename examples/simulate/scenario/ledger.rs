@@ -7,6 +7,7 @@ use oneloop::net::CloseReason;
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// The first of these are told.
 const FAULTS: usize = 20;
@@ -62,6 +63,8 @@ pub struct Exchange {
     pub response_closes: Cell<u32>,
     pub closes: Cell<u32>,
     pub reason: Cell<Option<CloseReason>>,
+    /// When that was told, on the virtual clock.
+    pub ended: Cell<Duration>,
     pub door: Door,
 }
 

@@ -102,16 +102,16 @@ fn play(ledger: &Rc<Ledger>, sim: &Rc<Sim>) -> Vec<Rc<Client>> {
     let clients: Clients = Rc::default();
     schedule(ledger, sim, &clients);
     pass(ledger, sim, LONG);
-    check::waits(ledger);
+    check::waits(ledger, &clients.borrow());
     for client in clients.borrow().iter() {
         client.peer.resume_reading();
     }
     pass(ledger, sim, 400 * SECOND);
-    check::waits(ledger);
+    check::waits(ledger, &clients.borrow());
     // A handler may keep its response for ever; at the end it does not. Tunnels are left by their peers.
     ledger.kept.take();
     for client in clients.borrow().iter().filter(|client| client.plan().tunnel.is_some()) {
-        client.peer.finish();
+        client.finish();
     }
     pass(ledger, sim, 100 * SECOND);
     let told = ledger.told.get();

@@ -20,6 +20,8 @@ pub struct Client {
     pub faithful: Cell<bool>,
     /// The server has ended the connection.
     pub ended: Cell<bool>,
+    /// When its side of the connection ended first, by its own doing.
+    pub left: Cell<Option<Duration>>,
     /// It has what it came for.
     pub satisfied: Cell<bool>,
     /// Requests that it has sent in turn.
@@ -65,6 +67,7 @@ impl Client {
             reader: RefCell::new(Reader::new(heads, connect)),
             faithful: Cell::new(true),
             ended: Cell::new(false),
+            left: Cell::new(None),
             satisfied: Cell::new(false),
             sent: Cell::new(0),
             sim: Rc::downgrade(sim),
@@ -100,15 +103,25 @@ impl Client {
     fn act(&self, act: &Act) {
         match act {
             Act::Send(range) => self.send(range.clone()),
-            Act::Finish => self.peer.finish(),
+            Act::Finish => self.finish(),
             Act::Pause => self.peer.pause_reading(),
             Act::Slow(bytes) => self.peer.read_at_rate(*bytes, 50 * MS),
             Act::Resume => self.peer.resume_reading(),
             Act::Close | Act::Reset => {
                 self.faithful.set(false);
+                self.leaves();
                 if *act == Act::Close { self.peer.close() } else { self.peer.reset() }
             }
         }
+    }
+
+    pub fn finish(&self) {
+        self.leaves();
+        self.peer.finish();
+    }
+
+    fn leaves(&self) {
+        self.left.set(self.left.get().or(Some(self.now())));
     }
 
     fn now(&self) -> Duration {
@@ -169,9 +182,10 @@ impl Client {
             match plan.after {
                 After::Close => {
                     self.faithful.set(false);
+                    self.leaves();
                     self.peer.close();
                 }
-                After::Finish => self.peer.finish(),
+                After::Finish => self.finish(),
                 After::FinishedBefore | After::Stay => {}
             }
         }
@@ -185,6 +199,7 @@ impl Client {
         if !self.peer.was_reset() {
             self.reader.borrow_mut().end();
         }
+        self.leaves();
         self.peer.close();
     }
 }

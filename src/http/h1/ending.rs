@@ -1,7 +1,7 @@
 //! The end of an exchange, and of the input.
 
 use super::{H1, flag};
-use crate::http::exchange::{Exchange, Phase};
+use crate::http::exchange::{Exchange, On, Phase};
 use crate::net::{CloseReason, Stream};
 use std::rc::Rc;
 
@@ -98,19 +98,24 @@ impl H1 {
     }
 
     /// What the peer's end of input means, as soon as it can be told.
-    pub(super) fn check_eof(&self, stream: &Rc<Stream>) {
+    pub(super) fn check_eof(self: &Rc<Self>, stream: &Rc<Stream>) {
         if stream.held() == 0 {
             self.check_spent(stream);
         }
         self.read_on(stream);
-        if !stream.is_eof() || !stream.is_open() {
+        if !stream.is_open() || !stream.has_fin_hint() && !stream.is_eof() {
             return;
+        }
+        self.tell_peer_end(stream);
+        if !stream.is_eof() {
+            return self.await_answer(stream);
         }
         let current = self.current();
         match current {
-            Some(exchange) if exchange.complete.get() => {}
+            _ if !stream.is_open() => {}
+            Some(exchange) if exchange.complete.get() => self.await_answer(stream),
             // All of it is here, but its end cannot be told while it is paused.
-            Some(exchange) if exchange.decoder.get().is_done() => {}
+            Some(exchange) if exchange.decoder.get().is_done() => self.await_answer(stream),
             // What is held back is read first.
             Some(exchange) if exchange.phase.get() == Phase::Ended && stream.held() > 0 => {}
             Some(exchange) if exchange.phase.get() == Phase::Ended => {
@@ -123,10 +128,34 @@ impl H1 {
                 stream.finish(CloseReason::Truncated, None);
                 self.release(stream, CloseReason::Truncated);
             }
-            Some(_) => {}
+            Some(_) => self.await_answer(stream),
             None if stream.held() == 0 => stream.finish(CloseReason::Finished, None),
             None if self.has(flag::PARTIAL) => stream.finish(CloseReason::Truncated, None),
             None => {}
+        }
+    }
+
+    /// The peer has ended its side, as far as can be told: who wants to know is told.
+    #[cold]
+    fn tell_peer_end(self: &Rc<Self>, stream: &Rc<Stream>) {
+        let current = self.current();
+        if let Some(exchange) = current
+            && exchange.listeners.has(On::PeerEnd)
+        {
+            exchange.emit_end(&stream.cx().lp, On::PeerEnd);
+            exchange.listeners.remove(On::PeerEnd);
+            // They may have answered.
+            drop(exchange);
+            self.settle(stream);
+        }
+    }
+
+    /// The peer has ended its side. Where it is owed an answer, it is waited for as long as `Limits::half_open` says.
+    #[cold]
+    pub(super) fn await_answer(&self, stream: &Rc<Stream>) {
+        let current = self.current();
+        if let Some(exchange) = current {
+            stream.need_due(self.half_open_until(stream, &exchange, stream.cx().lp.now()));
         }
     }
 }

@@ -74,6 +74,8 @@ pub(super) struct H1 {
 struct Watch {
     /// When the present window of the receive rate began, and the bytes read until then.
     receive: Option<(Time, u64)>,
+    /// Since the peer has ended its side: when it last took part in the exchange, and a mark that changes when it does.
+    half_open: Option<(Time, u64)>,
     /// The same for what was sent.
     send: Option<(Time, u64)>,
     /// When output last made progress, and the bytes sent until then.
@@ -161,7 +163,8 @@ impl H1 {
     fn watch<R>(&self, f: impl FnOnce(&mut Watch) -> R) -> R {
         let mut watch = self.watch.take().unwrap_or_default();
         let result = f(&mut watch);
-        let needed = watch.receive.is_some() || watch.send.is_some() || !watch.finishing.is_empty();
+        let needed =
+            watch.receive.is_some() || watch.send.is_some() || watch.half_open.is_some() || !watch.finishing.is_empty();
         self.watch.set(needed.then_some(watch));
         result
     }
@@ -182,6 +185,10 @@ impl Protocol for H1 {
 
     fn eof(self: Rc<Self>, stream: &Rc<Stream>) {
         self.settle(stream);
+        self.check_eof(stream);
+    }
+
+    fn fin_hinted(self: Rc<Self>, stream: &Rc<Stream>) {
         self.check_eof(stream);
     }
 
@@ -252,7 +259,7 @@ impl Protocol for H1 {
         }
         let current = self.current();
         let next = match current {
-            Some(exchange) => self.check_request(stream, &exchange, now),
+            Some(exchange) => self.check_exchange(stream, &exchange, now),
             None => self.check_idle(stream, now),
         };
         // Where that was the end, output may still be pending.

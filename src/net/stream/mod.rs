@@ -203,6 +203,11 @@ impl Stream {
         self.has(flag::EOF)
     }
 
+    /// Did an event say that the peer has ended its side, whether that was read or not?
+    pub fn has_fin_hint(&self) -> bool {
+        self.has(flag::FIN_HINT)
+    }
+
     /// Has the kernel refused output, and not asked for more since?
     pub fn is_blocked(&self) -> bool {
         self.has(flag::BLOCKED)

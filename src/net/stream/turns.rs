@@ -91,6 +91,13 @@ impl Stream {
         }
     }
 
+    #[cold]
+    fn tell_fin_hint(self: &Rc<Self>) {
+        if self.state.get() == State::Open && !self.has(flag::EOF | flag::BROKEN) {
+            self.protocol().fin_hinted(self);
+        }
+    }
+
     fn shut(&self) {
         self.set(flag::SHUT);
         self.with_io(|io| io.shutdown_write());
@@ -121,6 +128,9 @@ impl Source for Stream {
                 self.flush_output();
             }
             self.receive();
+            if ready.has(Ready::READ_CLOSED) {
+                self.tell_fin_hint();
+            }
             // Reading ends with the error, where anybody reads.
             if ready.has(Ready::ERROR) {
                 self.take_error();

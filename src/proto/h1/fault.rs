@@ -19,8 +19,7 @@ macro_rules! faults {
                 match self { $(Fault::$name => $status,)+ }
             }
 
-            /// What is wrong, in a few words that repeat nothing of the message: for the log, and for the peer.
-            pub const fn text(self) -> &'static str {
+            const fn text(self) -> &'static str {
                 match self { $(Fault::$name => $text,)+ }
             }
         }
