@@ -84,7 +84,8 @@ fn defaults_are_those_of_the_design() {
     assert_eq!(seconds(limits.write_stall), 60.0);
     assert_eq!(limits.response, None);
     assert_eq!((seconds(limits.linger_between), seconds(limits.linger_total)), (5.0, 30.0));
-    assert_eq!((limits.linger_bytes, seconds(limits.half_open)), (1024 * 1024, 1.0));
+    assert_eq!((limits.linger_bytes, seconds(limits.half_open)), (usize::MAX, 1.0));
+    assert_eq!(limits.request_rate, 16 * 1024);
     assert_eq!(seconds(limits.shutdown), 10.0);
 }
 
@@ -215,6 +216,46 @@ fn the_time_for_a_request_can_be_set_and_runs_while_we_are_paused() {
     sim.settle();
     assert_eq!(only(&peer).status, 408);
     expect_closes(&sim, &server, "request-timeout", 1);
+}
+
+#[test]
+fn an_upload_that_makes_progress_is_not_cut_at_the_end_of_its_time() {
+    let (sim, server) = serve(length);
+    let peer = send(&sim, announce(400_000 * 600));
+    trickle(&sim, &peer, 400_000, 600);
+    sim.advance(601 * SECOND);
+    assert_eq!(only(&peer).text(), "240000000");
+    sim.advance(30 * SECOND);
+    expect_closes(&sim, &server, "idle-timeout", 1);
+}
+
+#[test]
+fn an_upload_that_falls_below_its_rate_on_average_is_cut_then() {
+    let (sim, server) = serve(length);
+    let peer = send(&sim, announce(100_000_000));
+    // 40 KiB a second for 300 s are as much as 16 KiB a second for 750 s.
+    trickle(&sim, &peer, 40 * 1024, 300);
+    let drip = peer.clone();
+    sim.at(301 * SECOND, move || drip.write_each_byte_every(vec![b'x'; 2_000], SECOND));
+    set(&server, |limits| limits.receive_rate = 0);
+    expect_end(&sim, &peer, 750 * SECOND);
+    sim.settle();
+    assert_eq!(only(&peer).status, 408);
+    expect_closes(&sim, &server, "request-timeout", 1);
+}
+
+#[test]
+fn the_rate_that_prolongs_a_request_can_be_set_and_turned_off() {
+    for (rate, end) in [(1024, 20 * SECOND), (300, 66 * SECOND), (u32::MAX, 20 * SECOND)] {
+        let (sim, server) = serve(length);
+        set(&server, |limits| (limits.request, limits.request_rate, limits.receive_rate) = (20 * SECOND, rate, 0));
+        let peer = send(&sim, announce(1_000_000));
+        trickle(&sim, &peer, 1000, 20);
+        expect_end(&sim, &peer, end);
+        sim.settle();
+        assert_eq!(only(&peer).status, 408, "{rate}");
+        expect_closes(&sim, &server, "request-timeout", 1);
+    }
 }
 
 // ---- The rate of receiving
@@ -527,8 +568,9 @@ fn lingering_ends_after_thirty_seconds_in_all() {
 }
 
 #[test]
-fn lingering_ends_after_a_mebibyte_and_with_the_peer() {
+fn lingering_ends_with_the_peer_and_after_so_many_bytes_where_that_is_set() {
     let (sim, server) = serve(hi);
+    set(&server, |limits| limits.linger_bytes = 1024 * 1024);
     let (flood, gone) = (refused(&sim), refused(&sim));
     gone.close();
     flood.write(vec![b'x'; 1024 * 1024]);

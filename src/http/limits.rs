@@ -21,7 +21,12 @@ pub struct Limits {
     /// a silent close where not one byte came (browsers connect ahead).
     pub header: Duration,
     /// Until the body of a request is there, from the end of its head. 300 s; then 408. It runs on while the handler pauses.
+    /// A body that is longer on its way is not cut while [`request_rate`](Limits::request_rate) holds.
     pub request: Duration,
+    /// Bytes a second. A request goes on beyond [`request`](Limits::request) for as long as the average rate of its body,
+    /// from the end of its head, is at least this. 16 KiB, so that a slow upload which makes progress is not cut, and one
+    /// that drips is. `u32::MAX` makes `request` absolute.
+    pub request_rate: u32,
     /// Between requests. 65 s: longer than the 60 s of common proxies, which have to close first. Then a close.
     pub keep_alive: Duration,
     /// Bytes a second that a body has to come with, while it is awaited and we are reading. 240; 0 turns it off. Then
@@ -54,7 +59,8 @@ pub struct Limits {
     pub linger_between: Duration,
     /// after this long in all (30 s),
     pub linger_total: Duration,
-    /// and so many bytes (1 MiB).
+    /// or after this many bytes (no limit: what comes is discarded at once and costs no memory, and the times above end it;
+    /// a limit would take the early answer to a large upload from a client that reads only when it has sent all).
     pub linger_bytes: usize,
     /// Request line and fields, in bytes. 16 KiB; then 431, or 414 where the target alone is too long.
     pub head_bytes: usize,
@@ -81,6 +87,7 @@ impl Default for Limits {
         Limits {
             header: Duration::from_secs(30),
             request: Duration::from_secs(300),
+            request_rate: 16 * 1024,
             keep_alive: Duration::from_secs(65),
             receive_rate: 240,
             receive_window: Duration::from_secs(10),
@@ -91,7 +98,7 @@ impl Default for Limits {
             half_open: Duration::from_secs(1),
             linger_between: Duration::from_secs(5),
             linger_total: Duration::from_secs(30),
-            linger_bytes: 1024 * 1024,
+            linger_bytes: usize::MAX,
             head_bytes: 16 * 1024,
             fields: 100,
             extensions: 16 * 1024,

@@ -4,7 +4,7 @@ use super::{H1, flag};
 use crate::event_loop::Time;
 use crate::http::ClientError;
 use crate::http::exchange::{Exchange, On, Phase};
-use crate::http::limits::nanos;
+use crate::http::limits::{Limits, nanos};
 use crate::net::{CloseReason, Stream};
 use std::rc::Rc;
 use std::time::Duration;
@@ -83,7 +83,7 @@ impl H1 {
         let limits = self.server.limits.borrow().clone();
         let mut next = Time::MAX;
         if !exchange.complete.get() {
-            let until = exchange.started + nanos(limits.request);
+            let until = self.request_ends(stream, exchange, &limits);
             if now >= until {
                 self.abort(stream, exchange, 408, CloseReason::RequestTimeout);
                 return None;
@@ -123,6 +123,14 @@ impl H1 {
             next = next.min(until);
         }
         Some(next)
+    }
+
+    /// When the time of a request whose body is awaited is over, if nothing more of it comes.
+    fn request_ends(&self, stream: &Stream, exchange: &Exchange, limits: &Limits) -> Time {
+        let ends = nanos(limits.request);
+        let came = stream.bytes_read() - self.watch(|watch| watch.before_body);
+        let lasts = u128::from(came) * 1_000_000_000 / u128::from(limits.request_rate.max(1));
+        exchange.started + ends.max(Time::try_from(lasts).unwrap_or(Time::MAX / 4).min(Time::MAX / 4))
     }
 
     pub(super) fn check_idle(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {

@@ -74,6 +74,8 @@ pub(super) struct H1 {
 struct Watch {
     /// When the present window of the receive rate began, and the bytes read until then.
     receive: Option<(Time, u64)>,
+    /// The bytes read before the body that is awaited; counts while `receive` is there.
+    before_body: u64,
     /// Since the peer has ended its side: when it last took part in the exchange, and a mark that changes when it does.
     half_open: Option<(Time, u64)>,
     /// The same for what was sent.

@@ -220,7 +220,10 @@ impl H1 {
     pub(super) fn await_body(&self, stream: &Rc<Stream>) {
         let now = stream.cx().lp.now();
         let limits = self.server.limits.borrow();
-        self.watch(|watch| watch.receive = Some((now, stream.bytes_read())));
+        self.watch(|watch| {
+            watch.receive = Some((now, stream.bytes_read()));
+            watch.before_body = stream.bytes_read();
+        });
         stream.need_due(now + nanos(limits.receive_window.min(limits.request)));
     }
 
