@@ -4,7 +4,7 @@
 #[path = "support/http.rs"]
 mod support;
 
-use oneloop::http::{Request, Response};
+use oneloop::http::{Fault, Request, Response};
 use oneloop::net::Chunk;
 use oneloop::sim::{Network, Sim};
 use oneloop::{http, set_timeout};
@@ -441,10 +441,39 @@ fn the_server_says_what_it_refuses_and_closes() {
     let (sim, server) = serve(|_, res| res.end("x"));
     let peer = send(&sim, "GET / HTTP/1.1\r\n\r\n");
     let reply = only(&peer);
-    assert_eq!((reply.status, reply.closes(), reply.text().as_str()), (400, true, "400 Bad Request\n"));
+    assert_eq!(
+        (reply.status, reply.closes(), reply.text().as_str()),
+        (400, true, "400 Bad Request: the Host field is missing\n")
+    );
     assert!(peer.is_closed());
     assert_eq!(statuses(&send(&sim, "GET / HTTP/2.0\r\nHost: a\r\n\r\n")), [505]);
     let peer = send(&sim, get("/first") + "nonsense\r\n\r\n" + &get("/never"));
     assert_eq!(statuses(&peer), [200, 400]);
     drop::<http::Server>(server);
+}
+
+/// What a refused message is answered is our own words: nothing of it is in them, and HEAD gets none.
+#[test]
+fn a_refusal_says_why_in_words_that_repeat_nothing_of_the_message() {
+    let (sim, server) = serve(|_, res| res.end("x"));
+    let mut limits = server.limits();
+    limits.head_bytes = 256;
+    server.set_limits(limits);
+    let long = "<script>".repeat(40);
+    for (wire, status, words) in [
+        ("GET /<script># HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400, Fault::TargetByte.text()),
+        ("<script> / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400, Fault::Method.text()),
+        ("GET / HTTP/1.1\r\nHost: <script>\r\n\r\n".to_owned(), 400, Fault::HostInvalid.text()),
+        ("GET / HTTP/1.1\r\nHost: a\r\n<script>: b\r\n\r\n".to_owned(), 400, Fault::FieldName.text()),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\nA: {long}\r\n\r\n"), 431, Fault::HeadTooLarge.text()),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 501, "this server does not implement the method"),
+        ("GET / HTTP/3.0\r\nHost: a\r\n\r\n".to_owned(), 505, Fault::VersionUnsupported.text()),
+    ] {
+        let reply = only(&send(&sim, &wire));
+        let text = reply.text();
+        assert_eq!((reply.status, text.split_once(": ").map(|(_, words)| words.trim_end())), (status, Some(words)));
+        assert!(!text.contains("script") && reply.field("content-type") == Some("text/plain; charset=utf-8"), "{text}");
+    }
+    let to_head = send(&sim, "HEAD / HTTP/1.1\r\n\r\n").received();
+    assert!(to_head.starts_with(b"HTTP/1.1 400 ") && to_head.ends_with(b"\r\n\r\n"));
 }

@@ -49,6 +49,7 @@ mod recorder;
 mod registry;
 mod remote;
 mod run;
+mod silence;
 mod slow;
 mod timers;
 pub mod trace;
@@ -70,6 +71,7 @@ pub(crate) use current::{Installed, current, install};
 pub(crate) use jobs::{JobError, JobResult};
 pub(crate) use registry::{Due, Kind, Source, Token};
 pub(crate) use run::Loop;
+pub(crate) use silence::{Deadline, set_deadline};
 
 /// The loop's clock: nanoseconds since the loop was made.
 pub(crate) type Time = u64;

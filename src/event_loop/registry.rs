@@ -117,6 +117,11 @@ impl Registry {
         }
     }
 
+    /// Sources that there are.
+    pub fn len(&self) -> usize {
+        self.slots.borrow().len()
+    }
+
     pub fn insert(&self, source: Rc<dyn Source>) -> Token {
         // The last generation is left out: with the last index it would be the waker's token.
         let generation = (self.generation.get() + 1) % (INDEX as u32);

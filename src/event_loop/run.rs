@@ -6,6 +6,7 @@ use super::queues::{Immediates, Ticks};
 use super::recorder::{Queues, Recorder, SourceKind};
 use super::registry::Registry;
 use super::remote::Inbox;
+use super::silence::{Silence, Wait};
 use super::slow::{Slow, Turn};
 use super::timers::{DueTimer, Timers};
 use super::{Due, Kind, Phase, Source, Time, Token};
@@ -26,8 +27,7 @@ use std::time::{Duration, SystemTime};
 pub(crate) struct Loop {
     // ---- Every turn
     clock: Cell<Time>,
-    /// When the last wait ended: see [`Loop::seen_until`].
-    waited: Cell<Time>,
+    pub(super) silence: Silence,
     running: Cell<bool>,
     stopping: Cell<bool>,
     /// Torn down: nothing that is handed to it now would ever be called or let go.
@@ -82,7 +82,7 @@ impl Loop {
             referenced: Cell::new(0),
             signals: Cell::new(Token::NONE),
             clock: Cell::new(0),
-            waited: Cell::new(0),
+            silence: Silence::default(),
             running: Cell::new(false),
             stopping: Cell::new(false),
             ended: Cell::new(false),
@@ -213,7 +213,9 @@ impl Loop {
         self.counters.iteration_ends(before);
         let waited = self.wait(may_wait && events.is_empty(), &mut events);
         self.read_clock();
-        self.waited.set(self.clock.get());
+        if let Ok(wait) = &waited {
+            self.silence.waited(wait, self.clock.get(), || self.registry.len() + 1);
+        }
         self.counters.wait_ends(before, self.clock.get(), events.len());
         self.record_wait(before, events.len());
         if let Err(error) = waited {
@@ -273,14 +275,18 @@ impl Loop {
     ///
     /// Where several sources were ready at once, some are again as a rule: then it looks before it waits. A look takes no
     /// timeout, for which the kernel reads the clock twice, whether it comes to wait or not.
-    fn wait(&self, may_wait: bool, events: &mut Vec<Event>) -> io::Result<()> {
+    fn wait(&self, may_wait: bool, events: &mut Vec<Event>) -> io::Result<Wait> {
+        let (began, before) = (self.clock.get(), events.len());
         if !may_wait || self.counters.last_events.get() > 1 {
-            self.driver.wait(Some(Duration::ZERO), events)?;
+            let look = self.driver.wait(Some(Duration::ZERO), events)?;
             if !may_wait || !events.is_empty() {
-                return Ok(());
+                return Ok(Wait { look, began, until: began, events: events.len() - before });
             }
         }
-        self.driver.wait(self.timeout(), events)
+        let until = self.wake_at();
+        let timeout = until.map(|until| Duration::from_nanos(until.saturating_sub(began)));
+        let look = self.driver.wait(timeout, events)?;
+        Ok(Wait { look, began, until: until.unwrap_or(began).max(began), events: events.len() - before })
     }
 
     /// An event may be for a source that an earlier turn has closed; then its slot still has it, and it ignores it.
@@ -378,8 +384,8 @@ impl Loop {
         self.due_timers.set(due);
     }
 
-    /// How long phase 2 may wait.
-    fn timeout(&self) -> Option<Duration> {
+    /// Until when phase 2 may wait: not at all where that is past, and for ever where it is `None`.
+    fn wake_at(&self) -> Option<Time> {
         let busy = !self.ready.borrow().is_empty()
             || !self.immediates.is_empty()
             || !self.closing.borrow().is_empty()
@@ -387,11 +393,10 @@ impl Loop {
             || self.is_halted()
             || !self.is_alive();
         if busy {
-            return Some(Duration::ZERO);
+            return Some(0);
         }
         let jobs = self.jobs.next(self.counters.iterations.get());
-        let next = [self.timers.next(), self.registry.next_sweep(), jobs].into_iter().flatten().min()?;
-        Some(Duration::from_nanos(next.saturating_sub(self.clock.get())))
+        [self.timers.next(), self.registry.next_sweep(), jobs].into_iter().flatten().min()
     }
 
     pub(super) fn queues(&self) -> Queues {
@@ -452,12 +457,6 @@ impl Loop {
     /// The clock as it was last read.
     pub(super) fn clock(&self) -> Time {
         self.clock.get()
-    }
-
-    /// What peers did until then is known: it has had its turn. The time for judging whether they were late, since a
-    /// callback may have blocked the loop while they were not.
-    pub(crate) fn seen_until(&self) -> Time {
-        self.waited.get()
     }
 
     /// Wall-clock time, read now.

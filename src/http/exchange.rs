@@ -6,6 +6,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
+use super::own_answer::usual_words;
 use super::{Request, Response};
 
 /// What carries exchanges: an HTTP/1 connection. HTTP/2 will be another.
@@ -344,29 +345,9 @@ impl Exchange {
                 self.with_link(|carrier| carrier.cut(reason));
             }
             Phase::Open => {
-                self.with_link(|carrier| self.answer(carrier, status));
+                self.with_link(|carrier| self.answer(carrier, status, usual_words(status)));
             }
         }
-    }
-
-    /// A whole response of ours.
-    pub fn answer(&self, carrier: &dyn Carrier, status: u16) {
-        let text = {
-            let mut head = self.response.borrow_mut();
-            head.clear();
-            // Neither can fail: the status is one of ours, the field a literal.
-            let _ = head.set_status(status);
-            let _ = head.set("Content-Type", "text/plain; charset=utf-8");
-            if status == 503 && self.retry_after.get() > 0 {
-                let _ = head.set("Retry-After", &self.retry_after.get().to_string());
-            }
-            // Where we do not take what the peer has to send, what it sends next is not to be guessed at.
-            if matches!(status, 413 | 417) {
-                let _ = head.set("Connection", "close");
-            }
-            format!("{status} {}\n", head.reason())
-        };
-        carrier.send(self, text.into(), true).ignore();
     }
 
     /// The last `Response` handle is gone, and the response has not ended. Where nobody is left to answer, by a cut that

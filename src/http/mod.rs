@@ -25,6 +25,7 @@ mod exchange;
 mod h1;
 mod limits;
 mod media_type;
+mod own_answer;
 mod paths;
 mod range;
 mod request;

@@ -1,13 +1,14 @@
 use super::dispatch::{Answer, Listener, On, handler};
 use super::h1::H1;
 use super::limits::{Limits, nanos};
+use super::own_answer;
 use super::paths::Paths;
 use super::shared::Shared;
 use super::shedding::{LoadShedding, Shedding};
 use super::{ClientError, Connection, OpenExchange, Request, Response};
 use crate::callback::{Listeners, OptionalCallback, Site};
 use crate::event_loop::driver::Io;
-use crate::event_loop::{Timeout, current, set_timeout};
+use crate::event_loop::{Deadline, current, set_deadline};
 use crate::net::{Acceptor, Address, CloseReason, Listen, Owner, Protocol, Socket, Stream};
 use crate::proto::h1::HeadLimits;
 use std::any::Any;
@@ -37,7 +38,7 @@ pub(super) struct Inner {
     pub path_listeners: Listeners<u32, Listener>,
     pub acceptor: Rc<Acceptor>,
     pub limits: RefCell<Rc<Limits>>,
-    shutdown: Cell<Option<Timeout>>,
+    shutdown: Cell<Option<Deadline>>,
 }
 
 /// An HTTP/1.1 server. A cheap handle: clones are the same server. While it listens the loop keeps it, dropped handles or
@@ -141,12 +142,11 @@ impl Server {
         self.close_idle_connections();
         if first && self.connections() > 0 {
             let inner = Rc::downgrade(&self.0);
-            let timer = set_timeout(self.0.limits.borrow().shutdown, move || {
+            let timer = set_deadline(self.0.limits.borrow().shutdown, move || {
                 if let Some(inner) = inner.upgrade() {
                     Server(inner).close_all_connections();
                 }
             });
-            timer.unref();
             self.0.shutdown.set(Some(timer));
         }
     }
@@ -401,7 +401,7 @@ impl Owner for Inner {
         });
         if let Some(stream) = self.acceptor.stream(io, peer, Rc::new(Refused)) {
             let date = self.shared.date();
-            stream.encode(|out| refusal(out, 503, &date, false));
+            stream.encode(|out| own_answer::encode(out, 503, "too many connections", &date, false));
             stream.need_due(lp.now() + super::limits::nanos(self.limits.borrow().linger_total));
             stream.finish(CloseReason::TooMany, Some(self.limits.borrow().linger()));
         }
@@ -436,24 +436,5 @@ impl Protocol for Refused {
     fn teardown(&self) {}
     fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
         self
-    }
-}
-
-/// A whole response of ours to something that is no request: its status in words, unless HEAD asked, and the close.
-pub(super) fn refusal(out: &mut Vec<u8>, status: u16, date: &[u8; 29], to_head: bool) {
-    use crate::proto::h1::{ConnectionField, Encoding, ResponseFraming, ResponseHead};
-    let mut head = ResponseHead::new();
-    // Neither can fail: the status is one of ours, the field a literal.
-    let _ = head.set_status(status);
-    let _ = head.set("Content-Type", "text/plain; charset=utf-8");
-    let text = format!("{status} {}\n", head.reason());
-    let how = Encoding {
-        framing: ResponseFraming::Length(text.len() as u64),
-        date: Some(date),
-        connection: ConnectionField::Close,
-    };
-    head.encode(out, &how);
-    if !to_head {
-        out.extend_from_slice(text.as_bytes());
     }
 }

@@ -2,7 +2,7 @@ use super::socket::On;
 use super::{Address, CloseReason, Context, Socket, Stream};
 use crate::callback::discard;
 use crate::event_loop::driver::Lane;
-use crate::event_loop::{JobResult, Timeout, current, set_timeout};
+use crate::event_loop::{Deadline, JobResult, current, set_deadline};
 use std::collections::VecDeque;
 use std::fmt::{self, Display, Formatter};
 use std::io::{self, ErrorKind};
@@ -82,7 +82,7 @@ impl From<PathBuf> for Target {
 /// A connection in the making: the addresses that are left, and the clock that runs.
 pub(super) struct Attempt {
     addresses: VecDeque<Address>,
-    timer: Timeout,
+    timer: Deadline,
 }
 
 /// Connects. A host name is looked up on the worker pool; its addresses are tried in turn. `connected` is called once,
@@ -116,7 +116,7 @@ pub fn connect(to: impl Into<Target>, connected: impl FnOnce(&Socket) + 'static)
     let socket = Socket::connecting(&cx);
     socket.on_connect(connected);
     let (late, to) = (Rc::downgrade(&socket.0), target.place.to_string());
-    let timer = set_timeout(target.timeout, move || {
+    let timer = set_deadline(target.timeout, move || {
         if let Some(socket) = late.upgrade().map(Socket)
             && let Some(stream) = socket.stream().filter(|stream| stream.is_connecting())
         {
@@ -124,7 +124,6 @@ pub fn connect(to: impl Into<Target>, connected: impl FnOnce(&Socket) + 'static)
             stream.destroy_with(CloseReason::ConnectTimeout, error);
         }
     });
-    timer.unref();
     let addresses = match &target.place {
         Place::Ip(address) => VecDeque::from([Address::Ip(*address)]),
         Place::Path(path) => VecDeque::from([Address::Unix(Some(path.clone()))]),

@@ -1,7 +1,7 @@
 use super::{Acceptor, Address, Chunk, CloseReason, Context, Flow, Protocol, Stream};
 use crate::callback::{Identity, Listeners, Once, Site, compare_by_identity, discard};
 use crate::event_loop::driver::Io;
-use crate::event_loop::{Time, Timeout, set_timeout};
+use crate::event_loop::{Deadline, Time, set_deadline};
 use std::any::Any;
 use std::cell::{Cell, OnceCell};
 use std::io;
@@ -48,7 +48,7 @@ pub(super) struct Inner {
     full: Cell<bool>,
     limit: Cell<usize>,
     timeout: Cell<Option<Duration>>,
-    timer: Cell<Option<Timeout>>,
+    timer: Cell<Option<Deadline>>,
     last_activity: Cell<Time>,
     identity: Identity,
 }
@@ -411,12 +411,11 @@ impl Inner {
     /// One timer, which is not touched by activity: when it fires it looks how long nothing has happened.
     fn arm(&self, after: Duration) {
         let me = self.me.clone();
-        let timer = set_timeout(after, move || {
+        let timer = set_deadline(after, move || {
             if let Some(inner) = me.upgrade() {
                 inner.timed_out();
             }
         });
-        timer.unref();
         self.timer.set(Some(timer));
     }
 
@@ -425,12 +424,12 @@ impl Inner {
         if stream.is_closed() {
             return;
         }
-        let now = stream.cx().lp.now();
-        let quiet = Duration::from_nanos(now.saturating_sub(self.last_activity.get()));
+        let lp = &stream.cx().lp;
+        let quiet = Duration::from_nanos(lp.now().saturating_sub(self.last_activity.get()));
         if quiet < after {
             return self.arm(after - quiet);
         }
-        self.last_activity.set(now);
+        self.last_activity.set(lp.now());
         self.arm(after);
         if let Some(socket) = self.me.upgrade().map(Socket) {
             self.emit(On::Timeout, &socket);

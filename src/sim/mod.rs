@@ -57,7 +57,7 @@ mod peer;
 #[cfg(test)]
 mod tests;
 
-pub use crate::event_loop::driver::world::Network;
+pub use crate::event_loop::driver::world::{Network, Waits};
 pub use listener::Listener;
 pub use peer::Peer;
 
@@ -234,6 +234,27 @@ impl Sim {
     pub fn network(&self, network: Network) -> &Self {
         self.world.set_network(network);
         self
+    }
+
+    /// How the system's waits behave from now on.
+    pub fn waits(&self, waits: Waits) {
+        self.world.set_waits(waits);
+    }
+
+    /// Stops the program for so long when it waits next, as SIGSTOP and SIGCONT do: time passes, what peers send waits with
+    /// the system, and the wait ends without telling of any of it.
+    ///
+    /// ```
+    /// use oneloop::sim::Sim;
+    /// use std::time::Duration;
+    ///
+    /// let sim = Sim::new();
+    /// sim.stop(Duration::from_secs(60));
+    /// sim.settle();
+    /// assert_eq!(sim.now(), Duration::from_secs(60));
+    /// ```
+    pub fn stop(&self, time: Duration) {
+        self.world.stop(time);
     }
 
     /// Connections to this address get no answer, as behind a firewall: neither accepted nor refused.

@@ -53,6 +53,17 @@ pub(crate) struct Event {
     pub ready: Ready,
 }
 
+/// What a wait has found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// It told of all sources that were ready.
+    All,
+    /// It told of as many as one wait can: others may be ready.
+    Full,
+    /// A signal interrupted it: it told of none, whatever is ready.
+    Interrupted,
+}
+
 /// A set of readiness hints. Hints may be spurious; a missing one is a bug of the driver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ready(u8);
@@ -119,8 +130,8 @@ macro_rules! either {
 
 impl Driver {
     /// Waits until something is ready or the time is over (`None`: for ever), and appends what is ready to `events`.
-    /// A wait cut short by a signal is a wait without events.
-    pub fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> Result<()> {
+    /// A wait cut short by a signal is a wait without events. Sources are told of in the order in which they became ready.
+    pub fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> Result<Look> {
         either!(self, d => d.wait(timeout, events))
     }
 

@@ -1,5 +1,5 @@
 use super::pool::{Job, Pool, Refused};
-use super::{Address, Bind, Event, Io, Lane, ListenHow, Listener, Ready, Resolver, WAKE, Waker, WakerKind};
+use super::{Address, Bind, Event, Io, Lane, ListenHow, Listener, Look, Ready, Resolver, WAKE, Waker, WakerKind};
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::cell::{Cell, RefCell};
@@ -56,13 +56,14 @@ impl Os {
         &self.registry
     }
 
-    pub fn wait(&self, timeout: Option<Duration>, out: &mut Vec<Event>) -> io::Result<()> {
+    pub fn wait(&self, timeout: Option<Duration>, out: &mut Vec<Event>) -> io::Result<Look> {
         let (poll, events) = &mut *self.poll.borrow_mut();
         match poll.poll(events, timeout) {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(Look::Interrupted),
             Err(error) => return Err(error),
         }
+        let before = out.len();
         out.extend(events.iter().map(|event| {
             Event {
                 token: event.token().0,
@@ -73,7 +74,7 @@ impl Os {
                     .with(Ready::ERROR.when(event.is_error())),
             }
         }));
-        Ok(())
+        Ok(if out.len() - before < EVENTS_PER_WAIT { Look::All } else { Look::Full })
     }
 
     pub fn now(&self) -> Duration {

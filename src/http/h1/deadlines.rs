@@ -5,12 +5,10 @@ use crate::event_loop::Time;
 use crate::http::ClientError;
 use crate::http::exchange::{Exchange, On, Phase};
 use crate::http::limits::{Limits, nanos};
+use crate::http::own_answer::usual_words;
 use crate::net::{CloseReason, Stream};
 use std::rc::Rc;
 use std::time::Duration;
-
-/// What a sweep is late at most while nothing blocks the loop, twice over; in nanoseconds.
-const LATEST_LOOK: Time = 2_000_000_000;
 
 impl H1 {
     /// What runs out next while output is pending. `None`: it has.
@@ -21,7 +19,7 @@ impl H1 {
         }
         let limits = self.server.limits.borrow();
         let (window, stall) = (nanos(limits.send_window), nanos(limits.write_stall));
-        let written = stream.bytes_written();
+        let (lp, written) = (&stream.cx().lp, stream.bytes_written());
         let (stalled, slow, next) = self.watch(|watch| {
             let (began, mark) = match watch.send {
                 Some(window) => window,
@@ -38,7 +36,7 @@ impl H1 {
             if now >= began + window {
                 let sent = written - mark;
                 // None at all is a stall, which has its own time.
-                slow = sent > 0 && was_watched(began + window, now) && too_slow(sent, limits.send_rate, now - began);
+                slow = sent > 0 && !lp.was_away_since(began) && too_slow(sent, limits.send_rate, now - began);
                 watch.send = Some((now, written));
             }
             let began = watch.send.map_or(now, |(began, _)| began);
@@ -85,7 +83,7 @@ impl H1 {
         if !exchange.complete.get() {
             let until = self.request_ends(stream, exchange, &limits);
             if now >= until {
-                self.abort(stream, exchange, 408, CloseReason::RequestTimeout);
+                self.abort(stream, exchange, 408, usual_words(408), CloseReason::RequestTimeout);
                 return None;
             }
             // It stands still while it is us who do not read.
@@ -94,7 +92,7 @@ impl H1 {
                 && (exchange.paused.get() || exchange.owes_continue.get() || !exchange.listeners.has(On::Data))
                 || stream.is_paused();
             let window = nanos(limits.receive_window);
-            let read = stream.bytes_read();
+            let (lp, read) = (&stream.cx().lp, stream.bytes_read());
             let (slow, end) = self.watch(|watch| {
                 let (began, mark) = *watch.receive.get_or_insert((now, read));
                 let over = now >= began + window;
@@ -103,12 +101,12 @@ impl H1 {
                 }
                 let slow = over
                     && !waits_for_us
-                    && was_watched(began + window, now)
+                    && !lp.was_away_since(began)
                     && too_slow(read - mark, limits.receive_rate, now - began);
                 (slow, if over || waits_for_us { now + window } else { began + window })
             });
             if slow {
-                self.abort(stream, exchange, 408, CloseReason::SlowReceive);
+                self.abort(stream, exchange, 408, "the content came too slowly", CloseReason::SlowReceive);
                 return None;
             }
             next = until.min(end);
@@ -117,7 +115,7 @@ impl H1 {
             let until = exchange.started + nanos(response);
             if now >= until {
                 log::warn!(target: "oneloop::http", "{exchange}: no response in {response:?}");
-                self.abort(stream, exchange, 503, CloseReason::ResponseTimeout);
+                self.abort(stream, exchange, 503, "no answer was ready in time", CloseReason::ResponseTimeout);
                 return None;
             }
             next = next.min(until);
@@ -146,19 +144,13 @@ impl H1 {
         }
         if self.has(flag::PARTIAL) {
             self.server.client_error(&ClientError { fault: None, status: 408, peer: stream.peer() });
-            self.refuse(stream, 408, CloseReason::HeaderTimeout);
+            self.refuse(stream, 408, usual_words(408), CloseReason::HeaderTimeout);
         } else {
             let reason = if waits_for_head { CloseReason::HeaderTimeout } else { CloseReason::IdleTimeout };
             stream.destroy(reason);
         }
         None
     }
-}
-
-/// Was the loop there when a window ended? One that a callback blocked meanwhile has kept the peer waiting: the window says
-/// nothing of the peer, and another one begins.
-fn was_watched(end: Time, now: Time) -> bool {
-    now < end + LATEST_LOOK
 }
 
 fn too_slow(bytes: u64, rate: u32, over: Time) -> bool {

@@ -4,7 +4,7 @@ use super::{H1, flag};
 use crate::event_loop::{Loop, Time};
 use crate::http::exchange::{Exchange, Listener, On, Phase};
 use crate::http::limits::nanos;
-use crate::http::server::refusal;
+use crate::http::own_answer;
 use crate::http::{ClientError, Request};
 use crate::net::{CloseReason, Socket, Stream};
 use crate::proto::h1::{BodyDecoder, BodyEvent, Fault, Framing, HeadParser, Parsed, RequestHead};
@@ -190,7 +190,7 @@ impl H1 {
     #[cold]
     pub(super) fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
         if exchange.head.is_connect() && !self.server.connects() {
-            exchange.answer(self, 501);
+            exchange.answer(self, 501, own_answer::usual_words(501));
             return false;
         }
         self.set(flag::UPGRADED);
@@ -289,22 +289,29 @@ impl H1 {
     pub(super) fn fault(&self, stream: &Rc<Stream>, fault: Fault) {
         log::debug!(target: "oneloop::http", "{}: {fault}", stream.peer());
         self.server.client_error(&ClientError { fault: Some(fault), status: fault.status(), peer: stream.peer() });
-        self.refuse(stream, fault.status(), CloseReason::BadMessage);
+        self.refuse(stream, fault.status(), fault.text(), CloseReason::BadMessage);
     }
 
     #[cold]
     pub(super) fn body_fault(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, fault: Fault) {
         log::debug!(target: "oneloop::http", "{exchange} from {}: {fault}", stream.peer());
         self.server.client_error(&ClientError { fault: Some(fault), status: fault.status(), peer: stream.peer() });
-        self.abort(stream, exchange, fault.status(), CloseReason::BadMessage);
+        self.abort(stream, exchange, fault.status(), fault.text(), CloseReason::BadMessage);
     }
 
     /// Ends an exchange whose request or response will never be whole: an answer of ours if there is none, then the close.
     #[cold]
-    pub(super) fn abort(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, status: u16, reason: CloseReason) {
+    pub(super) fn abort(
+        &self,
+        stream: &Rc<Stream>,
+        exchange: &Rc<Exchange>,
+        status: u16,
+        words: &str,
+        reason: CloseReason,
+    ) {
         self.set(flag::CLOSE);
         match exchange.phase.get() {
-            Phase::Open => exchange.answer(self, status),
+            Phase::Open => exchange.answer(self, status, words),
             // It breaks off; what went before it, the answers to earlier requests, is not lost with it.
             Phase::Streaming(_) => exchange.phase.set(Phase::Ended),
             Phase::Ended => {}
@@ -315,10 +322,10 @@ impl H1 {
 
     /// An answer of ours where there is no exchange; then the close.
     #[cold]
-    pub(super) fn refuse(&self, stream: &Rc<Stream>, status: u16, reason: CloseReason) {
+    pub(super) fn refuse(&self, stream: &Rc<Stream>, status: u16, words: &str, reason: CloseReason) {
         self.set(flag::CLOSE);
         let date = self.server.shared.date();
-        stream.encode(|out| refusal(out, status, &date, self.has(flag::HEAD)));
+        stream.encode(|out| own_answer::encode(out, status, words, &date, self.has(flag::HEAD)));
         stream.finish(reason, Some(self.server.limits.borrow().linger()));
     }
 

@@ -56,7 +56,7 @@ impl H1 {
             Err(error) => {
                 drop(head);
                 log::error!(target: "oneloop::http", "{exchange}: {error}; answered 500");
-                exchange.answer(self, 500);
+                exchange.answer(self, 500, "");
                 return Flow::Closed;
             }
         };

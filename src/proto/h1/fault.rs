@@ -19,7 +19,8 @@ macro_rules! faults {
                 match self { $(Fault::$name => $status,)+ }
             }
 
-            const fn text(self) -> &'static str {
+            /// What is wrong, in a few words that repeat nothing of the message: for the log, and for the peer.
+            pub const fn text(self) -> &'static str {
                 match self { $(Fault::$name => $text,)+ }
             }
         }

@@ -16,8 +16,8 @@
 //! time passes, unless it is told to block.
 //!
 //! Owns: `schedule` (what will happen), `readiness` (edges and events, as epoll has them), `connection` (two ends and what
-//! is between them), `listener` (ports, backlogs, file descriptors), `faults` (calls that fail), `workers` (jobs and host
-//! names), `network` (how rough it is), `random`. Imports the seam's types only.
+//! is between them), `listener` (ports, backlogs, file descriptors), `faults` (calls that fail), `waits` (waits that are
+//! interrupted or full), `workers` (jobs and host names), `network` (how rough it is), `random`. Imports the seam's types only.
 
 mod connection;
 mod faults;
@@ -28,15 +28,17 @@ mod readiness;
 mod schedule;
 #[cfg(test)]
 mod tests;
+mod waits;
 mod workers;
 
 pub(crate) use connection::Stream;
 pub(crate) use listener::{FdLimit, Listener};
 pub use network::Network;
 pub(crate) use readiness::Script;
+pub use waits::Waits;
 
 use super::lanes::{Lane, Lanes};
-use super::{Address, Bind, Event, Io, Job, ListenHow, Ready, Refused, Resolver, WAKE, Waker, WakerKind};
+use super::{Address, Bind, Event, Io, Job, ListenHow, Look, Ready, Refused, Resolver, WAKE, Waker, WakerKind};
 use faults::Faults;
 use listener::Ports;
 use random::Random;
@@ -49,6 +51,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
+use waits::Waiting;
 use workers::{Hosts, Workers};
 
 /// The virtual wall clock starts at 2026-01-01T00:00:00Z: a fixed date, so that a `Date` field can be compared.
@@ -70,6 +73,7 @@ struct Inner {
     random: Random,
     ports: Ports,
     faults: Faults,
+    waiting: Waiting,
     workers: Workers,
     hosts: Hosts,
 }
@@ -88,6 +92,7 @@ impl World {
             random: Random::new(seed),
             ports: Ports::new(),
             faults: Faults::default(),
+            waiting: Waiting::default(),
             workers: Workers::new(),
             hosts: Hosts::new(),
         }))
@@ -95,17 +100,21 @@ impl World {
 
     /// Lets things happen until there is an event or the time is over. The clock moves from one occurrence to the next and
     /// never past the horizon; it stands still as long as there is an event.
-    pub fn wait(&self, timeout: Option<Duration>, out: &mut Vec<Event>) -> io::Result<()> {
+    pub fn wait(&self, timeout: Option<Duration>, out: &mut Vec<Event>) -> io::Result<Look> {
         let deadline = timeout.map(|timeout| self.now().saturating_add(timeout));
         self.0.at_rest.set(false);
         self.0.horizon_reached.set(false);
         loop {
             self.run_due();
-            if self.take_events(out) || deadline.is_some_and(|deadline| deadline <= self.now()) {
-                return Ok(());
+            if let Some(look) = self.interrupted() {
+                return Ok(look);
+            }
+            let (told, look) = self.take_events(out);
+            if told || deadline.is_some_and(|deadline| deadline <= self.now()) {
+                return Ok(look);
             }
             if !self.move_clock(deadline) {
-                return if self.0.at_rest.get() { Err(io::Error::other(AT_REST)) } else { Ok(()) };
+                return if self.0.at_rest.get() { Err(io::Error::other(AT_REST)) } else { Ok(Look::All) };
             }
         }
     }
@@ -176,7 +185,9 @@ impl World {
     /// Whether something happens without the clock moving: an occurrence that is due, an event that waits, a wake.
     pub fn is_due(&self) -> bool {
         let due = self.0.schedule.borrow().next().is_some_and(|at| at <= self.now());
-        due || !self.0.ready.borrow().is_empty() || self.0.waker.pending.load(std::sync::atomic::Ordering::Acquire)
+        due || self.is_to_stop()
+            || !self.0.ready.borrow().is_empty()
+            || self.0.waker.pending.load(std::sync::atomic::Ordering::Acquire)
     }
 
     /// The instant beyond which no wait moves the clock. `None`: there is none.

@@ -1,6 +1,6 @@
 use super::connection::Endpoint;
 use super::listener::Bound;
-use super::{Event, Ready, WAKE, World};
+use super::{Event, Look, Ready, WAKE, World};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
@@ -94,11 +94,14 @@ impl World {
         }
     }
 
-    /// Takes the events of the ready list, oldest edge first, and the waker's last. False: there is none.
-    pub(super) fn take_events(&self, out: &mut Vec<Event>) -> bool {
+    /// Takes the events of the ready list, oldest edge first, and the waker's last, as many as one wait may tell of. Says
+    /// whether there were any, and whether that was all.
+    pub(super) fn take_events(&self, out: &mut Vec<Event>) -> (bool, Look) {
         let before = out.len();
-        let ready = std::mem::take(&mut *self.0.ready.borrow_mut());
-        for source in ready {
+        let most = before.saturating_add(self.0.waiting.events());
+        while out.len() < most {
+            let source = self.0.ready.borrow_mut().pop_front();
+            let Some(source) = source else { break };
             let token = source.watch(|watch| {
                 watch.told = false;
                 match watch.audience {
@@ -112,9 +115,9 @@ impl World {
                 out.push(Event { token, ready });
             }
         }
-        if self.0.waker.pending.load(Ordering::Acquire) {
+        if out.len() < most && self.0.waker.pending.load(Ordering::Acquire) {
             out.push(Event { token: WAKE, ready: Ready::READ });
         }
-        out.len() > before
+        (out.len() > before, if out.len() < most { Look::All } else { Look::Full })
     }
 }

@@ -1,0 +1,65 @@
+//! The answers that are the library's own: to a message that is no request, and where no handler answers. Each says in
+//! plain text what its status means and, in a few words, why it came. Nothing of the request is repeated in it.
+
+use super::exchange::{Carrier, Exchange};
+use crate::proto::h1::{ConnectionField, Encoding, ResponseFraming, ResponseHead};
+
+/// What is said with a status whose cause has no words of its own, as a [`Fault`](crate::proto::h1::Fault) has them.
+pub(super) fn usual_words(status: u16) -> &'static str {
+    match status {
+        408 => "the request did not come in time",
+        413 => "the content is larger than this server takes",
+        417 => "this server cannot meet the expectation",
+        501 => "this server does not implement the method",
+        503 => "the server is too busy at the moment",
+        // The phrase says it; or, with 500, what failed is for the log.
+        _ => "",
+    }
+}
+
+/// Status and fields of such an answer, into a head that has none; and its content.
+fn write(head: &mut ResponseHead, status: u16, words: &str) -> String {
+    // Neither can fail: the status is one of ours, the field a literal.
+    let _ = head.set_status(status);
+    let _ = head.set("Content-Type", "text/plain; charset=utf-8");
+    match words {
+        "" => format!("{status} {}\n", head.reason()),
+        words => format!("{status} {}: {words}\n", head.reason()),
+    }
+}
+
+/// A whole response to something that is no request, which says that it is the connection's last. No content, where HEAD
+/// asked.
+pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29], to_head: bool) {
+    let mut head = ResponseHead::new();
+    let text = write(&mut head, status, words);
+    let how = Encoding {
+        framing: ResponseFraming::Length(text.len() as u64),
+        date: Some(date),
+        connection: ConnectionField::Close,
+    };
+    head.encode(out, &how);
+    if !to_head {
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+impl Exchange {
+    /// Answers a request in place of its handler. What that has set is not for this answer.
+    pub fn answer(&self, carrier: &dyn Carrier, status: u16, words: &str) {
+        let text = {
+            let mut head = self.response.borrow_mut();
+            head.clear();
+            let text = write(&mut head, status, words);
+            if status == 503 && self.retry_after.get() > 0 {
+                let _ = head.set("Retry-After", &self.retry_after.get().to_string());
+            }
+            // Where we do not take what the peer has to send, what it sends next is not to be guessed at.
+            if matches!(status, 413 | 417) {
+                let _ = head.set("Connection", "close");
+            }
+            text
+        };
+        carrier.send(self, text.into(), true).ignore();
+    }
+}
