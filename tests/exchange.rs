@@ -248,10 +248,10 @@ fn an_error_that_the_handler_returns_is_a_500_and_logged() {
     let (sim, server) = serve(|req, res| {
         let number: u32 = req.query().unwrap_or_default().parse()?;
         res.end(format!("{number}"));
-        Ok::<(), std::num::ParseIntError>(())
+        Ok(())
     });
     server.on_request(|req, res| match req.url() {
-        "/?head" => Err("after the head"),
+        "/?head" => Err("after the head".into()),
         _ => {
             drop(res);
             Ok(())
@@ -266,7 +266,7 @@ fn an_error_that_the_handler_returns_is_a_500_and_logged() {
 fn an_error_after_the_head_has_gone_cuts_the_connection() {
     let (sim, _server) = serve(|_, res| {
         res.write("a").ignore();
-        Err("no more")
+        Err("no more".into())
     });
     let peer = send(&sim, get("/"));
     assert!(peer.is_closed());
@@ -277,7 +277,7 @@ fn an_error_after_the_head_has_gone_cuts_the_connection() {
 fn an_error_after_the_whole_answer_changes_nothing() {
     let (sim, _server) = serve(|_, res| {
         res.end("all");
-        Err("too late")
+        Err("too late".into())
     });
     let peer = send(&sim, get("/") + &get("/"));
     assert_eq!(bodies(&peer), ["all", "all"]);

@@ -51,7 +51,7 @@ fn a_target_in_absolute_form_has_the_path_that_it_names() {
 fn the_answers_for_those_who_do_not_answer_are_the_same_below_a_prefix() {
     let (sim, server) = serve(not_called);
     server.on_path("/dropped", |_, _| ());
-    server.on_path("/failed", |_, _| Err("no"));
+    server.on_path("/failed", |_, _| Err("no".into()));
     server.on_path("/body", |req, res| req.read_body(10, move |body| res.end(body.unwrap_or_default())));
     server.on_check_continue(not_called);
     let expecting =

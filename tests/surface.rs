@@ -369,6 +369,8 @@ fn responses() {
     assert_eq!((last.reason.as_str(), last.body.len(), last.trailers.len()), ("Planted", 300_000, 1));
     assert_eq!((last.field("X-A"), last.field("X-C"), last.field("X-D")), (Some("1"), Some("3"), Some("4")));
     assert!(send(&sim, get("/destroy")).is_closed());
+    let (sim, _server) = serve(|_, res| res.fail(http::Error::new(404, "not here").with_source("the shelf is empty")));
+    assert_eq!(only(&send(&sim, get("/"))).text(), "not here\n");
 }
 
 #[test]

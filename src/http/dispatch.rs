@@ -9,13 +9,13 @@
 //!   any other ──► on_request
 //! ```
 
+use super::answer::{Answer, answer};
 use super::exchange::Exchange;
 use super::server::Inner;
 use super::{ClientError, Connection, Request, Response};
 use crate::callback::Listeners;
 use crate::event_loop::Loop;
-use crate::net::{Address, CloseReason, Socket};
-use std::fmt::Display;
+use crate::net::{Address, Socket};
 use std::rc::Rc;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,41 +41,14 @@ pub(super) enum Listener {
     Close(Box<dyn FnMut()>),
 }
 
-/// What a request handler may return: nothing, or a `Result` whose error answers 500 and is logged, so that `?` works.
-pub trait Answer {
-    /// The error to be logged.
-    #[doc(hidden)]
-    fn into_error(self) -> Option<String>;
-    /// Can there be one?
-    #[doc(hidden)]
-    const FALLIBLE: bool = true;
-}
-
-impl Answer for () {
-    const FALLIBLE: bool = false;
-    fn into_error(self) -> Option<String> {
-        None
-    }
-}
-
-impl<E: Display> Answer for Result<(), E> {
-    fn into_error(self) -> Option<String> {
-        self.err().map(|error| error.to_string())
-    }
-}
-
 /// A handler, with what its result asks for.
 pub(super) fn handler<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 'static) -> Listener {
     Listener::Request(Box::new(move |req, res| {
-        if !R::FALLIBLE {
+        if R::FALLIBLE {
+            let exchange = req.0.clone();
+            answer(&exchange, || f(req, res));
+        } else {
             f(req, res);
-            return;
-        }
-        // Kept until the error is known, so that the answer is the error's.
-        let exchange = Response::new(&res.0);
-        if let Some(error) = f(req, res).into_error() {
-            log::warn!(target: "oneloop::http", "{}: the handler failed: {error}", exchange.0);
-            exchange.0.give_up(500, CloseReason::BadResponse);
         }
     }))
 }

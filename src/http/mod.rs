@@ -18,9 +18,12 @@
 //! Requests of one connection are dispatched one after another (Node dispatches at once and queues the answers; on the wire
 //! it looks the same).
 
+mod answer;
+mod body_error;
 mod conditional;
 mod connection_states;
 mod dispatch;
+mod error;
 mod exchange;
 mod h1;
 mod limits;
@@ -36,10 +39,12 @@ mod shared;
 mod shedding;
 
 pub use crate::proto::h1::{Fault, FieldError, Version};
+pub use answer::Answer;
+pub use body_error::BodyError;
 pub use connection_states::ConnectionStates;
-pub use dispatch::Answer;
+pub use error::{Error, Result};
 pub use limits::Limits;
-pub use request::{BodyError, Request};
+pub use request::Request;
 pub use response::{FieldValue, Response};
 pub use server::{Server, create_server};
 pub use shedding::LoadShedding;

@@ -47,10 +47,22 @@ pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29
 impl Exchange {
     /// Answers a request in place of its handler. What that has set is not for this answer.
     pub fn answer(&self, carrier: &dyn Carrier, status: u16, words: &str) {
+        self.answer_in_text(carrier, status, |head| write(head, status, words));
+    }
+
+    /// The same with an error of the handler's, whose words are all that it says.
+    pub fn answer_error(&self, carrier: &dyn Carrier, status: u16, words: &str) {
+        self.answer_in_text(carrier, status, |head| {
+            write(head, status, words);
+            format!("{words}\n")
+        });
+    }
+
+    fn answer_in_text(&self, carrier: &dyn Carrier, status: u16, write: impl FnOnce(&mut ResponseHead) -> String) {
         let text = {
             let mut head = self.response.borrow_mut();
             head.clear();
-            let text = write(&mut head, status, words);
+            let text = write(&mut head);
             if status == 503 && self.retry_after.get() > 0 {
                 let _ = head.set("Retry-After", &self.retry_after.get().to_string());
             }

@@ -1,5 +1,6 @@
-use super::Response;
+use super::answer::{Answer, answer};
 use super::exchange::{Exchange, Listener, On, Phase};
+use super::{BodyError, Response};
 use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::next_tick;
 use crate::net::{Address, CloseReason};
@@ -112,16 +113,17 @@ impl Request {
     /// Called with the body as it comes, in chunks of any size, without the chunked coding. The first such listener
     /// starts the flow (and sends `100 Continue`, where the peer waits for it).
     #[track_caller]
-    pub fn on_data(&self, f: impl FnMut(&Request, &[u8]) + 'static) -> &Self {
-        self.on_data_at(Location::caller(), f);
+    pub fn on_data<R: Answer>(&self, mut f: impl FnMut(&Request, &[u8]) -> R + 'static) -> &Self {
+        self.on_data_at(Location::caller(), move |req, bytes| answer(&req.0, || f(req, bytes)));
         self
     }
 
     /// Called once, when the whole request is here; at once, so to say, where it has no body. A body that nobody takes
     /// does not end.
     #[track_caller]
-    pub fn on_end(&self, f: impl FnOnce(&Request) + 'static) -> &Self {
-        self.add(On::End, Location::caller(), Listener::End(Some(Box::new(f))))
+    pub fn on_end<R: Answer>(&self, f: impl FnOnce(&Request) -> R + 'static) -> &Self {
+        let end = move |req: &Request| answer(&req.0, || f(req));
+        self.add(On::End, Location::caller(), Listener::End(Some(Box::new(end))))
     }
 
     /// Called once, when the peer has ended its side of the connection while this exchange is open: at once, so to say,
@@ -184,19 +186,22 @@ impl Request {
     }
 
     /// Collects the body and gives it to `done`, once. A body of more than `limit` bytes gives an error, and is answered 413
-    /// unless `done` answers; one that is cut off gives an error as well.
+    /// unless `done` answers; one that is cut off gives an error as well. `done` may return a `Result`, as a handler may:
+    /// see [`Error`](super::Error).
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| {
-    ///     req.read_body(1024 * 1024, move |body| match body {
-    ///         Ok(bytes) => res.end(format!("{} bytes\n", bytes.len())),
-    ///         Err(error) => println!("no body: {error}"), // answered 413 where it was too large
+    ///     req.read_body(1024 * 1024, move |body| {
+    ///         let text = String::from_utf8(body?)?; // 413 where it is too large, 500 where it is no UTF-8
+    ///         res.end(format!("{} characters\n", text.chars().count()));
+    ///         Ok(())
     ///     });
     /// });
     /// ```
     #[track_caller]
-    pub fn read_body(&self, limit: usize, done: impl FnOnce(Result<Vec<u8>, BodyError>) + 'static) {
+    pub fn read_body<R: Answer>(&self, limit: usize, done: impl FnOnce(Result<Vec<u8>, BodyError>) -> R + 'static) {
         let site = Location::caller();
+        let done = |exchange: &Rc<Exchange>, result| answer(exchange, || done(result));
         let collector = Rc::new(Collector {
             bytes: RefCell::default(),
             done: Cell::new(Some(Box::new(done))),
@@ -205,7 +210,8 @@ impl Request {
         if self.0.is_over() || self.0.end_told.get() {
             let error = BodyError::Closed(self.0.closed.get().unwrap_or(CloseReason::Finished));
             // Callbacks come from the loop.
-            return next_tick(move || collector.finish(Err(error)));
+            let exchange = self.0.clone();
+            return next_tick(move || collector.finish(&exchange, Err(error)));
         }
         let data = collector.clone();
         if !self.0.complete.get() {
@@ -216,7 +222,7 @@ impl Request {
                     if let Some(listener) = data.listener.take() {
                         req.0.listeners.remove_one(listener);
                     }
-                    data.finish(Err(BodyError::TooLarge { limit }));
+                    data.finish(&req.0, Err(BodyError::TooLarge { limit }));
                 } else if data.is_open() {
                     data.bytes.borrow_mut().extend_from_slice(bytes);
                 }
@@ -227,13 +233,13 @@ impl Request {
         self.add(
             On::End,
             site,
-            Listener::End(Some(Box::new(move |_| {
+            Listener::End(Some(Box::new(move |req| {
                 let bytes = end.bytes.take();
-                end.finish(Ok(bytes));
+                end.finish(&req.0, Ok(bytes));
             }))),
         );
         let close: Box<dyn FnOnce(&Request, CloseReason)> =
-            Box::new(move |_, reason| collector.finish(Err(BodyError::Closed(reason))));
+            Box::new(move |req, reason| collector.finish(&req.0, Err(BodyError::Closed(reason))));
         self.0.add(On::RequestClose, site, Listener::RequestClose(Some(close)));
     }
 
@@ -290,7 +296,7 @@ const SINGLE: &[&str] = &[
     "user-agent",
 ];
 
-type Done = Box<dyn FnOnce(Result<Vec<u8>, BodyError>)>;
+type Done = Box<dyn FnOnce(&Rc<Exchange>, Result<Vec<u8>, BodyError>)>;
 
 /// What `read_body` has so far.
 struct Collector {
@@ -308,37 +314,13 @@ impl Collector {
         open
     }
 
-    fn finish(&self, result: Result<Vec<u8>, BodyError>) {
+    fn finish(&self, exchange: &Rc<Exchange>, result: Result<Vec<u8>, BodyError>) {
         if let Some(done) = self.done.take() {
             self.bytes.take();
-            done(result);
+            done(exchange, result);
         }
     }
 }
-
-/// Why there is no whole body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BodyError {
-    /// It has more bytes than were allowed.
-    TooLarge {
-        /// So many were.
-        limit: usize,
-    },
-    /// The exchange was over before the body was.
-    Closed(CloseReason),
-}
-
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BodyError::TooLarge { limit } => write!(f, "the body has more than {limit} bytes"),
-            BodyError::Closed(reason) => write!(f, "the connection was closed before the body ended: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for BodyError {}
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,3 +1,5 @@
+use super::Error;
+use super::answer::{Answer, answer};
 use super::exchange::{Exchange, Listener, On, Phase};
 use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::set_timeout;
@@ -49,12 +51,12 @@ impl Response {
     /// A field or status that would corrupt the response costs it.
     fn check(&self, what: &str, result: Result<(), FieldError>) {
         if let Err(error) = result {
-            self.fail(what, &error);
+            self.refuse(what, &error);
         }
     }
 
     #[cold]
-    fn fail(&self, what: &str, error: &FieldError) {
+    fn refuse(&self, what: &str, error: &FieldError) {
         log::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0);
         self.0.give_up(500, CloseReason::BadResponse);
     }
@@ -203,6 +205,27 @@ impl Response {
         self.send(chunk.into(), true).ignore();
     }
 
+    /// Answers with an error, as a handler that returns it does: for what fails in a callback that returns nothing. Where
+    /// the head has gone, the connection is cut; where the response has ended, the error is only logged.
+    ///
+    /// ```
+    /// use oneloop::{http, worker};
+    ///
+    /// let server = http::create_server(|_, res| {
+    ///     worker::run(
+    ///         || std::fs::read_to_string("todos.txt"),
+    ///         move |result| match result {
+    ///             Ok(Ok(todos)) => res.end(todos),
+    ///             Ok(Err(error)) => res.fail(error),
+    ///             Err(error) => res.fail(error),
+    ///         },
+    ///     );
+    /// });
+    /// ```
+    pub fn fail(&self, error: impl Into<Error>) {
+        self.0.fail(&error.into());
+    }
+
     fn send(&self, chunk: Chunk<'_>, last: bool) -> Flow {
         if self.0.phase.get() == Phase::Ended {
             self.is_late("a write", "the end");
@@ -234,8 +257,9 @@ impl Response {
     /// Called when all pending output went out, after a `write` that said [`Flow::Full`]. Until then the listener counts as
     /// a handle: it is lent one, and need not capture its own.
     #[track_caller]
-    pub fn on_drain(&self, f: impl FnMut(&Response) + 'static) -> &Self {
-        self.add(On::Drain, Location::caller(), Listener::Drain(Box::new(f)))
+    pub fn on_drain<R: Answer>(&self, mut f: impl FnMut(&Response) -> R + 'static) -> &Self {
+        let drain = move |res: &Response| answer(&res.0, || f(res));
+        self.add(On::Drain, Location::caller(), Listener::Drain(Box::new(drain)))
     }
 
     /// Called once, when the whole response was given to the kernel.
@@ -253,7 +277,7 @@ impl Response {
     /// Has `f` called when the response has not ended after so long: answer there, or `destroy`. A later call replaces an
     /// earlier one; zero turns it off.
     #[track_caller]
-    pub fn set_timeout(&self, after: Duration, f: impl FnOnce(&Response) + 'static) -> &Self {
+    pub fn set_timeout<R: Answer>(&self, after: Duration, f: impl FnOnce(&Response) -> R + 'static) -> &Self {
         let site = Location::caller();
         if let Some(old) = self.0.timer.take() {
             old.clear();
@@ -267,7 +291,7 @@ impl Response {
                 && let Some(lp) = exchange.lp()
             {
                 let response = Response::new(&exchange);
-                if lp.call(site, &*exchange, || f(&response)).is_none() {
+                if lp.call(site, &*exchange, || answer(&exchange, || f(&response))).is_none() {
                     exchange.panicked();
                 }
             }

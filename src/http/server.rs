@@ -1,4 +1,5 @@
-use super::dispatch::{Answer, Listener, On, handler};
+use super::answer::Answer;
+use super::dispatch::{Listener, On, handler};
 use super::h1::H1;
 use super::limits::{Limits, nanos};
 use super::own_answer;
@@ -50,8 +51,8 @@ pub struct Server(pub(super) Rc<Inner>);
 /// pending phase, for a request that waited behind another), once for each request, one after another for the requests of
 /// one connection.
 ///
-/// The handler may answer at once, or keep the [`Response`] and answer later. One that drops it unanswered, returns an
-/// `Err` or panics answers 500.
+/// The handler may answer at once, or keep the [`Response`] and answer later. It returns nothing, or a `Result` so that `?`
+/// works: see [`Error`](super::Error). One that drops the response unanswered or panics answers 500.
 ///
 /// ```no_run
 /// use oneloop::http;

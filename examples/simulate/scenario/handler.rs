@@ -4,7 +4,7 @@ use super::content;
 use super::ledger::{Door, Exchange, Ledger, Watch};
 use super::plan::{Body, MS, Request as Planned, What, When};
 use super::wire;
-use oneloop::http::{LoadShedding, Request, Response, Server};
+use oneloop::http::{self, LoadShedding, Request, Response, Server};
 use oneloop::net::{Address, CloseReason, Flow, Socket};
 use oneloop::{next_tick, set_immediate, set_timeout, sim, worker};
 use std::cell::{Cell, RefCell};
@@ -127,7 +127,7 @@ fn fairness(ledger: &Ledger, connection: u32) {
     }
 }
 
-pub fn handle(ledger: &Rc<Ledger>, req: Request, res: Response, door: Door) -> Result<(), &'static str> {
+pub fn handle(ledger: &Rc<Ledger>, req: Request, res: Response, door: Door) -> http::Result {
     let watch = open(ledger, &req, req.remote_addr(), door);
     let limit = ledger.plan.limits().pending_output;
     if res.pending() >= limit {
@@ -175,7 +175,7 @@ fn panic_if(watch: &Watch, what: What) {
     }
 }
 
-fn when(plan: &Planned, watch: &Watch, req: Request, res: Response) -> Result<(), &'static str> {
+fn when(plan: &Planned, watch: &Watch, req: Request, res: Response) -> http::Result {
     let (here, delay) = (watch.clone(), plan.delay as u32 * MS);
     let id = here.exchange.id.unwrap_or(0);
     let again = req.clone();
@@ -215,12 +215,7 @@ fn when(plan: &Planned, watch: &Watch, req: Request, res: Response) -> Result<()
 }
 
 /// Takes the body in parts, with a pause at each.
-fn paused(
-    watch: &Watch,
-    req: &Request,
-    delay: std::time::Duration,
-    go: impl FnOnce() -> Result<(), &'static str> + 'static,
-) {
+fn paused(watch: &Watch, req: &Request, delay: std::time::Duration, go: impl FnOnce() -> http::Result + 'static) {
     let bytes = Rc::new(RefCell::new(Vec::new()));
     let (here, collected) = (watch.clone(), bytes.clone());
     req.on_data(move |req, chunk| {
@@ -253,7 +248,7 @@ fn check_body(watch: &Watch, bytes: &[u8]) {
 }
 
 /// Does what the plan says, with the request's answer.
-fn act(watch: &Watch, req: &Request, res: Response) -> Result<(), &'static str> {
+fn act(watch: &Watch, req: &Request, res: Response) -> http::Result {
     let Some(id) = watch.exchange.id else { return Ok(()) };
     let plan = &watch.ledger.plan.requests[id as usize];
     watch.ledger.event("act", watch.subject());
@@ -302,7 +297,7 @@ fn act(watch: &Watch, req: &Request, res: Response) -> Result<(), &'static str> 
         }
         What::Drop | What::WorkerPanic => {}
         What::Panic => panic_on_purpose(),
-        What::Fail => return Err("as planned"),
+        What::Fail => return Err("as planned".into()),
         What::BadHeader => {
             res.set_header("X-Split", "a\r\nb");
             res.end("not this");

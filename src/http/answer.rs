@@ -1,0 +1,99 @@
+use super::exchange::{Exchange, Phase};
+use super::{Error, Response, Result};
+use crate::net::CloseReason;
+use std::rc::Rc;
+
+/// What a handler may return, and a callback of its request or response: nothing, or an [`http::Result`](Result), so
+/// that `?` works. An error answers the request: see [`Error`].
+#[diagnostic::on_unimplemented(
+    message = "a handler returns nothing, or a `Result<(), oneloop::http::Error>`; this one returns `{Self}`",
+    note = "`?` makes an `http::Error` of any other error: `|req, res| Ok(handle(req, res)?)`"
+)]
+pub trait Answer {
+    #[doc(hidden)]
+    fn into_error(self) -> Option<Error>;
+    /// Whether there can be an error.
+    #[doc(hidden)]
+    const FALLIBLE: bool;
+}
+
+impl Answer for () {
+    const FALLIBLE: bool = false;
+    fn into_error(self) -> Option<Error> {
+        None
+    }
+}
+
+/// For one type of errors only: with several, `Ok(())` at the end of a closure would not say which is meant.
+impl Answer for Result<()> {
+    const FALLIBLE: bool = true;
+    fn into_error(self) -> Option<Error> {
+        self.err()
+    }
+}
+
+/// For closures that only panic: `|_, _| unreachable!()`. Their type, `!`, cannot be named otherwise yet.
+impl Answer for <fn() -> ! as Returns>::Output {
+    const FALLIBLE: bool = false;
+    fn into_error(self) -> Option<Error> {
+        self
+    }
+}
+
+#[doc(hidden)]
+pub trait Returns {
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
+/// Calls a handler, or a callback of an exchange, with what its result asks for.
+#[inline]
+pub(super) fn answer<R: Answer>(exchange: &Rc<Exchange>, f: impl FnOnce() -> R) {
+    if !R::FALLIBLE {
+        f();
+        return;
+    }
+    // Kept until the error is known: a handle that `f` lets go of is not the last one, and the answer is the error's.
+    let _response = Response::new(exchange);
+    if let Some(error) = f().into_error() {
+        exchange.fail(&error);
+    }
+}
+
+impl Exchange {
+    /// A handler or callback of this exchange failed: answers with its error, or cuts the connection where the head has
+    /// gone. What is left of the request's body is for nobody.
+    #[cold]
+    pub fn fail(&self, error: &Error) {
+        let (phase, status) = (self.phase.get(), error.status());
+        match phase {
+            _ if self.is_over() => {
+                log::debug!(target: "oneloop::http", "{self}: failed when it was over: {error}");
+                return;
+            }
+            Phase::Open if status < 500 => {
+                log::debug!(target: "oneloop::http", "{self}: the handler failed: {error}; answered {status}");
+            }
+            Phase::Open => {
+                log::warn!(target: "oneloop::http", "{self}: the handler failed: {error}; answered {status}");
+            }
+            Phase::Streaming(_) => {
+                log::warn!(target: "oneloop::http", "{self}: the handler failed behind the head: {error}; cut");
+            }
+            Phase::Ended => {
+                log::warn!(target: "oneloop::http", "{self}: the handler failed behind its answer: {error}");
+                return;
+            }
+        }
+        self.discard_body();
+        if phase == Phase::Open && !error.text().is_empty() {
+            self.with_link(|carrier| self.answer_error(carrier, status, error.text()));
+        } else {
+            self.give_up(status, CloseReason::BadResponse);
+        }
+        self.with_link(|carrier| carrier.wake());
+    }
+}

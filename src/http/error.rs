@@ -1,0 +1,124 @@
+use super::BodyError;
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::panic::Location;
+
+/// What a handler returns: `Ok(())`, or the [`Error`] that its request is answered with.
+pub type Result<T = ()> = std::result::Result<T, Error>;
+
+/// Why a request cannot be answered as asked: a status, a text for the client, and what it came from, for the log.
+///
+/// A handler that returns one has its request answered with it, as `text/plain`. Any other error becomes one by `?`: with
+/// the status 500, and its text in the log alone, since it may name what is nobody's business (a
+/// [`BodyError::TooLarge`] becomes a 413 and says so). Text becomes one too: `Err("no database")?`.
+///
+/// ```
+/// use oneloop::http::{self, Error};
+///
+/// let server = http::create_server(|req, res| {
+///     let number: usize = req.path()[1..].parse().map_err(|_| Error::new(400, "a number is wanted"))?;
+///     let todos = std::fs::read_to_string("todos.txt")?; // 500, and the log says why
+///     let todo = todos.lines().nth(number).ok_or(Error::new(404, "no such todo"))?;
+///     res.end(todo);
+///     Ok(())
+/// });
+/// ```
+///
+/// Where the head has gone already, the connection is cut: the client sees that the response is not whole. In the log
+/// stands a warning for each error that the client was told as a 5xx, or could not be told; the others are debug lines.
+///
+/// A function that returns another error is called with `?`: `|req, res| Ok(handle(req, res)?)`. It implements no
+/// [`std::error::Error`] itself: else there could be no conversion from any.
+pub struct Error {
+    status: u16,
+    text: Cow<'static, str>,
+    source: Option<Box<dyn StdError>>,
+}
+
+impl Error {
+    /// An error with this status and text. The client sees both; where the text is empty, the usual phrase of the status.
+    ///
+    /// The status is one of an error, from 400 to 599. Another one is a mistake: it is logged and becomes 500.
+    #[track_caller]
+    pub fn new(status: u16, text: impl Into<Cow<'static, str>>) -> Error {
+        let valid = (400..=599).contains(&status);
+        if !valid {
+            let site = Location::caller();
+            log::error!(target: "oneloop::http", "{site}: {status} is not the status of an error; it becomes 500");
+        }
+        Error { status: if valid { status } else { 500 }, text: text.into(), source: None }
+    }
+
+    /// Says what it came from: an error, or a text. It goes to the log, not to the client.
+    ///
+    /// ```
+    /// use oneloop::http::Error;
+    ///
+    /// let error = "x".parse::<u32>().map_err(|why| Error::new(400, "a number is wanted").with_source(why)).unwrap_err();
+    /// assert_eq!(error.to_string(), "a number is wanted: invalid digit found in string");
+    /// assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
+    /// ```
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError>>) -> Error {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The status, from 400 to 599.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What the client is told beside the status; empty for what came from another error.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What it came from.
+    pub fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref()
+    }
+
+    /// What it came from, where that is an `E`.
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        self.source()?.downcast_ref()
+    }
+}
+
+impl<E: Into<Box<dyn StdError>>> From<E> for Error {
+    fn from(error: E) -> Error {
+        let source = error.into();
+        let (status, text) = match source.downcast_ref::<BodyError>() {
+            Some(error @ BodyError::TooLarge { .. }) => (413, Cow::Owned(error.to_string())),
+            _ => (500, Cow::Borrowed("")),
+        };
+        Error { status, text, source: Some(source) }
+    }
+}
+
+/// For logs: the text, and all that it came from; the status, where there is neither.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = (!self.text.is_empty()).then_some(&*self.text);
+        if text.is_none() && self.source.is_none() {
+            return write!(f, "{}", self.status);
+        }
+        f.write_str(text.unwrap_or_default())?;
+        let (mut source, mut between) = (self.source(), if text.is_some() { ": " } else { "" });
+        while let Some(error) = source {
+            write!(f, "{between}{error}")?;
+            (source, between) = (error.source(), ": ");
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("status", &self.status)
+            .field("text", &self.text)
+            .field("source", &self.source)
+            .finish()
+    }
+}
