@@ -229,6 +229,7 @@ fn http_servers() {
     server.on_drop_request(move |_, _| h.add("drop request"));
     server.on_drop(move |_| i.add("drop"));
     server.on_close(move || j.add("close"));
+    server.on_closing(|| ());
     let limits = server.limits();
     assert_eq!(limits, Limits::default());
     server.set_limits(limits).require_host_header(true);
@@ -285,6 +286,7 @@ fn requests() {
         let (a, b, c, d) = (told.clone(), told.clone(), told.clone(), told.clone());
         req.on_data(move |_, bytes| a.add(format!("data {}", bytes.len())));
         req.on_end(move |req| b.add(format!("end {} {:?}", req.is_complete(), req.trailers())));
+        req.on_peer_end(|_| unreachable!("the peer stays"));
         req.on_close(move |req, reason| c.add(format!("close {} {reason}", req.is_closed())));
         req.read_body(9, move |body| d.add(format!("body {:?}", body.map(|body| body.len()))));
         req.pause();

@@ -29,6 +29,7 @@ pub(super) enum On {
     ClientError,
     DropRequest,
     Drop,
+    Closing,
     Close,
 }
 
@@ -38,6 +39,7 @@ pub(super) enum Listener {
     Connection(Box<dyn FnMut(&Connection)>),
     ClientError(Box<dyn FnMut(&ClientError)>),
     Drop(Box<dyn FnMut(&Address)>),
+    Closing(Box<dyn FnMut()>),
     Close(Box<dyn FnMut()>),
 }
 

@@ -37,6 +37,7 @@ mod send_file;
 mod server;
 mod shared;
 mod shedding;
+mod shutdown;
 
 pub use crate::proto::h1::{Fault, FieldError, Version};
 pub use answer::Answer;

@@ -131,21 +131,30 @@ impl Server {
     /// Ends the server: it stops listening at once, idle connections are closed at once, busy ones after their response,
     /// which says `Connection: close`; those that are still busy after [`Limits::shutdown`] are cut. `closed` is called
     /// when the last one is gone, in a closing phase. A client that does not close its side too, once it has been told, holds
-    /// that up: for a second where its connection was idle, else for [`Limits::linger_between`].
+    /// that up: for a second where its connection was idle, else for [`Limits::linger_between`]. What may take longer is told
+    /// by [`on_closing`](Server::on_closing), and the log says what is waited for. Connections that were handed over
+    /// ([`on_upgrade`](Server::on_upgrade), [`on_connect`](Server::on_connect)) are the program's to end; those that are
+    /// still there after [`Limits::shutdown`] are cut as well, so that a graceful end is one. (Node waits for them for ever.)
     #[track_caller]
     pub fn close(&self, closed: impl OptionalCallback) {
         let site = Location::caller();
         let first = !self.0.acceptor.is_closing();
-        if first && self.0.acceptor.is_listening() {
-            log::info!(target: "oneloop::http", "shutting down, {} connections open", self.connections());
-        }
+        let listened = self.0.acceptor.is_listening();
         self.0.acceptor.close(site, closed.boxed());
         self.close_idle_connections();
+        if first && listened {
+            self.say_what_is_awaited();
+        }
+        if first {
+            self.tell_closing();
+        }
         if first && self.connections() > 0 {
             let inner = Rc::downgrade(&self.0);
             let timer = set_deadline(self.0.limits.borrow().shutdown, move || {
                 if let Some(inner) = inner.upgrade() {
-                    Server(inner).close_all_connections();
+                    let server = Server(inner);
+                    server.say_what_is_cut();
+                    server.close_all_connections();
                 }
             });
             self.0.shutdown.set(Some(timer));
@@ -161,9 +170,13 @@ impl Server {
         }
     }
 
-    /// Closes all connections at once, answered or not.
+    /// Closes all connections at once, answered or not; also those that were handed over by
+    /// [`on_upgrade`](Server::on_upgrade) or [`on_connect`](Server::on_connect), which Node leaves alone.
     pub fn close_all_connections(&self) {
         for (stream, _) in self.0.each_connection() {
+            stream.destroy(CloseReason::ServerClosed);
+        }
+        for stream in self.0.each_upgraded() {
             stream.destroy(CloseReason::ServerClosed);
         }
     }
@@ -241,6 +254,30 @@ impl Server {
     #[track_caller]
     pub fn on_drop(&self, f: impl FnMut(&Address) + 'static) -> &Self {
         self.add(On::Drop, Location::caller(), Listener::Drop(Box::new(f)))
+    }
+
+    /// Called once, when [`close`](Server::close) has begun, in the tick queue behind what called it: for what would hold the
+    /// end up and can end by itself, as streams of events and sockets of upgrades.
+    ///
+    /// ```
+    /// use oneloop::http::{self, Response};
+    /// use std::{cell::RefCell, rc::Rc};
+    ///
+    /// let streams: Rc<RefCell<Vec<Response>>> = Rc::default();
+    /// let listening = streams.clone();
+    /// let server = http::create_server(move |_req, res| {
+    ///     res.set_header("Content-Type", "text/event-stream").flush_headers();
+    ///     listening.borrow_mut().push(res);
+    /// });
+    /// server.on_closing(move || {
+    ///     for res in streams.take() {
+    ///         res.end("event: bye\ndata:\n\n");
+    ///     }
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn on_closing(&self, f: impl FnMut() + 'static) -> &Self {
+        self.add(On::Closing, Location::caller(), Listener::Closing(Box::new(f)))
     }
 
     /// Called when it has closed and its last connection is gone, before what was given to `close`: each time, for a
@@ -358,6 +395,11 @@ impl Inner {
             let connection = self.connection(&stream)?;
             Some((stream, connection))
         })
+    }
+
+    /// The connections that it has handed over and that are open.
+    pub fn each_upgraded(&self) -> impl Iterator<Item = Rc<Stream>> {
+        self.shared.cx.streams().filter(|stream| stream.is_open() && Socket::is_adopted(stream, &self.acceptor))
     }
 
     /// The HTTP of a stream, where that is one of this server's connections.

@@ -1,0 +1,82 @@
+//! What a graceful end waits for, and who is told that it has begun.
+
+use super::Server;
+use super::dispatch::{Listener, On};
+use crate::event_loop::next_tick;
+use std::fmt;
+
+/// Exchanges that one line of the log names.
+const NAMED: usize = 5;
+
+impl Server {
+    /// Tells the listeners that its end has begun: later, since callbacks come from the loop.
+    pub(super) fn tell_closing(&self) {
+        if !self.0.listeners.has(On::Closing) {
+            return;
+        }
+        let server = self.clone();
+        next_tick(move || {
+            let lp = &server.0.shared.cx.lp;
+            server.0.listeners.each(On::Closing, |site, listener| {
+                if let Listener::Closing(f) = listener {
+                    lp.call(site, &"a server's closing", f);
+                }
+            });
+        });
+    }
+
+    pub(super) fn say_what_is_awaited(&self) {
+        log::info!(
+            target: "oneloop::http",
+            "shutting down, {} open{}",
+            Count(self.connections(), "connection"),
+            Awaited("; waiting for ", self)
+        );
+    }
+
+    /// Its time is over.
+    pub(super) fn say_what_is_cut(&self) {
+        if self.connections() > 0 {
+            log::info!(
+                target: "oneloop::http",
+                "cutting {} {:?} after the shutdown began{}",
+                Count(self.connections(), "connection"),
+                self.0.limits.borrow().shutdown,
+                Awaited("; waited for ", self)
+            );
+        }
+    }
+}
+
+/// So many of these.
+struct Count(usize, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.0, self.1, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// The exchanges that a server has yet to answer and the connections that it has handed over. A disabled log line does not
+/// look for them.
+struct Awaited<'a>(&'static str, &'a Server);
+
+impl fmt::Display for Awaited<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Awaited(mut before, server) = *self;
+        let exchanges = server.open_exchanges();
+        for exchange in exchanges.iter().take(NAMED) {
+            // Without the query, which may hold what is not for a log.
+            let path = exchange.target.split('?').next().unwrap_or_default();
+            write!(f, "{before}{} {path} ({:.1} s)", exchange.method, exchange.age.as_secs_f64())?;
+            before = ", ";
+        }
+        if exchanges.len() > NAMED {
+            write!(f, " and {}", Count(exchanges.len() - NAMED, "other"))?;
+        }
+        match server.0.each_upgraded().count() {
+            0 => Ok(()),
+            upgraded => write!(f, "{before}{}", Count(upgraded, "upgraded connection")),
+        }
+    }
+}
