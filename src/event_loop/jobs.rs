@@ -91,17 +91,18 @@ impl Jobs {
         self.grace.set(Time::try_from(grace.as_nanos()).unwrap_or(Time::MAX));
     }
 
-    /// Returns whether the loop goes on for jobs alone. To be asked where nothing else keeps it alive, in each iteration.
-    pub fn keep_alive(&self, now: Time, iteration: u64) -> bool {
-        self.referenced.get() > 0 && self.is_worth_waiting(now, iteration)
+    /// Returns whether the loop goes on for jobs alone. To be asked where nothing else keeps it alive, in each iteration. What
+    /// workers did up to `seen` is known.
+    pub fn keep_alive(&self, now: Time, seen: Time, iteration: u64) -> bool {
+        self.referenced.get() > 0 && self.is_worth_waiting(now, seen, iteration)
     }
 
     #[cold]
-    fn is_worth_waiting(&self, now: Time, iteration: u64) -> bool {
+    fn is_worth_waiting(&self, now: Time, seen: Time, iteration: u64) -> bool {
         let before = self.alone.get().filter(|alone| alone.seen_in + 1 >= iteration);
         let mut alone = before.unwrap_or(Alone { since: now, seen_in: iteration, complained: false });
         alone.seen_in = iteration;
-        let (waited, grace) = (now.saturating_sub(alone.since), self.grace.get());
+        let (waited, grace) = (seen.saturating_sub(alone.since), self.grace.get());
         if waited >= grace {
             let waited = Duration::from_nanos(waited);
             log::warn!(target: "oneloop::loop", "run() ends without {}: it has waited {waited:.0?} for nothing else", self.names(now));

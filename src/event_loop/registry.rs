@@ -10,10 +10,12 @@ use std::rc::Rc;
 pub(crate) enum Kind {
     Listener,
     Connection,
+    /// An address that a connection is tried with.
+    Attempt,
     Signals,
 }
 
-/// Something that the driver watches and that the loop gives turns to: a listener, a connection, the signals.
+/// Something that the driver watches and that the loop gives turns to: a listener, a connection or an attempt at one, the signals.
 pub(crate) trait Source: Any {
     /// One turn, in the poll phase: something changed.
     fn turn(self: Rc<Self>, lp: &Rc<Loop>, ready: Ready);
@@ -33,7 +35,7 @@ pub(crate) trait Source: Any {
 }
 
 /// A slot's index and generation in one number, half of its bits each: the driver's token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Token(usize);
 
 const HALF: u32 = usize::BITS / 2;

@@ -418,7 +418,7 @@ impl Loop {
             || self.immediates.referenced() > 0
             || !self.closing.borrow().is_empty()
             || self.inbox.referenced() > 0
-            || self.jobs.keep_alive(self.clock.get(), self.counters.iterations.get())
+            || self.jobs.keep_alive(self.clock.get(), self.seen_until(), self.counters.iterations.get())
     }
 
     /// Is there nothing to do until the driver's clock moves or something comes from outside?

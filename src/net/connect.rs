@@ -1,63 +1,105 @@
-use super::socket::On;
-use super::{Address, CloseReason, Context, Socket, Stream};
-use crate::callback::discard;
-use crate::event_loop::driver::Lane;
-use crate::event_loop::{Deadline, JobResult, current, set_deadline};
-use std::collections::VecDeque;
-use std::fmt::{self, Display, Formatter};
-use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use super::dial::Dial;
+use super::place::Place;
+use super::{Context, Socket};
+use crate::event_loop::current;
+use std::net::SocketAddr;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::Duration;
 
 /// How long a connection may take to be made, the look-up and all addresses included, unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the look-up may take of it: two name servers that are asked for 5 s each, as the usual resolvers do.
+const LOOK_UP: Duration = Duration::from_secs(10);
+/// RFC 8305, section 5 ("Connection Attempt Delay"): the value and the least one.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 
-/// Where to connect to. A pair of host and port, an address or a path converts into it.
+/// Where to connect to. A pair of host and port, an address, a path or a text converts into it.
+///
+/// | from | connects to |
+/// |---|---|
+/// | `("example.org", 80)` | the host: its name is looked up, unless it is an IP address |
+/// | `7777` | that port of `localhost` (as Node) |
+/// | a `SocketAddr` | that address |
+/// | a `Path` | the Unix socket there |
+/// | a text | `"example.org:80"`, `"127.0.0.1:80"`, `"[::1]:80"`; `":7777"` and `"7777"` are that port of `localhost`; with a `/` in it, or `unix:` in front, it is a path; `"@name"` is Linux' abstract namespace. A text that is none of these is an error, told by `on_error` |
+///
+/// ```
+/// use oneloop::net::{self, Target};
+/// use std::time::Duration;
+///
+/// let socket = net::connect(Target::from("127.0.0.1:1").timeout(Duration::from_secs(5)), |_| ());
+/// socket.on_error(|_, error| println!("{error}")); // cannot connect to 127.0.0.1:1: Connection refused
+/// oneloop::run()
+/// # ?; std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Target {
-    place: Place,
-    timeout: Duration,
-}
-
-#[derive(Clone, Debug)]
-enum Place {
-    Host(String, u16),
-    Ip(SocketAddr),
-    Path(PathBuf),
+    pub(super) place: Place,
+    pub(super) timeout: Duration,
+    pub(super) look_up_timeout: Duration,
+    pub(super) attempt_delay: Duration,
 }
 
 impl Target {
     fn new(place: Place) -> Target {
-        Target { place, timeout: TIMEOUT }
+        Target { place, timeout: TIMEOUT, look_up_timeout: LOOK_UP, attempt_delay: ATTEMPT_DELAY }
     }
 
-    /// How long it may take until the connection is there: 30 s at first, the look-up and all addresses included.
+    /// A Unix socket with a name that is no path (Linux' abstract namespace). Elsewhere the connection fails.
+    pub fn abstract_name(name: impl AsRef<[u8]>) -> Target {
+        Target::new(Place::Abstract(name.as_ref().to_vec()))
+    }
+
+    /// How long it may take until the connection is there: 30 s at first, the look-up and all addresses included. Then it
+    /// closes with [`ConnectTimeout`](super::CloseReason::ConnectTimeout).
     pub fn timeout(mut self, after: Duration) -> Target {
         self.timeout = after;
         self
     }
-}
 
-/// For error messages.
-impl Display for Place {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::Host(host, port) => write!(f, "{host}:{port}"),
-            Place::Ip(address) => address.fmt(f),
-            Place::Path(path) => write!(f, "unix:{}", path.display()),
-        }
+    /// How long the look-up of its name may take: 10 s at first. Then it closes with
+    /// [`ConnectTimeout`](super::CloseReason::ConnectTimeout) and an error that says so.
+    pub fn look_up_timeout(mut self, after: Duration) -> Target {
+        self.look_up_timeout = after;
+        self
+    }
+
+    /// How long an address has before the next of the same name is tried beside it: 250 ms at first, at least 10 ms.
+    pub fn attempt_delay(mut self, delay: Duration) -> Target {
+        self.attempt_delay = delay.max(LEAST_ATTEMPT_DELAY);
+        self
     }
 }
 
 impl From<(&str, u16)> for Target {
     fn from((host, port): (&str, u16)) -> Target {
-        match host.parse::<IpAddr>() {
-            Ok(ip) => Target::new(Place::Ip(SocketAddr::new(ip, port))),
-            Err(_) => Target::new(Place::Host(host.to_owned(), port)),
-        }
+        Target::new(Place::host(host, port))
+    }
+}
+
+impl From<(String, u16)> for Target {
+    fn from((host, port): (String, u16)) -> Target {
+        Target::from((host.as_str(), port))
+    }
+}
+
+impl From<u16> for Target {
+    fn from(port: u16) -> Target {
+        Target::new(Place::Port(port))
+    }
+}
+
+impl From<&str> for Target {
+    fn from(text: &str) -> Target {
+        Target::new(Place::parse(text))
+    }
+}
+
+impl From<String> for Target {
+    fn from(text: String) -> Target {
+        Target::from(text.as_str())
     }
 }
 
@@ -79,14 +121,12 @@ impl From<PathBuf> for Target {
     }
 }
 
-/// A connection in the making: the addresses that are left, and the clock that runs.
-pub(super) struct Attempt {
-    addresses: VecDeque<Address>,
-    timer: Deadline,
-}
-
-/// Connects. A host name is looked up on the worker pool; its addresses are tried in turn. `connected` is called once,
-/// when the connection is there; otherwise `on_error` and `on_close` tell why not. What is written before goes out then.
+/// Connects. `connected` is called once, when the connection is there; otherwise `on_error` and `on_close` tell why not, in
+/// the closing phase. What is written before goes out then.
+///
+/// A host name is looked up on the worker pool, however many ask for the same name at a time. Its addresses are tried by the
+/// rules of RFC 8305: IPv6 and IPv4 in turn, the next one 250 ms after the one before, or at once where that fails. The first
+/// that answers is taken; until then none is given up. Where all fail, the error names each with its reason.
 ///
 /// ```
 /// use oneloop::net;
@@ -110,113 +150,11 @@ pub fn connect(to: impl Into<Target>, connected: impl FnOnce(&Socket) + 'static)
     let Some(lp) = current() else {
         panic!("oneloop: net::connect was called while its thread ends: the loop is gone");
     };
-    let site = Location::caller();
-    let target = to.into();
     let cx = Context::of(&lp);
     let socket = Socket::connecting(&cx);
     socket.on_connect(connected);
-    let (late, to) = (Rc::downgrade(&socket.0), target.place.to_string());
-    let timer = set_deadline(target.timeout, move || {
-        if let Some(socket) = late.upgrade().map(Socket)
-            && let Some(stream) = socket.stream().filter(|stream| stream.is_connecting())
-        {
-            let error = named(&to, "no connection in time", ErrorKind::TimedOut);
-            stream.destroy_with(CloseReason::ConnectTimeout, error);
-        }
-    });
-    let addresses = match &target.place {
-        Place::Ip(address) => VecDeque::from([Address::Ip(*address)]),
-        Place::Path(path) => VecDeque::from([Address::Unix(Some(path.clone()))]),
-        Place::Host(..) => VecDeque::new(),
-    };
-    socket.0.connecting.set(Some(Box::new(Attempt { addresses, timer })));
-    if let Place::Host(host, port) = target.place {
-        let resolve = lp.driver().resolver();
-        let weak = Rc::downgrade(&socket.0);
-        let name = host.clone();
-        let done = move |result: JobResult| {
-            if let Some(socket) = weak.upgrade().map(Socket) {
-                resolved(&socket, &name, result);
-            }
-        };
-        lp.run_job(Lane::LookUp, site, move || Box::new(resolve(&host, port)), Box::new(done));
-    } else {
-        // Not from here: a failure has to come from the loop.
-        let weak = Rc::downgrade(&socket.0);
-        crate::event_loop::next_tick(move || {
-            if let Some(socket) = weak.upgrade().map(Socket) {
-                try_next(&socket, None);
-            }
-        });
+    if let Some(stream) = socket.stream() {
+        Dial::start(stream, to.into(), Location::caller());
     }
     socket
-}
-
-fn resolved(socket: &Socket, name: &str, result: JobResult) {
-    let found = match result {
-        Ok(found) => match found.downcast::<io::Result<Vec<SocketAddr>>>() {
-            Ok(found) => *found,
-            Err(other) => {
-                discard(other);
-                Err(io::Error::other("the look-up gave something else"))
-            }
-        },
-        Err(error) => Err(io::Error::other(format!("the look-up could not be made: {error:?}"))),
-    };
-    match found {
-        Ok(addresses) => {
-            if let Some(mut attempt) = socket.0.connecting.take() {
-                attempt.addresses = addresses.into_iter().map(Address::Ip).collect();
-                socket.0.connecting.set(Some(attempt));
-            }
-            try_next(socket, None);
-        }
-        Err(error) => fail(socket, named(name, &error, error.kind())),
-    }
-}
-
-/// Tries the next address; without one it fails with the last error.
-fn try_next(socket: &Socket, mut last: Option<io::Error>) {
-    let Some(stream) = socket.stream().filter(|stream| stream.is_connecting()) else { return };
-    loop {
-        let Some(mut attempt) = socket.0.connecting.take() else { return };
-        let next = attempt.addresses.pop_front();
-        socket.0.connecting.set(Some(attempt));
-        let Some(address) = next else {
-            let none = || io::Error::new(ErrorKind::NotFound, "the name has no address");
-            return fail(socket, last.unwrap_or_else(none));
-        };
-        match stream.try_connect(&address) {
-            Ok(()) => return,
-            Err(error) => last = Some(named(&address, &error, error.kind())),
-        }
-    }
-}
-
-#[cold]
-fn named(to: impl Display, why: impl Display, kind: ErrorKind) -> io::Error {
-    io::Error::new(kind, format!("cannot connect to {to}: {why}"))
-}
-
-fn fail(socket: &Socket, error: io::Error) {
-    if let Some(stream) = socket.stream() {
-        stream.destroy_with(CloseReason::ConnectFailed, error);
-    }
-}
-
-/// The stream's attempt has ended, well or badly.
-pub(super) fn settled(socket: &Socket, stream: &Rc<Stream>) {
-    if stream.is_connecting() {
-        let error = stream.take_connect_error().map(|error| named(stream.peer(), &error, error.kind()));
-        return try_next(socket, error);
-    }
-    abandon(socket.0.connecting.take());
-    let _ = socket.set_no_delay(true);
-    socket.emit(On::Connect);
-}
-
-pub(super) fn abandon(attempt: Option<Box<Attempt>>) {
-    if let Some(attempt) = attempt {
-        attempt.timer.clear();
-    }
 }

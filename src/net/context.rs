@@ -1,6 +1,8 @@
+use super::dial::Dial;
 use super::stream::Stream;
 use crate::event_loop::{Loop, Token};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Reads land here before they are parsed. As large as what a socket's buffer usually holds: a short read is the rule,
@@ -18,6 +20,8 @@ pub(crate) struct Context {
     pub(super) corked: Cell<Token>,
     /// Acceptors that wait for a connection to close.
     waiting: RefCell<Vec<Token>>,
+    /// Connections in the making, by the token of their stream. Beside the streams, which stay small.
+    pub(super) dials: RefCell<BTreeMap<Token, Rc<Dial>>>,
 }
 
 impl Context {
@@ -30,6 +34,7 @@ impl Context {
                 cork: RefCell::new(Vec::new()),
                 corked: Cell::new(Token::NONE),
                 waiting: RefCell::default(),
+                dials: RefCell::default(),
             })
         })
     }
@@ -54,6 +59,13 @@ impl Context {
     pub(super) fn has_room(&self) {
         for acceptor in self.waiting.take() {
             self.lp.make_ready(acceptor);
+        }
+    }
+
+    pub(super) fn end_dial(&self, stream: Token) {
+        let dial = self.dials.borrow_mut().remove(&stream);
+        if let Some(dial) = dial {
+            dial.end();
         }
     }
 

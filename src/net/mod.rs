@@ -9,6 +9,7 @@
 //!     write:  own turn → cork of the loop → one send at its end → refused? → Output of the stream
 //!             any other time → Output of the stream → ready list → flushed in phase 1
 //!     close:  destroy(reason): fd closed at once → closing phase: Protocol::close → on_close, the last callback
+//!   connect: Dial = look-up → addresses, one after another beside each other (RFC 8305) → the first that is there → Stream
 //! ```
 //!
 //! # States of a stream
@@ -31,9 +32,12 @@ mod acceptor;
 mod chunk;
 mod connect;
 mod context;
+mod dial;
 mod input;
 mod listen;
+mod look_up;
 mod output;
+mod place;
 mod protocol;
 mod reason;
 mod server;

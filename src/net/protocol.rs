@@ -26,7 +26,7 @@ pub(crate) trait Protocol: Any {
     fn held(&self) -> usize {
         HELD
     }
-    /// An attempt to connect has ended: see [`Stream::take_connect_error`].
+    /// The connection that is made from here is there; once, before anything else. One that cannot be made closes.
     fn connected(self: Rc<Self>, _stream: &Rc<Stream>) {}
     /// The closing phase: the last call.
     fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>);

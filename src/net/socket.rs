@@ -39,7 +39,6 @@ pub(super) struct Inner {
     stream: OnceCell<Rc<Stream>>,
     listeners: Listeners<On, Listener>,
     acceptor: Option<Rc<Acceptor>>,
-    pub(super) connecting: Cell<Option<Box<super::connect::Attempt>>>,
     paused: Cell<bool>,
     half_open: Cell<bool>,
     end_told: Cell<bool>,
@@ -73,7 +72,6 @@ impl Socket {
             stream: OnceCell::new(),
             listeners: Listeners::new(),
             acceptor,
-            connecting: Cell::new(None),
             paused: Cell::new(false),
             half_open: Cell::new(false),
             end_told: Cell::new(false),
@@ -391,10 +389,6 @@ impl Socket {
             stream.destroy(CloseReason::Panicked);
         }
     }
-
-    pub(super) fn emit(&self, on: On) {
-        self.0.emit(on, self);
-    }
 }
 
 impl std::fmt::Debug for Socket {
@@ -528,15 +522,16 @@ impl Protocol for Inner {
 
     fn due(self: Rc<Self>, _stream: &Rc<Stream>) {}
 
-    fn connected(self: Rc<Self>, stream: &Rc<Stream>) {
-        super::connect::settled(&Socket(self), stream);
+    fn connected(self: Rc<Self>, _stream: &Rc<Stream>) {
+        let socket = Socket(self);
+        let _ = socket.set_no_delay(true);
+        socket.0.emit(On::Connect, &socket);
     }
 
     fn close(self: Rc<Self>, _stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>) {
         if let Some(timer) = self.timer.take() {
             timer.clear();
         }
-        super::connect::abandon(self.connecting.take());
         let socket = Socket(self.clone());
         if let Some(error) = error {
             self.each(On::Error, &socket, |listener| {
@@ -564,7 +559,6 @@ impl Protocol for Inner {
     fn teardown(&self) {
         self.closed_told.set(true);
         self.listeners.clear();
-        super::connect::abandon(self.connecting.take());
     }
 
     fn into_any(self: Rc<Self>) -> Rc<dyn Any> {

@@ -9,6 +9,8 @@ pub enum Address {
     Ip(SocketAddr),
     /// A Unix socket; most clients' ends have no path.
     Unix(Option<PathBuf>),
+    /// A Unix socket with a name that is no path, in Linux' abstract namespace. The name is without the zero byte in front.
+    Abstract(Vec<u8>),
 }
 
 impl Address {
@@ -16,7 +18,7 @@ impl Address {
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Address::Ip(address) => Some(address.ip()),
-            Address::Unix(_) => None,
+            Address::Unix(_) | Address::Abstract(_) => None,
         }
     }
 
@@ -24,21 +26,35 @@ impl Address {
     pub fn port(&self) -> Option<u16> {
         match self {
             Address::Ip(address) => Some(address.port()),
-            Address::Unix(_) => None,
+            Address::Unix(_) | Address::Abstract(_) => None,
         }
     }
 
     /// The path of a Unix socket that has one.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Address::Ip(_) => None,
             Address::Unix(path) => path.as_deref(),
+            Address::Ip(_) | Address::Abstract(_) => None,
         }
     }
 
-    /// An address as the kernel gives it, with `::ffff:a.b.c.d` shown as the IPv4 address that it is.
+    /// An address as the kernel gives it, with `::ffff:a.b.c.d` shown as the IPv4 address that it is. A link-local address
+    /// keeps its scope, without which nobody can connect to it.
     pub(crate) fn canonical(address: SocketAddr) -> Address {
-        Address::Ip(SocketAddr::new(address.ip().to_canonical(), address.port()))
+        match address.ip().to_canonical() {
+            ip @ IpAddr::V4(_) => Address::Ip(SocketAddr::new(ip, address.port())),
+            IpAddr::V6(_) => Address::Ip(address),
+        }
+    }
+
+    /// The address of a Unix socket as the kernel gives it.
+    #[cfg(unix)]
+    pub(super) fn of_unix(address: &std::os::unix::net::SocketAddr) -> Address {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(name) = name_of(address) {
+            return Address::Abstract(name.into());
+        }
+        Address::Unix(address.as_pathname().map(Into::into))
     }
 }
 
@@ -48,8 +64,35 @@ impl fmt::Display for Address {
             Address::Ip(address) => address.fmt(f),
             Address::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
             Address::Unix(None) => f.write_str("unix:(unnamed)"),
+            Address::Abstract(name) => write!(f, "unix:@{}", name.escape_ascii()),
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn name_of(address: &std::os::unix::net::SocketAddr) -> Option<&[u8]> {
+    std::os::linux::net::SocketAddrExt::as_abstract_name(address)
+}
+
+#[cfg(target_os = "android")]
+fn name_of(address: &std::os::unix::net::SocketAddr) -> Option<&[u8]> {
+    std::os::android::net::SocketAddrExt::as_abstract_name(address)
+}
+
+/// The kernel's form of an abstract name.
+#[cfg(target_os = "linux")]
+pub(super) fn with_name(name: &[u8]) -> std::io::Result<std::os::unix::net::SocketAddr> {
+    <std::os::unix::net::SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(name)
+}
+
+#[cfg(target_os = "android")]
+pub(super) fn with_name(name: &[u8]) -> std::io::Result<std::os::unix::net::SocketAddr> {
+    <std::os::unix::net::SocketAddr as std::os::android::net::SocketAddrExt>::from_abstract_name(name)
+}
+
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+pub(super) fn with_name(_: &[u8]) -> std::io::Result<std::os::unix::net::SocketAddr> {
+    Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "only Linux has abstract names"))
 }
 
 impl From<SocketAddr> for Address {

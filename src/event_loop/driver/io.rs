@@ -56,7 +56,7 @@ impl Io {
         match self {
             Io::Tcp(io) => io.local_addr().map(Address::canonical),
             #[cfg(unix)]
-            Io::Unix(io) => io.local_addr().map(|a| Address::Unix(a.as_pathname().map(Into::into))),
+            Io::Unix(io) => io.local_addr().map(|address| Address::of_unix(&address)),
             Io::Sim(io) => Ok(io.local_addr()),
         }
     }
@@ -65,7 +65,7 @@ impl Io {
         match self {
             Io::Tcp(io) => io.peer_addr().map(Address::canonical),
             #[cfg(unix)]
-            Io::Unix(io) => io.peer_addr().map(|a| Address::Unix(a.as_pathname().map(Into::into))),
+            Io::Unix(io) => io.peer_addr().map(|address| Address::of_unix(&address)),
             Io::Sim(io) => io.peer_addr(),
         }
     }
@@ -115,7 +115,7 @@ impl Listener {
         match self {
             Listener::Tcp(listener) => listener.local_addr().map(Address::Ip),
             #[cfg(unix)]
-            Listener::Unix(listener) => listener.local_addr().map(|a| Address::Unix(a.as_pathname().map(Into::into))),
+            Listener::Unix(listener) => listener.local_addr().map(|address| Address::of_unix(&address)),
             Listener::Sim(listener) => Ok(listener.local_addr()),
         }
     }

@@ -150,6 +150,11 @@ impl Driver {
         either!(self, d => d.register(io, token))
     }
 
+    /// Has another source hear of a connection that is registered. What is ready already is told once more.
+    pub fn reregister(&self, io: &mut Io, token: usize) -> Result<()> {
+        either!(self, d => d.reregister(io, token))
+    }
+
     pub fn register_listener(&self, listener: &mut Listener, token: usize) -> Result<()> {
         either!(self, d => d.register_listener(listener, token))
     }

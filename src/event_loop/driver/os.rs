@@ -1,3 +1,5 @@
+#[cfg(unix)]
+use super::address::with_name;
 use super::pool::{Job, Pool, Refused};
 use super::{Address, Bind, Event, Io, Lane, ListenHow, Listener, Look, Ready, Resolver, WAKE, Waker, WakerKind};
 use mio::{Events, Interest, Poll, Token};
@@ -95,6 +97,16 @@ impl Os {
         }
     }
 
+    pub fn reregister(&self, io: &mut Io, token: usize) -> io::Result<()> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match io {
+            Io::Tcp(io) => self.registry.reregister(io, Token(token), both),
+            #[cfg(unix)]
+            Io::Unix(io) => self.registry.reregister(io, Token(token), both),
+            Io::Sim(_) => Err(foreign()),
+        }
+    }
+
     pub fn register_listener(&self, listener: &mut Listener, token: usize) -> io::Result<()> {
         match listener {
             Listener::Tcp(listener) => self.registry.register(listener, Token(token), Interest::READABLE),
@@ -143,6 +155,10 @@ impl Os {
             }
             #[cfg(unix)]
             Address::Unix(Some(path)) => mio::net::UnixStream::connect(path).map(Io::Unix),
+            #[cfg(unix)]
+            Address::Abstract(name) => mio::net::UnixStream::connect_addr(&with_name(name)?).map(Io::Unix),
+            #[cfg(not(unix))]
+            Address::Abstract(_) => Err(ErrorKind::Unsupported.into()),
             Address::Unix(_) => Err(ErrorKind::Unsupported.into()),
         }
     }
@@ -151,9 +167,7 @@ impl Os {
         match listener {
             Listener::Tcp(listener) => listener.accept().map(|(io, peer)| (Io::Tcp(io), Address::canonical(peer))),
             #[cfg(unix)]
-            Listener::Unix(listener) => {
-                listener.accept().map(|(io, peer)| (Io::Unix(io), Address::Unix(peer.as_pathname().map(Into::into))))
-            }
+            Listener::Unix(listener) => listener.accept().map(|(io, peer)| (Io::Unix(io), Address::of_unix(&peer))),
             Listener::Sim(_) => Err(foreign()),
         }
     }

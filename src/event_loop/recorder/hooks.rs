@@ -114,7 +114,7 @@ impl Loop {
     fn turn_of_begins(&self, source: &Rc<dyn Source>, token: Token) {
         let kind = match source.kind() {
             Kind::Listener => SourceKind::Listener,
-            Kind::Connection => SourceKind::Connection,
+            Kind::Connection | Kind::Attempt => SourceKind::Connection,
             Kind::Signals => SourceKind::Signals,
         };
         self.turn_begins(kind, token);

@@ -112,6 +112,9 @@ impl Stream {
         if self.is_closed() {
             return;
         }
+        if self.is_connecting() {
+            self.cx.end_dial(self.token.get());
+        }
         self.state.set(State::Closed);
         log::debug!(target: "oneloop::net", "{} closed: {reason}", self.peer());
         if self.is_corked() {

@@ -1,48 +1,33 @@
-//! The end of an attempt to connect.
+//! The beginning of a connection that is made from here.
 
-use super::{State, Stream, flag};
+use super::{Peer, State, Stream, flag};
+use crate::event_loop::Address;
+use crate::event_loop::driver::Io;
 use crate::net::CloseReason;
-use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
 impl Stream {
+    /// The address that is being tried; of a connection that is never made, the last one.
+    pub fn set_peer(&self, address: &Address) {
+        self.peer.set(Peer::from(address));
+    }
+
+    /// The connection is there: from now on the stream owns it. What was written before goes out.
     #[cold]
-    pub(super) fn finish_connect(self: &Rc<Self>) {
-        let outcome = match &*self.io.borrow() {
-            Some(io) => io.take_error().and_then(|error| match error {
-                Some(error) => Err(error),
-                // Writable without a peer: a spurious event.
-                None => match io.peer_addr() {
-                    Ok(_) => Ok(true),
-                    Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
-                    Err(error) => Err(error),
-                },
-            }),
-            None => Ok(false),
-        };
-        match outcome {
-            Ok(true) => {
-                self.state.set(State::Open);
-                self.set(flag::MADE);
-                self.protocol().connected(self);
-                self.flush_output();
-            }
-            Ok(false) => {}
-            Err(error) => {
-                *self.io.borrow_mut() = None;
-                self.connect_failed(error);
-            }
+    pub fn connected(self: &Rc<Self>, mut io: Io, peer: &Address) {
+        if !self.is_connecting() {
+            return;
         }
-    }
-
-    /// An attempt to connect has failed; the protocol may try another address.
-    fn connect_failed(self: &Rc<Self>, error: io::Error) {
-        self.ending.set(Some(Box::new(self.new_ending(CloseReason::ConnectFailed, Some(error)))));
-        self.protocol().connected(self);
-    }
-
-    /// Why the last attempt to connect failed, for `Protocol::connected`.
-    pub fn take_connect_error(&self) -> Option<io::Error> {
-        self.ending.take().and_then(|ending| ending.error)
+        if let Err(error) = self.cx.lp.driver().reregister(&mut io, self.token.get().number()) {
+            return self.destroy_with(CloseReason::ConnectFailed, error);
+        }
+        self.set_peer(peer);
+        *self.io.borrow_mut() = Some(io);
+        self.state.set(State::Open);
+        self.set(flag::MADE);
+        self.corked(|| {
+            self.protocol().connected(self);
+            self.flush_output();
+        });
     }
 }

@@ -127,7 +127,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// A connection that is to be made, with [`Stream::try_connect`].
+    /// A connection that is to be made: [`Stream::connected`] follows, or its close.
     pub fn connecting(cx: &Rc<Context>, protocol: Rc<dyn Protocol>) -> Rc<Stream> {
         Stream::new(cx, Address::Unix(None), protocol, State::Connecting)
     }
@@ -164,20 +164,14 @@ impl Stream {
         OPEN.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Starts to connect to `to`, in place of an attempt that failed.
-    pub fn try_connect(&self, to: &Address) -> io::Result<()> {
-        self.clear(flag::BLOCKED | flag::READABLE | flag::FIN_HINT);
-        self.peer.set(Peer::from(to));
-        let mut io = self.cx.lp.driver().connect(to)?;
-        self.cx.lp.driver().register(&mut io, self.token.get().number())?;
-        *self.io.borrow_mut() = Some(io);
-        Ok(())
-    }
-
     // ---- What it is
 
     pub fn cx(&self) -> &Rc<Context> {
         &self.cx
+    }
+
+    pub fn token(&self) -> Token {
+        self.token.get()
     }
 
     pub fn is_closed(&self) -> bool {

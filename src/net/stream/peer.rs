@@ -15,7 +15,7 @@ impl From<&Address> for Peer {
         match address {
             Address::Ip(SocketAddr::V4(v4)) => Peer::V4(*v4.ip(), v4.port()),
             Address::Ip(SocketAddr::V6(v6)) => Peer::V6(*v6.ip(), v6.port(), v6.scope_id()),
-            Address::Unix(_) => Peer::Unix,
+            Address::Unix(_) | Address::Abstract(_) => Peer::Unix,
         }
     }
 }

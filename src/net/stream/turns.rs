@@ -74,15 +74,6 @@ impl Stream {
         false
     }
 
-    /// An attempt to connect may have ended. Says whether the connection is there.
-    #[cold]
-    fn connects(self: &Rc<Self>, ready: Ready) -> bool {
-        if ready.has(Ready::WRITE.with(Ready::ERROR)) {
-            self.finish_connect();
-        }
-        self.is_open() && !self.is_connecting()
-    }
-
     #[cold]
     fn take_error(&self) {
         if !self.is_closed() && !self.has(flag::BROKEN) && !self.wants_input() {
@@ -114,9 +105,6 @@ impl Source for Stream {
             return;
         }
         self.corked(|| {
-            if self.is_connecting() && !self.connects(ready) {
-                return;
-            }
             if ready.has(Ready::READ.with(Ready::READ_CLOSED)) {
                 self.set(flag::READABLE);
                 if ready.has(Ready::READ_CLOSED) {
@@ -147,7 +135,7 @@ impl Source for Stream {
             let error = self.ending.take().and_then(|ending| ending.error);
             return self.fail(error.unwrap_or_else(|| ErrorKind::BrokenPipe.into()));
         }
-        // Its output waits for the connection; a send now would take the outcome of the attempt off the socket.
+        // Its output waits for the connection.
         if self.is_connecting() {
             return;
         }

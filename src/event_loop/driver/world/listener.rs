@@ -168,7 +168,10 @@ impl World {
     fn bind(&self, address: Address, how: &ListenHow, owner: Owner) -> io::Result<Listener> {
         let ports = &self.0.ports;
         let address = match address {
-            Address::Ip(ip) if ip.port() == 0 => Address::Ip(SocketAddr::new(ip.ip(), ports.free(ip.ip()))),
+            Address::Ip(mut ip) if ip.port() == 0 => {
+                ip.set_port(ports.free(ip.ip()));
+                Address::Ip(ip)
+            }
             address => address,
         };
         let in_use = |bound: &Rc<Bound>| bound.collides(&address) && !(bound.reuse_port && how.reuse_port);
@@ -199,6 +202,10 @@ impl World {
         Ok(())
     }
 
+    pub fn reregister(&self, io: &mut Io, token: usize) -> io::Result<()> {
+        self.register(io, token)
+    }
+
     pub fn connect(&self, to: &Address) -> io::Result<Io> {
         self.0.ports.check_fds()?;
         let end = self.dial(None, to);
@@ -213,11 +220,11 @@ impl World {
 
     fn dial(&self, from: Option<SocketAddr>, to: &Address) -> Endpoint {
         let to = match to {
-            Address::Ip(to) => Address::Ip(SocketAddr::new(dialled(to.ip()), to.port())),
-            Address::Unix(path) => Address::Unix(path.clone()),
+            Address::Ip(to) => Address::Ip(dialled(*to)),
+            named => named.clone(),
         };
         let from = match (&to, from) {
-            (Address::Unix(_), _) => Address::Unix(None),
+            (Address::Unix(_) | Address::Abstract(_), _) => Address::Unix(None),
             (Address::Ip(_), Some(from)) if from.port() != 0 => Address::Ip(from),
             (Address::Ip(to), from) => {
                 let loopback = if to.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
@@ -312,12 +319,13 @@ impl World {
 }
 
 /// Who dials "any address" reaches its own machine.
-fn dialled(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
+fn dialled(mut to: SocketAddr) -> SocketAddr {
+    match to.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => to.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => to.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
     }
+    to
 }
 
 impl Listener {
