@@ -59,7 +59,8 @@
 //! # Logging
 //! Through the `log` crate, with the targets `oneloop::loop`, `oneloop::net` and `oneloop::http`. *error*: panics, no file
 //! descriptors left; *warn*: slow callbacks, a 500 from a dropped response; *info*: listening, shutdown; *debug*:
-//! connections closed with their reason, late calls; *trace*: each phase.
+//! connections closed with their reason, late calls; *trace*: each phase. Where no logger is installed, the first warning or
+//! error of each kind goes to standard error: see [`set_stderr_fallback`]. A test sees all of them: [`sim::Sim::log`].
 
 #![forbid(unsafe_code)]
 
@@ -70,6 +71,7 @@ pub mod emitter;
 pub mod event_loop;
 pub mod http;
 pub mod net;
+mod notice;
 pub mod proto;
 #[cfg(all(unix, feature = "signals"))]
 pub mod signals;
@@ -81,6 +83,7 @@ pub use event_loop::{
     Immediate, Metrics, Remote, Timeout, metrics, next_tick, now, remote, run, run_nowait, run_once, set_immediate,
     set_interval, set_interval_with, set_timeout, stop,
 };
+pub use notice::set_stderr_fallback;
 
 /// The README's examples are tests.
 #[cfg(doctest)]

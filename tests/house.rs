@@ -8,17 +8,18 @@ use std::path::Path;
 
 /// Each top-level module with those that it may import. The order is that of the house, from below.
 const HOUSE: &[(&str, &[&str])] = &[
-    ("callback", &[]),
+    ("notice", &[]),
+    ("callback", &["notice"]),
     ("emitter", &["callback"]),
-    ("event_loop", &["callback"]),
-    ("worker", &["callback", "event_loop"]),
-    ("signals", &["callback", "event_loop"]),
+    ("event_loop", &["notice", "callback"]),
+    ("worker", &["notice", "callback", "event_loop"]),
+    ("signals", &["notice", "callback", "event_loop"]),
     ("proto", &[]),
-    ("net", &["callback", "event_loop", "worker"]),
+    ("net", &["notice", "callback", "event_loop", "worker"]),
     // The harness: nothing imports it. (The world that it drives is a driver, below the loop.)
-    ("sim", &["callback", "emitter", "event_loop", "worker", "signals", "proto", "net"]),
-    ("http", &["callback", "event_loop", "worker", "proto", "net"]),
-    ("devtools", &["event_loop", "worker", "http"]),
+    ("sim", &["notice", "callback", "emitter", "event_loop", "worker", "signals", "proto", "net"]),
+    ("http", &["notice", "callback", "event_loop", "worker", "proto", "net"]),
+    ("devtools", &["notice", "event_loop", "worker", "http"]),
 ];
 
 /// Names that `proto` must not know: it is bytes in, events out.
@@ -86,6 +87,12 @@ fn faults(path: &str, source: &str) -> Vec<String> {
         }
         if layer == Some("proto") && NOT_SANS_IO.contains(&token.text.as_str()) {
             found.push(format!("{here}: proto is sans I/O and must not know `{}`", token.text));
+        }
+        let says = ["error", "warn", "info"].map(|level| ["log", "::", level, "!"]);
+        if layer != Some("notice")
+            && says.iter().any(|say| tokens[at..].iter().map(|token| &token.text).take(4).eq(say))
+        {
+            found.push(format!("{here}: say it by `notice`, so that it is heard without a logger"));
         }
         if token.text == "mod" && tokens.get(at + 1).is_some_and(|name| EMPTY_NAMES.contains(&name.text.as_str())) {
             found.push(format!("{here}: `mod {}` does not say what it holds", tokens[at + 1].text));

@@ -1,3 +1,4 @@
+use crate::notice;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -37,7 +38,7 @@ pub(crate) fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Caught> {
 /// that payload is leaked.
 pub(crate) fn discard<T>(value: T) {
     if let Err(Caught(payload)) = guarded(|| drop(value)) {
-        log::error!(target: "oneloop::loop", "a value panicked while it was dropped");
+        notice::error!(target: "oneloop::loop", "a value panicked while it was dropped");
         if let Err(Caught(second)) = guarded(|| drop(payload)) {
             std::mem::forget(second);
         }

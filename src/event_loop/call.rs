@@ -2,6 +2,7 @@
 
 use super::Loop;
 use crate::callback::{Caught, Site, discard, guarded};
+use crate::notice;
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 
@@ -83,11 +84,11 @@ impl Loop {
     #[cold]
     fn panicked(&self, site: Site, what: &dyn Display, caught: Caught) {
         let info = PanicInfo { message: caught.message(), registered: site, what: what.to_string() };
-        log::error!(target: "oneloop::loop", "{} panicked: {} (callback registered at {site})", info.what, info.message);
+        notice::error!(target: "oneloop::loop", "{} panicked: {} (callback registered at {site})", info.what, info.message);
         let listener = self.panics.listener.take();
         if let Some(mut listener) = listener {
             if let Err(second) = guarded(|| listener(&info)) {
-                log::error!(target: "oneloop::loop", "the on_panic listener panicked: {}", second.message());
+                notice::error!(target: "oneloop::loop", "the on_panic listener panicked: {}", second.message());
                 second.forget();
             }
             // It may have replaced itself.

@@ -1,7 +1,8 @@
 //! The loop of this thread.
 
 use super::driver::{Driver, Os};
-use super::{Loop, PanicInfo, PanicPolicy};
+use super::{Kind, Loop, PanicInfo, PanicPolicy};
+use crate::notice;
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
@@ -17,8 +18,21 @@ struct Holder(RefCell<Option<Rc<Loop>>>);
 impl Drop for Holder {
     fn drop(&mut self) {
         if let Some(lp) = self.0.take() {
+            report_never_run(&lp);
             lp.teardown();
         }
+    }
+}
+
+/// Something waits for a loop that nobody has run, and its thread ends: most likely `run` was forgotten.
+fn report_never_run(lp: &Loop) {
+    if lp.waits_for_run() {
+        let listening = lp.registry.snapshot().iter().filter(|source| source.kind() == Kind::Listener).count();
+        notice::warn!(
+            target: "oneloop::loop",
+            "a thread ends and its event loop never ran: {listening} listening servers and {} timers wait for oneloop::run()",
+            lp.timers.armed()
+        );
     }
 }
 

@@ -3,6 +3,7 @@
 use super::driver::{Job, Lane, Refused};
 use super::{Loop, Time};
 use crate::callback::{Site, discard};
+use crate::notice;
 use slab::Slab;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -105,14 +106,14 @@ impl Jobs {
         let (waited, grace) = (seen.saturating_sub(alone.since), self.grace.get());
         if waited >= grace {
             let waited = Duration::from_nanos(waited);
-            log::warn!(target: "oneloop::loop", "run() ends without {}: it has waited {waited:.0?} for nothing else", self.names(now));
+            notice::warn!(target: "oneloop::loop", "run() ends without {}: it has waited {waited:.0?} for nothing else", self.names(now));
             self.let_go();
             return false;
         }
         if waited >= COMPLAIN_AFTER && !alone.complained {
             alone.complained = true;
             let left = Duration::from_nanos(grace - waited);
-            log::warn!(target: "oneloop::loop", "run() waits for nothing but {}; for {left:.0?} more (worker::set_grace)", self.names(now));
+            notice::warn!(target: "oneloop::loop", "run() waits for nothing but {}; for {left:.0?} more (worker::set_grace)", self.names(now));
         }
         self.alone.set(Some(alone));
         true

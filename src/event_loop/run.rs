@@ -421,6 +421,12 @@ impl Loop {
             || self.jobs.keep_alive(self.clock.get(), self.seen_until(), self.counters.iterations.get())
     }
 
+    /// Whether something keeps it alive and nobody has ever run it.
+    pub(super) fn waits_for_run(&self) -> bool {
+        let referenced = self.referenced.get() + self.timers.referenced() + self.immediates.referenced();
+        self.counters.iterations.get() == 0 && referenced > 0
+    }
+
     /// Is there nothing to do until the driver's clock moves or something comes from outside?
     pub(crate) fn is_quiet(&self) -> bool {
         let now = self.clock.get();

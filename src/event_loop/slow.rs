@@ -2,6 +2,7 @@
 
 use super::{Loop, Time, current};
 use crate::callback::{Site, discard};
+use crate::notice;
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::panic::Location;
@@ -184,7 +185,7 @@ impl Loop {
         for (polled, mut slow) in waiting {
             slow.waiting = events;
             slow.waited_at_most = Duration::from_nanos(self.now().saturating_sub(polled));
-            log::warn!(
+            notice::warn!(
                 target: "oneloop::loop",
                 "{} held the loop for {:?} ({} phase, {} callbacks, the last registered at {}); the next poll found {} \
                  sources ready; they waited at most {:?}",

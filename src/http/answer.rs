@@ -1,6 +1,7 @@
 use super::exchange::{Exchange, Phase};
 use super::{Error, Response, Result};
 use crate::net::CloseReason;
+use crate::notice;
 use std::rc::Rc;
 
 /// What a handler may return, and a callback of its request or response: nothing, or an [`http::Result`](Result), so
@@ -78,13 +79,13 @@ impl Exchange {
                 log::debug!(target: "oneloop::http", "{self}: the handler failed: {error}; answered {status}");
             }
             Phase::Open => {
-                log::warn!(target: "oneloop::http", "{self}: the handler failed: {error}; answered {status}");
+                notice::warn!(target: "oneloop::http", "{self}: the handler failed: {error}; answered {status}");
             }
             Phase::Streaming(_) => {
-                log::warn!(target: "oneloop::http", "{self}: the handler failed behind the head: {error}; cut");
+                notice::warn!(target: "oneloop::http", "{self}: the handler failed behind the head: {error}; cut");
             }
             Phase::Ended => {
-                log::warn!(target: "oneloop::http", "{self}: the handler failed behind its answer: {error}");
+                notice::warn!(target: "oneloop::http", "{self}: the handler failed behind its answer: {error}");
                 return;
             }
         }

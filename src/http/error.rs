@@ -1,4 +1,5 @@
 use super::BodyError;
+use crate::notice;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
@@ -45,7 +46,7 @@ impl Error {
         let valid = (400..=599).contains(&status);
         if !valid {
             let site = Location::caller();
-            log::error!(target: "oneloop::http", "{site}: {status} is not the status of an error; it becomes 500");
+            notice::error!(target: "oneloop::http", "{site}: {status} is not the status of an error; it becomes 500");
         }
         Error { status: if valid { status } else { 500 }, text: text.into(), source: None }
     }

@@ -1,6 +1,7 @@
 use crate::callback::{Identity, Listeners, Once, Site, discard};
 use crate::event_loop::{Loop, Time, Timeout};
 use crate::net::{Address, Chunk, CloseReason, Flow};
+use crate::notice;
 use crate::proto::h1::{BodyDecoder, Fields, Framing, RequestHead, ResponseHead};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
@@ -361,7 +362,7 @@ impl Exchange {
         }
         let status = if unwinding { 500 } else { self.fallback.get() };
         if status == 500 && !unwinding {
-            log::warn!(target: "oneloop::http", "{self}: the response was dropped before it had ended");
+            notice::warn!(target: "oneloop::http", "{self}: the response was dropped before it had ended");
         }
         self.give_up(status, CloseReason::BadResponse);
     }

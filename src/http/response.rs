@@ -4,6 +4,7 @@ use super::exchange::{Exchange, Listener, On, Phase};
 use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::set_timeout;
 use crate::net::{Chunk, CloseReason, Flow};
+use crate::notice;
 use crate::proto::h1::{FieldError, is_allowed_trailer};
 use std::fmt;
 use std::panic::Location;
@@ -57,7 +58,7 @@ impl Response {
 
     #[cold]
     fn refuse(&self, what: &str, error: &FieldError) {
-        log::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0);
+        notice::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0);
         self.0.give_up(500, CloseReason::BadResponse);
     }
 
@@ -183,9 +184,9 @@ impl Response {
     pub fn add_trailers(&self, fields: &[(&str, &str)]) -> &Self {
         for (name, value) in fields {
             if !is_allowed_trailer(name) {
-                log::error!(target: "oneloop::http", "{}: {name} may not be a trailer", self.0);
+                notice::error!(target: "oneloop::http", "{}: {name} may not be a trailer", self.0);
             } else if let Err(error) = self.0.trailers().to_send.borrow_mut().push(name, value) {
-                log::error!(target: "oneloop::http", "{}: trailer {name}: {error}", self.0);
+                notice::error!(target: "oneloop::http", "{}: trailer {name}: {error}", self.0);
             }
         }
         self

@@ -13,6 +13,7 @@ use super::range::Selection;
 use super::{Request, Response, media_type};
 use crate::event_loop::set_timeout;
 use crate::net::{CloseReason, Flow};
+use crate::notice;
 use crate::worker;
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -95,7 +96,7 @@ impl Response {
 
     fn refuse_file(&self, status: u16, error: &dyn std::fmt::Display) {
         if status >= 500 {
-            log::warn!(target: "oneloop::http", "{}: a file cannot be sent: {error}; answered {status}", self.0);
+            notice::warn!(target: "oneloop::http", "{}: a file cannot be sent: {error}; answered {status}", self.0);
         } else {
             log::debug!(target: "oneloop::http", "{}: no file: {error}; answered {status}", self.0);
         }
@@ -345,7 +346,7 @@ impl Transfer {
     }
 
     fn cut(&self, error: &dyn std::fmt::Display) {
-        log::warn!(target: "oneloop::http", "{}: a file cannot be sent on: {error}; the connection is cut", self.res.0);
+        notice::warn!(target: "oneloop::http", "{}: a file cannot be sent on: {error}; the connection is cut", self.res.0);
         self.res.0.give_up(500, CloseReason::BadResponse);
     }
 }

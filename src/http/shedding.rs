@@ -4,6 +4,7 @@ use super::limits::nanos;
 use super::server::Inner;
 use crate::callback::{Site, discard};
 use crate::event_loop::{Loop, Time};
+use crate::notice;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
@@ -135,7 +136,7 @@ impl Shedding {
         if self.complained.get().is_none_or(|at| now >= at + COMPLAIN_EVERY) {
             self.complained.set(Some(now));
             let (count, delay) = (self.unsaid.replace(0), Duration::from_nanos(delay));
-            log::warn!(target: "oneloop::http", "the loop is {delay:?} late: {count} requests were answered 503");
+            notice::warn!(target: "oneloop::http", "the loop is {delay:?} late: {count} requests were answered 503");
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Server;
 use super::dispatch::{Listener, On};
 use crate::event_loop::next_tick;
+use crate::notice;
 use std::fmt;
 
 /// Exchanges that one line of the log names.
@@ -26,7 +27,7 @@ impl Server {
     }
 
     pub(super) fn say_what_is_awaited(&self) {
-        log::info!(
+        notice::info!(
             target: "oneloop::http",
             "shutting down, {} open{}",
             Count(self.connections(), "connection"),
@@ -37,7 +38,7 @@ impl Server {
     /// Its time is over.
     pub(super) fn say_what_is_cut(&self) {
         if self.connections() > 0 {
-            log::info!(
+            notice::info!(
                 target: "oneloop::http",
                 "cutting {} {:?} after the shutdown began{}",
                 Count(self.connections(), "connection"),

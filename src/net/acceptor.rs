@@ -3,6 +3,7 @@ use super::{Address, Context, Listen, Stream};
 use crate::callback::{Site, discard};
 use crate::event_loop::driver::{Driver, Io, Listener, Ready, fd_limit};
 use crate::event_loop::{Kind, Loop, Source, Time, Token, set_timeout};
+use crate::notice;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
@@ -117,7 +118,7 @@ impl Acceptor {
             return Err(named(listen, error));
         }
         if let Some(address) = &*self.address.borrow() {
-            log::info!(target: "oneloop::net", "listening on {address}");
+            notice::info!(target: "oneloop::net", "listening on {address}");
         }
         *self.listener.borrow_mut() = Some(listener);
         self.token.set(token);
@@ -282,7 +283,7 @@ impl Acceptor {
         let now = self.cx.lp.now();
         if self.complained.get().is_none_or(|at| now >= at + COMPLAIN_EVERY) {
             self.complained.set(Some(now));
-            log::error!(target: "oneloop::net", "cannot accept connections: {error}");
+            notice::error!(target: "oneloop::net", "cannot accept connections: {error}");
         }
         let shed = match &*self.listener.borrow() {
             Some(listener) => self.cx.lp.driver().shed(listener),
@@ -396,7 +397,7 @@ impl Acceptor {
         match Stream::accepted(&self.cx, io, peer, protocol) {
             Ok(stream) => Some(stream),
             Err(error) => {
-                log::error!(target: "oneloop::net", "cannot watch a connection: {error}");
+                notice::error!(target: "oneloop::net", "cannot watch a connection: {error}");
                 None
             }
         }

@@ -58,12 +58,14 @@ mod peer;
 mod tests;
 
 pub use crate::event_loop::driver::world::{Network, Waits};
+pub use crate::notice::Line;
 pub use listener::Listener;
 pub use peer::Peer;
 
 use crate::event_loop::driver::world::{FdLimit, World};
 use crate::event_loop::driver::{Address, Driver};
 use crate::event_loop::{self, Installed, PanicPolicy};
+use crate::notice::{Keeping, Kept};
 use peer::Peers;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -80,6 +82,7 @@ pub struct Sim {
     installed: Installed,
     world: World,
     peers: Rc<Peers>,
+    said: Keeping,
 }
 
 impl Sim {
@@ -100,7 +103,7 @@ impl Sim {
         let world = World::new(seed);
         let installed = event_loop::install(Driver::Sim(world.clone()));
         event_loop::set_panic_policy(PanicPolicy::Resume);
-        Sim { installed, world, peers: Rc::default() }
+        Sim { installed, world, peers: Rc::default(), said: Kept::begin() }
     }
 
     // ---- Time
@@ -229,6 +232,24 @@ impl Sim {
     }
 
     // ---- The world
+
+    /// What the library has logged in this world: errors, warnings and informations, the last thousand of them. It needs no
+    /// logger, and one that is installed gets them as well. Here it says why a 500 is one:
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    ///
+    /// let sim = Sim::new();
+    /// let server = http::create_server(|_req, res| drop(res));
+    /// server.listen(80, || ()).unwrap();
+    /// sim.connect(80).write("GET /todos HTTP/1.1\r\nHost: example\r\n\r\n");
+    /// sim.settle();
+    /// let last = sim.log().pop().unwrap();
+    /// assert_eq!(last.to_string(), "WARN oneloop::http: GET /todos: the response was dropped before it had ended");
+    /// ```
+    pub fn log(&self) -> Vec<Line> {
+        self.said.lines()
+    }
 
     /// How the network behaves from now on.
     pub fn network(&self, network: Network) -> &Self {

@@ -33,6 +33,7 @@ pub(crate) use os::Os;
 pub(crate) use pool::{Job, Refused};
 pub(crate) use world::World;
 
+use crate::notice;
 use std::io::Result;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -227,7 +228,7 @@ impl Waker {
             match &self.kind {
                 WakerKind::Os(waker) => {
                     if let Err(error) = waker.wake() {
-                        log::error!(target: "oneloop::loop", "cannot wake the loop: {error}");
+                        notice::error!(target: "oneloop::loop", "cannot wake the loop: {error}");
                     }
                 }
                 WakerKind::Sim => {}

@@ -1,5 +1,6 @@
 use super::lanes::{Lane, Lanes};
 use crate::callback::discard;
+use crate::notice;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -61,7 +62,7 @@ impl Pool {
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut state.complained, true) {
-                        log::error!(target: "oneloop::loop", "cannot start a worker thread beside {}: {error}", state.started);
+                        notice::error!(target: "oneloop::loop", "cannot start a worker thread beside {}: {error}", state.started);
                     }
                     if state.started == 0
                         && let Some(job) = state.lanes.take_back(lane)

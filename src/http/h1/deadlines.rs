@@ -7,6 +7,7 @@ use crate::http::exchange::{Exchange, On, Phase};
 use crate::http::limits::{Limits, nanos};
 use crate::http::own_answer::usual_words;
 use crate::net::{CloseReason, Stream};
+use crate::notice;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -114,7 +115,7 @@ impl H1 {
         if let Some(response) = limits.response.filter(|_| !exchange.has_ended()) {
             let until = exchange.started + nanos(response);
             if now >= until {
-                log::warn!(target: "oneloop::http", "{exchange}: no response in {response:?}");
+                notice::warn!(target: "oneloop::http", "{exchange}: no response in {response:?}");
                 self.abort(stream, exchange, 503, "no answer was ready in time", CloseReason::ResponseTimeout);
                 return None;
             }

@@ -4,6 +4,7 @@ use super::{H1, flag};
 use crate::event_loop::Loop;
 use crate::http::exchange::{Body, Carrier, Exchange, Phase};
 use crate::net::{Address, Chunk, CloseReason, Flow, Stream};
+use crate::notice;
 use crate::proto::h1::{self, BodyPlan, Encoding, RequestInfo, ResponseFraming, connection_field, response_framing};
 use std::rc::Rc;
 
@@ -55,7 +56,7 @@ impl H1 {
             Ok(plan) => plan,
             Err(error) => {
                 drop(head);
-                log::error!(target: "oneloop::http", "{exchange}: {error}; answered 500");
+                notice::error!(target: "oneloop::http", "{exchange}: {error}; answered 500");
                 exchange.answer(self, 500, "");
                 return Flow::Closed;
             }
@@ -122,7 +123,7 @@ impl H1 {
             }
             Body::Length(left) => {
                 let Some(rest) = left.checked_sub(chunk.len() as u64).filter(|rest| !last || *rest == 0) else {
-                    log::error!(
+                    notice::error!(
                         target: "oneloop::http",
                         "{exchange}: the body does not match its Content-Length; the connection is closed"
                     );
@@ -190,7 +191,7 @@ impl Carrier for H1 {
             }
             stream.encode(|out| {
                 if let Err(error) = h1::encode_informational(out, status, fields) {
-                    log::error!(target: "oneloop::http", "an informational response was not sent: {error}");
+                    notice::error!(target: "oneloop::http", "an informational response was not sent: {error}");
                 }
             });
         }

@@ -1,0 +1,157 @@
+//! What the library has to say, and to whom: to the program's logger through the `log` crate; where none is installed, to
+//! standard error, lest a warning or an error be an empty terminal; and to the simulated world of a test, which keeps it.
+//!
+//! ```text
+//!   notice::warn!(target: "oneloop::http", …) ──► log::warn!(…)                      a logger decides
+//!                                             ├─► no logger, warning or error ──────► standard error, once for each place
+//!                                             └─► a world of `sim` on this thread ──► `Sim::log`
+//! ```
+//! Everything from `info` upwards goes through here. What is said at `debug` and `trace` goes to `log` alone.
+//!
+//! Imports nothing of ours.
+
+use log::{Level, LevelFilter};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::Write;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Lines that a simulated world keeps; the oldest go first.
+const KEPT: usize = 1_000;
+
+/// Whether standard error may stand in for a logger.
+static STANDS_IN: AtomicBool = AtomicBool::new(true);
+/// Whether the way to see more was told.
+static EXPLAINED: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    static WORLD: RefCell<Option<Rc<Kept>>> = const { RefCell::new(None) };
+}
+
+/// Says whether warnings and errors of this library go to standard error where no logger is installed (true at first, for
+/// the whole process).
+///
+/// A handler's `Err`, a response that was forgotten, a field that cannot be sent: each is a 500 whose reason is in the log.
+/// Without a logger the first of each kind is printed, with its route. A program that prints nothing has this turned off; one
+/// that wants all of it installs a logger, as `env_logger::init()`, and then `RUST_LOG` decides. (A logger that is installed
+/// with everything off cannot be told from none.)
+pub fn set_stderr_fallback(on: bool) {
+    STANDS_IN.store(on, Ordering::Relaxed);
+}
+
+/// A line that was logged in a simulated world: see [`Sim::log`](crate::sim::Sim::log).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Line {
+    /// Error, warning or information: what is said at `debug` and `trace` is not kept.
+    pub level: Level,
+    /// The part of the library: `oneloop::loop`, `oneloop::net` or `oneloop::http`.
+    pub target: &'static str,
+    /// What was said.
+    pub text: String,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.level, self.target, self.text)
+    }
+}
+
+/// The lines of a simulated world.
+#[derive(Default)]
+pub(crate) struct Kept(RefCell<VecDeque<Line>>);
+
+impl Kept {
+    /// Keeps what is said on this thread, until it is given to [`Kept::end`].
+    pub fn begin() -> Keeping {
+        let kept = Rc::new(Kept::default());
+        let before = WORLD.with(|world| world.replace(Some(kept.clone())));
+        Keeping { kept, before }
+    }
+
+    pub fn lines(&self) -> Vec<Line> {
+        self.0.borrow().iter().cloned().collect()
+    }
+
+    fn add(&self, line: Line) {
+        let mut lines = self.0.borrow_mut();
+        if lines.len() == KEPT {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+}
+
+/// What is said on this thread is kept until this is dropped.
+pub(crate) struct Keeping {
+    kept: Rc<Kept>,
+    before: Option<Rc<Kept>>,
+}
+
+impl Keeping {
+    pub fn lines(&self) -> Vec<Line> {
+        self.kept.lines()
+    }
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        let before = self.before.take();
+        // A world that was made later and is still there goes on.
+        let _ = WORLD.try_with(|world| {
+            if world.borrow().as_ref().is_some_and(|kept| Rc::ptr_eq(kept, &self.kept)) {
+                world.replace(before);
+            }
+        });
+    }
+}
+
+/// The part of the macros that is not the logger's. `said`: whether this place has said something before.
+#[cold]
+pub(crate) fn say(level: Level, target: &'static str, said: &AtomicBool, text: fmt::Arguments<'_>) {
+    let world = WORLD.try_with(|world| world.borrow().clone()).ok().flatten();
+    if let Some(kept) = world {
+        return kept.add(Line { level, target, text: text.to_string() });
+    }
+    let unheard = level <= Level::Warn && log::max_level() == LevelFilter::Off;
+    if unheard && STANDS_IN.load(Ordering::Relaxed) && !said.swap(true, Ordering::Relaxed) {
+        let mut to = std::io::stderr().lock();
+        // Nobody is left to be told that standard error is closed.
+        let _ = writeln!(to, "{level} {target}: {text}");
+        if !EXPLAINED.swap(true, Ordering::Relaxed) {
+            let _ = writeln!(
+                to,
+                "(No logger is installed, so the first line of each kind is printed. To see all of them: env_logger::init() and \
+                 RUST_LOG=oneloop=debug. To see none: oneloop::set_stderr_fallback(false).)"
+            );
+        }
+    }
+}
+
+macro_rules! at_level {
+    ($level:ident, $target:expr, $($text:tt)+) => {{
+        static SAID: ::std::sync::atomic::AtomicBool = ::std::sync::atomic::AtomicBool::new(false);
+        match ::std::format_args!($($text)+) {
+            text => {
+                ::log::log!(target: $target, ::log::Level::$level, "{text}");
+                $crate::notice::say(::log::Level::$level, $target, &SAID, text);
+            }
+        }
+    }};
+}
+
+macro_rules! error_line {
+    (target: $target:expr, $($text:tt)+) => { $crate::notice::at_level!(Error, $target, $($text)+) };
+}
+
+macro_rules! warn_line {
+    (target: $target:expr, $($text:tt)+) => { $crate::notice::at_level!(Warn, $target, $($text)+) };
+}
+
+macro_rules! info_line {
+    (target: $target:expr, $($text:tt)+) => { $crate::notice::at_level!(Info, $target, $($text)+) };
+}
+
+pub(crate) use {at_level, error_line as error, info_line as info, warn_line as warn};
