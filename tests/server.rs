@@ -3,9 +3,11 @@
 #[path = "support/http.rs"]
 mod support;
 
-use oneloop::http::{self, Connection, Response};
+use oneloop::http::{self, Connection, Response, Server};
 use oneloop::net::{Address, Listen};
-use oneloop::sim::Sim;
+use oneloop::sim::{Peer, Sim};
+use std::cell::Cell;
+use std::rc::Rc;
 use support::*;
 
 #[test]
@@ -41,6 +43,81 @@ fn close_closes_idle_connections_at_once_and_busy_ones_after_their_response() {
     assert!(late.was_refused());
 }
 
+/// What the system has of requests and connections when a server closes is answered: one last accept, one last read.
+#[test]
+fn what_had_arrived_when_a_server_closes_is_answered() {
+    let record = Record::default();
+    let place = Rc::new(Cell::new(None::<(Server, Peer)>));
+    let inside = place.clone();
+    let (sim, server) = serve(move |req, res| {
+        if let Some((server, idle)) = (req.url() == "/close").then(|| inside.take()).flatten() {
+            idle.write(get("/again"));
+            server.close(|| ());
+            assert!(!server.is_listening());
+        }
+        res.end(req.url());
+    });
+    let closed = record.clone();
+    server.on_close(move || closed.add("closed"));
+    let (idle, silent) = (send(&sim, get("/idle")), sim.connect(PORT));
+    sim.settle();
+    place.set(Some((server.clone(), idle.clone())));
+    let closer = sim.connect(PORT);
+    closer.write(get("/close"));
+    // More than the server has accepted when it reads that.
+    let new: Vec<_> = (0..300).map(|_| sim.connect(PORT)).collect();
+    new.iter().for_each(|peer| peer.write(get("/new")));
+    let also_silent = sim.connect(PORT);
+    sim.settle();
+    assert_eq!(
+        (bodies(&closer), bodies(&idle)),
+        (vec!["/close".to_owned()], vec!["/idle".to_owned(), "/again".to_owned()])
+    );
+    for peer in &new {
+        assert_eq!((bodies(peer), peer.was_reset()), (vec!["/new".to_owned()], false));
+    }
+    assert!(only(&new[299]).closes(), "it was taken from the backlog");
+    assert!(silent.is_closed() && also_silent.is_closed() && !also_silent.was_reset());
+    new.iter().for_each(Peer::finish);
+    for peer in [&idle, &closer] {
+        peer.finish();
+    }
+    sim.settle();
+    record.expect(&["closed"]);
+}
+
+#[test]
+fn a_close_that_cuts_all_leaves_nobody_in_the_backlog() {
+    let (sim, server) = serve(not_called);
+    let record = Record::default();
+    let (dial, told) = (Kept::default(), record.clone());
+    dial.put(sim.connect(PORT));
+    let waiting = sim.connect(PORT);
+    server.on_connection({
+        let server = server.clone();
+        move |_| {
+            let told = told.clone();
+            server.close(move || told.add("closed"));
+            server.close_all_connections();
+        }
+    });
+    sim.settle();
+    assert!(dial.take().is_closed() && waiting.is_closed());
+    record.expect(&["closed"]);
+}
+
+#[test]
+fn idle_connections_are_closed_when_what_they_had_sent_was_answered() {
+    let (sim, server) = serve(|req, res| res.end(req.url()));
+    let (idle, asks) = (send(&sim, get("/a")), send(&sim, get("/b")));
+    asks.write(get("/c"));
+    server.close_idle_connections();
+    assert!(!idle.is_closed(), "it returns first");
+    sim.settle();
+    assert!(idle.is_closed() && !asks.was_reset());
+    assert_eq!(bodies(&asks), ["/b", "/c"]);
+}
+
 /// It was answered with a reset, which took an answer away that its client had not read yet.
 #[test]
 fn a_request_that_crosses_the_close_of_its_idle_connection_costs_no_answer() {
@@ -52,6 +129,7 @@ fn a_request_that_crosses_the_close_of_its_idle_connection_costs_no_answer() {
     sim.settle();
     let told = record.clone();
     server.close(move || told.add("closed"));
+    sim.settle();
     peer.write(get("/crossing"));
     sim.settle();
     peer.resume_reading();

@@ -8,9 +8,9 @@ mod support;
 use oneloop::http::{self, Request, Response};
 use oneloop::signals::{self, SIGTERM};
 use oneloop::{run, set_timeout};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -31,6 +31,12 @@ fn child() {
     let kept = Kept::default();
     let server = http::create_server(move |req: Request, res: Response| match req.path() {
         "/never" => kept.put(res),
+        // The loop is busy until the parent says so.
+        "/busy" => {
+            println!("busy");
+            std::io::stdin().read_line(&mut String::new()).unwrap();
+            res.end("busy");
+        }
         "/later" => drop(set_timeout(20 * MS, move || res.end("later"))),
         "/large" => res.end(vec![b'x'; 100_000]),
         "/chunks" => {
@@ -59,6 +65,7 @@ fn child() {
 
 struct Server {
     child: Child,
+    output: Lines<BufReader<ChildStdout>>,
     port: u16,
 }
 
@@ -67,13 +74,13 @@ impl Server {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child", "--ignored", "--nocapture"])
             .env(CHILD, shutdown.as_millis().to_string())
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
-        let port = lines.find_map(|line| line.unwrap().split_once("port ")?.1.parse().ok());
-        Server { child, port: port.expect("the child says its port") }
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let port = output.find_map(|line| line.unwrap().split_once("port ")?.1.parse().ok());
+        Server { child, output, port: port.expect("the child says its port") }
     }
 
     fn terminate(&self) {
@@ -186,6 +193,30 @@ fn what_was_begun_is_answered_whole_and_the_process_exits_with_0() {
     let ends: Vec<_> = clients.into_iter().map(|client| client.join().unwrap()).collect();
     // Each client had at most the requests of one write on their way when the listener was closed.
     assert!(ends.iter().all(|(unanswered, _)| *unanswered <= 3), "{ends:?}");
+}
+
+/// Requests that the kernel has when the signal comes, on new connections and on idle ones, are answered.
+#[test]
+fn who_had_asked_while_the_loop_was_busy_is_answered() {
+    let mut server = Server::start(PATIENCE);
+    let mut idle: Vec<_> = (0..20).map(|_| connect(server.port).unwrap()).collect();
+    for stream in &mut idle {
+        stream.write_all(get("/now").as_bytes()).unwrap();
+        assert_eq!(answers(stream, 1)[0].text(), "/now");
+    }
+    let mut busy = connect(server.port).unwrap();
+    busy.write_all(get("/busy").as_bytes()).unwrap();
+    assert!(server.output.any(|line| line.unwrap().ends_with("busy")), "the child says that it is busy");
+    let mut asks: Vec<_> = (0..200).map(|_| connect(server.port).unwrap()).chain(idle).collect();
+    for stream in &mut asks {
+        stream.write_all(get("/now").as_bytes()).unwrap();
+    }
+    server.terminate();
+    server.child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let unanswered = asks.iter_mut().map(|stream| answers(stream, 1).len()).filter(|count| *count != 1).count();
+    assert_eq!((unanswered, answers(&mut busy, 1).len()), (0, 1));
+    drop((asks, busy));
+    server.ended();
 }
 
 #[test]

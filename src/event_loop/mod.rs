@@ -71,7 +71,7 @@ pub(crate) use current::{Installed, current, install};
 pub(crate) use jobs::{JobError, JobResult};
 pub(crate) use registry::{Due, Kind, Source, Token};
 pub(crate) use run::Loop;
-pub(crate) use silence::{Deadline, set_deadline};
+pub(crate) use silence::{Deadline, Moment, set_deadline};
 
 /// The loop's clock: nanoseconds since the loop was made.
 pub(crate) type Time = u64;

@@ -24,6 +24,8 @@ const AWAY: Time = 1_000_000_000;
 #[derive(Default)]
 pub(super) struct Silence {
     proven: Cell<Time>,
+    /// How often silence was proven: see [`Loop::has_looked_since`].
+    proofs: Cell<u32>,
     /// When the row of full waits began, if there is one, and the events that it has told of.
     row: Cell<Option<(Time, usize)>>,
     /// When the last wait ended.
@@ -31,6 +33,10 @@ pub(super) struct Silence {
     /// When the loop came back the last time that it was away.
     back: Cell<Time>,
 }
+
+/// An instant, as [`Loop::this_moment`] gives it.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment(u32);
 
 /// A wait that has ended.
 pub(super) struct Wait {
@@ -60,6 +66,7 @@ impl Silence {
 
     fn prove(&self, until: Time) {
         self.proven.set(until);
+        self.proofs.set(self.proofs.get().wrapping_add(1));
         self.row.set(None);
     }
 
@@ -83,6 +90,19 @@ impl Loop {
     #[inline]
     pub(crate) fn seen_until(&self) -> Time {
         self.silence.proven.get()
+    }
+
+    /// This instant, for [`Loop::has_looked_since`].
+    pub(crate) fn this_moment(&self) -> Moment {
+        // A row of full waits that has begun already proves nothing of what comes now.
+        self.silence.row.set(None);
+        Moment(self.silence.proofs.get())
+    }
+
+    /// Returns whether all that the kernel had at that moment has been told of and has had its turn: for who asks in the
+    /// pending phase or later.
+    pub(crate) fn has_looked_since(&self, moment: Moment) -> bool {
+        self.silence.proofs.get() != moment.0
     }
 
     /// Returns whether the loop did not look for a second or more at some time after `time`. How fast a peer was over that

@@ -128,8 +128,10 @@ impl Server {
         self.0.acceptor.is_listening()
     }
 
-    /// Ends the server: it stops listening at once, idle connections are closed at once, busy ones after their response,
-    /// which says `Connection: close`; those that are still busy after [`Limits::shutdown`] are cut. `closed` is called
+    /// Ends the server: it stops listening at once; idle connections are closed, busy ones after their response, which says
+    /// `Connection: close`. What had arrived by then is answered like that too: connections that wait to be accepted are
+    /// (4,096 at most), and all are read once more, before any is closed. Those that are still busy after
+    /// [`Limits::shutdown`] are cut. `closed` is called
     /// when the last one is gone, in a closing phase. A client that does not close its side too, once it has been told, holds
     /// that up: for a second where its connection was idle, else for [`Limits::linger_between`]. What may take longer is told
     /// by [`on_closing`](Server::on_closing), and the log says what is waited for. Connections that were handed over
@@ -148,7 +150,7 @@ impl Server {
         if first {
             self.tell_closing();
         }
-        if first && self.connections() > 0 {
+        if first && (self.connections() > 0 || self.0.acceptor.has_last()) {
             let inner = Rc::downgrade(&self.0);
             let timer = set_deadline(self.0.limits.borrow().shutdown, move || {
                 if let Some(inner) = inner.upgrade() {
@@ -161,18 +163,18 @@ impl Server {
         }
     }
 
-    /// Closes the connections that have no request; where a peer has not read all of its last response, after that. A
+    /// Closes the connections that have no request, as soon as what they have sent until now has been read: a request that
+    /// the system has already is answered. It returns first. Where a peer has not read all of its last response, after that. A
     /// request that is on its way finds our FIN and no answer; it is discarded, for a second at most, so that no reset takes
     /// earlier answers from a client that has yet to read them.
     pub fn close_idle_connections(&self) {
-        for (stream, connection) in self.0.each_connection() {
-            connection.close_if_idle(&stream);
-        }
+        self.0.acceptor.look();
     }
 
     /// Closes all connections at once, answered or not; also those that were handed over by
     /// [`on_upgrade`](Server::on_upgrade) or [`on_connect`](Server::on_connect), which Node leaves alone.
     pub fn close_all_connections(&self) {
+        self.0.acceptor.drop_last();
         for (stream, _) in self.0.each_connection() {
             stream.destroy(CloseReason::ServerClosed);
         }
@@ -447,6 +449,12 @@ impl Owner for Inner {
             stream.encode(|out| own_answer::encode(out, 503, "too many connections", &date, false));
             stream.need_due(lp.now() + super::limits::nanos(self.limits.borrow().linger_total));
             stream.finish(CloseReason::TooMany, Some(self.limits.borrow().linger()));
+        }
+    }
+
+    fn looked(self: Rc<Self>) {
+        for (stream, connection) in self.each_connection() {
+            connection.close_if_idle(&stream);
         }
     }
 

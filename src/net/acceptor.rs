@@ -2,16 +2,20 @@ use super::stream::open_connections;
 use super::{Address, Context, Listen, Stream};
 use crate::callback::{Site, discard};
 use crate::event_loop::driver::{Driver, Io, Listener, Ready, fd_limit};
-use crate::event_loop::{Kind, Loop, Source, Time, Token, set_timeout};
+use crate::event_loop::{Kind, Loop, Moment, Source, Time, Token, set_timeout};
 use crate::notice;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
 
 /// Connections that one turn accepts before the others have theirs.
 const BUDGET: usize = 64;
+/// Connections that a server takes from its backlog when it closes: what Linux keeps at most unless told otherwise
+/// (`net.core.somaxconn`).
+const LAST: usize = 4_096;
 /// When there is no descriptor left, not even the spare one: how long until it is tried again.
 const RETRY: Duration = Duration::from_millis(100);
 /// Out of descriptors, the log says so once in so long.
@@ -25,6 +29,8 @@ pub(crate) trait Owner {
     fn accepted(self: Rc<Self>, io: Io, peer: Address);
     /// One more than `max_connections`.
     fn dropped(self: Rc<Self>, io: Io, peer: Address);
+    /// All that the kernel had when [`Acceptor::look`] was called has had its turn.
+    fn looked(self: Rc<Self>) {}
     /// The server is closed and its last connection gone: in the closing phase, once.
     fn closed(self: Rc<Self>);
 }
@@ -36,6 +42,9 @@ type Once = (Site, Box<dyn FnOnce()>);
 /// ```text
 ///   idle ──listen──► listening ──close──► closing ──last connection gone──► idle
 /// ```
+/// `close` takes what waits in the backlog before it closes the listening socket, since that would reset it. These connections
+/// are made in the acceptor's next turn, and what the kernel has of them and of others is looked at once more before the owner
+/// is told that it may close who is idle.
 pub(crate) struct Acceptor {
     cx: Rc<Context>,
     listener: RefCell<Option<Listener>>,
@@ -48,6 +57,10 @@ pub(crate) struct Acceptor {
     connections: Cell<usize>,
     max_connections: Cell<usize>,
     closing: Cell<bool>,
+    /// Connections that waited in the backlog when it was closed.
+    last: RefCell<VecDeque<(Io, Address)>>,
+    /// The owner waits for a look at all that the kernel has.
+    looking: Cell<Option<Moment>>,
     unref: Cell<bool>,
     /// The backlog may have connections.
     acceptable: Cell<bool>,
@@ -70,6 +83,8 @@ impl Acceptor {
             connections: Cell::new(0),
             max_connections: Cell::new(usize::MAX),
             closing: Cell::new(false),
+            last: RefCell::default(),
+            looking: Cell::new(None),
             unref: Cell::new(false),
             acceptable: Cell::new(false),
             queued: Cell::new(false),
@@ -180,8 +195,87 @@ impl Acceptor {
         if listener.is_some() && !self.unref.get() {
             self.cx.lp.release();
         }
+        if let Some(listener) = &listener {
+            self.take_backlog(listener);
+        }
         drop(listener);
         self.unlink();
+        if self.last.borrow().is_empty() {
+            self.check_closed();
+        } else {
+            self.queue();
+        }
+    }
+
+    /// Takes all that waits, as many as there may be at once. No callback: that is for the acceptor's turn.
+    fn take_backlog(&self, listener: &Listener) {
+        let mut last = self.last.borrow_mut();
+        for _ in 0..LAST {
+            match self.cx.lp.driver().accept(listener) {
+                Ok(connection) => last.push_back(connection),
+                Err(error) if is_about_one(&error) || error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Makes connections of what was taken from the backlog. Says whether more are left.
+    fn accept_last(self: &Rc<Self>) -> bool {
+        let Some(owner) = self.owner.borrow().clone() else { return false };
+        for _ in 0..BUDGET {
+            if self.cx.lp.is_halted() {
+                return true;
+            }
+            let next = self.last.borrow_mut().pop_front();
+            match next {
+                Some((io, peer)) => self.give(&owner, io, peer),
+                None => return false,
+            }
+        }
+        !self.last.borrow().is_empty()
+    }
+
+    fn give(&self, owner: &Rc<dyn Owner>, io: Io, peer: Address) {
+        if self.connections.get() >= self.max_connections.get() {
+            owner.clone().dropped(io, peer);
+        } else {
+            owner.clone().accepted(io, peer);
+        }
+    }
+
+    /// Tells the owner, with [`Owner::looked`], when all that the kernel has now has had its turn.
+    pub fn look(&self) {
+        if self.connections.get() > 0 || self.has_last() {
+            self.looking.set(Some(self.cx.lp.this_moment()));
+            self.queue();
+        }
+    }
+
+    /// Closes what was taken from the backlog.
+    pub fn drop_last(&self) {
+        let last = self.last.take();
+        drop(last);
+    }
+
+    /// In a turn of its own: what is left of the backlog, and then a look.
+    fn end_backlog(self: &Rc<Self>) {
+        let had_some = !self.last.borrow().is_empty();
+        if self.accept_last() {
+            return self.queue();
+        }
+        if had_some && self.looking.get().is_some() {
+            // For what the new ones have sent.
+            return self.look();
+        }
+        let Some(moment) = self.looking.get() else { return self.check_closed() };
+        if !self.cx.lp.has_looked_since(moment) {
+            return self.queue();
+        }
+        self.looking.set(None);
+        let owner = self.owner.borrow().clone();
+        if let Some(owner) = owner {
+            owner.looked();
+        }
         self.check_closed();
     }
 
@@ -197,9 +291,14 @@ impl Acceptor {
     }
 
     fn check_closed(&self) {
-        if self.closing.get() && self.connections.get() == 0 {
+        if self.closing.get() && self.connections.get() == 0 && self.last.borrow().is_empty() {
             self.cx.lp.make_closing(self.token.get());
         }
+    }
+
+    /// Returns whether connections that it took from the backlog are still to be made.
+    pub fn has_last(&self) -> bool {
+        !self.last.borrow().is_empty()
     }
 
     pub fn connection_opened(&self) {
@@ -245,10 +344,7 @@ impl Acceptor {
                 None => return,
             };
             match accepted {
-                Ok((io, peer)) if self.connections.get() >= self.max_connections.get() => {
-                    owner.clone().dropped(io, peer)
-                }
-                Ok((io, peer)) => owner.clone().accepted(io, peer),
+                Ok((io, peer)) => self.give(&owner, io, peer),
                 Err(error) => self.settle(&error),
             }
         }
@@ -262,15 +358,7 @@ impl Acceptor {
             ErrorKind::WouldBlock => self.acceptable.set(false),
             // A signal came.
             ErrorKind::Interrupted => {}
-            // It was gone before we took it, or the network has failed it: the next one is another matter (accept(2)).
-            ErrorKind::ConnectionAborted
-            | ErrorKind::ConnectionReset
-            | ErrorKind::BrokenPipe
-            | ErrorKind::TimedOut
-            | ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::NetworkDown
-            | ErrorKind::PermissionDenied => {
+            _ if is_about_one(error) => {
                 log::debug!(target: "oneloop::net", "a connection was gone before it was accepted: {error}");
             }
             _ => self.out_of_descriptors(error),
@@ -334,6 +422,21 @@ impl Acceptor {
     }
 }
 
+/// It was gone before we took it, or the network has failed it: the next one is another matter (accept(2)).
+fn is_about_one(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::BrokenPipe
+            | ErrorKind::TimedOut
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::PermissionDenied
+    )
+}
+
 #[cold]
 fn named(listen: &Listen, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot listen on {}: {error}", listen.describe()))
@@ -348,6 +451,9 @@ impl Source for Acceptor {
     fn resume(self: Rc<Self>, _lp: &Rc<Loop>) {
         self.queued.set(false);
         self.announce();
+        if self.closing.get() || self.looking.get().is_some() {
+            self.end_backlog();
+        }
         self.try_again();
     }
 
@@ -356,6 +462,7 @@ impl Source for Acceptor {
     fn closed(self: Rc<Self>, lp: &Rc<Loop>) {
         self.token.set(Token::NONE);
         self.closing.set(false);
+        self.looking.set(None);
         discard(self.listening.take());
         let owner = self.owner.borrow_mut().take();
         if let Some(owner) = owner {
@@ -370,6 +477,7 @@ impl Source for Acceptor {
         let listener = self.listener.borrow_mut().take();
         drop(listener);
         self.unlink();
+        self.drop_last();
         self.token.set(Token::NONE);
         let owner = self.owner.borrow_mut().take();
         discard(owner);
