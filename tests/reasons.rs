@@ -29,6 +29,7 @@ fn all() -> Vec<CloseReason> {
         SlowReceive,
         SlowSend,
         WriteStall,
+        Overflow,
         BadMessage,
         BadResponse,
         Panicked,

@@ -112,6 +112,8 @@ pub(super) struct Exchange {
     pub finished: Cell<bool>,
     /// A write said `Full`: `drain` is to follow.
     pub full: Cell<bool>,
+    /// What may be pending for the peer while the response is being written.
+    pub pending_limit: Cell<usize>,
     pub timer: Cell<Option<Timeout>>,
     /// Why its response breaks off, where it does.
     pub broken: Cell<Option<CloseReason>>,
@@ -149,6 +151,7 @@ impl Exchange {
             retry_after: Cell::new(0),
             finished: Cell::new(false),
             full: Cell::new(false),
+            pending_limit: Cell::new(usize::MAX),
             timer: Cell::new(None),
             broken: Cell::new(None),
             closed: Cell::new(None),
@@ -182,6 +185,7 @@ impl Exchange {
         self.retry_after.set(0);
         self.finished.set(false);
         self.full.set(false);
+        self.pending_limit.set(usize::MAX);
         self.broken.set(None);
         self.closed.set(None);
         self.identity.forget();

@@ -3,7 +3,7 @@ use super::answer::{Answer, answer};
 use super::exchange::{Exchange, Listener, On, Phase};
 use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::set_timeout;
-use crate::net::{Chunk, CloseReason, Flow};
+use crate::net::{Chunk, CloseReason, Flow, Overflow};
 use crate::notice;
 use crate::proto::h1::{FieldError, is_allowed_trailer};
 use std::fmt;
@@ -199,6 +199,28 @@ impl Response {
     /// [`Flow::Full`], which asks you to wait for `on_drain`.
     pub fn write<'a>(&self, chunk: impl Into<Chunk<'a>>) -> Flow {
         self.send(chunk.into(), false)
+    }
+
+    /// Sets how many bytes may be pending for the peer while this response is being written, and what happens when they are
+    /// more. No limit at first, and none once the response has ended: then `Limits::send_rate` and `Limits::write_stall`
+    /// see to the rest. For streams that go on by themselves, as events for a page: a reader that does not keep up costs no
+    /// more memory than this, and nobody waits for it. What counts is what the kernel has refused, as for
+    /// [`Socket::set_pending_limit`](crate::net::Socket::set_pending_limit), which says how much to allow.
+    ///
+    /// ```
+    /// use oneloop::http;
+    /// use oneloop::net::Overflow;
+    ///
+    /// let server = http::create_server(|_req, res| {
+    ///     res.set_header("Content-Type", "text/event-stream").set_pending_limit(1024 * 1024, Overflow::Close);
+    ///     res.write("data: hello\n\n").ignore();
+    ///     // and from then on with each event
+    /// });
+    /// ```
+    pub fn set_pending_limit(&self, bytes: usize, overflow: Overflow) -> &Self {
+        let Overflow::Close = overflow;
+        self.0.pending_limit.set(bytes);
+        self
     }
 
     /// Ends the response, with a last part of the body, or `()`.

@@ -7,7 +7,12 @@ use std::rc::Rc;
 pub enum Flow {
     /// Go on.
     Ready,
-    /// It was taken, but much is pending now: wait for `drain` (or `close`) before you write more.
+    /// It was taken, but much is pending now: wait for `drain` (or `close`) before you write more, if you can.
+    ///
+    /// This speaks of the writer, not of the reader. What is written in one turn is offered to the kernel at its end, so a
+    /// burst is `Full` however fast the peer reads: do not close a peer for it, and do not skip messages. For peers that do
+    /// not keep up there is [`Socket::set_pending_limit`](super::Socket::set_pending_limit), which looks at what the kernel
+    /// has refused.
     Full,
     /// Nothing was taken: the socket or the exchange is over. `close` has been told or will be.
     Closed,

@@ -26,6 +26,10 @@ pub(crate) trait Protocol: Any {
     fn held(&self) -> usize {
         HELD
     }
+    /// Bytes that may be pending once the kernel has refused more; beyond them the stream is closed.
+    fn pending_limit(&self) -> usize {
+        usize::MAX
+    }
     /// The connection that is made from here is there; once, before anything else. One that cannot be made closes.
     fn connected(self: Rc<Self>, _stream: &Rc<Stream>) {}
     /// The closing phase: the last call.

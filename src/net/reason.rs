@@ -35,6 +35,8 @@ pub enum CloseReason {
     SlowSend,
     /// The peer read nothing at all.
     WriteStall,
+    /// More was pending for the peer than [`Overflow::Close`](super::Overflow::Close) allows it.
+    Overflow,
     /// What the peer sent is no message that we accept.
     BadMessage,
     /// The program's response could not be completed: a body that belies its length, a handle dropped midway.
@@ -68,6 +70,7 @@ impl CloseReason {
             CloseReason::SlowReceive => "slow-receive",
             CloseReason::SlowSend => "slow-send",
             CloseReason::WriteStall => "write-stall",
+            CloseReason::Overflow => "overflow",
             CloseReason::BadMessage => "bad-message",
             CloseReason::BadResponse => "bad-response",
             CloseReason::Panicked => "panicked",

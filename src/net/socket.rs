@@ -1,4 +1,4 @@
-use super::{Acceptor, Address, Chunk, CloseReason, Context, Flow, Protocol, Stream};
+use super::{Acceptor, Address, Chunk, CloseReason, Context, Flow, Overflow, Protocol, Stream};
 use crate::callback::{Identity, Listeners, Once, Site, compare_by_identity, discard};
 use crate::event_loop::driver::Io;
 use crate::event_loop::{Deadline, Time, set_deadline};
@@ -46,6 +46,8 @@ pub(super) struct Inner {
     /// `write` said `Full`: there will be one `drain`.
     full: Cell<bool>,
     limit: Cell<usize>,
+    /// What may be pending of what the kernel has refused.
+    pending_limit: Cell<usize>,
     timeout: Cell<Option<Duration>>,
     timer: Cell<Option<Deadline>>,
     last_activity: Cell<Time>,
@@ -78,6 +80,7 @@ impl Socket {
             closed_told: Cell::new(false),
             full: Cell::new(false),
             limit: Cell::new(PENDING),
+            pending_limit: Cell::new(usize::MAX),
             timeout: Cell::new(None),
             timer: Cell::new(None),
             last_activity: Cell::new(0),
@@ -230,6 +233,26 @@ impl Socket {
     /// Sets how many pending bytes make `write` say `Full`: 64 KiB at first.
     pub fn set_write_limit(&self, bytes: usize) -> &Self {
         self.0.limit.set(bytes.max(1));
+        self
+    }
+
+    /// Sets how many bytes may be pending for the peer, and what happens when they are more. No limit at first.
+    ///
+    /// What counts is what the kernel has refused: a peer that reads is not judged by how much is written in one turn. Allow
+    /// as much as the largest burst that you send, and some seconds of what a slow peer is behind; that is also what a peer
+    /// that reads nothing can cost in memory, beside the kernel's own buffers.
+    ///
+    /// ```
+    /// use oneloop::net::{self, Overflow};
+    ///
+    /// let server = net::create_server(|socket| {
+    ///     // A guest of a chat who is a mebibyte behind is sent away; nobody waits for him.
+    ///     socket.set_pending_limit(1024 * 1024, Overflow::Close);
+    /// });
+    /// ```
+    pub fn set_pending_limit(&self, bytes: usize, overflow: Overflow) -> &Self {
+        let Overflow::Close = overflow;
+        self.0.pending_limit.set(bytes);
         self
     }
 
@@ -521,6 +544,10 @@ impl Protocol for Inner {
     }
 
     fn due(self: Rc<Self>, _stream: &Rc<Stream>) {}
+
+    fn pending_limit(&self) -> usize {
+        self.pending_limit.get()
+    }
 
     fn connected(self: Rc<Self>, _stream: &Rc<Stream>) {
         let socket = Socket(self);

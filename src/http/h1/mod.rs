@@ -185,6 +185,10 @@ impl Protocol for H1 {
         limits.held_input.max(limits.head_bytes.saturating_add(1))
     }
 
+    fn pending_limit(&self) -> usize {
+        self.current.borrow().as_ref().map_or(usize::MAX, |exchange| exchange.pending_limit.get())
+    }
+
     fn eof(self: Rc<Self>, stream: &Rc<Stream>) {
         self.settle(stream);
         self.check_eof(stream);

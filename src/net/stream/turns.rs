@@ -28,8 +28,8 @@ impl Stream {
             self.go_on_writing(before);
         }
         self.cx.corked.set(Token::NONE);
-        if !was_blocked && self.has(flag::BLOCKED) && !self.is_closed() {
-            self.tell_blocked();
+        if self.has(flag::BLOCKED) && !self.is_closed() {
+            self.refused(was_blocked);
         }
     }
 
@@ -50,9 +50,15 @@ impl Stream {
         }
     }
 
+    /// The kernel has refused output in this turn, or refuses it still.
     #[cold]
-    fn tell_blocked(self: &Rc<Self>) {
-        self.protocol().blocked(self);
+    fn refused(self: &Rc<Self>, was_blocked: bool) {
+        let protocol = self.protocol();
+        if self.output_len() > protocol.pending_limit() {
+            self.destroy(CloseReason::Overflow);
+        } else if !was_blocked {
+            protocol.blocked(self);
+        }
     }
 
     /// What waits for output to go. Says whether the protocol was called, and may have written more.

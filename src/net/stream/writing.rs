@@ -82,11 +82,24 @@ impl Stream {
         } else {
             self.with_output(|output| output.push(chunk, 0));
         }
+        if self.has(flag::BLOCKED) {
+            self.offer_again();
+        }
         if self.pending() >= limit {
             self.set(flag::TELL);
             return Flow::Full;
         }
         Flow::Ready
+    }
+
+    /// More than the peer may have pending was written since the kernel has refused some. It may have room by now: it is
+    /// asked again before that is held against the peer.
+    #[cold]
+    fn offer_again(&self) {
+        if self.output_len() > self.protocol().pending_limit() {
+            self.clear(flag::BLOCKED);
+            self.queue_unless_corked();
+        }
     }
 
     /// The cork and a large chunk, without copying it.
