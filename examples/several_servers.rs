@@ -20,7 +20,7 @@ struct Counts {
 }
 
 fn main() -> std::io::Result<()> {
-    env_logger::init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("several_servers=info")).init();
     let counts = Rc::new(Counts::default());
 
     let counting = counts.clone();
@@ -39,8 +39,8 @@ fn main() -> std::io::Result<()> {
     let (closing_site, closing_lookup) = (site.clone(), lookup.clone());
     let admin = http::create_server(move |req, res| match (req.method(), req.path()) {
         ("POST", "/close") => {
-            closing_site.close(|| println!("The site is closed"));
-            closing_lookup.close(|| println!("The lookup is closed"));
+            closing_site.close(|| log::info!("The site is closed"));
+            closing_lookup.close(|| log::info!("The lookup is closed"));
             res.set_header("Connection", "close");
             res.end("closing\n");
         }

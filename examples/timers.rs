@@ -4,6 +4,7 @@
 
 use oneloop::{next_tick, set_immediate, set_interval, set_timeout, worker};
 use std::cell::Cell;
+use std::io::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -65,5 +66,8 @@ fn count_to_three() {
 }
 
 fn say(who: &str, what: &str) {
-    println!("{:>4} ms  {who:<10}{what}", oneloop::now().as_millis());
+    // Where nobody reads on (`… | head -1`), `println!` would panic in each callback.
+    if writeln!(std::io::stdout(), "{:>4} ms  {who:<10}{what}", oneloop::now().as_millis()).is_err() {
+        oneloop::stop();
+    }
 }

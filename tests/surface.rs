@@ -6,7 +6,7 @@ mod support;
 
 use oneloop::event_loop::{metrics, on_panic, on_slow, set_exact_timing, set_slow_threshold};
 use oneloop::http::{self, Limits, LoadShedding, Request, Response, Version};
-use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Socket};
+use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Overflow, Socket};
 use oneloop::sim::{self, Sim};
 use oneloop::{Emitter, next_tick, now, remote, set_immediate, set_interval, set_interval_with, set_timeout, worker};
 use std::cell::Cell;
@@ -145,6 +145,7 @@ fn sockets() {
     socket.on_end(move |_| c.add("end"));
     socket.on_drain(move |_| d.add("drain"));
     socket.on_timeout(move |_| e.add("timeout"));
+    socket.set_pending_limit(1 << 20, Overflow::Close);
     socket.on_close(move |_, reason| f.add(reason));
     socket.on_error(|_, error| unreachable!("{error}"));
     socket.set_write_limit(1 << 20).set_allow_half_open(true);
@@ -348,6 +349,7 @@ fn responses() {
         let (a, b, c) = (told.clone(), told.clone(), told.clone());
         res.on_drain(move |_| a.add("drain"));
         res.on_finish(move |res| b.add(format!("finish {}", res.is_finished())));
+        res.set_pending_limit(1 << 20, Overflow::Close);
         res.on_close(move |res, reason| c.add(format!("close {} {reason}", res.is_closed())));
         res.set_timeout(SECOND, |res| {
             res.add_trailers(&[("X-T", "1")]);

@@ -1,6 +1,7 @@
 //! What the examples share: the port they listen on, and how they say so.
 
 use oneloop::net::Address;
+use std::io::Write;
 
 /// The port: this argument, or `PORT`, or 7777. 0 takes a free one.
 pub fn port(argument: usize) -> u16 {
@@ -18,6 +19,7 @@ pub fn port(argument: usize) -> u16 {
 /// Says where a server listens.
 pub fn announce(what: &str, address: Option<Address>) {
     if let Some(port) = address.and_then(|address| address.port()) {
-        println!("{what} listening on http://localhost:{port}");
+        // Standard output may be closed by now (`… | head -1`), at which `println!` would panic.
+        let _ = writeln!(std::io::stdout(), "{what} listening on http://localhost:{port}");
     }
 }
