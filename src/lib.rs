@@ -26,7 +26,7 @@
 //!  http         Server  Request  Response
 //!  proto        sans-I/O codecs: h1. Bytes in, events out. Imports nothing of ours; outside semver until 1.0
 //!  net          Server  Socket  connect;  stream = io + transport + protocol
-//!  worker · signals · emitter
+//!  worker · signals · stdin · emitter
 //!  event_loop   phases, sources, timers, ticks, immediates, ready list, Remote, driver, metrics, recorder;
 //!               the one place that calls user code: guard, timing, ticks
 //!  callback     what keeps callbacks, and what contains their panics. Knows no loop
@@ -36,7 +36,7 @@
 //! Each has tests that are named after it; a change that breaks one is a bug.
 //!
 //!  1. **One thread.** A loop, its sockets, timers and callbacks live on one thread; handles are not `Send`. The only ways
-//!     in from outside are a [`Remote`] and the [`worker`] pool.
+//!     in from outside are a [`channel`], a [`Remote`] and the [`worker`] pool.
 //!  2. **Callbacks come from the loop, never from inside a call you make.** Every callback runs to completion, and may call
 //!     anything: close its own server, add or remove listeners, drop its own handle. ([`Emitter::emit`], which is your own
 //!     call, is synchronous, as in Node.)
@@ -76,12 +76,13 @@ pub mod proto;
 #[cfg(all(unix, feature = "signals"))]
 pub mod signals;
 pub mod sim;
+pub mod stdin;
 pub mod worker;
 
 pub use emitter::Emitter;
 pub use event_loop::{
-    Immediate, Metrics, Remote, Timeout, metrics, next_tick, now, remote, run, run_nowait, run_once, set_immediate,
-    set_interval, set_interval_with, set_timeout, stop,
+    Immediate, Metrics, Remote, Sender, Timeout, bounded_channel, channel, metrics, next_tick, now, remote, run,
+    run_nowait, run_once, set_immediate, set_interval, set_interval_with, set_timeout, stop,
 };
 pub use notice::set_stderr_fallback;
 

@@ -551,3 +551,11 @@ fn simulate_says_what_it_ran_and_repeats_it() {
     assert_eq!(run(&["--seeds", "2", "--from", "5", "--threads", "1"]), first);
     assert!(!run(&["--sedes", "2"]).0);
 }
+
+#[test]
+fn stdin_adds_up_what_is_typed() {
+    let mut program = Program::spawn(command("stdin").stdin(Stdio::piped()).stderr(Stdio::null()));
+    program.child.stdin.take().unwrap().write_all(b"1\n2\nthree\n40").unwrap();
+    assert_eq!(program.line(), "the sum is 43\n");
+    assert!(program.child.wait().unwrap().success());
+}

@@ -14,6 +14,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("event_loop", &["notice", "callback"]),
     ("worker", &["notice", "callback", "event_loop"]),
     ("signals", &["notice", "callback", "event_loop"]),
+    ("stdin", &["notice", "callback", "event_loop"]),
     ("proto", &[]),
     ("net", &["notice", "callback", "event_loop", "worker"]),
     // The harness: nothing imports it. (The world that it drives is a driver, below the loop.)

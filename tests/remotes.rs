@@ -4,9 +4,10 @@
 mod own_thread;
 
 use oneloop::event_loop::metrics;
-use oneloop::{Remote, remote, run, run_nowait, run_once, set_immediate};
+use oneloop::{Remote, channel, remote, run, run_nowait, run_once, set_immediate};
 use own_thread::on_own_thread;
-use std::sync::mpsc::channel;
+use std::cell::RefCell;
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -14,7 +15,7 @@ use std::thread;
 fn what_another_thread_posts_runs_in_order_on_the_loops_thread() {
     on_own_thread(|| {
         let here = thread::current().id();
-        let (tell, told) = channel();
+        let (tell, told) = mpsc::channel();
         let mut remote = remote();
         remote.set_ref(true);
         let thread = thread::spawn(move || {
@@ -65,7 +66,7 @@ fn a_remote_keeps_the_loop_only_when_asked_to() {
         run().unwrap();
         // The loop sleeps for the remote alone, and its end wakes it up.
         first.set_ref(true);
-        let (sleeps, asleep) = channel();
+        let (sleeps, asleep) = mpsc::channel();
         set_immediate(move || sleeps.send(()).unwrap());
         let thread = thread::spawn(move || {
             asleep.recv().unwrap();
@@ -79,7 +80,7 @@ fn a_remote_keeps_the_loop_only_when_asked_to() {
 #[test]
 fn a_post_from_the_loop_waits_for_another_iteration() {
     on_own_thread(|| {
-        let (tell, told) = channel();
+        let (tell, told) = mpsc::channel();
         let mut outer = remote();
         outer.set_ref(true);
         let iteration = || metrics().iterations;
@@ -101,7 +102,7 @@ fn a_post_from_the_loop_waits_for_another_iteration() {
 
 #[test]
 fn a_post_to_a_loop_that_has_ended_gives_the_closure_back() {
-    let (give, given) = channel();
+    let (give, given) = mpsc::channel();
     thread::spawn(move || give.send(remote()).unwrap()).join().unwrap();
     let mut remote: Remote = given.recv().unwrap();
     let kept = Arc::new(());
@@ -112,4 +113,46 @@ fn a_post_to_a_loop_that_has_ended_gives_the_closure_back() {
     assert_eq!(Arc::strong_count(&kept), 1);
     remote.set_ref(true);
     drop(remote);
+}
+
+thread_local! {
+    static LOGGED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Logger;
+
+impl log::Log for Logger {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target() == "oneloop::loop" && metadata.level() == log::Level::Debug
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let _ = LOGGED.try_with(|logged| logged.borrow_mut().push(record.args().to_string()));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn a_program_that_ends_although_it_has_a_remote_says_so() {
+    log::set_logger(&Logger).unwrap();
+    log::set_max_level(log::LevelFilter::Debug);
+    let ends = || {
+        run().unwrap();
+        LOGGED.take()
+    };
+    on_own_thread(move || {
+        assert!(ends().is_empty(), "there is none");
+        let (mut remote, sender) = (remote(), channel(|()| ()));
+        sender.unref();
+        let said = ends();
+        assert!(said.len() == 1 && said[0].contains("1 remotes and 1 channels"), "{said:?}");
+        remote.set_ref(true);
+        set_immediate(oneloop::stop);
+        assert!(ends().is_empty(), "it was stopped");
+        drop((remote, sender));
+        assert!(ends().is_empty(), "they are gone");
+    });
 }

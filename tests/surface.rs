@@ -8,7 +8,10 @@ use oneloop::event_loop::{metrics, on_panic, on_slow, set_exact_timing, set_slow
 use oneloop::http::{self, Limits, LoadShedding, Request, Response, Version};
 use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Overflow, Socket};
 use oneloop::sim::{self, Sim};
-use oneloop::{Emitter, next_tick, now, remote, set_immediate, set_interval, set_interval_with, set_timeout, worker};
+use oneloop::{
+    Emitter, bounded_channel, channel, next_tick, now, remote, set_immediate, set_interval, set_interval_with,
+    set_timeout, stdin, worker,
+};
 use std::cell::Cell;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -54,6 +57,17 @@ fn ways_in_metrics_and_reports() {
     assert!(!way_in.has_ref() && way_in.set_ref(true).has_ref() && !way_in.unref().has_ref());
     let sender = way_in.clone();
     std::thread::spawn(move || sender.post(|| drop(set_timeout(MS, || ()))).is_ok()).join().unwrap();
+    let (one, two) = (record.clone(), record.clone());
+    let sender = channel(move |message: u32| one.add(message));
+    let bounded = bounded_channel(1, move |message: u32| two.add(message));
+    assert!(sender.send(1).is_ok() && bounded.try_send(2).is_ok() && bounded.try_send(3).is_err());
+    assert!(sender.has_ref() && !sender.unref().has_ref() && sender.clone().set_ref(true).has_ref());
+    let ended = record.clone();
+    let input = stdin::lines(|_| unreachable!("nobody types"), move || ended.add("end of input"));
+    assert!(!input.set_ref(true).unref().has_ref());
+    sim.settle();
+    record.expect(&["1", "2", "end of input"]);
+    drop((sender, bounded));
     let before = metrics();
     sim.advance(2 * MS);
     let after = metrics();

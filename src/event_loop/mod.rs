@@ -21,7 +21,7 @@
 //!     └────────────────────── while alive and not stopped ◄──────────────────────┘
 //!  after every callback that the loop makes: the tick queue, until it is empty
 //!  alive = sources and timers that were not unref'd, immediates likewise, the ready list, closing sources,
-//!          Remotes that were ref'd, and worker jobs for a while (worker::set_grace)
+//!          Remotes that were ref'd, channels with a sender, and worker jobs for a while (worker::set_grace)
 //! ```
 //!
 //! *Iteration* is one round of the loop, *turn* one source's (or one timer's, one immediate's) slice of it, *tick* what
@@ -40,6 +40,7 @@
 //! ([`start_recording`], [`recording`]) has the last iterations with their phases and turns, for a [`trace`] or a page.
 
 mod call;
+mod channel;
 mod current;
 pub(crate) mod driver;
 mod jobs;
@@ -55,6 +56,7 @@ mod timers;
 pub mod trace;
 
 pub use call::{PanicInfo, PanicPolicy};
+pub use channel::{Sender, bounded_channel, channel};
 pub use current::{now, on_panic, run, run_nowait, run_once, set_panic_policy, stop};
 pub use driver::Address;
 pub use metrics::{Histogram, Metrics, metrics};
@@ -67,6 +69,7 @@ pub use remote::{Remote, remote};
 pub use slow::{Phase, SlowCallback, SlowTurn, on_slow, set_exact_timing, set_slow_threshold};
 pub use timers::{Timeout, set_interval, set_interval_with, set_timeout};
 
+pub(crate) use channel::Hold;
 pub(crate) use current::{Installed, current, install};
 pub(crate) use jobs::{JobError, JobResult};
 pub(crate) use registry::{Due, Kind, Source, Token};

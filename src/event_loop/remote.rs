@@ -1,28 +1,40 @@
-//! The ways in from other threads: `Remote`, and the results of worker jobs.
+//! The ways in from other threads: `Remote`, the messages of channels, and the results of worker jobs.
 
 use super::driver::Waker;
 use super::jobs::JobResult;
 use super::{Loop, current};
 use crate::callback::{Site, discard};
+use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-type Posted = Box<dyn FnOnce() + Send>;
+/// What one turn takes of it, so that others have theirs although a thread posts faster than the loop can take.
+const BUDGET: usize = 1024;
+
+/// What another thread sent, in one order.
+pub(super) enum Posted {
+    Closure(Site, Box<dyn FnOnce() + Send>),
+    /// For a channel, by its number.
+    Message(usize, Box<dyn Any + Send>),
+    /// The last sender of a channel is gone.
+    HungUp(usize),
+}
+
 /// What other threads reach.
 pub(super) struct Inbox {
     state: Mutex<State>,
-    /// Remotes that keep the loop alive.
+    /// Remotes and channels that keep the loop alive.
     referenced: AtomicUsize,
     waker: Waker,
 }
 
 #[derive(Default)]
 struct State {
-    posted: VecDeque<(Site, Posted)>,
+    posted: VecDeque<Posted>,
     results: VecDeque<(usize, JobResult)>,
-    /// Remotes that keep the loop alive no longer, once what they posted before has run.
+    /// Remotes and channels that keep the loop alive no longer, once what they posted before has run.
     released: usize,
     ended: bool,
 }
@@ -47,8 +59,8 @@ impl Inbox {
             state.ended = true;
             (std::mem::take(&mut state.posted), std::mem::take(&mut state.results))
         };
-        for (_, f) in posted {
-            discard(f);
+        for posted in posted {
+            discard(posted);
         }
         for (_, result) in results {
             discard(result);
@@ -57,6 +69,21 @@ impl Inbox {
 }
 
 impl Loop {
+    /// Nothing keeps the loop alive: says so, where other threads could still send something.
+    #[cold]
+    pub(super) fn report_ways_in(&self) {
+        // One is the loop's own, and each job that still runs has one.
+        let remotes = Arc::strong_count(&self.inbox).saturating_sub(1 + self.jobs.len());
+        let channels = Arc::weak_count(&self.inbox);
+        if remotes + channels > 0 {
+            log::debug!(
+                target: "oneloop::loop",
+                "run ends: nothing keeps the loop alive. {remotes} remotes and {channels} channels could still be used by \
+                 other threads, but none is ref'd: see Remote::set_ref",
+            );
+        }
+    }
+
     /// The turn of what other threads sent.
     pub(super) fn run_inbox(&self) {
         let (mut posted, mut results, released) = {
@@ -71,10 +98,17 @@ impl Loop {
                 break;
             }
         }
+        let mut budget = BUDGET;
         while !self.is_halted()
-            && let Some((site, f)) = posted.pop_front()
+            && budget > 0
+            && let Some(next) = posted.pop_front()
         {
-            self.call(site, &"a posted closure", f);
+            budget -= 1;
+            match next {
+                Posted::Closure(site, f) => _ = self.call(site, &"a posted closure", f),
+                Posted::Message(channel, message) => self.receive(channel, message),
+                Posted::HungUp(channel) => self.channels.end(channel),
+            }
         }
         if posted.is_empty() && results.is_empty() {
             self.inbox.referenced.fetch_sub(released, Ordering::AcqRel);
@@ -92,6 +126,40 @@ impl Loop {
 }
 
 impl Inbox {
+    /// Takes something in, unless the loop has ended.
+    pub fn post<T>(&self, what: T, into: impl FnOnce(T) -> Posted) -> Result<(), T> {
+        let mut state = self.lock();
+        if state.ended {
+            return Err(what);
+        }
+        state.posted.push_back(into(what));
+        drop(state);
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// Counts one that keeps the loop alive.
+    pub fn refer(&self) {
+        self.referenced.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The loop itself counts it off, in order, so that it does not end before it has run what was posted.
+    pub fn release(&self) {
+        self.lock().released += 1;
+        self.waker.wake();
+    }
+
+    /// The last sender of a channel is gone.
+    pub fn hang_up(&self, channel: usize, referenced: bool) {
+        let mut state = self.lock();
+        if !state.ended {
+            state.posted.push_back(Posted::HungUp(channel));
+            state.released += usize::from(referenced);
+            drop(state);
+            self.waker.wake();
+        }
+    }
+
     /// Takes the result of a job in; from any thread.
     pub fn give(&self, id: usize, result: JobResult) {
         let mut state = self.lock();
@@ -138,25 +206,15 @@ impl Remote {
     /// The closure, where the loop has ended: its thread is over, or its `Sim` was dropped.
     #[track_caller]
     pub fn post<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), F> {
-        let mut state = self.inbox.lock();
-        if state.ended {
-            return Err(f);
-        }
-        state.posted.push_back((Location::caller(), Box::new(f)));
-        drop(state);
-        self.inbox.waker.wake();
-        Ok(())
+        let site = Location::caller();
+        self.inbox.post(f, |f| Posted::Closure(site, Box::new(f)))
     }
 
     /// Says whether the loop goes on for as long as this `Remote` is there (false at first, and for a clone).
     pub fn set_ref(&mut self, on: bool) -> &mut Self {
         if self.referenced != on {
             self.referenced = on;
-            if on {
-                self.inbox.referenced.fetch_add(1, Ordering::AcqRel);
-            } else {
-                self.release();
-            }
+            if on { self.inbox.refer() } else { self.inbox.release() }
         }
         self
     }
@@ -170,12 +228,6 @@ impl Remote {
     pub fn has_ref(&self) -> bool {
         self.referenced
     }
-
-    /// The loop itself counts it off, in order, so that it does not end before it has run what was posted.
-    fn release(&self) {
-        self.inbox.lock().released += 1;
-        self.inbox.waker.wake();
-    }
 }
 
 impl Clone for Remote {
@@ -187,7 +239,7 @@ impl Clone for Remote {
 impl Drop for Remote {
     fn drop(&mut self) {
         if self.referenced {
-            self.release();
+            self.inbox.release();
         }
     }
 }

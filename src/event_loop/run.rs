@@ -1,4 +1,5 @@
 use super::call::Panics;
+use super::channel::Channels;
 use super::driver::{Driver, Event, WAKE};
 use super::jobs::Jobs;
 use super::metrics::Counters;
@@ -54,6 +55,7 @@ pub(crate) struct Loop {
     pub(super) driver: Driver,
     // ---- Now and then
     pub(super) inbox: Arc<Inbox>,
+    pub(super) channels: Channels,
     pub(super) jobs: Jobs,
     due_timers: Cell<VecDeque<DueTimer>>,
     /// What the layers above keep once a loop (buffers, pools), by type.
@@ -70,6 +72,7 @@ impl Loop {
             ticks: Ticks::default(),
             immediates: Immediates::default(),
             inbox,
+            channels: Channels::default(),
             jobs: Jobs::default(),
             panics: Panics::default(),
             counters: Counters::default(),
@@ -105,7 +108,9 @@ impl Loop {
             while lp.is_alive() && !lp.stopping.get() && !lp.is_halted() {
                 lp.iterate(true)?;
             }
-            lp.stopping.set(false);
+            if !lp.stopping.replace(false) && !lp.is_halted() {
+                lp.report_ways_in();
+            }
             lp.report_slow(0);
             Ok(())
         });
@@ -550,6 +555,7 @@ impl Loop {
     pub(super) fn teardown(&self) {
         self.ended.set(true);
         self.inbox.end();
+        self.channels.teardown();
         for source in self.registry.take_all() {
             source.teardown();
             discard(source);

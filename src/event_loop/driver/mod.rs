@@ -202,6 +202,10 @@ impl Driver {
         either!(self, d => d.resolver())
     }
 
+    pub fn is_simulated(&self) -> bool {
+        matches!(self, Driver::Sim(_))
+    }
+
     pub fn waker(&self) -> Waker {
         either!(self, d => d.waker())
     }
