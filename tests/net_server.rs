@@ -199,6 +199,84 @@ fn reuse_port_lets_several_servers_share_a_port() {
     run_real();
 }
 
+#[test]
+fn a_text_says_where_to_listen() {
+    let _sim = Sim::new();
+    for (text, address) in [
+        ("127.0.0.1:7001", "127.0.0.1:7001"),
+        ("[::1]:7002", "[::1]:7002"),
+        ("localhost:7003", "127.0.0.1:7003"),
+        (":7004", "[::]:7004"),
+        ("7005", "[::]:7005"),
+        ("/run/x.sock", "unix:/run/x.sock"),
+        ("./x.sock", "unix:./x.sock"),
+        ("@name", "unix:@name"),
+    ] {
+        let server = net::create_server(|_| ());
+        server.listen(text, || ()).unwrap();
+        assert_eq!(server.address().unwrap().to_string(), address);
+    }
+    let server = net::create_server(|_| ());
+    server.listen("127.0.0.1:7006".to_owned(), || ()).unwrap();
+}
+
+#[test]
+fn a_text_that_says_nothing_is_an_error_that_says_what_to_write() {
+    let _sim = Sim::new();
+    for (text, hint) in [
+        ("localhost", "it has no port: write \"localhost:80\""),
+        ("127.0.0.1", "it has no port: write \"127.0.0.1:80\""),
+        ("http://localhost:7777", "a URL is not an address: write the host and the port"),
+        ("localhost:99999", "a port is a number up to 65535"),
+    ] {
+        let error = net::create_server(|_| ()).listen(text, || ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().starts_with(&format!("cannot listen on {text:?}: {hint}")), "{error}");
+    }
+}
+
+/// An address of this machine that means nothing without its scope (the number of a network interface), if it has one.
+#[cfg(target_os = "linux")]
+fn link_local() -> Option<std::net::SocketAddrV6> {
+    let text = std::fs::read_to_string("/proc/net/if_inet6").ok()?;
+    let line = text.lines().find(|line| line.starts_with("fe80"))?;
+    let mut fields = line.split_whitespace();
+    let ip = u128::from_str_radix(fields.next()?, 16).ok()?;
+    let scope = u32::from_str_radix(fields.next()?, 16).ok()?;
+    Some(std::net::SocketAddrV6::new(ip.into(), 0, 0, scope))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_link_local_peer_has_a_scope_with_which_it_can_be_connected_to() {
+    use std::net::SocketAddr;
+    let Some(address) = link_local() else {
+        eprintln!("SKIPPED: this machine has no link-local address");
+        return;
+    };
+    let record = Record::default();
+    let (told, closing) = (record.clone(), Rc::new(Cell::new(None::<Server>)));
+    let close = closing.clone();
+    let server = net::create_server(move |socket| {
+        let scope = |address: Option<Address>| match address {
+            Some(Address::Ip(SocketAddr::V6(address))) => address.scope_id(),
+            other => panic!("{other:?}"),
+        };
+        told.add(format!("{} {}", scope(socket.remote_addr()), scope(socket.local_addr())));
+        socket.destroy();
+        close.take().unwrap().close(|| ());
+    });
+    server.listen(SocketAddr::V6(address), || ()).unwrap();
+    let Some(Address::Ip(to)) = server.address() else { panic!("no IP address") };
+    closing.set(Some(server));
+    let socket = net::connect(to, |_| ());
+    let told = record.clone();
+    socket.on_connect(move |socket| told.add(format!("{:?}", socket.remote_addr().unwrap() == Address::Ip(to))));
+    run_real();
+    let scope = address.scope_id();
+    assert_eq!(record.count("true") + record.count(&format!("{scope} {scope}")), 2, "{:?}", record.all());
+}
+
 #[cfg(unix)]
 mod unix {
     use super::*;

@@ -6,7 +6,7 @@ mod support;
 
 use oneloop::event_loop::{metrics, on_panic, on_slow, set_exact_timing, set_slow_threshold};
 use oneloop::http::{self, Limits, LoadShedding, Request, Response, Version};
-use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Overflow, Socket};
+use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Overflow, Socket, Target};
 use oneloop::sim::{self, Sim};
 use oneloop::{
     Emitter, bounded_channel, channel, next_tick, now, remote, set_immediate, set_interval, set_interval_with,
@@ -122,7 +122,10 @@ fn net_servers() {
     assert!(server.has_ref() && !server.unref().has_ref() && server.set_ref(true).has_ref());
     let listening = record.clone();
     server
-        .listen(Listen::from(0).backlog(511).reuse_port(true).ipv6_only(false), move || listening.add("listening"))
+        .listen(
+            Listen::from(0).backlog(511).reuse_port(true).ipv6_only(false).mode(0o600).replace_stale(true),
+            move || listening.add("listening"),
+        )
         .unwrap();
     let port = server.address().and_then(|address| address.port()).unwrap();
     assert!(server.is_listening() && port > 0);
@@ -140,6 +143,12 @@ fn net_servers() {
     let v4: SocketAddr = "127.0.0.1:4000".parse().unwrap();
     server.listen(v4, ()).unwrap();
     assert_eq!(server.address(), Some(Address::Ip(v4)));
+    let named = net::create_server(|_| ());
+    named.listen(Listen::abstract_name("name"), || ()).unwrap();
+    assert_eq!(named.address(), Some(Address::Abstract(b"name".to_vec())));
+    net::connect(Target::abstract_name("name"), |_| ());
+    sim.advance(MS);
+    assert_eq!(named.connections(), 1);
 }
 
 #[test]
@@ -148,7 +157,8 @@ fn sockets() {
     let record = Record::default();
     let echo = sim.listen("127.0.0.1:7").unwrap();
     echo.on_accept(|peer| peer.on_data(|peer, bytes| peer.write(bytes)));
-    let socket = net::connect(("localhost", 7), |socket| {
+    let target = Target::from(("localhost", 7)).timeout(SECOND).look_up_timeout(SECOND).attempt_delay(SECOND);
+    let socket = net::connect(target, |socket| {
         assert_eq!(socket.write("hello"), Flow::Ready);
     });
     assert!(socket.is_connecting() && socket.remote_addr().is_none());

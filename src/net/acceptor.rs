@@ -48,7 +48,7 @@ type Once = (Site, Box<dyn FnOnce()>);
 pub(crate) struct Acceptor {
     cx: Rc<Context>,
     listener: RefCell<Option<Listener>>,
-    /// Where it listens, kept for `address()` and to remove a Unix path.
+    /// Where it listens, kept for `address()`.
     address: RefCell<Option<Address>>,
     token: Cell<Token>,
     owner: RefCell<Option<Rc<dyn Owner>>>,
@@ -128,7 +128,7 @@ impl Acceptor {
         if let Err(error) = lp.driver().register_listener(&mut listener, token.number()) {
             lp.remove(token);
             drop(listener);
-            self.unlink();
+            self.address.take();
             discard(listening);
             return Err(named(listen, error));
         }
@@ -191,15 +191,12 @@ impl Acceptor {
         if self.closing.replace(true) {
             return;
         }
-        let listener = self.listener.borrow_mut().take();
-        if listener.is_some() && !self.unref.get() {
-            self.cx.lp.release();
-        }
-        if let Some(listener) = &listener {
+        if let Some(listener) = &*self.listener.borrow() {
             self.take_backlog(listener);
         }
-        drop(listener);
-        self.unlink();
+        if self.stop_listening() && !self.unref.get() {
+            self.cx.lp.release();
+        }
         if self.last.borrow().is_empty() {
             self.check_closed();
         } else {
@@ -279,11 +276,11 @@ impl Acceptor {
         self.check_closed();
     }
 
-    /// The end of its address.
-    fn unlink(&self) {
-        if let Some(address) = self.address.take() {
-            self.cx.lp.driver().unlink(&address);
-        }
+    /// Closes the listening socket. Returns whether there was one.
+    fn stop_listening(&self) -> bool {
+        self.address.take();
+        let listener = self.listener.borrow_mut().take();
+        listener.map(|listener| self.cx.lp.driver().close_listener(listener)).is_some()
     }
 
     pub fn is_closing(&self) -> bool {
@@ -439,7 +436,7 @@ fn is_about_one(error: &io::Error) -> bool {
 
 #[cold]
 fn named(listen: &Listen, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot listen on {}: {error}", listen.describe()))
+    io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
 }
 
 impl Source for Acceptor {
@@ -474,9 +471,7 @@ impl Source for Acceptor {
     }
 
     fn teardown(&self) {
-        let listener = self.listener.borrow_mut().take();
-        drop(listener);
-        self.unlink();
+        self.stop_listening();
         self.drop_last();
         self.token.set(Token::NONE);
         let owner = self.owner.borrow_mut().take();

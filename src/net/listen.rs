@@ -1,12 +1,16 @@
-use crate::event_loop::driver::{Bind, ListenHow, Resolver};
-use std::io;
+use super::place::Place;
+use crate::event_loop::driver::{Bind, Inherited, ListenHow, Resolver};
+use std::fmt::{self, Display, Formatter};
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Node's. The kernel may cap it lower (`net.core.somaxconn`).
 const BACKLOG: i32 = 511;
 
-/// Where and how a server listens. A port, a pair of host and port, an address or a path converts into it.
+/// Where and how a server listens. A port, a pair of host and port, an address, a path, a text or a socket that listens
+/// already converts into it.
 ///
 /// | from | listens on |
 /// |---|---|
@@ -14,34 +18,89 @@ const BACKLOG: i32 = 511;
 /// | `0` | a free port, see `address()` |
 /// | `("127.0.0.1", 7777)` | that address; a host name is looked up, at once, and its first address taken |
 /// | a `SocketAddr` | that address |
-/// | a `Path` | a Unix socket. The path must not exist; it is removed when the server closes |
+/// | a `Path` | a Unix socket, see below |
+/// | a text | `"127.0.0.1:7777"`, `"[::1]:7777"` and `"localhost:7777"` are an address; `":7777"` and `"7777"` that port of every address; with a `/` in it, or `unix:` in front, it is a path; `"@name"` is Linux' abstract namespace. A text that is none of these is an error of `listen`, which says what to write |
+/// | a `std::net::TcpListener` or `UnixListener` | that socket, see below |
 ///
 /// ```
 /// use oneloop::net::{self, Listen};
 /// let server = net::create_server(|_socket| {});
-/// server.listen(Listen::from(("127.0.0.1", 0)).backlog(16), || println!("listening"))?;
+/// server.listen(Listen::from("127.0.0.1:0").backlog(16), || println!("listening"))?;
 /// assert!(server.address().unwrap().port().unwrap() > 0);
 /// server.close(|| ());
 /// oneloop::run()
 /// # ?; std::io::Result::Ok(())
 /// ```
+///
+/// # Unix sockets
+/// The path must not exist, or [`replace_stale`](Listen::replace_stale) is on. It is removed when the server closes, if it is
+/// still the socket that this server has bound there (its device and inode are compared): in a rolling restart the socket
+/// of the next process stays.
+///
+/// # Sockets that listen already
+/// A supervisor may bind the socket and hand it to the program, and so may the process before. Then connections that come
+/// while nobody accepts wait in the kernel, and a restart loses none. Such a socket is made non-blocking, for all processes
+/// that have it; its path, if it has one, is not removed; [`backlog`](Listen::backlog), [`reuse_port`](Listen::reuse_port),
+/// [`ipv6_only`](Listen::ipv6_only) and [`mode`](Listen::mode) are for who binds.
+///
+/// *systemd* (a unit of type `socket`, and in the `[Service]` section of the program's own `StandardInput=socket` with
+/// `StandardOutput=journal`), or `systemd-socket-activate --inetd --listen=7777 PROGRAM`, gives it as the standard input:
+///
+/// ```no_run
+/// # #[cfg(unix)] {
+/// use oneloop::http;
+/// use std::net::TcpListener;
+/// use std::os::fd::AsFd;
+///
+/// let listener = TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+/// let server = http::create_server(|_req, res| res.end("hello"));
+/// server.listen(listener, || ())?;
+/// // On SIGTERM: server.close(|| ()). What it has accepted is answered; what comes then waits for the next process.
+/// # }
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// *A rolling restart without a supervisor*: a small parent binds the socket, and gives it to one process after the other.
+/// The next one is started before the last one is told to end:
+///
+/// ```no_run
+/// # #[cfg(unix)] {
+/// use std::net::TcpListener;
+/// use std::os::fd::OwnedFd;
+/// use std::process::{Command, Stdio};
+///
+/// let listener = TcpListener::bind("0.0.0.0:7777")?;
+/// let next = Command::new("./program").stdin(Stdio::from(OwnedFd::from(listener.try_clone()?))).spawn()?;
+/// // When it says that it listens: SIGTERM to the one before.
+/// # let _ = next;
+/// # }
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Listen {
-    place: Place,
+    whereabouts: Whereabouts,
     how: ListenHow,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
-    Port(u16),
-    Host(String, u16),
-    Ip(SocketAddr),
-    Path(PathBuf),
+enum Whereabouts {
+    Place(Place),
+    Inherited(Arc<Inherited>),
 }
 
 impl Listen {
     fn new(place: Place) -> Listen {
-        Listen { place, how: ListenHow { backlog: BACKLOG, reuse_port: false, ipv6_only: false, no_delay: true } }
+        Listen { whereabouts: Whereabouts::Place(place), how: ListenHow::new(BACKLOG) }
+    }
+
+    fn inherited(listener: Inherited) -> Listen {
+        Listen { whereabouts: Whereabouts::Inherited(Arc::new(listener)), how: ListenHow::new(BACKLOG) }
+    }
+
+    /// A Unix socket with a name that is no path (Linux' abstract namespace): nothing is left of it in the file system, and
+    /// everybody in the network namespace may connect. Elsewhere `listen` fails.
+    pub fn abstract_name(name: impl AsRef<[u8]>) -> Listen {
+        Listen::new(Place::Abstract(name.as_ref().to_vec()))
     }
 
     /// Connections that the kernel keeps for us until they are accepted: 511 at first. More are refused or retried by
@@ -64,33 +123,77 @@ impl Listen {
         self
     }
 
+    /// The permissions of a Unix socket's path, as `chmod` has them: `0o660` lets the owner and the group connect. At first
+    /// they are what the process's umask leaves. They are set before anybody can connect. Nothing to do for other sockets.
+    pub fn mode(mut self, permissions: u32) -> Listen {
+        self.how.mode = Some(permissions);
+        self
+    }
+
+    /// Replaces the path of a Unix socket on which nobody listens, as a process leaves it that was killed (off at first: an
+    /// existing path is an error, `AddrInUse`). Whether somebody does is found out by connecting; a socket that is alive and
+    /// what is no socket stay, and are an error. Not for two processes that start at the same path at once: the one may take
+    /// the other's socket, which does not listen yet, for a stale one.
+    pub fn replace_stale(mut self, on: bool) -> Listen {
+        self.how.replace_stale = on;
+        self
+    }
+
     pub(super) fn how(&self) -> &ListenHow {
         &self.how
     }
 
     pub(super) fn bind(&self, resolve: Resolver) -> io::Result<Bind> {
-        Ok(match &self.place {
+        let place = match &self.whereabouts {
+            Whereabouts::Place(place) => place,
+            Whereabouts::Inherited(listener) => return Ok(Bind::Inherited(listener.clone())),
+        };
+        Ok(match place {
             Place::Port(port) => Bind::Any { port: *port },
             Place::Ip(address) => Bind::Ip(*address),
             Place::Path(path) => Bind::Unix(path.clone()),
-            Place::Host(host, port) => match host.parse::<IpAddr>() {
-                Ok(ip) => Bind::Ip(SocketAddr::new(ip, *port)),
-                Err(_) => {
-                    let first = resolve(host, *port)?.first().copied();
-                    Bind::Ip(first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))?)
-                }
-            },
+            Place::Abstract(name) => Bind::Abstract(name.clone()),
+            Place::Host(host, port) => {
+                let first = resolve(host, *port)?.first().copied();
+                Bind::Ip(first.ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the name has no address"))?)
+            }
+            Place::Unclear(_, hint) => return Err(io::Error::new(ErrorKind::InvalidInput, *hint)),
         })
     }
+}
 
-    /// For error messages.
-    pub(super) fn describe(&self) -> String {
-        match &self.place {
-            Place::Port(port) => format!("port {port}"),
-            Place::Host(host, port) => format!("{host}:{port}"),
-            Place::Ip(address) => address.to_string(),
-            Place::Path(path) => format!("unix:{}", path.display()),
+/// For error messages.
+impl Display for Listen {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.whereabouts {
+            Whereabouts::Place(place) => place.fmt(f),
+            Whereabouts::Inherited(_) => f.write_str("an inherited socket"),
         }
+    }
+}
+
+impl From<&str> for Listen {
+    fn from(text: &str) -> Listen {
+        Listen::new(Place::parse(text))
+    }
+}
+
+impl From<String> for Listen {
+    fn from(text: String) -> Listen {
+        Listen::from(text.as_str())
+    }
+}
+
+impl From<std::net::TcpListener> for Listen {
+    fn from(listener: std::net::TcpListener) -> Listen {
+        Listen::inherited(Inherited::Tcp(listener))
+    }
+}
+
+#[cfg(unix)]
+impl From<std::os::unix::net::UnixListener> for Listen {
+    fn from(listener: std::os::unix::net::UnixListener) -> Listen {
+        Listen::inherited(Inherited::Unix(listener))
     }
 }
 
@@ -102,13 +205,13 @@ impl From<u16> for Listen {
 
 impl From<(&str, u16)> for Listen {
     fn from((host, port): (&str, u16)) -> Listen {
-        Listen::new(Place::Host(host.to_owned(), port))
+        Listen::new(Place::host(host, port))
     }
 }
 
 impl From<(String, u16)> for Listen {
     fn from((host, port): (String, u16)) -> Listen {
-        Listen::new(Place::Host(host, port))
+        Listen::from((host.as_str(), port))
     }
 }
 

@@ -30,7 +30,7 @@ impl Listener {
             accepted: RefCell::default(),
             on_accept: RefCell::default(),
         });
-        let how = ListenHow { backlog: BACKLOG, reuse_port: false, ipv6_only: false, no_delay: true };
+        let how = ListenHow::new(BACKLOG);
         let weak: Weak<Inner> = Rc::downgrade(&inner);
         let script = move |_: &World| {
             if let Some(inner) = weak.upgrade() {

@@ -44,7 +44,7 @@ impl Echo {
 
     fn listen() {
         let lp = current().unwrap();
-        let how = ListenHow { backlog: 511, reuse_port: false, ipv6_only: false, no_delay: true };
+        let how = ListenHow::new(511);
         Echo::start(&lp, Role::Listener(lp.driver().listen(&Bind::Any { port: PORT }, &how).unwrap()));
     }
 

@@ -100,3 +100,16 @@ impl From<SocketAddr> for Address {
         Address::Ip(address)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapped_address_is_ipv4_and_a_link_local_one_keeps_its_scope() {
+        let canonical = |text: &str| Address::canonical(text.parse().unwrap()).to_string();
+        assert_eq!(canonical("[::ffff:192.0.2.1]:80"), "192.0.2.1:80");
+        assert_eq!(canonical("[fe80::1%3]:80"), "[fe80::1%3]:80");
+        assert_eq!(canonical("[2001:db8::1]:80"), "[2001:db8::1]:80");
+    }
+}

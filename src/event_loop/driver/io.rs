@@ -1,4 +1,6 @@
 use super::Address;
+#[cfg(unix)]
+use super::unix::UnixListener;
 use super::world;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
@@ -102,11 +104,11 @@ impl Io {
     }
 }
 
-/// A bound, listening socket. Dropping it closes it; the path of a Unix listener is removed by who made it.
+/// A bound, listening socket. Dropping it closes it, and removes the path that it has bound.
 pub(crate) enum Listener {
     Tcp(mio::net::TcpListener),
     #[cfg(unix)]
-    Unix(mio::net::UnixListener),
+    Unix(UnixListener),
     Sim(world::Listener),
 }
 
@@ -115,7 +117,7 @@ impl Listener {
         match self {
             Listener::Tcp(listener) => listener.local_addr().map(Address::Ip),
             #[cfg(unix)]
-            Listener::Unix(listener) => listener.local_addr().map(|address| Address::of_unix(&address)),
+            Listener::Unix(listener) => listener.io.local_addr().map(|address| Address::of_unix(&address)),
             Listener::Sim(listener) => Ok(listener.local_addr()),
         }
     }

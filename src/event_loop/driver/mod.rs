@@ -23,6 +23,8 @@ mod io;
 mod lanes;
 mod os;
 mod pool;
+#[cfg(unix)]
+mod unix;
 pub(crate) mod world;
 
 pub use address::Address;
@@ -102,6 +104,18 @@ pub(crate) enum Bind {
     Ip(SocketAddr),
     /// A path in the file system (Unix).
     Unix(PathBuf),
+    /// A name in the abstract namespace (Linux).
+    Abstract(Vec<u8>),
+    /// A socket that listens already.
+    Inherited(Arc<Inherited>),
+}
+
+/// A listening socket that was made elsewhere: by a supervisor, or by the process before.
+#[derive(Debug)]
+pub(crate) enum Inherited {
+    Tcp(std::net::TcpListener),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener),
 }
 
 /// How to listen.
@@ -111,6 +125,16 @@ pub(crate) struct ListenHow {
     pub reuse_port: bool,
     pub ipv6_only: bool,
     pub no_delay: bool,
+    /// Permissions of a Unix socket's path.
+    pub mode: Option<u32>,
+    /// Replaces a Unix socket's path where nobody listens.
+    pub replace_stale: bool,
+}
+
+impl ListenHow {
+    pub fn new(backlog: i32) -> ListenHow {
+        ListenHow { backlog, reuse_port: false, ipv6_only: false, no_delay: true, mode: None, replace_stale: false }
+    }
 }
 
 /// See the module's docs.
@@ -160,16 +184,18 @@ impl Driver {
         either!(self, d => d.register_listener(listener, token))
     }
 
+    /// Closes a listener. That its socket may be another process's or another descriptor's as well is why closing it does not
+    /// end its registration.
+    pub fn close_listener(&self, mut listener: Listener) {
+        if let Driver::Os(os) = self {
+            os.deregister_listener(&mut listener);
+        }
+        drop(listener);
+    }
+
     /// Binds and listens. An error names what failed, not the address: the caller adds that.
     pub fn listen(&self, bind: &Bind, how: &ListenHow) -> Result<Listener> {
         either!(self, d => d.listen(bind, how))
-    }
-
-    /// Removes what a listener that was closed has left in the file system: the path of a Unix socket.
-    pub fn unlink(&self, address: &Address) {
-        if let (Driver::Os(_), Some(path)) = (self, address.path()) {
-            let _ = std::fs::remove_file(path);
-        }
     }
 
     /// Starts to connect. The socket turns writable when it is connected; `Io::take_error` says whether it failed.

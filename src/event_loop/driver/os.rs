@@ -1,7 +1,11 @@
 #[cfg(unix)]
 use super::address::with_name;
 use super::pool::{Job, Pool, Refused};
-use super::{Address, Bind, Event, Io, Lane, ListenHow, Listener, Look, Ready, Resolver, WAKE, Waker, WakerKind};
+#[cfg(unix)]
+use super::unix::UnixListener;
+use super::{
+    Address, Bind, Event, Inherited, Io, Lane, ListenHow, Listener, Look, Ready, Resolver, WAKE, Waker, WakerKind,
+};
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::cell::{Cell, RefCell};
@@ -111,8 +115,20 @@ impl Os {
         match listener {
             Listener::Tcp(listener) => self.registry.register(listener, Token(token), Interest::READABLE),
             #[cfg(unix)]
-            Listener::Unix(listener) => self.registry.register(listener, Token(token), Interest::READABLE),
+            Listener::Unix(listener) => self.registry.register(&mut listener.io, Token(token), Interest::READABLE),
             Listener::Sim(_) => Err(foreign()),
+        }
+    }
+
+    pub fn deregister_listener(&self, listener: &mut Listener) {
+        let ended = match listener {
+            Listener::Tcp(listener) => self.registry.deregister(listener),
+            #[cfg(unix)]
+            Listener::Unix(listener) => self.registry.deregister(&mut listener.io),
+            Listener::Sim(_) => Err(foreign()),
+        };
+        if let Err(error) = ended {
+            log::debug!(target: "oneloop::net", "a listener cannot be deregistered: {error}");
         }
     }
 
@@ -133,15 +149,12 @@ impl Os {
             }
             Bind::Ip(address) => listen_tcp(*address, how),
             #[cfg(unix)]
-            Bind::Unix(path) => {
-                let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-                socket.bind(&socket2::SockAddr::unix(path)?)?;
-                socket.listen(how.backlog)?;
-                socket.set_nonblocking(true)?;
-                Ok(Listener::Unix(mio::net::UnixListener::from_std(socket.into())))
-            }
+            Bind::Unix(path) => UnixListener::bind(path, how).map(Listener::Unix),
+            #[cfg(unix)]
+            Bind::Abstract(name) => UnixListener::bind_name(name, how).map(Listener::Unix),
             #[cfg(not(unix))]
-            Bind::Unix(_) => Err(ErrorKind::Unsupported.into()),
+            Bind::Unix(_) | Bind::Abstract(_) => Err(ErrorKind::Unsupported.into()),
+            Bind::Inherited(listener) => inherited(listener, how),
         }
     }
 
@@ -167,7 +180,7 @@ impl Os {
         match listener {
             Listener::Tcp(listener) => listener.accept().map(|(io, peer)| (Io::Tcp(io), Address::canonical(peer))),
             #[cfg(unix)]
-            Listener::Unix(listener) => listener.accept().map(|(io, peer)| (Io::Unix(io), Address::of_unix(&peer))),
+            Listener::Unix(listener) => listener.io.accept().map(|(io, peer)| (Io::Unix(io), Address::of_unix(&peer))),
             Listener::Sim(_) => Err(foreign()),
         }
     }
@@ -219,6 +232,40 @@ fn open_spare() -> Option<File> {
 fn is_no_ipv6(error: &io::Error) -> bool {
     let family_not_supported = cfg!(target_os = "linux") && error.raw_os_error() == Some(97);
     family_not_supported || matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported)
+}
+
+/// The descriptor is duplicated, so that who gave it may keep it; the socket is the same.
+fn inherited(listener: &Inherited, how: &ListenHow) -> io::Result<Listener> {
+    match listener {
+        Inherited::Tcp(listener) => {
+            let listener = listener.try_clone()?;
+            check_listens(&socket2::SockRef::from(&listener))?;
+            // Neither a terminal nor a Unix socket has one.
+            listener.local_addr()?;
+            socket2::SockRef::from(&listener).set_tcp_nodelay(how.no_delay)?;
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            limit_unsent(&socket2::SockRef::from(&listener));
+            listener.set_nonblocking(true)?;
+            Ok(Listener::Tcp(mio::net::TcpListener::from_std(listener)))
+        }
+        #[cfg(unix)]
+        Inherited::Unix(listener) => {
+            let listener = listener.try_clone()?;
+            check_listens(&socket2::SockRef::from(&listener))?;
+            listener.local_addr()?;
+            UnixListener::inherited(listener).map(Listener::Unix)
+        }
+    }
+}
+
+/// A socket that does not listen, or what is no socket at all, would fail at each accept.
+fn check_listens(socket: &Socket) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    if !socket.is_listener()? {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it does not listen"));
+    }
+    let _ = socket;
+    Ok(())
 }
 
 fn listen_tcp(address: SocketAddr, how: &ListenHow) -> io::Result<Listener> {

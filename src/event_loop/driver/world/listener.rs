@@ -152,6 +152,8 @@ impl World {
             Bind::Any { port } => Address::Ip(SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port))),
             Bind::Ip(address) => Address::Ip(*address),
             Bind::Unix(path) => Address::Unix(Some(path.clone())),
+            Bind::Abstract(name) => Address::Abstract(name.clone()),
+            Bind::Inherited(_) => return Err(foreign()),
         };
         let listener = self.bind(address, how, Owner::Program)?;
         self.0.ports.open_fd();

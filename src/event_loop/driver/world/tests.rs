@@ -10,7 +10,7 @@ const SERVER: usize = 2;
 const MS: Duration = Duration::from_millis(1);
 
 fn how() -> ListenHow {
-    ListenHow { backlog: 511, reuse_port: false, ipv6_only: false, no_delay: true }
+    ListenHow::new(511)
 }
 
 fn local(port: u16) -> Address {
