@@ -12,10 +12,11 @@ pub(super) enum Selection {
 }
 
 /// Selects from `length` bytes. A field that is malformed, has another unit or several ranges is ignored, as RFC 9110,
-/// 14.2 allows: who asks for several has to understand a whole answer, and many small ranges cost more than they spare.
+/// 14.2 allows: who asks for several has to understand a whole answer, and many small ranges cost more than they spare. So
+/// is any range of nothing: some clients ask for `0-` of whatever they get, and all of it is what they want.
 pub(super) fn select(field: &str, length: u64) -> Selection {
     let Some((unit, set)) = field.split_once('=') else { return Selection::Whole };
-    if !unit.eq_ignore_ascii_case("bytes") {
+    if length == 0 || !unit.eq_ignore_ascii_case("bytes") {
         return Selection::Whole;
     }
     let mut specs = set.split(',').map(|spec| spec.trim_matches([' ', '\t'])).filter(|spec| !spec.is_empty());
@@ -31,8 +32,6 @@ fn one(spec: &str, length: u64) -> Option<Selection> {
     if first.is_empty() {
         return Some(match number(last)? {
             0 => Selection::Unsatisfiable,
-            // Of nothing, no `Content-Range` could be said.
-            _ if length == 0 => Selection::Whole,
             suffix => Selection::Part { first: length.saturating_sub(suffix), last: length - 1 },
         });
     }
@@ -87,8 +86,13 @@ mod tests {
         for field in ["bytes=10-", "bytes=10-10", "bytes=99999999999999999999999-", "bytes=-0"] {
             assert_eq!(select(field, 10), Unsatisfiable, "{field}");
         }
-        assert_eq!(select("bytes=0-", 0), Unsatisfiable);
-        assert_eq!(select("bytes=-5", 0), Whole);
+    }
+
+    #[test]
+    fn of_nothing_every_range_is_all() {
+        for field in ["bytes=0-", "bytes=0-0", "bytes=5-", "bytes=-5", "bytes=-0"] {
+            assert_eq!(select(field, 0), Whole, "{field}");
+        }
     }
 
     #[test]
