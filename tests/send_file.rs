@@ -316,6 +316,109 @@ fn ranges_can_be_turned_off() {
     world.end();
 }
 
+#[test]
+fn any_range_of_an_empty_file_is_the_whole_of_it() {
+    let folder = Folder::new("empty-range");
+    let world = World::of(folder.old_file("empty.txt", ""));
+    for range in ["0-", "0-0", "5-", "-5"] {
+        let answer = world.get(&format!("Range: bytes={range}\r\n"));
+        answer.expect(200, "");
+        assert_eq!((answer.field("Content-Length"), answer.field("Content-Range")), (Some("0"), None));
+    }
+    world.end();
+}
+
+// ---- Times that say nothing
+
+#[test]
+fn versions_of_one_normalised_time_and_size_are_told_apart() {
+    use std::time::SystemTime;
+    for time in [0, 1, 315_532_800, 1_700_000_000] {
+        let folder = Folder::new(&format!("normalised-{time}"));
+        let place = folder.path("app.js");
+        let put = |name: &str, content: &str| {
+            let file = folder.file(name, content);
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(time);
+            File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+            file
+        };
+        let (old, new) = (put("old", "version(1)"), put("new", "version(2)"));
+        fs::rename(old, &place).unwrap();
+        let world = World::of(place.clone());
+        let first = world.get("");
+        first.expect(200, "version(1)");
+        let etag = first.field("ETag").map(str::to_owned);
+        assert_eq!(etag.is_some(), cfg!(unix), "{}", first.head);
+        assert_ne!(first.field("Last-Modified"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
+        if let Some(etag) = &etag {
+            world.get(&format!("If-None-Match: {etag}\r\n")).expect(304, "");
+        }
+        fs::rename(new, &place).unwrap();
+        let etag = etag.unwrap_or("\"none\"".into());
+        world.get(&format!("If-None-Match: {etag}\r\n")).expect(200, "version(2)");
+        world.get(&format!("If-Range: {etag}\r\nRange: bytes=8-\r\n")).expect(200, "version(2)");
+        world.end();
+    }
+}
+
+// ---- Files that do not know their size
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_without_a_size_is_read_to_its_end() {
+    // The last one is longer than a chunk.
+    for file in ["/proc/version", "/proc/filesystems", "/proc/kallsyms"] {
+        let Ok(content) = fs::read(file) else { continue };
+        let world = World::of(file.into());
+        for fields in ["", "Range: bytes=0-1\r\n", "If-None-Match: \"x\"\r\n"] {
+            let answer = world.get(fields);
+            assert_eq!(answer.status(), 200, "{file}");
+            assert_eq!(answer.field("Transfer-Encoding"), Some("chunked"), "{file}");
+            for name in ["Content-Length", "ETag", "Last-Modified", "Accept-Ranges"] {
+                assert_eq!(answer.field(name), None, "{file}");
+            }
+            assert!(dechunked(&answer.body) == content, "{file}, {fields}");
+        }
+        let head = world.ask("HEAD", "");
+        assert!(head.body.is_empty() && head.field("Content-Length") != Some("0"), "{}", head.head);
+        let peer = world.sim.connect(80);
+        peer.write("GET / HTTP/1.0\r\n\r\n");
+        assert!(world.sim.run_until(|| peer.is_closed(), MINUTE));
+        let old = Answer::of(&peer);
+        assert_eq!((old.field("Transfer-Encoding"), old.field("Content-Length")), (None, None));
+        assert!(old.body == content, "{file}");
+        world.end();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_says_a_size_which_it_does_not_have_is_read_to_its_end() {
+    let file = "/sys/kernel/mm/transparent_hugepage/enabled";
+    let Ok(content) = fs::read(file) else { return };
+    let world = World::of(file.into());
+    for fields in ["", "Range: bytes=1-\r\n"] {
+        let answer = world.get(fields);
+        assert_eq!((answer.status(), answer.field("Transfer-Encoding")), (200, Some("chunked")));
+        assert!(dechunked(&answer.body) == content);
+    }
+    world.end();
+}
+
+#[cfg(target_os = "linux")]
+fn dechunked(mut coded: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    loop {
+        let line = coded.windows(2).position(|two| two == b"\r\n").unwrap();
+        let size = usize::from_str_radix(std::str::from_utf8(&coded[..line]).unwrap(), 16).unwrap();
+        if size == 0 {
+            return content;
+        }
+        content.extend_from_slice(&coded[line + 2..line + 2 + size]);
+        coded = &coded[line + 2 + size + 2..];
+    }
+}
+
 // ---- What is no file
 
 #[test]

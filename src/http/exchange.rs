@@ -8,6 +8,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::own_answer::usual_words;
+use super::send_file::HotFiles;
 use super::{Request, Response};
 
 /// What carries exchanges: an HTTP/1 connection. HTTP/2 will be another.
@@ -29,6 +30,8 @@ pub(super) trait Carrier {
     fn is_closed(&self) -> bool;
     fn pending(&self) -> usize;
     fn peer(&self) -> Address;
+    /// The server's kept files.
+    fn hot_files(&self) -> Rc<HotFiles>;
     fn lp(&self) -> &Rc<Loop>;
 }
 

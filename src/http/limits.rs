@@ -78,6 +78,13 @@ pub struct Limits {
     /// Input held back per connection: requests behind one that is not answered yet, a body that nobody takes. 64 KiB
     /// (and never less than a head may have, nor than one read brings, which is 64 KiB); then reading stops.
     pub held_input: usize,
+    /// What the server may keep in memory of small files (up to 128 KiB each, and up to a quarter of this) that
+    /// [`send_file`](super::Response::send_file) is asked for often: 8 times within `hot_file_age`. In bytes, 8 MiB; 0 has
+    /// every file read each time.
+    pub hot_files: usize,
+    /// How long ago such a file may have been looked at, at most, when it is sent: a change may show so much later. 100 ms; 0
+    /// has every file read each time.
+    pub hot_file_age: Duration,
     /// Graceful shutdown: how long `close` waits for busy connections before it cuts them. 10 s.
     pub shutdown: Duration,
 }
@@ -106,6 +113,8 @@ impl Default for Limits {
             discard: 256 * 1024,
             pending_output: 64 * 1024,
             held_input: 64 * 1024,
+            hot_files: 8 * 1024 * 1024,
+            hot_file_age: Duration::from_millis(100),
             shutdown: Duration::from_secs(10),
         }
     }

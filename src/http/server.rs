@@ -4,6 +4,7 @@ use super::h1::H1;
 use super::limits::{Limits, nanos};
 use super::own_answer;
 use super::paths::Paths;
+use super::send_file::HotFiles;
 use super::shared::Shared;
 use super::shedding::{LoadShedding, Shedding};
 use super::{ClientError, Connection, OpenExchange, Request, Response};
@@ -40,6 +41,7 @@ pub(super) struct Inner {
     pub acceptor: Rc<Acceptor>,
     pub limits: RefCell<Rc<Limits>>,
     shutdown: Cell<Option<Deadline>>,
+    pub hot_files: Rc<HotFiles>,
 }
 
 /// An HTTP/1.1 server. A cheap handle: clones are the same server. While it listens the loop keeps it, dropped handles or
@@ -78,6 +80,7 @@ pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R +
     };
     let shared = Shared::of(&lp);
     let limits = Limits::default();
+    let hot_files = HotFiles::new(limits.hot_files, nanos(limits.hot_file_age));
     let server = Server(Rc::new(Inner {
         acceptor: Acceptor::new(&shared.cx),
         shared,
@@ -94,6 +97,7 @@ pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R +
         max_requests: Cell::new(u32::MAX),
         shedding: Shedding::off(),
         shutdown: Cell::new(None),
+        hot_files,
     }));
     server.0.listeners.add(On::Request, Location::caller(), handler(on_request));
     server
@@ -302,6 +306,7 @@ impl Server {
         self.0.pending_output.set(limits.pending_output.max(1));
         self.0.keep_alive.set(nanos(limits.keep_alive));
         self.0.response.set(limits.response);
+        self.0.hot_files.configure(limits.hot_files, nanos(limits.hot_file_age));
         *self.0.limits.borrow_mut() = Rc::new(limits);
         self
     }

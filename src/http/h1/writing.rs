@@ -3,6 +3,7 @@
 use super::{H1, flag};
 use crate::event_loop::Loop;
 use crate::http::exchange::{Body, Carrier, Exchange, Phase};
+use crate::http::send_file::HotFiles;
 use crate::net::{Address, Chunk, CloseReason, Flow, Stream};
 use crate::notice;
 use crate::proto::h1::{self, BodyPlan, Encoding, RequestInfo, ResponseFraming, connection_field, response_framing};
@@ -227,6 +228,10 @@ impl Carrier for H1 {
 
     fn peer(&self) -> Address {
         self.stream.get().map_or(Address::Unix(None), |stream| stream.peer())
+    }
+
+    fn hot_files(&self) -> Rc<HotFiles> {
+        self.server.hot_files.clone()
     }
 
     fn lp(&self) -> &Rc<Loop> {

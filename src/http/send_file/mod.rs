@@ -1,33 +1,34 @@
 //! Files as responses: read by the worker pool, a chunk at a time, as fast as the peer takes them.
 //!
 //! ```text
-//!   send_file ─► worker: stat, preconditions, open, first chunk ─► head + chunk ─┬─► all sent: end
-//!                                                                                │
-//!                      worker: next chunk ◄── at once, or at drain, if Full ◄────┤
-//!                                  └────────────────► write ─────────────────────┘
+//!   send_file ─┬─► worker: stat, preconditions, open, first chunk ─► head + chunk ─┬─► all sent: end
+//!              │                                                                   │
+//!              │         worker: next chunk ◄── at once, or at drain, if Full ◄────┤
+//!              │                     └────────────────► write ─────────────────────┘
+//!              └─► small, and asked for often (`hot`): preconditions, head + content
 //! ```
 
-use super::conditional::{Conditions, Outcome, Validators};
+mod hot;
+mod order;
+mod stamp;
+mod transfer;
+
+pub(super) use hot::HotFiles;
+
+use super::Response;
+use super::conditional::Outcome;
 use super::exchange::Phase;
 use super::range::Selection;
-use super::{Request, Response, media_type};
-use crate::event_loop::set_timeout;
-use crate::net::{CloseReason, Flow};
+use crate::event_loop::next_tick;
+use crate::net::CloseReason;
 use crate::notice;
 use crate::worker;
-use std::cell::Cell;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-
-/// Read in one job, and so the most that is held of a file for a peer, beside what `Limits::pending_output` allows. Large
-/// enough that the way to the worker and back is lost beside it.
-const CHUNK: u64 = 128 * 1024;
-/// When the workers' queue is full, a transfer that has begun asks again after so long.
-const ASK_AGAIN: Duration = Duration::from_millis(20);
+use hot::{Hot, Known};
+use order::{Ask, Content, Description, Found, Order};
+use std::borrow::Cow;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use transfer::Transfer;
 
 impl Response {
     /// Answers with a file, and ends the response. The file is opened and read by the [worker pool](crate::worker), in
@@ -47,7 +48,12 @@ impl Response {
     /// ```
     ///
     /// The path is used as it is: one that was made from a request has to be checked before (see the example
-    /// `static_files`).
+    /// `static_files`). A relative one is taken from the working directory of the moment.
+    ///
+    /// Small files that are asked for often are kept in memory and sent from there: see
+    /// [`Limits::hot_files`](super::Limits::hot_files). Of such a file, what is sent was on disk at most
+    /// [`Limits::hot_file_age`](super::Limits::hot_file_age) ago: a change, a new file in its place, its removal, or that it may
+    /// not be read any more, shows that much later (100 ms). A file that is asked for more seldom is looked at each time.
     ///
     /// What was set before stays: a `Content-Type` (else it is that of the extension), `Cache-Control`, an `ETag` or
     /// `Last-Modified` of your own, and a status that is not 200, with which the file is sent as it is. With 200, the request
@@ -59,7 +65,7 @@ impl Response {
     /// | has an `If-None-Match` or `If-Modified-Since` that says that the client has it | 304 |
     /// | has an `If-Match` or `If-Unmodified-Since` that does not hold | 412 |
     /// | is GET and has a `Range` of one part (and `If-Range`, if any, holds) | 206, or 416 where there is no such part |
-    /// | has several ranges, or `Accept-Ranges: none` was set | 200: the range is ignored |
+    /// | has several ranges, or a range of an empty file, or `Accept-Ranges: none` was set | 200: the range is ignored |
     /// | has another method | 200, without conditions |
     ///
     /// | the file | the answer |
@@ -67,28 +73,50 @@ impl Response {
     /// | is missing, or its name is none | 404 |
     /// | must not be read; is a directory or anything else but a file | 403 |
     /// | cannot be read for another reason | 500, and the log says which |
-    /// | cannot be read now, since the workers' queue is full | 503 |
+    /// | cannot be read now, since the workers' queue is full, or there is no thread | 503 |
     /// | shrinks while it is sent | the connection is cut; the peer sees that the response is not whole |
     /// | grows meanwhile | it is sent up to the length that was announced |
+    /// | does not know its size (Linux's `/proc` and `/sys`) | it is read to its end, and sent chunked (to an HTTP/1.0 peer: until the close), without validators and ranges |
     ///
     /// The answers from 403 on are the library's: what was set for the file (its caching, its type) is not for them.
     ///
-    /// The `ETag` is made of the file's size and time. A file that was changed less than 3 s ago has a weak one, with which
-    /// no download is resumed, since another change might not show.
+    /// # Validators
+    /// `ETag` is made of the file's size and the time at which it was written last, and `Last-Modified` is that time. A time of
+    /// whole seconds was set by a tool (an archive, a reproducible build, a layer of a container), and may be the same for two
+    /// versions. It is not used: on Unix, the time at which the file was put where it is (`ctime`) stands for it, with the
+    /// file's inode in the `ETag`, so that replicas of a server name one file differently; elsewhere such a file has no
+    /// validators. A file whose time is less than 3 s ago has a weak `ETag`, with which no download is resumed, since another
+    /// change might not show.
     #[track_caller]
     pub fn send_file(&self, path: impl AsRef<Path>) {
         if self.0.phase.get() != Phase::Open || self.0.fixed.get() || self.0.is_over() {
             log::debug!(target: "oneloop::http", "{}: send_file after the head was sent", self.0);
             return;
         }
-        let order = Order::new(self, path.as_ref());
+        let Some((files, now)) = self.0.with_link(|carrier| (carrier.hot_files(), carrier.lp().now())) else { return };
+        let path = absolute(path.as_ref());
+        let ask = Ask::of(self);
         let res = self.clone();
+        let load = match files.ask(&path, now) {
+            // What is called after this, in the same callback, finds the response as open as it is while a worker looks.
+            Known::Hot(hot) => return next_tick(move || res.send_hot(&ask, &hot)),
+            Known::Look { load } => load,
+        };
+        let order = Order { path: path.to_path_buf(), ask, load };
         worker::run_for_library(
-            move || order.fulfil(),
+            move || (order.fulfil(), order),
             move |result| match result {
-                Ok(Ok(found)) => res.send_found(found),
-                Ok(Err(error)) => res.refuse_file(status_of(&error), &error),
-                Err(error) if error.is_queue_full() => res.refuse_file(503, &error),
+                Ok((Ok(Found::Hot(loaded)), order)) => {
+                    res.send_hot(&order.ask, &files.loaded(&order.path, loaded, now))
+                }
+                Ok((Ok(Found::File { outcome, file, length, content }), order)) => {
+                    files.seen(&order.path, file.size.unwrap_or(0), now);
+                    if res.send_file_head(&order.ask, outcome, &file, length) {
+                        res.send_content(content, length);
+                    }
+                }
+                Ok((Err(error), _)) => res.refuse_file(status_of(&error), &error),
+                Err(error) if error.is_queue_full() || error.is_no_thread() => res.refuse_file(503, &error),
                 Err(error) => res.refuse_file(500, &error),
             },
         );
@@ -110,49 +138,85 @@ impl Response {
         }
     }
 
-    fn send_found(&self, found: Found) {
-        if self.0.phase.get() != Phase::Open || self.0.fixed.get() || self.0.is_over() {
-            log::debug!(target: "oneloop::http", "{}: the file came after the head was sent", self.0);
+    /// One that is in memory.
+    fn send_hot(&self, ask: &Ask, hot: &Hot) {
+        let outcome = ask.decide(&hot.file);
+        let whole = hot.content.len();
+        let (first, last) = match outcome {
+            Outcome::Send(Selection::Part { first, last }) => (first, last),
+            _ => (0, (whole as u64).saturating_sub(1)),
+        };
+        if !self.send_file_head(ask, outcome, &hot.file, Some(last - first + 1)) {
             return;
         }
-        if found.outcome == Outcome::Failed {
-            return self.give_up_file(412);
+        let part = usize::try_from(first).ok().zip(usize::try_from(last).ok());
+        match part.and_then(|(first, last)| hot.content.get(first..=last)) {
+            _ if !ask.content_wanted => self.end(()),
+            Some(part) if part.len() < whole => self.end(part),
+            _ => self.end(hot.content.clone()),
         }
-        if let Outcome::Send(Selection::Unsatisfiable) = found.outcome {
-            return self.send_unsatisfiable(found.size);
+    }
+
+    /// Says all that is said before the content. Returns whether content follows: else the answer is whole.
+    fn send_file_head(&self, ask: &Ask, outcome: Outcome, file: &Description, length: Option<u64>) -> bool {
+        if self.0.phase.get() != Phase::Open || self.0.fixed.get() || self.0.is_over() {
+            log::debug!(target: "oneloop::http", "{}: the file came after the head was sent", self.0);
+            return false;
         }
-        if found.answers_request {
-            self.set_validators(&found.validators);
+        if outcome == Outcome::Failed {
+            self.give_up_file(412);
+            return false;
         }
-        if found.outcome == Outcome::NotModified {
+        if let (Outcome::Send(Selection::Unsatisfiable), Some(size)) = (outcome, file.size) {
+            self.send_unsatisfiable(size);
+            return false;
+        }
+        if ask.answers_request {
+            self.set_validators(file);
+        }
+        if outcome == Outcome::NotModified {
             // The client has what describes the content (RFC 9110, 15.4.5).
             for name in ["Content-Type", "Content-Length", "Content-Encoding", "Content-Language"] {
                 self.remove_header(name);
             }
             self.set_status(304);
-            return self.end(());
+            self.end(());
+            return false;
         }
-        if let Outcome::Send(Selection::Part { first, last }) = found.outcome {
+        if let (Outcome::Send(Selection::Part { first, last }), Some(size)) = (outcome, file.size) {
             self.set_status(206);
-            self.set_header("Content-Range", format!("bytes {first}-{last}/{}", found.size));
+            self.set_header("Content-Range", format!("bytes {first}-{last}/{size}"));
         }
-        self.set_unless_there("Content-Type", found.media_type);
+        self.set_unless_there("Content-Type", file.media_type);
         self.remove_header("Transfer-Encoding");
-        self.set_header("Content-Length", found.length);
-        match found.content {
-            None => self.end(()),
-            Some((first, None)) => self.end(first),
-            Some((first, Some(file))) => Transfer::start(self.clone(), file, found.length, first),
+        match length {
+            Some(length) => self.set_header("Content-Length", length),
+            None => self.remove_header("Content-Length"),
+        };
+        true
+    }
+
+    fn send_content(&self, content: Content, length: Option<u64>) {
+        if length.is_none() {
+            // What is given to `end` alone would have its length said after all.
+            self.flush_headers();
+        }
+        match content {
+            Content::None => self.end(()),
+            Content::Whole(bytes) => self.end(bytes),
+            Content::First(bytes, file) => Transfer::start(self.clone(), file, length, bytes),
         }
     }
 
-    fn set_validators(&self, validators: &Validators) {
-        self.set_unless_there("Accept-Ranges", "bytes");
-        if let Some(etag) = &validators.etag {
+    fn set_validators(&self, file: &Description) {
+        if file.size.is_some() {
+            self.set_unless_there("Accept-Ranges", "bytes");
+        }
+        if let Some(etag) = &file.validators.etag {
             self.set_unless_there("ETag", etag);
         }
-        if let Some(date) = validators.last_modified() {
-            self.set_unless_there("Last-Modified", &date);
+        if let Some(date) = &file.last_modified {
+            self.set_unless_there("Last-Modified", date);
         }
     }
 
@@ -180,173 +244,11 @@ fn status_of(error: &io::Error) -> u16 {
     }
 }
 
-/// What a worker has to do first.
-struct Order {
-    path: PathBuf,
-    /// Is it the request that decides, or a status that the program has set?
-    answers_request: bool,
-    conditions: Conditions,
-    /// Those that the program has set itself.
-    etag: Option<String>,
-    modified: Option<String>,
-    content_wanted: bool,
-}
-
-/// What it found.
-struct Found {
-    outcome: Outcome,
-    answers_request: bool,
-    validators: Validators,
-    media_type: &'static str,
-    /// Of the whole file.
-    size: u64,
-    /// Of what is to be sent.
-    length: u64,
-    /// The first chunk of it, and the file where there are more. `None`: only the head is wanted.
-    content: Option<(Vec<u8>, Option<File>)>,
-}
-
-impl Order {
-    fn new(res: &Response, path: &Path) -> Order {
-        let answers_request = res.status() == 200;
-        let mut conditions = Conditions::default();
-        if answers_request {
-            conditions = Conditions::of(&Request(res.0.clone()));
-        }
-        if res.header("Accept-Ranges").is_some_and(|units| units.eq_ignore_ascii_case("none")) {
-            conditions.ignore_range();
-        }
-        Order {
-            path: path.to_owned(),
-            answers_request,
-            conditions,
-            etag: res.header("ETag"),
-            modified: res.header("Last-Modified"),
-            content_wanted: !res.0.head.is_head(),
-        }
-    }
-
-    /// On a worker.
-    fn fulfil(&self) -> io::Result<Found> {
-        // Before it is opened: to open a pipe is to wait until somebody writes into it.
-        if !fs::metadata(&self.path)?.is_file() {
-            return Err(ErrorKind::IsADirectory.into());
-        }
-        let file = File::open(&self.path)?;
-        let metadata = file.metadata()?;
-        let size = metadata.len();
-        let mut validators = Validators::of(&metadata, SystemTime::now());
-        validators.replace(self.etag.as_deref(), self.modified.as_deref());
-        let outcome = self.conditions.evaluate(&validators, size);
-        let (start, length) = match outcome {
-            Outcome::Send(Selection::Whole) => (0, size),
-            Outcome::Send(Selection::Part { first, last }) => (first, last - first + 1),
-            _ => (0, 0),
-        };
-        let sends = matches!(outcome, Outcome::Send(Selection::Whole | Selection::Part { .. }));
-        let content = if sends && self.content_wanted {
-            if start > 0 {
-                (&file).seek(SeekFrom::Start(start))?;
-            }
-            let first = read(&file, length.min(CHUNK))?;
-            let more = (first.len() as u64) < length;
-            Some((first, more.then_some(file)))
-        } else {
-            None
-        };
-        let media_type = media_type::of(&self.path);
-        let answers_request = self.answers_request;
-        Ok(Found { outcome, answers_request, validators, media_type, size, length, content })
-    }
-}
-
-/// Exactly so many bytes.
-fn read(file: &File, count: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
-    file.take(count).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 == count {
-        Ok(bytes)
+/// A relative path means what it means now, whatever the working directory is when a worker comes to it.
+fn absolute(path: &Path) -> Cow<'_, Path> {
+    if path.is_absolute() {
+        Cow::Borrowed(path)
     } else {
-        Err(io::Error::new(ErrorKind::UnexpectedEof, "the file has become shorter while it was sent"))
-    }
-}
-
-/// A file that is longer than one chunk, on its way.
-///
-/// It is held by the job that reads, or by the listener that waits for drain; where the exchange ends both let go of it.
-struct Transfer {
-    res: Response,
-    file: Arc<File>,
-    /// Bytes that are still to be written to the response.
-    left: Cell<u64>,
-    /// The last write found the output full.
-    waits: Cell<bool>,
-    listens: Cell<bool>,
-}
-
-impl Transfer {
-    fn start(res: Response, file: File, length: u64, first: Vec<u8>) {
-        let transfer = Rc::new(Transfer {
-            res,
-            file: Arc::new(file),
-            left: Cell::new(length),
-            waits: Cell::new(false),
-            listens: Cell::new(false),
-        });
-        transfer.send(first);
-    }
-
-    fn send(self: &Rc<Self>, bytes: Vec<u8>) {
-        self.left.set(self.left.get().saturating_sub(bytes.len() as u64));
-        if self.left.get() == 0 {
-            return self.res.end(bytes);
-        }
-        match self.res.write(bytes) {
-            Flow::Ready => self.read_on(),
-            Flow::Full => self.wait_for_drain(),
-            Flow::Closed => {}
-        }
-    }
-
-    fn wait_for_drain(self: &Rc<Self>) {
-        self.waits.set(true);
-        if !self.listens.replace(true) {
-            let transfer = self.clone();
-            self.res.on_drain(move |_| {
-                if transfer.waits.replace(false) {
-                    transfer.read_on();
-                }
-            });
-        }
-    }
-
-    fn read_on(self: &Rc<Self>) {
-        let (file, count) = (self.file.clone(), self.left.get().min(CHUNK));
-        let transfer = self.clone();
-        worker::run_for_library(move || read(&file, count), move |result| transfer.was_read(result));
-    }
-
-    fn was_read(self: &Rc<Self>, result: Result<io::Result<Vec<u8>>, worker::Error>) {
-        if self.res.is_ended() {
-            return;
-        }
-        match result {
-            Ok(Ok(bytes)) => self.send(bytes),
-            Err(error) if error.is_queue_full() => {
-                let transfer = self.clone();
-                set_timeout(ASK_AGAIN, move || {
-                    if !transfer.res.is_ended() {
-                        transfer.read_on();
-                    }
-                });
-            }
-            Ok(Err(error)) => self.cut(&error),
-            Err(error) => self.cut(&error),
-        }
-    }
-
-    fn cut(&self, error: &dyn std::fmt::Display) {
-        notice::warn!(target: "oneloop::http", "{}: a file cannot be sent on: {error}; the connection is cut", self.res.0);
-        self.res.0.give_up(500, CloseReason::BadResponse);
+        std::path::absolute(path).map_or(Cow::Borrowed(path), Cow::Owned)
     }
 }

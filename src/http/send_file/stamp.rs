@@ -1,0 +1,50 @@
+use std::fs::Metadata;
+use std::time::{Duration, SystemTime};
+
+/// File systems count time in steps, some of 2 s: a file that was changed so short a time ago may be changed again without
+/// a time of it showing that.
+const SETTLED: Duration = Duration::from_secs(3);
+
+/// What tells one state of a file from another, on this machine: its size, its times, and which file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) struct Stamp {
+    size: u64,
+    modified: Option<SystemTime>,
+    #[cfg(unix)]
+    place: (u64, u64),
+    /// Seconds and nanoseconds. No program can set it.
+    #[cfg(unix)]
+    changed: (i64, i64),
+    /// No change after this can go unnoticed.
+    settled: bool,
+}
+
+impl Stamp {
+    pub fn of(metadata: &Metadata, now: SystemTime) -> Stamp {
+        #[cfg(unix)]
+        use std::os::unix::fs::MetadataExt;
+        let modified = metadata.modified().ok();
+        let settled = modified.and_then(|time| now.duration_since(time).ok()).is_some_and(|age| age >= SETTLED);
+        #[cfg(unix)]
+        let settled = settled && {
+            let changed = u64::try_from(metadata.ctime()).map(Duration::from_secs).unwrap_or_default();
+            now.duration_since(SystemTime::UNIX_EPOCH)
+                .is_ok_and(|now| now >= changed + Duration::from_secs(1) + SETTLED)
+        };
+        Stamp {
+            size: metadata.len(),
+            modified,
+            #[cfg(unix)]
+            place: (metadata.dev(), metadata.ino()),
+            #[cfg(unix)]
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            settled,
+        }
+    }
+
+    /// Returns whether the file is in the same state for certain.
+    pub fn still_holds(&self, metadata: &Metadata) -> bool {
+        let now = Stamp { settled: true, ..Stamp::of(metadata, SystemTime::UNIX_EPOCH) };
+        self.settled && *self == now
+    }
+}
