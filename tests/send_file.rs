@@ -492,7 +492,7 @@ fn a_full_queue_answers_503_and_does_not_cut_what_is_on_its_way() {
     late.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     download.resume_reading();
     assert!(sim.run_until(|| late.is_closed(), Duration::from_millis(500)));
-    Answer::of(&late).expect(503, "503 Service Unavailable\n");
+    Answer::of(&late).expect(503, "503 Service Unavailable: the server is too busy at the moment\n");
     assert!(sim.run_until(|| download.is_closed(), 10 * MINUTE));
     assert!(Answer::of(&download).body == content);
     assert!(taken.iter().all(|peer| peer.is_closed()));
