@@ -2,10 +2,8 @@
 //!
 //! `RUST_LOG=oneloop=trace` shows the phases that the loop goes through meanwhile.
 
-use oneloop::{next_tick, set_immediate, set_interval, set_timeout, worker};
-use std::cell::Cell;
+use oneloop::{next_tick, set_immediate, set_interval_with, set_timeout, worker};
 use std::io::Write;
-use std::rc::Rc;
 use std::time::Duration;
 
 fn main() -> std::io::Result<()> {
@@ -51,17 +49,15 @@ fn from_the_poll_phase() {
     );
 }
 
-/// An interval keeps the loop alive until it is cleared.
+/// An interval keeps the loop alive until it is cleared, by others or by itself.
 fn count_to_three() {
-    let count = Rc::new(Cell::new(0));
-    let counting = count.clone();
-    let interval = set_interval(Duration::from_millis(10), move || {
-        counting.set(counting.get() + 1);
-        say("interval", &format!("call {}", counting.get()));
-    });
-    set_timeout(Duration::from_millis(35), move || {
-        interval.clear();
-        say("timer", &format!("of 35 ms: clears the interval after {} calls", count.get()));
+    let mut count = 0;
+    set_interval_with(Duration::from_millis(10), move |timer| {
+        count += 1;
+        say("interval", &format!("call {count}"));
+        if count == 3 {
+            timer.clear();
+        }
     });
 }
 

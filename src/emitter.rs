@@ -49,9 +49,9 @@ type List<E> = Vec<Rc<Listener<dyn Fn(&E)>>>;
 ///
 /// A listener may do anything with the emitter that calls it: add and remove listeners, itself included, and emit.
 ///
-/// Listeners are `Fn` (those that are called once: `FnOnce`), since an `emit` within an `emit` calls them again; state goes into a `Cell` or `RefCell`. A
-/// listener that captures its own emitter keeps it alive until [`off`](Emitter::off) or
-/// [`remove_all`](Emitter::remove_all).
+/// Listeners are `Fn`, since an `emit` within an `emit` calls them again; state goes into a `Cell` or `RefCell`. Those of
+/// [`once`](Emitter::once) are `FnOnce`. A listener that captures its own emitter keeps it alive until
+/// [`off`](Emitter::off) or [`remove_all`](Emitter::remove_all).
 ///
 /// ```
 /// use oneloop::Emitter;

@@ -133,6 +133,20 @@ fn so_do_a_time_limit_and_a_job() {
 }
 
 #[test]
+fn so_does_the_end_of_the_peer_s_side() {
+    let (sim, _server) = serve(|req, res| {
+        req.on_peer_end(move |_| {
+            drop(res);
+            Err(Error::new(410, "nobody waits"))
+        });
+    });
+    let peer = send(&sim, get("/"));
+    peer.finish();
+    sim.settle();
+    assert_eq!(only(&peer).text(), "nobody waits\n");
+}
+
+#[test]
 fn after_an_error_nothing_more_of_the_body_is_told_and_the_connection_goes_on() {
     let told = Rc::new(Cell::new(0));
     let count = told.clone();

@@ -111,7 +111,8 @@ impl Request {
     }
 
     /// Called with the body as it comes, in chunks of any size, without the chunked coding. The first such listener
-    /// starts the flow (and sends `100 Continue`, where the peer waits for it).
+    /// starts the flow (and sends `100 Continue`, where the peer waits for it). An error that it returns answers the
+    /// request ([`Error`](super::Error)), and no more of the body is told.
     #[track_caller]
     pub fn on_data<R: Answer>(&self, mut f: impl FnMut(&Request, &[u8]) -> R + 'static) -> &Self {
         self.on_data_at(Location::caller(), move |req, bytes| answer(&req.0, || f(req, bytes)));
@@ -119,7 +120,7 @@ impl Request {
     }
 
     /// Called once, when the whole request is here; at once, so to say, where it has no body. A body that nobody takes
-    /// does not end.
+    /// does not end. An error that it returns answers the request: see [`Error`](super::Error).
     #[track_caller]
     pub fn on_end<R: Answer>(&self, f: impl FnOnce(&Request) -> R + 'static) -> &Self {
         let end = move |req: &Request| answer(&req.0, || f(req));
@@ -140,8 +141,9 @@ impl Request {
     /// });
     /// ```
     #[track_caller]
-    pub fn on_peer_end(&self, f: impl FnOnce(&Request) + 'static) -> &Self {
-        self.add(On::PeerEnd, Location::caller(), Listener::End(Some(Box::new(f))))
+    pub fn on_peer_end<R: Answer>(&self, f: impl FnOnce(&Request) -> R + 'static) -> &Self {
+        let ended = move |req: &Request| answer(&req.0, || f(req));
+        self.add(On::PeerEnd, Location::caller(), Listener::End(Some(Box::new(ended))))
     }
 
     /// Called once, last, when the exchange is over: [`CloseReason::Finished`] where all went well, else why it was cut.

@@ -278,7 +278,8 @@ impl Response {
     }
 
     /// Called when all pending output went out, after a `write` that said [`Flow::Full`]. Until then the listener counts as
-    /// a handle: it is lent one, and need not capture its own.
+    /// a handle: it is lent one, and need not capture its own. An error that it returns cuts the connection, since the head
+    /// has gone.
     #[track_caller]
     pub fn on_drain<R: Answer>(&self, mut f: impl FnMut(&Response) -> R + 'static) -> &Self {
         let drain = move |res: &Response| answer(&res.0, || f(res));
@@ -297,8 +298,8 @@ impl Response {
         self.add(On::ResponseClose, Location::caller(), Listener::ResponseClose(Some(Box::new(f))))
     }
 
-    /// Has `f` called when the response has not ended after so long: answer there, or `destroy`. A later call replaces an
-    /// earlier one; zero turns it off.
+    /// Has `f` called when the response has not ended after so long: answer there, return an [`Error`], or `destroy`. A later
+    /// call replaces an earlier one; zero turns it off.
     #[track_caller]
     pub fn set_timeout<R: Answer>(&self, after: Duration, f: impl FnOnce(&Response) -> R + 'static) -> &Self {
         let site = Location::caller();

@@ -83,12 +83,7 @@ fn ask(target: SocketAddr, path: &str, done: impl FnOnce(Vec<u8>) + 'static) -> 
     let received = Rc::new(RefCell::new(Vec::new()));
     let receiving = received.clone();
     socket.on_data(move |_, bytes| receiving.borrow_mut().extend_from_slice(bytes));
-    let mut done = Some(done);
-    socket.on_close(move |_, _| {
-        if let Some(done) = done.take() {
-            done(received.take());
-        }
-    });
+    socket.on_close(move |_, _| done(received.take()));
     socket
 }
 
