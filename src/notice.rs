@@ -11,7 +11,7 @@
 //! Imports nothing of ours.
 
 use log::{Level, LevelFilter};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write;
@@ -61,7 +61,11 @@ impl fmt::Display for Line {
 
 /// The lines of a simulated world.
 #[derive(Default)]
-pub(crate) struct Kept(RefCell<VecDeque<Line>>);
+pub(crate) struct Kept {
+    lines: RefCell<VecDeque<Line>>,
+    /// So many have gone before the first that is still here.
+    forgotten: Cell<usize>,
+}
 
 impl Kept {
     /// Keeps what is said on this thread, until it is given to [`Kept::end`].
@@ -71,14 +75,11 @@ impl Kept {
         Keeping { kept, before }
     }
 
-    pub fn lines(&self) -> Vec<Line> {
-        self.0.borrow().iter().cloned().collect()
-    }
-
     fn add(&self, line: Line) {
-        let mut lines = self.0.borrow_mut();
+        let mut lines = self.lines.borrow_mut();
         if lines.len() == KEPT {
             lines.pop_front();
+            self.forgotten.set(self.forgotten.get() + 1);
         }
         lines.push_back(line);
     }
@@ -91,8 +92,15 @@ pub(crate) struct Keeping {
 }
 
 impl Keeping {
-    pub fn lines(&self) -> Vec<Line> {
-        self.kept.lines()
+    /// How many lines there were so far.
+    pub fn count(&self) -> usize {
+        self.kept.forgotten.get() + self.kept.lines.borrow().len()
+    }
+
+    /// The lines after the first `count`, as far as they are kept.
+    pub fn lines_since(&self, count: usize) -> Vec<Line> {
+        let gone = count.saturating_sub(self.kept.forgotten.get());
+        self.kept.lines.borrow().iter().skip(gone).cloned().collect()
     }
 }
 

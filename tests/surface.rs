@@ -427,3 +427,22 @@ fn bodies_are_anything_useful() {
     let peer = send(&sim, get("/").repeat(9));
     assert_eq!(bodies(&peer), ["a", "a", "a", "a", "a", "a", "a", "a", ""]);
 }
+
+#[test]
+fn the_simulated_client() {
+    let (sim, _server) = serve(|req, res| {
+        res.set_header("X-Method", req.method()).add_trailers(&[("X-Sum", "1")]);
+        res.write("planted").ignore();
+        res.end(());
+    });
+    let request = || sim.request("PUT", "/").port(PORT).header("TE", "trailers").body("water").at_most(SECOND);
+    let reply = request().send().expect_status(200);
+    assert_eq!((reply.status(), reply.reason(), reply.text().as_str()), (200, "OK", "planted"));
+    assert_eq!((reply.header("x-method"), reply.header_all("X-Method").count()), (Some("PUT"), 1));
+    assert_eq!((reply.body(), reply.log().len()), (&b"planted"[..], 0));
+    assert!(reply.headers().any(|(name, _)| name == "X-Method"));
+    assert_eq!(reply.trailers().next(), Some(("X-Sum", "1")));
+    let peer = sim.connect(PORT);
+    assert_eq!(request().on(&peer).send(), reply);
+    assert!(!peer.is_closed());
+}

@@ -39,6 +39,18 @@
 //! assert!(client.is_closed());
 //! ```
 //!
+//! # Requests
+//! A handler's test needs no bytes: [`Sim::request`] sends a request and gives back the whole answer, decoded.
+//!
+//! ```
+//! use oneloop::{http, sim::Sim};
+//!
+//! let sim = Sim::new();
+//! let server = http::create_server(|req, res| res.end(req.path()));
+//! server.listen(80, ()).unwrap();
+//! assert_eq!(sim.request("GET", "/todos").send().expect_status(200).text(), "/todos");
+//! ```
+//!
 //! # What is simulated
 //! Readiness is edge-triggered as epoll has it. A close with unread input is a RST, which takes away what its receiver
 //! has not read; so are bytes for a closed socket. A connection has a buffer of limited size in each direction
@@ -52,15 +64,19 @@
 //! Scripts ([`Sim::at`], [`Peer::on_data`] and the like) are the world's doing and run *while the loop waits*. They may
 //! call what the program may call outside the loop's callbacks.
 
+mod client;
 mod listener;
 mod peer;
+mod reply;
 #[cfg(test)]
 mod tests;
 
 pub use crate::event_loop::driver::world::{Network, Waits};
 pub use crate::notice::Line;
+pub use client::ClientRequest;
 pub use listener::Listener;
 pub use peer::Peer;
+pub use reply::Reply;
 
 use crate::event_loop::driver::world::{FdLimit, World};
 use crate::event_loop::driver::{Address, Driver};
@@ -217,6 +233,26 @@ impl Sim {
         self.dial(None, &to)
     }
 
+    /// A request to the program's HTTP server, by a client that reads the whole answer: see [`ClientRequest`].
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    ///
+    /// let sim = Sim::new();
+    /// let server = http::create_server(|req, res| {
+    ///     req.read_body(1024, move |body| {
+    ///         res.set_status(201).end(body?);
+    ///         Ok(())
+    ///     });
+    /// });
+    /// server.listen(80, ()).unwrap();
+    /// let reply = sim.request("POST", "/todos").header("Content-Type", "text/plain").body("water the plant").send();
+    /// assert_eq!((reply.status(), reply.text().as_str()), (201, "water the plant"));
+    /// ```
+    pub fn request(&self, method: &str, target: &str) -> ClientRequest<'_> {
+        ClientRequest::new(self, method, target)
+    }
+
     fn dial(&self, from: Option<SocketAddr>, to: &Address) -> Peer {
         let stream = self.world.connect_scripted(from, to);
         Peer::new(&self.world, stream, &self.peers)
@@ -248,7 +284,7 @@ impl Sim {
     /// assert_eq!(last.to_string(), "WARN oneloop::http: GET /todos: the response was dropped before it had ended");
     /// ```
     pub fn log(&self) -> Vec<Line> {
-        self.said.lines()
+        self.said.lines_since(0)
     }
 
     /// How the network behaves from now on.

@@ -36,6 +36,8 @@ struct Inner {
     /// The FIN was read, or the connection failed.
     over: Cell<bool>,
     fault: Cell<Option<ErrorKind>>,
+    /// The clock stands still when something has come.
+    watched: Cell<bool>,
     on_data: RefCell<Vec<OnData>>,
     on_close: RefCell<Vec<OnClose>>,
 }
@@ -70,6 +72,7 @@ impl Peer {
             received: RefCell::default(),
             over: Cell::new(false),
             fault: Cell::new(None),
+            watched: Cell::new(false),
             on_data: RefCell::default(),
             on_close: RefCell::default(),
         }));
@@ -216,6 +219,28 @@ impl Peer {
         String::from_utf8_lossy(&self.0.received.borrow()).into_owned()
     }
 
+    /// What has been received behind the first `from` bytes, as far as it has not been taken.
+    pub(super) fn received_from(&self, from: usize) -> Vec<u8> {
+        self.0.received.borrow().get(from..).unwrap_or_default().to_vec()
+    }
+
+    pub(super) fn received_len(&self) -> usize {
+        self.0.received.borrow().len()
+    }
+
+    /// Until what is returned is dropped, the run of the loop ends where something has come: what a peer receives is no
+    /// occurrence for the program, so the clock would go on to the next one of those.
+    pub(super) fn watch(&self) -> Watched<'_> {
+        self.0.watched.set(true);
+        Watched(self)
+    }
+
+    fn stop_clock(&self) {
+        if self.0.watched.get() {
+            self.0.world.set_horizon(Some(self.0.world.now()));
+        }
+    }
+
     /// Reads no more: what the program sends fills the connection's buffer.
     pub fn pause_reading(&self) {
         self.0.pace.set(Pace::Paused);
@@ -283,6 +308,7 @@ impl Peer {
             Ok(length) => {
                 let bytes = buffer.get(..length)?;
                 self.0.received.borrow_mut().extend_from_slice(bytes);
+                self.stop_clock();
                 // Taken out: a script may add another.
                 let mut scripts = self.0.on_data.take();
                 for script in &mut scripts {
@@ -307,6 +333,7 @@ impl Peer {
 
     fn ended(&self) {
         if !self.0.over.replace(true) {
+            self.stop_clock();
             let scripts = self.0.on_close.take();
             for script in scripts {
                 script(self);
@@ -319,6 +346,11 @@ impl Peer {
     /// Whether the program has closed or half-closed the connection, or it has failed, or this side has closed it.
     pub fn is_closed(&self) -> bool {
         self.0.over.get() || self.0.stream.borrow().as_ref().is_none_or(|stream| stream.has_ended() || stream.is_dead())
+    }
+
+    /// Whether all was read that comes on this connection, or it has failed, or this side has closed it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.over.get() || self.0.stream.borrow().is_none()
     }
 
     /// Whether the program has reset the connection (RST).
@@ -354,6 +386,14 @@ impl Peer {
     /// refused or reset. This side's own `close` or `reset` does not cause it.
     pub fn on_close(&self, script: impl FnOnce(&Peer) + 'static) {
         self.0.on_close.borrow_mut().push(Box::new(script));
+    }
+}
+
+pub(super) struct Watched<'a>(&'a Peer);
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.0.0.watched.set(false);
     }
 }
 

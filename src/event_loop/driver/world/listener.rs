@@ -32,12 +32,12 @@ pub(crate) enum FdLimit {
 pub(crate) struct Listener {
     world: World,
     bound: Rc<Bound>,
-    owner: Owner,
 }
 
 pub(super) struct Bound {
     pub watch: RefCell<Watch>,
     address: Address,
+    owner: Owner,
     ipv6_only: bool,
     reuse_port: bool,
     backlog: usize,
@@ -183,13 +183,14 @@ impl World {
         let bound = Rc::new(Bound {
             watch: RefCell::default(),
             address,
+            owner,
             ipv6_only: how.ipv6_only,
             reuse_port: how.reuse_port,
             backlog: usize::try_from(how.backlog).unwrap_or(0),
             waiting: RefCell::default(),
         });
         ports.bound.borrow_mut().push(Rc::downgrade(&bound));
-        Ok(Listener { world: self.clone(), bound, owner })
+        Ok(Listener { world: self.clone(), bound })
     }
 
     pub fn register_listener(&self, listener: &mut super::super::Listener, token: usize) -> io::Result<()> {
@@ -212,6 +213,12 @@ impl World {
         self.0.ports.check_fds()?;
         let end = self.dial(None, to);
         Ok(Io::Sim(Box::new(Stream::new(self, end, Owner::Program))))
+    }
+
+    /// Where the program listens, in the order in which it began to.
+    pub fn program_listens_at(&self) -> Vec<Address> {
+        let own = |bound: &Rc<Bound>| bound.owner == Owner::Program;
+        self.0.ports.listeners().into_iter().filter(own).map(|bound| bound.address.clone()).collect()
     }
 
     /// A connection of the harness to the program.
@@ -345,7 +352,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         let ports = &self.world.0.ports;
-        if self.owner == Owner::Program {
+        if self.bound.owner == Owner::Program {
             ports.close_fd();
         }
         ports.bound.borrow_mut().retain(|bound| !std::ptr::eq(bound.as_ptr(), Rc::as_ptr(&self.bound)));

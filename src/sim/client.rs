@@ -1,0 +1,193 @@
+use super::reply::{Reading, Reply};
+use super::{Peer, Sim};
+use crate::event_loop::driver::Address;
+use std::time::Duration;
+
+/// How long an answer may take, in virtual time, unless [`ClientRequest::at_most`] says otherwise.
+const AT_MOST: Duration = Duration::from_secs(5 * 60);
+/// Where the program listens at several ports, or at none.
+const PORT: u16 = 80;
+
+/// A request that a scripted client is to send: begun by [`Sim::request`], sent by [`send`](ClientRequest::send).
+///
+/// It is sent as told, and nothing in it is checked: a test may send what no client should. Where it is not told, it has a
+/// `Host` of `localhost`, and a `Content-Length` if there is a body.
+#[must_use = "it is sent by `send`"]
+pub struct ClientRequest<'a> {
+    sim: &'a Sim,
+    method: String,
+    target: String,
+    fields: Vec<(String, Vec<u8>)>,
+    body: Option<Vec<u8>>,
+    to: To,
+    at_most: Duration,
+}
+
+enum To {
+    /// The only port of the program.
+    Only,
+    Port(u16),
+    Peer(Peer),
+}
+
+impl<'a> ClientRequest<'a> {
+    pub(super) fn new(sim: &'a Sim, method: &str, target: &str) -> Self {
+        ClientRequest {
+            sim,
+            method: method.to_owned(),
+            target: target.to_owned(),
+            fields: Vec::new(),
+            body: None,
+            to: To::Only,
+            at_most: AT_MOST,
+        }
+    }
+
+    /// Adds a field. With `Transfer-Encoding: chunked` the body is sent as one chunk.
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.fields.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// Gives it a body, which may be empty; a second one takes the place of the first.
+    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = Some(body.as_ref().to_vec());
+        self
+    }
+
+    /// The port of the program to connect to. Default: where the program listens, if that is one address (a Unix path is
+    /// one as well), else 80.
+    pub fn port(mut self, port: u16) -> Self {
+        self.to = To::Port(port);
+        self
+    }
+
+    /// Sends it on a connection that is there, behind what was sent on it before: the connection is kept alive, and is not
+    /// closed after the answer. What the peer has received stays with it as well.
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    ///
+    /// let sim = Sim::new();
+    /// let server = http::create_server(|req, res| res.end(req.path()));
+    /// server.listen(80, ()).unwrap();
+    /// let peer = sim.connect(80);
+    /// for path in ["/first", "/second"] {
+    ///     assert_eq!(sim.request("GET", path).on(&peer).send().text(), path);
+    /// }
+    /// assert_eq!(server.connections(), 1);
+    /// ```
+    pub fn on(mut self, peer: &Peer) -> Self {
+        self.to = To::Peer(peer.clone());
+        self
+    }
+
+    /// How long the answer may take, in virtual time. Default: 5 minutes.
+    pub fn at_most(mut self, time: Duration) -> Self {
+        self.at_most = time;
+        self
+    }
+
+    /// Sends it, and runs the loop until the whole answer is here. A connection of its own is closed then, and the loop
+    /// runs until the program has seen it. The clock moves no further than the answer needs.
+    ///
+    /// # Panics
+    /// Where the answer is not whole after [`at_most`](ClientRequest::at_most), or the connection has ended before, or what
+    /// came is no answer: with what is missing, and what was logged meanwhile. And as [`Sim::settle`].
+    #[track_caller]
+    pub fn send(self) -> Reply {
+        let sim = self.sim;
+        let logged = sim.said.count();
+        let (peer, is_own) = match &self.to {
+            To::Peer(peer) => (peer.clone(), false),
+            To::Port(port) => (sim.connect(*port), true),
+            To::Only => (self.connect(), true),
+        };
+        let mut seen = peer.received_len();
+        peer.write(self.bytes());
+        let mut reading = Reading::new(&self.method);
+        let mut fault = None;
+        let watched = peer.watch();
+        let end = sim.now().saturating_add(self.at_most);
+        let over = loop {
+            // Before the bytes are taken: what ends with it has come by then.
+            let is_over = || {
+                let closed = peer.has_ended();
+                let bytes = peer.received_from(seen);
+                seen += bytes.len();
+                fault = reading.take(&bytes).err();
+                if closed && !peer.was_reset() {
+                    reading.end();
+                }
+                reading.is_whole() || closed || fault.is_some()
+            };
+            if sim.run_until(is_over, end.saturating_sub(sim.now())) {
+                break true;
+            }
+            if sim.now() >= end {
+                break false;
+            }
+        };
+        drop(watched);
+        if fault.is_some() || !reading.is_whole() {
+            let end = match fault {
+                Some(fault) => fault,
+                None if peer.was_refused() => "the connection was refused".to_owned(),
+                None if peer.was_reset() => "the connection was reset".to_owned(),
+                None if over => "the connection was closed".to_owned(),
+                None => format!("{:?} have passed", self.at_most),
+            };
+            let lines: String = sim.said.lines_since(logged).iter().map(|line| format!("\n  {line}")).collect();
+            let (method, target) = (&self.method, &self.target);
+            panic!(
+                "oneloop: no whole answer to {method} {target}: {end}; {}; logged meanwhile:{lines}",
+                reading.so_far()
+            );
+        }
+        if is_own {
+            peer.close();
+            sim.settle();
+        }
+        reading.reply(sim.said.lines_since(logged))
+    }
+
+    fn connect(&self) -> Peer {
+        let addresses = self.sim.world.program_listens_at();
+        match &addresses[..] {
+            [Address::Ip(address)] if address.ip().is_unspecified() => self.sim.connect(address.port()),
+            [address] => self.sim.connect_to(address.clone()),
+            _ => self.sim.connect(PORT),
+        }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let is_given = |name: &str| self.fields.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
+        if !is_given("Host") {
+            bytes.extend_from_slice(b"Host: localhost\r\n");
+        }
+        for (name, value) in &self.fields {
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        let body = self.body.as_deref().unwrap_or_default();
+        if is_given("Transfer-Encoding") {
+            bytes.extend_from_slice(b"\r\n");
+            if !body.is_empty() {
+                bytes.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
+                bytes.extend_from_slice(body);
+                bytes.extend_from_slice(b"\r\n");
+            }
+            bytes.extend_from_slice(b"0\r\n\r\n");
+            return bytes;
+        }
+        if self.body.is_some() && !is_given("Content-Length") {
+            bytes.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(body);
+        bytes
+    }
+}
