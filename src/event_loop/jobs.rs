@@ -94,6 +94,7 @@ impl Jobs {
 
     /// Returns whether the loop goes on for jobs alone. To be asked where nothing else keeps it alive, in each iteration. What
     /// workers did up to `seen` is known.
+    #[inline]
     pub fn keep_alive(&self, now: Time, seen: Time, iteration: u64) -> bool {
         self.referenced.get() > 0 && self.is_worth_waiting(now, seen, iteration)
     }
@@ -120,7 +121,13 @@ impl Jobs {
     }
 
     /// When [`Jobs::keep_alive`], which was asked in this iteration, has something new to say.
+    #[inline]
     pub fn next(&self, iteration: u64) -> Option<Time> {
+        if self.referenced.get() == 0 { None } else { self.next_while_alone(iteration) }
+    }
+
+    #[cold]
+    fn next_while_alone(&self, iteration: u64) -> Option<Time> {
         let alone = self.alone.get().filter(|alone| alone.seen_in == iteration)?;
         let grace = self.grace.get();
         let after = if alone.complained { grace } else { grace.min(COMPLAIN_AFTER) };

@@ -400,8 +400,11 @@ impl Loop {
         if busy {
             return Some(0);
         }
-        let jobs = self.jobs.next(self.counters.iterations.get());
-        [self.timers.next(), self.registry.next_sweep(), jobs].into_iter().flatten().min()
+        let next = earlier(self.timers.next(), self.registry.next_sweep());
+        match self.jobs.next(self.counters.iterations.get()) {
+            None => next,
+            jobs => earlier(next, jobs),
+        }
     }
 
     pub(super) fn queues(&self) -> Queues {
@@ -570,5 +573,13 @@ impl Loop {
         self.slow.teardown();
         let locals = self.locals.take();
         discard(locals);
+    }
+}
+
+#[inline]
+fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
