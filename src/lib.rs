@@ -58,8 +58,8 @@
 //!
 //! # Logging
 //! Through the `log` crate, with the targets `oneloop::loop`, `oneloop::net` and `oneloop::http`. *error*: panics, no file
-//! descriptors left; *warn*: slow callbacks, a 500 from a dropped response; *info*: listening, shutdown; *debug*:
-//! connections closed with their reason, late calls; *trace*: each phase. Where no logger is installed, the first warning or
+//! descriptors left; *warn*: slow callbacks, file descriptors that run short, a 500 from a dropped response; *info*:
+//! listening, shutdown; *debug*: connections closed with their reason, late calls; *trace*: each phase. Where no logger is installed, the first warning or
 //! error of each kind goes to standard error: see [`set_stderr_fallback`]. A test sees all of them: [`sim::Sim::log`].
 
 #![forbid(unsafe_code)]

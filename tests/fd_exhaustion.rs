@@ -1,5 +1,7 @@
 //! Out of file descriptors: nobody is left hanging, the server goes on, and it serves again when there is room.
 
+#[path = "support/http.rs"]
+mod http;
 #[path = "support/net.rs"]
 mod support;
 
@@ -81,6 +83,184 @@ fn a_server_that_closes_meanwhile_is_not_tried_again() {
     assert!(server.is_listening());
 }
 
+// ---- An idle connection makes room
+
+mod room {
+    use super::http::{Kept, PORT, bodies, get, only, send};
+    use super::*;
+    use oneloop::event_loop::metrics;
+    use oneloop::http::{Request, Response, Server, create_server};
+
+    /// A server in a process that may open so many files, of which connections may have three quarters.
+    fn serve(limit: usize) -> (Sim, Server, Kept<Response>) {
+        let sim = Sim::new();
+        sim.tell_fd_limit(Some(limit));
+        let kept = Kept::default();
+        let keep = kept.clone();
+        let server = create_server(move |req: Request, res: Response| match req.path() {
+            "/keep" => keep.put(res),
+            path => res.end(path),
+        });
+        server.listen(PORT, || ()).unwrap();
+        (sim, server, kept)
+    }
+
+    fn made_room() -> u64 {
+        metrics().closes.iter().find(|(name, _)| *name == "made-room").map_or(0, |(_, count)| *count)
+    }
+
+    #[test]
+    fn the_connection_that_has_been_idle_longest_makes_room_at_once() {
+        let (sim, server, _) = serve(40);
+        let mut idle: Vec<_> = (0..30)
+            .map(|number| {
+                sim.advance(100 * MS);
+                send(&sim, get(&format!("/{number}")))
+            })
+            .collect();
+        // The first one is not idle for long.
+        idle[0].write(get("/again"));
+        sim.settle();
+        let (began, new) = (sim.now(), send(&sim, get("/new")));
+        assert_eq!((bodies(&new), sim.now()), (vec!["/new".to_owned()], began));
+        assert!(idle[1].is_closed() && !idle[1].was_reset());
+        assert_eq!((server.connections(), made_room()), (30, 1));
+        assert_eq!(idle.iter().filter(|peer| peer.is_closed()).count(), 1);
+        idle.remove(1);
+        for number in 0..10 {
+            assert_eq!(bodies(&send(&sim, get("/x"))), ["/x"]);
+            assert_eq!(idle.iter().filter(|peer| peer.is_closed()).count(), number + 1);
+        }
+        assert!(!idle[0].is_closed(), "it was the least idle one of them");
+        let log = sim.log();
+        let said: Vec<_> = log.iter().filter(|line| line.text.contains("ulimit -n")).collect();
+        assert_eq!(said.len(), 1, "once in ten seconds: {log:?}");
+    }
+
+    #[test]
+    fn many_who_come_at_once_are_all_served() {
+        let (sim, server, _) = serve(400);
+        let idle: Vec<_> = (0..336).map(|_| send(&sim, get("/idle"))).collect();
+        assert_eq!(server.connections(), 336);
+        sim.advance(SECOND);
+        let new: Vec<_> = (0..300).map(|_| sim.connect(PORT)).collect();
+        new.iter().for_each(|peer| peer.write(get("/new")));
+        sim.settle();
+        assert!(new.iter().all(|peer| bodies(peer) == ["/new"]));
+        assert_eq!(server.connections(), 336);
+        assert_eq!(idle.iter().filter(|peer| peer.is_closed()).count(), 300);
+    }
+
+    #[test]
+    fn nobody_in_an_exchange_makes_room_nor_a_socket_of_the_users_nor_one_just_made() {
+        let (sim, server, kept) = serve(12);
+        let tunnel = net::create_server(|_| ());
+        tunnel.listen(81, || ()).unwrap();
+        let sockets: Vec<_> = (0..3).map(|_| sim.connect(81)).collect();
+        let busy: Vec<_> = (0..3).map(|_| send(&sim, get("/keep"))).collect();
+        let half = send(&sim, "GET /half");
+        sim.advance(2 * SECOND);
+        let fresh: Vec<_> = (0..2).map(|_| sim.connect(PORT)).collect();
+        sim.settle();
+        assert_eq!((server.connections(), made_room()), (6, 0));
+        let waits = send(&sim, get("/waits"));
+        sim.advance(500 * MS);
+        assert_eq!((bodies(&waits).len(), made_room()), (0, 0), "it waits in the backlog");
+        assert!(sim.log().iter().any(|line| line.text.contains("new connections wait")));
+        // Who has said nothing for a second after it came is idle.
+        sim.advance(SECOND);
+        assert_eq!((bodies(&waits), made_room()), (vec!["/waits".to_owned()], 1));
+        assert!(fresh.iter().filter(|peer| peer.is_closed()).count() == 1 && !half.is_closed());
+        assert!(sockets.iter().chain(&busy).all(|peer| !peer.is_closed()));
+        kept.take().end("kept");
+        sim.settle();
+        assert_eq!(bodies(&busy[0]), ["kept"]);
+    }
+
+    /// Its request is there, but was not read yet when it is to go.
+    #[test]
+    fn who_has_asked_just_now_is_answered_and_another_one_goes() {
+        let (sim, _server, _) = serve(4);
+        let asks = send(&sim, get("/1"));
+        sim.advance(SECOND);
+        let (idle, _third) = (send(&sim, get("/2")), send(&sim, get("/3")));
+        let new = sim.connect(PORT);
+        new.write(get("/new"));
+        asks.write(get("/again"));
+        sim.settle();
+        assert_eq!(
+            (bodies(&asks), bodies(&new)),
+            (vec!["/1".to_owned(), "/again".to_owned()], vec!["/new".to_owned()])
+        );
+        assert!(idle.is_closed() && !asks.is_closed());
+    }
+
+    /// The program itself has the others: it learns of it when it cannot accept.
+    #[test]
+    fn an_idle_connection_makes_room_where_the_limit_is_met_unforeseen() {
+        let (sim, server, _) = serve(1_000);
+        sim.set_fd_limit(Some(11));
+        let idle: Vec<_> = (0..10).map(|_| send(&sim, get("/idle"))).collect();
+        for _ in 0..5 {
+            assert_eq!(only(&send(&sim, get("/new"))).status, 200);
+        }
+        // One more than came: that nobody waits cannot be told from that there is no descriptor.
+        assert_eq!((server.connections(), made_room()), (9, 6));
+        assert_eq!(idle.iter().filter(|peer| peer.is_closed()).count(), 6);
+    }
+
+    #[test]
+    fn where_all_are_busy_it_is_not_looked_for_again_and_again() {
+        let (sim, server, kept) = serve(4);
+        let _busy: Vec<_> = (0..3).map(|_| send(&sim, get("/keep"))).collect();
+        let waiting: Vec<_> = (0..20).map(|_| send(&sim, get("/w"))).collect();
+        let before = metrics().iterations;
+        sim.advance(10 * SECOND);
+        let tries = metrics().iterations - before;
+        assert!((95..=330).contains(&tries), "{tries} iterations in 10 s");
+        assert_eq!(server.connections(), 3);
+        (0..3).for_each(|_| kept.take().end("at last"));
+        sim.advance(SECOND);
+        assert!(waiting.iter().all(|peer| bodies(peer) == ["/w"]));
+    }
+
+    #[test]
+    fn files_that_are_being_sent_leave_room_for_others() {
+        let path = std::env::temp_dir().join(format!("oneloop-fds-{}", std::process::id()));
+        std::fs::write(&path, vec![b'x'; 1_000_000]).unwrap();
+        let sim = Sim::new();
+        sim.tell_fd_limit(Some(40));
+        let file = path.clone();
+        let server = create_server(move |req: Request, res: Response| match req.path() {
+            "/file" => res.send_file(&file),
+            path => res.end(path),
+        });
+        server.listen(PORT, || ()).unwrap();
+        let downloads: Vec<_> = (0..15)
+            .map(|_| {
+                let peer = sim.connect(PORT);
+                peer.pause_reading();
+                peer.write(get("/file"));
+                peer
+            })
+            .collect();
+        sim.advance(SECOND);
+        // 30 for peers: ten files at most, and so 20 connections.
+        let new: Vec<_> = (0..10).map(|_| send(&sim, get("/new"))).collect();
+        assert!(new.iter().all(|peer| bodies(peer) == ["/new"]), "{:?}", sim.log());
+        assert_eq!(server.connections(), 20);
+        downloads.iter().for_each(|peer| peer.resume_reading());
+        sim.advance(SECOND);
+        let statuses: Vec<_> = downloads.iter().map(|peer| only(peer).status).collect();
+        assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 10);
+        assert_eq!(statuses.iter().filter(|status| **status == 503).count(), 5);
+        let _again: Vec<_> = (0..5).map(|_| send(&sim, get("/file"))).collect();
+        sim.advance(SECOND);
+        assert!(_again.iter().all(|peer| only(peer).status == 200), "they are closed again");
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
 // ---- A real process with few descriptors
 
 #[cfg(target_os = "linux")]
@@ -90,6 +270,7 @@ mod real {
     use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
     use std::net::TcpStream;
     use std::process::{Child, Command, Stdio};
+    use std::time::Duration;
 
     const ROLE: &str = "ONELOOP_TEST_FDS";
 
@@ -101,11 +282,15 @@ mod real {
 
     impl Server {
         fn start(limit: usize, taken: usize) -> Server {
+            Server::with_role(limit, &taken.to_string())
+        }
+
+        fn with_role(limit: usize, role: &str) -> Server {
             let mut child = Command::new("sh")
                 .arg("-c")
                 .arg(format!("ulimit -n {limit}; exec \"$0\" --exact real::child --ignored --nocapture"))
                 .arg(std::env::current_exe().unwrap())
-                .env(ROLE, taken.to_string())
+                .env(ROLE, role)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .spawn()
@@ -145,6 +330,9 @@ mod real {
     #[ignore = "the child process of the tests beside it"]
     fn child() {
         let Ok(taken) = std::env::var(ROLE) else { return };
+        if taken == "http" {
+            return serve_http();
+        }
         let _files: Vec<File> = (0..taken.parse().unwrap()).map(|_| File::open("/dev/null").unwrap()).collect();
         let server = net::create_server(|socket| {
             socket.on_data(|socket, bytes| {
@@ -157,6 +345,49 @@ mod real {
         server.listen(("127.0.0.1", 0), || ()).unwrap();
         println!("\nport {}", server.address().unwrap().port().unwrap());
         oneloop::run().unwrap();
+    }
+
+    fn serve_http() {
+        let server = oneloop::http::create_server(|req, res| {
+            if req.path() == "/quit" {
+                oneloop::stop();
+            }
+            res.end("hi");
+        });
+        server.listen(("127.0.0.1", 0), || ()).unwrap();
+        println!("\nport {}", server.address().unwrap().port().unwrap());
+        oneloop::run().unwrap();
+    }
+
+    /// Says whether it was answered: in far less than the time that an idle connection has.
+    fn ask(stream: &mut TcpStream, path: &str) -> bool {
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(http::get(path).as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"hi") {
+            let mut piece = [0; 1000];
+            match stream.read(&mut piece) {
+                Ok(count @ 1..) => answer.extend_from_slice(&piece[..count]),
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    #[test]
+    fn a_new_client_is_served_though_idle_connections_have_all_descriptors() {
+        let server = Server::with_role(60, "http");
+        let connect = || TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+        let mut idle: Vec<_> = (0..45).map(|_| connect()).collect();
+        assert!(idle.iter_mut().all(|stream| ask(stream, "/")));
+        let mut new: Vec<_> = (0..20).map(|_| connect()).collect();
+        assert!(new.iter_mut().all(|stream| ask(stream, "/")));
+        // The longest idle have made room, and nobody else.
+        assert!(idle[..20].iter_mut().all(|stream| matches!(stream.read(&mut [0]), Ok(0))));
+        assert!(idle[20..].iter_mut().all(|stream| ask(stream, "/")));
+        ask(&mut connect(), "/quit");
+        let mut child = server.child;
+        assert!(child.wait().unwrap().success());
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod support;
 use oneloop::event_loop::{metrics, on_panic, on_slow, set_exact_timing, set_slow_threshold};
 use oneloop::http::{self, Limits, LoadShedding, Request, Response, Version};
 use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Overflow, Socket, Target};
-use oneloop::sim::{self, Sim};
+use oneloop::sim::{self, Sim, Waits};
 use oneloop::{
     Emitter, bounded_channel, channel, next_tick, now, remote, set_immediate, set_interval, set_interval_with,
     set_timeout, stdin, worker,
@@ -347,6 +347,14 @@ fn faults_of_a_simulated_world() {
     let (calls, before) = (sim.calls(), sim.now());
     assert_eq!(bodies(&send(&sim, get("/"))), ["x"]);
     assert!(sim.calls() > calls && sim.now() >= before + SECOND);
+    sim.waits(Waits { events: 1, interrupts: true });
+    let before = sim.now();
+    sim.stop(SECOND);
+    sim.settle();
+    assert_eq!(sim.now(), before + SECOND);
+    sim.tell_fd_limit(Some(0));
+    assert_eq!(bodies(&send(&sim, get("/"))), ["x"]);
+    assert!(metrics().closes.contains(&("made-room", 1)), "who was idle has gone for it");
 }
 
 #[test]

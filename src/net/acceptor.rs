@@ -1,7 +1,6 @@
-use super::stream::open_connections;
 use super::{Address, Context, Listen, Stream};
 use crate::callback::{Site, discard};
-use crate::event_loop::driver::{Driver, Io, Listener, Ready, fd_limit};
+use crate::event_loop::driver::{Io, Listener, Ready};
 use crate::event_loop::{Kind, Loop, Moment, Source, Time, Token, set_timeout};
 use crate::notice;
 use std::any::Any;
@@ -20,8 +19,6 @@ const LAST: usize = 4_096;
 const RETRY: Duration = Duration::from_millis(100);
 /// Out of descriptors, the log says so once in so long.
 const COMPLAIN_EVERY: Time = 1_000_000_000;
-/// Descriptors that connections leave to files, look-ups and the program.
-const RESERVE: usize = 64;
 
 /// Whose connections an acceptor takes: a server of `net`, or one of `http`.
 pub(crate) trait Owner {
@@ -313,46 +310,42 @@ impl Acceptor {
         }
     }
 
-    /// What this process may have open without running out of descriptors.
-    fn has_room(&self) -> bool {
-        match self.cx.lp.driver() {
-            Driver::Os(_) => open_connections() < fd_limit().saturating_sub(RESERVE.min(fd_limit() / 4)),
-            // The world refuses by itself.
-            Driver::Sim(_) => true,
-        }
-    }
-
     fn accept(self: &Rc<Self>) {
         let Some(owner) = self.owner.borrow().clone() else { return };
         for _ in 0..BUDGET {
             if !self.acceptable.get() || !self.is_listening() {
-                return;
+                break;
             }
             if self.cx.lp.is_halted() {
                 break;
             }
-            if !self.has_room() {
-                // Left in the backlog. Another loop's close does not wake us, hence the second way.
-                self.cx.wait_for_room(self.token.get());
-                return self.retry_later();
+            if !self.cx.may_accept() {
+                // Left in the backlog.
+                return if self.cx.is_making_room() { self.queue() } else { self.wait_for_room() };
             }
             let accepted = match &*self.listener.borrow() {
                 Some(listener) => self.cx.lp.driver().accept(listener),
                 None => return,
             };
             match accepted {
-                Ok((io, peer)) => self.give(&owner, io, peer),
+                Ok((io, peer)) => {
+                    self.cx.accepted();
+                    self.give(&owner, io, peer);
+                }
                 Err(error) => self.settle(&error),
             }
         }
-        if self.acceptable.get() {
+        if self.acceptable.get() || self.cx.is_making_room() {
             self.queue();
         }
     }
 
     fn settle(self: &Rc<Self>, error: &io::Error) {
         match error.kind() {
-            ErrorKind::WouldBlock => self.acceptable.set(false),
+            ErrorKind::WouldBlock => {
+                self.acceptable.set(false);
+                self.cx.nobody_waits();
+            }
             // A signal came.
             ErrorKind::Interrupted => {}
             _ if is_about_one(error) => {
@@ -362,13 +355,18 @@ impl Acceptor {
         }
     }
 
-    /// EMFILE, ENFILE, or memory: accept and close one, so that its peer need not wait; else try again later.
+    /// EMFILE, ENFILE, or memory: an idle connection makes room; where there is none, accept and close the new one, so that
+    /// its peer need not wait; else try again later.
     #[cold]
     fn out_of_descriptors(self: &Rc<Self>, error: &io::Error) {
         let now = self.cx.lp.now();
         if self.complained.get().is_none_or(|at| now >= at + COMPLAIN_EVERY) {
             self.complained.set(Some(now));
             notice::error!(target: "oneloop::net", "cannot accept connections: {error}");
+        }
+        if self.cx.is_making_room() || self.cx.ask_one_to_leave() {
+            self.acceptable.set(false);
+            return self.queue();
         }
         let shed = match &*self.listener.borrow() {
             Some(listener) => self.cx.lp.driver().shed(listener),
@@ -377,11 +375,14 @@ impl Acceptor {
         match shed {
             Ok(true) => {}
             Ok(false) => self.acceptable.set(false),
-            Err(_) => {
-                self.cx.wait_for_room(self.token.get());
-                self.retry_later();
-            }
+            Err(_) => self.wait_for_room(),
         }
+    }
+
+    fn wait_for_room(self: &Rc<Self>) {
+        self.cx.wait_for_room(self.token.get());
+        // Another loop's close does not wake us, nor does a file's.
+        self.retry_later();
     }
 
     fn retry_later(self: &Rc<Self>) {
@@ -450,6 +451,9 @@ impl Source for Acceptor {
         self.announce();
         if self.closing.get() || self.looking.get().is_some() {
             self.end_backlog();
+        }
+        if self.cx.close_leaving() {
+            self.queue();
         }
         self.try_again();
     }

@@ -1,4 +1,5 @@
 use super::dial::Dial;
+use super::room::Room;
 use super::stream::Stream;
 use crate::event_loop::{Loop, Token};
 use std::cell::{Cell, RefCell};
@@ -20,6 +21,7 @@ pub(crate) struct Context {
     pub(super) corked: Cell<Token>,
     /// Acceptors that wait for a connection to close.
     waiting: RefCell<Vec<Token>>,
+    pub(super) room: Room,
     /// Connections in the making, by the token of their stream. Beside the streams, which stay small.
     pub(super) dials: RefCell<BTreeMap<Token, Rc<Dial>>>,
 }
@@ -34,6 +36,7 @@ impl Context {
                 cork: RefCell::new(Vec::new()),
                 corked: Cell::new(Token::NONE),
                 waiting: RefCell::default(),
+                room: Room::default(),
                 dials: RefCell::default(),
             })
         })

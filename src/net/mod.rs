@@ -41,6 +41,7 @@ mod overflow;
 mod place;
 mod protocol;
 mod reason;
+mod room;
 mod server;
 mod socket;
 mod stream;

@@ -1,4 +1,5 @@
 use super::{CloseReason, Stream};
+use crate::event_loop::Time;
 use std::any::Any;
 use std::io;
 use std::rc::Rc;
@@ -32,6 +33,11 @@ pub(crate) trait Protocol: Any {
     }
     /// The connection that is made from here is there; once, before anything else. One that cannot be made closes.
     fn connected(self: Rc<Self>, _stream: &Rc<Stream>) {}
+    /// Since when nothing is going on, where the connection may be closed for that if another needs its descriptor. Never, for
+    /// a socket of the user's.
+    fn idle_since(&self, _stream: &Rc<Stream>) -> Option<Time> {
+        None
+    }
     /// The closing phase: the last call.
     fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>);
     /// The loop ends; no callback is made.

@@ -27,6 +27,8 @@ pub enum CloseReason {
     RequestTimeout,
     /// No further request came in time.
     IdleTimeout,
+    /// It was idle, longer than all others, and a new connection needed its file descriptor.
+    MadeRoom,
     /// The handler did not answer in the time that `Limits::response` gives it.
     ResponseTimeout,
     /// The peer sent too slowly.
@@ -66,6 +68,7 @@ impl CloseReason {
             CloseReason::HeaderTimeout => "header-timeout",
             CloseReason::RequestTimeout => "request-timeout",
             CloseReason::IdleTimeout => "idle-timeout",
+            CloseReason::MadeRoom => "made-room",
             CloseReason::ResponseTimeout => "response-timeout",
             CloseReason::SlowReceive => "slow-receive",
             CloseReason::SlowSend => "slow-send",

@@ -332,6 +332,13 @@ impl Sim {
         self
     }
 
+    /// What the program finds out beforehand as its limit of file descriptors (`ulimit -n`). It accepts no more connections and
+    /// sends no more files than that allows, with some descriptors left for other things: from then on an idle connection
+    /// has to make room for a new one. At first `None`: it knows of no limit.
+    pub fn tell_fd_limit(&self, limit: Option<usize>) {
+        self.world.descriptors().set_limit(limit);
+    }
+
     /// Sockets that the program has open, listening ones included.
     pub fn open_fds(&self) -> usize {
         self.world.open_fds()

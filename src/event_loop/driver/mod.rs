@@ -18,7 +18,7 @@
 //! or writing until `WouldBlock` (or, for reads on epoll and kqueue, until a short read).
 
 mod address;
-mod fd_limit;
+mod descriptors;
 mod io;
 mod lanes;
 mod os;
@@ -28,7 +28,7 @@ mod unix;
 pub(crate) mod world;
 
 pub use address::Address;
-pub(crate) use fd_limit::fd_limit;
+pub(crate) use descriptors::{Descriptors, OpenFile};
 pub(crate) use io::{Io, Listener};
 pub(crate) use lanes::Lane;
 pub(crate) use os::Os;
@@ -205,6 +205,11 @@ impl Driver {
 
     pub fn accept(&self, listener: &Listener) -> Result<(Io, Address)> {
         either!(self, d => d.accept(listener))
+    }
+
+    /// What is open because of peers, and may be.
+    pub fn descriptors(&self) -> &Descriptors {
+        either!(self, d => d.descriptors())
     }
 
     /// With no file descriptor left: gives up the spare one to accept one connection and close it at once, so that its

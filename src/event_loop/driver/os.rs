@@ -4,7 +4,8 @@ use super::pool::{Job, Pool, Refused};
 #[cfg(unix)]
 use super::unix::UnixListener;
 use super::{
-    Address, Bind, Event, Inherited, Io, Lane, ListenHow, Listener, Look, Ready, Resolver, WAKE, Waker, WakerKind,
+    Address, Bind, Descriptors, Event, Inherited, Io, Lane, ListenHow, Listener, Look, Ready, Resolver, WAKE, Waker,
+    WakerKind,
 };
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -35,6 +36,7 @@ pub(crate) struct Os {
     /// An open file that can be given up when the process has no descriptor left (libuv's trick).
     spare: RefCell<Option<File>>,
     spare_opened: Cell<bool>,
+    descriptors: Descriptors,
 }
 
 impl Os {
@@ -53,6 +55,7 @@ impl Os {
             pool: Pool::new(),
             spare: RefCell::new(None),
             spare_opened: Cell::new(false),
+            descriptors: Descriptors::of_process(),
         })
     }
 
@@ -183,6 +186,10 @@ impl Os {
             Listener::Unix(listener) => listener.io.accept().map(|(io, peer)| (Io::Unix(io), Address::of_unix(&peer))),
             Listener::Sim(_) => Err(foreign()),
         }
+    }
+
+    pub fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
     }
 
     pub fn shed(&self, listener: &Listener) -> io::Result<bool> {

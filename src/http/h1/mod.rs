@@ -276,6 +276,12 @@ impl Protocol for H1 {
         self.settle(stream);
     }
 
+    fn idle_since(&self, stream: &Rc<Stream>) -> Option<Time> {
+        // The first request of a new connection may be on its way.
+        let is_new = self.requests.get() == 0 && stream.cx().lp.seen_until() < self.since.get() + CROSSING;
+        (self.is_idle() && !is_new).then(|| self.since.get())
+    }
+
     fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, _error: Option<&io::Error>) {
         self.finish_sent(stream);
         let lp = &stream.cx().lp;

@@ -74,6 +74,7 @@ impl Response {
     /// | must not be read; is a directory or anything else but a file | 403 |
     /// | cannot be read for another reason | 500, and the log says which |
     /// | cannot be read now, since the workers' queue is full, or there is no thread | 503 |
+    /// | is longer than 128 KiB, and a third of the file descriptors that peers may use are such files' already | 503 |
     /// | shrinks while it is sent | the connection is cut; the peer sees that the response is not whole |
     /// | grows meanwhile | it is sent up to the length that was announced |
     /// | does not know its size (Linux's `/proc` and `/sys`) | it is read to its end, and sent chunked (to an HTTP/1.0 peer: until the close), without validators and ranges |

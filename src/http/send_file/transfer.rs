@@ -1,6 +1,7 @@
 use super::super::Response;
 use super::order::{CHUNK, read, shorter};
-use crate::event_loop::set_timeout;
+use crate::event_loop::driver::OpenFile;
+use crate::event_loop::{current, set_timeout};
 use crate::net::{CloseReason, Flow};
 use crate::notice;
 use crate::worker;
@@ -20,6 +21,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 pub(super) struct Transfer {
     res: Response,
     file: Arc<File>,
+    _counted: OpenFile,
     /// Bytes that are still to be written to the response; `None`: all up to the file's end, wherever that is.
     left: Cell<Option<u64>>,
     /// The last write found the output full.
@@ -29,9 +31,13 @@ pub(super) struct Transfer {
 
 impl Transfer {
     pub fn start(res: Response, file: File, length: Option<u64>, first: Vec<u8>) {
+        let Some(counted) = current().and_then(|lp| lp.driver().descriptors().open_file()) else {
+            return res.refuse_file(503, &"as many files are being sent as there are descriptors for");
+        };
         let transfer = Rc::new(Transfer {
             res,
             file: Arc::new(file),
+            _counted: counted,
             left: Cell::new(length),
             waits: Cell::new(false),
             listens: Cell::new(false),

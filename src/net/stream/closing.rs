@@ -1,10 +1,9 @@
 //! The one close path, with lingering as a state of it.
 
-use super::{Ending, Linger, OPEN, State, Stream, flag};
+use super::{Ending, Linger, State, Stream, flag};
 use crate::net::CloseReason;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 
 /// How long what was said before a reset has for its way, since a reset overtakes what is still on it. Nobody tells whether it
 /// is enough for a peer that reads slowly; it is more than a round trip.
@@ -130,7 +129,7 @@ impl Stream {
         if !self.has(flag::UNREF) {
             self.cx.lp.release();
         }
-        OPEN.fetch_sub(1, Ordering::Relaxed);
+        self.cx.lp.driver().descriptors().connection_closed();
         self.cx.has_room();
     }
 }

@@ -17,17 +17,9 @@ use peer::Peer;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Chunks from this size on are not copied.
 pub(super) const LARGE: usize = 16 * 1024;
-
-/// Open connections of this process, over all its loops.
-static OPEN: AtomicUsize = AtomicUsize::new(0);
-
-pub(super) fn open_connections() -> usize {
-    OPEN.load(Ordering::Relaxed)
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -150,7 +142,7 @@ impl Stream {
         });
         stream.token.set(cx.lp.insert(stream.clone()));
         cx.lp.hold();
-        OPEN.fetch_add(1, Ordering::Relaxed);
+        cx.lp.driver().descriptors().connection_opened();
         stream
     }
 
@@ -161,7 +153,7 @@ impl Stream {
         *self.protocol.borrow_mut() = Rc::new(Nobody);
         self.cx.lp.remove(self.token.get());
         self.cx.lp.release();
-        OPEN.fetch_sub(1, Ordering::Relaxed);
+        self.cx.lp.driver().descriptors().connection_closed();
     }
 
     // ---- What it is

@@ -1,6 +1,6 @@
 //! The turns that the loop gives.
 
-use super::{OPEN, State, Stream, flag};
+use super::{State, Stream, flag};
 use crate::event_loop::driver::Ready;
 use crate::event_loop::{Due, Kind, Loop, Source, Token};
 use crate::net::CloseReason;
@@ -8,7 +8,6 @@ use crate::net::protocol::Nobody;
 use std::any::Any;
 use std::io::ErrorKind;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 
 /// Bytes that one turn writes before the others have theirs, as many as it reads. With 1 MiB, two hundred downloads at full
 /// speed kept everybody else waiting for 100 ms.
@@ -178,7 +177,7 @@ impl Source for Stream {
 
     fn teardown(&self) {
         if !self.is_closed() {
-            OPEN.fetch_sub(1, Ordering::Relaxed);
+            self.cx.lp.driver().descriptors().connection_closed();
         }
         self.state.set(State::Closed);
         let io = self.io.borrow_mut().take();

@@ -38,7 +38,9 @@ pub(crate) use readiness::Script;
 pub use waits::Waits;
 
 use super::lanes::{Lane, Lanes};
-use super::{Address, Bind, Event, Io, Job, ListenHow, Look, Ready, Refused, Resolver, WAKE, Waker, WakerKind};
+use super::{
+    Address, Bind, Descriptors, Event, Io, Job, ListenHow, Look, Ready, Refused, Resolver, WAKE, Waker, WakerKind,
+};
 use faults::Faults;
 use listener::Ports;
 use random::Random;
@@ -73,6 +75,7 @@ struct Inner {
     random: Random,
     ports: Ports,
     faults: Faults,
+    descriptors: Descriptors,
     waiting: Waiting,
     workers: Workers,
     hosts: Hosts,
@@ -92,6 +95,7 @@ impl World {
             random: Random::new(seed),
             ports: Ports::new(),
             faults: Faults::default(),
+            descriptors: Descriptors::of_world(),
             waiting: Waiting::default(),
             workers: Workers::new(),
             hosts: Hosts::new(),
@@ -218,6 +222,11 @@ impl World {
     /// Of the program's calls on its sockets, the next fails, or the one after so many others.
     pub fn fail_call(&self, after: u64, kind: io::ErrorKind) {
         self.0.faults.fail(after, kind);
+    }
+
+    /// What is open because of the peers of the program.
+    pub fn descriptors(&self) -> &Descriptors {
+        &self.0.descriptors
     }
 
     /// A number below `end`, from the world's seed.
