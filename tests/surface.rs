@@ -325,6 +325,16 @@ fn requests() {
     sim.advance(MS);
     assert_eq!(bodies(&peer), ["abc"]);
     record.expect(&["data 3", "end true [(\"X-T\", \"1\")]", "body Ok(3)", "close true finished"]);
+    let (sim, _server) = serve(|req, res| {
+        let nowhere = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("there is no such folder/file");
+        req.save_to(nowhere, 9, move |saved| {
+            assert!(matches!(saved, Err(http::SaveError::File(_))));
+            res.end("not saved");
+        });
+    });
+    let peer = send(&sim, post("/", "seeds"));
+    sim.advance(SECOND);
+    assert_eq!(bodies(&peer), ["not saved"]);
     let (sim, _server) = serve(|req, _| req.destroy());
     assert!(send(&sim, get("/")).is_closed());
     let (sim, _server) = serve(|req: Request, res: Response| {

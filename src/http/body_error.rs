@@ -1,5 +1,6 @@
 use crate::net::CloseReason;
 use std::fmt;
+use std::io;
 
 /// Why there is no whole body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,3 +25,37 @@ impl fmt::Display for BodyError {
 }
 
 impl std::error::Error for BodyError {}
+
+/// Why a body is not in its file: see [`Request::save_to`](super::Request::save_to).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SaveError {
+    /// It has more bytes than were allowed.
+    TooLarge {
+        /// So many were.
+        limit: u64,
+    },
+    /// The exchange was over before the body was.
+    Closed(CloseReason),
+    /// The file cannot be made, written or renamed.
+    File(io::Error),
+}
+
+impl fmt::Display for SaveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SaveError::TooLarge { limit } => write!(f, "the body has more than {limit} bytes"),
+            SaveError::Closed(reason) => write!(f, "the connection was closed before the body ended: {reason}"),
+            SaveError::File(error) => write!(f, "the body cannot be stored: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SaveError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            SaveError::File(error) => Some(error),
+            _ => None,
+        }
+    }
+}

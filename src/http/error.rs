@@ -1,4 +1,4 @@
-use super::BodyError;
+use super::{BodyError, SaveError};
 use crate::notice;
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -12,7 +12,7 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 ///
 /// A handler that returns one has its request answered with it, as `text/plain`. Any other error becomes one by `?`: with
 /// the status 500, and its text in the log alone, since it may name what is nobody's business (a
-/// [`BodyError::TooLarge`] becomes a 413 and says so). Text becomes one too: `Err("no database")?`.
+/// [`BodyError::TooLarge`] or [`SaveError::TooLarge`] becomes a 413 and says so). Text becomes one too: `Err("no database")?`.
 ///
 /// ```
 /// use oneloop::http::{self, Error};
@@ -89,10 +89,9 @@ impl Error {
 impl<E: Into<Box<dyn StdError>>> From<E> for Error {
     fn from(error: E) -> Error {
         let source = error.into();
-        let (status, text) = match source.downcast_ref::<BodyError>() {
-            Some(error @ BodyError::TooLarge { .. }) => (413, Cow::Owned(error.to_string())),
-            _ => (500, Cow::Borrowed("")),
-        };
+        let too_large = matches!(source.downcast_ref(), Some(BodyError::TooLarge { .. }))
+            || matches!(source.downcast_ref(), Some(SaveError::TooLarge { .. }));
+        let (status, text) = if too_large { (413, Cow::Owned(source.to_string())) } else { (500, Cow::Borrowed("")) };
         Error { status, text, source: Some(source) }
     }
 }

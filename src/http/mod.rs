@@ -33,6 +33,7 @@ mod paths;
 mod range;
 mod request;
 mod response;
+mod save;
 mod send_file;
 mod server;
 mod shared;
@@ -41,7 +42,7 @@ mod shutdown;
 
 pub use crate::proto::h1::{Fault, FieldError, Version};
 pub use answer::Answer;
-pub use body_error::BodyError;
+pub use body_error::{BodyError, SaveError};
 pub use connection_states::ConnectionStates;
 pub use error::{Error, Result};
 pub use limits::Limits;

@@ -104,7 +104,7 @@ impl Request {
 
     // ---- The body
 
-    fn add(&self, on: On, site: Site, listener: Listener) -> &Self {
+    pub(super) fn add(&self, on: On, site: Site, listener: Listener) -> &Self {
         self.0.add(on, site, listener);
         self.0.with_link(|carrier| carrier.wake());
         self
@@ -245,7 +245,7 @@ impl Request {
         self.0.add(On::RequestClose, site, Listener::RequestClose(Some(close)));
     }
 
-    fn on_data_at(&self, site: Site, f: impl FnMut(&Request, &[u8]) + 'static) -> Option<u32> {
+    pub(super) fn on_data_at(&self, site: Site, f: impl FnMut(&Request, &[u8]) + 'static) -> Option<u32> {
         // Behind the final head it would be a part of the body.
         if self.0.phase.get() == Phase::Open && self.0.owes_continue.replace(false) {
             self.0.with_link(|carrier| carrier.inform(100, &[]));

@@ -1,0 +1,283 @@
+//! Bodies to files: written by the worker pool, a piece at a time, no faster than that goes.
+//!
+//! ```text
+//!   on_data ─► waiting ─┬─ enough, or the end ─► worker: (create,) write ─┬─► more waits: again
+//!                 ▲     └─ too much waits: pause                          │
+//!                 └────────────────── resume ◄────────────────────────────┤
+//!                                                 the end: sync, rename ◄─┘ ─► done
+//! ```
+//! The unfinished file is an [`Unfinished`], which whoever lets go of it removes: whatever ends the exchange, or the job.
+
+use super::answer::{Answer, answer};
+use super::exchange::{Listener, On};
+use super::{Request, SaveError};
+use crate::callback::Site;
+use crate::event_loop::next_tick;
+use crate::net::CloseReason;
+use crate::worker;
+use std::cell::{Cell, RefCell};
+use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind, Write};
+use std::panic::Location;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// So much is written by one job, unless the body ends before: then there is one job for all.
+const PIECE: usize = 128 * 1024;
+/// While a job writes, so much more may wait before the peer is slowed down.
+const MOST: usize = 2 * PIECE;
+/// How often another name is tried, where one is taken.
+const TRIES: usize = 4;
+
+impl Request {
+    /// Writes the body into a file, and gives `done` its size, once; the worker pool does the writing, and the peer is slowed
+    /// down to what it writes, so that at most about 256 KiB are in memory.
+    ///
+    /// Until it is whole, the body is in a file of another name in the same folder (`.oneloop-….part`, with a part that cannot
+    /// be guessed). Then it is synced to the disk and renamed, which replaces a file that has the path already: whoever reads
+    /// there sees the old file or the new one, never a part. The folder itself is not synced: what is renamed a moment before
+    /// the power fails may have its old name afterwards.
+    ///
+    /// A body of more than `limit` bytes gives an error, at once where it says its length, and is answered 413 unless `done`
+    /// answers. One that is cut off, and a disk that is full, give an error as well. Whatever goes wrong, no file is left
+    /// behind (unless the process is killed), and what was at the path stays. Once the body is here, the file is kept, even if
+    /// the client does not wait for the answer.
+    ///
+    /// The path is used as it is: a name that comes from the client has to be checked before. A relative path is taken from
+    /// the working directory of the moment.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     req.save_to("upload.bin", 1024 * 1024 * 1024, move |saved| {
+    ///         res.set_status(201).end(format!("{} bytes\n", saved?));
+    ///         Ok(())
+    ///     });
+    /// });
+    /// ```
+    ///
+    /// `done` is called by the loop, in the poll phase or where the exchange ends. It may return an error, as a handler may:
+    /// `?` on what it gets answers 413 to a body that is too large, and else 500.
+    #[track_caller]
+    pub fn save_to<R: Answer>(
+        &self,
+        path: impl AsRef<Path>,
+        limit: u64,
+        done: impl FnOnce(Result<u64, SaveError>) -> R + 'static,
+    ) {
+        let site = Location::caller();
+        let exchange = self.0.clone();
+        let path = path.as_ref();
+        let save = Rc::new(Save {
+            // One that is made absolute now means the same when a worker comes to it.
+            path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+            limit,
+            size: Cell::new(0),
+            waiting: RefCell::default(),
+            unfinished: Cell::new(None),
+            writes: Cell::new(false),
+            holds_back: Cell::new(false),
+            ended: Cell::new(false),
+            listener: Cell::new(None),
+            done: Cell::new(Some(Box::new(move |result| answer(&exchange, || done(result))))),
+        });
+        // Callbacks come from the loop.
+        if self.0.is_over() || self.0.end_told.get() {
+            let reason = self.0.closed.get().unwrap_or(CloseReason::Finished);
+            return next_tick(move || save.fail(SaveError::Closed(reason)));
+        }
+        let announced = self.header("Content-Length").and_then(|length| length.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            let request = self.clone();
+            return next_tick(move || save.too_large(&request));
+        }
+        save.listen(self, site);
+    }
+}
+
+/// A body on its way into a file. It is held by the listeners of the request, and by the job that writes.
+struct Save {
+    path: PathBuf,
+    limit: u64,
+    /// Bytes that came so far.
+    size: Cell<u64>,
+    /// Those that no job has taken yet.
+    waiting: RefCell<Vec<u8>>,
+    /// `None`: a job has it, or there is none yet.
+    unfinished: Cell<Option<Unfinished>>,
+    /// A job is on its way.
+    writes: Cell<bool>,
+    /// The request is paused, by this and not by the program.
+    holds_back: Cell<bool>,
+    /// All of the body came.
+    ended: Cell<bool>,
+    /// The number of its data listener.
+    listener: Cell<Option<u32>>,
+    done: Cell<Option<Box<dyn FnOnce(Result<u64, SaveError>)>>>,
+}
+
+impl Save {
+    fn listen(self: &Rc<Self>, request: &Request, site: Site) {
+        if !request.is_complete() {
+            let save = self.clone();
+            let listener = request.on_data_at(site, move |req, bytes| save.data(req, bytes));
+            self.listener.set(listener);
+        }
+        let save = self.clone();
+        let end: Box<dyn FnOnce(&Request)> = Box::new(move |req| {
+            save.ended.set(true);
+            save.write_on(req);
+        });
+        request.add(On::End, site, Listener::End(Some(end)));
+        let save = self.clone();
+        let close: Box<dyn FnOnce(&Request, CloseReason)> = Box::new(move |_, reason| {
+            if !save.ended.get() {
+                save.fail(SaveError::Closed(reason));
+            }
+        });
+        request.0.add(On::RequestClose, site, Listener::RequestClose(Some(close)));
+    }
+
+    fn data(self: &Rc<Self>, req: &Request, bytes: &[u8]) {
+        if self.is_over() {
+            return;
+        }
+        self.size.set(self.size.get().saturating_add(bytes.len() as u64));
+        if self.size.get() > self.limit {
+            return self.too_large(req);
+        }
+        self.waiting.borrow_mut().extend_from_slice(bytes);
+        self.write_on(req);
+        if self.waiting.borrow().len() >= MOST {
+            self.holds_back.set(true);
+            req.pause();
+        }
+    }
+
+    /// Hands over what waits, if there is enough of it and no job at work.
+    fn write_on(self: &Rc<Self>, req: &Request) {
+        let last = self.ended.get();
+        if self.writes.get() || self.is_over() || !last && self.waiting.borrow().len() < PIECE {
+            return;
+        }
+        self.writes.set(true);
+        let (path, bytes, unfinished) = (self.path.clone(), self.waiting.take(), self.unfinished.take());
+        let (save, req) = (self.clone(), req.clone());
+        worker::run_for_library(
+            move || {
+                let unfinished = unfinished.map_or_else(|| Unfinished::create(&path), Ok)?;
+                unfinished.file.as_ref().map_or(Ok(()), |mut file| file.write_all(&bytes))?;
+                if last { unfinished.finish(&path).map(|()| None) } else { Ok(Some(unfinished)) }
+            },
+            move |result: Result<io::Result<Option<Unfinished>>, worker::Error>| {
+                save.writes.set(false);
+                match result.unwrap_or_else(|error| Err(error.into())) {
+                    Ok(None) => save.finish(Ok(save.size.get())),
+                    // Nobody waits for it any more.
+                    Ok(unfinished) if save.is_over() => remove(unfinished),
+                    Ok(unfinished) => {
+                        save.unfinished.set(unfinished);
+                        save.write_on(&req);
+                        save.go_on(&req);
+                    }
+                    Err(error) => {
+                        save.take_no_more(&req);
+                        save.fail(SaveError::File(error));
+                    }
+                }
+            },
+        );
+    }
+
+    fn is_over(&self) -> bool {
+        let done = self.done.take();
+        let over = done.is_none();
+        self.done.set(done);
+        over
+    }
+
+    fn too_large(&self, req: &Request) {
+        req.0.fallback.set(413);
+        self.take_no_more(req);
+        self.fail(SaveError::TooLarge { limit: self.limit });
+    }
+
+    /// The rest is for nobody, unless others listen.
+    fn take_no_more(&self, req: &Request) {
+        if let Some(listener) = self.listener.take() {
+            req.0.listeners.remove_one(listener);
+        }
+        self.go_on(req);
+    }
+
+    fn go_on(&self, req: &Request) {
+        if self.holds_back.replace(false) {
+            req.resume();
+        }
+    }
+
+    fn fail(&self, error: SaveError) {
+        remove(self.unfinished.take());
+        self.finish(Err(error));
+    }
+
+    fn finish(&self, result: Result<u64, SaveError>) {
+        self.waiting.take();
+        if let Some(done) = self.done.take() {
+            done(result);
+        }
+    }
+}
+
+impl Drop for Save {
+    fn drop(&mut self) {
+        remove(self.unfinished.take());
+    }
+}
+
+/// Off the loop.
+fn remove(unfinished: Option<Unfinished>) {
+    if let Some(unfinished) = unfinished {
+        worker::run_for_library(move || drop(unfinished), |_| ());
+    }
+}
+
+/// A file that is not whole. Letting go of it removes it.
+struct Unfinished {
+    path: PathBuf,
+    /// `None`: it has its name.
+    file: Option<File>,
+}
+
+impl Unfinished {
+    fn create(for_path: &Path) -> io::Result<Unfinished> {
+        let folder = for_path.parent().filter(|_| for_path.file_name().is_some()).ok_or(ErrorKind::InvalidInput)?;
+        let mut tries = 0;
+        loop {
+            // Its keys are random, so that the name cannot be guessed and taken, by a link to elsewhere, say.
+            let path = folder.join(format!(".oneloop-{:016x}.part", RandomState::new().hash_one(tries)));
+            match File::create_new(&path) {
+                Ok(file) => return Ok(Unfinished { path, file: Some(file) }),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && tries < TRIES => tries += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn finish(mut self, path: &Path) -> io::Result<()> {
+        if let Some(file) = &self.file {
+            file.sync_all()?;
+        }
+        fs::rename(&self.path, path)?;
+        self.file = None;
+        Ok(())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
