@@ -1,12 +1,14 @@
 //! Serves the files of a folder. Try: `cargo run --example static_files .`, then `curl -i -r 0-9 http://localhost:7777/README.md`
 //!
 //! `index.html` answers for its folder; ranges and caching are `send_file`'s. Nothing outside of the folder is given away,
-//! whatever the path is made of, and no file whose name begins with a dot.
+//! whatever the path is made of, and no file whose name begins with a dot, but
+//! what is in the folder `.well-known` (RFC 8615): certificates are renewed by it.
 //!
 //! The folder is the first argument; the port the second, or `PORT`, or 7777; 0 takes a free one.
 
 use oneloop::http::{self, Request, Response};
 use oneloop::worker;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -14,6 +16,9 @@ use std::sync::Arc;
 
 #[path = "support/port.rs"]
 mod port;
+
+/// The one name with a dot that is for everybody, at the top of the folder.
+const WELL_KNOWN: &str = ".well-known";
 
 fn main() -> io::Result<()> {
     env_logger::init();
@@ -66,17 +71,23 @@ fn relative(path: &str) -> Option<PathBuf> {
     let path = path.strip_prefix('/')?;
     let (folders, file) = path.rsplit_once('/').map_or((None, path), |(folders, file)| (Some(folders), file));
     let file = if file.is_empty() { "index.html" } else { file };
-    folders.into_iter().flat_map(|folders| folders.split('/')).chain([file]).map(name).collect()
+    let names = folders.into_iter().flat_map(|folders| folders.split('/')).chain([file]);
+    names.enumerate().map(|(at, encoded)| name(encoded).filter(|name| !is_hidden(at, name.as_ref()))).collect()
 }
 
-/// One name of a path, decoded. It is one: not `..`, no hidden file, nothing that holds a separator or NUL.
+/// Returns whether a name is for nobody, by its place in the path below the folder.
+fn is_hidden(at: usize, name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") && !(at == 0 && name == WELL_KNOWN)
+}
+
+/// One name of a path, decoded. It is one: not `..`, nothing that holds a separator or NUL.
 fn name(encoded: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut bytes = encoded.bytes();
     while let Some(byte) = bytes.next() {
         decoded.push(if byte == b'%' { digit(bytes.next())? * 16 + digit(bytes.next())? } else { byte });
     }
-    let name = String::from_utf8(decoded).ok().filter(|name| !name.starts_with('.') && !name.contains(['\\', '\0']))?;
+    let name = String::from_utf8(decoded).ok().filter(|name| !name.contains(['\\', '\0']))?;
     let mut components = Path::new(&name).components();
     let plain = matches!(components.next(), Some(Component::Normal(only)) if only == name.as_str());
     plain.then_some(name)
@@ -94,7 +105,6 @@ enum Place {
 /// Follows links, on a worker. `None`: nothing is there, or it is outside of the folder or hidden after all.
 fn locate(root: &Path, relative: &Path) -> Option<Place> {
     let path = root.join(relative).canonicalize().ok()?;
-    let mut inside = path.strip_prefix(root).ok()?.iter();
-    let hidden = inside.any(|name| name.as_encoded_bytes().starts_with(b"."));
+    let hidden = path.strip_prefix(root).ok()?.iter().enumerate().any(|(at, name)| is_hidden(at, name));
     (!hidden).then(|| if path.is_dir() { Place::Folder } else { Place::File(path) })
 }

@@ -202,14 +202,17 @@ fn upload_stores_what_comes_whole_and_nothing_else() {
     let files = || std::fs::read_dir(folder.path("")).unwrap().count();
 
     let mut stream = connect(port);
-    stream.write_all(b"PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n").unwrap();
+    stream.write_all(b"PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 500000\r\n\r\n").unwrap();
     let mut told = [0; 25];
     stream.read_exact(&mut told).unwrap();
     assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
-    assert_eq!(files(), 1);
-    stream.write_all(b"only a part").unwrap();
+    stream.write_all(&body[..400_000]).unwrap();
+    wait_until(|| files() == 1);
     drop(stream);
     wait_until(|| files() == 0);
+    for (name, status) in [("/a-name.txt", 201), ("/..", 400), ("/.hidden", 400), ("/a/b", 400), ("/%2e%2e%2fx", 400)] {
+        assert_eq!(ask(port, "PUT", name, "", b"x").status, status, "{name}");
+    }
     assert_eq!(get(port, "/").status, 405);
 }
 
@@ -253,6 +256,7 @@ fn static_files_serves_its_folder() {
     folder.old_file("site/docs/index.html", "<h1>Docs</h1>");
     folder.old_file("site/a b & ü.txt", "0123456789");
     folder.old_file("site/empty/other.txt", "");
+    folder.old_file("site/.well-known/acme-challenge/token", "proof");
     let mut program = Program::start("static_files", &[folder.path("site").to_str().unwrap(), "0"]);
     let port = program.port();
 
@@ -265,6 +269,8 @@ fn static_files_serves_its_folder() {
     assert_eq!((moved.status, moved.field("Location")), (308, Some("/docs/?a=b")));
     assert_eq!(get(port, "/empty/").status, 404);
     assert_eq!(ask(port, "DELETE", "/docs/", "", b"").status, 405);
+
+    get(port, "/.well-known/acme-challenge/token").expect(200, "proof");
 
     let file = "/a%20b%20%26%20%C3%BC.txt";
     let whole = get(port, file);
@@ -287,7 +293,13 @@ fn static_files_gives_nothing_else_away() {
     folder.file("site/.env", "secret");
     folder.file("site/.git/config", "secret");
     folder.file("site/sub/fine.txt", "fine");
+    folder.file("site/.well-known/.secret", "secret");
+    folder.file("site/sub/.well-known/token", "secret");
     let mut targets = vec![
+        "/.well-known/.secret",
+        "/.well-known/../.env",
+        "/sub/.well-known/token",
+        "/.well-known./token",
         "/../secret.txt",
         "/sub/../../secret.txt",
         "/..%2fsecret.txt",
