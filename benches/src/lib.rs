@@ -3,7 +3,7 @@
 //! instructions ([`callgrind`]), and what the trials under attack are made of ([`trial`]).
 //!
 //! ```text
-//!  benches/micro.rs     benches/throughput/     src/bin/{instructions,recorder}.rs     src/bin/{fairness,slow,soak}.rs
+//!  benches/micro.rs     benches/throughput/     src/bin/{instructions,recorder}.rs     src/bin/{fairness,files,slow,soak}.rs
 //!        │                      │                            │      └─ callgrind            │
 //!        └─ traffic             └─ child hello traffic machine figures ─┘                   └─ trial, on all of these
 //! ```

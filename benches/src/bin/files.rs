@@ -1,0 +1,245 @@
+//! What a file costs: CPU per request of `send_file`, beside the same bytes from memory, beside `hello`, and beside nginx.
+//!
+//!     cargo run --release -p oneloop-benches --bin files [-- --rounds N] [--seconds N] [--connections N] [--huge]
+//!
+//! One file of each size is asked for again and again by wrk, over loopback; the contenders of a size come in turn in each
+//! round, so that what disturbs one disturbs all. CPU is user and system time of the server's process, workers included. nginx
+//! has one process, `sendfile on`, and no `open_file_cache`. It fails where `send_file` costs more than 1.5 times `hello` for
+//! 4 KiB, or more than nginx up to 64 KiB, or where it is below nine tenths of nginx's throughput per CPU above that.
+
+use oneloop::http;
+use oneloop_benches::child::{self, Launch, Server};
+use oneloop_benches::figures::{bounds, median};
+use oneloop_benches::machine;
+use oneloop_benches::trial::{option, options, role};
+use std::fs;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const HELP: &str = "\
+cargo run --release -p oneloop-benches --bin files [-- OPTIONS]
+  --rounds N        each contender once in each (5)
+  --seconds N       of each measurement (2)
+  --connections N   of wrk (32)
+  --huge            1 GiB as well
+";
+
+/// The role of our server's process; its folder is the next argument.
+const ROLE: &str = "files";
+const HELLO: &str = "Hello from one loop\n";
+const SIZES: [(&str, usize); 5] =
+    [("1 KiB", 1 << 10), ("4 KiB", 4 << 10), ("16 KiB", 16 << 10), ("64 KiB", 64 << 10), ("1 MiB", 1 << 20)];
+const HUGE: (&str, usize) = ("1 GiB", 1 << 30);
+/// Up to here the way to the file is what counts, above it the bytes.
+const SMALL: usize = 64 << 10;
+/// A file that is larger is not held in memory for comparison.
+const HELD: usize = 1 << 20;
+
+fn main() -> ExitCode {
+    if let Some(ended) = role() {
+        return ended;
+    }
+    let args: Vec<String> = std::env::args().collect();
+    if args.get(1).is_some_and(|arg| arg == ROLE) {
+        return ended(serve(Path::new(&args[2])).map(|()| true));
+    }
+    let Some(options) = options(&["rounds", "seconds", "connections", "huge"]) else {
+        eprint!("{HELP}");
+        return ExitCode::from(2);
+    };
+    if machine::find_program("wrk").is_none() {
+        println!("SKIPPED: there is no wrk on the PATH (apt install wrk)");
+        return ExitCode::SUCCESS;
+    }
+    ended(compare(&options))
+}
+
+fn ended(outcome: io::Result<bool>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("files: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `/hello`, `/memory/SIZE`, `/file/SIZE`.
+fn serve(folder: &Path) -> io::Result<()> {
+    child::end_with_parent();
+    let folder = folder.to_owned();
+    let memory: Vec<(String, Rc<[u8]>)> = SIZES
+        .iter()
+        .filter(|(_, size)| *size <= HELD)
+        .map(|(_, size)| Ok((format!("/memory/{size}"), fs::read(folder.join(size.to_string()))?.into())))
+        .collect::<io::Result<_>>()?;
+    let server = http::create_server(move |req, res| {
+        if let Some(size) = req.path().strip_prefix("/file/") {
+            return res.send_file(folder.join(size));
+        }
+        match memory.iter().find(|(path, _)| path == req.path()) {
+            Some((_, bytes)) => res.end(bytes.clone()),
+            None => res.end(HELLO),
+        }
+    });
+    let listening = server.clone();
+    server.listen(("127.0.0.1", 0), move || {
+        let port = listening.address().and_then(|address| address.port()).unwrap_or(0);
+        println!("listening on http://127.0.0.1:{port}");
+    })?;
+    oneloop::run()
+}
+
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn nginx(folder: &Path) -> io::Result<Option<Server>> {
+    let beside = Path::new("/usr/sbin/nginx");
+    let known = machine::find_program("nginx").or_else(|| beside.is_file().then(|| beside.to_owned()));
+    let Some(program) = known else { return Ok(None) };
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let place = folder.display();
+    let configuration = format!(
+        "worker_processes 1;
+master_process off;
+daemon off;
+pid {place}/pid;
+error_log stderr crit;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nodelay on;
+    keepalive_requests 1000000000;
+    client_body_temp_path {place}/body;
+    proxy_temp_path {place}/proxy;
+    fastcgi_temp_path {place}/fastcgi;
+    uwsgi_temp_path {place}/uwsgi;
+    scgi_temp_path {place}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location /file/ {{ alias {place}/; }}
+    }}
+}}
+"
+    );
+    let file = folder.join("nginx.conf");
+    fs::write(&file, configuration)?;
+    let launch = Launch::new("sh").arg("-c").arg(r#"echo "listening on http://127.0.0.1:$0"; exec "$@""#);
+    let launch =
+        launch.arg(port.to_string()).arg(program).arg("-p").arg(folder).arg("-e").arg("stderr").arg("-c").arg(file);
+    let server = Server::start(&launch)?;
+    let end = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(Some(server))
+}
+
+/// One server and one path of it.
+struct Contender<'a> {
+    name: &'static str,
+    server: &'a Server,
+    path: String,
+    /// Microseconds of CPU for each request, a figure for each round.
+    cost: Vec<f64>,
+}
+
+fn compare(options: &[(String, u64)]) -> io::Result<bool> {
+    let rounds = option(options, "rounds", 5).max(1);
+    let seconds = option(options, "seconds", 2).max(1);
+    let connections = option(options, "connections", 32);
+    let folder = Folder(std::env::temp_dir().join(format!("oneloop-files-{}", std::process::id())));
+    fs::create_dir(&folder.0)?;
+    let mut sizes = SIZES.to_vec();
+    if option(options, "huge", 0) != 0 {
+        sizes.push(HUGE);
+    }
+    for (_, size) in &sizes {
+        let mut file = fs::File::create(folder.0.join(size.to_string()))?;
+        for _ in 0..size / 1024 {
+            file.write_all(&[b'x'; 1024])?;
+        }
+    }
+    let ours = Server::start(&Launch::own(ROLE)?.arg(&folder.0))?;
+    let theirs = nginx(&folder.0)?;
+    println!("{connections} connections, {rounds} rounds of {seconds} s each; {}", machine::description());
+    let mut met = true;
+    for (name, size) in sizes {
+        let contender = |name, server, path| Contender { name, server, path, cost: Vec::new() };
+        let mut contenders = vec![
+            contender("hello", &ours, "/hello".to_owned()),
+            contender("send_file", &ours, format!("/file/{size}")),
+        ];
+        if size <= HELD {
+            contenders.push(contender("memory", &ours, format!("/memory/{size}")));
+        }
+        contenders.extend(theirs.iter().map(|server| contender("nginx", server, format!("/file/{size}"))));
+        let (seconds, connections) = if size > HELD { (seconds.max(10), 2) } else { (seconds, connections) };
+        for _ in 0..rounds {
+            for contender in &mut contenders {
+                contender.cost.push(measure(contender, seconds, connections)?);
+            }
+        }
+        met &= report(name, size, &contenders);
+    }
+    ours.stop();
+    if let Some(theirs) = theirs {
+        theirs.stop();
+    }
+    println!("{}", if met { "MET" } else { "NOT MET" });
+    Ok(met)
+}
+
+fn measure(of: &Contender, seconds: u64, connections: u64) -> io::Result<f64> {
+    let url = format!("http://127.0.0.1:{}{}", of.server.port, of.path);
+    let launch = Launch::new("wrk").arg("-t1").arg(format!("-c{connections}")).arg(format!("-d{seconds}s"));
+    let launch = launch.arg("--timeout=60s").arg(url);
+    let used = || machine::cpu_time(of.server.pid).map(|time| time.total());
+    let before = used();
+    let said = child::run(&launch, Duration::from_secs(seconds + 90))?;
+    let used = before.zip(used()).map(|(before, after)| after - before);
+    let read = said.lines().find_map(|line| line.split_once(" requests in")?.0.trim().parse::<f64>().ok());
+    if said.contains("Non-2xx") {
+        return Err(io::Error::other(format!("{}: {said}", of.name)));
+    }
+    match used.zip(read.filter(|count| *count > 0.0)) {
+        Some((used, count)) => Ok(used * 1e6 / count),
+        None => Err(io::Error::other(format!("{}: no figure (no /proc?): {said}", of.name))),
+    }
+}
+
+fn report(name: &str, size: usize, contenders: &[Contender]) -> bool {
+    let cost =
+        |name| contenders.iter().find(|other| other.name == name).map(|other| median(other.cost.iter().copied()));
+    let Some(own) = cost("send_file") else { return false };
+    println!("{name}");
+    for other in contenders {
+        let (least, most) = bounds(other.cost.iter().copied());
+        let middle = median(other.cost.iter().copied());
+        println!(
+            "  {:9} {middle:10.2} us of CPU a request ({least:.2} to {most:.2}); send_file costs {:.2} times that",
+            other.name,
+            own / middle
+        );
+    }
+    let times = |name, most: f64| cost(name).is_none_or(|other| own <= most * other);
+    let ok = match size {
+        4096 => times("hello", 1.5) && times("nginx", 1.0),
+        ..=SMALL => times("nginx", 1.0),
+        _ => times("nginx", 1.0 / 0.9),
+    };
+    println!("  {}", if ok { "ok" } else { "NOT MET" });
+    ok
+}
