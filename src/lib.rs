@@ -18,6 +18,8 @@
 //! }
 //! ```
 //!
+//! New to it, or stuck with the compiler? See the [`guide`].
+//!
 //! # The house
 //! Imports go downwards only; a test enforces it.
 //! ```text
@@ -69,6 +71,7 @@ mod callback;
 pub mod devtools;
 pub mod emitter;
 pub mod event_loop;
+pub mod guide;
 pub mod http;
 pub mod net;
 mod notice;

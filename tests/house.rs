@@ -20,6 +20,8 @@ const HOUSE: &[(&str, &[&str])] = &[
     // The harness: nothing imports it. (The world that it drives is a driver, below the loop.)
     ("sim", &["notice", "callback", "emitter", "event_loop", "worker", "signals", "proto", "net"]),
     ("http", &["notice", "callback", "event_loop", "worker", "proto", "net"]),
+    // Pages of documentation alone.
+    ("guide", &[]),
     ("devtools", &["notice", "event_loop", "worker", "http"]),
 ];
 

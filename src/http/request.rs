@@ -111,8 +111,31 @@ impl Request {
     }
 
     /// Called with the body as it comes, in chunks of any size, without the chunked coding. The first such listener
-    /// starts the flow (and sends `100 Continue`, where the peer waits for it). An error that it returns answers the
-    /// request ([`Error`](super::Error)), and no more of the body is told.
+    /// starts the flow (and sends `100 Continue`, where the peer waits for it). It comes in the poll phase, each time that
+    /// something has arrived; what was held back (by [`pause`](Request::pause), or since nobody listened) comes in the
+    /// pending phase. An error that it returns answers the request ([`Error`](super::Error)), and no more of the body is told.
+    ///
+    /// To have the whole body at once, use [`read_body`](Request::read_body): it collects the chunks, and has a limit.
+    /// `on_data` is for what is used as it comes. What it shares with [`on_end`](Request::on_end) stands in an `Rc`:
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// let sim = Sim::new();
+    /// let server = http::create_server(|req, res| {
+    ///     let zeros = Rc::new(Cell::new(0));
+    ///     let count = zeros.clone(); // both callbacks own the counter
+    ///     req.on_data(move |_, bytes| count.set(count.get() + bytes.iter().filter(|byte| **byte == 0).count()));
+    ///     req.on_end(move |_| res.end(format!("{} zeros", zeros.get())));
+    /// });
+    /// server.listen(80, ()).unwrap();
+    /// assert_eq!(sim.request("POST", "/").body([0, 1, 0]).send().text(), "2 zeros");
+    /// ```
+    ///
+    /// A `let mut body = Vec::new()` that one callback fills and the other one sends cannot be in both: the compiler says
+    /// E0382 (or E0373, E0507), and with a `body.clone()` it compiles, but one of the two has an empty copy. See the guide,
+    /// [closures](crate::guide::closures#the-body-of-a-request).
     #[track_caller]
     pub fn on_data<R: Answer>(&self, mut f: impl FnMut(&Request, &[u8]) -> R + 'static) -> &Self {
         self.on_data_at(Location::caller(), move |req, bytes| answer(&req.0, || f(req, bytes)));
@@ -187,7 +210,7 @@ impl Request {
         self.0.is_over()
     }
 
-    /// Collects the body and gives it to `done`, once. A body of more than `limit` bytes gives an error, and is answered 413
+    /// Collects the body and gives it to `done`, once, where Node's programs collect it by `on('data')` and `on('end')`. A body of more than `limit` bytes gives an error, and is answered 413
     /// unless `done` answers; one that is cut off gives an error as well. `done` may return a `Result`, as a handler may:
     /// see [`Error`](super::Error).
     ///
