@@ -1,6 +1,7 @@
 //! Hello from one loop. Try: `cargo run --release --example hello`, then `curl -i http://localhost:7777/seed-a-plant`
 //!
-//! The port is the first argument, or `PORT`, or 7777; 0 takes a free one.
+//! The port is the first argument, or `PORT`, or 7777; 0 takes a free one. With `--features signals` (Unix), Ctrl-C and
+//! SIGTERM let the open answers end first; in a container, where it is process 1, SIGTERM does nothing without that.
 
 use oneloop::http;
 
@@ -19,6 +20,11 @@ fn main() -> std::io::Result<()> {
             println!("Server listening on http://localhost:{port}");
         }
     })?;
+    #[cfg(all(unix, feature = "signals"))]
+    for signal in [oneloop::signals::SIGINT, oneloop::signals::SIGTERM] {
+        let server = server.clone();
+        oneloop::signals::on(signal, move |_| server.close(()))?;
+    }
     oneloop::run()
 }
 

@@ -23,6 +23,28 @@
 //! The first listener of the process for a signal takes the place of the signal's default action, and the end of the last
 //! one (cleared, or its loop has ended) gives it back: a `SIGTERM` ends the process again. (`SIGPIPE` alone is then ignored, as in
 //! every Rust program.)
+//!
+//! # In a container
+//! The first process of a container has the number 1, and to that one the kernel sends no signal whose action is the default:
+//! without a listener, a `SIGTERM` (`docker stop`, a pod that ends) does *nothing*, and after 10 or 30 seconds the program is
+//! killed in the middle of its answers. Listen to it, and close the servers; [`run`](crate::run) returns when the last answer
+//! has gone:
+//!
+//! ```no_run
+//! use oneloop::{http, signals};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let server = http::create_server(|_req, res| res.end("hi\n"));
+//! server.listen(7777, ())?;
+//! for signal in [signals::SIGTERM, signals::SIGINT] {
+//!     let server = server.clone();
+//!     signals::on(signal, move |_| server.close(()))?;
+//! }
+//! oneloop::run()
+//! # }
+//! ```
+//!
+//! Where that is not wanted, let an init process be number 1 (`docker run --init`).
 
 use crate::callback::{Site, discard};
 use crate::event_loop::driver::{Driver, Ready};

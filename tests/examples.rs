@@ -144,6 +144,34 @@ fn hello_says_hello_and_seeds_a_plant() {
     get(port, "/seed-a-plant").expect(200, "🌱 Plant seeded!");
 }
 
+/// With the feature alone: without it the signal ends `hello` at once, and as process 1 not at all.
+#[cfg(all(target_os = "linux", feature = "signals"))]
+#[test]
+fn hello_ends_well_by_sigterm_also_as_the_first_process_of_a_container() {
+    let terminate = |process: &str| {
+        let kill = format!("kill -TERM {process}");
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    };
+    let mut program = Program::start("hello", &["0"]);
+    assert_eq!(get(program.port(), "/").status, 200);
+    terminate(&program.child.id().to_string());
+    assert_eq!(program.child.wait().unwrap().code(), Some(0));
+
+    // In a namespace of processes of its own, where the system lets us make one.
+    let namespace = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
+    let may = Command::new("unshare").args(namespace).arg("true").stderr(Stdio::null()).status();
+    if !may.is_ok_and(|status| status.success()) {
+        return println!("SKIPPED: no namespace of processes is to be had");
+    }
+    let hello = command("hello");
+    let mut program = Program::spawn(Command::new("unshare").args(namespace).arg(hello.get_program()).arg("0"));
+    assert_eq!(get(program.port(), "/").status, 200);
+    let outside = program.child.id();
+    let children = std::fs::read_to_string(format!("/proc/{outside}/task/{outside}/children")).unwrap();
+    terminate(children.trim());
+    assert_eq!(program.child.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn the_port_may_come_from_the_environment() {
     for name in ["hello", "routes"] {

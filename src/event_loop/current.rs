@@ -96,6 +96,10 @@ fn gone() -> io::Error {
 /// Runs this thread's loop until nothing is left that could call back (no open socket or server, no timer that was not
 /// `unref`'d, …) or [`stop`] was called. See the [module's docs](super) for the phases.
 ///
+/// A program that serves ends by a signal: SIGINT and SIGTERM end it at once, in the middle of its answers, unless it
+/// listens to them (module `signals`, feature `signals`) and closes its servers. As the first process of a container (number
+/// 1) it *must* listen to SIGTERM: the kernel drops that signal for a process of this number that has no listener.
+///
 /// # Errors
 /// Where it is running already (a callback called `run`), or where the operating system cannot wait for events.
 ///
