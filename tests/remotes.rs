@@ -148,7 +148,7 @@ fn a_program_that_ends_although_it_has_a_remote_says_so() {
         let (mut remote, sender) = (remote(), channel(|()| ()));
         sender.unref();
         let said = ends();
-        assert!(said.len() == 1 && said[0].contains("1 remotes and 1 channels"), "{said:?}");
+        assert!(said.len() == 1 && said[0].contains("(remotes: 1, channels: 1)"), "{said:?}");
         remote.set_ref(true);
         set_immediate(oneloop::stop);
         assert!(ends().is_empty(), "it was stopped");

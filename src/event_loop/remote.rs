@@ -78,13 +78,14 @@ impl Loop {
         if remotes + channels > 0 {
             log::debug!(
                 target: "oneloop::loop",
-                "run ends: nothing keeps the loop alive. {remotes} remotes and {channels} channels could still be used by \
-                 other threads, but none is ref'd: see Remote::set_ref",
+                "run ends: nothing keeps the loop alive. Other threads could still send something (remotes: {remotes}, \
+                 channels: {channels}), but none of these is ref'd: see Remote::set_ref",
             );
         }
     }
 
     /// The turn of what other threads sent.
+    #[inline(never)]
     pub(super) fn run_inbox(&self) {
         let (mut posted, mut results, released) = {
             let mut state = self.inbox.lock();
