@@ -110,6 +110,9 @@ impl ResponseHead {
 
     /// Removes all fields of that name; whether there were any.
     pub fn remove(&mut self, name: &str) -> bool {
+        if self.lengths & length_bit(name) == 0 {
+            return false;
+        }
         let mut removed = false;
         let mut at = 0;
         while let Some(line) = self.line_at(at) {
@@ -237,11 +240,13 @@ impl ResponseHead {
         })
     }
 
-    /// The line that begins there. No name has a colon and no value a line end, so both are found where they are.
+    /// The line that begins there. No name has a colon and no value a line end, so both are found where they are, by one
+    /// byte of each: to look for two takes many times as long.
     fn line_at(&self, start: usize) -> Option<SetLine<'_>> {
-        let (line, _) = self.lines.get(start..)?.split_once("\r\n")?;
-        let (name, value) = line.split_once(": ")?;
-        Some(SetLine { name, value, start, end: start + line.len() + 2 })
+        let rest = self.lines.get(start..)?;
+        let line = rest.get(..rest.find('\r')?)?;
+        let (name, value) = line.split_once(':')?;
+        Some(SetLine { name, value: value.get(1..)?, start, end: start + line.len() + 2 })
     }
 }
 
