@@ -209,10 +209,20 @@ pub(super) fn look_again(path: &Path, stamp: &Stamp, most: u64) -> io::Result<Op
     loaded.map(Some).ok_or_else(|| io::Error::other("it is not to be kept any more"))
 }
 
-/// So many bytes, or fewer where the file ends before.
-pub(super) fn read(file: &File, count: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
-    file.take(count).read_to_end(&mut bytes)?;
+/// So many bytes, or fewer where the file ends before. By one call, where the system gives them at once: `read_to_end` asks
+/// in small pieces that grow.
+pub(super) fn read(mut file: &File, count: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(count).map_err(|_| ErrorKind::FileTooLarge)?];
+    let mut filled = 0;
+    while let Some(rest @ [_, ..]) = bytes.get_mut(filled..) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
     Ok(bytes)
 }
 
