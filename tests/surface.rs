@@ -246,6 +246,7 @@ fn http_servers() {
         e.add("upgrade");
         socket.end(());
     });
+    server.should_upgrade(|req| req.header("upgrade") == Some("x"));
     server.on_connect(move |_, socket, _| {
         f.add("connect");
         socket.end(());

@@ -3,6 +3,7 @@
 #[path = "support/http.rs"]
 mod support;
 
+use oneloop::event_loop::{PanicPolicy, set_panic_policy};
 use oneloop::http::{LoadShedding, Request};
 use oneloop::net::{CloseReason, Socket};
 use oneloop::sim::{self, Network};
@@ -55,6 +56,60 @@ fn at_every_split_of_the_bytes_nothing_is_lost_or_told_twice() {
 fn an_upgrade_that_nobody_listens_for_is_an_ordinary_request() {
     let (sim, _server) = serve(|req, res| res.end(req.url()));
     assert_eq!(bodies(&send(&sim, UPGRADE.to_owned() + &get("/next"))), ["/chat", "/next"]);
+}
+
+/// What `curl --http2` offers with each request.
+const H2C: &str = "GET /page HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n";
+
+fn only_chat(req: &Request) -> bool {
+    req.header("upgrade").is_some_and(|protocol| protocol.starts_with("chat"))
+}
+
+#[test]
+fn an_upgrade_that_is_declined_is_an_ordinary_request_and_the_connection_goes_on() {
+    let all = H2C.to_owned() + &get("/next") + H2C + UPGRADE + "behind";
+    for at in 0..all.len() {
+        let (sim, server) = serve(|req, res| res.end(req.url()));
+        server.on_upgrade(shout).should_upgrade(only_chat);
+        let peer = sim.connect(PORT);
+        peer.write(&all[..at]);
+        sim.settle();
+        peer.write(&all[at..]);
+        sim.settle();
+        let text = peer.text();
+        let ordinary = text.split("HTTP/1.1 101").next().unwrap();
+        let answers = replies(ordinary.as_bytes());
+        assert_eq!(answers.iter().map(Reply::text).collect::<Vec<_>>(), ["/page", "/next", "/page"], "split at {at}");
+        assert!(
+            answers.iter().all(|reply| !reply.closes()) && text.ends_with("\r\n\r\nBEHIND"),
+            "split at {at}: {text}"
+        );
+    }
+}
+
+#[test]
+fn whether_to_upgrade_is_asked_once_for_each_offer_and_of_the_last_who_was_set() {
+    let record = Record::default();
+    let told = record.clone();
+    let (sim, server) = serve(|req, res| res.end(req.url()));
+    server.on_upgrade(shout).on_connect(shout).should_upgrade(|_| unreachable!("it was replaced"));
+    server.should_upgrade(move |req| {
+        told.add(req.url());
+        false
+    });
+    let with_content =
+        "POST /content HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\nx";
+    let peer = send(&sim, get("/plain") + with_content + UPGRADE + H2C + CONNECT + "tunnel");
+    assert!(peer.text().ends_with("TUNNEL"), "{}", peer.text());
+    record.expect(&["/chat", "/page"]);
+}
+
+#[test]
+fn a_panic_while_it_is_asked_costs_that_request_only() {
+    let (sim, server) = serve(|req, res| res.end(req.url()));
+    set_panic_policy(PanicPolicy::Catch);
+    server.on_upgrade(shout).should_upgrade(|req| if req.url() == "/chat" { panic!("asked") } else { false });
+    assert_eq!(statuses(&send(&sim, UPGRADE.to_owned() + H2C)), [500, 200]);
 }
 
 /// Their listeners went with the protocol that was replaced.
@@ -157,7 +212,8 @@ fn what_follows_a_connect_that_is_turned_away_is_never_a_request() {
             let seen = record.take();
             assert_eq!(seen.last().unwrap(), "CONNECT", "{seen:?}");
             assert!(peer.is_closed() && !peer.was_reset());
-            assert!(peer.text().ends_with(if answered { "Connection: close\r\n\r\n" } else { "Unavailable\n" }));
+            let last = replies(&peer.received()).pop().unwrap();
+            assert_eq!((last.status, last.closes()), (if answered { 200 } else { 503 }, true), "{}", last.text());
         }
     }
 }
@@ -209,7 +265,7 @@ fn the_server_closes_when_the_upgraded_socket_has_ended_too() {
     let told = record.clone();
     server.close(move || told.add("closed"));
     server.close_idle_connections();
-    sim.advance(60 * SECOND);
+    sim.advance(9 * SECOND);
     record.expect(&[]);
     peer.finish();
     sim.settle();

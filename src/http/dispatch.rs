@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   one too many, or shed ──► on_drop_request, else 503
-//!   takes the connection over ──► on_upgrade, on_connect
+//!   takes the connection over ──► should_upgrade? ──► on_upgrade; on_connect
 //!   another expectation ──► on_check_expectation, else 417
 //!   path with a listener ──► on_path
 //!   100-continue ──► on_check_continue, else as any other
@@ -24,6 +24,7 @@ pub(super) enum On {
     Request,
     CheckContinue,
     CheckExpectation,
+    ShouldUpgrade,
     Upgrade,
     Connect,
     ClientError,
@@ -35,6 +36,7 @@ pub(super) enum On {
 
 pub(super) enum Listener {
     Request(Box<dyn FnMut(Request, Response)>),
+    ShouldUpgrade(Box<dyn FnMut(&Request) -> bool>),
     Upgrade(Box<dyn FnMut(Request, Socket, Vec<u8>)>),
     Connection(Box<dyn FnMut(&Connection)>),
     ClientError(Box<dyn FnMut(&ClientError)>),
@@ -103,6 +105,22 @@ impl Inner {
 
     pub fn connects(&self) -> bool {
         self.listeners.has(On::Connect)
+    }
+
+    /// Returns whether a request that asks for another protocol is to be given its connection. Where it is not, it is one
+    /// for the request listeners, unless it was answered here, after a panic.
+    #[cold]
+    pub fn accepts_upgrade(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
+        let request = Request(exchange.clone());
+        let mut accepted = true;
+        self.listeners.each(On::ShouldUpgrade, |site, listener| {
+            let Listener::ShouldUpgrade(f) = listener else { return };
+            accepted = lp.call(site, &**exchange, || f(&request)).unwrap_or_else(|| {
+                exchange.panicked();
+                false
+            });
+        });
+        accepted
     }
 
     pub fn upgrade(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, socket: &Socket, rest: &[u8]) {

@@ -229,11 +229,32 @@ impl Server {
 
     /// Called instead of the request listeners for a request that asks for another protocol, with the connection's socket
     /// and the bytes behind the head that were read already. From then on the connection is the listener's: it writes the
-    /// response, 101 or not, and no limit of the server's applies. Without such a listener, an `Upgrade` is ignored, as is
-    /// one with content: it would have to be read as HTTP first (RFC 9110, 7.8).
+    /// response, 101 or not, and no limit of the server's applies. Without such a listener, or where
+    /// [`should_upgrade`](Server::should_upgrade) declines, an `Upgrade` is ignored, as is one with content: it would have to be read as HTTP first (RFC 9110, 7.8).
     #[track_caller]
     pub fn on_upgrade(&self, f: impl FnMut(Request, Socket, Vec<u8>) + 'static) -> &Self {
         self.add(On::Upgrade, Location::caller(), Listener::Upgrade(Box::new(f)))
+    }
+
+    /// Has `f` asked, before anything is handed over, whether a request that [`on_upgrade`](Server::on_upgrade) would get is
+    /// to have its connection. With `false` the offer is ignored, as RFC 9110, 7.8 allows: the request is an ordinary one,
+    /// and the connection goes on. It is called once for each such request, in the phase in which its listener would be; not
+    /// for CONNECT. A panic in it costs the request (500). A later call replaces an earlier one; without one, all are
+    /// accepted. (Node: `shouldUpgradeCallback`.)
+    ///
+    /// A server with WebSockets needs it for other clients' sake: `curl --http2` offers `Upgrade: h2c` with each request.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|_req, res| res.end("an ordinary answer\n"));
+    /// server.on_upgrade(|_req, socket, _head| socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
+    /// server.should_upgrade(|req| {
+    ///     req.header("upgrade").is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn should_upgrade(&self, f: impl FnMut(&Request) -> bool + 'static) -> &Self {
+        self.0.listeners.remove(On::ShouldUpgrade);
+        self.add(On::ShouldUpgrade, Location::caller(), Listener::ShouldUpgrade(Box::new(f)))
     }
 
     /// The same for CONNECT. Without such a listener, it is answered 501.

@@ -143,7 +143,10 @@ impl H1 {
         } else if self.server.shedding.is_due(lp) && self.sheds(lp, &exchange) {
             // Answered, and the connection goes on.
         } else if let Some(rest) = over {
-            return self.upgrade(stream, &exchange, rest);
+            if self.takes_over(lp, &exchange) {
+                return self.upgrade(stream, &exchange, rest);
+            }
+            self.decline_upgrade(stream, &exchange);
         } else {
             self.server.dispatch(lp, &exchange);
         }
@@ -166,6 +169,20 @@ impl H1 {
     #[cold]
     fn grants(&self, head: &RequestHead) -> bool {
         !self.has(flag::SPENT) && (head.is_connect() || is_whole(head.framing()) && self.server.upgrades())
+    }
+
+    /// Returns whether such a request does: the program may decline an upgrade, but no CONNECT.
+    #[cold]
+    fn takes_over(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
+        exchange.head.is_connect() || self.server.accepts_upgrade(lp, exchange)
+    }
+
+    /// An ordinary request, unless whoever was asked has panicked or destroyed it.
+    #[cold]
+    fn decline_upgrade(&self, stream: &Stream, exchange: &Rc<Exchange>) {
+        if stream.is_open() && !exchange.has_ended() {
+            self.server.dispatch(&stream.cx().lp, exchange);
+        }
     }
 
     /// Have earlier exchanges to be told that they went out? Then nobody else can have the connection yet.
