@@ -239,6 +239,26 @@ fn the_peer_is_slowed_down_to_what_the_disk_takes() {
 }
 
 #[test]
+fn files_that_wait_for_their_peers_are_bounded_by_the_descriptors() {
+    let world = World::new("descriptors");
+    world.sim.tell_fd_limit(Some(16));
+    let slow: Vec<_> = (0..6).map(|_| world.put("Content-Length: 300000\r\n", pattern(200_000))).collect();
+    world.sim.advance(SECOND);
+    let refused = slow.iter().filter(|peer| peer.text().starts_with("HTTP/1.1 500 ")).count();
+    assert_eq!((world.files().len(), refused), (4, 2));
+    // What comes at once needs no file that waits.
+    world.put("Content-Length: 3\r\n", "abc");
+    world.sim.advance(SECOND);
+    assert_eq!(world.told.borrow().last().map(String::as_str), Some("3"));
+    slow.iter().for_each(Peer::close);
+    world.sim.advance(60 * SECOND);
+    assert_eq!(world.files(), ["body.bin"]);
+    world.put("Content-Length: 300000\r\n", pattern(300_000));
+    world.sim.advance(SECOND);
+    assert_eq!(world.told.borrow().last().map(String::as_str), Some("300000"));
+}
+
+#[test]
 fn it_is_told_by_the_loop_when_the_exchange_is_over_already() {
     let told: Rc<RefCell<Vec<String>>> = Rc::default();
     let record = told.clone();

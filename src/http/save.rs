@@ -12,7 +12,8 @@ use super::answer::{Answer, answer};
 use super::exchange::{Listener, On};
 use super::{Request, SaveError};
 use crate::callback::Site;
-use crate::event_loop::next_tick;
+use crate::event_loop::driver::OpenFile;
+use crate::event_loop::{current, next_tick};
 use crate::net::CloseReason;
 use crate::worker;
 use std::cell::{Cell, RefCell};
@@ -40,7 +41,7 @@ impl Request {
     /// the power fails may have its old name afterwards.
     ///
     /// A body of more than `limit` bytes gives an error, at once where it says its length, and is answered 413 unless `done`
-    /// answers. One that is cut off, and a disk that is full, give an error as well. Whatever goes wrong, no file is left
+    /// answers. One that is cut off, a disk that is full, and a lack of file descriptors give an error as well. Whatever goes wrong, no file is left
     /// behind (unless the process is killed), and what was at the path stays. Once the body is here, the file is kept, even if
     /// the client does not wait for the answer.
     ///
@@ -160,12 +161,23 @@ impl Save {
         if self.writes.get() || self.is_over() || !last && self.waiting.borrow().len() < PIECE {
             return;
         }
+        let unfinished = self.unfinished.take();
+        let mut counted = None;
+        // What one job opens and closes is not open for as long as a peer likes.
+        if unfinished.is_none() && !last {
+            counted = current().and_then(|lp| lp.driver().descriptors().open_file());
+            if counted.is_none() {
+                self.take_no_more(req);
+                return self
+                    .fail(SaveError::File(io::Error::other("as many files are open as there are descriptors for")));
+            }
+        }
         self.writes.set(true);
-        let (path, bytes, unfinished) = (self.path.clone(), self.waiting.take(), self.unfinished.take());
+        let (path, bytes) = (self.path.clone(), self.waiting.take());
         let (save, req) = (self.clone(), req.clone());
         worker::run_for_library(
             move || {
-                let unfinished = unfinished.map_or_else(|| Unfinished::create(&path), Ok)?;
+                let unfinished = unfinished.map_or_else(|| Unfinished::create(&path, counted), Ok)?;
                 unfinished.file.as_ref().map_or(Ok(()), |mut file| file.write_all(&bytes))?;
                 if last { unfinished.finish(&path).map(|()| None) } else { Ok(Some(unfinished)) }
             },
@@ -247,17 +259,18 @@ struct Unfinished {
     path: PathBuf,
     /// `None`: it has its name.
     file: Option<File>,
+    _counted: Option<OpenFile>,
 }
 
 impl Unfinished {
-    fn create(for_path: &Path) -> io::Result<Unfinished> {
+    fn create(for_path: &Path, counted: Option<OpenFile>) -> io::Result<Unfinished> {
         let folder = for_path.parent().filter(|_| for_path.file_name().is_some()).ok_or(ErrorKind::InvalidInput)?;
         let mut tries = 0;
         loop {
             // Its keys are random, so that the name cannot be guessed and taken, by a link to elsewhere, say.
             let path = folder.join(format!(".oneloop-{:016x}.part", RandomState::new().hash_one(tries)));
             match File::create_new(&path) {
-                Ok(file) => return Ok(Unfinished { path, file: Some(file) }),
+                Ok(file) => return Ok(Unfinished { path, file: Some(file), _counted: counted }),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && tries < TRIES => tries += 1,
                 Err(error) => return Err(error),
             }
