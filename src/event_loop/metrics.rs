@@ -129,9 +129,11 @@ impl Counters {
         self.backlog_before.set(0);
     }
 
-    /// A wait begins: whatever became ready since the last one has waited at most until now.
-    pub fn iteration_ends(&self, now: Time) {
-        self.loop_delay.borrow_mut().record(now.saturating_sub(self.polled.get()));
+    /// A wait begins: whatever became ready since the last one has waited at most until now. Says how long that is.
+    pub fn iteration_ends(&self, now: Time) -> Time {
+        let worked = now.saturating_sub(self.polled.get());
+        self.loop_delay.borrow_mut().record(worked);
+        worked
     }
 
     pub fn wait_ends(&self, began: Time, now: Time, events: usize) {

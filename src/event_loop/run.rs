@@ -1,13 +1,13 @@
 use super::call::Panics;
 use super::channel::Channels;
-use super::driver::{Driver, Event, WAKE};
+use super::driver::{Driver, Event, Look, WAKE};
 use super::jobs::Jobs;
 use super::metrics::Counters;
 use super::queues::{Immediates, Ticks};
 use super::recorder::{Queues, Recorder, SourceKind};
 use super::registry::Registry;
 use super::remote::Inbox;
-use super::silence::{Silence, Wait};
+use super::silence::{Silence, Vain};
 use super::slow::{Slow, Turn};
 use super::timers::{DueTimer, Timers};
 use super::{Due, Kind, Phase, Source, Time, Token};
@@ -141,6 +141,8 @@ impl Loop {
         if !self.is_halted() {
             self.poll(may_wait)?;
             self.record_end_of(Phase::Poll);
+        } else {
+            self.silence.no_wait(self.iteration());
         }
         if !self.is_halted() {
             self.run_immediates();
@@ -214,12 +216,14 @@ impl Loop {
     fn poll(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
         // Empty, unless a panic ended the last poll midway: what it did not come to is told once only.
         let mut events = self.events.take();
-        let before = self.clock.get();
-        self.counters.iteration_ends(before);
+        let (before, kept) = (self.clock.get(), events.len());
+        self.silence.worked(self.counters.iteration_ends(before), before);
         let waited = self.wait(may_wait && events.is_empty(), &mut events);
         self.read_clock();
-        if let Ok(wait) = &waited {
-            self.silence.waited(wait, self.clock.get(), || self.registry.len() + 1);
+        match waited {
+            Ok(Look::All) if events.len() > kept => self.silence.told_all(before),
+            Ok(look) => self.told_less(look, before, may_wait && kept == 0, events.len() - kept),
+            Err(_) => {}
         }
         self.counters.wait_ends(before, self.clock.get(), events.len());
         self.record_wait(before, events.len());
@@ -280,18 +284,35 @@ impl Loop {
     ///
     /// Where several sources were ready at once, some are again as a rule: then it looks before it waits. A look takes no
     /// timeout, for which the kernel reads the clock twice, whether it comes to wait or not.
-    fn wait(&self, may_wait: bool, events: &mut Vec<Event>) -> io::Result<Wait> {
-        let (began, before) = (self.clock.get(), events.len());
+    fn wait(&self, may_wait: bool, events: &mut Vec<Event>) -> io::Result<Look> {
         if !may_wait || self.counters.last_events.get() > 1 {
             let look = self.driver.wait(Some(Duration::ZERO), events)?;
             if !may_wait || !events.is_empty() {
-                return Ok(Wait { look, began, until: began, events: events.len() - before });
+                return Ok(look);
             }
         }
-        let until = self.wake_at();
-        let timeout = until.map(|until| Duration::from_nanos(until.saturating_sub(began)));
-        let look = self.driver.wait(timeout, events)?;
-        Ok(Wait { look, began, until: until.unwrap_or(began).max(began), events: events.len() - before })
+        let timeout = self.wake_at().map(|at| Duration::from_nanos(at.saturating_sub(self.clock.get())));
+        self.driver.wait(timeout, events)
+    }
+
+    /// A wait has told of nothing, or not of all.
+    #[cold]
+    fn told_less(&self, look: Look, began: Time, may_wait: bool, events: usize) {
+        let until = if may_wait { self.wake_at() } else { None };
+        self.silence.told_less(&Vain {
+            look,
+            number: self.iteration(),
+            began,
+            until: until.unwrap_or(began).max(began),
+            ended: self.clock.get(),
+            events,
+            // The waker is one.
+            sources: self.registry.len() + 1,
+        });
+    }
+
+    pub(super) fn iteration(&self) -> u64 {
+        self.counters.iterations.get()
     }
 
     /// An event may be for a source that an earlier turn has closed; then its slot still has it, and it ignores it.

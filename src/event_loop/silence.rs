@@ -24,63 +24,73 @@ const AWAY: Time = 1_000_000_000;
 #[derive(Default)]
 pub(super) struct Silence {
     proven: Cell<Time>,
-    /// How often silence was proven: see [`Loop::has_looked_since`].
-    proofs: Cell<u32>,
-    /// When the row of full waits began, if there is one, and the events that it has told of.
+    /// The iteration whose wait was the last that proved nothing.
+    in_vain: Cell<u64>,
+    /// When the row of full waits began of which that was the last, if it was one, and the events that they told of.
     row: Cell<Option<(Time, usize)>>,
-    /// When the last wait ended.
-    waited: Cell<Time>,
     /// When the loop came back the last time that it was away.
     back: Cell<Time>,
 }
 
-/// An instant, as [`Loop::this_moment`] gives it.
+/// An instant, as [`Loop::this_moment`] gives it: an iteration.
 #[derive(Clone, Copy)]
-pub(crate) struct Moment(u32);
+pub(crate) struct Moment(u64);
 
-/// A wait that has ended.
-pub(super) struct Wait {
+/// A wait that told of nothing, or not of all.
+pub(super) struct Vain {
     pub look: Look,
+    /// The iteration.
+    pub number: u64,
     pub began: Time,
-    /// When it would have ended without an event. At once: `began`.
+    /// When it would have ended by itself.
     pub until: Time,
+    pub ended: Time,
     /// Events that it told of.
     pub events: usize,
+    /// What could have been ready.
+    pub sources: usize,
 }
 
 impl Silence {
-    /// A wait has ended, just now. `sources`: what could have been ready.
-    #[inline]
-    pub fn waited(&self, wait: &Wait, now: Time, sources: impl FnOnce() -> usize) {
-        if wait.began.saturating_sub(self.waited.replace(now)) > AWAY {
-            self.back.set(wait.began);
-        }
-        match wait.look {
-            // What ended it has not been ready before; but the process may have been stopped since.
-            Look::All if wait.events > 0 => self.prove(wait.began),
-            // Its own end may be early, where something else ended it; and it cannot have been late for what came since.
-            Look::All => self.prove(wait.until.min(now)),
-            look => self.waited_in_vain(look, wait, now, sources()),
-        }
+    /// A wait has told of all that was ready, and of something. What ended it has not been ready before; but the process may
+    /// have been stopped since.
+    #[inline(always)]
+    pub fn told_all(&self, began: Time) {
+        self.proven.set(began);
     }
 
-    fn prove(&self, until: Time) {
-        self.proven.set(until);
-        self.proofs.set(self.proofs.get().wrapping_add(1));
-        self.row.set(None);
-    }
-
+    /// A wait has ended otherwise.
     #[cold]
-    fn waited_in_vain(&self, look: Look, wait: &Wait, now: Time, sources: usize) {
-        if look == Look::Interrupted {
-            if now.saturating_sub(wait.began) > AWAY {
-                self.back.set(now);
+    pub fn told_less(&self, wait: &Vain) {
+        let row = self.row.take().filter(|_| self.in_vain.get() + 1 == wait.number);
+        match wait.look {
+            // It cannot have been late for what came after its own end, nor has it seen what comes after it was ended.
+            Look::All => return self.proven.set(wait.until.min(wait.ended)),
+            Look::Interrupted if wait.ended.saturating_sub(wait.began) > AWAY => self.back.set(wait.ended),
+            Look::Interrupted => self.row.set(row),
+            Look::Full => {
+                let (began, told) = row.unwrap_or((wait.began, 0));
+                if told + wait.events >= wait.sources {
+                    return self.proven.set(began);
+                }
+                self.row.set(Some((began, told + wait.events)));
             }
-            return;
         }
-        let (began, told) = self.row.get().unwrap_or((wait.began, 0));
-        let told = told + wait.events;
-        if told >= sources { self.prove(began) } else { self.row.set(Some((began, told))) }
+        self.in_vain.set(wait.number);
+    }
+
+    /// The loop has worked for so long between two waits.
+    #[inline(always)]
+    pub fn worked(&self, time: Time, until: Time) {
+        if time > AWAY {
+            self.back.set(until);
+        }
+    }
+
+    /// An iteration had no wait.
+    #[cold]
+    pub fn no_wait(&self, number: u64) {
+        self.in_vain.set(number);
     }
 }
 
@@ -96,13 +106,14 @@ impl Loop {
     pub(crate) fn this_moment(&self) -> Moment {
         // A row of full waits that has begun already proves nothing of what comes now.
         self.silence.row.set(None);
-        Moment(self.silence.proofs.get())
+        Moment(self.iteration())
     }
 
-    /// Returns whether all that the kernel had at that moment has been told of and has had its turn: for who asks in the
-    /// pending phase or later.
+    /// Returns whether all that the kernel had at that moment has been told of and has had its turn. To be asked in the pending
+    /// phase, of each iteration until it is so.
     pub(crate) fn has_looked_since(&self, moment: Moment) -> bool {
-        self.silence.proofs.get() != moment.0
+        let last = self.iteration().saturating_sub(1);
+        last > moment.0 && self.silence.in_vain.get() != last
     }
 
     /// Returns whether the loop did not look for a second or more at some time after `time`. How fast a peer was over that
@@ -154,10 +165,15 @@ mod tests {
 
     const SECOND: Time = 1_000_000_000;
 
+    /// Waits, one an iteration.
     fn silence(waits: &[(Look, Time, Time, usize, Time)]) -> Silence {
         let silence = Silence::default();
-        for &(look, began, until, events, now) in waits {
-            silence.waited(&Wait { look, began, until, events }, now, || 10);
+        for (number, &(look, began, until, events, ended)) in waits.iter().enumerate() {
+            let number = number as u64 + 1;
+            match look {
+                Look::All if events > 0 => silence.told_all(began),
+                look => silence.told_less(&Vain { look, number, began, until, ended, events, sources: 10 }),
+            }
         }
         silence
     }
@@ -174,18 +190,24 @@ mod tests {
 
     #[test]
     fn full_waits_prove_something_when_they_have_told_of_as_many_sources_as_there_are() {
-        let row =
-            [(Look::Full, 1, 1, 4, 2), (Look::Full, 3, 3, 4, 4), (Look::Full, 5, 5, 4, 6), (Look::Full, 7, 7, 4, 8)];
+        let full = |began| (Look::Full, began, began, 4, began + 1);
+        let row = [full(1), full(3), (Look::Interrupted, 4, 9, 0, 5), full(6), full(8)];
         let proven: Vec<Time> = (1..=row.len()).map(|count| silence(&row[..count]).proven.get()).collect();
-        assert_eq!(proven, [0, 0, 1, 1]);
+        assert_eq!(proven, [0, 0, 0, 1, 1]);
+        let broken = [full(1), full(3), (Look::All, 4, 4, 1, 5), full(6), full(8), full(10)];
+        let proven: Vec<Time> = (1..=broken.len()).map(|count| silence(&broken[..count]).proven.get()).collect();
+        assert_eq!(proven, [0, 0, 4, 4, 4, 6]);
     }
 
     #[test]
     fn it_was_away_when_it_worked_or_was_stopped_for_more_than_a_second() {
         let back = |waits| silence(waits).back.get();
-        assert_eq!(back(&[(Look::All, 0, 0, 1, 1), (Look::All, SECOND, SECOND, 1, SECOND)]), 0);
-        assert_eq!(back(&[(Look::All, 0, 0, 1, 1), (Look::All, 3 * SECOND, 3 * SECOND, 1, 4 * SECOND)]), 3 * SECOND);
         assert_eq!(back(&[(Look::All, 0, 60 * SECOND, 1, 50 * SECOND)]), 0, "a wait is no absence");
         assert_eq!(back(&[(Look::Interrupted, 0, 60 * SECOND, 0, 50 * SECOND)]), 50 * SECOND);
+        let silence = Silence::default();
+        silence.worked(SECOND, 5 * SECOND);
+        assert_eq!(silence.back.get(), 0);
+        silence.worked(2 * SECOND, 7 * SECOND);
+        assert_eq!(silence.back.get(), 7 * SECOND);
     }
 }
