@@ -207,7 +207,10 @@ fn polite(ledger: &Ledger, client: &Client, exchanges: &[Rc<Exchange>], fault: &
 /// Who stops in the middle of a head is sent away when the time for it is over, and not before.
 fn stopped(ledger: &Ledger, client: &Client, fault: &impl Fn(String)) {
     let (stop, header) = (client.stop.get(), ledger.plan.limits().header);
-    if stop.gone.is_none_or(|gone| gone < stop.began + header || gone > stop.quiet + header + LATE) {
+    // It may be that long before a process that is stopped learns of anything.
+    let stopped: u64 = ledger.plan.stops.iter().map(|(_, time)| time).sum();
+    let late = LATE + Duration::from_millis(stopped);
+    if stop.gone.is_none_or(|gone| gone < stop.began + header || gone > stop.quiet + header + late) {
         fault(format!(
             "it began a head at {:?}, stopped at {:?} and is gone at {:?}",
             stop.began, stop.quiet, stop.gone

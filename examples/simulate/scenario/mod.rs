@@ -97,6 +97,7 @@ fn play_out(seed: u64, verbose: bool) -> Outcome {
 fn play(ledger: &Rc<Ledger>, sim: &Rc<Sim>) -> Vec<Rc<Client>> {
     let plan = &ledger.plan;
     sim.network(plan.network.clone());
+    sim.waits(plan.waits.clone());
     sim.advance(Duration::from_millis(plan.delay));
     serve(ledger);
     let clients: Clients = Rc::default();
@@ -154,6 +155,10 @@ fn schedule(ledger: &Rc<Ledger>, sim: &Rc<Sim>, clients: &Clients) {
             _ = if system { sim.set_system_fd_limit(limit) } else { sim.set_fd_limit(limit) };
         });
         at(sim, fault.during.end, |sim| _ = sim.set_fd_limit(None));
+    }
+    for (when, time) in &plan.stops {
+        let time = Duration::from_millis(*time);
+        at(sim, *when, move |sim| sim.stop(time));
     }
     for abort in &plan.aborts {
         at(sim, *abort, |sim| sim.abort_next_accept());

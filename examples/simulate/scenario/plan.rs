@@ -5,7 +5,7 @@ use super::content::LONGEST;
 use super::random::Random;
 use super::wire;
 use oneloop::http::Limits;
-use oneloop::sim::Network;
+use oneloop::sim::{Network, Waits};
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::time::Duration;
@@ -20,6 +20,9 @@ pub struct Plan {
     /// Time that passes before anything happens, in milliseconds.
     pub delay: u64,
     pub network: Network,
+    pub waits: Waits,
+    /// When the process is stopped, and for how long, in milliseconds.
+    pub stops: Vec<(u64, u64)>,
     /// Nothing is late or in pieces: who sends is served in the same iteration.
     pub ideal: bool,
     /// Limits of a few seconds, and small buffers.
@@ -301,6 +304,8 @@ impl Plan {
             ideal,
             tight,
             network,
+            waits: if ideal { Waits::default() } else { waits(&mut Random::new(!seed)) },
+            stops: if ideal { Vec::new() } else { stops(&mut Random::new(!seed ^ 1)) },
             max_requests: if random.percent(12) { random.between(1, 4) as u32 } else { 0 },
             max_connections: if random.percent(10) { random.between(1, 30) as usize } else { usize::MAX },
             checks_continue: random.percent(50),
@@ -525,6 +530,17 @@ fn small(connection: u32) -> Request {
         delay: 0,
         block: 0,
     }
+}
+
+/// Waits that are full or interrupted. Drawn by itself, so that the rest of a seed's plan does not depend on it.
+fn waits(random: &mut Random) -> Waits {
+    let events = if random.percent(25) { random.between(1, 9) as usize } else { usize::MAX };
+    Waits { events, interrupts: random.percent(25) }
+}
+
+fn stops(random: &mut Random) -> Vec<(u64, u64)> {
+    let count = if random.percent(20) { random.between(1, 4) } else { 0 };
+    (0..count).map(|_| (random.below(OPENING), random.between(1, 3_000))).collect()
 }
 
 fn rough(random: &mut Random, tight: bool) -> Network {
