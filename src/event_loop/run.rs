@@ -7,7 +7,7 @@ use super::queues::{Immediates, Ticks};
 use super::recorder::{Queues, Recorder, SourceKind};
 use super::registry::Registry;
 use super::remote::Inbox;
-use super::silence::{Silence, Vain};
+use super::silence::Silence;
 use super::slow::{Slow, Turn};
 use super::timers::{DueTimer, Timers};
 use super::{Due, Kind, Phase, Source, Time, Token};
@@ -142,7 +142,7 @@ impl Loop {
             self.poll(may_wait)?;
             self.record_end_of(Phase::Poll);
         } else {
-            self.silence.no_wait(self.iteration());
+            self.silence.no_wait(self.counters.iterations.get());
         }
         if !self.is_halted() {
             self.run_immediates();
@@ -295,26 +295,6 @@ impl Loop {
         self.driver.wait(timeout, events)
     }
 
-    /// A wait has told of nothing, or not of all.
-    #[cold]
-    fn told_less(&self, look: Look, began: Time, may_wait: bool, events: usize) {
-        let until = if may_wait { self.wake_at() } else { None };
-        self.silence.told_less(&Vain {
-            look,
-            number: self.iteration(),
-            began,
-            until: until.unwrap_or(began).max(began),
-            ended: self.clock.get(),
-            events,
-            // The waker is one.
-            sources: self.registry.len() + 1,
-        });
-    }
-
-    pub(super) fn iteration(&self) -> u64 {
-        self.counters.iterations.get()
-    }
-
     /// An event may be for a source that an earlier turn has closed; then its slot still has it, and it ignores it.
     #[inline(always)]
     fn give_turn(self: &Rc<Self>, event: &Event) {
@@ -411,7 +391,7 @@ impl Loop {
     }
 
     /// Until when phase 2 may wait: not at all where that is past, and for ever where it is `None`.
-    fn wake_at(&self) -> Option<Time> {
+    pub(super) fn wake_at(&self) -> Option<Time> {
         let busy = !self.ready.borrow().is_empty()
             || !self.immediates.is_empty()
             || !self.closing.borrow().is_empty()

@@ -95,6 +95,26 @@ impl Silence {
 }
 
 impl Loop {
+    /// A wait has told of nothing, or not of all.
+    #[cold]
+    pub(super) fn told_less(&self, look: Look, began: Time, may_wait: bool, events: usize) {
+        let until = if may_wait { self.wake_at() } else { None };
+        self.silence.told_less(&Vain {
+            look,
+            number: self.iteration(),
+            began,
+            until: until.unwrap_or(began).max(began),
+            ended: self.clock(),
+            events,
+            // The waker is one.
+            sources: self.registry.len() + 1,
+        });
+    }
+
+    fn iteration(&self) -> u64 {
+        self.counters.iterations.get()
+    }
+
     /// What peers did until then is known, and has had its turn: the instant by which it is judged whether they were late. It
     /// is never later than the clock.
     #[inline]
