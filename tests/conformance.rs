@@ -26,7 +26,7 @@
 //! | 9112 9.7, 9.8 | TLS | there is none yet |
 //! | 9112 10 | `message/http` | neither made nor read |
 //! | 9110 3.3, 4.2.3, 4.3, 8.7, 9.2, 9.3.1, 9.3.3 to 9.3.5, 10.1.2, 10.2, 11, 12, 15.3 to 15.5 (Allow in 405, Location, WWW-Authenticate, Upgrade in 426, Retry-After) | what resources and statuses mean | the handler's |
-//! | 9110 5.5 | obs-text SHOULD be opaque data | refused: two readers differ on what it is (row of level `Ours`) |
+//! | 9110 5.5 | obs-text SHOULD be opaque data | it is; but refused in Connection, Expect and Upgrade (rows of level `Ours`) |
 //! | 9110 5.6.7 | the three forms of dates received | `send_file.rs` |
 //! | 9110 6.6.2 | a Trailer field for trailers that are sent | the handler's: it knows them before the head goes |
 //! | 9110 7.4 | an `https` target MUST be rejected over a connection that is not secured | passed on: it cannot be known here whether a trusted gateway stands in front; the handler sees the target (row of level `Ours`) |

@@ -109,6 +109,9 @@ fn who_is_not_of_this_machine_sees_nothing() {
             );
         }
     }
+    // A field that is no text is there all the same.
+    let peer = send(&sim, b"GET /__loop/ HTTP/1.1\r\nHost: localhost\r\nVia: 1.1 \xe9\r\n\r\n");
+    assert_eq!(only(&peer).status, 403);
     // The host of the target counts, as everywhere.
     let request = "GET http://example.com/__loop/ HTTP/1.1\r\nHost: localhost\r\n\r\n";
     assert_eq!(ask(&sim, request).status, 403);

@@ -228,10 +228,14 @@ fn trailers_that_are_refused() {
         ("A: b\rC: d", BareCr),
         ("A: \0", FieldValue),
         ("A: b\u{1}", FieldValue),
-        ("A: \u{fc}", FieldValueNotAscii),
+        ("A: \u{fc}\0", FieldValue),
+        ("\u{fc}: b", FieldName),
     ] {
         assert_eq!(chunked(&format!("0\r\n{line}\r\n\r\n")), Err(fault), "{line:?}");
     }
+    // Bytes above ASCII are opaque, and kept.
+    let trailers = chunked("0\r\nA: \u{fc}\t\r\n\r\n").map(|content| content.map(|(_, trailers, _)| trailers));
+    assert_eq!(trailers, Ok(Some(vec![("A".to_owned(), "\u{fc}".to_owned())])));
     assert!(is_allowed_trailer("Server-Timing") && !is_allowed_trailer("CONTENT-length"));
 }
 
@@ -263,11 +267,15 @@ fn fields_take_only_what_can_be_sent() {
         ("A", "b\r\nC: d", FieldError::Value),
         ("A", "b\n", FieldError::Value),
         ("A", "\0", FieldError::Value),
-        ("A", "\u{e4}", FieldError::Value),
+        ("A", "\u{e4}\u{7f}", FieldError::Value),
     ] {
         assert_eq!(fields.push(name, value), Err(error), "{name:?} {value:?}");
     }
     assert_eq!(fields.iter().collect::<Vec<_>>(), [("A", "b")]);
+    fields.push("B", [0xe4]).unwrap();
+    fields.push("B", "\u{e4}").unwrap();
+    assert_eq!((fields.get_bytes("b"), fields.get("b")), (Some(&[0xe4][..]), None));
+    assert_eq!(fields.get_all("b").collect::<Vec<_>>(), ["\u{e4}"]);
     fields.clear();
     assert!(fields.is_empty() && fields.capacity() > 0 && fields.get("a").is_none());
     fields.shrink();
@@ -286,7 +294,7 @@ fn fields_say_whether_there_are_any() {
 #[test]
 fn fields_hold_about_as_much_memory_as_they_say() {
     let mut fields = Fields::new();
-    fields.push("A", &"b".repeat(1_000)).unwrap();
+    fields.push("A", "b".repeat(1_000)).unwrap();
     assert!((1_001..4_000).contains(&fields.capacity()), "{}", fields.capacity());
 }
 

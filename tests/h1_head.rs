@@ -9,7 +9,8 @@ type Outcome = Result<Option<(usize, String)>, Fault>;
 
 /// All that a head says.
 fn told(head: &RequestHead) -> String {
-    let fields = head.iter().map(|(name, value)| format!("{name}={value};")).collect::<String>();
+    let fields = head.fields().iter_bytes();
+    let fields = fields.map(|(name, value)| format!("{name}={};", characters(value))).collect::<String>();
     format!(
         "{} {} {} {:?} {} {:?} {:?} host={:?} persistent={} continue={} expectation={:?} upgrade={} {}",
         head.method(),
@@ -26,6 +27,11 @@ fn told(head: &RequestHead) -> String {
         head.wants_upgrade(),
         fields
     )
+}
+
+/// A character for each byte: values need not be UTF-8.
+fn characters(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
 }
 
 /// Feeds growing prefixes that end at `ends` and then all; stops at the first result that is not `Partial`.
@@ -105,6 +111,8 @@ fn the_four_forms_of_target() {
         ("GET //a HTTP/1.1", Origin, "//a", None, "h"),
         ("GET /? HTTP/1.1", Origin, "/", Some(""), "h"),
         ("GET /%zz%4?%&[]@!$'()*+,;=:-._~ HTTP/1.1", Origin, "/%zz%4", Some("%&[]@!$'()*+,;=:-._~"), "h"),
+        ("GET /<a>\\^`|?{\"b\":1}| HTTP/1.1", Origin, "/<a>\\^`|", Some("{\"b\":1}|"), "h"),
+        ("GET http://b/\\|?{} HTTP/1.1", Absolute, "/\\|", Some("{}"), "b"),
         ("HEAD http://b/c?d HTTP/1.1", Absolute, "/c", Some("d"), "b"),
         ("GET HTTPS://b:8443 HTTP/1.1", Absolute, "/", None, "b:8443"),
         ("GET http://[::1]?d HTTP/1.1", Absolute, "/", Some("d"), "[::1]"),
@@ -150,13 +158,16 @@ fn request_lines_that_are_refused() {
         ("CONNECT u@a:80 HTTP/1.1", TargetForm),
         ("GET /a#b HTTP/1.1", TargetByte),
         ("GET /\u{fc} HTTP/1.1", TargetByte),
-        ("GET /\" HTTP/1.1", TargetByte),
-        ("GET /<a> HTTP/1.1", TargetByte),
-        ("GET /\\ HTTP/1.1", TargetByte),
-        ("GET /^ HTTP/1.1", TargetByte),
-        ("GET /{a} HTTP/1.1", TargetByte),
-        ("GET /a|b HTTP/1.1", TargetByte),
-        ("GET /` HTTP/1.1", TargetByte),
+        ("GET /?a#b HTTP/1.1", TargetByte),
+        ("GET # HTTP/1.1", TargetByte),
+        ("GET /?\u{e9} HTTP/1.1", TargetByte),
+        ("GET \" HTTP/1.1", TargetForm),
+        ("GET \\a HTTP/1.1", TargetForm),
+        ("GET http://a\\b/ HTTP/1.1", TargetForm),
+        ("GET http://a|b/ HTTP/1.1", TargetForm),
+        ("GET http://{a}/ HTTP/1.1", TargetForm),
+        ("GET http://a\\@b/ HTTP/1.1", TargetForm),
+        ("CONNECT a|b:1 HTTP/1.1", TargetForm),
         ("GET /\0 HTTP/1.1", TargetByte),
         ("GET /\t HTTP/1.1", TargetByte),
         ("GET /\u{7f} HTTP/1.1", TargetByte),
@@ -262,15 +273,42 @@ fn field_lines_that_are_refused() {
         ("A: \0", FieldValue),
         ("A: b\u{7f}", FieldValue),
         ("A: b\u{b}", FieldValue),
-        ("A: \u{fc}", FieldValueNotAscii),
+        ("A: \u{fc}\0", FieldValue),
+        ("Connection: \u{fc}", FieldValueNotAscii),
+        ("Connection: keep-aliv\u{e9}, close", FieldValueNotAscii),
+        ("expect: 100-continue, \u{fc}", FieldValueNotAscii),
+        ("Upgrade: \u{fc}", FieldValueNotAscii),
+        ("Host: \u{fc}", HostRepeated),
+        ("Content-Length: 1\u{b2}", LengthInvalid),
+        ("Transfer-Encoding: chunked\u{fc}", CodingInvalid),
+        ("Transfer-Encoding: \u{fc}, chunked", CodingInvalid),
     ] {
         assert_eq!(outcome(&with(lines)), Err(fault), "{lines:?}");
     }
-    assert_eq!(outcome(b"GET / HTTP/1.0\r\nA: \xff\r\n\r\n"), Err(FieldValueNotAscii));
+    assert_eq!(outcome(b"GET / HTTP/1.0\r\nHost: \xff\r\n\r\n"), Err(HostInvalid));
+    assert_eq!(outcome(b"GET / HTTP/1.0\r\nUpgrade: \xff\r\n\r\n"), Err(FieldValueNotAscii));
     assert_eq!(outcome(b"GET / HTTP/1.0\r\nA: b\r\n\n"), Err(BareLf));
     assert_eq!(outcome(b"GET / HTTP/1.0\r\n\n"), Err(BareLf));
     assert_eq!(outcome(b"GET / HTTP/1.0\r\nA: b\r\n\rX"), Err(BareCr));
     assert_eq!(outcome(b"GET / HTTP/1.0\nA: b\n\n"), Err(BareLf));
+}
+
+/// RFC 9110, 5.5: bytes above ASCII in a value are opaque data. Each is kept, wherever it stands, and looked at as text
+/// where it is UTF-8.
+#[test]
+fn bytes_above_ascii_in_a_value_are_kept_as_they_are() {
+    for byte in 0x80..=0xff {
+        let wire = [b"GET / HTTP/1.0\r\nX: ", &[byte][..], b" a", &[byte], b"\r\nY: \xc3\xa9\r\nX: z\r\n\r\n"].concat();
+        let head = accepted(&wire);
+        let raw = [byte, b' ', b'a', byte];
+        assert_eq!((head.get_bytes("x"), head.get("x")), (Some(&raw[..]), None));
+        assert_eq!(head.get("y"), Some("é"));
+        let fields = head.fields();
+        assert_eq!(fields.iter_bytes().collect::<Vec<_>>(), [("X", &raw[..]), ("Y", "é".as_bytes()), ("X", b"z")]);
+        assert_eq!(fields.iter().collect::<Vec<_>>(), [("Y", "é"), ("X", "z")]);
+        assert_eq!(fields.get_all_bytes("X").collect::<Vec<_>>(), [&raw[..], b"z"]);
+        assert_eq!(fields.get_all("X").collect::<Vec<_>>(), ["z"]);
+    }
 }
 
 #[test]
@@ -656,17 +694,18 @@ fn wire() -> impl Strategy<Value = Vec<u8>> {
 
 /// What an accepted head says of its lines, read from the wire in the plainest way.
 fn read_plainly(head: &[u8]) -> (String, Vec<(String, String)>) {
-    let text = String::from_utf8(head.to_vec()).expect("only ASCII is accepted");
-    assert!(text.is_ascii());
+    let text = characters(head);
     let text = text.strip_prefix("\r\n").unwrap_or(&text);
     let text = text.strip_suffix("\r\n\r\n").expect("a head ends with an empty line");
     let mut lines = text.split("\r\n");
     let first = lines.next().unwrap().to_owned();
     let fields = lines.map(|line| {
-        assert!(!line.contains(['\r', '\n', '\0']), "{line:?}");
+        assert!(!line.contains(|c: char| c.is_ascii_control() && c != '\t'), "{line:?}");
         let (name, value) = line.split_once(':').expect("every line is a field");
+        assert!(name.is_ascii(), "{line:?}");
         (name.to_owned(), value.trim_matches([' ', '\t']).to_owned())
     });
+    assert!(first.is_ascii(), "{first:?}");
     (first, fields.collect())
 }
 
@@ -698,7 +737,8 @@ proptest! {
             let version = line.rsplit(' ').next().unwrap();
             prop_assert_eq!(&line, &format!("{} {} {version}", into.method(), into.target()));
             prop_assert_eq!(version == "HTTP/1.0", into.version() == Version::Http10);
-            let told = into.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
+            let told = into.fields().iter_bytes();
+            let told = told.map(|(name, value)| (name.to_owned(), characters(value))).collect::<Vec<_>>();
             prop_assert_eq!(told, plain);
         }
     }

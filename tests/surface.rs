@@ -308,6 +308,11 @@ fn requests() {
         assert_eq!(req.header_all("X-A").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(req.joined("x-a").as_deref(), Some("1, 2"));
         assert_eq!(req.headers().nth(1), Some(("X-A", "1")));
+        assert_eq!(req.header_bytes("x-a"), Some(&b"1"[..]));
+        assert_eq!(req.header_all_bytes("X-A").collect::<Vec<_>>(), [b"1", b"2"]);
+        assert_eq!(req.headers_bytes().nth(1), Some(("X-A", &b"1"[..])));
+        assert_eq!(req.joined_bytes("x-a").as_deref(), Some(&b"1, 2"[..]));
+        assert!(req.trailers_bytes().is_empty());
         assert!(req.remote_addr().is_some() && !req.is_complete() && !req.is_closed());
         let (a, b, c, d) = (told.clone(), told.clone(), told.clone(), told.clone());
         req.on_data(move |_, bytes| a.add(format!("data {}", bytes.len())));
@@ -389,6 +394,8 @@ fn responses() {
         res.remove_header("X-B");
         assert!(res.try_set_header("X-C", "3").is_ok() && res.has_header("x-c") && !res.has_header("X-B"));
         assert_eq!(res.header("x-a").as_deref(), Some("1"));
+        assert!(res.try_append_header("X-D", b"4").is_ok() && res.try_append_header("X-D", "\n").is_err());
+        assert_eq!(res.header_bytes("x-d").as_deref(), Some(&b"4"[..]));
         let (a, b, c) = (told.clone(), told.clone(), told.clone());
         res.on_drain(move |_| a.add("drain"));
         res.on_finish(move |res| b.add(format!("finish {}", res.is_finished())));

@@ -13,7 +13,7 @@ pub fn is_local(req: &Request) -> bool {
     let peer = req.remote_addr().and_then(|address| address.ip());
     peer.is_some_and(|ip| ip.is_loopback())
         && req.host().is_some_and(names_loopback)
-        && FORWARDED.iter().all(|name| req.header(name).is_none())
+        && FORWARDED.iter().all(|name| req.header_bytes(name).is_none())
 }
 
 fn names_loopback(host: &str) -> bool {

@@ -112,15 +112,16 @@ impl Conditions {
         if !get && request.method() != "HEAD" {
             return Conditions::default();
         }
-        let date = |name| single(request, name).and_then(|value| httpdate::parse_http_date(value).ok());
-        let range = if get { single(request, "Range") } else { None };
+        let tags = |name| request.joined_bytes(name).map(|tags| characters(&tags));
+        let one = |name| single(request, name).map(characters);
+        let date = |name| one(name).and_then(|value| httpdate::parse_http_date(&value).ok());
         Conditions {
-            if_match: request.joined("If-Match"),
-            if_none_match: request.joined("If-None-Match"),
+            if_match: tags("If-Match"),
+            if_none_match: tags("If-None-Match"),
             if_modified_since: date("If-Modified-Since"),
             if_unmodified_since: date("If-Unmodified-Since"),
-            if_range: single(request, "If-Range").map(str::to_owned),
-            range: range.map(str::to_owned),
+            if_range: one("If-Range"),
+            range: if get { one("Range") } else { None },
         }
     }
 
@@ -169,9 +170,15 @@ impl Conditions {
 }
 
 /// The value of a field that may be there once. Given twice it is none: which of them was meant?
-fn single<'a>(request: &'a Request, name: &'static str) -> Option<&'a str> {
-    let mut values = request.header_all(name);
+fn single<'a>(request: &'a Request, name: &'static str) -> Option<&'a [u8]> {
+    let mut values = request.header_all_bytes(name);
     values.next().filter(|_| values.next().is_none())
+}
+
+/// A character for each byte. Tags may have bytes above ASCII (RFC 9110, 8.8.3), which need not be UTF-8: a condition is one
+/// all the same, and different bytes stay different.
+pub(super) fn characters(value: &[u8]) -> String {
+    value.iter().copied().map(char::from).collect()
 }
 
 /// Does one of a list of entity tags match ours? `*` matches whatever exists. What follows a malformed tag is not read.

@@ -402,9 +402,9 @@ mod tests {
         let mut exchange = Exchange::new();
         let wire = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(1_000));
         HeadParser::default().parse(wire.as_bytes(), &HeadLimits::default(), &mut exchange.head).unwrap();
-        exchange.response.get_mut().set("X", &"y".repeat(3_000)).unwrap();
-        exchange.trailers().received.borrow_mut().push("X", &"z".repeat(5_000)).unwrap();
-        exchange.trailers().to_send.borrow_mut().push("X", &"z".repeat(7_000)).unwrap();
+        exchange.response.get_mut().set("X", "y".repeat(3_000)).unwrap();
+        exchange.trailers().received.borrow_mut().push("X", "z".repeat(5_000)).unwrap();
+        exchange.trailers().to_send.borrow_mut().push("X", "z".repeat(7_000)).unwrap();
         exchange
     }
 

@@ -64,7 +64,7 @@ impl Exchange {
             head.clear();
             let text = write(&mut head);
             if status == 503 && self.retry_after.get() > 0 {
-                let _ = head.set("Retry-After", &self.retry_after.get().to_string());
+                let _ = head.set("Retry-After", self.retry_after.get().to_string());
             }
             // Where we do not take what the peer has to send, what it sends next is not to be guessed at.
             if matches!(status, 413 | 417) {

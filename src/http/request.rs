@@ -58,36 +58,78 @@ impl Request {
 
     /// The value of the first field of that name; names are compared without case. See [`joined`](Request::joined) for
     /// fields that are given more than once.
+    ///
+    /// A value may have bytes above ASCII, which browsers and most others mean as UTF-8. Where they are not, this is `None`
+    /// as if the field were not there: [`header_bytes`](Request::header_bytes) has them, and is what to ask where it
+    /// matters whether a field is there at all.
+    ///
+    /// ```
+    /// # oneloop::http::create_server(|req, res| {
+    /// let language = req.header("Accept-Language").unwrap_or("en");
+    /// # res.end(language) });
+    /// ```
     pub fn header(&self, name: &str) -> Option<&str> {
         self.0.head.get(name)
     }
 
-    /// All fields, in the order and with the names' case as received; duplicates are there.
+    /// The value of the first field of that name as it was received, byte for byte, whether it is text or not (obs-text of
+    /// RFC 9110, 5.5). It has no control characters but HTAB, and no blanks at its ends.
+    pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
+        self.0.head.get_bytes(name)
+    }
+
+    /// All fields, in the order and with the names' case as received; duplicates are there. Those whose value is no UTF-8
+    /// are left out: see [`headers_bytes`](Request::headers_bytes).
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.head.iter()
     }
 
-    /// The values of all fields of that name, in order.
+    /// All fields with their values byte for byte, in the order and with the names' case as received: what a proxy
+    /// passes on.
+    pub fn headers_bytes(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.head.fields().iter_bytes()
+    }
+
+    /// The values of all fields of that name, in order. Those that are no UTF-8 are left out.
     pub fn header_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.head.get_all(name)
     }
 
-    /// The values of all fields of that name in one, by Node's rules: `Cookie` is joined with `; `, what may be given
-    /// only once (`Authorization`, `Content-Type`, `Host`, `Referer`, `User-Agent`, …) is the first, and all others are
-    /// joined with `, `.
-    pub fn joined(&self, name: &str) -> Option<String> {
-        let mut values = self.0.head.get_all(name);
-        let first = values.next()?.to_owned();
-        if SINGLE.iter().any(|single| single.eq_ignore_ascii_case(name)) {
-            return Some(first);
-        }
-        let between = if name.eq_ignore_ascii_case("cookie") { "; " } else { ", " };
-        Some(values.fold(first, |joined, value| joined + between + value))
+    /// The values of all fields of that name byte for byte, in order.
+    pub fn header_all_bytes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.head.fields().get_all_bytes(name)
     }
 
-    /// The fields that followed a chunked body: complete once the request is.
+    /// The values of all fields of that name in one, by Node's rules: `Cookie` is joined with `; `, what may be given
+    /// only once (`Authorization`, `Content-Type`, `Host`, `Referer`, `User-Agent`, …) is the first, and all others are
+    /// joined with `, `. `None` where there is none, or the whole is no UTF-8.
+    pub fn joined(&self, name: &str) -> Option<String> {
+        String::from_utf8(self.joined_bytes(name)?).ok()
+    }
+
+    /// The same, byte for byte.
+    pub fn joined_bytes(&self, name: &str) -> Option<Vec<u8>> {
+        let mut values = self.header_all_bytes(name);
+        let mut joined = values.next()?.to_owned();
+        if !SINGLE.iter().any(|single| single.eq_ignore_ascii_case(name)) {
+            let between: &[u8] = if name.eq_ignore_ascii_case("cookie") { b"; " } else { b", " };
+            for value in values {
+                joined.extend_from_slice(between);
+                joined.extend_from_slice(value);
+            }
+        }
+        Some(joined)
+    }
+
+    /// The fields that followed a chunked body: complete once the request is. Those whose value is no UTF-8 are left out.
     pub fn trailers(&self) -> Vec<(String, String)> {
         self.0.trailers().received.borrow().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// The same, byte for byte, and all of them.
+    pub fn trailers_bytes(&self) -> Vec<(String, Vec<u8>)> {
+        let received = self.0.trailers().received.borrow();
+        received.iter_bytes().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// The number of its exchange, which its [`Response`] has as well. No other of this process has it, not later

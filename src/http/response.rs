@@ -1,6 +1,6 @@
-use super::Error;
 use super::answer::{Answer, answer};
 use super::exchange::{Exchange, Listener, On, Phase};
+use super::{Error, FieldValue};
 use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::set_timeout;
 use crate::net::{Chunk, CloseReason, Flow, Overflow};
@@ -92,6 +92,20 @@ impl Response {
 
     /// Sets a field, in place of all of that name. One that would split or corrupt the response (a line end in the value,
     /// a blank in the name) answers 500 and is logged; see [`try_set_header`](Response::try_set_header).
+    ///
+    /// The value is text, a number, or bytes. It is sent as it is, text as UTF-8: bytes above ASCII are opaque data
+    /// (RFC 9110, 5.5), which not every client reads as UTF-8. What is sure to arrive is percent-encoded, as in
+    /// `attachment; filename*=UTF-8''na%C3%AFve.txt` (RFC 8187).
+    ///
+    /// ```
+    /// # oneloop::http::create_server(|req, res| {
+    /// res.set_header("Content-Type", "text/plain; charset=utf-8").set_header("Content-Length", 5);
+    /// if let Some(tag) = req.header_bytes("X-Tag") {
+    ///     res.set_header("X-Tag", tag); // byte for byte
+    /// }
+    /// res.end("seeds")
+    /// # });
+    /// ```
     #[inline]
     pub fn set_header(&self, name: &str, value: impl FieldValue) -> &Self {
         if self.is_open("set_header") {
@@ -112,13 +126,26 @@ impl Response {
         Ok(())
     }
 
-    /// Adds a field behind those of that name (`Set-Cookie`).
+    /// Adds a field behind those of that name (`Set-Cookie`). One that would split or corrupt the response answers 500 and
+    /// is logged; see [`try_append_header`](Response::try_append_header).
     pub fn append_header(&self, name: &str, value: impl FieldValue) -> &Self {
         if self.is_open("append_header") {
             let result = value.with(|value| self.0.response.borrow_mut().append(name, value));
             self.check(name, result);
         }
         self
+    }
+
+    /// Adds a field behind those of that name: for fields that come from elsewhere, as a proxy's.
+    ///
+    /// # Errors
+    /// Where it would split or corrupt the response, or is a second Content-Length or Transfer-Encoding. Nothing is
+    /// changed then.
+    pub fn try_append_header(&self, name: &str, value: impl FieldValue) -> Result<(), FieldError> {
+        if self.is_open("try_append_header") {
+            return value.with(|value| self.0.response.borrow_mut().append(name, value));
+        }
+        Ok(())
     }
 
     /// Removes all fields of that name.
@@ -129,9 +156,14 @@ impl Response {
         self
     }
 
-    /// The value that was set for that name; the first, where there are several.
+    /// The value that was set for that name; the first, where there are several. `None` where that is no UTF-8.
     pub fn header(&self, name: &str) -> Option<String> {
         self.0.response.borrow().get(name).map(str::to_owned)
+    }
+
+    /// The same, byte for byte.
+    pub fn header_bytes(&self, name: &str) -> Option<Vec<u8>> {
+        self.0.response.borrow().get_bytes(name).map(<[u8]>::to_owned)
     }
 
     /// Was a field of that name set?
@@ -183,11 +215,17 @@ impl Response {
     /// Sets fields that follow the body, where that is chunked. Those that may not stand there are left out and logged.
     pub fn add_trailers(&self, fields: &[(&str, &str)]) -> &Self {
         for (name, value) in fields {
-            if !is_allowed_trailer(name) {
-                notice::error!(target: "oneloop::http", "{}: {name} may not be a trailer", self.0);
-            } else if let Err(error) = self.0.trailers().to_send.borrow_mut().push(name, value) {
-                notice::error!(target: "oneloop::http", "{}: trailer {name}: {error}", self.0);
-            }
+            self.add_trailer(name, *value);
+        }
+        self
+    }
+
+    /// Adds one such field.
+    pub fn add_trailer(&self, name: &str, value: impl FieldValue) -> &Self {
+        if !is_allowed_trailer(name) {
+            notice::error!(target: "oneloop::http", "{}: {name} may not be a trailer", self.0);
+        } else if let Err(error) = value.with(|value| self.0.trailers().to_send.borrow_mut().push(name, value)) {
+            notice::error!(target: "oneloop::http", "{}: trailer {name}: {error}", self.0);
         }
         self
     }
@@ -382,40 +420,3 @@ impl fmt::Debug for Response {
         f.debug_struct("Response").field("status", &self.status()).field("ended", &self.is_ended()).finish()
     }
 }
-
-/// What a field's value can be given as: text or a number.
-pub trait FieldValue {
-    /// Lends it as text.
-    #[doc(hidden)]
-    fn with<R>(self, f: impl FnOnce(&str) -> R) -> R;
-}
-
-impl FieldValue for &str {
-    #[inline]
-    fn with<R>(self, f: impl FnOnce(&str) -> R) -> R {
-        f(self)
-    }
-}
-
-impl FieldValue for &String {
-    fn with<R>(self, f: impl FnOnce(&str) -> R) -> R {
-        f(self)
-    }
-}
-
-impl FieldValue for String {
-    fn with<R>(self, f: impl FnOnce(&str) -> R) -> R {
-        f(&self)
-    }
-}
-
-macro_rules! numbers {
-    ($($number:ty)*) => {$(
-        impl FieldValue for $number {
-            fn with<R>(self, f: impl FnOnce(&str) -> R) -> R {
-                f(&self.to_string())
-            }
-        }
-    )*};
-}
-numbers!(i32 i64 u16 u32 u64 usize);

@@ -58,11 +58,25 @@ fn values() -> Vec<Row> {
         bad("a value of NUL", "\0"),
         bad("a bare CR in a value", "b\rc"),
         bad("a bare CR at the end of a value", "b\r"),
-        ours("9110 5.5", "UTF-8 in a value (obs-text: nobody says what it means)", get_with("A: \u{fc}")).refused(400),
+        should("9110 5.5", "obs-text is opaque data: UTF-8 in a value", get_with("A: \u{fc}\r\nB: c"))
+            .sees("GET /a @h {A: \u{fc}, B: c}"),
+        should("9110 5.5", "a value that is all obs-text", b"GET /a HTTP/1.1\r\nHost: h\r\nA:\x80\xff\r\n\r\n")
+            .sees("GET /a @h {A: \\x80\\xff}"),
+        ours("9110 5.5", "obs-text in Connection", get_with("Connection: \u{fc}")).refused(400),
+        ours("9110 5.5", "obs-text in Expect", get_with("Expect: \u{fc}")).refused(400),
+        ours("9110 5.5", "obs-text in Upgrade", get_with("Upgrade: \u{fc}")).refused(400),
+        must("9110 8.6", "obs-text in Content-Length", get_with("Content-Length: 1\u{b2}")).refused(400),
+        must("9112 6.1", "obs-text in Transfer-Encoding", get_with("Transfer-Encoding: chunked\u{fc}")).refused(400),
     ];
-    for byte in [1u8, 8, 0xb, 0xc, 0x1b, 0x1f, 0x7f, 0x80, 0xa0, 0xff] {
+    for byte in [1u8, 8, 0xb, 0xc, 0x1b, 0x1f, 0x7f] {
         let wire = [b"GET /a HTTP/1.1\r\nHost: h\r\nA: b", &[byte][..], b"c\r\n\r\n"].concat();
-        rows.push(ours("9110 5.5", "controls and 8-bit bytes in a value", wire).refused(400));
+        rows.push(ours("9110 5.5", "controls in a value", wire).refused(400));
+    }
+    for (byte, seen) in
+        [(0x80, "GET /a @h {A: b\\x80c}"), (0xa0, "GET /a @h {A: b\\xa0c}"), (0xff, "GET /a @h {A: b\\xffc}")]
+    {
+        let wire = [b"GET /a HTTP/1.1\r\nHost: h\r\nA: b", &[byte][..], b"c\r\n\r\n"].concat();
+        rows.push(should("9110 5.5", "8-bit bytes in a value", wire).sees(seen));
     }
     rows
 }

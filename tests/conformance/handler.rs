@@ -39,11 +39,12 @@ fn told(req: &Request, content: &[u8]) -> String {
     if let Some(host) = req.host() {
         write!(told, " @{host}").unwrap();
     }
-    let shown = |(name, _): &(&str, &str)| {
+    let shown = |(name, _): &(&str, &[u8])| {
         !["host", "content-length", "transfer-encoding", "connection"].contains(&name.to_ascii_lowercase().as_str())
     };
-    let fields = req.headers().filter(shown).map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>();
-    let trailers = req.trailers().iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>();
+    let fields = req.headers_bytes().filter(shown).map(|(name, value)| told_field(name, value)).collect::<Vec<_>>();
+    let trailers = req.trailers_bytes();
+    let trailers = trailers.iter().map(|(name, value)| told_field(name, value)).collect::<Vec<_>>();
     if !fields.is_empty() {
         write!(told, " {{{}}}", fields.join(", ")).unwrap();
     }
@@ -54,6 +55,14 @@ fn told(req: &Request, content: &[u8]) -> String {
         write!(told, " {{{}}}", trailers.join(", ")).unwrap();
     }
     told
+}
+
+/// A value that is no text is told with escapes.
+fn told_field(name: &str, value: &[u8]) -> String {
+    match std::str::from_utf8(value) {
+        Ok(value) => format!("{name}: {value}"),
+        Err(_) => format!("{name}: {}", value.escape_ascii()),
+    }
 }
 
 /// Reads the whole request, and answers `seen` with 200, unless the path asks for something else.

@@ -1,6 +1,6 @@
 //! What a worker does for one request: one job that looks, opens and reads the first chunk, which of a small file is all.
 
-use super::super::conditional::{Conditions, Outcome, Validators};
+use super::super::conditional::{Conditions, Outcome, Validators, characters};
 use super::super::range::Selection;
 use super::super::{Request, Response, media_type};
 use super::hot::Loaded;
@@ -39,7 +39,7 @@ impl Ask {
         Ask {
             answers_request,
             conditions,
-            etag: res.header("ETag"),
+            etag: res.header_bytes("ETag").map(|tag| characters(&tag)),
             modified: res.header("Last-Modified"),
             content_wanted: !res.0.head.is_head(),
         }

@@ -4,7 +4,7 @@ use super::{
     fault::Fault,
     fields::{Fields, Line},
     framing::Framing,
-    octet::{self, HEX, QUOTED, TOKEN, VALUE},
+    octet::{self, HEX, QUOTED, TEXT, TOKEN, VALUE},
     trailer,
 };
 
@@ -239,7 +239,7 @@ impl BodyDecoder {
             State::ExtensionQuoted if byte == b'"' => State::AfterExtensionQuoted,
             State::ExtensionQuoted if byte == b'\\' => State::ExtensionEscaped,
             State::ExtensionQuoted if octet::is(byte, QUOTED) => State::ExtensionQuoted,
-            State::ExtensionEscaped if octet::is(byte, VALUE) => State::ExtensionQuoted,
+            State::ExtensionEscaped if octet::is(byte, TEXT) => State::ExtensionQuoted,
             State::ExtensionToken | State::AfterExtensionQuoted | State::BeforeSemicolon if blank => {
                 State::BeforeSemicolon
             }
@@ -279,7 +279,7 @@ impl BodyDecoder {
             }
             (State::Name, b':') => {
                 self.value = trailers.text_mut().len() as u32;
-                if !trailer::is_allowed(trailers.slice(self.name, self.value)) {
+                if !trailer::is_allowed(trailers.ascii(self.name, self.value)) {
                     return Err(Fault::TrailerForbidden);
                 }
                 State::BeforeValue
@@ -302,7 +302,6 @@ impl BodyDecoder {
                 State::LineStart
             }
             (_, b'\n') => return Err(Fault::BareLf),
-            (_, 0x80..) => return Err(Fault::FieldValueNotAscii),
             (_, _) => {
                 if !octet::is(byte, VALUE) {
                     return Err(Fault::FieldValue);

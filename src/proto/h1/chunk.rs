@@ -36,9 +36,9 @@ pub fn chunk(out: &mut Vec<u8>, data: &[u8]) {
 /// ([`is_allowed_trailer`](super::is_allowed_trailer)) are left out.
 pub fn last_chunk(out: &mut Vec<u8>, trailers: &Fields) {
     out.extend_from_slice(b"0\r\n");
-    for (name, value) in trailers.iter().filter(|(name, _)| trailer::is_allowed(name)) {
-        for part in [name, ": ", value, "\r\n"] {
-            out.extend_from_slice(part.as_bytes());
+    for (name, value) in trailers.iter_bytes().filter(|(name, _)| trailer::is_allowed(name)) {
+        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+            out.extend_from_slice(part);
         }
     }
     out.extend_from_slice(b"\r\n");

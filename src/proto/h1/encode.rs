@@ -27,7 +27,7 @@ impl ResponseHead {
     pub fn encode(&self, out: &mut Vec<u8>, how: &Encoding<'_>) {
         self.encode_status_line(out);
         if self.flags == 0 {
-            out.extend_from_slice(self.lines.as_bytes());
+            out.extend_from_slice(&self.lines);
         } else {
             self.encode_lines(out, how);
         }
@@ -91,16 +91,16 @@ impl ResponseHead {
                 }
                 Special::TransferEncoding => how.framing == ResponseFraming::Chunked,
                 Special::Connection => {
-                    how.connection != ConnectionField::Close || !line.value.eq_ignore_ascii_case("keep-alive")
+                    how.connection != ConnectionField::Close || !line.value.eq_ignore_ascii_case(b"keep-alive")
                 }
                 Special::Date | Special::No => true,
             };
             if !fits {
-                out.extend_from_slice(self.lines.as_bytes().get(whole_from..line.start).unwrap_or_default());
+                out.extend_from_slice(self.lines.get(whole_from..line.start).unwrap_or_default());
                 whole_from = line.end;
             }
         }
-        out.extend_from_slice(self.lines.as_bytes().get(whole_from..).unwrap_or_default());
+        out.extend_from_slice(self.lines.get(whole_from..).unwrap_or_default());
     }
 }
 
@@ -129,17 +129,18 @@ pub fn encode_informational(out: &mut Vec<u8>, status: u16, fields: &[(&str, &st
         return Err(FieldError::Status);
     }
     for (name, value) in fields {
-        field_error::checked(name, value)?;
-        if matches!(Special::of(name), Special::ContentLength | Special::TransferEncoding) {
-            return Err(FieldError::Forbidden);
+        field_error::checked(name, value.as_bytes())?;
+        match Special::of(name.as_bytes()) {
+            Special::ContentLength | Special::TransferEncoding => return Err(FieldError::Forbidden),
+            special => special.check(value.as_bytes())?,
         }
     }
     let mut head = ResponseHead::new();
     head.set_status(status)?;
     head.encode_status_line(out);
     for (name, value) in fields {
-        for part in [name, ": ", field_error::trimmed(value), "\r\n"] {
-            out.extend_from_slice(part.as_bytes());
+        for part in [name.as_bytes(), b": ", field_error::trimmed(value.as_bytes()), b"\r\n"] {
+            out.extend_from_slice(part);
         }
     }
     out.extend_from_slice(b"\r\n");

@@ -32,8 +32,9 @@ faults! {
     Method = 400, "a request must begin with a method";
     /// A method of more than 32 bytes: none is registered that long (RFC 9110, 9.1 and 15.6.2).
     MethodTooLong = 501, "the method is longer than any that is implemented";
-    /// A byte that no request-target can contain, or an empty target, or more than one blank (RFC 9112, 3.2).
-    TargetByte = 400, "the request-target contains a byte that must be percent-encoded";
+    /// A byte that no request-target can contain, or an empty target, or more than one blank (RFC 9112, 3.2). Of printable
+    /// ASCII only `#` is such a byte: browsers send the others as they are.
+    TargetByte = 400, "the request-target is empty or contains a byte that must be percent-encoded";
     /// A target that fits none of the four forms, or not the one its method needs (RFC 9112, 3.2.1 to 3.2.4).
     TargetForm = 400, "the request-target has no form that suits the method";
     /// The target alone is over its limit (RFC 9110, 15.5.15).
@@ -56,8 +57,9 @@ faults! {
     Folded = 400, "a field line begins with whitespace";
     /// A control character in a field value (RFC 9110, 5.5).
     FieldValue = 400, "a field value contains a control character";
-    /// A byte over 0x7F in a field value (obs-text of RFC 9110, 5.5): its meaning is nowhere defined.
-    FieldValueNotAscii = 400, "a field value contains a byte that is not ASCII";
+    /// A byte over 0x7F (obs-text of RFC 9110, 5.5) in Connection, Expect or Upgrade, which say how the message is read.
+    /// In other fields it is opaque data.
+    FieldValueNotAscii = 400, "Connection, Expect or Upgrade contains a byte that is not ASCII";
     /// The request line and the fields together are over their limit (RFC 6585, 5).
     HeadTooLarge = 431, "the head of the request is too large";
     /// More fields than the limit (RFC 6585, 5).

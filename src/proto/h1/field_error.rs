@@ -10,7 +10,8 @@ use super::octet::{self, TOKEN, VALUE};
 pub enum FieldError {
     /// The name is not a token (RFC 9110, 5.1).
     Name,
-    /// The value has a control character (CR, LF and NUL among them) or is not ASCII (RFC 9110, 5.5).
+    /// The value has a control character (CR, LF and NUL among them; RFC 9110, 5.5), or is not ASCII in a field that
+    /// says how the message is read.
     Value,
     /// The list of fields would not fit into 4 GiB.
     TooLong,
@@ -34,9 +35,7 @@ impl fmt::Display for FieldError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             FieldError::Name => "a field name must be one or more letters, digits or any of !#$%&'*+-.^_`|~",
-            FieldError::Value => {
-                "a field value must be printable ASCII in one line: percent-encode other text (RFC 8187)"
-            }
+            FieldError::Value => "a field value must be in one line, without control characters",
             FieldError::TooLong => "the fields are too long",
             FieldError::Status => "a status code is 100 to 999; informational responses take 100 and 102 to 199",
             FieldError::Reason => "a reason phrase must be printable ASCII in one line",
@@ -57,11 +56,11 @@ impl std::error::Error for FieldError {}
 
 /// Checks a field that we are to send and returns its value without the blanks around it.
 #[inline]
-pub(super) fn checked<'a>(name: &str, value: &'a str) -> Result<&'a str, FieldError> {
+pub(super) fn checked<'a>(name: &str, value: &'a [u8]) -> Result<&'a [u8], FieldError> {
     if name.is_empty() || !octet::all(name.as_bytes(), TOKEN) {
         return Err(FieldError::Name);
     }
-    if !octet::all(value.as_bytes(), VALUE) {
+    if !octet::all(value, VALUE) {
         return Err(FieldError::Value);
     }
     Ok(trimmed(value))
@@ -69,9 +68,10 @@ pub(super) fn checked<'a>(name: &str, value: &'a str) -> Result<&'a str, FieldEr
 
 /// Without the blanks at both ends, which are not part of a value (RFC 9110, 5.5). Most values have none.
 #[inline]
-pub(super) fn trimmed(value: &str) -> &str {
-    match value.as_bytes() {
-        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => value.trim_matches([' ', '\t']),
+pub(super) fn trimmed(value: &[u8]) -> &[u8] {
+    match value {
+        // It has no other whitespace than these two.
+        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => value.trim_ascii(),
         _ => value,
     }
 }

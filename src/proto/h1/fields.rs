@@ -4,12 +4,12 @@ use super::field_error::{self, FieldError};
 
 /// An ordered list of fields (RFC 9110, 5), kept as one buffer and ranges into it, reusable without reallocating.
 ///
-/// Names keep their case and order as received; look-up ignores case. No name or value in it can hold CR, LF, NUL or
-/// anything that is not ASCII.
+/// Names keep their case and order as received; look-up ignores case. They are ASCII. Values are bytes, of which those
+/// above ASCII are opaque (obs-text of RFC 9110, 5.5), nearly always UTF-8; none is a control character but HTAB. Each
+/// look-up has two forms: one for text, to which a value that is no UTF-8 does not exist, and one for bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Fields {
-    /// ASCII only. It is bytes all the same: to prove that to the compiler costs more than all our other checks of a
-    /// small head, so each part is proved when somebody asks for it.
+    /// Whether a part is text is looked at when somebody asks for it: most parts are never asked for.
     text: Vec<u8>,
     lines: Vec<Line>,
 }
@@ -39,30 +39,47 @@ impl Fields {
         self.lines.is_empty()
     }
 
-    /// All fields in order, names with their case as received.
+    /// All fields in order, names with their case as received. Those whose value is no UTF-8 are left out.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.lines.iter().map(|line| (self.slice(line.name, line.colon), self.slice(line.value, line.end)))
+        self.iter_bytes().filter_map(|(name, value)| Some((name, text(value)?)))
     }
 
-    /// The value of the first field of that name, which is compared without case (RFC 9110, 5.1).
+    /// All fields in order, names with their case as received.
+    pub fn iter_bytes(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.lines.iter().map(|line| (self.ascii(line.name, line.colon), self.bytes(line.value, line.end)))
+    }
+
+    /// The value of the first field of that name, which is compared without case (RFC 9110, 5.1). `None` where there is
+    /// none, or the first one is no UTF-8.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.lines.iter().find(|line| self.is_named(line, name)).map(|line| self.slice(line.value, line.end))
+        self.get_bytes(name).and_then(text)
     }
 
-    /// The values of all fields of that name, in order (RFC 9110, 5.3 says when they may be joined).
+    /// The value of the first field of that name, which is compared without case.
+    pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
+        self.lines.iter().find(|line| self.is_named(line, name)).map(|line| self.bytes(line.value, line.end))
+    }
+
+    /// The values of all fields of that name, in order (RFC 9110, 5.3 says when they may be joined). Those that are no
+    /// UTF-8 are left out.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.lines.iter().filter(move |line| self.is_named(line, name)).map(|line| self.slice(line.value, line.end))
+        self.get_all_bytes(name).filter_map(text)
+    }
+
+    /// The values of all fields of that name, in order.
+    pub fn get_all_bytes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.lines.iter().filter(move |line| self.is_named(line, name)).map(|line| self.bytes(line.value, line.end))
     }
 
     /// Adds a field at the end; blanks around the value are dropped. Refused, and nothing changed, if the name is not
-    /// a token or the value is not printable ASCII (RFC 9110, 5.1 and 5.5).
-    pub fn push(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
-        let value = field_error::checked(name, value)?;
+    /// a token or the value has a control character (RFC 9110, 5.1 and 5.5).
+    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        let value = field_error::checked(name, value.as_ref())?;
         let start = self.text.len();
         let colon = start + name.len();
         let end = u32::try_from(colon + value.len()).map_err(|_| FieldError::TooLong)?;
         self.text.extend_from_slice(name.as_bytes());
-        self.text.extend_from_slice(value.as_bytes());
+        self.text.extend_from_slice(value);
         self.mark(Line { name: start as u32, colon: colon as u32, value: colon as u32, end });
         Ok(())
     }
@@ -95,13 +112,13 @@ impl Fields {
         self.text.get(start as usize..end as usize).unwrap_or_default()
     }
 
-    /// A part of the text, as text.
+    /// A part of the text that is known to be ASCII: a name, or a part of the request line.
     #[inline]
-    pub(super) fn slice(&self, start: u32, end: u32) -> &str {
-        std::str::from_utf8(self.bytes(start, end)).unwrap_or_default()
+    pub(super) fn ascii(&self, start: u32, end: u32) -> &str {
+        text(self.bytes(start, end)).unwrap_or_default()
     }
 
-    /// Starts over with an ASCII text whose fields will be marked in it.
+    /// Starts over with a text whose fields will be marked in it.
     #[inline]
     pub(super) fn load(&mut self, text: &[u8]) {
         self.clear();
@@ -129,4 +146,10 @@ impl Fields {
     pub(super) fn text_mut(&mut self) -> &mut Vec<u8> {
         &mut self.text
     }
+}
+
+/// A value as text, where it is UTF-8.
+#[inline]
+fn text(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value).ok()
 }

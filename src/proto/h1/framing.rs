@@ -26,10 +26,10 @@ pub(super) fn length(value: &[u8]) -> Option<u64> {
 }
 
 /// Checks the codings of all Transfer-Encoding fields of a request: `chunked`, once, and nothing else.
-pub(super) fn codings<'a>(values: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+pub(super) fn codings<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<(), Fault> {
     let mut chunked = false;
     let mut unknown = false;
-    for coding in values.flat_map(|value| octet::list(value.as_bytes())) {
+    for coding in values.flat_map(octet::list) {
         // Parameters of a coding that we do not know need no reading.
         let parameters = coding.iter().position(|&byte| byte == b';');
         let name = coding.get(..parameters.unwrap_or(coding.len())).unwrap_or(coding).trim_ascii_end();

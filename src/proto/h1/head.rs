@@ -52,7 +52,7 @@ impl RequestHead {
 
     /// The method; its case matters (RFC 9110, 9.1).
     pub fn method(&self) -> &str {
-        self.fields.slice(0, self.line.method_end)
+        self.fields.ascii(0, self.line.method_end)
     }
 
     /// Whether the method is HEAD: the response has no content (RFC 9110, 9.3.2).
@@ -68,7 +68,7 @@ impl RequestHead {
 
     /// The request-target as received (RFC 9112, 3.2).
     pub fn target(&self) -> &str {
-        let target = self.fields.slice(self.line.method_end, self.line.target_end);
+        let target = self.fields.ascii(self.line.method_end, self.line.target_end);
         target.get(1..).unwrap_or_default()
     }
 
@@ -86,7 +86,7 @@ impl RequestHead {
     /// is left for the one who decodes. `/` for an absolute target that has none; `*` for the asterisk form;
     /// `host:port` for CONNECT.
     pub fn path(&self) -> &str {
-        match self.fields.slice(self.line.path.0, self.line.path.1) {
+        match self.fields.ascii(self.line.path.0, self.line.path.1) {
             "" if self.line.form == TargetForm::Absolute => "/",
             path => path,
         }
@@ -95,7 +95,7 @@ impl RequestHead {
     /// What follows the first `?` of the target, as received; it may be empty.
     pub fn query(&self) -> Option<&str> {
         let start = self.line.query;
-        (start > 0).then(|| self.fields.slice(start, self.line.target_end))
+        (start > 0).then(|| self.fields.ascii(start, self.line.target_end))
     }
 
     /// The version of the request.
@@ -106,7 +106,7 @@ impl RequestHead {
     /// The host and port that the request is for: of the target where that has an authority (it overrides the field,
     /// RFC 9112, 3.2.2 and 3.3), else of the Host field. `None` only where neither is there; it may be empty.
     pub fn host(&self) -> Option<&str> {
-        (self.flags & HOST != 0).then(|| self.fields.slice(self.line.host.0, self.line.host.1))
+        (self.flags & HOST != 0).then(|| self.fields.ascii(self.line.host.0, self.line.host.1))
     }
 
     /// All fields.
@@ -114,19 +114,24 @@ impl RequestHead {
         &self.fields
     }
 
-    /// All fields in order, names with their case as received.
+    /// All fields whose values are text: see [`Fields::iter`].
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter()
     }
 
-    /// The value of the first field of that name, which is compared without case.
+    /// The value of the first field of that name, where it is text: see [`Fields::get`].
     pub fn get(&self, name: &str) -> Option<&str> {
         self.fields.get(name)
     }
 
-    /// The values of all fields of that name, in order.
+    /// The values of all fields of that name, where they are text: see [`Fields::get_all`].
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.fields.get_all(name)
+    }
+
+    /// The value of the first field of that name: see [`Fields::get_bytes`].
+    pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
+        self.fields.get_bytes(name)
     }
 
     /// The number of fields.
@@ -166,8 +171,9 @@ impl RequestHead {
 
     #[cold]
     fn first_expectation(&self) -> Option<&str> {
-        self.get_all("expect")
-            .flat_map(|value| octet::list(value.as_bytes()))
+        self.fields
+            .get_all_bytes("expect")
+            .flat_map(octet::list)
             .find(|element| !element.eq_ignore_ascii_case(b"100-continue"))
             .and_then(|element| std::str::from_utf8(element).ok())
     }

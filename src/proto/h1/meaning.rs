@@ -31,6 +31,8 @@ const CLOSE: u8 = 8;
 const KEEP_ALIVE: u8 = 16;
 const UPGRADE_TOKEN: u8 = 32;
 const UPGRADE: u8 = 64;
+/// A field that says how the message is read, and in which nobody else looks at each byte, is not ASCII.
+const NOT_ASCII: u8 = 128;
 /// What an offer of another protocol takes (RFC 9110, 7.8).
 const OFFER: u8 = UPGRADE_TOKEN + UPGRADE;
 
@@ -66,7 +68,10 @@ impl Seen {
                 self.found |= before.map_or(0, |_| HOST_TWICE);
             }
             6 if same_name(name, b"expect") => self.note_expect(value),
-            7 if same_name(name, b"upgrade") => self.found |= UPGRADE,
+            7 if same_name(name, b"upgrade") => {
+                self.found |= UPGRADE;
+                self.note_bytes(value);
+            }
             10 if same_name(name, b"connection") => self.note_connection(value),
             14 if same_name(name, b"content-length") => {
                 let before = self.length.replace(line);
@@ -84,6 +89,7 @@ impl Seen {
             self.found |= KEEP_ALIVE;
             return;
         }
+        self.note_bytes(value);
         for option in octet::list(value) {
             self.found |= match option.len() {
                 5 if same_name(option, b"close") => CLOSE,
@@ -98,8 +104,16 @@ impl Seen {
     #[cold]
     fn note_expect(&mut self, value: &[u8]) {
         self.flags |= head::EXPECT;
+        self.note_bytes(value);
         if octet::list(value).any(|element| element.eq_ignore_ascii_case(b"100-continue")) {
             self.flags |= head::CONTINUE;
+        }
+    }
+
+    /// What is above ASCII in a value is opaque: nothing that we act on can be made of it.
+    fn note_bytes(&mut self, value: &[u8]) {
+        if !value.is_ascii() {
+            self.found |= NOT_ASCII;
         }
     }
 
@@ -122,8 +136,8 @@ impl Seen {
 
     #[inline]
     fn judge_host(&self, head: &mut RequestHead, limits: &HeadLimits) -> Result<(), Fault> {
-        if self.found & HOST_TWICE != 0 {
-            return Err(Fault::HostRepeated);
+        if self.found & (HOST_TWICE + NOT_ASCII) != 0 {
+            return Err(if self.found & HOST_TWICE != 0 { Fault::HostRepeated } else { Fault::FieldValueNotAscii });
         }
         let (from, to) = head.line.host;
         match self.host {
@@ -164,7 +178,8 @@ impl Seen {
             let (value, end) = head.fields.value_of(line);
             head.fields.bytes(value, end)
         });
-        let coded = (self.found & CODING != 0).then(|| framing::codings(head.fields.get_all("transfer-encoding")));
+        let coded =
+            (self.found & CODING != 0).then(|| framing::codings(head.fields.get_all_bytes("transfer-encoding")));
         head.framing = framing::of_request(head.version, length, coded)?;
         match (head.line.form, head.framing) {
             (TargetForm::Authority, Framing::Chunked | Framing::Length(1..)) => Err(Fault::ConnectWithContent),

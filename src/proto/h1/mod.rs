@@ -10,7 +10,7 @@
 //!
 //! What the RFCs leave ambiguous is refused with a status ([`Fault::status`]), and then the connection must be closed:
 //! two readers who differ on one message can be played off against each other (RFC 9112, 11.2). So a line ends with
-//! CR LF only; values are ASCII; Content-Length comes once, Transfer-Encoding is `chunked`, and never both.
+//! CR LF only; no value has a control character; Content-Length comes once, Transfer-Encoding is `chunked`, and never both.
 //!
 //! # The states of a connection
 //!
@@ -93,10 +93,11 @@
 //! |---|---|
 //! | empty lines before the request line (9112, 2.2) | one CR LF is skipped, a second is 400 |
 //! | LF alone as a line end (9112, 2.2) | 400 |
-//! | obs-fold and obs-text (9112, 5.2; 9110, 5.5) | 400 |
+//! | obs-fold (9112, 5.2) | 400 |
+//! | obs-text (9110, 5.5) | opaque data, received and sent as it is; 400 in Host, Connection, Expect, Upgrade and framing |
 //! | a version 1.x with x above 1 (9110, 2.5) | processed as 1.1 |
 //! | another major version | 505; HTTP/0.9 and junk 400 |
-//! | bytes in a target that RFC 3986 does not allow (9112, 3.2) | 400; `%` without two digits is passed on |
+//! | bytes in a target that RFC 3986 does not allow (9112, 3.2) | printable ASCII but `#` is taken, as browsers send it; others 400; `%` without two digits is passed on |
 //! | a method of more than 32 bytes (9110, 9.1) | 501 |
 //! | Content-Length twice or as a list, though equal (9112, 6.3) | 400 |
 //! | Content-Length and Transfer-Encoding (9112, 6.3) | 400 |

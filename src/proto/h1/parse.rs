@@ -6,7 +6,7 @@ use super::{
     fields::{Fields, Line},
     head::{RequestHead, RequestLine},
     meaning::Seen,
-    octet, request_line,
+    request_line,
     scan::Scan,
     target,
 };
@@ -161,7 +161,7 @@ fn read<'a>(
     if len > limits.bytes.min(u32::MAX as usize) || found.len() > limits.fields {
         return None;
     }
-    if !octet::is_ascii(text) || !text.ends_with(b"\r\n\r\n") {
+    if !text.ends_with(b"\r\n\r\n") {
         return None;
     }
     into.fields.load(text);

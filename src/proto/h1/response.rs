@@ -3,7 +3,7 @@
 use super::{
     field_error::{self, FieldError},
     framing,
-    octet::{self, VALUE, same_name},
+    octet::{self, TEXT, same_name},
 };
 
 /// Status, reason and fields of a response, in buffers that are used again for the next.
@@ -16,7 +16,7 @@ pub struct ResponseHead {
     /// Empty for the registered phrase.
     pub(super) reason: String,
     /// `Name: value` CR LF for each field, in order.
-    pub(super) lines: String,
+    pub(super) lines: Vec<u8>,
     /// Bit n: a name of n bytes (modulo 32) may be in `lines`. Spares most look-ups before a field is set.
     lengths: u32,
     /// Bits of the constants below.
@@ -46,7 +46,7 @@ impl Default for ResponseHead {
 impl ResponseHead {
     /// `200 OK` without fields, which holds no memory.
     pub const fn new() -> Self {
-        ResponseHead { status: 200, reason: String::new(), lines: String::new(), lengths: 0, flags: 0, length: None }
+        ResponseHead { status: 200, reason: String::new(), lines: Vec::new(), lengths: 0, flags: 0, length: None }
     }
 
     /// The status code.
@@ -74,7 +74,7 @@ impl ResponseHead {
 
     /// Sets the reason phrase (RFC 9112, 4); an empty one restores the registered phrase.
     pub fn set_reason(&mut self, reason: &str) -> Result<(), FieldError> {
-        if !octet::all(reason.as_bytes(), VALUE) {
+        if !octet::all(reason.as_bytes(), TEXT) {
             return Err(FieldError::Reason);
         }
         self.reason.clear();
@@ -84,9 +84,9 @@ impl ResponseHead {
 
     /// Sets a field, in place of all fields of that name. If it is refused, nothing has changed.
     #[inline]
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
-        let value = field_error::checked(name, value)?;
-        let special = Special::of(name);
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        let value = field_error::checked(name, value.as_ref())?;
+        let special = Special::of(name.as_bytes());
         special.check(value)?;
         if self.lengths & length_bit(name) != 0 {
             self.remove(name);
@@ -96,9 +96,9 @@ impl ResponseHead {
     }
 
     /// Adds a field behind those of the same name. Content-Length and Transfer-Encoding can be there only once.
-    pub fn append(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
-        let value = field_error::checked(name, value)?;
-        let special = Special::of(name);
+    pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        let value = field_error::checked(name, value.as_ref())?;
+        let special = Special::of(name.as_bytes());
         special.check(value)?;
         match special {
             Special::ContentLength if self.has(name) => return Err(FieldError::ContentLength),
@@ -116,15 +116,16 @@ impl ResponseHead {
         let mut removed = false;
         let mut at = 0;
         while let Some(line) = self.line_at(at) {
-            if line.name.eq_ignore_ascii_case(name) {
-                self.lines.replace_range(at..line.end, "");
+            let end = line.end;
+            if line.name.eq_ignore_ascii_case(name.as_bytes()) {
+                drop(self.lines.drain(at..end));
                 removed = true;
             } else {
-                at = line.end;
+                at = end;
             }
         }
         if removed {
-            match Special::of(name) {
+            match Special::of(name.as_bytes()) {
                 Special::Date => self.flags &= !DATE,
                 Special::TransferEncoding => self.flags &= !CHUNKED,
                 Special::Connection => self.flags &= !PERSISTENCE,
@@ -138,22 +139,32 @@ impl ResponseHead {
         removed
     }
 
-    /// The value of the first field of that name.
+    /// The value of the first field of that name. `None` where there is none, or the first one is no UTF-8.
     pub fn get(&self, name: &str) -> Option<&str> {
+        self.get_bytes(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The value of the first field of that name.
+    pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
         if self.lengths & length_bit(name) == 0 {
             return None;
         }
-        self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.lines().find(|line| line.name.eq_ignore_ascii_case(name.as_bytes())).map(|line| line.value)
     }
 
     /// Whether a field of that name was set.
     pub fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
+        self.get_bytes(name).is_some()
     }
 
     /// All fields in the order in which they will be sent. What encoding adds is not among them.
+    pub fn iter_bytes(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.lines().filter_map(|line| Some((std::str::from_utf8(line.name).ok()?, line.value)))
+    }
+
+    /// The same, without those whose value is no UTF-8.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.lines().map(|line| (line.name, line.value))
+        self.iter_bytes().filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
     }
 
     /// The Content-Length that was set.
@@ -198,29 +209,29 @@ impl ResponseHead {
     }
 
     #[inline]
-    fn push(&mut self, name: &str, value: &str, special: Special) {
+    fn push(&mut self, name: &str, value: &[u8], special: Special) {
         self.lines.reserve(name.len() + value.len() + 4);
-        self.lines.push_str(name);
-        self.lines.push_str(": ");
-        self.lines.push_str(value);
-        self.lines.push_str("\r\n");
+        self.lines.extend_from_slice(name.as_bytes());
+        self.lines.extend_from_slice(b": ");
+        self.lines.extend_from_slice(value);
+        self.lines.extend_from_slice(b"\r\n");
         self.lengths |= length_bit(name);
         if special != Special::No {
             self.note(value, special);
         }
     }
 
-    fn note(&mut self, value: &str, special: Special) {
+    fn note(&mut self, value: &[u8], special: Special) {
         match special {
             Special::No => {}
             Special::Date => self.flags |= DATE,
             Special::TransferEncoding => self.flags |= CHUNKED,
             Special::ContentLength => {
                 self.flags |= LENGTH;
-                self.length = framing::length(value.as_bytes());
+                self.length = framing::length(value);
             }
             Special::Connection => {
-                for option in octet::list(value.as_bytes()) {
+                for option in octet::list(value) {
                     if option.eq_ignore_ascii_case(b"close") {
                         self.flags |= CLOSE;
                     } else if option.eq_ignore_ascii_case(b"keep-alive") {
@@ -244,16 +255,16 @@ impl ResponseHead {
     /// byte of each: to look for two takes many times as long.
     fn line_at(&self, start: usize) -> Option<SetLine<'_>> {
         let rest = self.lines.get(start..)?;
-        let line = rest.get(..rest.find('\r')?)?;
-        let (name, value) = line.split_once(':')?;
-        Some(SetLine { name, value: value.get(1..)?, start, end: start + line.len() + 2 })
+        let line = rest.get(..rest.iter().position(|&byte| byte == b'\r')?)?;
+        let (name, value) = line.split_at_checked(line.iter().position(|&byte| byte == b':')?)?;
+        Some(SetLine { name, value: value.get(2..)?, start, end: start + line.len() + 2 })
     }
 }
 
 /// One field and where its line stands.
 pub(super) struct SetLine<'a> {
-    pub(super) name: &'a str,
-    pub(super) value: &'a str,
+    pub(super) name: &'a [u8],
+    pub(super) value: &'a [u8],
     pub(super) start: usize,
     pub(super) end: usize,
 }
@@ -270,8 +281,7 @@ pub(super) enum Special {
 
 impl Special {
     #[inline]
-    pub(super) fn of(name: &str) -> Special {
-        let name = name.as_bytes();
+    pub(super) fn of(name: &[u8]) -> Special {
         match name.len() {
             4 if same_name(name, b"date") => Special::Date,
             10 if same_name(name, b"connection") => Special::Connection,
@@ -282,10 +292,11 @@ impl Special {
     }
 
     #[inline]
-    fn check(self, value: &str) -> Result<(), FieldError> {
+    pub(super) fn check(self, value: &[u8]) -> Result<(), FieldError> {
         match self {
-            Special::ContentLength if framing::length(value.as_bytes()).is_none() => Err(FieldError::ContentLength),
-            Special::TransferEncoding if !value.eq_ignore_ascii_case("chunked") => Err(FieldError::TransferEncoding),
+            Special::ContentLength if framing::length(value).is_none() => Err(FieldError::ContentLength),
+            Special::TransferEncoding if !value.eq_ignore_ascii_case(b"chunked") => Err(FieldError::TransferEncoding),
+            Special::Connection | Special::Date if !value.is_ascii() => Err(FieldError::Value),
             _ => Ok(()),
         }
     }

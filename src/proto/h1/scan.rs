@@ -192,7 +192,6 @@ impl Scan {
         match byte {
             b'\r' => self.state = State::LineCr,
             b'\n' => return Err(Fault::BareLf),
-            0x80.. => return Err(Fault::FieldValueNotAscii),
             _ if !octet::is(byte, VALUE) => return Err(Fault::FieldValue),
             _ => {}
         }

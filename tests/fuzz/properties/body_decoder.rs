@@ -3,6 +3,7 @@
 //! The input: a byte for framing and limits, a byte for the cuts, the content and what follows it.
 
 use super::choices::{Choices, cuts};
+use super::latin1;
 use oneloop::proto::h1::{
     BodyDecoder, BodyEvent, BodyLimits, Fault, Fields, Framing, chunk, is_allowed_trailer, last_chunk,
 };
@@ -73,7 +74,7 @@ fn feed(
                 }
                 BodyEvent::End => {
                     assert!(decoder.is_done() && decoder.remaining() == 0);
-                    let told = trailers.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+                    let told = trailers.iter_bytes().map(|(name, value)| (name.to_owned(), latin1::characters(value)));
                     return Ok(Some(Content { bytes, trailers: told.collect(), consumed: at }));
                 }
             }
@@ -98,7 +99,7 @@ fn check(content: &Content, wire: &[u8], limits: &BodyLimits) {
 
     let mut fields = Fields::new();
     for (name, value) in &trailers {
-        fields.push(name, value).expect("what was received can be sent");
+        fields.push(name, latin1::bytes(value)).expect("what was received can be sent");
     }
     let mut again = Vec::new();
     for piece in bytes.chunks(7) {
@@ -112,17 +113,19 @@ fn check(content: &Content, wire: &[u8], limits: &BodyLimits) {
 /// The data of the chunks, the lines of the trailer section, and where it ends. Panics where that cannot be told.
 fn read_plainly(wire: &[u8]) -> (Vec<u8>, Vec<String>, usize) {
     let (mut content, mut at) = (Vec::new(), 0);
-    let line = |at: &mut usize| {
+    // Only a trailer's value may have bytes above ASCII.
+    let line = |at: &mut usize, is_field: bool| {
         let rest = &wire[*at..];
         let end = rest.iter().position(|&byte| byte == b'\n').expect("a line has an end");
         *at += end + 1;
-        let line = String::from_utf8(rest[..end].to_vec()).expect("only ASCII is accepted");
+        let line = latin1::characters(&rest[..end]);
         let line = line.strip_suffix('\r').expect("which is CR LF").to_owned();
-        assert!(line.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte)), "{line:?}");
+        let ascii = if is_field { line.split(':').next().unwrap() } else { &line };
+        assert!(ascii.is_ascii() && !line.contains(|c: char| c.is_ascii_control() && c != '\t'), "{line:?}");
         line
     };
     loop {
-        let first = line(&mut at);
+        let first = line(&mut at, false);
         let digits: String = first.chars().take_while(char::is_ascii_hexdigit).collect();
         let after = first[digits.len()..].trim_start_matches([' ', '\t']);
         assert!(after.starts_with(';') || digits.len() == first.len(), "{first:?}");
@@ -136,7 +139,7 @@ fn read_plainly(wire: &[u8]) -> (Vec<u8>, Vec<String>, usize) {
     }
     let mut lines = Vec::new();
     loop {
-        match line(&mut at) {
+        match line(&mut at, true) {
             last if last.is_empty() => return (content, lines, at),
             field => lines.push(field),
         }

@@ -1,5 +1,7 @@
 //! Decisions that a fuzzer makes: the bytes before those that are tested.
 
+use super::latin1::characters;
+
 /// Gives out bytes from the front, zeros when there are none left.
 pub struct Choices<'a>(&'a [u8]);
 
@@ -43,6 +45,11 @@ impl<'a> Choices<'a> {
         let (bytes, rest) = self.0.split_at(count);
         self.0 = rest;
         bytes
+    }
+
+    /// The same, a character for each byte.
+    pub fn characters(&mut self) -> String {
+        characters(self.bytes())
     }
 
     /// The same as text; what is not UTF-8 is replaced.

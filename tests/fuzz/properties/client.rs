@@ -1,6 +1,7 @@
 //! A client's reader of responses. It shares no code with the library and takes nothing but what RFC 9112 lets a server
 //! send: whatever is unusual is an error.
 
+use super::latin1::characters;
 use std::fmt::Write;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,7 +82,9 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn response(&mut self, head: bool) -> Result<Response, Stop> {
         let line = self.line()?;
-        let Some(rest) = line.strip_prefix("HTTP/1.1 ") else { return wrong("no status line") };
+        let Some(rest) = line.strip_prefix("HTTP/1.1 ").filter(|rest| rest.is_ascii()) else {
+            return wrong("no status line");
+        };
         let (Some(status), Some(" ")) = (rest.get(..3), rest.get(3..4)) else { return wrong("no status") };
         if !status.bytes().all(|byte| byte.is_ascii_digit()) || status < "100" {
             return wrong("not a status");
@@ -141,16 +144,16 @@ impl Reader<'_> {
         Ok(taken)
     }
 
-    /// A line of printable ASCII.
+    /// A line without control characters, each byte a character.
     fn line(&mut self) -> Result<String, Stop> {
         let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') else { return Err(Stop::Incomplete) };
         let (line, rest) = self.rest.split_at(end + 1);
         let Some(line) = line.strip_suffix(b"\r\n") else { return wrong("LF without CR") };
-        if !line.iter().all(|&byte| byte == b'\t' || (b' '..=b'~').contains(&byte)) {
+        if !line.iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control()) {
             return wrong("a byte that no line has");
         }
         self.rest = rest;
-        Ok(String::from_utf8(line.to_vec()).unwrap())
+        Ok(characters(line))
     }
 
     fn fields(&mut self) -> Result<Vec<(String, String)>, Stop> {

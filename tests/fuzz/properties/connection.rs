@@ -6,6 +6,7 @@
 
 use super::choices::{Choices, cuts};
 use super::client::{self, Response};
+use super::latin1::characters;
 use super::message::{self, Ending, Framed, Message};
 use oneloop::event_loop::metrics;
 use oneloop::http::{self, Request, Response as Answer};
@@ -144,7 +145,8 @@ fn handle(handlers: Handlers, log: &Log, req: &Request, res: Answer) {
         req.on_end(move |req| {
             let message = &mut end.borrow_mut()[number].message;
             assert!(!message.whole, "it ends twice");
-            message.trailers = req.trailers();
+            message.trailers =
+                req.trailers_bytes().into_iter().map(|(name, value)| (name, characters(&value))).collect();
             message.whole = true;
         });
     };

@@ -1,5 +1,6 @@
 //! A stream of requests, framed with the codec as a server would.
 
+use super::latin1::characters;
 use oneloop::proto::h1::{
     BodyDecoder, BodyEvent, BodyLimits, Fault, Fields, HeadLimits, HeadParser, Parsed, RequestHead,
 };
@@ -86,7 +87,7 @@ fn read(rest: &mut &[u8], messages: &mut Vec<Message>) -> Result<Ending, Fault> 
                 BodyEvent::End => break,
             }
         }
-        message.trailers = trailers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        message.trailers = trailers.iter_bytes().map(|(name, value)| (name.to_owned(), characters(value))).collect();
         message.whole = true;
         if head.is_connect() || !head.persistent() {
             return Ok(Ending::Closed);

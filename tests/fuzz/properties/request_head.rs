@@ -3,6 +3,7 @@
 //! The input: a byte for the limits, a byte for the cuts, the head and what follows it.
 
 use super::choices::{Choices, cuts};
+use super::latin1;
 use oneloop::proto::h1::{Fault, Framing, HeadLimits, HeadParser, Parsed, RequestHead, TargetForm, Version};
 
 pub fn holds(bytes: &[u8]) {
@@ -61,7 +62,7 @@ fn feed(
 
 /// All that a head says.
 fn told(head: &RequestHead) -> String {
-    let fields: Vec<_> = head.iter().collect();
+    let fields: Vec<_> = head.fields().iter_bytes().collect();
     format!(
         "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {fields:?} {} {} {:?} {}",
         head.method(),
@@ -79,14 +80,19 @@ fn told(head: &RequestHead) -> String {
     )
 }
 
+/// The fields that say how a message is read, and by whom: ASCII only.
+const FRAMING: [&str; 6] = ["Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade"];
+
 /// An accepted head says what stands on the wire, read in the plainest way; and written again it is the same head.
 fn check(head: &RequestHead, wire: &[u8], limits: &HeadLimits) {
-    let text = std::str::from_utf8(wire).expect("only ASCII is accepted");
-    assert!(wire.iter().all(|&byte| matches!(byte, b'\r' | b'\n' | b'\t' | b' '..=b'~')), "{text:?}");
+    let text = &*latin1::characters(wire);
+    assert!(wire.iter().all(|&byte| matches!(byte, b'\r' | b'\n' | b'\t' | b' '..=b'~' | 0x80..)), "{text:?}");
     assert!(wire.len() <= limits.bytes && head.len() <= limits.fields && head.target().len() <= limits.target);
     let text = text.strip_prefix("\r\n").unwrap_or(text);
     let mut lines = text.strip_suffix("\r\n\r\n").expect("a head ends with an empty line").split("\r\n");
-    let parts: Vec<_> = lines.next().unwrap().split(' ').collect();
+    let first = lines.next().unwrap();
+    assert!(first.is_ascii() && !first.contains(['#', '\t']), "{first:?}");
+    let parts: Vec<_> = first.split(' ').collect();
     let [method, target, version] = parts[..] else { panic!("{parts:?} is no request line") };
     assert_eq!([head.method(), head.target()], [method, target]);
     let minor = version.strip_prefix("HTTP/1.").and_then(|minor| minor.parse::<u8>().ok()).expect("HTTP/1.x");
@@ -95,10 +101,16 @@ fn check(head: &RequestHead, wire: &[u8], limits: &HeadLimits) {
     for line in lines {
         assert!(!line.contains(['\r', '\n']) && !line.starts_with([' ', '\t']), "{line:?}");
         let (name, value) = line.split_once(':').expect("every line is a field");
-        assert!(!name.is_empty() && !name.contains([' ', '\t', '"', '(', '/', ';']), "{name:?}");
+        assert!(!name.is_empty() && name.is_ascii() && !name.contains([' ', '\t', '"', '(', '/', ';']), "{name:?}");
+        assert!(!FRAMING.iter().any(|other| other.eq_ignore_ascii_case(name)) || value.is_ascii(), "{line:?}");
         plain.push((name, value.trim_matches([' ', '\t'])));
     }
-    assert_eq!(head.iter().collect::<Vec<_>>(), plain);
+    let fields = head.fields();
+    let listed: Vec<_> = fields.iter_bytes().map(|(name, value)| (name, latin1::characters(value))).collect();
+    assert_eq!(listed.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>(), plain);
+    for (name, _) in &listed {
+        assert_eq!(fields.get(name), fields.get_bytes(name).and_then(|value| std::str::from_utf8(value).ok()));
+    }
     check_framing(head, &plain);
     check_target(head);
 
@@ -157,10 +169,10 @@ fn check_target(head: &RequestHead) {
 }
 
 fn written(head: &RequestHead, minor: u8) -> Vec<u8> {
-    let mut wire = format!("{} {} HTTP/1.{minor}\r\n", head.method(), head.target());
-    for (name, value) in head.iter() {
-        wire.extend([name, ": ", value, "\r\n"]);
+    let mut wire = format!("{} {} HTTP/1.{minor}\r\n", head.method(), head.target()).into_bytes();
+    for (name, value) in head.fields().iter_bytes() {
+        wire.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
     }
-    wire.push_str("\r\n");
-    wire.into_bytes()
+    wire.extend(b"\r\n");
+    wire
 }

@@ -5,6 +5,7 @@
 
 use super::choices::Choices;
 use super::client::{self, Response, is_token};
+use super::latin1::{bytes, characters};
 use oneloop::http::{self, Request, Response as Answer};
 use oneloop::sim::Sim;
 use oneloop::{next_tick, set_timeout};
@@ -102,9 +103,9 @@ fn read_calls(bytes: &[u8]) -> Vec<Call> {
         calls.push(match choices.below(20) {
             0 => Call::Status(status(&mut choices)),
             1 => Call::Reason(choices.text()),
-            2 | 3 => Call::Set(name(&mut choices), choices.text()),
-            4 => Call::Try(name(&mut choices), choices.text()),
-            5 => Call::Append(name(&mut choices), choices.text()),
+            2 | 3 => Call::Set(name(&mut choices), choices.characters()),
+            4 => Call::Try(name(&mut choices), choices.characters()),
+            5 => Call::Append(name(&mut choices), choices.characters()),
             6 => Call::Remove(name(&mut choices)),
             7 => Call::WriteHead(status(&mut choices), fields(&mut choices)),
             8 => Call::Inform(status(&mut choices), fields(&mut choices)),
@@ -149,9 +150,9 @@ fn perform(calls: Rc<Vec<Call>>, from: usize, res: Answer, mut meaning: Meaning,
         match call {
             Call::Status(status) => drop(res.set_status(*status)),
             Call::Reason(reason) => drop(res.set_status_message(reason)),
-            Call::Set(name, value) => drop(res.set_header(name, value)),
-            Call::Try(name, value) => drop(res.try_set_header(name, value)),
-            Call::Append(name, value) => drop(res.append_header(name, value)),
+            Call::Set(name, value) => drop(res.set_header(name, bytes(value))),
+            Call::Try(name, value) => drop(res.try_set_header(name, bytes(value))),
+            Call::Append(name, value) => drop(res.append_header(name, bytes(value))),
             Call::Remove(name) => drop(res.remove_header(name)),
             Call::WriteHead(status, fields) => drop(res.write_head(*status, &lent(fields))),
             Call::Inform(status, fields) => res.write_informational(*status, &lent(fields)),
@@ -236,7 +237,7 @@ impl Meaning {
         let open = !self.fixed && !self.sent;
         match call {
             Call::Status(status) if open => self.set_status(*status),
-            Call::Reason(reason) if open => match is_value(reason) {
+            Call::Reason(reason) if open => match is_value(reason) && reason.is_ascii() {
                 true => self.reason = reason.clone(),
                 false => self.give_up(),
             },
@@ -255,7 +256,7 @@ impl Meaning {
                     self.set_status(*status);
                     for (name, value) in fields {
                         if !self.ended {
-                            self.set(name, value, true);
+                            self.set(name, &characters(value.as_bytes()), true);
                         }
                     }
                 }
@@ -265,12 +266,12 @@ impl Meaning {
                 let possible =
                     matches!(status, 100 | 102..=199) && fields.iter().all(|(n, v)| is_token(n) && is_value(v));
                 if possible {
-                    self.informed.push((*status, fields.iter().map(|(n, v)| (n.clone(), trimmed(v))).collect()));
+                    self.informed.push((*status, fields.iter().map(sent_text).collect()));
                 }
             }
             Call::Trailers(fields) => {
                 let good = fields.iter().filter(|(name, value)| is_token(name) && is_value(value));
-                self.trailers.extend(good.map(|(name, value)| (name.clone(), trimmed(value))));
+                self.trailers.extend(good.map(sent_text));
             }
             Call::Flush => self.send_head(),
             Call::Write(bytes) => {
@@ -351,8 +352,13 @@ fn trimmed(value: &str) -> String {
     value.trim_matches([' ', '\t']).to_owned()
 }
 
+/// A field that is given as text is sent as UTF-8.
+fn sent_text((name, value): &(String, String)) -> (String, String) {
+    (name.clone(), characters(trimmed(value).as_bytes()))
+}
+
 fn is_value(value: &str) -> bool {
-    value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte))
+    value.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
 }
 
 fn is_field(name: &str, value: &str) -> bool {
@@ -362,6 +368,7 @@ fn is_field(name: &str, value: &str) -> bool {
             let value = trimmed(value);
             plain && value.bytes().all(|byte| byte.is_ascii_digit()) && value.parse::<u64>().is_ok()
         }
+        "connection" | "date" => plain && value.is_ascii(),
         "transfer-encoding" => plain && trimmed(value).eq_ignore_ascii_case("chunked"),
         _ => plain,
     }
