@@ -391,6 +391,7 @@ impl Loop {
     }
 
     /// Until when phase 2 may wait: not at all where that is past, and for ever where it is `None`.
+    #[inline(always)]
     pub(super) fn wake_at(&self) -> Option<Time> {
         let busy = !self.ready.borrow().is_empty()
             || !self.immediates.is_empty()
