@@ -71,6 +71,95 @@ fn a_real_client_that_sends_all_before_it_reads_gets_its_413() {
     client.join().unwrap();
 }
 
+fn chunked_upload(length: usize) -> Vec<u8> {
+    let mut bytes = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for _ in 0..length / 1000 {
+        bytes.extend_from_slice(b"3e8\r\n");
+        bytes.resize(bytes.len() + 1000, b'x');
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"0\r\n\r\n");
+    bytes
+}
+
+#[test]
+fn a_real_upload_of_64_mib_that_nobody_reads_gets_its_413() {
+    const LARGE: usize = 64 * 1024 * 1024;
+    set_panic_policy(PanicPolicy::Resume);
+    let server = http::create_server(|_req: Request, res: Response| res.set_status(413).end("too large\n"));
+    server.listen(("127.0.0.1", 0), || ()).unwrap();
+    let address = server.address().unwrap().to_string();
+    let remote = oneloop::remote();
+    let client = thread::spawn(move || {
+        for bytes in [upload(LARGE), chunked_upload(LARGE)] {
+            for reads_early in [false, true] {
+                let mut stream = TcpStream::connect(&address).unwrap();
+                stream.set_read_timeout(Some(60 * SECOND)).unwrap();
+                let mut reader = stream.try_clone().unwrap();
+                let mut read = move || {
+                    let (mut text, mut piece) = (String::new(), [0; 1000]);
+                    while !text.ends_with("too large\n") {
+                        let count = reader.read(&mut piece).unwrap();
+                        assert!(count > 0, "it ended after {text:?}");
+                        text += std::str::from_utf8(&piece[..count]).unwrap();
+                    }
+                    text
+                };
+                let text = if reads_early {
+                    let reading = thread::spawn(read);
+                    stream.write_all(&bytes).unwrap();
+                    reading.join().unwrap()
+                } else {
+                    stream.write_all(&bytes).unwrap();
+                    read()
+                };
+                assert!(text.starts_with("HTTP/1.1 413 "), "{text}");
+            }
+        }
+        remote.post(oneloop::stop).ok();
+    });
+    oneloop::run().unwrap();
+    client.join().unwrap();
+}
+
+#[test]
+fn an_answer_to_an_unread_upload_that_does_not_say_close_keeps_its_word() {
+    for seed in 0..20 {
+        let sim = Sim::with_seed(seed);
+        sim.network(Network { splits: true, read_splits: true, partial_writes: true, ..Network::default() });
+        let server = support::listen(|req: Request, res: Response| match req.method() {
+            "POST" => res.set_status(413).end("too large\n"),
+            _ => res.end("next"),
+        });
+        let peer = sim.connect(PORT);
+        peer.write(chunked_upload(1_000_000));
+        sim.advance(SECOND);
+        assert!(!only(&peer).closes(), "seed {seed}");
+        peer.write(get("/next"));
+        sim.advance(SECOND);
+        assert_eq!((statuses(&peer), server.connections()), (vec![413, 200], 1), "seed {seed}");
+    }
+}
+
+#[test]
+fn an_unread_upload_without_an_end_is_not_discarded_for_ever() {
+    let (sim, server) = serve(|_req, res| res.set_status(413).end("too large\n"));
+    let peer = send(&sim, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let chunk = [b"3e8\r\n".as_slice(), &[b'x'; 1000], b"\r\n"].concat().repeat(50);
+    for _ in 0..29 {
+        sim.advance(SECOND);
+        peer.write(chunk.clone());
+    }
+    sim.settle();
+    assert!(!peer.is_closed());
+    for _ in 0..32 {
+        sim.advance(SECOND);
+        peer.write(chunk.clone());
+    }
+    sim.settle();
+    assert_eq!((only(&peer).status, server.connections()), (413, 0));
+}
+
 #[test]
 fn a_real_close_with_unread_input_does_not_take_the_response_away() {
     set_panic_policy(PanicPolicy::Resume);

@@ -70,8 +70,10 @@ pub struct Limits {
     pub extensions: usize,
     /// Trailer section, in bytes. 16 KiB; then 431.
     pub trailers: usize,
-    /// An unread body is discarded up to so many bytes, so that the connection can go on. 256 KiB; beyond it, the
-    /// connection closes after the response.
+    /// An unread body that announces at most so many bytes is discarded, so that the connection can go on. 256 KiB; where
+    /// it announces more, the connection closes after the response. One that does not announce how long it is (chunked)
+    /// is discarded for up to `linger_total` from its head and up to `linger_bytes`, where those allow more: its answer has
+    /// gone without saying that the connection closes, and a client may rely on that.
     pub discard: usize,
     /// Pending output from which on `write` says `Full`, and no further request of the connection is dispatched. 64 KiB.
     pub pending_output: usize,

@@ -295,7 +295,13 @@ impl H1 {
     pub(super) fn discard(&self, stream: &Rc<Stream>, exchange: &Exchange, count: usize) {
         exchange.discarded.set(exchange.discarded.get() + count);
         let limits = self.server.limits.borrow();
-        if exchange.discarded.get() > limits.discard {
+        if exchange.discarded.get() <= limits.discard {
+            return;
+        }
+        // How long it is was not announced, and its answer has said that the connection goes on: a client that takes it at
+        // its word would send the next request into our close. So it has the time that it would have for lingering.
+        let over = stream.cx().lp.now() >= exchange.started.saturating_add(nanos(limits.linger_total));
+        if over || exchange.discarded.get() > limits.linger_bytes {
             self.set(flag::CLOSE);
             stream.finish(CloseReason::Finished, Some(limits.linger()));
         }
