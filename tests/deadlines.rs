@@ -258,6 +258,20 @@ fn the_rate_that_prolongs_a_request_can_be_set_and_turned_off() {
     }
 }
 
+#[test]
+fn a_rate_of_0_lets_every_upload_go_on_that_still_comes() {
+    let (sim, server) = serve(length);
+    set(&server, |limits| (limits.request, limits.request_rate) = (20 * SECOND, 0));
+    let peer = send(&sim, announce(300 * 1000));
+    trickle(&sim, &peer, 300, 1000);
+    sim.advance(1001 * SECOND);
+    assert_eq!(only(&peer).text(), "300000");
+    let drops = send(&sim, announce(100));
+    expect_end(&sim, &drops, 1011 * SECOND);
+    sim.settle();
+    assert_eq!(only(&drops).status, 408);
+}
+
 // ---- The rate of receiving
 
 /// Takes the body, and answers with its length.

@@ -25,7 +25,8 @@ pub struct Limits {
     pub request: Duration,
     /// Bytes a second. A request goes on beyond [`request`](Limits::request) for as long as the average rate of its body,
     /// from the end of its head, is at least this. 16 KiB, so that a slow upload which makes progress is not cut, and one
-    /// that drips is. `u32::MAX` makes `request` absolute.
+    /// that drips is. `u32::MAX` makes `request` absolute. 0 asks for no average at all: then `receive_rate` alone ends a body
+    /// that does not come, and nothing ends one that its handler has paused.
     pub request_rate: u32,
     /// Between requests. 65 s: longer than the 60 s of common proxies, which have to close first. Then a close.
     pub keep_alive: Duration,

@@ -126,9 +126,12 @@ impl H1 {
 
     /// When the time of a request whose body is awaited is over, if nothing more of it comes.
     fn request_ends(&self, stream: &Stream, exchange: &Exchange, limits: &Limits) -> Time {
+        if limits.request_rate == 0 {
+            return Time::MAX / 4;
+        }
         let ends = nanos(limits.request);
         let came = stream.bytes_read() - self.watch(|watch| watch.before_body);
-        let lasts = u128::from(came) * 1_000_000_000 / u128::from(limits.request_rate.max(1));
+        let lasts = u128::from(came) * 1_000_000_000 / u128::from(limits.request_rate);
         exchange.started + ends.max(Time::try_from(lasts).unwrap_or(Time::MAX / 4).min(Time::MAX / 4))
     }
 
