@@ -137,7 +137,10 @@ fn a_logger_that_is_installed_gets_all_of_it_and_decides() {
 #[test]
 fn a_loop_that_was_never_run_is_told_when_its_thread_ends() {
     let text = said_by("never run", &[]);
-    assert!(text.contains("event loop never ran: 1 listening servers and 0 timers wait for oneloop::run()"), "{text}");
+    assert!(
+        text.contains("event loop never ran (listening servers: 1, timers: 0): oneloop::run() was forgotten"),
+        "{text}"
+    );
     for case in ["nothing waits", "it ran", "a world"] {
         let text = said_by(case, &[]);
         assert!(!text.contains("oneloop::"), "{case}: {text}");

@@ -30,7 +30,7 @@ fn report_never_run(lp: &Loop) {
         let listening = lp.registry.snapshot().iter().filter(|source| source.kind() == Kind::Listener).count();
         notice::warn!(
             target: "oneloop::loop",
-            "a thread ends and its event loop never ran: {listening} listening servers and {} timers wait for oneloop::run()",
+            "a thread ends and its event loop never ran (listening servers: {listening}, timers: {}): oneloop::run() was forgotten",
             lp.timers.armed()
         );
     }
