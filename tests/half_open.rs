@@ -320,6 +320,9 @@ fn three_hundred_real_clients_that_have_gone_leave_no_descriptor() {
     });
     server.listen(("127.0.0.1", 0), || ()).unwrap();
     let address = server.address().unwrap().to_string();
+    // Without it, a client that is never noticed would keep the test waiting for ever.
+    let bound = oneloop::set_timeout(60 * SECOND, oneloop::stop);
+    bound.unref();
     let clients = thread::spawn(move || {
         for _ in 0..300 {
             let mut stream = TcpStream::connect(&address).unwrap();
@@ -328,6 +331,7 @@ fn three_hundred_real_clients_that_have_gone_leave_no_descriptor() {
     });
     oneloop::run().unwrap();
     clients.join().unwrap();
+    assert_eq!(reasons.borrow().len(), 300, "some were not noticed within a minute");
     let known = |reason: &CloseReason| matches!(reason, CloseReason::Disconnected | CloseReason::Reset);
     assert!(reasons.borrow().iter().all(known), "{:?}", reasons.borrow());
     assert_eq!(server.connections(), 0);

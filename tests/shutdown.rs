@@ -129,7 +129,6 @@ fn streams_of_events_end_when_their_server_closes() {
 
 #[test]
 fn a_panic_of_who_is_told_does_not_hold_the_end_up() {
-    oneloop::event_loop::set_panic_policy(oneloop::event_loop::PanicPolicy::Catch);
     let (sim, server) = serve(|_: Request, res: Response| res.end("hi"));
     let record = Record::default();
     server.on_closing(|| panic!("on purpose"));

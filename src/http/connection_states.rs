@@ -22,7 +22,8 @@ pub struct ConnectionStates {
     /// A request is on its way: its head has begun, or the end of its content is not here yet. Its handler may have
     /// it already, and may even have answered it.
     pub receiving: usize,
-    /// A whole request is here, and its response has not ended: the handler owes it.
+    /// A whole request is here, and its response has not ended: the handler owes it. Also where the peer has ended its side
+    /// meanwhile, until [`Limits::half_open`](super::Limits::half_open) is over.
     pub answering: usize,
     /// The response has ended, and the peer has yet to take a part of it.
     pub sending: usize,
