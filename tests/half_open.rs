@@ -5,14 +5,11 @@
 mod support;
 
 use oneloop::event_loop::{PanicPolicy, metrics, set_panic_policy};
-use oneloop::http::{self, Request, Response, Server};
-use oneloop::net::CloseReason;
-use oneloop::sim::{Network, Peer, Sim};
+use oneloop::http::{Request, Response, Server};
+use oneloop::net::Socket;
+use oneloop::sim::{Network, Peer, Sim, Waits};
 use std::cell::{Cell, RefCell};
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
-use std::thread;
 use std::time::Duration;
 use support::{Kept, MS, PORT, Record, SECOND, get, only, replies, send, serve};
 
@@ -297,70 +294,191 @@ fn what_a_listener_of_the_end_does_is_done() {
     }
 }
 
+/// What a peer asks for before it ends its side, and what it gets if the handler never answers: nothing, after a second.
 #[test]
-fn three_hundred_real_clients_that_have_gone_leave_no_descriptor() {
-    set_panic_policy(PanicPolicy::Resume);
-    let kept: Rc<RefCell<Vec<Response>>> = Rc::default();
-    let reasons: Rc<RefCell<Vec<CloseReason>>> = Rc::default();
-    let (keep, why) = (kept.clone(), reasons.clone());
-    let server = http::create_server(move |_req, res: Response| {
-        let why = why.clone();
-        res.on_close(move |_, reason| {
-            why.borrow_mut().push(reason);
-            if why.borrow().len() == 300 {
-                oneloop::stop();
-            }
-        });
-        if keep.borrow().len() % 2 == 0 {
-            // A stream of events that has begun.
-            res.set_header("Content-Type", "text/event-stream");
-            res.write("data: hello\n\n").ignore();
+fn every_kind_of_request_that_is_owed_an_answer_is_cut_in_the_same_way() {
+    for seed in 0..5 {
+        let cases = [
+            "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            "GET / HTTP/1.0\r\n\r\n".to_owned(),
+            get("/").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"),
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n".to_owned(),
+        ];
+        for request in cases {
+            let sim = Sim::with_seed(seed);
+            sim.network(Network { splits: true, read_splits: true, partial_writes: true, ..Network::default() });
+            sim.waits(Waits { events: 1 + sim.random(4) as usize, interrupts: true });
+            let kept = Kept::default();
+            let keep = kept.clone();
+            let server = support::listen(move |req: Request, res: Response| {
+                req.on_data(|_, _| ());
+                keep.put(res);
+            });
+            let peer = sim.connect(PORT);
+            peer.write(&request);
+            peer.finish();
+            let found = sim.run_until(|| kept.len() == 1, SECOND);
+            assert!(found, "seed {seed}: {request:?}");
+            let found = sim.run_until(|| server.connections() == 0, 3 * SECOND);
+            assert!(found, "seed {seed}: {request:?}: {:?}", metrics().closes);
+            assert_eq!(metrics().closes, [("disconnected", 1)], "seed {seed}: {request:?}");
         }
-        keep.borrow_mut().push(res);
-    });
-    server.listen(("127.0.0.1", 0), || ()).unwrap();
-    let address = server.address().unwrap().to_string();
-    // Without it, a client that is never noticed would keep the test waiting for ever.
-    let bound = oneloop::set_timeout(60 * SECOND, oneloop::stop);
-    bound.unref();
-    let clients = thread::spawn(move || {
-        for _ in 0..300 {
-            let mut stream = TcpStream::connect(&address).unwrap();
-            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-        }
-    });
-    oneloop::run().unwrap();
-    clients.join().unwrap();
-    assert_eq!(reasons.borrow().len(), 300, "some were not noticed within a minute");
-    let known = |reason: &CloseReason| matches!(reason, CloseReason::Disconnected | CloseReason::Reset);
-    assert!(reasons.borrow().iter().all(known), "{:?}", reasons.borrow());
-    assert_eq!(server.connections(), 0);
+    }
 }
 
 #[test]
-fn a_real_client_that_half_closes_gets_its_download() {
-    set_panic_policy(PanicPolicy::Resume);
-    let server = http::create_server(|_req, res: Response| {
-        oneloop::set_timeout(300 * MS, move || res.end(vec![b'x'; 20_000_000]));
-    });
-    server.listen(("127.0.0.1", 0), || ()).unwrap();
-    let address = server.address().unwrap().to_string();
-    let remote = oneloop::remote();
-    let client = thread::spawn(move || {
-        let mut stream = TcpStream::connect(&address).unwrap();
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-        stream.shutdown(Shutdown::Write).unwrap();
-        let (mut body, mut piece) = (0, vec![0; 4_000_000]);
-        loop {
-            let count = stream.read(&mut piece).unwrap();
-            if count == 0 {
-                break;
-            }
-            body += count;
+fn an_end_without_a_request_ends_the_connection_at_once() {
+    let (sim, server) = serve(|_: Request, res: Response| res.end("hi"));
+    let idle = send(&sim, get("/"));
+    let fresh = sim.connect(PORT);
+    sim.settle();
+    assert_eq!(server.connections(), 2);
+    idle.finish();
+    fresh.finish();
+    sim.settle();
+    assert_eq!((server.connections(), metrics().closes), (0, vec![("finished", 2)]));
+}
+
+#[test]
+fn a_peer_that_ends_before_it_was_told_to_go_on_has_cut_its_request_off() {
+    let (sim, server, kept, record) = keeping();
+    let peer = send(&sim, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    peer.finish();
+    sim.settle();
+    assert_eq!((server.connections(), metrics().closes), (0, vec![("truncated", 1)]));
+    record.expect(&["peer end /", "res close truncated", "req close truncated"]);
+    drop(kept.take());
+}
+
+#[test]
+fn of_this_time_and_that_of_the_response_the_earlier_one_counts() {
+    for (response, half_open, reason, statuses) in [
+        (500 * MS, SECOND, "response-timeout", vec![503]),
+        (5 * SECOND, SECOND, "disconnected", vec![]),
+        (5 * SECOND, Duration::MAX, "response-timeout", vec![503]),
+    ] {
+        let (sim, server, _kept, _) = keeping();
+        let mut limits = server.limits();
+        (limits.response, limits.half_open) = (Some(response), half_open);
+        server.set_limits(limits);
+        let peer = sim.connect(PORT);
+        peer.write(get("/"));
+        peer.finish();
+        sim.advance(response.min(half_open) + LATE);
+        assert_eq!((server.connections(), metrics().closes), (0, vec![(reason, 1)]));
+        assert_eq!(support::statuses(&peer), statuses, "{reason}");
+    }
+}
+
+#[test]
+fn a_graceful_end_does_not_wait_longer_for_a_client_that_has_gone() {
+    for ends_first in [false, true] {
+        let (sim, server, kept, _) = keeping();
+        let peer = send(&sim, get("/"));
+        if ends_first {
+            peer.finish();
         }
-        remote.post(oneloop::stop).ok();
-        body
+        server.close(());
+        peer.finish();
+        expect_gone(&sim, &server, sim.now() + SECOND);
+        assert_eq!(metrics().closes, [("disconnected", 1)]);
+        drop(kept.take());
+    }
+}
+
+#[test]
+fn a_connection_that_was_handed_over_is_not_cut() {
+    for request in [
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: chat/1\r\n\r\n",
+        "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
+    ] {
+        let (sim, server) = serve(|_: Request, res: Response| res.end("hi"));
+        let sockets: Kept<Socket> = Kept::default();
+        for tunnel in [false, true] {
+            let keep = sockets.clone();
+            let take = move |_: Request, socket: Socket, _: Vec<u8>| {
+                socket.set_allow_half_open(true);
+                keep.put(socket);
+            };
+            if tunnel {
+                server.on_connect(take)
+            } else {
+                server.on_upgrade(take)
+            };
+        }
+        let peer = sim.connect(PORT);
+        peer.write(request);
+        peer.finish();
+        sim.advance(100 * SECOND);
+        assert_eq!(server.connections(), 1, "{request:?}: {:?}", metrics().closes);
+        sockets.take().end("late");
+        sim.settle();
+        assert_eq!(peer.text(), "late");
+    }
+}
+
+#[test]
+fn output_that_a_half_closed_peer_does_not_take_has_the_limits_of_sending() {
+    for ended in [false, true] {
+        let (sim, server) = serve(move |_: Request, res: Response| {
+            res.write(vec![b'x'; 1_000_000]).ignore();
+            if ended {
+                res.end(());
+            } else {
+                std::mem::forget(res);
+            }
+        });
+        sim.network(Network { buffer: 64 * 1024, ..Network::default() });
+        let peer = sim.connect(PORT);
+        peer.pause_reading();
+        peer.write(get("/"));
+        peer.finish();
+        sim.settle();
+        expect_gone(&sim, &server, 60 * SECOND);
+        assert_eq!(metrics().closes, [("write-stall", 1)], "{ended}");
+    }
+}
+
+#[test]
+fn an_end_behind_a_body_that_is_paused_is_told_and_the_body_is_read_when_it_goes_on() {
+    let (requests, record) = (Kept::default(), Record::default());
+    let (keep, note) = (requests.clone(), record.clone());
+    let (sim, server) = serve(move |req: Request, res: Response| {
+        let told = note.clone();
+        req.on_peer_end(move |_| told.add("peer end"));
+        let count = Rc::new(Cell::new(0));
+        let read = count.clone();
+        req.on_data(move |_, bytes| read.set(read.get() + bytes.len()));
+        req.on_end(move |_| res.end(count.get().to_string()));
+        req.pause();
+        keep.put(req);
     });
-    oneloop::run().unwrap();
-    assert!(client.join().unwrap() > 20_000_000);
+    // More than is held back for it, and less than the network holds: the end is behind what cannot be read.
+    let peer = sim.connect(PORT);
+    peer.write(support::post("/", &"x".repeat(100_000)));
+    sim.settle();
+    peer.finish();
+    sim.advance(20 * SECOND);
+    record.expect(&["peer end"]);
+    assert_eq!(server.connections(), 1, "{:?}", metrics().closes);
+    requests.take().resume();
+    sim.settle();
+    assert_eq!((only(&peer).text().as_str(), server.connections()), ("100000", 0));
+    record.expect(&[]);
+}
+
+#[test]
+fn no_time_at_all_lets_what_is_answered_at_once_arrive() {
+    let (sim, server) = serve(|req: Request, res: Response| match req.url() {
+        "/now" => res.end("now"),
+        _ => std::mem::forget(res),
+    });
+    set_half_open(&server, Duration::ZERO);
+    for (path, expected) in [("/now", 1), ("/never", 0)] {
+        let peer = sim.connect(PORT);
+        peer.write(get(path));
+        peer.finish();
+        sim.advance(LATE);
+        assert_eq!((replies(&peer.received()).len(), server.connections()), (expected, 0), "{path}");
+    }
 }
