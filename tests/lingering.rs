@@ -82,6 +82,15 @@ fn chunked_upload(length: usize) -> Vec<u8> {
     bytes
 }
 
+/// Ends the loop with the client's thread, also where that fails: a test that fails is not to hang.
+struct StopsWhenDropped(oneloop::Remote);
+
+impl Drop for StopsWhenDropped {
+    fn drop(&mut self) {
+        self.0.post(oneloop::stop).ok();
+    }
+}
+
 #[test]
 fn a_real_upload_of_64_mib_that_nobody_reads_gets_its_413() {
     const LARGE: usize = 64 * 1024 * 1024;
@@ -91,6 +100,7 @@ fn a_real_upload_of_64_mib_that_nobody_reads_gets_its_413() {
     let address = server.address().unwrap().to_string();
     let remote = oneloop::remote();
     let client = thread::spawn(move || {
+        let _stop = StopsWhenDropped(remote);
         for bytes in [upload(LARGE), chunked_upload(LARGE)] {
             for reads_early in [false, true] {
                 let mut stream = TcpStream::connect(&address).unwrap();
@@ -116,7 +126,6 @@ fn a_real_upload_of_64_mib_that_nobody_reads_gets_its_413() {
                 assert!(text.starts_with("HTTP/1.1 413 "), "{text}");
             }
         }
-        remote.post(oneloop::stop).ok();
     });
     oneloop::run().unwrap();
     client.join().unwrap();
