@@ -84,7 +84,7 @@ pub mod worker;
 
 pub use emitter::Emitter;
 pub use event_loop::{
-    Immediate, Metrics, Remote, Sender, Timeout, bounded_channel, channel, metrics, next_tick, now, remote, run,
+    Immediate, Metrics, Remote, Sender, Timeout, bounded_channel, channel, clock, metrics, next_tick, now, remote, run,
     run_nowait, run_once, set_immediate, set_interval, set_interval_with, set_timeout, stop,
 };
 pub use notice::set_stderr_fallback;

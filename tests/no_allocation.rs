@@ -8,8 +8,10 @@ mod support;
 
 use oneloop::event_loop::{RecordingSize, mark_turn_as_own, recording, start_recording, stop_recording};
 use oneloop::http;
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use support::*;
 
@@ -47,16 +49,10 @@ impl Client {
 
 /// Allocations for so many times `request`, each with so many responses, when all is warm.
 fn allocations(request: &str, responses: usize, handler: impl FnMut(http::Request, http::Response) + 'static) -> u64 {
-    allocations_over(Duration::ZERO, request, responses, handler)
+    allocations_over(Duration::ZERO, request, responses, &http::create_server(handler))
 }
 
-fn allocations_over(
-    at_least: Duration,
-    request: &str,
-    responses: usize,
-    handler: impl FnMut(http::Request, http::Response) + 'static,
-) -> u64 {
-    let server = http::create_server(handler);
+fn allocations_over(at_least: Duration, request: &str, responses: usize, server: &http::Server) -> u64 {
     server.listen(("127.0.0.1", 0), || ()).unwrap();
     let socket = TcpStream::connect(("127.0.0.1", server.address().unwrap().port().unwrap())).unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -113,7 +109,20 @@ fn neither_do_reading_the_head_an_error_status_and_a_body_in_parts() {
 
 #[test]
 fn nor_does_the_change_of_the_second_in_the_date() {
-    assert_eq!(allocations_over(SECOND + 100 * MS, &get("/"), 1, |_, res| res.end("x")), 0);
+    assert_eq!(allocations_over(SECOND + 100 * MS, &get("/"), 1, &http::create_server(|_, res| res.end("x"))), 0);
+}
+
+#[test]
+fn nor_does_telling_and_counting_the_ends_of_exchanges() {
+    let server = http::create_server(|_, res| res.end("x"));
+    let told = Rc::new(Cell::new(0));
+    let count = told.clone();
+    server.on_exchange_end(move |end| count.set(count.get() + end.bytes)).set_metrics(true);
+    assert_eq!(allocations_over(Duration::ZERO, &get("/"), 1, &server), 0);
+    assert_eq!((told.get(), server.metrics().responses[0]), (REQUESTS as u64 + 3, REQUESTS as u64 + 3));
+    let server = http::create_server(|_, res| res.end("x"));
+    server.on_exchange_end(|_| ());
+    assert_eq!(allocations_over(Duration::ZERO, &get("/").repeat(16), 16, &server), 0, "pipelined");
 }
 
 #[test]

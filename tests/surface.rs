@@ -68,6 +68,7 @@ fn ways_in_metrics_and_reports() {
     sim.settle();
     record.expect(&["1", "2", "end of input"]);
     drop((sender, bounded));
+    assert_eq!(oneloop::clock(), now());
     let before = metrics();
     sim.advance(2 * MS);
     let after = metrics();
@@ -256,6 +257,8 @@ fn http_servers() {
     server.on_drop(move |_| i.add("drop"));
     server.on_close(move || j.add("close"));
     server.on_closing(|| ());
+    server.on_exchange_end(|end| assert!(!end.to_string().is_empty())).set_metrics(true);
+    assert_eq!(server.metrics().requests, 0);
     let limits = server.limits();
     assert_eq!(limits, Limits::default());
     server.set_limits(limits).require_host_header(true);

@@ -134,9 +134,25 @@ pub fn stop() {
 }
 
 /// The loop's clock: time since the loop was made, read once at the end of each turn, not at each call. What is armed
-/// within one callback is armed at the same instant. (Outside [`run`] it is read at each call.)
+/// within one callback is armed at the same instant. (Outside [`run`] it is read at each call.) To measure how long something
+/// takes, use [`clock`].
 pub fn now() -> Duration {
     current().map_or(Duration::ZERO, |lp| Duration::from_nanos(lp.now()))
+}
+
+/// The time since the loop was made, read at this call: where [`now`] stands still, this goes on. For measuring how long a
+/// callback, or a request, takes:
+///
+/// ```
+/// let began = oneloop::clock();
+/// let sum: u64 = (1..=1000).sum();
+/// let took = oneloop::clock() - began; // by `now()` this would be zero within a callback
+/// # let _ = (sum, took);
+/// ```
+///
+/// In a simulated world it is virtual, as everything there.
+pub fn clock() -> Duration {
+    current().map_or(Duration::ZERO, |lp| lp.exact_now())
 }
 
 /// Sets what becomes of panics in callbacks (promise 5). [`PanicPolicy::Catch`] at first.

@@ -27,6 +27,11 @@ impl Default for Histogram {
 }
 
 impl Histogram {
+    /// Counts one.
+    pub(crate) fn add(&mut self, time: Duration) {
+        self.record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    }
+
     pub(super) fn record(&mut self, nanos: Time) {
         if let Some(count) = self.counts.get_mut(Histogram::bucket(nanos)) {
             *count += 1;

@@ -57,7 +57,7 @@ pub mod trace;
 
 pub use call::{PanicInfo, PanicPolicy};
 pub use channel::{Sender, bounded_channel, channel};
-pub use current::{now, on_panic, run, run_nowait, run_once, set_panic_policy, stop};
+pub use current::{clock, now, on_panic, run, run_nowait, run_once, set_panic_policy, stop};
 pub use driver::Address;
 pub use metrics::{Histogram, Metrics, metrics};
 pub use queues::{Immediate, next_tick, set_immediate};

@@ -465,6 +465,11 @@ impl Loop {
         self.clock.get()
     }
 
+    /// The time by the driver's clock, read now.
+    pub(crate) fn exact_now(&self) -> Duration {
+        self.driver.now()
+    }
+
     #[cold]
     fn read_clock_outside(&self) {
         self.read_clock();

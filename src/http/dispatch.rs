@@ -12,7 +12,7 @@
 use super::answer::{Answer, answer};
 use super::exchange::Exchange;
 use super::server::Inner;
-use super::{ClientError, Connection, Request, Response};
+use super::{ClientError, Connection, ExchangeEnd, Request, Response};
 use crate::callback::Listeners;
 use crate::event_loop::Loop;
 use crate::net::{Address, Socket};
@@ -30,6 +30,7 @@ pub(super) enum On {
     ClientError,
     DropRequest,
     Drop,
+    ExchangeEnd,
     Closing,
     Close,
 }
@@ -41,6 +42,7 @@ pub(super) enum Listener {
     Connection(Box<dyn FnMut(&Connection)>),
     ClientError(Box<dyn FnMut(&ClientError)>),
     Drop(Box<dyn FnMut(&Address)>),
+    ExchangeEnd(Box<dyn FnMut(&ExchangeEnd<'_>)>),
     Closing(Box<dyn FnMut()>),
     Close(Box<dyn FnMut()>),
 }
@@ -135,6 +137,7 @@ impl Inner {
     }
 
     pub fn client_error(&self, error: &ClientError) {
+        self.observing.count_refused();
         let lp = &self.shared.cx.lp;
         self.listeners.each(On::ClientError, |site, listener| {
             if let Listener::ClientError(f) = listener {

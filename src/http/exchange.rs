@@ -104,6 +104,8 @@ pub(super) struct Exchange {
     // The response.
     pub response: RefCell<ResponseHead>,
     pub phase: Cell<Phase>,
+    /// Bytes of content that were given to the connection, once the head was.
+    pub content_sent: Cell<u64>,
     /// `write_head` was called: the head is not to be changed.
     pub fixed: Cell<bool>,
     /// `Response` handles that are alive.
@@ -148,6 +150,7 @@ impl Exchange {
             discarded: Cell::new(0),
             response: RefCell::new(ResponseHead::new()),
             phase: Cell::new(Phase::Open),
+            content_sent: Cell::new(0),
             fixed: Cell::new(false),
             handles: Cell::new(0),
             fallback: Cell::new(500),

@@ -2,6 +2,7 @@ use super::answer::Answer;
 use super::dispatch::{Listener, On, handler};
 use super::h1::H1;
 use super::limits::{Limits, nanos};
+use super::observing::Observing;
 use super::own_answer;
 use super::paths::Paths;
 use super::send_file::HotFiles;
@@ -35,6 +36,7 @@ pub(super) struct Inner {
     require_host: Cell<bool>,
     requests: Cell<u64>,
     pub shedding: Shedding,
+    pub observing: Observing,
     pub paths: Paths,
     /// By the number of their prefix.
     pub path_listeners: Listeners<u32, Listener>,
@@ -96,6 +98,7 @@ pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R +
         require_host: Cell::new(true),
         max_requests: Cell::new(u32::MAX),
         shedding: Shedding::off(),
+        observing: Observing::default(),
         shutdown: Cell::new(None),
         hot_files,
     }));
@@ -418,7 +421,7 @@ impl Inner {
     }
 
     /// Its connections, in the order of their slots.
-    fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<H1>)> {
+    pub fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<H1>)> {
         self.shared.cx.streams().filter_map(|stream| {
             let connection = self.connection(&stream)?;
             Some((stream, connection))

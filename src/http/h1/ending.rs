@@ -56,7 +56,7 @@ impl H1 {
         let Some(exchange) = current else { return };
         let lp = &stream.cx().lp;
         // One that a handle is kept of learns when it has gone, too: see `Response::is_finished`.
-        if exchange.listeners.is_empty() && Rc::strong_count(&exchange) == 1 {
+        if exchange.listeners.is_empty() && Rc::strong_count(&exchange) == 1 && !self.server.observed() {
             exchange.finish(lp, reason);
             self.server.shared.recycle(exchange);
             return;
@@ -69,6 +69,15 @@ impl H1 {
         stream.tell_sent();
     }
 
+    /// The end of an exchange that somebody may want to hear of.
+    pub(super) fn finish(&self, stream: &Stream, exchange: &Rc<Exchange>, reason: CloseReason) {
+        let lp = &stream.cx().lp;
+        exchange.finish(lp, reason);
+        if self.server.observed() {
+            self.server.tell_exchange_end(lp, stream, exchange, reason);
+        }
+    }
+
     /// Finishes the exchanges whose output has gone.
     pub(super) fn finish_sent(&self, stream: &Rc<Stream>) {
         loop {
@@ -79,7 +88,7 @@ impl H1 {
             });
             let Some((_, reason, exchange)) = next else { return };
             exchange.finished.set(reason == CloseReason::Finished);
-            exchange.finish(&stream.cx().lp, reason);
+            self.finish(stream, &exchange, reason);
             self.server.shared.recycle(exchange);
         }
     }

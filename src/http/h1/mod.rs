@@ -165,8 +165,11 @@ impl H1 {
     fn watch<R>(&self, f: impl FnOnce(&mut Watch) -> R) -> R {
         let mut watch = self.watch.take().unwrap_or_default();
         let result = f(&mut watch);
-        let needed =
-            watch.receive.is_some() || watch.send.is_some() || watch.half_open.is_some() || !watch.finishing.is_empty();
+        let needed = self.server.observed()
+            || watch.receive.is_some()
+            || watch.send.is_some()
+            || watch.half_open.is_some()
+            || !watch.finishing.is_empty();
         self.watch.set(needed.then_some(watch));
         result
     }
@@ -284,14 +287,14 @@ impl Protocol for H1 {
 
     fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, _error: Option<&io::Error>) {
         self.finish_sent(stream);
-        let lp = &stream.cx().lp;
+        self.server.observing.count_bytes(stream);
         let unsent = self.watch(|watch| std::mem::take(&mut watch.finishing));
         for (_, _, exchange) in unsent {
-            exchange.finish(lp, reason);
+            self.finish(stream, &exchange, reason);
         }
         let current = self.current.borrow_mut().take();
         if let Some(exchange) = current {
-            exchange.finish(lp, reason);
+            self.finish(stream, &exchange, reason);
         }
         self.server.acceptor.connection_closed();
     }

@@ -216,9 +216,10 @@ impl H1 {
         drop(current);
         let link = exchange.link.borrow_mut().take();
         drop(link);
+        self.server.observing.count_bytes(stream);
         let socket = Socket::adopt(stream, &self.server.acceptor);
         self.server.upgrade(&stream.cx().lp, exchange, &socket, rest);
-        exchange.finish(&stream.cx().lp, CloseReason::Finished);
+        self.finish(stream, exchange, CloseReason::Finished);
         true
     }
 

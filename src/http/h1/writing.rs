@@ -97,8 +97,10 @@ impl H1 {
                 out.extend_from_slice(chunk.as_bytes());
             });
             exchange.phase.set(Phase::Ended);
+            exchange.content_sent.set(length);
             return Flow::Ready;
         }
+        exchange.content_sent.set(0);
         stream.encode(|out| head.encode(out, &how));
         drop(head);
         self.send_more(stream, exchange, body, chunk, known.is_some())
@@ -114,6 +116,9 @@ impl H1 {
     ) -> Flow {
         let limit = self.server.pending_output.get();
         let mut flow = Flow::Ready;
+        if body != Body::None {
+            exchange.content_sent.set(exchange.content_sent.get() + chunk.len() as u64);
+        }
         match body {
             Body::None => {}
             Body::UntilClose => {
