@@ -23,16 +23,18 @@
 //! # The house
 //! Imports go downwards only; a test enforces it.
 //! ```text
-//!  sim          a whole program on a virtual clock with scripted peers, for tests     (imports event_loop; nothing imports it)
+//!  sim          a whole program on a virtual clock with scripted peers, for tests. Nothing imports it
 //!  devtools     a page that shows the loop at work, on any http::Server
 //!  http         Server  Request  Response
 //!  proto        sans-I/O codecs: h1. Bytes in, events out. Imports nothing of ours; outside semver until 1.0
 //!  net          Server  Socket  connect;  stream = io + transport + protocol
 //!  worker · signals · stdin · emitter
-//!  event_loop   phases, sources, timers, ticks, immediates, ready list, Remote, driver, metrics, recorder;
+//!  event_loop   phases, sources, timers, ticks, immediates, ready list, Remote and channels, driver, metrics, recorder;
 //!               the one place that calls user code: guard, timing, ticks
 //!  callback     what keeps callbacks, and what contains their panics. Knows no loop
+//!  notice       what there is to say: to the logger, else to standard error, or to a test. Imports nothing of ours
 //! ```
+//! Beside it stands the [`guide`], pages without code of their own.
 //!
 //! # The promises
 //! Each has tests that are named after it; a change that breaks one is a bug.
@@ -44,14 +46,18 @@
 //!     call, is synchronous, as in Node.)
 //!  3. **The phases run in a documented order**, see [`event_loop`].
 //!  4. **Every request gets exactly one whole response, in order, or its connection is closed.** A response that is dropped
-//!     unfinished answers 500, or cuts the connection where its head has gone.
+//!     unfinished answers 500, or cuts the connection where its head has gone; the error that a handler returns
+//!     ([`http::Error`]) answers in its stead. What had arrived when a server closes is answered.
 //!  5. **A panic in a callback costs that exchange only** (500); in a timer, tick or socket callback it costs that. The
 //!     loop goes on. See [`event_loop::set_panic_policy`]. Not with `panic = "abort"`.
 //!  6. **A dead handle is harmless**: calls on a finished exchange or a closed socket do nothing.
-//!  7. **Memory is bounded by configuration**: see [`http::Limits`].
-//!  8. **Every wait on a peer has an end**, by default. The one wait without one is the handler's own.
+//!  7. **Memory is bounded by configuration**: see [`http::Limits`], and `set_pending_limit` of a socket or a response.
+//!  8. **Every wait on a peer has an end**, by default. The one wait without one is the handler's own, and that ends when
+//!     its client has gone ([`Limits::half_open`](http::Limits::half_open)). Nobody is late for what the loop has not
+//!     looked at: while a callback blocks, or the process is stopped.
 //!  9. **Bytes from the network never panic, desync or smuggle.** What RFC 9112 leaves ambiguous is refused.
-//! 10. **No connection starves another**: turns have budgets.
+//! 10. **No connection starves another**: turns have budgets, and so has what other threads send. Your jobs, files and
+//!     look-ups have [threads of their own](worker).
 //! 11. **Every close has a reason**: [`CloseReason`](net::CloseReason).
 //!
 //! # Features
@@ -59,10 +65,12 @@
 //! optional, and nothing is on by default.
 //!
 //! # Logging
-//! Through the `log` crate, with the targets `oneloop::loop`, `oneloop::net` and `oneloop::http`. *error*: panics, no file
-//! descriptors left; *warn*: slow callbacks, file descriptors that run short, a 500 from a dropped response; *info*:
-//! listening, shutdown; *debug*: connections closed with their reason, late calls; *trace*: each phase. Where no logger is installed, the first warning or
-//! error of each kind goes to standard error: see [`set_stderr_fallback`]. A test sees all of them: [`sim::Sim::log`].
+//! Through the `log` crate, with the targets `oneloop::loop`, `oneloop::net` and `oneloop::http`. *error*: panics, fields and
+//! bodies that cannot be sent, what the system does not give (threads, connections); *warn*: slow callbacks, file descriptors
+//! that run short, a 5xx from a handler's error or a dropped response, jobs that alone keep the loop; *info*: listening,
+//! what a shutdown waits for; *debug*: connections closed with their reason, late calls; *trace*: each phase. Where no
+//! logger is installed, the first warning or error of each kind goes to standard error: see [`set_stderr_fallback`]. A test
+//! sees all of them: [`sim::Sim::log`].
 
 #![forbid(unsafe_code)]
 

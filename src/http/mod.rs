@@ -16,7 +16,13 @@
 //!   both over ─► on_finish when the kernel has it ─► on_close ─► the next request of the connection
 //! ```
 //! Requests of one connection are dispatched one after another (Node dispatches at once and queues the answers; on the wire
-//! it looks the same).
+//! it looks the same). Whatever ends an exchange early goes one of these ways:
+//! ```text
+//!   the message is refused, late or shed   ─► an answer of the library's own (`own_answer`), on_client_error or on_drop_request
+//!   a callback returns an Err, or panics   ─► its status or 500; a cut where the head has gone
+//!   nobody holds the Response any more     ─► 500, or a cut
+//!   the peer's FIN, while it is owed one   ─► on_peer_end ─► a cut after Limits::half_open; an answer within it arrives
+//! ```
 
 mod answer;
 mod body_error;

@@ -33,7 +33,7 @@ const TRIES: usize = 4;
 
 impl Request {
     /// Writes the body into a file, and gives `done` its size, once; the worker pool does the writing, and the peer is slowed
-    /// down to what it writes, so that at most about 256 KiB are in memory.
+    /// down to what it writes, so that at most about 320 KiB wait in memory while a job writes as much.
     ///
     /// Until it is whole, the body is in a file of another name in the same folder (`.oneloop-….part`, with a part that cannot
     /// be guessed). Then it is synced to the disk and renamed, which replaces a file that has the path already: whoever reads

@@ -1,10 +1,11 @@
 //! TCP and Unix sockets: servers, connections, flow control.
 //!
-//! Imports `event_loop`, `worker` and `callback`; `http` is written on it as a user's protocol would be.
+//! Imports `event_loop`, `worker`, `callback` and `notice`; `http` is written on it as a user's protocol would be.
 //!
 //! ```text
 //!   Server ── Acceptor ──accept──► Stream = io + transport + protocol          (one registration for its whole life)
-//!                                  │
+//!               └─ no file descriptor left: the stream that has been idle longest makes room
+//!
 //!     read:   io.read → landing area of the loop → Protocol::data → not consumed? → Input of the stream
 //!     write:  own turn → cork of the loop → one send at its end → refused? → Output of the stream
 //!             any other time → Output of the stream → ready list → flushed in phase 1

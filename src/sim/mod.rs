@@ -56,7 +56,7 @@
 //! has not read; so are bytes for a closed socket. A connection has a buffer of limited size in each direction
 //! ([`Network::buffer`]). A full backlog, or nobody at the address, means what it does in a real network. Jobs of the
 //! worker pool run on this thread, each at the virtual time when a worker would have ended it. Not simulated: lost or
-//! reordered bytes, which TCP hides; files; signals.
+//! reordered bytes, which TCP hides; files; signals; standard input, which has ended.
 //!
 //! A panic in a callback goes on out of the method of `Sim` that ran the loop, so that a failed assertion fails the test;
 //! [`set_panic_policy`](crate::event_loop::set_panic_policy) changes that.
