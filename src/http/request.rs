@@ -14,8 +14,8 @@ use std::rc::Rc;
 /// head stays, and once the exchange is over its other methods do nothing.
 ///
 /// A body is read when somebody asks for it with [`on_data`](Request::on_data), [`read_body`](Request::read_body) or
-/// [`pipe`](Request::pipe). One that nobody has asked for by the time the response has ended is discarded, up to
-/// [`Limits::discard`](super::Limits::discard).
+/// [`pipe`](Request::pipe). One that nobody has asked for by the time the response has ended is discarded, within the
+/// limits of [`Limits::discard`](super::Limits::discard).
 #[derive(Clone)]
 pub struct Request(pub(super) Rc<Exchange>);
 
