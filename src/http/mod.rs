@@ -13,7 +13,7 @@
 //! ```text
 //!   bytes ─► head parsed ─► on_request(req, res) ─► body to on_data … on_end      ┐ in either order
 //!                                   └─► res.write … res.end ─► cork ─► one send   ┘
-//!   both over ─► on_finish when the kernel has it ─► on_close ─► the next request of the connection
+//!   both over ─► on_finish when the kernel has it ─► on_close ─► on_exchange_end ─► the next request of the connection
 //! ```
 //! Requests of one connection are dispatched one after another (Node dispatches at once and queues the answers; on the wire
 //! it looks the same). Whatever ends an exchange early goes one of these ways:
