@@ -175,7 +175,9 @@ fn polite(ledger: &Ledger, client: &Client, exchanges: &[Rc<Exchange>], fault: &
         for exchange in exchanges.iter().filter(|exchange| exchange.reason.get() != Some(CloseReason::Finished)) {
             let reason = exchange.reason.get();
             let failed = matches!(reason, Some(CloseReason::Reset | CloseReason::Failed));
-            let cut = shut && !is_soon(ledger, exchange) || failed && ledger.plan.loses_calls();
+            // A process that was stopped finds the time of its shutdown over when it goes on.
+            let cut = shut && !(is_soon(ledger, exchange) && ledger.plan.stops.is_empty())
+                || failed && ledger.plan.loses_calls();
             if exchange.door != Door::Upgrade && !cut {
                 fault(format!("a polite peer's request {:?} was not answered: {reason:?}", exchange.id));
             }
