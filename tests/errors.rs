@@ -36,6 +36,46 @@ fn an_error_answers_with_its_status_and_its_text() {
 }
 
 #[test]
+fn an_error_keeps_what_was_set_but_for_what_describes_the_content_that_is_not_sent() {
+    let (sim, _server) = serve(|req: Request, res: Response| {
+        res.set_header("Access-Control-Allow-Origin", "*").set_header("Content-Security-Policy", "default-src 'self'");
+        res.append_header("Set-Cookie", "a=1").append_header("Set-Cookie", "b=2");
+        res.set_header("Content-Type", "application/json").set_header("Content-Length", 1_000_000);
+        res.set_header("Content-Encoding", "gzip").set_header("ETag", "\"1\"").set_header("Last-Modified", "x");
+        res.set_header("Cache-Control", "max-age=31536000").set_header("Transfer-Encoding", "chunked");
+        res.set_status_message("Wonderful");
+        match req.path() {
+            "/method" => {
+                res.set_header("Allow", "GET");
+                Err(Error::new(405, "only GET"))
+            }
+            "/wordless" => Err(Error::new(429, "")),
+            _ => Err("no database".into()),
+        }
+    });
+    for (path, first, text) in [
+        ("/method", "HTTP/1.1 405 Method Not Allowed\r\n", "only GET\n"),
+        ("/wordless", "HTTP/1.1 429 Too Many Requests\r\n", "429 Too Many Requests\n"),
+        ("/other", "HTTP/1.1 500 Internal Server Error\r\n", "500 Internal Server Error\n"),
+    ] {
+        let peer = send(&sim, get(path));
+        sim.advance(SECOND);
+        assert!(peer.text().starts_with(first), "{}", peer.text());
+        let reply = only(&peer);
+        assert_eq!(reply.text(), text);
+        assert_eq!(reply.field("allow"), (path == "/method").then_some("GET"));
+        assert_eq!(reply.field("access-control-allow-origin"), Some("*"));
+        assert_eq!(reply.field("content-security-policy"), Some("default-src 'self'"));
+        assert_eq!(peer.text().matches("Set-Cookie: ").count(), 2);
+        assert_eq!(reply.field("content-type"), Some("text/plain; charset=utf-8"));
+        assert_eq!(reply.field("content-length"), Some(&*text.len().to_string()));
+        for gone in ["content-encoding", "etag", "last-modified", "cache-control", "transfer-encoding"] {
+            assert_eq!(reply.field(gone), None, "{gone}");
+        }
+    }
+}
+
+#[test]
 fn any_other_error_is_a_500_whose_text_is_for_the_log() {
     keep_log();
     let number = |req: Request, res: Response| {

@@ -90,7 +90,7 @@ impl Exchange {
             }
         }
         self.discard_body();
-        if phase == Phase::Open && !error.text().is_empty() {
+        if phase == Phase::Open {
             self.with_link(|carrier| self.answer_error(carrier, status, error.text()));
         } else {
             self.give_up(status, CloseReason::BadResponse);

@@ -26,6 +26,23 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 /// });
 /// ```
 ///
+/// Fields that were set before are sent with it (`Allow` with a 405, `WWW-Authenticate` with a 401, what all answers of a
+/// server have), but for those that describe the content which is not sent: `Content-Type`, `Content-Length`,
+/// `Content-Encoding` and their like, `ETag`, `Last-Modified`, and what is said about caching.
+///
+/// ```
+/// use oneloop::http::{self, Error};
+///
+/// let server = http::create_server(|req, res| {
+///     if req.method() != "GET" {
+///         res.set_header("Allow", "GET");
+///         return Err(Error::new(405, "only GET is known here"));
+///     }
+///     res.end("hello\n");
+///     Ok(())
+/// });
+/// ```
+///
 /// Where the head has gone already, the connection is cut: the client sees that the response is not whole. In the log
 /// stands a warning for each error that the client was told as a 5xx, or could not be told; the others are debug lines.
 ///

@@ -17,9 +17,31 @@ pub(super) fn usual_words(status: u16) -> &'static str {
     }
 }
 
-/// Status and fields of such an answer, into a head that has none; and its content.
+/// What a handler has set about the content that it meant to send: untrue of the text that an error sends in its place. The
+/// other fields are about the client or the resource, and wanted with an error as well: `Allow`, `WWW-Authenticate`,
+/// `Access-Control-Allow-Origin`, cookies, policies.
+const OF_THE_CONTENT: [&str; 15] = [
+    "Accept-Ranges",
+    "Cache-Control",
+    "Content-Digest",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Length",
+    "Content-Location",
+    "Content-Range",
+    "ETag",
+    "Expires",
+    "Last-Modified",
+    "Repr-Digest",
+    "Trailer",
+    "Transfer-Encoding",
+];
+
+/// Status and fields of such an answer, into a head; and its content.
 fn write(head: &mut ResponseHead, status: u16, words: &str) -> String {
-    // Neither can fail: the status is one of ours, the field a literal.
+    // None can fail: the status is one of ours, the others are literals.
+    let _ = head.set_reason("");
     let _ = head.set_status(status);
     let _ = head.set("Content-Type", "text/plain; charset=utf-8");
     match words {
@@ -47,21 +69,32 @@ pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29
 impl Exchange {
     /// Answers a request in place of its handler. What that has set is not for this answer.
     pub fn answer(&self, carrier: &dyn Carrier, status: u16, words: &str) {
-        self.answer_in_text(carrier, status, |head| write(head, status, words));
+        self.answer_in_text(carrier, status, |head| {
+            head.clear();
+            write(head, status, words)
+        });
     }
 
-    /// The same with an error of the handler's, whose words are all that it says.
+    /// The same with an error of the handler's, whose words are all that it says; without any, the usual ones. What the
+    /// handler has set is kept, but for [what is said of the content](OF_THE_CONTENT).
     pub fn answer_error(&self, carrier: &dyn Carrier, status: u16, words: &str) {
         self.answer_in_text(carrier, status, |head| {
-            write(head, status, words);
-            format!("{words}\n")
+            for name in OF_THE_CONTENT {
+                head.remove(name);
+            }
+            match words {
+                "" => write(head, status, usual_words(status)),
+                words => {
+                    write(head, status, words);
+                    format!("{words}\n")
+                }
+            }
         });
     }
 
     fn answer_in_text(&self, carrier: &dyn Carrier, status: u16, write: impl FnOnce(&mut ResponseHead) -> String) {
         let text = {
             let mut head = self.response.borrow_mut();
-            head.clear();
             let text = write(&mut head);
             if status == 503 && self.retry_after.get() > 0 {
                 let _ = head.set("Retry-After", self.retry_after.get().to_string());
