@@ -1,42 +1,98 @@
-//! Routes by method and path. Try: `cargo run --example routes`, then `curl -i http://localhost:7777/getSecretData`
+//! Routes by method and path, with errors, an access log and tests. Try: `cargo run --example routes`, then `curl -i http://localhost:7777/getSecretData`, `curl -i -d tulip http://localhost:7777/plants`
 //!
-//! The port is the first argument, or `PORT`, or 7777; 0 takes a free one.
+//! The port is the first argument, or `PORT`, or 7777; 0 takes a free one. With `--features signals` (Unix), Ctrl-C and
+//! SIGTERM let the open answers end first.
 
-use oneloop::http::{self, Request, Response};
-use std::cell::Cell;
+use oneloop::http::{self, Error, Request, Response, Server};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 #[path = "support/port.rs"]
 mod port;
 
+/// State of all requests: there is one thread, so no lock.
+type Plants = Rc<RefCell<Vec<String>>>;
+
 fn main() -> std::io::Result<()> {
-    env_logger::init();
-    // State of all requests: there is one thread, so no lock.
-    let plants = Rc::new(Cell::new(0));
-    let server = http::create_server(move |req, res| {
-        res.set_header("Content-Type", "text/plain; charset=utf-8");
-        match req.path() {
-            "/" => get(&req, &res, || "Home. There are /getSecretData and /seed-a-plant\n".to_owned()),
-            "/getSecretData" => get(&req, &res, || "The secret: one thread is enough\n".to_owned()),
-            "/seed-a-plant" => get(&req, &res, || {
-                plants.set(plants.get() + 1);
-                format!("🌱 Plant seeded! There are {} now\n", plants.get())
-            }),
-            _ => res.set_status(404).end("There is nothing here\n"),
-        }
-    });
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("routes=info,oneloop=warn")).init();
+    let server = server();
+    #[cfg(all(unix, feature = "signals"))]
+    for signal in [oneloop::signals::SIGINT, oneloop::signals::SIGTERM] {
+        let server = server.clone();
+        oneloop::signals::on(signal, move |_| server.close(()))?;
+    }
     let listening = server.clone();
     server.listen(port::port(1), move || port::announce("Server", listening.address()))?;
     oneloop::run()
 }
 
-/// Answers GET, and HEAD with it (the library leaves out the content there), and refuses the other methods.
-fn get(req: &Request, res: &Response, content: impl FnOnce() -> String) {
-    match req.method() {
-        "GET" | "HEAD" => res.end(content()),
-        _ => {
-            res.set_header("Allow", "GET, HEAD");
-            res.set_status(405).end("Only GET is known here\n");
+fn server() -> Server {
+    let plants = Plants::default();
+    http::create_server(move |req, res| {
+        let asked = req.clone();
+        res.on_close(move |res, reason| log::info!("{} {} {} {reason}", asked.method(), asked.url(), res.status()));
+        route(&plants, &req, res)
+    })
+}
+
+/// GET answers HEAD as well: the library leaves out the content there.
+fn route(plants: &Plants, req: &Request, res: Response) -> http::Result {
+    let segments: Vec<&str> = req.path().split('/').skip(1).collect();
+    match (req.method(), &segments[..]) {
+        ("GET" | "HEAD", [""]) => res.end("Home. There are /getSecretData and /plants\n"),
+        ("GET" | "HEAD", ["getSecretData"]) => res.end("The secret: one thread is enough\n"),
+        ("GET" | "HEAD", ["plants"]) => {
+            res.end(plants.borrow().iter().map(|plant| format!("{plant}\n")).collect::<String>());
         }
+        ("GET" | "HEAD", ["plants", number]) => {
+            let number: usize = number.parse().map_err(|_| Error::new(400, "A plant has a number"))?;
+            let plants = plants.borrow();
+            let plant = plants.get(number).ok_or(Error::new(404, "There is no such plant"))?;
+            res.end(format!("{plant}\n"));
+        }
+        ("POST", ["plants"]) => plant(plants.clone(), req, res),
+        (_, ["plants"]) => return not_allowed(&res, "GET, HEAD, POST"),
+        (_, ["" | "getSecretData"] | ["plants", _]) => return not_allowed(&res, "GET, HEAD"),
+        _ => return Err(Error::new(404, "There is nothing here")),
+    }
+    Ok(())
+}
+
+/// `?` works in the callback as well: a body that is too large is a 413.
+fn plant(plants: Plants, req: &Request, res: Response) {
+    req.read_body(1024, move |body| {
+        let name = String::from_utf8(body?).map_err(|_| Error::new(400, "A name is UTF-8"))?;
+        if name.is_empty() || name.contains(char::is_control) {
+            return Err(Error::new(422, "A plant has a name, of one line"));
+        }
+        plants.borrow_mut().push(name);
+        let number = plants.borrow().len() - 1;
+        res.set_status(201).set_header("Location", format!("/plants/{number}"));
+        res.end(format!("🌱 Plant seeded! There are {} now\n", number + 1));
+        Ok(())
+    });
+}
+
+fn not_allowed(res: &Response, allowed: &str) -> http::Result {
+    res.set_header("Allow", allowed);
+    Err(Error::new(405, format!("Only {allowed} are known here")))
+}
+
+/// In memory, without a socket.
+#[cfg(test)]
+mod tests {
+    use oneloop::sim::Sim;
+
+    #[test]
+    fn a_plant_is_seeded_and_found_again() {
+        let sim = Sim::new();
+        super::server().listen(80, ()).unwrap();
+        let seeded = sim.request("POST", "/plants").body("tulip").send().expect_status(201);
+        assert_eq!(seeded.header("Location"), Some("/plants/0"));
+        assert_eq!(sim.request("GET", "/plants/0").send().expect_status(200).text(), "tulip\n");
+        sim.request("GET", "/plants/1").send().expect_status(404);
+        sim.request("POST", "/plants").body([b'x'; 2000]).send().expect_status(413);
+        let refused = sim.request("PUT", "/plants").send().expect_status(405);
+        assert_eq!(refused.header("Allow"), Some("GET, HEAD, POST"));
     }
 }

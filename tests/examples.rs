@@ -1,7 +1,16 @@
 //! Each example, run as its users run it, and asked by a plain client.
 
+// Each example that is loaded here, for its own tests, brings what the examples share.
+#![allow(clippy::duplicate_mod)]
+
 #[path = "support/folder.rs"]
 mod folder;
+#[allow(dead_code)]
+#[path = "../examples/routes.rs"]
+mod routes;
+#[allow(dead_code)]
+#[path = "../examples/sse_chat.rs"]
+mod sse_chat;
 
 use folder::Folder;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -188,8 +197,17 @@ fn routes_answers_each_route_and_404() {
     let port = program.port();
     assert!(get(port, "/?query").text().contains("/getSecretData"));
     get(port, "/getSecretData").expect(200, "The secret: one thread is enough\n");
-    get(port, "/seed-a-plant").expect(200, "🌱 Plant seeded! There are 1 now\n");
-    get(port, "/seed-a-plant").expect(200, "🌱 Plant seeded! There are 2 now\n");
+    let seeded = ask(port, "POST", "/plants", "", b"tulip");
+    seeded.expect(201, "🌱 Plant seeded! There are 1 now\n");
+    assert_eq!(seeded.field("Location"), Some("/plants/0"));
+    ask(port, "POST", "/plants", "", "röslein".as_bytes()).expect(201, "🌱 Plant seeded! There are 2 now\n");
+    get(port, "/plants").expect(200, "tulip\nröslein\n");
+    get(port, "/plants/1").expect(200, "röslein\n");
+    get(port, "/plants/2").expect(404, "There is no such plant\n");
+    get(port, "/plants/x").expect(400, "A plant has a number\n");
+    ask(port, "POST", "/plants", "", b"").expect(422, "A plant has a name, of one line\n");
+    ask(port, "POST", "/plants", "", b"\xff").expect(400, "A name is UTF-8\n");
+    assert_eq!(ask(port, "POST", "/plants", "", &[b'x'; 2000]).status, 413);
     get(port, "/elsewhere").expect(404, "There is nothing here\n");
     ask(port, "HEAD", "/getSecretData", "", b"").expect(200, "");
     let refused = ask(port, "POST", "/getSecretData", "", b"please");
@@ -498,6 +516,44 @@ fn sse_clock_answers_later_and_again() {
     let mut events = lines.filter(|line| line.starts_with("data: "));
     let (first, second) = (events.next().unwrap(), events.next().unwrap());
     assert_ne!(first, second, "a second has passed");
+}
+
+/// An event's name and its data.
+fn next_event(stream: &mut BufReader<TcpStream>) -> (String, String) {
+    let (mut name, mut line) = ("message".to_owned(), String::new());
+    loop {
+        line.clear();
+        assert!(stream.read_line(&mut line).unwrap() > 0, "the stream has ended");
+        match line.trim_end().split_once(": ") {
+            Some(("event", event)) => event.clone_into(&mut name),
+            Some(("data", data)) => return (name, data.to_owned()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn sse_chat_knows_who_is_there() {
+    let mut program = Program::spawn(command("sse_chat").arg("0").env("RUST_LOG", "off"));
+    let port = program.port();
+    assert!(get(port, "/").text().contains("EventSource"));
+    let join = |name: &str| {
+        let mut stream = connect(port);
+        stream.write_all(format!("GET /events?{name} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
+        BufReader::new(stream)
+    };
+    let here = |names: &str| ("presence".to_owned(), names.to_owned());
+    let mut ann = join("ann");
+    assert_eq!(next_event(&mut ann), here("ann"));
+    let mut bob = join("bob");
+    assert_eq!((next_event(&mut ann), next_event(&mut bob)), (here("ann, bob"), here("ann, bob")));
+    ask(port, "POST", "/say?bob", "", b"hello\nann").expect(204, "");
+    assert_eq!(next_event(&mut ann), ("message".to_owned(), "bob: hello ann".to_owned()));
+    drop(bob);
+    assert_eq!(next_event(&mut ann), here("ann"));
+    for nameless in ["/events", "/events?", "/events?a%20b", "/say?"] {
+        assert_eq!(get(port, nameless).status, if nameless == "/say?" { 404 } else { 400 }, "{nameless}");
+    }
 }
 
 #[test]
