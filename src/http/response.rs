@@ -236,7 +236,7 @@ impl Response {
     /// kernel does not take is kept; from [`Limits::pending_output`](super::Limits::pending_output) on this says
     /// [`Flow::Full`], which asks you to wait for `on_drain`.
     pub fn write<'a>(&self, chunk: impl Into<Chunk<'a>>) -> Flow {
-        self.send(chunk.into(), false)
+        self.pass_on(chunk.into(), false)
     }
 
     /// Sets how many bytes may be pending for the peer while this response is being written, and what happens when they are
@@ -262,8 +262,9 @@ impl Response {
     }
 
     /// Ends the response, with a last part of the body, or `()`.
+    #[doc(alias = "send")]
     pub fn end<'a>(&self, chunk: impl Into<Chunk<'a>>) {
-        self.send(chunk.into(), true).ignore();
+        self.pass_on(chunk.into(), true).ignore();
     }
 
     /// Answers with an error, as a handler that returns it does: for what fails in a callback that returns nothing. Where
@@ -287,7 +288,7 @@ impl Response {
         self.0.fail(&error.into());
     }
 
-    fn send(&self, chunk: Chunk<'_>, last: bool) -> Flow {
+    fn pass_on(&self, chunk: Chunk<'_>, last: bool) -> Flow {
         if self.0.phase.get() == Phase::Ended {
             self.is_late("a write", "the end");
             return Flow::Closed;
