@@ -16,6 +16,10 @@ type OnClose = Box<dyn FnOnce(&Peer)>;
 /// close it, [`Peer::close`] does.
 ///
 /// What it writes arrives, and what it has received can be seen, when the loop has run: [`Sim::settle`](super::Sim::settle).
+///
+/// It does not close because the program does: a server that has closed a connection waits for the peer's end for some
+/// seconds, and counts it meanwhile in [`connections`](crate::http::Server::connections). Whether the program has closed
+/// says [`is_closed`](Peer::is_closed).
 #[derive(Clone)]
 pub struct Peer(Rc<Inner>);
 
