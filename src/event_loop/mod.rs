@@ -1,7 +1,8 @@
 //! The event loop: one a thread, made when it is first used.
 //!
 //! It owns the sources (listeners, connections, signals) in a slab, the timers, the tick and immediate queues, the ready
-//! list and the ways in from other threads; it knows nothing of TCP or HTTP. It imports `callback` only.
+//! list and the ways in from other threads; it knows nothing of TCP or HTTP. It imports `callback` and
+//! `notice` only.
 //!
 //! # One iteration
 //! The order is libuv's since 1.45, which Node 20 and later show.
@@ -33,7 +34,7 @@
 //! * Immediates set in the check phase wait for the next iteration; a timer armed by a timer waits as well.
 //! * A timer cleared by another of the same snapshot does not run.
 //! * The clock ([`now`]) is read after the wait, before the timers and at the end of each turn; it stands still within a
-//!   callback.
+//!   callback, where [`clock`] goes on.
 //!
 //! # Seeing it
 //! [`metrics`] has sums and the loop's delay; [`on_slow`] tells of turns that held the loop; a recording
