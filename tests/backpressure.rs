@@ -178,7 +178,7 @@ fn a_pipe_to_a_slow_reader_holds_little() {
 }
 
 #[test]
-fn a_pipe_whose_target_goes_does_not_stop_its_source() {
+fn a_pipe_whose_target_goes_closes_its_source() {
     for reset in [true, false] {
         let sim = Sim::new();
         let into = sim.listen(("127.0.0.1", 9)).unwrap();
@@ -201,35 +201,37 @@ fn a_pipe_whose_target_goes_does_not_stop_its_source() {
             target.close()
         }
         sim.advance(60 * SECOND);
-        assert_eq!(record.all(), ["end", "close finished"]);
+        assert_eq!(record.all(), ["close destroyed"]);
         assert_eq!((metrics().connections, metrics().buffered), (0, 0));
     }
 }
 
-/// A target that lives on lets go of the sources that were piped into it.
+/// A source that lives on, since somebody else listens to it, lets go of the targets that have closed.
 #[test]
-fn a_pipe_does_not_keep_a_source_that_has_closed() {
+fn a_pipe_does_not_keep_a_target_that_has_closed() {
     let sim = Sim::new();
-    let _into = sim.listen(("127.0.0.1", 9)).unwrap();
-    let target = net::connect(("127.0.0.1", 9), |_| ());
-    let captured = Rc::new(());
-    let (held, to) = (captured.clone(), target.clone());
-    serve(PORT, move |socket| {
-        socket.pipe(&to);
-        let held = held.clone();
-        socket.on_error(move |_, _| drop(held.clone()));
-    });
-    // A source does not end a target that it shares; a reset says nothing to it.
-    for _ in 0..10 {
-        let source = sim.connect(PORT);
-        source.write("x");
+    let into = sim.listen(("127.0.0.1", 9)).unwrap();
+    let (_server, sockets) = serve_and_keep(PORT);
+    let client = sim.connect(PORT);
+    sim.settle();
+    let (source, captured, heard) = (nth(&sockets, 0), Rc::new(()), Rc::new(Cell::new(0)));
+    let count = heard.clone();
+    source.on_data(move |_, bytes| count.set(count.get() + bytes.len()));
+    for number in 0..10 {
+        let (target, held) = (net::connect(("127.0.0.1", 9), |_| ()), captured.clone());
+        target.on_error(move |_, _| drop(held));
+        source.pipe(&target);
+        drop(target);
+        client.write("x");
         sim.settle();
-        source.reset();
+        assert_eq!(into.accepted()[number].text(), "x");
+        into.accepted()[number].reset();
         sim.settle();
+        assert_eq!(Rc::strong_count(&captured), 1);
     }
-    assert_eq!(Rc::strong_count(&captured), 2);
-    assert!(!target.is_closed());
-    target.write("still open").ignore();
+    client.write("y");
+    sim.settle();
+    assert!(heard.get() == 11 && !source.is_closed() && !source.is_paused());
 }
 
 #[test]

@@ -227,6 +227,25 @@ fn sockets() {
     from.write("piped").ignore();
     sim.settle();
     assert_eq!(echo.accepted().last().unwrap().text(), "piped");
+    let told = record.clone();
+    net::pipeline(&to, &from, move |result: Result<u64, net::PipeError>| told.add(format!("piped {result:?}")));
+    echo.accepted().last().unwrap().finish();
+    sim.settle();
+    record.expect(&["piped Ok(5)"]);
+}
+
+/// What is a source and what a sink.
+#[allow(dead_code, reason = "it only has to compile")]
+fn ends_of_pipes(req: &http::Request, res: &http::Response, socket: &Socket) {
+    fn relay(from: &impl net::Source, to: &impl net::Sink) {
+        net::pipeline(from, to, |result| drop(result.map_err(|error| error.to_string())));
+    }
+    req.pipe(res);
+    req.pipe(socket);
+    socket.pipe(res);
+    socket.pipe(socket);
+    relay(req, res);
+    relay(socket, socket);
 }
 
 #[test]

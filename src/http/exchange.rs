@@ -232,6 +232,10 @@ impl Exchange {
         }
     }
 
+    pub fn remove(&self, numbers: [Option<u32>; 3]) {
+        numbers.into_iter().flatten().for_each(|number| self.listeners.remove_one(number));
+    }
+
     /// Calls the listeners of an event. A panic ends the round and costs the exchange.
     pub fn emit(self: &Rc<Self>, lp: &Rc<Loop>, on: On, mut call: impl FnMut(&mut Listener)) {
         let mut panicked = false;

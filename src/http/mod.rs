@@ -38,6 +38,7 @@ mod media_type;
 mod observing;
 mod own_answer;
 mod paths;
+mod pipe;
 mod range;
 mod request;
 mod response;

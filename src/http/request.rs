@@ -1,6 +1,6 @@
+use super::BodyError;
 use super::answer::{Answer, answer};
 use super::exchange::{Exchange, Listener, On, Phase};
-use super::{BodyError, Response};
 use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::next_tick;
 use crate::net::{Address, CloseReason};
@@ -132,7 +132,7 @@ impl Request {
         received.iter_bytes().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    /// The number of its exchange, which its [`Response`] has as well. No other of this process has it, not later
+    /// The number of its exchange, which its [`Response`](super::Response) has as well. No other of this process has it, not later
     /// either: it may stand in a log, or as a key for longer than the handles live. Handles themselves can be compared
     /// (`==`) and hashed; as keys they make Clippy warn of `mutable_key_type`, which an id does not.
     pub fn id(&self) -> u64 {
@@ -318,21 +318,6 @@ impl Request {
         let listener = self.0.add(On::Data, site, Listener::Data(Box::new(f)));
         self.0.with_link(|carrier| carrier.wake());
         listener
-    }
-
-    /// Sends the body on as the body of a response, no faster than that is taken, and ends it.
-    #[track_caller]
-    pub fn pipe(&self, to: &Response) {
-        let target = to.clone();
-        self.on_data(move |req, bytes| {
-            if target.write(bytes).is_full() {
-                req.pause();
-            }
-        });
-        let target = to.clone();
-        self.on_end(move |_| target.end(()));
-        let source = self.clone();
-        to.on_drain(move |_| source.resume());
     }
 
     /// Closes the connection at once: the exchange is over, and so is what was to follow it.

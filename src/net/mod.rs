@@ -10,6 +10,7 @@
 //!     write:  own turn → cork of the loop → one send at its end → refused? → Output of the stream
 //!             any other time → Output of the stream → ready list → flushed in phase 1
 //!     close:  destroy(reason): fd closed at once → closing phase: Protocol::close → on_close, the last callback
+//!   pipe:   Source → Sink, with backpressure, ends and failures
 //!   connect: Dial = look-up → addresses, one after another beside each other (RFC 8305) → the first that is there → Stream
 //! ```
 //!
@@ -39,6 +40,7 @@ mod listen;
 mod look_up;
 mod output;
 mod overflow;
+pub(crate) mod pipe;
 mod place;
 mod protocol;
 mod reason;
@@ -54,6 +56,7 @@ pub use chunk::{Chunk, Flow};
 pub use connect::{Target, connect};
 pub use listen::Listen;
 pub use overflow::Overflow;
+pub use pipe::{PipeError, Sink, Source, pipeline};
 pub use reason::CloseReason;
 pub use server::{Server, create_server};
 pub use socket::Socket;

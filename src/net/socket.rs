@@ -124,12 +124,33 @@ impl Socket {
     // ---- Listeners
 
     fn add(&self, on: On, site: Site, listener: Listener) -> &Self {
+        self.listen(on, site, listener);
+        self
+    }
+
+    /// The listener's number, unless it ended here.
+    pub(super) fn listen(&self, on: On, site: Site, listener: Listener) -> Option<u32> {
         if self.0.closed_told.get() {
             discard(listener);
-        } else {
-            self.0.listeners.add(on, site, listener);
+            return None;
         }
-        self
+        Some(self.0.listeners.add(on, site, listener))
+    }
+
+    pub(super) fn remove_listeners(&self, numbers: [Option<u32>; 3]) {
+        numbers.into_iter().flatten().for_each(|number| self.0.listeners.remove_one(number));
+    }
+
+    pub(super) fn is_listened_to(&self) -> bool {
+        self.0.listeners.has(On::Data)
+    }
+
+    pub(super) fn has_told_end(&self) -> bool {
+        self.0.end_told.get()
+    }
+
+    pub(super) fn has_told_close(&self) -> bool {
+        self.0.closed_told.get()
     }
 
     /// Called with bytes as they come, in chunks of any size. The first such listener starts the flow.
@@ -278,7 +299,7 @@ impl Socket {
         self.flow();
     }
 
-    fn flow(&self) {
+    pub(super) fn flow(&self) {
         if self.0.paused.get() {
             return;
         }
@@ -288,24 +309,6 @@ impl Socket {
                 stream.make_ready();
             }
         }
-    }
-
-    /// Gives what comes in to another socket, no faster than that one takes it, and ends it when the peer ends. Other
-    /// listeners stay.
-    #[track_caller]
-    pub fn pipe(&self, to: &Socket) {
-        let target = to.clone();
-        self.on_data(move |from, bytes| {
-            if target.write(bytes).is_full() {
-                from.pause();
-            }
-        });
-        let target = to.clone();
-        self.on_end(move |_| target.end(()));
-        let source = self.clone();
-        to.on_drain(move |_| source.resume());
-        let source = self.clone();
-        to.on_close(move |_, _| source.resume());
     }
 
     // ---- Settings and facts

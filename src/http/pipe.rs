@@ -1,0 +1,96 @@
+//! The body of a request as a source of pipes, that of a response as a sink.
+
+use super::exchange::{Listener, On};
+use super::{Request, Response};
+use crate::callback::Site;
+use crate::net::pipe::sealed::{Given, Inlet, Lead, Listening, Outlet, Taken};
+use crate::net::pipe::{self, Sink, Source};
+use crate::net::{Chunk, CloseReason, Flow};
+use crate::notice;
+use std::panic::Location;
+use std::rc::Rc;
+
+impl Request {
+    /// Sends the body on to a sink, a response or a socket, no faster than that takes it, and ends it. A failure of one side
+    /// ends the other: see [`net::pipeline`](crate::net::pipeline), which tells the outcome as well.
+    ///
+    /// ```
+    /// let echo = oneloop::http::create_server(|req, res| req.pipe(&res));
+    /// ```
+    #[track_caller]
+    pub fn pipe(&self, to: &impl Sink) {
+        pipe::connect(self, to, None, Location::caller());
+    }
+}
+
+impl Source for Request {}
+impl Sink for Response {}
+
+impl Outlet for Request {
+    fn listen(&self, site: Site, to: Rc<dyn Fn(Given<'_>)>) -> Listening {
+        let (data, lead, closed) = (to.clone(), Lead(to.clone()), to);
+        let data = self.on_data_at(site, move |_, bytes| data(Given::Data(bytes)));
+        let end: Box<dyn FnOnce(&Request)> = Box::new(move |_| (lead.0)(Given::End));
+        let end = self.0.add(On::End, site, Listener::End(Some(end)));
+        let close: Box<dyn FnOnce(&Request, CloseReason)> = Box::new(move |_, reason| closed(Given::Closed(reason)));
+        let close = self.0.add(On::RequestClose, site, Listener::RequestClose(Some(close)));
+        self.0.with_link(|carrier| carrier.wake());
+        [data, end, close]
+    }
+
+    fn remove(&self, listening: Listening) {
+        self.0.remove(listening);
+    }
+
+    fn hold(&self) {
+        self.pause();
+    }
+
+    fn go_on(&self) {
+        self.resume();
+    }
+
+    /// What nobody listens to is discarded with the answer.
+    fn forsake(&self) {
+        self.0.with_link(|carrier| carrier.wake());
+    }
+
+    fn reason(&self) -> CloseReason {
+        self.0.closed.get().unwrap_or(CloseReason::Destroyed)
+    }
+}
+
+impl Inlet for Response {
+    fn watch(&self, site: Site, to: Rc<dyn Fn(Taken)>) -> Listening {
+        let drained = to.clone();
+        let drain = self.0.add(On::Drain, site, Listener::Drain(Box::new(move |_| drained(Taken::All))));
+        let close: Box<dyn FnOnce(&Response, CloseReason)> = Box::new(move |_, reason| to(Taken::Closed(reason)));
+        [drain, self.0.add(On::ResponseClose, site, Listener::ResponseClose(Some(close))), None]
+    }
+
+    fn remove(&self, listening: Listening) {
+        self.0.remove(listening);
+    }
+
+    fn give(&self, bytes: Chunk<'_>) -> Flow {
+        self.write(bytes)
+    }
+
+    fn end(&self) {
+        self.end(());
+    }
+
+    /// 502: whoever the answer was to come from has failed.
+    fn fail(&self, reason: CloseReason) {
+        if !self.0.has_ended() {
+            let what = if self.headers_sent() { "cut" } else { "answered 502" };
+            notice::warn!(target: "oneloop::http", "{}: what is piped into it was over before its end: {reason}; {what}", self.0);
+        }
+        self.0.give_up(502, CloseReason::BadResponse);
+    }
+
+    fn over(&self) -> Option<CloseReason> {
+        let reason = self.0.broken.get().or(self.0.closed.get());
+        self.0.has_ended().then_some(reason.unwrap_or(CloseReason::Finished))
+    }
+}
