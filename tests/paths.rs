@@ -3,7 +3,7 @@
 #[path = "support/http.rs"]
 mod support;
 
-use oneloop::http::LoadShedding;
+use oneloop::http::{self, LoadShedding};
 use support::*;
 
 #[test]
@@ -37,6 +37,34 @@ fn a_request_below_a_prefix_goes_to_its_listener_instead_of_the_request_listener
     assert_eq!(bodies(&peer), expected);
     record.expect(&["/status", "/status?x=/", "/status/", "deep /status/deep/a", "and deep", "/status/deeper"]);
     assert_eq!(server.requests(), 8);
+}
+
+#[test]
+fn the_routes_are_the_prefixes_in_order_and_then_what_gets_the_rest() {
+    let (_sim, server) = serve(not_called);
+    let rest = server.routes();
+    assert_eq!((rest.len(), &rest[0].prefix), (1, &None));
+    let line = line!();
+    server.on_path("/b/", not_called);
+    server.on_path("/a", not_called);
+    server.on_request(not_called);
+    server.on_path("/", not_called);
+    server.on_path("/b", not_called);
+    server.on_check_continue(not_called);
+    let here = |route: &http::Route| route.registered.file().ends_with("paths.rs");
+    let routes: Vec<_> = server.routes().into_iter().filter(here).collect();
+    let told: Vec<_> = routes.iter().map(|r| (r.prefix.as_deref(), r.registered.line() - line)).collect();
+    assert_eq!(told, [(Some("/b"), 1), (Some("/a"), 2), (Some("/"), 4), (Some("/b"), 5), (None, 3)]);
+    assert_eq!(server.routes().len(), 6);
+}
+
+#[test]
+fn routes_can_be_listed_by_the_listener_of_one() {
+    let (sim, server) = serve(not_called);
+    let listing = server.clone();
+    server.on_path("/routes", move |_, res| res.end(listing.routes().len().to_string()));
+    assert_eq!(bodies(&send(&sim, get("/routes"))), ["2"]);
+    server.close_all_connections();
 }
 
 #[test]

@@ -302,6 +302,7 @@ fn http_servers() {
     }
     let kept = send(&sim, get("/kept"));
     assert_eq!((server.connections(), server.open_exchanges().len()), (1, 1));
+    assert_eq!((server.open_exchanges()[0].path.as_str(), server.routes()[0].prefix.as_deref()), ("/kept", None));
     assert_eq!((server.connection_states().answering, server.connection_states().idle), (1, 0));
     server.max_connections(1);
     send(&sim, "");

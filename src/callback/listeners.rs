@@ -76,6 +76,11 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         self.with(|list| list.entries.iter().any(|entry| entry.kind == kind)).unwrap_or(false)
     }
 
+    /// What each is for, and where it was registered, in the order of their registration.
+    pub fn sites(&self) -> Vec<(K, Site)> {
+        self.with(|list| list.entries.iter().map(|entry| (entry.kind, entry.site)).collect()).unwrap_or_default()
+    }
+
     /// Gives each listener of `kind` that is there now to `call`, in the order of their registration. One that is
     /// removed before its turn is not called; one that is added meanwhile waits for the next event.
     #[inline]

@@ -36,6 +36,7 @@ mod h1;
 mod limits;
 mod media_type;
 mod observing;
+mod open_exchanges;
 mod own_answer;
 mod paths;
 mod pipe;
@@ -57,6 +58,8 @@ pub use error::{Error, Result};
 pub use field_value::FieldValue;
 pub use limits::Limits;
 pub use observing::{ExchangeEnd, ServerMetrics};
+pub use open_exchanges::OpenExchange;
+pub use paths::Route;
 pub use request::Request;
 pub use response::Response;
 pub use server::{Server, create_server};
@@ -64,7 +67,6 @@ pub use shedding::LoadShedding;
 
 use crate::net::{Address, CloseReason, Stream};
 use std::rc::Rc;
-use std::time::Duration;
 
 /// A message that was refused, as [`Server::on_client_error`] sees it.
 #[derive(Clone, Debug)]
@@ -76,20 +78,6 @@ pub struct ClientError {
     pub status: u16,
     /// Who sent it.
     pub peer: Address,
-}
-
-/// A request that is not answered yet, as [`Server::open_exchanges`] lists it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct OpenExchange {
-    /// Its method.
-    pub method: String,
-    /// Its target.
-    pub target: String,
-    /// How long ago its head was here.
-    pub age: Duration,
-    /// Who sent it.
-    pub remote_addr: Address,
 }
 
 /// A connection of a server, as [`Server::on_connection`] sees it.

@@ -1,4 +1,39 @@
+use super::Server;
+use super::dispatch::On;
 use std::cell::RefCell;
+use std::panic::Location;
+
+/// Where requests go, as [`Server::routes`] lists it: a listener and what it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Route {
+    /// The prefix that was given to [`Server::on_path`], without a slash at its end (but `/` for `/`). `None`: the listener
+    /// gets each request that no prefix takes; it was given to [`create_server`](super::create_server) or
+    /// [`Server::on_request`].
+    pub prefix: Option<String>,
+    /// Where in the program's source it was registered.
+    pub registered: &'static Location<'static>,
+}
+
+impl Server {
+    /// Where requests go: the listeners of prefixes ([`on_path`](Server::on_path)), in the order of their registration, and
+    /// behind them those for all other requests. What a handler tells apart by itself is not known here. It copies the
+    /// list.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|_req, res| res.end("the site"));
+    /// server.on_path("/status/", |_req, res| res.end("all is well"));
+    /// let routes = server.routes();
+    /// assert_eq!(routes[0].prefix.as_deref(), Some("/status"));
+    /// assert_eq!((routes[1].prefix.as_deref(), routes[1].registered.line()), (None, 3));
+    /// ```
+    pub fn routes(&self) -> Vec<Route> {
+        let below = self.0.path_listeners.sites().into_iter();
+        let below = below.map(|(number, registered)| Route { prefix: self.0.paths.prefix(number), registered });
+        let others = self.0.listeners.sites().into_iter().filter(|(on, _)| *on == On::Request);
+        below.chain(others.map(|(_, registered)| Route { prefix: None, registered })).collect()
+    }
+}
 
 /// The prefixes that have listeners of their own: see [`Server::on_path`](super::Server::on_path).
 #[derive(Default)]
@@ -10,14 +45,17 @@ pub(super) struct Paths {
 impl Paths {
     /// The number of a prefix, which it keeps.
     pub fn number(&self, prefix: &str) -> u32 {
+        self.known(prefix).unwrap_or_else(|| {
+            let mut prefixes = self.prefixes.borrow_mut();
+            prefixes.push(prefix.trim_end_matches('/').into());
+            (prefixes.len() - 1) as u32
+        })
+    }
+
+    /// The number that a prefix has already.
+    pub fn known(&self, prefix: &str) -> Option<u32> {
         let prefix = prefix.trim_end_matches('/');
-        let mut prefixes = self.prefixes.borrow_mut();
-        let known = prefixes.iter().position(|other| **other == *prefix);
-        let number = known.unwrap_or_else(|| {
-            prefixes.push(prefix.into());
-            prefixes.len() - 1
-        });
-        number as u32
+        self.prefixes.borrow().iter().position(|other| **other == *prefix).map(|number| number as u32)
     }
 
     /// Are there none? That is all that a request of a server without them looks at.
@@ -33,6 +71,13 @@ impl Paths {
             |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let numbered = prefixes.iter().enumerate().filter(|(_, prefix)| below(prefix));
         numbered.max_by_key(|(_, prefix)| prefix.len()).map(|(number, _)| number as u32)
+    }
+
+    /// As [`Route`] tells it.
+    fn prefix(&self, number: u32) -> Option<String> {
+        let prefixes = self.prefixes.borrow();
+        let prefix = prefixes.get(number as usize)?;
+        Some(if prefix.is_empty() { "/".to_owned() } else { String::from(&**prefix) })
     }
 }
 

@@ -8,7 +8,7 @@ use super::paths::Paths;
 use super::send_file::HotFiles;
 use super::shared::Shared;
 use super::shedding::{LoadShedding, Shedding};
-use super::{ClientError, Connection, OpenExchange, Request, Response};
+use super::{ClientError, Connection, Request, Response};
 use crate::callback::{Listeners, OptionalCallback, Site};
 use crate::event_loop::driver::Io;
 use crate::event_loop::{Deadline, current, set_deadline};
@@ -386,23 +386,6 @@ impl Server {
     /// The requests that came so far, answered or not. Messages that were refused are not counted: they are none.
     pub fn requests(&self) -> u64 {
         self.0.requests.get()
-    }
-
-    /// The requests that are not answered yet, with their age and route: what a handler still owes. It looks at every
-    /// connection, so it is not for every request.
-    pub fn open_exchanges(&self) -> Vec<OpenExchange> {
-        let now = self.0.shared.cx.lp.now();
-        self.0
-            .each_connection()
-            .filter_map(|(stream, connection)| Some((stream, connection.current()?)))
-            .filter(|(_, exchange)| !exchange.has_ended())
-            .map(|(stream, exchange)| OpenExchange {
-                method: exchange.head.method().to_owned(),
-                target: exchange.head.target().to_owned(),
-                age: Duration::from_nanos(now.saturating_sub(exchange.started)),
-                remote_addr: stream.peer(),
-            })
-            .collect()
     }
 }
 

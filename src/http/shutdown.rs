@@ -68,8 +68,7 @@ impl fmt::Display for Awaited<'_> {
         let exchanges = server.open_exchanges();
         for exchange in exchanges.iter().take(NAMED) {
             // Without the query, which may hold what is not for a log.
-            let path = exchange.target.split('?').next().unwrap_or_default();
-            write!(f, "{before}{} {path} ({:.1} s)", exchange.method, exchange.age.as_secs_f64())?;
+            write!(f, "{before}{} {} ({:.1} s)", exchange.method, exchange.path, exchange.age.as_secs_f64())?;
             before = ", ";
         }
         if exchanges.len() > NAMED {

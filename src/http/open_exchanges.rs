@@ -1,0 +1,46 @@
+use super::Server;
+use super::exchange::Exchange;
+use crate::net::{Address, Stream};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A request that is not answered yet, as [`Server::open_exchanges`] lists it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpenExchange {
+    /// Its method.
+    pub method: String,
+    /// Its target.
+    pub target: String,
+    /// The path of its target, without the query, which may hold what is not for a log or a page.
+    pub path: String,
+    /// How long ago its head was here.
+    pub age: Duration,
+    /// Who sent it.
+    pub remote_addr: Address,
+}
+
+type Open = (Rc<Stream>, Rc<Exchange>);
+
+impl Server {
+    /// The requests that are not answered yet, with their age and route: what a handler still owes. It looks at every
+    /// connection, so it is not for every request.
+    pub fn open_exchanges(&self) -> Vec<OpenExchange> {
+        self.each_open().map(|open| self.told(&open)).collect()
+    }
+
+    fn each_open(&self) -> impl Iterator<Item = Open> {
+        let current = |(stream, connection): (Rc<Stream>, Rc<super::h1::H1>)| Some((stream, connection.current()?));
+        self.0.each_connection().filter_map(current).filter(|(_, exchange)| !exchange.has_ended())
+    }
+
+    fn told(&self, (stream, exchange): &Open) -> OpenExchange {
+        OpenExchange {
+            method: exchange.head.method().to_owned(),
+            target: exchange.head.target().to_owned(),
+            path: exchange.head.path().to_owned(),
+            age: Duration::from_nanos(self.0.shared.cx.lp.now().saturating_sub(exchange.started)),
+            remote_addr: stream.peer(),
+        }
+    }
+}
