@@ -194,6 +194,29 @@ step("a client from outside agrees with the page on its connections and its requ
   for (const socket of sockets) socket.destroy();
 });
 
+step("requests that wait are listed, and what a client has sent stays a text", async () => {
+  const shown = () => page.$eval("#requests", (section) => section.innerText);
+  assert.match(await until(shown, (text) => /registered at/.test(text)), /\/__loop\s+examples\/event_loop\/main\.rs:\d+:\d+/);
+  // A worker has each for 200 ms: those behind it wait for seconds.
+  const sockets = Array.from({ length: 60 }, () => {
+    const socket = net.connect(server.port, "127.0.0.1", () => socket.write("GET /worker?secret HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    return socket.on("error", () => {}).resume();
+  });
+  const told = await until(shown, (text) => /requests are open/.test(text) && /\/worker/.test(text));
+  assert(!told.includes("secret"), told);
+  await accessible(page, "requests");
+  for (const socket of sockets) socket.destroy();
+  const marked = await page.evaluate(() => {
+    const hostile = '/<img src=x onerror="x">\\';
+    oneloop.feed.open = { count: 1, oldest: [{ m: "<b>", p: hostile, a: 1, r: "<i>" }] };
+    oneloop.feed.dispatchEvent(new Event("message"));
+    const section = document.getElementById("requests");
+    return { elements: section.querySelectorAll("img, b, i").length, shown: section.innerText.includes(hostile) };
+  });
+  assert.deepEqual(marked, { elements: 0, shown: true });
+  await until(shown, (text) => /All requests are answered/.test(text));
+});
+
 step("a client from outside agrees with the page on the length of a block", () => oneOf(5, async () => {
   const seen = await page.evaluate(() => oneloop.feed.held.at(-1)?.b ?? 0);
   const { took } = await ask(server.port, "/block");

@@ -434,3 +434,110 @@ fn who_reads_nothing_is_not_told_more_and_costs_no_memory() {
     }
     assert!(oneloop::metrics().largest_buffer < 2 << 20, "{}", oneloop::metrics().largest_buffer);
 }
+
+/// What the latest message that has them says of the requests, up to the end of the object.
+fn requests(reader: &oneloop::sim::Peer) -> String {
+    let messages = events(reader);
+    let told = messages.iter().rev().find_map(|message| message.split_once("\"open\":"));
+    told.unwrap_or_else(|| panic!("no message tells the requests: {messages:?}")).1.to_owned()
+}
+
+fn open_requests(reader: &oneloop::sim::Peer) -> String {
+    requests(reader).split_once(",\"routes\":").unwrap().0.to_owned()
+}
+
+#[test]
+fn requests_that_are_not_answered_are_told_the_oldest_first_and_without_those_of_the_page() {
+    let (sim, _server) = mounted();
+    let reader = send(&sim, local("/__loop/stream"));
+    let old = send(&sim, get("/later?secret=1"));
+    sim.advance(SECOND);
+    let young = send(&sim, "DELETE http://a/later HTTP/1.1\r\nHost: a\r\n\r\n");
+    sim.advance(SECOND);
+    reader.take();
+    sim.advance(SECOND);
+    let told = open_requests(&reader);
+    let list = told.strip_prefix("{\"count\":2,\"oldest\":[").unwrap_or_else(|| panic!("{told}"));
+    let (first, second) = list.split_once("},{").unwrap();
+    assert!(first.starts_with("{\"m\":\"GET\",\"p\":\"/later\",\"a\":2"), "{told}");
+    assert!(second.starts_with("\"m\":\"DELETE\",\"p\":\"/later\",\"a\":1"), "{told}");
+    assert!(first.ends_with(&format!("\"r\":\"{}\"", old.local_addr())), "{told}");
+    old.reset();
+    young.reset();
+    sim.advance(SECOND);
+    assert_eq!(open_requests(&reader), "{\"count\":0,\"oldest\":[]}");
+}
+
+#[test]
+fn requests_are_told_once_a_second_and_soon_after_somebody_opens_the_page() {
+    let (sim, _server) = mounted();
+    let told =
+        |reader: &oneloop::sim::Peer| events(reader).iter().filter(|message| message.contains("\"open\":")).count();
+    for _ in 0..2 {
+        let reader = send(&sim, local("/__loop/stream"));
+        sim.advance(300 * MS);
+        assert_eq!(told(&reader), 1);
+        sim.advance(5 * SECOND);
+        assert_eq!(told(&reader), 6);
+        // Connections are looked at for the numbers too: not in the same turn.
+        assert!(!events(&reader).iter().any(|all| all.contains("\"open\":") && all.contains("\"numbers\":")));
+        reader.close();
+        sim.advance(550 * MS);
+    }
+}
+
+#[test]
+fn of_many_open_requests_the_twenty_oldest_are_told_and_a_long_path_is_cut() {
+    let (sim, server) = mounted();
+    server.on_path("/x", |_, res| std::mem::forget(res));
+    let reader = send(&sim, local("/__loop/stream"));
+    let long = format!("/x/{}", "y".repeat(5000));
+    for at in 0..30 {
+        send(&sim, if at == 0 { get(&long) } else { get(&format!("/x/{at}")) });
+        sim.advance(MS);
+    }
+    sim.advance(SECOND);
+    let told = open_requests(&reader);
+    let cut = format!("\"p\":\"{}…\",", &long[..200]);
+    assert!(told.starts_with("{\"count\":30,") && told.contains(&cut), "{told}");
+    let paths: Vec<_> = told.split("\"p\":\"").skip(2).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(paths, (1..20).map(|at| format!("/x/{at}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_hostile_target_of_an_open_request_stays_a_text() {
+    let (sim, server) = mounted();
+    server.on_path("/x", |_, res| std::mem::forget(res));
+    let reader = send(&sim, local("/__loop/stream"));
+    send(&sim, get("/x/\"}]}<img/src=x>\\'\\\"</script>?\"q"));
+    sim.advance(SECOND);
+    let told = open_requests(&reader);
+    assert!(told.contains(r#""p":"/x/\"}]}<img/src=x>\\'\\\"</script>","a":"#), "{told}");
+}
+
+#[test]
+fn routes_are_told_with_the_lines_that_registered_them() {
+    let (sim, server) = serve(not_called);
+    let line = line!();
+    devtools::mount(&server, "/__loop");
+    server.on_path("/\"<b>\\", not_called);
+    let reader = send(&sim, local("/__loop/stream"));
+    sim.advance(SECOND);
+    let told = requests(&reader);
+    let routes = told.split_once("\"routes\":").unwrap().1;
+    let (file, mount, other) = (file!(), line + 1, line + 2);
+    let ours = format!(r#"[["/__loop","{file}:{mount}:5"],["/\"<b>\\","{file}:{other}:12"],["","#);
+    assert!(routes.starts_with(&ours), "{ours} {routes}");
+    assert!(routes.contains("tests/support/http.rs:") && routes.ends_with("\"]]}"), "{routes}");
+}
+
+#[test]
+fn a_page_at_the_root_tells_the_requests_of_longer_paths() {
+    let (sim, server) = serve(not_called);
+    devtools::mount(&server, "/");
+    server.on_path("/site", |_, res| std::mem::forget(res));
+    let reader = send(&sim, local("/stream"));
+    send(&sim, get("/site/a"));
+    sim.advance(SECOND);
+    assert!(open_requests(&reader).starts_with(r#"{"count":1,"oldest":[{"m":"GET","p":"/site/a","#));
+}

@@ -19,6 +19,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("/table.js", SCRIPT, include_str!("page/table.js")),
     ("/house.js", SCRIPT, include_str!("page/house.js")),
     ("/numbers.js", SCRIPT, include_str!("page/numbers.js")),
+    ("/requests.js", SCRIPT, include_str!("page/requests.js")),
     ("/waited.js", SCRIPT, include_str!("page/waited.js")),
 ];
 

@@ -28,6 +28,11 @@
 //!   held        turns that held the loop: n, p, f, b (absolute), d, l, a, o as above; found: sources that the next
 //!               wait found ready at once; waited: the most that these have waited
 //!   numbers     see `numbers`; in every fifth message
+//!   open        requests that are not answered yet, without the page's own; in every tenth message:
+//!     count     how many there are
+//!     oldest    twenty of them at most, the oldest first; each: m method, p path without the query, a age, r peer
+//!   routes      [prefix, registered at] of each listener for requests, fifty at most: an empty prefix for those that get
+//!               what no prefix takes; in the same messages
 //! ```
 
 use super::held::Held;
@@ -37,7 +42,7 @@ use crate::event_loop::{Iteration, Phase, Queues, Recording, Slice, SourceKind, 
 use std::cmp::Reverse;
 use std::time::Duration;
 
-/// Writes all but the numbers.
+/// Writes all but the numbers and the requests.
 pub(super) fn write(all: &mut Object<'_>, boot: &str, recording: &Recording, held: &[Held], detail: Detail) {
     let iterations = &recording.iterations;
     let first = iterations.first().map_or(recording.next, |iteration| iteration.serial);

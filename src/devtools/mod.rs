@@ -11,8 +11,9 @@
 //! ```
 //!
 //! It shows the last iterations to true scale, what had a turn in them and where its callbacks were registered, the
-//! phases with the lengths of their queues, the loop's numbers, and who held the loop for how long. It cannot change
-//! anything. All of it was measured: it is what [`recording`] has.
+//! phases with the lengths of their queues, the loop's numbers, who held the loop for how long, which requests the server has
+//! yet to answer, and where its requests go. It cannot change anything. All of it was measured: most of it is what
+//! [`recording`] has.
 //!
 //! # Below the prefix
 //! | path | what it is |
@@ -31,7 +32,8 @@
 //! # What it costs
 //! From `mount` on the loop records itself (see [`start_recording`]). While somebody
 //! looks, the loop has one more timer, ten times a second, which makes one message for all that look. Its turns are
-//! [marked](crate::event_loop::TurnRecord::own), and the page shows their share. Without readers there is no timer.
+//! [marked](crate::event_loop::TurnRecord::own), and the page shows their share. Without readers there is no timer. Each
+//! connection is looked at three times a second then: twice for the numbers, once for the requests.
 //!
 //! A page that is opened wants what was before, and a trace wants all: of full rings that is milliseconds of copying. The
 //! copy is made in parts of 500 records (iterations, turns, callbacks), one in each iteration's check phase, so that the
@@ -51,6 +53,7 @@ mod json;
 mod merge;
 mod message;
 mod numbers;
+mod requests;
 mod stream;
 
 pub use access::is_local;
@@ -81,8 +84,8 @@ impl Options {
         self
     }
 
-    /// Says which requests may see the page: [`is_local`] at first. What it shows are targets with their queries, and
-    /// paths of the program's sources.
+    /// Says which requests may see the page: [`is_local`] at first. What it shows are targets with their queries,
+    /// addresses of peers, and paths of the program's sources.
     pub fn allow(mut self, may_look: impl Fn(&Request) -> bool + 'static) -> Options {
         self.allow = Box::new(may_look);
         self
@@ -96,17 +99,19 @@ impl std::fmt::Debug for Options {
 }
 
 /// Puts the page at `prefix` of a server, and begins to record this thread's loop. Loopback peers only: see [`is_local`].
+#[track_caller]
 pub fn mount(server: &Server, prefix: &str) {
     mount_with(server, prefix, Options::default());
 }
 
 /// The same with options.
+#[track_caller]
 pub fn mount_with(server: &Server, prefix: &str, options: Options) {
     if recording(u64::MAX).is_none() {
         start_recording(options.size);
     }
     let prefix = prefix.trim_end_matches('/').to_owned();
-    let mounted = Rc::new(Mounted { prefix, allow: options.allow, stream: Stream::new(server) });
+    let mounted = Rc::new(Mounted { stream: Stream::new(server, &prefix), prefix, allow: options.allow });
     let page = mounted.clone();
     server.on_path(&mounted.prefix, move |req, res| page.answer(&req, res));
     // The stream knows the server, and the server's listener the stream: that would keep both.

@@ -7,6 +7,7 @@ use super::merge::Detail;
 use super::message;
 use super::numbers::Readings;
 use super::refuse;
+use super::requests;
 use crate::event_loop::{Iteration, Recording, Timeout, mark_turn_as_own, now, recording, set_interval};
 use crate::http::{Request, Response, Server};
 use crate::worker;
@@ -18,6 +19,8 @@ use std::time::{Duration, SystemTime};
 const EVERY: Duration = Duration::from_millis(100);
 /// The numbers look at every connection: they come in every fifth message.
 const NUMBERS_EVERY: u32 = 5;
+/// So do the requests, in every tenth: once a second, and never in a message that has the numbers.
+const REQUESTS_EVERY: u32 = 10;
 /// Who has not read so much, in bytes, is not told more until it has; it asks for the history then.
 const PENDING: usize = 1 << 20;
 /// Streams at a time. A browser's tabs share one.
@@ -25,6 +28,8 @@ const READERS: usize = 16;
 
 pub(super) struct Stream {
     boot: String,
+    /// What the page is below.
+    prefix: String,
     server: RefCell<Option<Server>>,
     readers: RefCell<Vec<(u32, Response)>>,
     next_reader: Cell<u32>,
@@ -41,10 +46,11 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub fn new(server: &Server) -> Rc<Stream> {
+    pub fn new(server: &Server, prefix: &str) -> Rc<Stream> {
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Rc::new(Stream {
             boot: format!("{:x}", started.as_nanos()),
+            prefix: prefix.to_owned(),
             server: RefCell::new(Some(server.clone())),
             readers: RefCell::default(),
             next_reader: Cell::new(0),
@@ -107,6 +113,8 @@ impl Stream {
         // From now on: what was before is the history's.
         self.next.set(recording(u64::MAX).map_or(0, |recording| recording.next));
         self.readings.borrow_mut().clear();
+        // Who opens the page sees all of it at once.
+        self.pushes.set(0);
         let stream: Weak<Stream> = Rc::downgrade(self);
         let timer = set_interval(EVERY, move || {
             if let Some(stream) = stream.upgrade() {
@@ -169,6 +177,9 @@ impl Stream {
             message::write(all, &self.boot, recording, &held, Detail::PUSH);
             if pushes.is_multiple_of(NUMBERS_EVERY) {
                 self.write_numbers(all.name("numbers"), server, 0);
+            }
+            if pushes % REQUESTS_EVERY == 1 {
+                requests::write(all, server, &self.prefix);
             }
         });
         text.push_str("\n\n");

@@ -29,6 +29,23 @@ impl Server {
         self.each_open().map(|open| self.told(&open)).collect()
     }
 
+    /// How many there are but those of one prefix's listeners, and the oldest of these, the oldest first. Only they are
+    /// copied.
+    #[cfg_attr(not(feature = "devtools"), expect(dead_code, reason = "for the devtools"))]
+    pub(crate) fn oldest_exchanges(&self, most: usize, but_of: &str) -> (usize, Vec<OpenExchange>) {
+        let paths = &self.0.paths;
+        let left_out = paths.known(but_of);
+        let counts = |exchange: &Exchange| left_out.is_none() || paths.find(exchange.head.path()) != left_out;
+        let mut all: Vec<Open> = self.each_open().filter(|(_, exchange)| counts(exchange)).collect();
+        let count = all.len();
+        if count > most {
+            all.select_nth_unstable_by_key(most, |(_, exchange)| exchange.started);
+            all.truncate(most);
+        }
+        all.sort_by_key(|(_, exchange)| exchange.started);
+        (count, all.iter().map(|open| self.told(open)).collect())
+    }
+
     fn each_open(&self) -> impl Iterator<Item = Open> {
         let current = |(stream, connection): (Rc<Stream>, Rc<super::h1::H1>)| Some((stream, connection.current()?));
         self.0.each_connection().filter_map(current).filter(|(_, exchange)| !exchange.has_ended())

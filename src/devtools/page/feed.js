@@ -45,6 +45,8 @@ export class Feed extends EventTarget {
     this.gaps = [];
     this.owns = [];
     this.numbers = null;
+    this.open = null;
+    this.routes = null;
     this.queues = null;
     this.dropped = 0;
     /** The stream has just begun: what was before is no gap. */
@@ -132,6 +134,7 @@ export class Feed extends EventTarget {
     this.next = message.next;
     this.dropped += message.dropped ?? 0;
     if (message.numbers) this.numbers = message.numbers;
+    if (message.open) [this.open, this.routes] = [message.open, message.routes];
     if (message.queues) this.queues = message.queues;
     if (!isHistory) this.notice(message);
     this.at = Math.max(this.at, message.at);

@@ -1,6 +1,7 @@
 import { Feed } from "./feed.js";
 import { House } from "./house.js";
 import { Numbers } from "./numbers.js";
+import { Requests } from "./requests.js";
 import { Ribbon, explain } from "./ribbon.js";
 import { Waited } from "./waited.js";
 import { here, time } from "./words.js";
@@ -18,6 +19,7 @@ export function start(base, { name = "this page", marks, quiet = "the loop waits
   new Waited(section("waited"), feed);
   new House(section("house"), feed);
   new Numbers(section("numbers"), feed, requests);
+  new Requests(section("requests"), feed);
   feed.addEventListener("gap", ({ detail }) => ribbon.tell(explain(detail), detail));
   showState(feed, section("state"));
   return { feed, ribbon };
