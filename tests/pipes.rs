@@ -387,6 +387,59 @@ fn an_answer_that_the_program_ends_midway_is_whole_and_its_source_is_let_go_of()
     assert!(service.accepted()[0].is_closed() && !client.is_closed());
 }
 
+#[test]
+fn a_body_that_the_program_discards_midway_fails_what_it_is_piped_into_unless_that_is_answered() {
+    for answers in [true, false] {
+        let sim = Sim::new();
+        let service = sim.listen(UPSTREAM).unwrap();
+        let server = http::create_server(move |req, res| {
+            if req.url() == "/to-service" {
+                req.pipe(&net::connect(UPSTREAM, |_| ()));
+            } else {
+                req.pipe(&res);
+            }
+            set_timeout(SECOND, move || {
+                req.discard();
+                if answers {
+                    res.set_status(413).end(());
+                } else {
+                    set_timeout(SECOND, move || res.end("later"));
+                }
+            });
+        });
+        server.listen(PORT, ()).unwrap();
+        let start = |path| send(&sim, format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"));
+        let (to_service, to_response) = (start("/to-service"), start("/"));
+        sim.advance(10 * SECOND);
+        for client in [&to_service, &to_response] {
+            client.write("0123456789");
+        }
+        sim.settle();
+        assert!(service.accepted()[0].was_reset());
+        assert_eq!(statuses(&to_service), [if answers { 413 } else { 200 }]);
+        assert_eq!(statuses(&to_response), [if answers { 413 } else { 502 }]);
+    }
+}
+
+/// Of several sources, the first that ends, ends what they share.
+#[test]
+fn a_sink_that_another_pipe_has_ended_lets_go_of_its_source() {
+    let sim = Sim::new();
+    let service = sim.listen(UPSTREAM).unwrap();
+    let (to, record) = (net::connect(UPSTREAM, |_| ()), Record::default());
+    let (shared, log) = (to.clone(), record.clone());
+    let server = net::create_server(move |socket| told(&socket, &shared, &log));
+    server.listen(PORT, ()).unwrap();
+    let (first, second) = (send(&sim, "a"), send(&sim, "b"));
+    first.finish();
+    sim.settle();
+    record.expect(&["Ok(1)"]);
+    second.write("c");
+    sim.settle();
+    record.expect(&["Err(Sink(Finished))"]);
+    assert!(second.is_closed() && service.accepted()[0].text() == "ab");
+}
+
 fn told<F: Source, T: Sink>(from: &F, to: &T, log: &Record) {
     let (log, within) = (log.clone(), Rc::new(Cell::new(true)));
     let still = within.clone();

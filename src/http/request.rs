@@ -236,7 +236,8 @@ impl Request {
     /// response, which reaches the peer all the same. For a handler that answers in the middle of a body that it listens
     /// to: without this it goes on getting data, and where it has paused, the rest waits for it. A
     /// [`read_body`](Request::read_body) that waits gets its error when the exchange is over. A `Response` that only the
-    /// dropped listeners held is given up with them: keep one to answer with.
+    /// dropped listeners held is given up with them: keep one to answer with. What the body is
+    /// piped into fails, as soon as the callback that runs has returned: answer before that, or see [`pipeline`](crate::net::pipeline).
     pub fn discard(&self) {
         self.0.discard_body();
         self.0.with_link(|carrier| carrier.wake());
