@@ -25,7 +25,8 @@ impl Server {
     /// server.on_path("/status/", |_req, res| res.end("all is well"));
     /// let routes = server.routes();
     /// assert_eq!(routes[0].prefix.as_deref(), Some("/status"));
-    /// assert_eq!((routes[1].prefix.as_deref(), routes[1].registered.line()), (None, 3));
+    /// assert_eq!(routes[1].prefix, None);
+    /// println!("what is left goes to the listener at {}", routes[1].registered);
     /// ```
     pub fn routes(&self) -> Vec<Route> {
         let below = self.0.path_listeners.sites().into_iter();
