@@ -28,11 +28,9 @@ fn main() -> std::io::Result<()> {
 
 fn server() -> Server {
     let plants = Plants::default();
-    http::create_server(move |req, res| {
-        let asked = req.clone();
-        res.on_close(move |res, reason| log::info!("{} {} {} {reason}", asked.method(), asked.url(), res.status()));
-        route(&plants, &req, res)
-    })
+    let server = http::create_server(move |req, res| route(&plants, &req, res));
+    server.on_exchange_end(|end| log::info!("{end}"));
+    server
 }
 
 /// GET answers HEAD as well: the library leaves out the content there.
