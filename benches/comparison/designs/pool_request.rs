@@ -90,7 +90,7 @@ fn turn(service: &Service, lot: &Lot, desk: &mut Desk, parked: &mut Parked) -> S
     match task {
         Task::Read => {
             if desk.read_ready(connection)? == 0 && connection.is_due(Instant::now()) {
-                return Err(if desk.has_input() { End::Refused(408) } else { End::Closed });
+                return Err(if desk.has_input() { End::LATE } else { End::Closed });
             }
         }
         Task::Again => {}

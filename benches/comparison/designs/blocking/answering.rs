@@ -76,12 +76,12 @@ impl Desk {
     }
 
     /// An answer to what is no request; then the close.
-    pub(super) fn refuse(&mut self, status: u16) {
+    pub(super) fn refuse(&mut self, status: u16, words: &str) {
         self.response.clear();
         // As above.
         let _ = self.response.set_status(status);
         let _ = self.response.set("Content-Type", CONTENT_TYPE);
-        let text = format!("{status} {}\n", self.response.reason());
+        let text = format!("{status} {}: {words}\n", self.response.reason());
         let framing = ResponseFraming::Length(text.len() as u64);
         let date = Some(self.date.now());
         self.response.encode(&mut self.output, &Encoding { framing, date, connection: ConnectionField::Close });

@@ -34,6 +34,7 @@ mod service;
 pub use connection::{Connection, accept_each, listen, turn_away};
 pub use desk::{Desk, Request};
 pub use event::Event;
+use oneloop::proto::h1::Fault;
 pub use service::Service;
 
 /// Why a connection goes on no longer.
@@ -43,8 +44,19 @@ pub enum End {
     Closed,
     /// The last answer was given; `true`: the peer may be sending still.
     Answered(bool),
-    /// What came, or did not come in time, is answered with this status.
-    Refused(u16),
+    /// What came, or did not come in time, is answered with this status and these words.
+    Refused(u16, &'static str),
+}
+
+impl End {
+    /// What was awaited has not come in time.
+    pub const LATE: End = End::Refused(408, "the request did not come in time");
+}
+
+impl From<Fault> for End {
+    fn from(fault: Fault) -> End {
+        End::Refused(fault.status(), fault.text())
+    }
 }
 
 /// What most steps come to.

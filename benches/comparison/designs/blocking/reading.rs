@@ -16,7 +16,7 @@ impl Desk {
             return Ok(false);
         }
         let parsed = connection.parser.parse(unread, &limits, &mut self.request.head);
-        let Parsed::Complete { len } = parsed.map_err(|fault| End::Refused(fault.status()))? else {
+        let Parsed::Complete { len } = parsed? else {
             return Ok(false);
         };
         self.unread.start += len;
@@ -36,7 +36,7 @@ impl Desk {
                 let now = Instant::now();
                 connection.begin_head(now, self.limits.header);
                 if connection.is_due(now) {
-                    return Err(End::Refused(408));
+                    return Err(End::LATE);
                 }
                 connection.set_patience(connection.due - now)?;
             }
@@ -67,7 +67,7 @@ impl Desk {
         let (mut window, mut received) = (began, 0);
         loop {
             let unread = &self.input[self.unread.clone()];
-            let step = self.request.body.decode(unread, &limits, &mut fields).map_err(|f| End::Refused(f.status()))?;
+            let step = self.request.body.decode(unread, &limits, &mut fields)?;
             self.unread.start += step.consumed;
             match step.event {
                 BodyEvent::Data(data) => {
@@ -84,12 +84,12 @@ impl Desk {
             let over = now - window;
             if over >= self.limits.receive_window {
                 if (received as f64) < over.as_secs_f64() * f64::from(self.limits.receive_rate) {
-                    return Err(End::Refused(408));
+                    return Err(End::LATE);
                 }
                 (window, received) = (now, 0);
             }
             if now - began >= self.limits.request {
-                return Err(End::Refused(408));
+                return Err(End::LATE);
             }
         }
     }

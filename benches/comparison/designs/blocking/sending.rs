@@ -52,8 +52,8 @@ impl Desk {
         let lingers = match end {
             End::Closed => return self.leave(),
             End::Answered(lingers) => lingers,
-            End::Refused(status) => {
-                self.refuse(status);
+            End::Refused(status, words) => {
+                self.refuse(status, words);
                 true
             }
         };

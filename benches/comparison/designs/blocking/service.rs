@@ -33,10 +33,10 @@ impl Service {
     /// Answers the request that the desk has. What was gathered for the peer goes out before the thread waits.
     pub fn answer(&self, desk: &mut Desk, connection: &mut Connection, work: Work) -> Step<()> {
         if desk.request.head.is_connect() {
-            return desk.respond(connection, 501, "501 Not Implemented\n");
+            return desk.respond(connection, 501, "501 Not Implemented: this server does not implement the method\n");
         }
         if desk.request.head.expectation().is_some() {
-            return desk.respond(connection, 417, "417 Expectation Failed\n");
+            return desk.respond(connection, 417, "417 Expectation Failed: this server cannot meet the expectation\n");
         }
         match work {
             Work::Hello => desk.respond(connection, 200, HELLO),
