@@ -26,7 +26,9 @@
 
 mod answer;
 mod body_error;
+mod client_error;
 mod conditional;
+mod connection;
 mod connection_states;
 mod dispatch;
 mod error;
@@ -53,6 +55,8 @@ mod shutdown;
 pub use crate::proto::h1::{Fault, FieldError, Version};
 pub use answer::Answer;
 pub use body_error::{BodyError, SaveError};
+pub use client_error::ClientError;
+pub use connection::Connection;
 pub use connection_states::ConnectionStates;
 pub use error::{Error, Result};
 pub use field_value::FieldValue;
@@ -64,60 +68,3 @@ pub use request::Request;
 pub use response::Response;
 pub use server::{Server, create_server};
 pub use shedding::LoadShedding;
-
-use crate::net::{Address, CloseReason, Stream};
-use std::rc::Rc;
-
-/// A message that was refused, as [`Server::on_client_error`] sees it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ClientError {
-    /// What was wrong with it; `None` where it did not come in time.
-    pub fault: Option<Fault>,
-    /// The status that it is answered with.
-    pub status: u16,
-    /// Who sent it.
-    pub peer: Address,
-}
-
-/// A connection of a server, as [`Server::on_connection`] sees it.
-#[derive(Clone)]
-pub struct Connection(Rc<Stream>);
-
-impl Connection {
-    /// The peer's address.
-    pub fn remote_addr(&self) -> Address {
-        self.0.peer()
-    }
-
-    /// Our end's address, while it is open.
-    pub fn local_addr(&self) -> Option<Address> {
-        self.0.local()
-    }
-
-    /// Bytes received so far.
-    pub fn bytes_read(&self) -> u64 {
-        self.0.bytes_read()
-    }
-
-    /// Bytes that the kernel took so far.
-    pub fn bytes_written(&self) -> u64 {
-        self.0.bytes_written()
-    }
-
-    /// Is it closed, or about to be?
-    pub fn is_closed(&self) -> bool {
-        !self.0.is_open()
-    }
-
-    /// Closes it at once.
-    pub fn destroy(&self) {
-        self.0.destroy(CloseReason::Destroyed);
-    }
-}
-
-impl std::fmt::Debug for Connection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("remote_addr", &self.remote_addr()).finish()
-    }
-}
