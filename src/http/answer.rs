@@ -1,5 +1,6 @@
+use super::error::{Error, Result};
 use super::exchange::{Exchange, Phase};
-use super::{Error, Response, Result};
+use super::response::Response;
 use crate::net::CloseReason;
 use crate::notice;
 use std::rc::Rc;

@@ -1,7 +1,7 @@
 //! Conditional requests (RFC 9110, 13): preconditions, and the validators that they are held against.
 
-use super::Request;
 use super::range::{Selection, select};
+use super::request::Request;
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-use super::Server;
+use super::server::Server;
 use crate::net::Socket;
 
 /// What a connection is about.

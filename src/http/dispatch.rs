@@ -10,9 +10,13 @@
 //! ```
 
 use super::answer::{Answer, answer};
+use super::client_error::ClientError;
+use super::connection::Connection;
 use super::exchange::Exchange;
+use super::observing::ExchangeEnd;
+use super::request::Request;
+use super::response::Response;
 use super::server::Inner;
-use super::{ClientError, Connection, ExchangeEnd, Request, Response};
 use crate::callback::Listeners;
 use crate::event_loop::Loop;
 use crate::net::{Address, Socket};

@@ -1,4 +1,4 @@
-use super::{BodyError, SaveError};
+use super::body_error::{BodyError, SaveError};
 use crate::notice;
 use std::borrow::Cow;
 use std::error::Error as StdError;

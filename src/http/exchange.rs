@@ -8,8 +8,9 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::own_answer::usual_words;
+use super::request::Request;
+use super::response::Response;
 use super::send_file::HotFiles;
-use super::{Request, Response};
 
 /// What carries exchanges: an HTTP/1 connection. HTTP/2 will be another.
 ///

@@ -6,8 +6,9 @@
 
 use super::dispatch::{Listener, On};
 use super::exchange::{Exchange, Phase};
+use super::request::Request;
 use super::server::Inner;
-use super::{Request, Server};
+use super::server::Server;
 use crate::event_loop::{Histogram, Loop};
 use crate::net::{Address, CloseReason, Stream};
 use std::cell::{Cell, RefCell};

@@ -1,5 +1,5 @@
-use super::Server;
 use super::exchange::Exchange;
+use super::server::Server;
 use crate::net::{Address, Stream};
 use std::rc::Rc;
 use std::time::Duration;

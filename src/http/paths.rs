@@ -1,5 +1,5 @@
-use super::Server;
 use super::dispatch::On;
+use super::server::Server;
 use std::cell::RefCell;
 use std::panic::Location;
 

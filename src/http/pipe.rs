@@ -1,7 +1,8 @@
 //! The body of a request as a source of pipes, that of a response as a sink.
 
 use super::exchange::{Listener, On};
-use super::{Request, Response};
+use super::request::Request;
+use super::response::Response;
 use crate::callback::Site;
 use crate::net::pipe::sealed::{Given, Inlet, Lead, Listening, Outlet, Taken};
 use crate::net::pipe::{self, Sink, Source};

@@ -1,5 +1,5 @@
-use super::BodyError;
 use super::answer::{Answer, answer};
+use super::body_error::BodyError;
 use super::exchange::{Exchange, Listener, On, Phase};
 use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::next_tick;

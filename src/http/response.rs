@@ -1,6 +1,7 @@
 use super::answer::{Answer, answer};
+use super::error::Error;
 use super::exchange::{Exchange, Listener, On, Phase};
-use super::{Error, FieldValue};
+use super::field_value::FieldValue;
 use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::set_timeout;
 use crate::net::{Chunk, CloseReason, Flow, Overflow};

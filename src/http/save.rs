@@ -9,8 +9,9 @@
 //! The unfinished file is an [`Unfinished`], which whoever lets go of it removes: whatever ends the exchange, or the job.
 
 use super::answer::{Answer, answer};
+use super::body_error::SaveError;
 use super::exchange::{Listener, On};
-use super::{Request, SaveError};
+use super::request::Request;
 use crate::callback::Site;
 use crate::event_loop::driver::OpenFile;
 use crate::event_loop::{current, next_tick};

@@ -1,14 +1,17 @@
 use super::answer::Answer;
+use super::client_error::ClientError;
+use super::connection::Connection;
 use super::dispatch::{Listener, On, handler};
 use super::h1::H1;
 use super::limits::{Limits, nanos};
 use super::observing::Observing;
 use super::own_answer;
 use super::paths::Paths;
+use super::request::Request;
+use super::response::Response;
 use super::send_file::HotFiles;
 use super::shared::Shared;
 use super::shedding::{LoadShedding, Shedding};
-use super::{ClientError, Connection, Request, Response};
 use crate::callback::{Listeners, OptionalCallback, Site};
 use crate::event_loop::driver::Io;
 use crate::event_loop::{Deadline, current, set_deadline};

@@ -1,6 +1,6 @@
-use super::Request;
 use super::exchange::Exchange;
 use super::limits::nanos;
+use super::request::Request;
 use super::server::Inner;
 use crate::callback::{Site, discard};
 use crate::event_loop::{Loop, Time};

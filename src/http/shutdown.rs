@@ -1,7 +1,7 @@
 //! What a graceful end waits for, and who is told that it has begun.
 
-use super::Server;
 use super::dispatch::{Listener, On};
+use super::server::Server;
 use crate::event_loop::next_tick;
 use crate::notice;
 use std::fmt;

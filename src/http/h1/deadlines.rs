@@ -2,7 +2,7 @@
 
 use super::{H1, flag};
 use crate::event_loop::Time;
-use crate::http::ClientError;
+use crate::http::client_error::ClientError;
 use crate::http::exchange::{Exchange, On, Phase};
 use crate::http::limits::{Limits, nanos};
 use crate::http::own_answer::usual_words;

@@ -2,10 +2,11 @@
 
 use super::{H1, flag};
 use crate::event_loop::{Loop, Time};
+use crate::http::client_error::ClientError;
 use crate::http::exchange::{Exchange, Listener, On, Phase};
 use crate::http::limits::nanos;
 use crate::http::own_answer;
-use crate::http::{ClientError, Request};
+use crate::http::request::Request;
 use crate::net::{CloseReason, Socket, Stream};
 use crate::proto::h1::{BodyDecoder, BodyEvent, Fault, Framing, HeadParser, Parsed, RequestHead};
 use std::rc::Rc;

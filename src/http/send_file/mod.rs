@@ -15,10 +15,10 @@ mod transfer;
 
 pub(super) use hot::HotFiles;
 
-use super::Response;
 use super::conditional::Outcome;
 use super::exchange::Phase;
 use super::range::Selection;
+use super::response::Response;
 use crate::event_loop::next_tick;
 use crate::net::CloseReason;
 use crate::notice;

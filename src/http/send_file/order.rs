@@ -1,8 +1,10 @@
 //! What a worker does for one request: one job that looks, opens and reads the first chunk, which of a small file is all.
 
 use super::super::conditional::{Conditions, Outcome, Validators, characters};
+use super::super::media_type;
 use super::super::range::Selection;
-use super::super::{Request, Response, media_type};
+use super::super::request::Request;
+use super::super::response::Response;
 use super::hot::Loaded;
 use super::stamp::Stamp;
 use std::fs::{self, File, Metadata};

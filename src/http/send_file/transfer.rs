@@ -1,4 +1,4 @@
-use super::super::Response;
+use super::super::response::Response;
 use super::order::{CHUNK, read, shorter};
 use crate::event_loop::driver::OpenFile;
 use crate::event_loop::{current, set_timeout};
