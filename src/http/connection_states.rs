@@ -38,7 +38,7 @@ impl Server {
     /// How many of its connections are in which state, now. It looks at every connection, so it is not for every request.
     pub fn connection_states(&self) -> ConnectionStates {
         let mut states = ConnectionStates::default();
-        for stream in self.0.shared.cx.streams() {
+        for stream in self.0.cx.streams() {
             match self.0.connection(&stream).map(|connection| connection.state(&stream)) {
                 Some(ConnectionState::Idle) => states.idle += 1,
                 Some(ConnectionState::Receiving) => states.receiving += 1,

@@ -142,7 +142,7 @@ impl Inner {
 
     pub fn client_error(&self, error: &ClientError) {
         self.observing.count_refused();
-        let lp = &self.shared.cx.lp;
+        let lp = &self.cx.lp;
         self.listeners.each(On::ClientError, |site, listener| {
             if let Listener::ClientError(f) = listener {
                 lp.call(site, &"a client's error", || f(error));

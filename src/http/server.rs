@@ -1,24 +1,25 @@
 use super::answer::Answer;
 use super::client_error::ClientError;
 use super::connection::Connection;
+use super::date::Date;
 use super::dispatch::{Listener, On, handler};
 use super::h1::H1;
 use super::limits::{Limits, nanos};
 use super::observing::Observing;
 use super::own_answer;
 use super::paths::Paths;
+use super::pool::Pool;
 use super::request::Request;
 use super::response::Response;
 use super::send_file::HotFiles;
-use super::shared::Shared;
 use super::shedding::{LoadShedding, Shedding};
 use crate::callback::{Listeners, OptionalCallback, Site};
 use crate::event_loop::driver::Io;
 use crate::event_loop::{Deadline, current, set_deadline};
-use crate::net::{Acceptor, Address, CloseReason, Listen, Owner, Protocol, Socket, Stream};
+use crate::net::{Acceptor, Address, CloseReason, Context, Listen, Owner, Protocol, Socket, Stream};
 use crate::proto::h1::HeadLimits;
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::io;
 use std::panic::Location;
 use std::rc::Rc;
@@ -27,7 +28,9 @@ use std::time::Duration;
 /// In memory the fields stand as they stand here, for the reason that [`Loop`](crate::event_loop::Loop) has.
 #[repr(C)]
 pub(super) struct Inner {
-    pub shared: Rc<Shared>,
+    pub cx: Rc<Context>,
+    pub pool: Rc<Pool>,
+    date: Rc<Date>,
     pub listeners: Listeners<On, Listener>,
     /// Parts of `limits` that every request needs.
     pub head_limits: Cell<HeadLimits>,
@@ -83,12 +86,14 @@ pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R +
     let Some(lp) = current() else {
         panic!("oneloop: a server was created while its thread ends: the loop is gone");
     };
-    let shared = Shared::of(&lp);
+    let cx = Context::of(&lp);
     let limits = Limits::default();
     let hot_files = HotFiles::new(limits.hot_files, nanos(limits.hot_file_age));
     let server = Server(Rc::new(Inner {
-        acceptor: Acceptor::new(&shared.cx),
-        shared,
+        acceptor: Acceptor::new(&cx),
+        cx,
+        pool: Pool::of(&lp),
+        date: Date::of(&lp),
         listeners: Listeners::new(),
         paths: Paths::default(),
         path_listeners: Listeners::new(),
@@ -406,9 +411,15 @@ impl Inner {
         self.acceptor.is_closing()
     }
 
+    /// The value of the `Date` field.
+    #[inline]
+    pub fn date(&self) -> Ref<'_, [u8; 29]> {
+        self.date.text(&self.cx.lp)
+    }
+
     /// Its connections, in the order of their slots.
     pub fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<H1>)> {
-        self.shared.cx.streams().filter_map(|stream| {
+        self.cx.streams().filter_map(|stream| {
             let connection = self.connection(&stream)?;
             Some((stream, connection))
         })
@@ -416,7 +427,7 @@ impl Inner {
 
     /// The connections that it has handed over and that are open.
     pub fn each_upgraded(&self) -> impl Iterator<Item = Rc<Stream>> {
-        self.shared.cx.streams().filter(|stream| stream.is_open() && Socket::is_adopted(stream, &self.acceptor))
+        self.cx.streams().filter(|stream| stream.is_open() && Socket::is_adopted(stream, &self.acceptor))
     }
 
     /// The HTTP of a stream, where that is one of this server's connections.
@@ -434,7 +445,7 @@ impl Inner {
 
 impl Owner for Inner {
     fn accepted(self: Rc<Self>, io: Io, peer: Address) {
-        let lp = &self.shared.cx.lp;
+        let lp = &self.cx.lp;
         let connection = H1::new(&self, lp.now());
         let Some(stream) = self.acceptor.stream(io, peer, connection.clone()) else { return };
         self.acceptor.connection_opened();
@@ -453,14 +464,14 @@ impl Owner for Inner {
     }
 
     fn dropped(self: Rc<Self>, io: Io, peer: Address) {
-        let lp = &self.shared.cx.lp;
+        let lp = &self.cx.lp;
         self.listeners.each(On::Drop, |site, listener| {
             if let Listener::Drop(f) = listener {
                 lp.call(site, &"a dropped connection", || f(&peer));
             }
         });
         if let Some(stream) = self.acceptor.stream(io, peer, Rc::new(Refused)) {
-            let date = self.shared.date();
+            let date = self.date();
             stream.encode(|out| own_answer::encode(out, 503, "too many connections", &date, false));
             stream.need_due(lp.now() + super::limits::nanos(self.limits.borrow().linger_total));
             stream.finish(CloseReason::TooMany, Some(self.limits.borrow().linger()));
@@ -479,7 +490,7 @@ impl Owner for Inner {
         }
         self.listeners.each(On::Close, |site, listener| {
             if let Listener::Close(f) = listener {
-                self.shared.cx.lp.call(site, &"a server's close", f);
+                self.cx.lp.call(site, &"a server's close", f);
             }
         });
     }

@@ -17,7 +17,7 @@ impl Server {
         }
         let server = self.clone();
         next_tick(move || {
-            let lp = &server.0.shared.cx.lp;
+            let lp = &server.0.cx.lp;
             server.0.listeners.each(On::Closing, |site, listener| {
                 if let Listener::Closing(f) = listener {
                     lp.call(site, &"a server's closing", f);

@@ -58,7 +58,7 @@ impl H1 {
         // One that a handle is kept of learns when it has gone, too: see `Response::is_finished`.
         if exchange.listeners.is_empty() && Rc::strong_count(&exchange) == 1 && !self.server.observed() {
             exchange.finish(lp, reason);
-            self.server.shared.recycle(exchange);
+            self.server.pool.recycle(exchange);
             return;
         }
         let link = exchange.link.borrow_mut().take();
@@ -89,7 +89,7 @@ impl H1 {
             let Some((_, reason, exchange)) = next else { return };
             exchange.finished.set(reason == CloseReason::Finished);
             self.finish(stream, &exchange, reason);
-            self.server.shared.recycle(exchange);
+            self.server.pool.recycle(exchange);
         }
     }
 

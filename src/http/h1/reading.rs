@@ -63,8 +63,8 @@ impl H1 {
 
     /// Parses a head. `Some`: its bytes are consumed. `None`: nothing more can be done with these bytes now.
     pub(super) fn read_head(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> Option<usize> {
-        let shared = &self.server.shared;
-        let mut exchange = shared.take_exchange();
+        let pool = &self.server.pool;
+        let mut exchange = pool.take();
         let fresh = Rc::get_mut(&mut exchange)?;
         let mut parser = self.parser.get();
         let parsed = parser.parse(bytes, &self.server.head_limits.get(), &mut fresh.head);
@@ -74,7 +74,7 @@ impl H1 {
                 self.clear(flag::PARTIAL | flag::HEAD);
                 let over = self.hands_over(&fresh.head);
                 if over && self.awaits_ends(stream) {
-                    shared.recycle(exchange);
+                    pool.recycle(exchange);
                     return None;
                 }
                 self.carry(fresh, stream.cx().lp.now());
@@ -84,7 +84,7 @@ impl H1 {
             }
             Ok(Parsed::Partial) => {
                 self.parser.set(parser);
-                shared.recycle(exchange);
+                pool.recycle(exchange);
                 self.note_method(bytes);
                 if !self.has(flag::PARTIAL) {
                     self.set(flag::PARTIAL);
@@ -96,7 +96,7 @@ impl H1 {
                 None
             }
             Err(fault) => {
-                shared.recycle(exchange);
+                pool.recycle(exchange);
                 self.note_method(bytes);
                 self.fault(stream, fault);
                 None
@@ -349,7 +349,7 @@ impl H1 {
     #[cold]
     pub(super) fn refuse(&self, stream: &Rc<Stream>, status: u16, words: &str, reason: CloseReason) {
         self.set(flag::CLOSE);
-        let date = self.server.shared.date();
+        let date = self.server.date();
         stream.encode(|out| own_answer::encode(out, status, words, &date, self.has(flag::HEAD)));
         stream.finish(reason, Some(self.server.limits.borrow().linger()));
     }

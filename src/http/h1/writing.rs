@@ -66,7 +66,7 @@ impl H1 {
         if closing {
             self.closes(exchange, &plan);
         }
-        let date = self.server.shared.date();
+        let date = self.server.date();
         let how = Encoding {
             framing: plan.framing,
             date: Some(&date),
@@ -240,6 +240,6 @@ impl Carrier for H1 {
     }
 
     fn lp(&self) -> &Rc<Loop> {
-        &self.server.shared.cx.lp
+        &self.server.cx.lp
     }
 }
