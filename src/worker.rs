@@ -100,7 +100,7 @@ fn start<T: Send + 'static>(
 ///
 /// More threads than the default are for work that waits (files, databases, other programs); for work that computes, more
 /// threads than cores make nothing faster.
-pub fn configure(threads: usize, queue: usize) {
+pub fn set_pool_size(threads: usize, queue: usize) {
     if let Some(lp) = current() {
         lp.driver().configure_pool(threads, queue);
     }
@@ -155,7 +155,7 @@ impl fmt::Display for Error {
         match &self.0 {
             JobError::Panicked(message) => write!(f, "the work panicked on its worker thread: {message}"),
             JobError::QueueFull => f.write_str(
-                "the workers' queue is full: hand over fewer jobs at a time, or allow more with worker::configure",
+                "the workers' queue is full: hand over fewer jobs at a time, or allow more with worker::set_pool_size",
             ),
             JobError::NoThread(error) => write!(f, "no worker thread can be started: {error}"),
         }

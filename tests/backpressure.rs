@@ -22,7 +22,7 @@ const LANDING: usize = 64 * 1024;
 #[test]
 fn full_is_followed_by_exactly_one_drain() {
     let sim = Sim::new();
-    sim.network(Network { buffer: 1000, ..Network::default() });
+    sim.set_network(Network { buffer: 1000, ..Network::default() });
     let (_server, sockets) = serve_and_keep(PORT);
     let client = sim.connect(PORT);
     client.pause_reading();
@@ -46,7 +46,7 @@ fn full_is_followed_by_exactly_one_drain() {
 #[test]
 fn drain_comes_only_after_full() {
     let sim = Sim::new();
-    sim.network(Network { buffer: 1000, ..Network::default() });
+    sim.set_network(Network { buffer: 1000, ..Network::default() });
     let record = Record::default();
     let log = record.clone();
     serve(PORT, move |socket| {
@@ -286,7 +286,7 @@ proptest! {
     ) {
         let sim = Sim::with_seed(seed);
         let rough = Network { splits: true, partial_writes: true, read_splits: true, latency: std::time::Duration::ZERO..=2 * MS, buffer };
-        sim.network(rough);
+        sim.set_network(rough);
         let reasons = Rc::new(RefCell::new(Vec::new()));
         // Who resumes a socket that a pipe has paused lets one more landing area in.
         let bound = limit + LANDING * (1 + pauses.len());

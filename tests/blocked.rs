@@ -39,7 +39,7 @@ fn answer(req: Request, res: Response) {
 /// a second later.
 fn blocked(before: impl Fn(&Sim, &Peer), meanwhile: impl Fn(&Peer) + 'static) -> (Sim, Server, Peer) {
     let (sim, server) = support::serve(answer);
-    sim.network(Network { buffer: 4_000, ..Network::default() });
+    sim.set_network(Network { buffer: 4_000, ..Network::default() });
     let peer = sim.connect(PORT);
     before(&sim, &peer);
     let blocker = sim.connect(PORT);
@@ -155,7 +155,7 @@ fn a_lingering_close_has_its_time_though_its_own_handler_blocked() {
 /// is then answered.
 fn stopped(before: impl Fn(&Sim, &Peer), meanwhile: impl Fn(&Peer) + 'static) -> (Sim, Server, Peer) {
     let (sim, server) = support::serve(answer);
-    sim.network(Network { buffer: 4_000, ..Network::default() });
+    sim.set_network(Network { buffer: 4_000, ..Network::default() });
     let peer = sim.connect(PORT);
     before(&sim, &peer);
     sim.advance(5 * SECOND);
@@ -212,7 +212,7 @@ fn a_body_is_not_slow_for_what_the_stopped_process_did_not_take() {
     let mut limits = server.limits();
     (limits.receive_rate, limits.request) = (2_000, 2 * LONG);
     server.set_limits(limits);
-    sim.network(Network { buffer: 4_000, ..Network::default() });
+    sim.set_network(Network { buffer: 4_000, ..Network::default() });
     let peer = sim.connect(PORT);
     peer.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
     peer.write("x".repeat(5_000));
@@ -229,7 +229,7 @@ fn a_body_is_not_slow_for_what_the_stopped_process_did_not_take() {
 #[test]
 fn all_who_were_in_time_are_answered_where_one_wait_cannot_tell_of_all() {
     let (sim, _server) = support::serve(answer);
-    sim.waits(Waits { events: 4, ..Waits::default() });
+    sim.set_waits(Waits { events: 4, ..Waits::default() });
     let peers: Vec<_> = (0..50).map(|_| sim.connect(PORT)).collect();
     let blocker = sim.connect(PORT);
     sim.settle();
@@ -245,7 +245,7 @@ fn all_who_were_in_time_are_answered_where_one_wait_cannot_tell_of_all() {
 #[test]
 fn who_is_late_is_cut_though_every_wait_is_full() {
     let (sim, server) = support::serve(answer);
-    sim.waits(Waits { events: 2, ..Waits::default() });
+    sim.set_waits(Waits { events: 2, ..Waits::default() });
     for _ in 0..6 {
         let peer = sim.connect(PORT);
         peer.on_data(|peer, _| peer.write(get("/work")));
@@ -260,7 +260,7 @@ fn who_is_late_is_cut_though_every_wait_is_full() {
 fn with_waits_that_are_interrupted_and_full_all_are_answered() {
     for seed in 0..20 {
         let sim = Sim::with_seed(seed);
-        sim.waits(Waits { events: 1 + sim.random(3) as usize, interrupts: true });
+        sim.set_waits(Waits { events: 1 + sim.random(3) as usize, interrupts: true });
         let _server = support::listen(answer);
         let peers: Vec<_> = (0..20).map(|_| sim.connect(PORT)).collect();
         for (number, peer) in peers.iter().enumerate() {
@@ -304,7 +304,7 @@ fn a_socket_that_was_active_in_time_has_no_timeout() {
 fn a_connection_that_was_there_in_time_is_not_given_up() {
     for stops in [false, true] {
         let sim = Sim::new();
-        sim.network(Network { latency: SECOND..=SECOND, ..Network::default() });
+        sim.set_network(Network { latency: SECOND..=SECOND, ..Network::default() });
         let _listener = sim.listen("127.0.0.1:90").unwrap();
         let record = support::Record::default();
         let connected = record.clone();

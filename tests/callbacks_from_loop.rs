@@ -335,11 +335,11 @@ fn run_with(from: &'static str, act: u32) -> u32 {
     }
     match from {
         "drop" => {
-            server.max_connections(0);
+            server.set_max_connections(0);
             send(&sim, get("/"));
         }
         "drop request" => {
-            server.max_requests_per_socket(1);
+            server.set_max_requests_per_socket(1);
             send(&sim, get("/") + &get("/") + &get("/"));
         }
         _ => {}

@@ -92,7 +92,7 @@ fn a_whole_request_is_being_answered_until_its_response_has_ended() {
 #[test]
 fn a_response_that_has_ended_is_sent_for_as_long_as_its_peer_does_not_take_it() {
     let (sim, server) = serve(|_, res| res.end("x".repeat(100_000)));
-    sim.network(Network { buffer: 1_000, ..Network::default() });
+    sim.set_network(Network { buffer: 1_000, ..Network::default() });
     let peer = sim.connect(PORT);
     peer.pause_reading();
     peer.write(get("/"));

@@ -446,7 +446,7 @@ fn large(_req: Request, res: Response) {
 /// A server behind a network that holds little, so that what the peer reads shows at once.
 fn serve_narrow(handler: impl FnMut(Request, Response) + 'static) -> (Sim, Server) {
     let (sim, server) = serve(handler);
-    sim.network(Network { buffer: 600, ..Network::default() });
+    sim.set_network(Network { buffer: 600, ..Network::default() });
     (sim, server)
 }
 

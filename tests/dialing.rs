@@ -47,7 +47,7 @@ fn connect(sim: &Rc<Sim>, to: impl Into<Target>) -> (Socket, Record) {
 #[test]
 fn an_address_that_swallows_packets_costs_a_quarter_of_a_second() {
     let sim = Rc::new(world(&["2001:db8::1", "192.0.2.1"]));
-    sim.black_hole(at("2001:db8::1"));
+    sim.set_black_hole(at("2001:db8::1"));
     let server = sim.listen((ip("192.0.2.1"), PORT)).unwrap();
     let (socket, record) = connect(&sim, ("host.example", PORT));
     socket.write("hello").ignore();
@@ -62,7 +62,7 @@ fn an_address_that_swallows_packets_costs_a_quarter_of_a_second() {
 #[test]
 fn the_delay_between_attempts_can_be_set() {
     let sim = Rc::new(world(&["192.0.2.1", "192.0.2.2"]));
-    sim.black_hole(at("192.0.2.1"));
+    sim.set_black_hole(at("192.0.2.1"));
     let _server = sim.listen((ip("192.0.2.2"), PORT)).unwrap();
     let target = || Target::from(("host.example", PORT));
     let (_socket, record) = connect(&sim, target().attempt_delay(2 * SECOND));
@@ -85,8 +85,8 @@ fn an_attempt_that_fails_is_followed_by_the_next_at_once() {
 #[test]
 fn an_attempt_is_not_given_up_for_the_next() {
     let sim = Rc::new(world(&["192.0.2.1", "192.0.2.2", "192.0.2.3"]));
-    sim.black_hole(at("192.0.2.2"));
-    sim.network(Network { latency: 2 * SECOND..=2 * SECOND, ..Network::default() });
+    sim.set_black_hole(at("192.0.2.2"));
+    sim.set_network(Network { latency: 2 * SECOND..=2 * SECOND, ..Network::default() });
     let server = sim.listen((ip("192.0.2.1"), PORT)).unwrap();
     let (socket, record) = connect(&sim, ("host.example", PORT));
     sim.advance(2 * SECOND);
@@ -116,8 +116,8 @@ fn when_all_addresses_fail_one_error_names_each() {
 #[test]
 fn out_of_time_the_error_says_what_was_tried() {
     let sim = Rc::new(world(&["192.0.2.1", "192.0.2.2", "192.0.2.3"]));
-    sim.black_hole(at("192.0.2.1"));
-    sim.black_hole(at("192.0.2.3"));
+    sim.set_black_hole(at("192.0.2.1"));
+    sim.set_black_hole(at("192.0.2.3"));
     let (_socket, record) = connect(&sim, ("host.example", PORT));
     sim.advance(60 * SECOND);
     let expected = "30s: TimedOut: cannot connect to host.example:7777: no connection within 30s; 192.0.2.2:7777: \
@@ -131,7 +131,7 @@ fn six_addresses_are_tried_at_a_time() {
     let names: Vec<String> = (1..=20).map(|last| format!("192.0.2.{last}")).collect();
     let sim = Rc::new(world(&names.iter().map(String::as_str).collect::<Vec<_>>()));
     for name in &names {
-        sim.black_hole(at(name));
+        sim.set_black_hole(at(name));
     }
     let (socket, _record) = connect(&sim, ("host.example", PORT));
     sim.advance(10 * SECOND);
@@ -145,8 +145,8 @@ fn six_addresses_are_tried_at_a_time() {
 #[test]
 fn the_end_of_a_simulation_closes_what_is_being_tried() {
     let sim = world(&["192.0.2.1", "192.0.2.2"]);
-    sim.black_hole(at("192.0.2.1"));
-    sim.black_hole(at("192.0.2.2"));
+    sim.set_black_hole(at("192.0.2.1"));
+    sim.set_black_hole(at("192.0.2.2"));
     let captured = Rc::new(());
     let held = captured.clone();
     let socket = net::connect(("host.example", PORT), |_| ());

@@ -29,7 +29,7 @@ fn wide() -> Network {
 #[test]
 fn a_sender_without_end_does_not_keep_others_from_being_read() {
     let sim = Sim::new();
-    sim.network(wide());
+    sim.set_network(wide());
     let greedy = Rc::new(Cell::new(0));
     let seen = Rc::new(Cell::new(usize::MAX));
     let (sum, before) = (greedy.clone(), seen.clone());
@@ -55,7 +55,7 @@ fn a_sender_without_end_does_not_keep_others_from_being_read() {
 #[test]
 fn a_sender_without_end_does_not_hold_up_timers_and_immediates() {
     let sim = Sim::new();
-    sim.network(wide());
+    sim.set_network(wide());
     let (sum, largest) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let (total, most) = (sum.clone(), largest.clone());
     serve(PORT, move |socket| {
@@ -85,7 +85,7 @@ fn a_writer_without_end_does_not_keep_others_from_their_turns() {
     // By as much as leaves in one send, and by tiny writes.
     for (size, limit) in [(15_000, 40_000), (1, 1)] {
         let sim = Sim::new();
-        sim.network(wide());
+        sim.set_network(wide());
         let written = Rc::new(Cell::new((0, 0)));
         let seen = Rc::new(Cell::new(None));
         let (count, before) = (written.clone(), seen.clone());
@@ -124,7 +124,7 @@ fn a_writer_without_end_does_not_keep_others_from_their_turns() {
 #[test]
 fn a_large_pending_output_is_written_in_slices() {
     let sim = Sim::new();
-    sim.network(wide());
+    sim.set_network(wide());
     let (_server, sockets) = serve_and_keep(PORT);
     let reader = sim.connect(PORT);
     sim.settle();
@@ -174,7 +174,7 @@ fn a_flood_of_refused_connections_is_no_better() {
     let dropped = Rc::new(Cell::new(0));
     let seen = Rc::new(Cell::new(usize::MAX));
     let count = dropped.clone();
-    serve(PORT, |_| ()).max_connections(0).on_drop(move |_| count.set(count.get() + 1));
+    serve(PORT, |_| ()).set_max_connections(0).on_drop(move |_| count.set(count.get() + 1));
     let (before, count) = (seen.clone(), dropped.clone());
     serve(8888, move |socket| {
         let (before, count) = (before.clone(), count.clone());
@@ -196,7 +196,7 @@ fn beside_a_pipeliner_and_an_uploader_without_end_each_other_client_has_its_turn
     const UPLOAD: usize = 6 << 20;
     const ROUNDS: usize = 8;
     let sim = Sim::new();
-    sim.network(wide());
+    sim.set_network(wide());
     let (pipelined, uploaded) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let most = Rc::new(Cell::new((0, 0)));
     let (requests, bytes, largest) = (pipelined.clone(), uploaded.clone(), most.clone());

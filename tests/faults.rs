@@ -140,7 +140,7 @@ impl World {
         let watch = Watch::default();
         let (handler, upgrades) = (watch.clone(), watch.clone());
         let (sim, server) = support::serve(move |req, res| handler.behave(req, res));
-        sim.network(Network { buffer: conversation.buffer, ..Network::default() });
+        sim.set_network(Network { buffer: conversation.buffer, ..Network::default() });
         server.on_upgrade(move |_, socket, rest| upgrades.upgrade(socket, rest));
         World { sim, server, watch }
     }

@@ -94,7 +94,7 @@ mod room {
     /// A server in a process that may open so many files, of which connections may have three quarters.
     fn serve(limit: usize) -> (Sim, Server, Kept<Response>) {
         let sim = Sim::new();
-        sim.tell_fd_limit(Some(limit));
+        sim.set_known_fd_limit(Some(limit));
         let kept = Kept::default();
         let keep = kept.clone();
         let server = create_server(move |req: Request, res: Response| match req.path() {
@@ -229,7 +229,7 @@ mod room {
         let path = std::env::temp_dir().join(format!("oneloop-fds-{}", std::process::id()));
         std::fs::write(&path, vec![b'x'; 1_000_000]).unwrap();
         let sim = Sim::new();
-        sim.tell_fd_limit(Some(40));
+        sim.set_known_fd_limit(Some(40));
         let file = path.clone();
         let server = create_server(move |req: Request, res: Response| match req.path() {
             "/file" => res.send_file(&file),

@@ -391,7 +391,7 @@ proptest! {
         declared in any::<bool>(),
     ) {
         let sim = Sim::with_seed(seed);
-        sim.network(Network { splits: true, partial_writes: true, read_splits: true, buffer, ..Network::default() });
+        sim.set_network(Network { splits: true, partial_writes: true, read_splits: true, buffer, ..Network::default() });
         let make = |number: usize, size: usize| -> Vec<u8> { (0..size).map(|i| b'a' + ((i + number) % 26) as u8).collect() };
         let expected: Vec<u8> = pieces.iter().enumerate().flat_map(|(number, (_, size))| make(number, *size)).collect();
         let length = expected.len();

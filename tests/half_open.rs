@@ -72,7 +72,7 @@ fn a_client_that_has_gone_is_noticed_at_once_and_its_exchange_is_cut_a_second_la
 fn an_answer_within_the_time_arrives() {
     for seed in 0..20 {
         let sim = Sim::with_seed(seed);
-        sim.network(Network { splits: true, partial_writes: true, ..Network::default() });
+        sim.set_network(Network { splits: true, partial_writes: true, ..Network::default() });
         let server = support::listen(|req: Request, res: Response| {
             let (after, bytes) = req.url()[1..].split_once('/').unwrap();
             let (after, bytes): (u32, usize) = (after.parse().unwrap(), bytes.parse().unwrap());
@@ -112,7 +112,7 @@ fn the_time_runs_anew_from_what_the_peer_takes() {
 #[test]
 fn a_download_reaches_a_half_closed_peer_however_slowly_it_reads() {
     let (sim, server) = serve(|_: Request, res: Response| res.end(vec![b'x'; 1_000_000]));
-    sim.network(Network { buffer: 64 * 1024, ..Network::default() });
+    sim.set_network(Network { buffer: 64 * 1024, ..Network::default() });
     let peer = sim.connect(PORT);
     peer.read_at_rate(30_000, 3 * SECOND);
     peer.write(get("/"));
@@ -137,7 +137,7 @@ fn a_download_that_is_written_piece_by_piece_reaches_it_too() {
         more(&res);
         res.on_drain(more);
     });
-    sim.network(Network { buffer: 64 * 1024, ..Network::default() });
+    sim.set_network(Network { buffer: 64 * 1024, ..Network::default() });
     let peer = sim.connect(PORT);
     peer.read_at_rate(30_000, 3 * SECOND);
     peer.write(get("/"));
@@ -218,7 +218,7 @@ fn a_body_that_is_paused_in_front_of_the_end_is_part_of_the_exchange() {
         });
         req.on_end(move |_| res.end(format!("{} bytes", read.get())));
     });
-    sim.network(Network { splits: true, ..Network::default() });
+    sim.set_network(Network { splits: true, ..Network::default() });
     let peer = sim.connect(PORT);
     peer.write(support::post("/", &"x".repeat(100)));
     peer.finish();
@@ -306,8 +306,8 @@ fn every_kind_of_request_that_is_owed_an_answer_is_cut_in_the_same_way() {
         ];
         for request in cases {
             let sim = Sim::with_seed(seed);
-            sim.network(Network { splits: true, read_splits: true, partial_writes: true, ..Network::default() });
-            sim.waits(Waits { events: 1 + sim.random(4) as usize, interrupts: true });
+            sim.set_network(Network { splits: true, read_splits: true, partial_writes: true, ..Network::default() });
+            sim.set_waits(Waits { events: 1 + sim.random(4) as usize, interrupts: true });
             let kept = Kept::default();
             let keep = kept.clone();
             let server = support::listen(move |req: Request, res: Response| {
@@ -428,7 +428,7 @@ fn output_that_a_half_closed_peer_does_not_take_has_the_limits_of_sending() {
                 std::mem::forget(res);
             }
         });
-        sim.network(Network { buffer: 64 * 1024, ..Network::default() });
+        sim.set_network(Network { buffer: 64 * 1024, ..Network::default() });
         let peer = sim.connect(PORT);
         peer.pause_reading();
         peer.write(get("/"));

@@ -151,8 +151,8 @@ fn setters_chain() {
             .end("planted");
     });
     sim.set_host("a", &[]).set_worker_latency(MS).set_fd_limit(None).set_system_fd_limit(None);
-    sim.network(oneloop::sim::Network::default()).black_hole(([10, 0, 0, 1], 1).into());
-    server.max_connections(9).max_requests_per_socket(9).require_host_header(true).set_ref(true);
+    sim.set_network(oneloop::sim::Network::default()).set_black_hole(([10, 0, 0, 1], 1).into());
+    server.set_max_connections(9).set_max_requests_per_socket(9).set_require_host_header(true).set_ref(true);
     let reply = only(&send(&sim, get("/")));
     assert_eq!((reply.status, reply.text().as_str(), reply.field("X-B")), (201, "planted", None));
     let values: Vec<&str> = reply.fields.iter().filter(|field| field.0 == "X-A").map(|field| &*field.1).collect();

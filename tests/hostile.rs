@@ -248,7 +248,7 @@ proptest! {
     ) {
         let sim = Sim::with_seed(seed);
         set_panic_policy(PanicPolicy::Catch);
-        sim.network(network);
+        sim.set_network(network);
         let log = Log::default();
         let server = support::listen(handler(&log));
         let opened = Rc::new(Cell::new(0));
@@ -291,7 +291,7 @@ proptest! {
         let sim = Sim::with_seed(seed);
         set_panic_policy(PanicPolicy::Catch);
         DESTROYS.set(false);
-        sim.network(network);
+        sim.set_network(network);
         let log = Log::default();
         let server = support::listen(handler(&log));
         let peer = sim.connect(PORT);

@@ -259,9 +259,9 @@ fn a_panic_in_each_listener_of_the_server_leaves_the_server() {
     let expectation = "GET / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n";
     let peer = send(&sim, expectation);
     assert_eq!(statuses(&peer), [500]);
-    server.max_connections(1);
+    server.set_max_connections(1);
     assert_eq!(statuses(&send(&sim, get("/ok"))), [503], "one too many");
-    server.max_connections(100);
+    server.set_max_connections(100);
     let peer = send(&sim, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
     assert_eq!(statuses(&peer), [500]);
     let peer = send(&sim, "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");

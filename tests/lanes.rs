@@ -129,7 +129,7 @@ fn two_look_ups_run_at_a_time() {
 fn more_threads_for_the_program_are_more_for_the_library_and_fewer_are_not_fewer() {
     for (threads, look_ups) in [(1, 2), (6, 3)] {
         let sim = world();
-        worker::configure(threads, 1);
+        worker::set_pool_size(threads, 1);
         let _peer = sim.listen(("127.0.0.1", 7777)).unwrap();
         sim.set_worker_latency(3 * SECOND);
         let record = Record::default();

@@ -33,7 +33,7 @@ fn upload(length: usize) -> Vec<u8> {
 fn a_client_that_sends_all_before_it_reads_gets_its_413() {
     for seed in 0..20 {
         let sim = Sim::with_seed(seed);
-        sim.network(Network { splits: true, read_splits: true, partial_writes: true, ..Network::default() });
+        sim.set_network(Network { splits: true, read_splits: true, partial_writes: true, ..Network::default() });
         let server = support::listen(small_only);
         let peer = sim.connect(PORT);
         // Nothing is read until all is sent, as Python's http.client has it.
@@ -135,7 +135,7 @@ fn a_real_upload_of_64_mib_that_nobody_reads_gets_its_413() {
 fn an_answer_to_an_unread_upload_that_does_not_say_close_keeps_its_word() {
     for seed in 0..20 {
         let sim = Sim::with_seed(seed);
-        sim.network(Network { splits: true, read_splits: true, partial_writes: true, ..Network::default() });
+        sim.set_network(Network { splits: true, read_splits: true, partial_writes: true, ..Network::default() });
         let server = support::listen(|req: Request, res: Response| match req.method() {
             "POST" => res.set_status(413).end("too large\n"),
             _ => res.end("next"),

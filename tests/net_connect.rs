@@ -37,7 +37,7 @@ fn message(socket: &Socket) -> Rc<Cell<String>> {
 #[test]
 fn a_connection_is_told_from_the_loop_and_what_was_written_before_goes_out_then() {
     let sim = Sim::new();
-    sim.network(Network { latency: SECOND..=SECOND, ..Network::default() });
+    sim.set_network(Network { latency: SECOND..=SECOND, ..Network::default() });
     let peer = sim.listen(("127.0.0.1", PORT)).unwrap();
     let (socket, record) = connect(("127.0.0.1", PORT));
     assert!(socket.is_connecting() && !socket.is_closed());
@@ -62,7 +62,9 @@ fn the_addresses_of_a_name_are_tried_in_turn() {
     let peer = sim.listen((ip(3), PORT)).unwrap();
     let (socket, record) = connect(("three.example", PORT));
     socket.end("hello");
-    peer.on_accept(|peer| peer.on_close(|peer| peer.close()));
+    peer.on_accept(|peer| {
+        peer.on_close(|peer| peer.close());
+    });
     sim.run_to_rest();
     assert_eq!(record.all(), ["connected", "end", "close finished"]);
     assert_eq!(peer.accepted()[0].text(), "hello");
@@ -98,7 +100,7 @@ fn an_unknown_name_is_an_error_that_names_it() {
 fn nobody_answers_in_time() {
     let sim = Sim::new();
     sim.set_host("slow.example", &[ip(1), ip(2)]);
-    sim.black_hole(SocketAddr::new(ip(1), PORT));
+    sim.set_black_hole(SocketAddr::new(ip(1), PORT));
     let (socket, record) = connect(("slow.example", PORT));
     sim.advance(29 * SECOND);
     assert!(socket.is_connecting() && record.all().is_empty());
@@ -136,7 +138,7 @@ fn a_connection_in_time_has_no_timeout_any_more() {
 fn destroy_while_connecting() {
     let sim = Sim::new();
     sim.set_host("two.example", &[ip(1), ip(2)]);
-    sim.black_hole(SocketAddr::new(ip(1), PORT));
+    sim.set_black_hole(SocketAddr::new(ip(1), PORT));
     let captured = Rc::new(());
     for (name, after) in [("two.example", 0), ("two.example", 1), ("two.example", 5), ("10.0.0.1", 0), ("10.0.0.1", 1)]
     {
@@ -182,7 +184,13 @@ fn no_descriptor_for_a_connection_is_told_by_the_loop() {
 #[test]
 fn a_socket_of_ours_talks_to_a_server_of_ours() {
     let sim = Sim::with_seed(5);
-    sim.network(Network { splits: true, partial_writes: true, read_splits: true, latency: MS..=9 * MS, buffer: 5000 });
+    sim.set_network(Network {
+        splits: true,
+        partial_writes: true,
+        read_splits: true,
+        latency: MS..=9 * MS,
+        buffer: 5000,
+    });
     let server = serve(PORT, |socket| socket.pipe(&socket));
     let socket = net::connect(("localhost", PORT), |_| ());
     let received = Rc::new(Cell::new(Vec::new()));

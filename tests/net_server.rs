@@ -534,7 +534,7 @@ fn one_more_than_max_connections_is_closed_and_told() {
     let (server, sockets) = serve_and_keep(PORT);
     let record = Record::default();
     let log = record.clone();
-    server.max_connections(2).on_drop(move |peer| log.add(format!("dropped {peer}")));
+    server.set_max_connections(2).on_drop(move |peer| log.add(format!("dropped {peer}")));
     let clients: Vec<_> = (0..4).map(|number| sim.connect_from(([10, 0, 0, number], 1000).into(), PORT)).collect();
     sim.settle();
     assert_eq!(record.take(), ["dropped 10.0.0.2:1000", "dropped 10.0.0.3:1000"]);
@@ -596,7 +596,7 @@ fn a_panic_in_a_servers_callback_does_not_end_it() {
     sim.settle();
     assert!(client.is_closed());
     assert_eq!(reasons.all(), [format!("close {}", CloseReason::Panicked)]);
-    server.max_connections(0);
+    server.set_max_connections(0);
     sim.connect(PORT);
     sim.settle();
     assert!(server.is_listening());
@@ -699,7 +699,7 @@ fn a_real_reset_has_its_reason() {
 #[test]
 fn many_connections_one_after_another_leave_nothing() {
     let sim = Sim::with_seed(3);
-    sim.network(Network { latency: MS..=5 * MS, ..Network::default() });
+    sim.set_network(Network { latency: MS..=5 * MS, ..Network::default() });
     let server = serve(PORT, |socket| socket.pipe(&socket));
     for number in 0..300_u32 {
         let client = sim.connect(PORT);

@@ -181,7 +181,7 @@ fn pause_and_resume_within_callbacks() {
 #[test]
 fn a_pause_that_is_taken_back_in_the_same_callback_loses_nothing() {
     let sim = Sim::new();
-    sim.network(Network { read_splits: true, splits: true, ..Network::default() });
+    sim.set_network(Network { read_splits: true, splits: true, ..Network::default() });
     let count = Rc::new(Cell::new(0));
     let into = count.clone();
     serve(PORT, move |socket| {
@@ -202,8 +202,8 @@ fn a_pause_that_is_taken_back_in_the_same_callback_loses_nothing() {
 fn the_end_is_told_once_to_a_socket_that_stays_half_open() {
     let sim = Sim::new();
     let (server, sockets) = serve_and_keep(PORT);
-    server.allow_half_open(true);
-    sim.network(Network { buffer: 1024, ..Network::default() });
+    server.set_allow_half_open(true);
+    sim.set_network(Network { buffer: 1024, ..Network::default() });
     let client = sim.connect(PORT);
     client.pause_reading();
     sim.settle();
@@ -241,7 +241,7 @@ fn our_side_ends_after_the_peers_unless_half_open_is_allowed() {
                 });
             });
         });
-        server.allow_half_open(half_open);
+        server.set_allow_half_open(half_open);
         let client = sim.connect(PORT);
         client.write("question");
         client.finish();
@@ -278,7 +278,7 @@ fn a_half_close_works_over_a_real_socket() {
         socket.on_data(move |_, bytes| sum.set(sum.get() + bytes.len()));
         socket.on_end(move |socket| socket.end(size.get().to_string()));
     });
-    server.allow_half_open(true);
+    server.set_allow_half_open(true);
     server.listen(("127.0.0.1", 0), || ()).unwrap();
     let port = server.address().unwrap().port().unwrap();
     let client = net::connect(("127.0.0.1", port), |_| ());
@@ -403,7 +403,7 @@ proptest! {
     ) {
         let sim = Sim::with_seed(seed);
         let latency = std::time::Duration::ZERO..=3 * MS;
-        sim.network(Network { splits: rough, partial_writes: rough, read_splits: rough, buffer, latency });
+        sim.set_network(Network { splits: rough, partial_writes: rough, read_splits: rough, buffer, latency });
         let peer = sim.listen(("127.0.0.1", PORT)).unwrap();
         peer.on_accept(|peer| {
             peer.write("g");
@@ -510,7 +510,7 @@ fn on_close_comes_in_the_closing_phase() {
 fn destroy_within_each_callback() {
     for event in ["connection", "data", "end", "drain", "timeout", "error", "close"] {
         let sim = Sim::new();
-        sim.network(Network { buffer: 1024, ..Network::default() });
+        sim.set_network(Network { buffer: 1024, ..Network::default() });
         let record = Record::default();
         let log = record.clone();
         serve(PORT, move |socket| {
@@ -682,7 +682,7 @@ fn a_reset_of_a_socket_that_holds_all_it_may_closes() {
 fn a_reset_after_the_peers_end_closes() {
     let sim = Sim::new();
     let (server, sockets) = serve_and_keep(PORT);
-    server.allow_half_open(true);
+    server.set_allow_half_open(true);
     let client = sim.connect(PORT);
     sim.settle();
     let (socket, record) = (nth(&sockets, 0), Record::default());
@@ -701,7 +701,7 @@ fn a_reset_while_output_waits_is_not_told_as_an_end() {
     for half_open in [false, true] {
         let sim = Sim::new();
         let (server, sockets) = serve_and_keep(PORT);
-        server.allow_half_open(half_open);
+        server.set_allow_half_open(half_open);
         let client = sim.connect(PORT);
         client.pause_reading();
         sim.settle();
@@ -798,7 +798,7 @@ fn input_that_nobody_listens_for_is_activity_too() {
 #[test]
 fn a_peer_that_takes_output_slowly_is_activity_too() {
     let sim = Sim::new();
-    sim.network(Network { buffer: 1000, ..Network::default() });
+    sim.set_network(Network { buffer: 1000, ..Network::default() });
     let (_server, sockets) = serve_and_keep(PORT);
     let client = sim.connect(PORT);
     client.read_at_rate(1000, 5 * SECOND);
@@ -860,7 +860,7 @@ fn a_dropped_handle_is_not_a_closed_socket() {
 fn a_panic_in_a_callback_costs_that_socket_only() {
     for event in ["connection", "data", "end", "drain", "timeout", "error", "close"] {
         let sim = Sim::new();
-        sim.network(Network { buffer: 1024, ..Network::default() });
+        sim.set_network(Network { buffer: 1024, ..Network::default() });
         set_panic_policy(PanicPolicy::Catch);
         let record = Record::default();
         let log = record.clone();

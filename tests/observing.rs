@@ -86,7 +86,7 @@ fn each_exchange_is_told_once_with_what_it_came_to() {
 #[test]
 fn the_end_is_when_the_kernel_has_the_last_byte() {
     let (sim, _server, record) = observed();
-    sim.network(Network { buffer: 10_000, ..Network::default() });
+    sim.set_network(Network { buffer: 10_000, ..Network::default() });
     let peer = sim.connect(PORT);
     peer.pause_reading();
     peer.write(get("/large"));
@@ -199,7 +199,7 @@ fn metrics_count_responses_by_class_and_measure_them() {
 fn nobody_who_asks_changes_what_the_peer_sees() {
     let bytes = |observed: bool| {
         let sim = Sim::with_seed(3);
-        sim.network(Network { splits: true, partial_writes: true, ..Network::default() });
+        sim.set_network(Network { splits: true, partial_writes: true, ..Network::default() });
         let server = support::listen(by_path);
         if observed {
             server.on_exchange_end(|_| ());

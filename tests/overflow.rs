@@ -30,7 +30,7 @@ fn sockets(sim: &Sim) -> (net::Server, Kept<Socket>, Record) {
         keep.put(socket);
     });
     server.listen(PORT, ()).unwrap();
-    sim.network(Network { buffer: 10_000, ..Network::default() });
+    sim.set_network(Network { buffer: 10_000, ..Network::default() });
     (server, kept, record)
 }
 
@@ -79,7 +79,7 @@ fn it_is_closed_also_by_what_is_written_within_one_callback() {
 fn a_peer_that_reads_is_not_closed_for_a_burst_that_it_has_room_for() {
     let sim = Sim::new();
     let (_server, kept, record) = sockets(&sim);
-    sim.network(Network { buffer: 10_000_000, ..Network::default() });
+    sim.set_network(Network { buffer: 10_000_000, ..Network::default() });
     let peer = sim.connect(PORT);
     sim.settle();
     let socket = kept.take();
@@ -112,7 +112,7 @@ fn a_peer_that_has_caught_up_meanwhile_is_not_closed() {
             assert_ne!(again.write([b'x'; 1000].as_slice()), Flow::Closed);
         }
     });
-    sim.network(Network { buffer: 10_000_000, ..Network::default() });
+    sim.set_network(Network { buffer: 10_000_000, ..Network::default() });
     sim.advance(2 * SECOND);
     assert_eq!(peer.received().len(), 120_000);
     record.expect(&[]);
@@ -185,7 +185,7 @@ fn the_limit_is_of_one_response_and_not_of_the_next_nor_of_what_was_ended() {
         res.write(vec![b'x'; 300_000]).ignore();
         res.end(());
     });
-    sim.network(Network { buffer: 10_000, ..Network::default() });
+    sim.set_network(Network { buffer: 10_000, ..Network::default() });
     let peer = sim.connect(PORT);
     peer.read_at_rate(50_000, 100 * MS);
     peer.write(get("/").repeat(2));
@@ -197,7 +197,7 @@ fn the_limit_is_of_one_response_and_not_of_the_next_nor_of_what_was_ended() {
     let (sim, _server) = serve(|_: Request, res: Response| {
         res.set_pending_limit(10, Overflow::Close).end(vec![b'x'; 300_000]);
     });
-    sim.network(Network { buffer: 10_000, ..Network::default() });
+    sim.set_network(Network { buffer: 10_000, ..Network::default() });
     let peer = sim.connect(PORT);
     peer.read_at_rate(50_000, 100 * MS);
     peer.write(get("/"));

@@ -33,7 +33,7 @@ fn serve_slowly(how: impl Into<Option<LoadShedding>>) -> (Sim, http::Server) {
         }
         res.end(req.url());
     });
-    server.shed_load(how);
+    server.set_load_shedding(how);
     (sim, server)
 }
 
@@ -129,7 +129,7 @@ fn a_request_beyond_the_budget_of_a_turn_is_as_late_as_that_turn_was_long() {
         let pipeliner = peers[1].clone();
         peers[0].on_data(move |_, _| pipeliner.write(get("/slow") + &get("/").repeat(64)));
         peers[0].write(get("/slow"));
-        server.shed_load(LoadShedding::new(LIMIT).exempt(|req| req.path() == "/slow"));
+        server.set_load_shedding(LoadShedding::new(LIMIT).exempt(|req| req.path() == "/slow"));
         sim.settle();
         let all = statuses(&peers[1]);
         assert_eq!(all.len(), 65);
@@ -153,7 +153,7 @@ fn below_the_limit_and_without_one_nothing_is_shed() {
 #[test]
 fn it_can_be_turned_off_again() {
     let (sim, server) = serve_slowly(LoadShedding::new(LIMIT));
-    server.shed_load(None);
+    server.set_load_shedding(None);
     let peers = connected(&sim, 2);
     peers[0].write(get("/slow"));
     peers[1].write(get("/1"));
@@ -168,7 +168,7 @@ fn many_requests_at_once_are_taken_as_far_as_they_are_in_time() {
         sim::block(10 * MS);
         res.end("done");
     });
-    server.shed_load(LoadShedding::new(LIMIT));
+    server.set_load_shedding(LoadShedding::new(LIMIT));
     let peers = connected(&sim, 100);
     peers.iter().for_each(|peer| peer.write(get("/")));
     sim.settle();
@@ -184,7 +184,7 @@ fn under_lasting_overload_work_goes_on_and_nobody_is_answered_late() {
         sim::block(10 * MS);
         res.end("done");
     });
-    server.shed_load(LoadShedding::new(LIMIT));
+    server.set_load_shedding(LoadShedding::new(LIMIT));
     let latest = Rc::new(Cell::new(Duration::ZERO));
     let peers = connected(&sim, 200);
     for (number, peer) in peers.iter().enumerate() {
@@ -232,7 +232,7 @@ fn exchanges_that_have_begun_go_on() {
             keep.put(res);
         }
     });
-    server.shed_load(LoadShedding::new(LIMIT));
+    server.set_load_shedding(LoadShedding::new(LIMIT));
     let peers = connected(&sim, 3);
     peers[1].write("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\nhalf");
     peers[2].write(get("/stream"));
@@ -284,8 +284,8 @@ fn a_predicate_that_panics_costs_its_exchange_and_one_may_replace_itself() {
     };
     assert_eq!(ask(&["/slow", "/panic", "/other"]), [200, 500, 503]);
     let its = server.clone();
-    server.shed_load(LoadShedding::new(LIMIT).exempt(move |_| {
-        its.shed_load(None);
+    server.set_load_shedding(LoadShedding::new(LIMIT).exempt(move |_| {
+        its.set_load_shedding(None);
         false
     }));
     assert_eq!(ask(&["/slow", "/first", "/second"]), [200, 503, 200]);
@@ -359,7 +359,7 @@ fn the_log_says_so_once_a_second() {
 #[test]
 fn a_loop_that_begins_to_run_is_not_late() {
     let (sim, server) = (Sim::new(), http::create_server(|_, res| res.end("hi")));
-    server.shed_load(LoadShedding::new(LIMIT));
+    server.set_load_shedding(LoadShedding::new(LIMIT));
     server.listen(PORT, || ()).unwrap();
     let peer = sim.connect(PORT);
     peer.write(get("/"));
@@ -382,7 +382,7 @@ fn a_real_server_sheds_what_came_while_it_was_held_up() {
         res.end("done");
     });
     // The slow one as well, which a slow machine may make late.
-    server.shed_load(LoadShedding::new(REAL_LIMIT).exempt(|req| req.path() != "/other"));
+    server.set_load_shedding(LoadShedding::new(REAL_LIMIT).exempt(|req| req.path() != "/other"));
     server.listen(("127.0.0.1", 0), || ()).unwrap();
     let port = server.address().unwrap().port().unwrap();
     let mut remote = oneloop::remote();

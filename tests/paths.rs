@@ -100,7 +100,7 @@ fn a_prefix_is_no_way_around_load_shedding() {
         res.end("late");
     });
     server.on_path("/status", |_, res| res.end("here"));
-    server.shed_load(LoadShedding::new(100 * MS));
+    server.set_load_shedding(LoadShedding::new(100 * MS));
     let (slow, behind) = (sim.connect(PORT), sim.connect(PORT));
     sim.settle();
     slow.write(get("/"));

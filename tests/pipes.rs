@@ -46,7 +46,7 @@ impl Pipe {
         let sim = Sim::with_seed(seed);
         let rough =
             Network { splits: true, partial_writes: true, read_splits: true, latency: MS..=3 * MS, buffer: 20_000 };
-        sim.network(rough);
+        sim.set_network(rough);
         let upstream = sim.listen(UPSTREAM).unwrap();
         let (outcome, token) = (Rc::new(Cell::new(None)), Rc::new(()));
         let (told, captured) = (outcome.clone(), token.clone());
@@ -266,7 +266,7 @@ fn where_the_client_has_gone_the_service_is_closed() {
 fn a_socket_that_is_let_go_of_is_seen_off_and_not_for_ever() {
     for (reads, reason) in [(true, "destroyed"), (false, "write-stall")] {
         let sim = Sim::new();
-        sim.network(Network { buffer: 10_000, ..Network::default() });
+        sim.set_network(Network { buffer: 10_000, ..Network::default() });
         let service = sim.listen(UPSTREAM).unwrap();
         service.on_accept(|peer| peer.pause_reading());
         let record = Record::default();
@@ -513,7 +513,7 @@ fn a_source_whose_end_was_told_before_gives_nothing() {
 #[test]
 fn who_listens_beside_a_pipe_gets_all_though_its_sink_goes() {
     let sim = Sim::new();
-    sim.network(Network { buffer: 10_000, ..Network::default() });
+    sim.set_network(Network { buffer: 10_000, ..Network::default() });
     let service = sim.listen(UPSTREAM).unwrap();
     service.on_accept(|peer| peer.pause_reading());
     let server = http::create_server(|req, res| {

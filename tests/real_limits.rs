@@ -107,7 +107,7 @@ fn one_connection_too_many_is_503() {
         move |req: Request, res: Response| {
             let count = count.clone();
             if req.path() == "/first" {
-                server().max_connections(1).on_drop(move |_| count.set(count.get() + 1));
+                server().set_max_connections(1).on_drop(move |_| count.set(count.get() + 1));
             }
             res.end("hi");
         },

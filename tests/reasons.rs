@@ -75,7 +75,7 @@ fn ends(limits: impl Fn(&mut Limits), act: impl Fn(&Sim, &Server, &Peer)) -> (Ve
         behave(req, res);
     });
     set_panic_policy(PanicPolicy::Catch);
-    sim.network(Network { buffer: 1000, ..Network::default() });
+    sim.set_network(Network { buffer: 1000, ..Network::default() });
     let mut set = server.limits();
     limits(&mut set);
     server.set_limits(set);
@@ -222,7 +222,7 @@ fn bad_response_and_panicked() {
 #[test]
 fn too_many() {
     let (sim, server) = serve(behave);
-    server.max_connections(0);
+    server.set_max_connections(0);
     let peer = support::send(&sim, post("/hi", "x"));
     assert_eq!(support::statuses(&peer), [503]);
     sim.advance(40 * SECOND);
@@ -269,7 +269,7 @@ fn connecting() {
     let sim = Sim::new();
     let record = Record::default();
     let dead: std::net::SocketAddr = "10.0.0.1:80".parse().unwrap();
-    sim.black_hole(dead);
+    sim.set_black_hole(dead);
     for to in ["127.0.0.1:9", "10.0.0.1:80"] {
         let to: std::net::SocketAddr = to.parse().unwrap();
         let socket = net::connect(to, |_| panic!("nobody is there"));

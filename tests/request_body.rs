@@ -65,7 +65,7 @@ proptest! {
     #[test]
     fn large_bodies_arrive_whole_over_a_rough_network(seed in any::<u64>(), length in 0_usize..100_000, buffer in 4_000_usize..70_000) {
         let sim = Sim::with_seed(seed);
-        sim.network(Network { splits: true, partial_writes: true, read_splits: true, buffer, ..Network::default() });
+        sim.set_network(Network { splits: true, partial_writes: true, read_splits: true, buffer, ..Network::default() });
         let _server = listen(|req, res| req.pipe(&res));
         let body: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
         let peer = sim.connect(PORT);

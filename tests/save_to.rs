@@ -227,7 +227,7 @@ fn the_peer_is_slowed_down_to_what_the_disk_takes() {
             res.end(());
         });
     });
-    world.sim.network(Network { buffer: 16 * 1024, ..Network::default() });
+    world.sim.set_network(Network { buffer: 16 * 1024, ..Network::default() });
     world.sim.set_worker_latency(60 * SECOND);
     world.put("Content-Length: 900000\r\n", pattern(900_000));
     world.sim.advance(SECOND);
@@ -241,7 +241,7 @@ fn the_peer_is_slowed_down_to_what_the_disk_takes() {
 #[test]
 fn files_that_wait_for_their_peers_are_bounded_by_the_descriptors() {
     let world = World::new("descriptors");
-    world.sim.tell_fd_limit(Some(16));
+    world.sim.set_known_fd_limit(Some(16));
     let slow: Vec<_> = (0..6).map(|_| world.put("Content-Length: 300000\r\n", pattern(200_000))).collect();
     world.sim.advance(SECOND);
     let refused = slow.iter().filter(|peer| peer.text().starts_with("HTTP/1.1 500 ")).count();

@@ -474,7 +474,7 @@ fn a_full_queue_answers_503_and_does_not_cut_what_is_on_its_way() {
     let sim = Sim::new();
     let server = http::create_server(move |_req, res| res.send_file(&file));
     server.listen(80, || ()).unwrap();
-    sim.network(Network { buffer: 16 * 1024, ..Network::default() });
+    sim.set_network(Network { buffer: 16 * 1024, ..Network::default() });
     let download = sim.connect(80);
     download.pause_reading();
     download.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -514,7 +514,7 @@ fn stalled(
         res.send_file(&file);
         *keep.borrow_mut() = Some(res);
     });
-    world.sim.network(Network { buffer: 16 * 1024, ..Network::default() });
+    world.sim.set_network(Network { buffer: 16 * 1024, ..Network::default() });
     let peer = world.sim.connect(80);
     peer.pause_reading();
     peer.write("GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -546,7 +546,7 @@ fn a_rough_network_changes_nothing() {
     for seed in 0..20 {
         let sim = Sim::with_seed(seed);
         let buffer = 1000 + 10_000 * seed as usize;
-        sim.network(Network { splits: true, partial_writes: true, buffer, ..Network::default() });
+        sim.set_network(Network { splits: true, partial_writes: true, buffer, ..Network::default() });
         let sent = file.clone();
         let server = http::create_server(move |_req, res| res.send_file(&sent));
         server.listen(80, || ()).unwrap();

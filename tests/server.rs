@@ -306,7 +306,7 @@ fn close_idle_and_close_all_connections_do_what_they_say() {
 fn a_connection_beyond_the_maximum_is_503_and_told_to_on_drop() {
     let record = Record::default();
     let (sim, server) = serve(|_, res| res.end("x"));
-    server.max_connections(1);
+    server.set_max_connections(1);
     let told = record.clone();
     server.on_drop(move |address| told.add(address));
     let first = send(&sim, get("/"));
@@ -325,7 +325,7 @@ fn a_connection_beyond_the_maximum_is_503_and_told_to_on_drop() {
 fn the_last_request_that_a_connection_may_have_says_close_and_more_are_503() {
     let record = Record::default();
     let (sim, server) = serve(|req, res| res.end(req.url()));
-    server.max_requests_per_socket(2);
+    server.set_max_requests_per_socket(2);
     let peer = send(&sim, get("/1") + &get("/2"));
     let replies = replies(&peer.received());
     assert_eq!(replies.iter().map(|reply| reply.closes()).collect::<Vec<_>>(), [false, true]);
@@ -341,7 +341,7 @@ fn the_last_request_that_a_connection_may_have_says_close_and_more_are_503() {
     let peer = send(&sim, get("/1") + &get("/2") + &get("/3"));
     assert_eq!(statuses(&peer), [200, 200, 429]);
     record.expect(&["/3"]);
-    server.max_requests_per_socket(0);
+    server.set_max_requests_per_socket(0);
     let peer = send(&sim, get("/1") + &get("/2") + &get("/3"));
     assert_eq!(statuses(&peer), [200, 200, 200]);
 }
@@ -354,7 +354,7 @@ fn nothing_follows_an_answer_that_ends_with_the_connection() {
             res.write("whole").ignore();
             res.end(());
         });
-        server.max_requests_per_socket(1);
+        server.set_max_requests_per_socket(1);
         let peer = send(&sim, "GET /1 HTTP/1.0\r\nHost: a\r\n\r\n".to_owned() + &behind);
         assert_eq!(bodies(&peer), ["whole"]);
         let peer = send(&sim, "GET /1 HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n".to_owned() + &behind);
@@ -376,7 +376,7 @@ fn the_body_of_the_last_request_is_never_a_request() {
             told.add(req.url());
             res.end("");
         });
-        server.max_requests_per_socket(requests).on_drop_request(move |req, _| dropped.add(req.url()));
+        server.set_max_requests_per_socket(requests).on_drop_request(move |req, _| dropped.add(req.url()));
         let peer = send(&sim, post("/1") + &post("/2") + &post("/3"));
         let seen = record.take();
         assert!(!seen.is_empty() && seen.iter().all(|path| path != "/smuggled"), "{seen:?}");
@@ -389,7 +389,7 @@ fn the_last_request_may_be_answered_late() {
     let kept: Kept<Response> = Kept::default();
     let keep = kept.clone();
     let (sim, server) = serve(move |_, res| keep.put(res));
-    server.max_requests_per_socket(1);
+    server.set_max_requests_per_socket(1);
     let peer = send(&sim, get("/1"));
     kept.take().end("late");
     sim.settle();
@@ -430,7 +430,7 @@ fn a_request_without_host_is_refused_unless_it_is_allowed() {
     let (sim, server) = serve(|_, res| res.end("x"));
     let request = "GET / HTTP/1.1\r\n\r\n";
     assert_eq!(statuses(&send(&sim, request)), [400]);
-    server.require_host_header(false);
+    server.set_require_host_header(false);
     assert_eq!(statuses(&send(&sim, request)), [200]);
     server.set_limits(server.limits());
     assert_eq!(statuses(&send(&sim, request)), [200], "new limits leave it as it is");

@@ -87,7 +87,7 @@ fn the_answer_is_decoded_whatever_its_framing() {
         });
         if rough {
             let network = Network { splits: true, partial_writes: true, read_splits: true, ..Network::default() };
-            sim.network(network);
+            sim.set_network(network);
         }
         let get = |path| sim.request("GET", path).send();
         let reply = get("/length").expect_status(200);

@@ -80,7 +80,7 @@ fn ways_in_metrics_and_reports() {
     on_slow(|_| unreachable!("nothing was slow"));
     on_panic(|_| unreachable!("nothing panicked"));
     let told = record.clone();
-    worker::configure(2, 10);
+    worker::set_pool_size(2, 10);
     worker::set_grace(SECOND);
     worker::run(|| 6 * 7, move |answer| told.add(answer.unwrap()));
     let told = record.clone();
@@ -130,7 +130,7 @@ fn net_servers() {
         .unwrap();
     let port = server.address().and_then(|address| address.port()).unwrap();
     assert!(server.is_listening() && port > 0);
-    server.max_connections(1);
+    server.set_max_connections(1);
     sim.settle();
     let (one, other) = (sim.connect(port), sim.connect(port));
     sim.settle();
@@ -157,7 +157,9 @@ fn sockets() {
     let sim = Sim::new();
     let record = Record::default();
     let echo = sim.listen("127.0.0.1:7").unwrap();
-    echo.on_accept(|peer| peer.on_data(|peer, bytes| peer.write(bytes)));
+    echo.on_accept(|peer| {
+        peer.on_data(|peer, bytes| peer.write(bytes));
+    });
     let target = Target::from(("localhost", 7)).timeout(SECOND).look_up_timeout(SECOND).attempt_delay(SECOND);
     let socket = net::connect(target, |socket| {
         assert_eq!(socket.write("hello"), Flow::Ready);
@@ -266,7 +268,7 @@ fn http_servers() {
         e.add("upgrade");
         socket.end(());
     });
-    server.should_upgrade(|req| req.header("upgrade") == Some("x"));
+    server.set_upgrade_filter(|req| req.header("upgrade") == Some("x"));
     server.on_connect(move |_, socket, _| {
         f.add("connect");
         socket.end(());
@@ -280,9 +282,9 @@ fn http_servers() {
     assert_eq!(server.metrics().requests, 0);
     let limits = server.limits();
     assert_eq!(limits, Limits::default());
-    server.set_limits(limits).require_host_header(true);
+    server.set_limits(limits).set_require_host_header(true);
     let shedding = LoadShedding::new(SECOND).retry_after(SECOND).exempt(|_| true);
-    server.shed_load(shedding).shed_load(None);
+    server.set_load_shedding(shedding).set_load_shedding(None);
     assert!(server.has_ref() && !server.unref().has_ref() && server.set_ref(true).has_ref());
     server.listen(("127.0.0.1", PORT), || ()).unwrap();
     assert!(server.is_listening() && server.address().is_some());
@@ -304,9 +306,9 @@ fn http_servers() {
     assert_eq!((server.connections(), server.open_exchanges().len()), (1, 1));
     assert_eq!((server.open_exchanges()[0].path.as_str(), server.routes()[0].prefix.as_deref()), ("/kept", None));
     assert_eq!((server.connection_states().answering, server.connection_states().idle), (1, 0));
-    server.max_connections(1);
+    server.set_max_connections(1);
     send(&sim, "");
-    server.max_connections(9).max_requests_per_socket(1);
+    server.set_max_connections(9).set_max_requests_per_socket(1);
     send(&sim, get("/") + &get("/")).close();
     record.expect(&["connection", "request", "drop", "connection", "request", "drop request"]);
     server.close_idle_connections();
@@ -386,12 +388,12 @@ fn faults_of_a_simulated_world() {
     let (calls, before) = (sim.calls(), sim.now());
     assert_eq!(bodies(&send(&sim, get("/"))), ["x"]);
     assert!(sim.calls() > calls && sim.now() >= before + SECOND);
-    sim.waits(Waits { events: 1, interrupts: true });
+    sim.set_waits(Waits { events: 1, interrupts: true });
     let before = sim.now();
     sim.stop(SECOND);
     sim.settle();
     assert_eq!(sim.now(), before + SECOND);
-    sim.tell_fd_limit(Some(0));
+    sim.set_known_fd_limit(Some(0));
     assert_eq!(bodies(&send(&sim, get("/"))), ["x"]);
     assert!(metrics().closes.contains(&("made-room", 1)), "who was idle has gone for it");
 }

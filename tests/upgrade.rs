@@ -70,7 +70,7 @@ fn an_upgrade_that_is_declined_is_an_ordinary_request_and_the_connection_goes_on
     let all = H2C.to_owned() + &get("/next") + H2C + UPGRADE + "behind";
     for at in 0..all.len() {
         let (sim, server) = serve(|req, res| res.end(req.url()));
-        server.on_upgrade(shout).should_upgrade(only_chat);
+        server.on_upgrade(shout).set_upgrade_filter(only_chat);
         let peer = sim.connect(PORT);
         peer.write(&all[..at]);
         sim.settle();
@@ -92,8 +92,8 @@ fn whether_to_upgrade_is_asked_once_for_each_offer_and_of_the_last_who_was_set()
     let record = Record::default();
     let told = record.clone();
     let (sim, server) = serve(|req, res| res.end(req.url()));
-    server.on_upgrade(shout).on_connect(shout).should_upgrade(|_| unreachable!("it was replaced"));
-    server.should_upgrade(move |req| {
+    server.on_upgrade(shout).on_connect(shout).set_upgrade_filter(|_| unreachable!("it was replaced"));
+    server.set_upgrade_filter(move |req| {
         told.add(req.url());
         false
     });
@@ -108,7 +108,7 @@ fn whether_to_upgrade_is_asked_once_for_each_offer_and_of_the_last_who_was_set()
 fn a_panic_while_it_is_asked_costs_that_request_only() {
     let (sim, server) = serve(|req, res| res.end(req.url()));
     set_panic_policy(PanicPolicy::Catch);
-    server.on_upgrade(shout).should_upgrade(|req| if req.url() == "/chat" { panic!("asked") } else { false });
+    server.on_upgrade(shout).set_upgrade_filter(|req| if req.url() == "/chat" { panic!("asked") } else { false });
     assert_eq!(statuses(&send(&sim, UPGRADE.to_owned() + H2C)), [500, 200]);
 }
 
@@ -122,7 +122,7 @@ fn the_requests_before_an_upgrade_are_told_their_end() {
             watch.watch(&req, &res);
             res.end(req.url());
         });
-        sim.network(network);
+        sim.set_network(network);
         let upgraded = record.clone();
         server.on_upgrade(move |req, socket, rest| {
             upgraded.add("upgrade");
@@ -199,9 +199,9 @@ fn what_follows_a_connect_that_is_turned_away_is_never_a_request() {
                 }
             });
             if shed {
-                server.shed_load(LoadShedding::new(MS));
+                server.set_load_shedding(LoadShedding::new(MS));
             } else {
-                server.max_requests_per_socket(1);
+                server.set_max_requests_per_socket(1);
             }
             let (other, peer) = (sim.connect(PORT), sim.connect(PORT));
             sim.settle();

@@ -77,7 +77,7 @@ fn each_result_goes_to_its_own_done() {
 #[test]
 fn a_panic_in_the_work_comes_back_as_an_error_and_the_thread_goes_on() {
     on_own_thread(|| {
-        worker::configure(1, 10);
+        worker::set_pool_size(1, 10);
         let log = Log::default();
         let inner = log.clone();
         worker::run(
@@ -109,7 +109,7 @@ fn held() -> (impl FnOnce() + Send + 'static, Receiver<()>, Sender<()>) {
 #[test]
 fn a_full_queue_comes_back_as_an_error_but_never_synchronously() {
     on_own_thread(|| {
-        worker::configure(1, 1);
+        worker::set_pool_size(1, 1);
         let log = Log::default();
         let (work, began, let_go) = held();
         worker::run(work, |_| ());
@@ -122,7 +122,7 @@ fn a_full_queue_comes_back_as_an_error_but_never_synchronously() {
             move |result: Result<(), _>| {
                 let error = result.unwrap_err();
                 assert!(error.is_queue_full() && !error.is_panic());
-                assert!(error.to_string().contains("worker::configure"), "{error}");
+                assert!(error.to_string().contains("worker::set_pool_size"), "{error}");
                 assert_eq!(io::Error::from(error).kind(), io::ErrorKind::Other);
                 note(&inner, "refused")();
                 // Only now may the others go on: the refusal does not wait for them.
@@ -138,7 +138,7 @@ fn a_full_queue_comes_back_as_an_error_but_never_synchronously() {
 #[test]
 fn jobs_that_find_a_thread_do_not_count_as_waiting() {
     on_own_thread(|| {
-        worker::configure(4, 1);
+        worker::set_pool_size(4, 1);
         let together = Arc::new(Barrier::new(4));
         let ended = Rc::new(Cell::new(0));
         for _ in 0..4 {
@@ -245,7 +245,7 @@ fn a_loop_that_ends_drops_what_waits_and_what_still_comes() {
     let (result, done, waiting_work, waiting_done) =
         (name("result"), name("done"), name("waiting work"), name("waiting done"));
     thread::spawn(move || {
-        worker::configure(1, 10);
+        worker::set_pool_size(1, 10);
         let run_result = move || {
             work();
             result

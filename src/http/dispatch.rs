@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   one too many, or shed ──► on_drop_request, else 503
-//!   takes the connection over ──► should_upgrade? ──► on_upgrade; on_connect
+//!   takes the connection over ──► set_upgrade_filter? ──► on_upgrade; on_connect
 //!   another expectation ──► on_check_expectation, else 417
 //!   path with a listener ──► on_path
 //!   100-continue ──► on_check_continue, else as any other

@@ -51,7 +51,7 @@ impl Request {
 
     /// The host and port that the request is for: those of the target where it has them, since they override the Host
     /// field (RFC 9112, 3.2.2), else of that field, which may be empty. `None` only where neither is there, which HTTP/1.0
-    /// allows (and HTTP/1.1 after [`require_host_header(false)`](super::Server::require_host_header)).
+    /// allows (and HTTP/1.1 after [`set_require_host_header(false)`](super::Server::set_require_host_header)).
     pub fn host(&self) -> Option<&str> {
         self.0.head.host()
     }

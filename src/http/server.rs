@@ -241,13 +241,14 @@ impl Server {
     /// Called instead of the request listeners for a request that asks for another protocol, with the connection's socket
     /// and the bytes behind the head that were read already. From then on the connection is the listener's: it writes the
     /// response, 101 or not, and no limit of the server's applies. Without such a listener, or where
-    /// [`should_upgrade`](Server::should_upgrade) declines, an `Upgrade` is ignored, as is one with content: it would have to be read as HTTP first (RFC 9110, 7.8).
+    /// [`set_upgrade_filter`](Server::set_upgrade_filter) declines, an `Upgrade` is ignored, as is one with content: it would
+    /// have to be read as HTTP first (RFC 9110, 7.8).
     #[track_caller]
     pub fn on_upgrade(&self, f: impl FnMut(Request, Socket, Vec<u8>) + 'static) -> &Self {
         self.add(On::Upgrade, Location::caller(), Listener::Upgrade(Box::new(f)))
     }
 
-    /// Has `f` asked, before anything is handed over, whether a request that [`on_upgrade`](Server::on_upgrade) would get is
+    /// Sets `f` to decide, before anything is handed over, whether a request that [`on_upgrade`](Server::on_upgrade) would get is
     /// to have its connection. With `false` the offer is ignored, as RFC 9110, 7.8 allows: the request is an ordinary one,
     /// and the connection goes on. It is called once for each such request, in the phase in which its listener would be; not
     /// for CONNECT. A panic in it costs the request (500). A later call replaces an earlier one; without one, all are
@@ -258,12 +259,12 @@ impl Server {
     /// ```
     /// let server = oneloop::http::create_server(|_req, res| res.end("an ordinary answer\n"));
     /// server.on_upgrade(|_req, socket, _head| socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
-    /// server.should_upgrade(|req| {
+    /// server.set_upgrade_filter(|req| {
     ///     req.header("upgrade").is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
     /// });
     /// ```
     #[track_caller]
-    pub fn should_upgrade(&self, f: impl FnMut(&Request) -> bool + 'static) -> &Self {
+    pub fn set_upgrade_filter(&self, f: impl FnMut(&Request) -> bool + 'static) -> &Self {
         self.0.listeners.remove(On::ShouldUpgrade);
         self.add(On::ShouldUpgrade, Location::caller(), Listener::ShouldUpgrade(Box::new(f)))
     }
@@ -281,14 +282,15 @@ impl Server {
     }
 
     /// Called instead of the request listeners for a request beyond
-    /// [`max_requests_per_socket`](Server::max_requests_per_socket), which came with or right behind the last one, and for
-    /// one that is [shed](Server::shed_load). Unless it answers, the answer is 503.
+    /// [`set_max_requests_per_socket`](Server::set_max_requests_per_socket), which came with or right behind the last one,
+    /// and for one that is [shed](Server::set_load_shedding). Unless it answers, the answer is 503.
     #[track_caller]
     pub fn on_drop_request<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
         self.add(On::DropRequest, Location::caller(), handler(f))
     }
 
-    /// Called for each connection beyond [`max_connections`](Server::max_connections), which is answered 503 and closed.
+    /// Called for each connection beyond [`set_max_connections`](Server::set_max_connections), which is answered 503 and
+    /// closed.
     #[track_caller]
     pub fn on_drop(&self, f: impl FnMut(&Address) + 'static) -> &Self {
         self.add(On::Drop, Location::caller(), Listener::Drop(Box::new(f)))
@@ -343,27 +345,28 @@ impl Server {
         self
     }
 
-    /// Says whether an HTTP/1.1 request without `Host` is refused (true at first, as RFC 9112, 3.2 demands).
-    pub fn require_host_header(&self, on: bool) -> &Self {
+    /// Sets whether an HTTP/1.1 request without `Host` is refused (true at first, as RFC 9112, 3.2 demands).
+    pub fn set_require_host_header(&self, on: bool) -> &Self {
         self.0.require_host.set(on);
         self.0.head_limits.set(self.0.limits.borrow().head(on));
         self
     }
 
-    /// Connections that it may have at a time (no limit of its own at first).
-    pub fn max_connections(&self, count: usize) -> &Self {
+    /// Sets how many connections the server may have open at a time (at first any number).
+    pub fn set_max_connections(&self, count: usize) -> &Self {
         self.0.acceptor.set_max_connections(count);
         self
     }
 
-    /// Requests that one connection may bring; the last response says `Connection: close`. 0: no limit, as at first.
-    pub fn max_requests_per_socket(&self, count: u32) -> &Self {
+    /// Sets how many requests one connection may bring; the last response says `Connection: close`. 0: any number, as at
+    /// first.
+    pub fn set_max_requests_per_socket(&self, count: u32) -> &Self {
         self.0.max_requests.set(if count == 0 { u32::MAX } else { count });
         self
     }
 
-    /// Answers 503 to new requests while the loop is late; `None` answers them all, as at first. See [`LoadShedding`].
-    pub fn shed_load(&self, how: impl Into<Option<LoadShedding>>) -> &Self {
+    /// Sets when new requests are answered 503 because the loop is late; `None` takes them all, as at first. See [`LoadShedding`].
+    pub fn set_load_shedding(&self, how: impl Into<Option<LoadShedding>>) -> &Self {
         self.0.shedding.set(how.into());
         self
     }

@@ -19,8 +19,8 @@ const COMPLAIN_EVERY: Time = 1_000_000_000;
 const NEVER: Time = Time::MAX;
 
 /// When and how a server turns requests away because the loop is late. Set with
-/// [`Server::shed_load`](super::Server::shed_load); off at first, since only the application knows which delay its clients
-/// would rather not wait for.
+/// [`set_load_shedding`](super::Server::set_load_shedding); off at first, since only the application knows which delay its
+/// clients would rather not wait for.
 ///
 /// A loop that gets more work than it can do answers everybody late, at last later than anybody waits, and then works for
 /// nobody. Turning a request away costs microseconds; so those that are taken are answered in time.
@@ -30,7 +30,7 @@ const NEVER: Time = Time::MAX;
 /// use std::time::Duration;
 ///
 /// let server = http::create_server(|_req, res| res.end("hi"));
-/// server.shed_load(
+/// server.set_load_shedding(
 ///     LoadShedding::new(Duration::from_millis(250))
 ///         .retry_after(Duration::from_secs(5))
 ///         .exempt(|req| req.path() == "/health"),
@@ -48,7 +48,7 @@ const NEVER: Time = Time::MAX;
 ///
 /// **What is shed.** Requests that begin: their heads are here, and no listener has seen them. Exchanges that have begun
 /// go on, bodies and responses alike, and so do connections that another protocol has taken over. New connections are
-/// accepted (see [`max_connections`](super::Server::max_connections) for their limit).
+/// accepted (see [`set_max_connections`](super::Server::set_max_connections) for their limit).
 ///
 /// **The answer** is `503 Service Unavailable` with `Retry-After` (RFC 9110, 15.6.4). The connection is kept: a new one would
 /// cost an overloaded server more than the next request on this one, and a proxy in front keeps its pool. A body that

@@ -24,7 +24,7 @@ const COMPLAIN_EVERY: Time = 1_000_000_000;
 pub(crate) trait Owner {
     /// A connection was accepted. The owner makes a stream of it; within the acceptor's turn.
     fn accepted(self: Rc<Self>, io: Io, peer: Address);
-    /// One more than `max_connections`.
+    /// One more than [`set_max_connections`](Acceptor::set_max_connections).
     fn dropped(self: Rc<Self>, io: Io, peer: Address);
     /// All that the kernel had when [`Acceptor::look`] was called has had its turn.
     fn looked(self: Rc<Self>) {}

@@ -96,8 +96,8 @@ impl Server {
         self.add(On::Connection, Location::caller(), Listener::Connection(Box::new(f)))
     }
 
-    /// Called for each connection that is closed at once because there are [`max_connections`](Server::max_connections)
-    /// already, with its peer's address; in the poll phase.
+    /// Called for each connection that is closed at once because as many are open as
+    /// [`set_max_connections`](Server::set_max_connections) allows, with its peer's address; in the poll phase.
     #[track_caller]
     pub fn on_drop(&self, f: impl FnMut(&Address) + 'static) -> &Self {
         self.add(On::Drop, Location::caller(), Listener::Drop(Box::new(f)))
@@ -115,15 +115,15 @@ impl Server {
         self
     }
 
-    /// Connections that it may have at a time (no limit of its own at first). One more is accepted, closed at once and
-    /// told to `on_drop`.
-    pub fn max_connections(&self, count: usize) -> &Self {
+    /// Sets how many connections the server may have open at a time (at first any number). One more is accepted, closed at
+    /// once, and told to `on_drop`.
+    pub fn set_max_connections(&self, count: usize) -> &Self {
         self.0.acceptor.set_max_connections(count);
         self
     }
 
-    /// Sets for new connections whether our side stays open when the peer has ended its own (false at first).
-    pub fn allow_half_open(&self, on: bool) -> &Self {
+    /// Sets whether our side of each new connection stays open when the peer has ended its own (at first it does not).
+    pub fn set_allow_half_open(&self, on: bool) -> &Self {
         self.0.half_open.set(on);
         self
     }

@@ -49,8 +49,9 @@ impl Listener {
     }
 
     /// Calls `script` with each connection that is accepted from now on, before anything has arrived on it.
-    pub fn on_accept(&self, script: impl FnMut(&Peer) + 'static) {
+    pub fn on_accept(&self, script: impl FnMut(&Peer) + 'static) -> &Self {
         self.0.on_accept.borrow_mut().push(Box::new(script));
+        self
     }
 
     /// The connections that were accepted so far, in order.

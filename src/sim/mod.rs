@@ -102,7 +102,7 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// A world in which nothing is random until [`Sim::network`] asks for it.
+    /// A world in which nothing is random until [`Sim::set_network`] asks for it.
     ///
     /// # Panics
     /// Where this thread's loop is running. Each thread can have a `Sim` of its own.
@@ -287,15 +287,16 @@ impl Sim {
         self.said.lines_since(0)
     }
 
-    /// How the network behaves from now on.
-    pub fn network(&self, network: Network) -> &Self {
+    /// Sets how the network behaves from now on.
+    pub fn set_network(&self, network: Network) -> &Self {
         self.world.set_network(network);
         self
     }
 
-    /// How the system's waits behave from now on.
-    pub fn waits(&self, waits: Waits) {
+    /// Sets how the system's waits behave from now on.
+    pub fn set_waits(&self, waits: Waits) -> &Self {
         self.world.set_waits(waits);
+        self
     }
 
     /// Stops the program for so long when it waits next, as SIGSTOP and SIGCONT do: time passes, what peers send waits with
@@ -314,29 +315,31 @@ impl Sim {
         self.world.stop(time);
     }
 
-    /// Connections to this address get no answer, as behind a firewall: neither accepted nor refused.
-    pub fn black_hole(&self, address: SocketAddr) -> &Self {
+    /// Makes an address swallow what is sent to it, as a firewall does: connections to it are neither accepted nor refused.
+    pub fn set_black_hole(&self, address: SocketAddr) -> &Self {
         self.world.set_black_hole(address);
         self
     }
 
-    /// How many sockets the program may have open before the system says EMFILE. `None`: any number.
+    /// Sets how many sockets the program may have open before the system says EMFILE. `None`: any number.
     pub fn set_fd_limit(&self, limit: Option<usize>) -> &Self {
         self.world.set_fd_limit(limit.map(FdLimit::Process));
         self
     }
 
-    /// The same for ENFILE: the whole system is out, and giving up a spare descriptor does not help.
+    /// Sets how many sockets there may be before the system says ENFILE: then the whole system has no descriptor left, and
+    /// giving up a spare one does not help. `None`: any number.
     pub fn set_system_fd_limit(&self, limit: Option<usize>) -> &Self {
         self.world.set_fd_limit(limit.map(FdLimit::System));
         self
     }
 
-    /// What the program finds out beforehand as its limit of file descriptors (`ulimit -n`). It accepts no more connections and
+    /// Sets the limit of file descriptors that the program learns beforehand (`ulimit -n`). It accepts no more connections and
     /// sends no more files than that allows, with some descriptors left for other things: from then on an idle connection
     /// has to make room for a new one. At first `None`: it knows of no limit.
-    pub fn tell_fd_limit(&self, limit: Option<usize>) {
+    pub fn set_known_fd_limit(&self, limit: Option<usize>) -> &Self {
         self.world.descriptors().set_limit(limit);
+        self
     }
 
     /// Sockets that the program has open, listening ones included.
@@ -362,7 +365,7 @@ impl Sim {
         self.world.fail_call(after, kind);
     }
 
-    /// How long each job of the worker pool takes from now on. Default: 1 ms.
+    /// Sets how long each job of the worker pool takes from now on (at first 1 ms).
     pub fn set_worker_latency(&self, latency: Duration) -> &Self {
         self.world.set_worker_latency(latency);
         self

@@ -382,14 +382,16 @@ impl Peer {
     }
 
     /// Adds a reaction to what is received from now on. It runs as an occurrence of the world, while the loop waits.
-    pub fn on_data(&self, script: impl FnMut(&Peer, &[u8]) + 'static) {
+    pub fn on_data(&self, script: impl FnMut(&Peer, &[u8]) + 'static) -> &Self {
         self.0.on_data.borrow_mut().push(Box::new(script));
+        self
     }
 
     /// Adds a reaction to the program's close, once: its FIN was read (after all bytes before it), or the connection was
     /// refused or reset. This side's own `close` or `reset` does not cause it.
-    pub fn on_close(&self, script: impl FnOnce(&Peer) + 'static) {
+    pub fn on_close(&self, script: impl FnOnce(&Peer) + 'static) -> &Self {
         self.0.on_close.borrow_mut().push(Box::new(script));
+        self
     }
 }
 

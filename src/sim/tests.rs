@@ -185,7 +185,7 @@ fn a_slow_writer_takes_its_time_and_finishes_last() {
 #[test]
 fn who_does_not_read_fills_the_buffer_and_gets_all_later() {
     let sim = Sim::new();
-    sim.network(Network { buffer: 100, ..Network::default() });
+    sim.set_network(Network { buffer: 100, ..Network::default() });
     Echo::listen();
     let client = sim.connect(PORT);
     client.pause_reading();
@@ -266,7 +266,7 @@ fn the_program_connects_to_a_scripted_server() {
 fn an_address_that_does_not_answer_times_out_late() {
     let sim = Sim::new();
     let nowhere = SocketAddr::from(([192, 0, 2, 1], 80));
-    sim.black_hole(nowhere);
+    sim.set_black_hole(nowhere);
     let client = sim.connect_to(nowhere.into());
     sim.advance(SECOND * 100);
     assert!(!client.is_closed());
@@ -338,7 +338,7 @@ type Trace = Vec<(usize, Duration, Vec<u8>)>;
 fn rough_run(seed: u64) -> (Trace, Vec<Peer>) {
     let sim = Sim::with_seed(seed);
     let millisecond = Duration::from_millis(1);
-    sim.network(Network {
+    sim.set_network(Network {
         latency: millisecond..=millisecond * 50,
         splits: true,
         partial_writes: true,

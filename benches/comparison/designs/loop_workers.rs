@@ -16,7 +16,7 @@ use std::thread;
 const QUEUE: usize = 10_240;
 
 pub fn serve(setup: &Setup, listening: Listening) -> io::Result<()> {
-    worker::configure(setup.threads, QUEUE);
+    worker::set_pool_size(setup.threads, QUEUE);
     let (work_per_ms, waiting) = (setup.work_per_ms, Waiting::default());
     let server = http::create_server(move |req, res| answer(&req, res, work_per_ms, &waiting));
     one_loop::listen(&server, setup, setup.port, false)?;

@@ -97,7 +97,7 @@ pub fn main(args: &[String]) -> io::Result<()> {
     });
     server.set_limits(deadlines.limits(server.limits()));
     // Far above what any of the trials asks for: that it is on must cost nobody an answer.
-    server.shed_load(LoadShedding::new(Duration::from_secs(5)));
+    server.set_load_shedding(LoadShedding::new(Duration::from_secs(5)));
     let listening = server.clone();
     server.listen(("0.0.0.0", 0), move || {
         let port = listening.address().and_then(|address| address.port()).unwrap_or(0);

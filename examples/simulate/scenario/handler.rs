@@ -59,7 +59,8 @@ pub fn attach(ledger: &Rc<Ledger>, server: &Server) {
         server.on_connect(move |req, socket, rest| tunnel(&here, &req, &socket, &rest, CONNECTED));
     }
     if let Some(delay) = ledger.plan.sheds {
-        server.shed_load(LoadShedding::new(delay as u32 * MS).exempt(|req| is_exempt(wire::number(req.path()))));
+        server
+            .set_load_shedding(LoadShedding::new(delay as u32 * MS).exempt(|req| is_exempt(wire::number(req.path()))));
     }
 }
 

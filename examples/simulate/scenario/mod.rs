@@ -96,8 +96,8 @@ fn play_out(seed: u64, verbose: bool) -> Outcome {
 /// All of it, up to the check.
 fn play(ledger: &Rc<Ledger>, sim: &Rc<Sim>) -> Vec<Rc<Client>> {
     let plan = &ledger.plan;
-    sim.network(plan.network.clone());
-    sim.waits(plan.waits.clone());
+    sim.set_network(plan.network.clone());
+    sim.set_waits(plan.waits.clone());
     sim.advance(Duration::from_millis(plan.delay));
     serve(ledger);
     let clients: Clients = Rc::default();
@@ -131,7 +131,10 @@ fn serve(ledger: &Rc<Ledger>) {
     let here = ledger.clone();
     let server = http::create_server(move |req, res| handler::handle(&here, req, res, Door::Request));
     let plan = &ledger.plan;
-    server.set_limits(plan.limits()).max_requests_per_socket(plan.max_requests).max_connections(plan.max_connections);
+    server
+        .set_limits(plan.limits())
+        .set_max_requests_per_socket(plan.max_requests)
+        .set_max_connections(plan.max_connections);
     handler::attach(ledger, &server);
     if let Err(error) = server.listen(PORT, || ()) {
         ledger.fault(format_args!("it cannot listen: {error}"));

@@ -35,7 +35,7 @@ mod flag {
     pub const PARTIAL: u8 = 2;
     /// Dispatching waits for output to go.
     pub const OUTPUT_HELD: u8 = 4;
-    /// `max_requests_per_socket` is reached: a further request is dropped.
+    /// `set_max_requests_per_socket` is reached: a further request is dropped.
     pub const SPENT: u8 = 8;
     /// Within `data`, which sees for itself what has changed.
     pub const READING: u8 = 16;

@@ -194,7 +194,7 @@ struct Outcome {
 
 fn run(handlers: Handlers, finishes: bool, wire: &[u8], framed: &Framed, ends: &[usize], rough: &Roughness) -> Outcome {
     let sim = Sim::with_seed(rough.seed);
-    sim.network(rough.network.clone());
+    sim.set_network(rough.network.clone());
     let log = Log::default();
     let (requests, expectations, opened) = (log.clone(), log.clone(), Rc::new(Cell::new(0)));
     let server = http::create_server(move |req: Request, res: Answer| handle(handlers, &requests, &req, res));

@@ -13,7 +13,7 @@ const INTERRUPTED: u64 = 8;
 /// use oneloop::sim::{Sim, Waits};
 ///
 /// let sim = Sim::with_seed(7);
-/// sim.waits(Waits { events: 1 + sim.random(4) as usize, interrupts: true });
+/// sim.set_waits(Waits { events: 1 + sim.random(4) as usize, interrupts: true });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waits {
