@@ -94,6 +94,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
+        let (head, body) = (HeadLimits::default(), BodyLimits::default());
         Limits {
             header: Duration::from_secs(30),
             request: Duration::from_secs(300),
@@ -109,10 +110,10 @@ impl Default for Limits {
             linger_between: Duration::from_secs(5),
             linger_total: Duration::from_secs(30),
             linger_bytes: usize::MAX,
-            head_bytes: 16 * 1024,
-            fields: 100,
-            extensions: 16 * 1024,
-            trailers: 16 * 1024,
+            head_bytes: head.bytes,
+            fields: head.fields,
+            extensions: body.extensions as usize,
+            trailers: body.trailers,
             discard: 256 * 1024,
             pending_output: 64 * 1024,
             held_input: 64 * 1024,

@@ -4,27 +4,10 @@ use super::{
     fault::Fault,
     fields::{Fields, Line},
     framing::Framing,
+    limits::BodyLimits,
     octet::{self, HEX, QUOTED, TEXT, TOKEN, VALUE},
     trailer,
 };
-
-/// What the framing of a content may cost. Chunk data is not counted here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BodyLimits {
-    /// Bytes of chunk extensions over the whole content: beyond it, 413 (RFC 9112, 7.1.1).
-    pub extensions: u64,
-    /// Bytes of the trailer section, line ends included: beyond it, 431.
-    pub trailers: usize,
-    /// Number of trailer fields: beyond it, 431.
-    pub trailer_fields: usize,
-}
-
-impl Default for BodyLimits {
-    /// 16 KiB of extensions, which nobody uses but to waste our time; trailers as much as a head's fields.
-    fn default() -> Self {
-        BodyLimits { extensions: 16 * 1024, trailers: 16 * 1024, trailer_fields: 100 }
-    }
-}
 
 /// What a call of [`BodyDecoder::decode`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,41 +5,16 @@ use super::{
     fault::Fault,
     fields::{Fields, Line},
     head::{RequestHead, RequestLine},
+    limits::{HeadLimits, MAX_FIELDS},
     meaning::Seen,
     request_line,
     scan::Scan,
     target,
 };
 
-/// How many fields a head can have at most, whatever [`HeadLimits::fields`] says. No browser or proxy sends half as
-/// many.
-pub const MAX_FIELDS: usize = 100;
-
 /// So many fields have nearly all heads, behind a proxy too: their table stands on the stack, 32 bytes each, and is
 /// filled before each head. Another is made where there are more.
 const USUAL_FIELDS: usize = 32;
-
-/// What a head may cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeadLimits {
-    /// Bytes of the whole head, from its first byte to its last line end: beyond it, 431. At most 4 GiB.
-    pub bytes: usize,
-    /// Number of fields, at most [`MAX_FIELDS`]: beyond it, 431.
-    pub fields: usize,
-    /// Bytes of the request-target: beyond it, 414.
-    pub target: usize,
-    /// Whether an HTTP/1.1 request without Host is refused, as RFC 9112, 3.2 demands. A malformed or repeated Host is
-    /// refused in any case.
-    pub require_host: bool,
-}
-
-impl Default for HeadLimits {
-    /// 16 KiB, as Node has it and twice the 8,000 bytes that RFC 9112, 3 recommends for a request line alone; the
-    /// target may use all of it; [`MAX_FIELDS`] fields; Host required.
-    fn default() -> Self {
-        HeadLimits { bytes: 16 * 1024, fields: MAX_FIELDS, target: 16 * 1024, require_host: true }
-    }
-}
 
 /// What became of the bytes of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

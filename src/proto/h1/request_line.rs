@@ -1,8 +1,8 @@
 //! `method SP request-target SP HTTP-version CRLF` (RFC 9112, 3), where it has come whole.
 
 use super::{
+    limits::HeadLimits,
     octet::{self, PATH, TARGET, TOKEN},
-    parse::HeadLimits,
     version::Version,
 };
 

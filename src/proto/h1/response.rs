@@ -4,6 +4,7 @@ use super::{
     field_error::{self, FieldError},
     framing,
     octet::{self, TEXT, same_name},
+    status,
 };
 
 /// Status, reason and fields of a response, in buffers that are used again for the next.
@@ -67,7 +68,7 @@ impl ResponseHead {
     /// The reason phrase that will be sent.
     pub fn reason(&self) -> &str {
         match self.reason.as_str() {
-            "" => super::reason(self.status),
+            "" => status::reason(self.status),
             reason => reason,
         }
     }

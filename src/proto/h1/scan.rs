@@ -2,8 +2,8 @@
 
 use super::{
     fault::Fault,
+    limits::{HeadLimits, MAX_FIELDS},
     octet::{self, TARGET, TOKEN, VALUE},
-    parse::{HeadLimits, MAX_FIELDS},
     request_line::MAX_METHOD,
 };
 

@@ -1,0 +1,45 @@
+//! What a message may cost: the bounds of heads and of the framing of content, with their defaults.
+
+/// How many fields a head can have at most, whatever [`HeadLimits::fields`] says. No browser or proxy sends half as
+/// many.
+pub const MAX_FIELDS: usize = 100;
+
+/// What a head may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the whole head, from its first byte to its last line end: beyond it, 431. At most 4 GiB.
+    pub bytes: usize,
+    /// Number of fields, at most [`MAX_FIELDS`]: beyond it, 431.
+    pub fields: usize,
+    /// Bytes of the request-target: beyond it, 414.
+    pub target: usize,
+    /// Whether an HTTP/1.1 request without Host is refused, as RFC 9112, 3.2 demands. A malformed or repeated Host is
+    /// refused in any case.
+    pub require_host: bool,
+}
+
+impl Default for HeadLimits {
+    /// 16 KiB, as Node has it and twice the 8,000 bytes that RFC 9112, 3 recommends for a request line alone; the
+    /// target may use all of it; [`MAX_FIELDS`] fields; Host required.
+    fn default() -> Self {
+        HeadLimits { bytes: 16 * 1024, fields: MAX_FIELDS, target: 16 * 1024, require_host: true }
+    }
+}
+
+/// What the framing of a content may cost. Chunk data is not counted here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// Bytes of chunk extensions over the whole content: beyond it, 413 (RFC 9112, 7.1.1).
+    pub extensions: u64,
+    /// Bytes of the trailer section, line ends included: beyond it, 431.
+    pub trailers: usize,
+    /// Number of trailer fields: beyond it, 431.
+    pub trailer_fields: usize,
+}
+
+impl Default for BodyLimits {
+    /// 16 KiB of extensions, which nobody uses but to waste our time; trailers as much as a head's fields.
+    fn default() -> Self {
+        BodyLimits { extensions: 16 * 1024, trailers: 16 * 1024, trailer_fields: MAX_FIELDS }
+    }
+}
