@@ -109,7 +109,7 @@
 //! | trailer fields of framing, routing, authentication, format (9110, 6.5.1) | 400 received, left out when sent |
 //! | order of faults | bytes against the grammar at the first such byte; then, when the head has ended, the target, Host, framing |
 
-mod body;
+mod body_decoder;
 mod chunk;
 mod encode;
 mod fault;
@@ -132,7 +132,7 @@ mod target;
 mod trailer;
 mod version;
 
-pub use body::{BodyDecoder, BodyEvent, Step};
+pub use body_decoder::{BodyDecoder, BodyEvent, Step};
 pub use chunk::{CHUNK_END, chunk, chunk_start, last_chunk};
 pub use encode::{Encoding, encode_informational};
 pub use fault::Fault;
