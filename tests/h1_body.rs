@@ -1,8 +1,8 @@
 //! Content of requests: chunks, extensions, trailers and lengths, however the bytes are split.
 
 use oneloop::proto::h1::{
-    BodyDecoder, BodyEvent, BodyLimits, Fault, FieldError, Fields, Framing, chunk, chunk_start, is_allowed_trailer,
-    last_chunk,
+    BodyDecoder, BodyEncoder, BodyEvent, BodyLimits, Fault, FieldError, Fields, Framing, chunk, chunk_start,
+    is_allowed_trailer, last_chunk,
 };
 use proptest::prelude::*;
 
@@ -364,5 +364,95 @@ proptest! {
         let whole = feed(Framing::Chunked, &wire, [], &limits);
         prop_assert_eq!(&feed(Framing::Chunked, &wire, ends, &limits), &whole);
         prop_assert_eq!(&feed(Framing::Chunked, &wire, 0..wire.len(), &limits), &whole);
+    }
+}
+
+/// How the content of one message is framed, given and brought to the reader.
+#[derive(Clone, Debug)]
+struct Journey {
+    pieces: Vec<Vec<u8>>,
+    trailers: Vec<(String, String)>,
+    ends: Vec<usize>,
+}
+
+fn journey() -> impl Strategy<Value = Journey> {
+    let pieces = prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..6);
+    let trailers = prop::collection::vec(("x-[a-z]{1,5}", "[!-~]{0,5}"), 0..3);
+    (pieces, trailers, prop::collection::vec(0usize..400, 0..8)).prop_map(|(pieces, trailers, ends)| Journey {
+        pieces,
+        trailers,
+        ends,
+    })
+}
+
+proptest! {
+    /// What the encoder writes is what the decoder reads, in each framing and however the bytes are split.
+    #[test]
+    fn the_encoder_and_the_decoder_agree(journey in journey()) {
+        let content = journey.pieces.concat();
+        let mut trailers = Fields::new();
+        for (name, value) in &journey.trailers {
+            trailers.push(name, value).unwrap();
+        }
+        for framing in [Framing::Length(content.len() as u64), Framing::Chunked, Framing::UntilClose] {
+            let mut wire = Vec::new();
+            let mut encoder = BodyEncoder::new(framing);
+            for piece in &journey.pieces {
+                encoder.encode(&mut wire, piece, false, &trailers).unwrap();
+            }
+            encoder.encode(&mut wire, b"", true, &trailers).unwrap();
+            let mut ends: Vec<usize> = journey.ends.iter().map(|end| end % (wire.len() + 1)).collect();
+            ends.sort();
+            if framing == Framing::UntilClose {
+                prop_assert_eq!(until_close(&wire, &ends), content.clone());
+                continue;
+            }
+            let expected = if framing == Framing::Chunked { journey.trailers.clone() } else { Vec::new() };
+            let read = feed(framing, &wire, ends, &BodyLimits::default());
+            prop_assert_eq!(read, Ok(Some((content.clone(), expected, wire.len()))), "{:?}", framing);
+        }
+    }
+}
+
+/// Reads content that ends with the input, in pieces that end at `ends`.
+fn until_close(wire: &[u8], ends: &[usize]) -> Vec<u8> {
+    let mut decoder = BodyDecoder::new(Framing::UntilClose);
+    let (mut content, mut at) = (Vec::new(), 0);
+    for &end in ends.iter().chain([&wire.len()]) {
+        let step = decoder.decode(&wire[at..end], &BodyLimits::default(), &mut Fields::new()).unwrap();
+        assert_eq!((step.consumed, decoder.is_done()), (end - at, false));
+        if let BodyEvent::Data(data) = step.event {
+            content.extend_from_slice(data);
+        }
+        at = end;
+    }
+    assert!(decoder.end_of_input());
+    let step = decoder.decode(b"x", &BodyLimits::default(), &mut Fields::new()).unwrap();
+    assert_eq!((step.consumed, step.event), (0, BodyEvent::End));
+    content
+}
+
+/// The end of input completes only what nothing else delimits, or what had ended before.
+#[test]
+fn input_that_ends_early_leaves_framed_content_unfinished() {
+    for (framing, wire, whole) in [
+        (Framing::None, &b""[..], true),
+        (Framing::UntilClose, b"", true),
+        (Framing::Length(3), b"abc", true),
+        (Framing::Length(3), b"ab", false),
+        (Framing::Chunked, b"0\r\n\r\n", true),
+        (Framing::Chunked, b"3\r\nabc\r\n", false),
+        (Framing::Chunked, b"3\r\nabc\r\n0\r\n\r", false),
+    ] {
+        let mut decoder = BodyDecoder::new(framing);
+        let mut at = 0;
+        loop {
+            let step = decoder.decode(&wire[at..], &BodyLimits::default(), &mut Fields::new()).unwrap();
+            at += step.consumed;
+            if !matches!(step.event, BodyEvent::Data(_)) {
+                break;
+            }
+        }
+        assert_eq!(decoder.end_of_input(), whole, "{framing:?} {wire:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Responses: what is written, how content is framed, and that nothing can be smuggled into a head.
 
 use oneloop::proto::h1::{
-    BodyPlan, ConnectionField, Encoding, FieldError, HeadLimits, HeadParser, RequestHead, RequestInfo, ResponseFraming,
+    BodyPlan, ConnectionField, Encoding, FieldError, Framing, HeadLimits, HeadParser, RequestHead, RequestInfo,
     ResponseHead, Version, Wish, connection_field, encode_informational, persistent, reason, response_framing,
 };
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ fn head(status: u16, fields: &[(&str, &str)]) -> ResponseHead {
     head
 }
 
-fn encoded(head: &ResponseHead, framing: ResponseFraming, connection: ConnectionField) -> String {
+fn encoded(head: &ResponseHead, framing: Framing, connection: ConnectionField) -> String {
     let mut out = Vec::new();
     head.encode(&mut out, &Encoding { framing, date: None, connection });
     String::from_utf8(out).unwrap()
@@ -28,7 +28,7 @@ fn a_hello() {
     let mut head = ResponseHead::new();
     head.set("Content-Type", "text/plain").unwrap();
     let mut out = b"before".to_vec();
-    let how = Encoding { framing: ResponseFraming::Length(13), date: Some(DATE), connection: ConnectionField::None };
+    let how = Encoding { framing: Framing::Length(13), date: Some(DATE), connection: ConnectionField::None };
     head.encode(&mut out, &how);
     assert_eq!(
         String::from_utf8(out).unwrap(),
@@ -38,9 +38,9 @@ fn a_hello() {
 
 #[test]
 fn framing_and_connection_are_written() {
-    use {ConnectionField as C, ResponseFraming as F};
+    use {ConnectionField as C, Framing as F};
     for (fields, framing, connection, rest) in [
-        (&[][..], F::Empty, C::None, ""),
+        (&[][..], F::None, C::None, ""),
         (&[], F::UntilClose, C::Close, "Connection: close\r\n"),
         (&[], F::Length(0), C::KeepAlive, "Connection: keep-alive\r\nContent-Length: 0\r\n"),
         (&[], F::Length(u64::MAX), C::None, "Content-Length: 18446744073709551615\r\n"),
@@ -49,18 +49,18 @@ fn framing_and_connection_are_written() {
         // What was set is not said twice.
         (&[("content-length", "5")], F::Length(5), C::None, "content-length: 5\r\n"),
         (&[("Transfer-Encoding", "Chunked")], F::Chunked, C::None, "Transfer-Encoding: Chunked\r\n"),
-        (&[("Connection", "close")], F::Empty, C::Close, "Connection: close\r\n"),
-        (&[("Connection", "Keep-Alive")], F::Empty, C::KeepAlive, "Connection: Keep-Alive\r\n"),
-        (&[("Connection", "Upgrade")], F::Empty, C::Close, "Connection: Upgrade\r\nConnection: close\r\n"),
+        (&[("Connection", "close")], F::None, C::Close, "Connection: close\r\n"),
+        (&[("Connection", "Keep-Alive")], F::None, C::KeepAlive, "Connection: Keep-Alive\r\n"),
+        (&[("Connection", "Upgrade")], F::None, C::Close, "Connection: Upgrade\r\nConnection: close\r\n"),
         // What was set and contradicts is not said.
-        (&[("A", "b"), ("Content-Length", "5"), ("C", "d")], F::Empty, C::None, "A: b\r\nC: d\r\n"),
+        (&[("A", "b"), ("Content-Length", "5"), ("C", "d")], F::None, C::None, "A: b\r\nC: d\r\n"),
         (&[("Content-Length", "5")], F::Chunked, C::None, "Transfer-Encoding: chunked\r\n"),
         (&[("Content-Length", "5")], F::Length(0), C::None, "Content-Length: 0\r\n"),
         (&[("Content-Length", "5")], F::UntilClose, C::None, ""),
-        (&[("Transfer-Encoding", "chunked")], F::Empty, C::None, ""),
+        (&[("Transfer-Encoding", "chunked")], F::None, C::None, ""),
         (&[("Transfer-Encoding", "chunked"), ("A", "b")], F::Length(3), C::None, "A: b\r\nContent-Length: 3\r\n"),
-        (&[("Connection", "keep-alive")], F::Empty, C::Close, "Connection: close\r\n"),
-        (&[("Connection", "close")], F::Empty, C::KeepAlive, "Connection: close\r\n"),
+        (&[("Connection", "keep-alive")], F::None, C::Close, "Connection: close\r\n"),
+        (&[("Connection", "close")], F::None, C::KeepAlive, "Connection: close\r\n"),
     ] {
         let text = encoded(&head(200, fields), framing, connection);
         assert_eq!(text, format!("HTTP/1.1 200 OK\r\n{rest}\r\n"), "{fields:?} {framing:?} {connection:?}");
@@ -70,7 +70,7 @@ fn framing_and_connection_are_written() {
 #[test]
 fn status_lines() {
     let line = |head: &ResponseHead| {
-        encoded(head, ResponseFraming::Empty, ConnectionField::None).strip_suffix("\r\n\r\n").unwrap().to_owned()
+        encoded(head, Framing::None, ConnectionField::None).strip_suffix("\r\n\r\n").unwrap().to_owned()
     };
     for status in 100..=999 {
         assert_eq!(line(&head(status, &[])), format!("HTTP/1.1 {status} {}", reason(status)));
@@ -190,7 +190,7 @@ fn a_special_field_that_is_removed_takes_only_its_own_effect_with_it() {
         assert_eq!(head.declared_length(), (removed != "Content-Length").then_some(5), "without {removed}");
         assert_eq!(head.wants_chunked(), removed != "Transfer-Encoding", "without {removed}");
         let mut out = Vec::new();
-        let how = Encoding { framing: ResponseFraming::Chunked, date: Some(DATE), connection: ConnectionField::Close };
+        let how = Encoding { framing: Framing::Chunked, date: Some(DATE), connection: ConnectionField::Close };
         head.encode(&mut out, &how);
         let text = String::from_utf8(out).unwrap();
         let says = |line: &str| text.matches(line).count();
@@ -308,7 +308,7 @@ fn informational_responses() {
 
 #[test]
 fn how_content_is_framed() {
-    use {FieldError as E, ResponseFraming as F, Version::*};
+    use {FieldError as E, Framing as F, Version::*};
     let get = |version| RequestInfo { version, ..RequestInfo::default() };
     let to_head = |version| RequestInfo { head: true, ..get(version) };
     let connect = RequestInfo { connect: true, ..get(Http11) };
@@ -330,22 +330,22 @@ fn how_content_is_framed() {
         (get(Http10), 200, chunked, Some(5), Ok((F::Length(5), true))),
         (get(Http10), 200, chunked, None, Ok((F::UntilClose, true))),
         (get(Http11), 200, both, None, Err(E::LengthAndCoding)),
-        (get(Http11), 101, chunked, None, Ok((F::Empty, false))),
-        (get(Http11), 204, length, Some(5), Ok((F::Empty, false))),
-        (get(Http11), 204, chunked, None, Ok((F::Empty, false))),
+        (get(Http11), 101, chunked, None, Ok((F::None, false))),
+        (get(Http11), 204, length, Some(5), Ok((F::None, false))),
+        (get(Http11), 204, chunked, None, Ok((F::None, false))),
         (get(Http11), 205, length, Some(5), Ok((F::Length(0), false))),
-        (get(Http11), 304, &[], Some(0), Ok((F::Empty, false))),
+        (get(Http11), 304, &[], Some(0), Ok((F::None, false))),
         (get(Http11), 304, length, Some(0), Ok((F::Length(5), false))),
-        (get(Http11), 304, chunked, None, Ok((F::Empty, false))),
+        (get(Http11), 304, chunked, None, Ok((F::None, false))),
         (to_head(Http11), 200, &[], Some(13), Ok((F::Length(13), false))),
-        (to_head(Http11), 200, &[], Some(0), Ok((F::Empty, false))),
-        (to_head(Http11), 200, &[], None, Ok((F::Empty, false))),
-        (to_head(Http10), 200, &[], None, Ok((F::Empty, false))),
+        (to_head(Http11), 200, &[], Some(0), Ok((F::None, false))),
+        (to_head(Http11), 200, &[], None, Ok((F::None, false))),
+        (to_head(Http10), 200, &[], None, Ok((F::None, false))),
         (to_head(Http11), 200, length, Some(0), Ok((F::Length(5), false))),
         (to_head(Http11), 200, chunked, None, Ok((F::Chunked, false))),
-        (to_head(Http10), 200, chunked, None, Ok((F::Empty, false))),
-        (connect, 200, length, Some(5), Ok((F::Empty, false))),
-        (connect, 299, chunked, None, Ok((F::Empty, false))),
+        (to_head(Http10), 200, chunked, None, Ok((F::None, false))),
+        (connect, 200, length, Some(5), Ok((F::None, false))),
+        (connect, 299, chunked, None, Ok((F::None, false))),
         (connect, 404, &[], Some(5), Ok((F::Length(5), true))),
     ] {
         let plan = response_framing(&request, &head(status, fields), known);
@@ -434,7 +434,7 @@ proptest! {
             }
         }
         let mut out = Vec::new();
-        let how = Encoding { framing: ResponseFraming::Length(length), date: Some(DATE), ..Encoding::default() };
+        let how = Encoding { framing: Framing::Length(length), date: Some(DATE), ..Encoding::default() };
         head.encode(&mut out, &how);
         model.push(("Date".to_owned(), String::from_utf8(DATE.to_vec()).unwrap()));
         model.push(("Content-Length".to_owned(), length.to_string()));

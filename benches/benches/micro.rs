@@ -6,7 +6,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput};
 use oneloop::proto::h1::{
-    self, Encoding, HeadLimits, HeadParser, Parsed, RequestHead, RequestInfo, ResponseFraming, ResponseHead,
+    self, Encoding, Framing, HeadLimits, HeadParser, Parsed, RequestHead, RequestInfo, ResponseHead,
 };
 use oneloop::sim::Sim;
 use oneloop::{http, net};
@@ -59,7 +59,7 @@ fn heads(criterion: &mut Criterion) {
 }
 
 /// What `hello` says: one field of its own, the Date and the length.
-fn compose(head: &mut ResponseHead, out: &mut Vec<u8>, framing: ResponseFraming) {
+fn compose(head: &mut ResponseHead, out: &mut Vec<u8>, framing: Framing) {
     head.encode(out, &Encoding { framing, date: Some(DATE), ..Encoding::default() });
     out.extend_from_slice(BODY.as_bytes());
 }
@@ -78,7 +78,7 @@ fn responses(criterion: &mut Criterion) {
     group.bench_function("encode", |bencher| {
         bencher.iter(|| {
             out.clear();
-            compose(black_box(&mut head), &mut out, ResponseFraming::Length(BODY.len() as u64));
+            compose(black_box(&mut head), &mut out, Framing::Length(BODY.len() as u64));
             out.len()
         });
     });

@@ -2,7 +2,7 @@ use crate::callback::{Identity, Listeners, Once, Site, discard};
 use crate::event_loop::{Loop, Time, Timeout};
 use crate::net::{Address, Chunk, CloseReason, Flow};
 use crate::notice;
-use crate::proto::h1::{BodyDecoder, Fields, Framing, RequestHead, ResponseHead};
+use crate::proto::h1::{BodyDecoder, BodyEncoder, Fields, Framing, RequestHead, ResponseHead};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
@@ -47,20 +47,9 @@ pub(super) enum Phase {
     /// The head can be changed.
     Open,
     /// The head has gone.
-    Streaming(Body),
+    Streaming(BodyEncoder),
     /// All was given to the connection.
     Ended,
-}
-
-/// What may follow the head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
-    /// Nothing: HEAD, 204, 304.
-    None,
-    /// So many bytes are left of the announced length.
-    Length(u64),
-    Chunked,
-    UntilClose,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! plain text what its status means and, in a few words, why it came. Nothing of the request is repeated in it.
 
 use super::exchange::{Carrier, Exchange};
-use crate::proto::h1::{ConnectionField, Encoding, ResponseFraming, ResponseHead};
+use crate::proto::h1::{ConnectionField, Encoding, Framing, ResponseHead};
 
 /// What is said with a status whose cause has no words of its own, as a [`Fault`](crate::proto::h1::Fault) has them.
 pub(super) fn usual_words(status: u16) -> &'static str {
@@ -55,11 +55,8 @@ fn write(head: &mut ResponseHead, status: u16, words: &str) -> String {
 pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29], to_head: bool) {
     let mut head = ResponseHead::new();
     let text = write(&mut head, status, words);
-    let how = Encoding {
-        framing: ResponseFraming::Length(text.len() as u64),
-        date: Some(date),
-        connection: ConnectionField::Close,
-    };
+    let how =
+        Encoding { framing: Framing::Length(text.len() as u64), date: Some(date), connection: ConnectionField::Close };
     head.encode(out, &how);
     if !to_head {
         out.extend_from_slice(text.as_bytes());

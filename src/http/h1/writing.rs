@@ -2,11 +2,11 @@
 
 use super::{H1, flag};
 use crate::event_loop::Loop;
-use crate::http::exchange::{Body, Carrier, Exchange, Phase};
+use crate::http::exchange::{Carrier, Exchange, Phase};
 use crate::http::send_file::HotFiles;
 use crate::net::{Address, Chunk, CloseReason, Flow, Stream};
 use crate::notice;
-use crate::proto::h1::{self, BodyPlan, Encoding, RequestInfo, ResponseFraming, connection_field, response_framing};
+use crate::proto::h1::{self, BodyEncoder, BodyPlan, Encoding, Piece, RequestInfo, connection_field, response_framing};
 use std::rc::Rc;
 
 /// Chunks below this are appended to the output in one go with their head.
@@ -72,76 +72,60 @@ impl H1 {
             date: Some(&date),
             connection: connection_field(exchange.head.version(), exchange.head.persistent(), closing),
         };
-        let body = match plan.framing {
-            _ if !plan.body => Body::None,
-            ResponseFraming::Empty => Body::None,
-            ResponseFraming::Length(length) => Body::Length(length),
-            ResponseFraming::Chunked => Body::Chunked,
-            ResponseFraming::UntilClose => Body::UntilClose,
-        };
-        exchange.phase.set(Phase::Streaming(body));
+        let mut encoder = BodyEncoder::new(plan.content());
+        exchange.phase.set(Phase::Streaming(encoder));
         if !exchange.head.persistent() {
             self.set(flag::CLOSE);
         }
-        if body == Body::UntilClose {
+        if encoder.is_until_close() {
             stream.begin_last_message();
         }
-        if let Body::Length(length) = body
-            && chunk.len() < COPIED
-            && chunk.len() as u64 == length
-            && known.is_some()
-        {
+        if known.is_some() && chunk.len() < COPIED && encoder.take(chunk.len(), true) == Ok(Piece::Plain) {
             // The usual answer: one append.
             stream.encode(|out| {
                 head.encode(out, &how);
                 out.extend_from_slice(chunk.as_bytes());
             });
             exchange.phase.set(Phase::Ended);
-            exchange.content_sent.set(length);
+            exchange.content_sent.set(chunk.len() as u64);
             return Flow::Ready;
         }
         exchange.content_sent.set(0);
         stream.encode(|out| head.encode(out, &how));
         drop(head);
-        self.send_more(stream, exchange, body, chunk, known.is_some())
+        self.send_more(stream, exchange, encoder, chunk, known.is_some())
     }
 
     pub(super) fn send_more(
         &self,
         stream: &Rc<Stream>,
         exchange: &Exchange,
-        body: Body,
+        mut encoder: BodyEncoder,
         chunk: Chunk<'_>,
         last: bool,
     ) -> Flow {
         let limit = self.server.pending_output.get();
-        let mut flow = Flow::Ready;
-        if body != Body::None {
+        let piece = match encoder.take(chunk.len(), last) {
+            Ok(piece) => piece,
+            Err(_) => {
+                notice::error!(
+                    target: "oneloop::http",
+                    "{exchange}: the body does not match its Content-Length; the connection is closed"
+                );
+                exchange.phase.set(Phase::Ended);
+                exchange.broken.set(Some(CloseReason::BadResponse));
+                self.cut(CloseReason::BadResponse);
+                return Flow::Closed;
+            }
+        };
+        exchange.phase.set(Phase::Streaming(encoder));
+        if piece != Piece::Dropped {
             exchange.content_sent.set(exchange.content_sent.get() + chunk.len() as u64);
         }
-        match body {
-            Body::None => {}
-            Body::UntilClose => {
-                flow = stream.write(chunk, limit);
-                if last {
-                    stream.end_message();
-                }
-            }
-            Body::Length(left) => {
-                let Some(rest) = left.checked_sub(chunk.len() as u64).filter(|rest| !last || *rest == 0) else {
-                    notice::error!(
-                        target: "oneloop::http",
-                        "{exchange}: the body does not match its Content-Length; the connection is closed"
-                    );
-                    exchange.phase.set(Phase::Ended);
-                    exchange.broken.set(Some(CloseReason::BadResponse));
-                    self.cut(CloseReason::BadResponse);
-                    return Flow::Closed;
-                };
-                exchange.phase.set(Phase::Streaming(Body::Length(rest)));
-                flow = stream.write(chunk, limit);
-            }
-            Body::Chunked => {
+        let flow = match piece {
+            Piece::Dropped => Flow::Ready,
+            Piece::Plain => stream.write(chunk, limit),
+            Piece::Chunk => {
                 if chunk.len() >= COPIED {
                     stream.encode(|out| h1::chunk_start(out, chunk.len()));
                     stream.write(chunk, limit).ignore();
@@ -152,8 +136,11 @@ impl H1 {
                 if last {
                     stream.encode(|out| h1::last_chunk(out, &exchange.trailers().to_send.borrow()));
                 }
-                flow = stream.write(().into(), limit);
+                stream.write(().into(), limit)
             }
+        };
+        if last && encoder.is_until_close() {
+            stream.end_message();
         }
         if last {
             exchange.phase.set(Phase::Ended);
@@ -170,7 +157,7 @@ impl Carrier for H1 {
                 let known = last.then_some(chunk.len() as u64);
                 self.send_first(stream, exchange, chunk, known)
             }
-            Phase::Streaming(body) => self.send_more(stream, exchange, body, chunk, last),
+            Phase::Streaming(encoder) => self.send_more(stream, exchange, encoder, chunk, last),
             Phase::Ended => Flow::Closed,
         };
         if flow.is_full() {

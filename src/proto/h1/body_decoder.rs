@@ -1,4 +1,4 @@
-//! The content of a request, taken out of its framing as it comes.
+//! The content of a message, taken out of its framing as it comes.
 
 use super::{
     fault::Fault,
@@ -12,9 +12,9 @@ use super::{
 /// What a call of [`BodyDecoder::decode`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step<'a> {
-    /// So many bytes of the input are done with and need not be kept.
+    /// How many bytes of the input are done with and need not be kept.
     pub consumed: usize,
-    /// What they were.
+    /// What these bytes were.
     pub event: BodyEvent<'a>,
 }
 
@@ -48,6 +48,8 @@ pub struct BodyDecoder {
 }
 
 /// ```text
+///  UntilClose ─────────────────────────── end of input ────────────────────────────────► Done
+///
 ///  Fixed ──────────────────────────────────────────────────────────────────────────────► Done
 ///
 ///           hex            CR           LF, size > 0         all          CR LF
@@ -62,6 +64,8 @@ pub struct BodyDecoder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Fixed,
+    /// All that comes is content.
+    UntilClose,
     Size,
     SizeMore,
     /// Blanks behind the size or an extension; only a `;` (or, behind a name, `=`) can follow.
@@ -87,7 +91,7 @@ enum State {
     Done,
 }
 
-/// As many hexadecimal digits as 64 bits have: more cannot be meant (RFC 9112, 7.1 demands a bound).
+/// The most hexadecimal digits of a chunk size: those of 64 bits. RFC 9112, 7.1 demands a bound.
 const MAX_DIGITS: u8 = 16;
 
 impl BodyDecoder {
@@ -97,6 +101,7 @@ impl BodyDecoder {
             Framing::None | Framing::Length(0) => (State::Done, 0),
             Framing::Length(length) => (State::Fixed, length),
             Framing::Chunked => (State::Size, 0),
+            Framing::UntilClose => (State::UntilClose, 0),
         };
         BodyDecoder { remaining, extensions: 0, trailers: 0, name: 0, value: 0, state, digits: 0 }
     }
@@ -104,6 +109,16 @@ impl BodyDecoder {
     /// Whether the content has ended: no further byte belongs to this message.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
+    }
+
+    /// Tells the decoder that the peer has ended its input, in order. Returns whether the content is whole: one that lasts
+    /// until the close of the connection is now, and one that was framed is if it had ended before. A reset is no such end
+    /// (RFC 9112, 8): do not call this then.
+    pub fn end_of_input(&mut self) -> bool {
+        if self.state == State::UntilClose {
+            self.state = State::Done;
+        }
+        self.is_done()
     }
 
     /// How many bytes of content are certain to come: the rest of a content with a length, or of the present chunk.
@@ -133,6 +148,9 @@ impl BodyDecoder {
                     consumed += data.len();
                     return Ok(Step { consumed, event: BodyEvent::Data(data) });
                 }
+                (State::UntilClose, _) => {
+                    return Ok(Step { consumed: bytes.len(), event: BodyEvent::Data(rest) });
+                }
                 (_, [byte, ..]) => {
                     self.step(*byte, limits, trailers)?;
                     consumed += 1;
@@ -154,7 +172,7 @@ impl BodyDecoder {
         data
     }
 
-    /// Moves on by one byte of framing; `decode` keeps `Fixed`, `Data` and `Done` away from here.
+    /// Moves on by one byte of framing. `decode` calls it in no state in which content comes, nor when that has ended.
     fn step(&mut self, byte: u8, limits: &BodyLimits, trailers: &mut Fields) -> Result<(), Fault> {
         self.state = match self.state {
             State::Size | State::SizeMore => self.size(byte, limits)?,

@@ -2,8 +2,8 @@
 
 use super::{
     field_error::{self, FieldError},
+    framing::Framing,
     persistence::ConnectionField,
-    plan::ResponseFraming,
     response::{self, ResponseHead, Special},
     status,
 };
@@ -12,7 +12,7 @@ use super::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Encoding<'a> {
     /// How the content is framed.
-    pub framing: ResponseFraming,
+    pub framing: Framing,
     /// The Date field (RFC 9110, 6.6.1), as IMF-fixdate; not sent where one was set.
     pub date: Option<&'a [u8; 29]>,
     /// The Connection field.
@@ -48,8 +48,8 @@ impl ResponseHead {
             _ => {}
         }
         match how.framing {
-            ResponseFraming::Length(length) if self.declared_length() != Some(length) => encode_length(out, length),
-            ResponseFraming::Chunked if self.flags & response::CHUNKED == 0 => {
+            Framing::Length(length) if self.declared_length() != Some(length) => encode_length(out, length),
+            Framing::Chunked if self.flags & response::CHUNKED == 0 => {
                 out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
             }
             _ => out.extend_from_slice(b"\r\n"),
@@ -87,9 +87,9 @@ impl ResponseHead {
         for line in self.lines() {
             let fits = match Special::of(line.name) {
                 Special::ContentLength => {
-                    matches!(how.framing, ResponseFraming::Length(length) if self.declared_length() == Some(length))
+                    matches!(how.framing, Framing::Length(length) if self.declared_length() == Some(length))
                 }
-                Special::TransferEncoding => how.framing == ResponseFraming::Chunked,
+                Special::TransferEncoding => how.framing == Framing::Chunked,
                 Special::Connection => {
                     how.connection != ConnectionField::Close || !line.value.eq_ignore_ascii_case(b"keep-alive")
                 }

@@ -1,17 +1,20 @@
-//! How long the content of a request is (RFC 9112, 6): what is ambiguous is refused.
+//! Where the content of a message ends (RFC 9112, 6). What is ambiguous in a request is refused.
 
 use super::{fault::Fault, octet, version::Version};
 
-/// Where the content of a request ends.
+/// Where the content of a message ends (RFC 9112, 6.3): of one that is received and of one that is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Framing {
-    /// There is no content.
+    /// There is no content, and no field that says so: a request without one, or a response with status 1xx, 204 or 304.
     #[default]
     None,
-    /// So many bytes of content follow the head.
+    /// This many bytes of content follow the head: `Content-Length`.
     Length(u64),
-    /// Chunks follow the head.
+    /// Chunks follow the head: `Transfer-Encoding: chunked`.
     Chunked,
+    /// The content ends where the connection does. Only a response can be like this: to an HTTP/1.0 client, or from an
+    /// HTTP/1.0 server.
+    UntilClose,
 }
 
 /// A Content-Length: decimal digits, all of them, below 2^64 (RFC 9110, 8.6). No sign, no list, no blank inside.

@@ -110,6 +110,7 @@
 //! | order of faults | bytes against the grammar at the first such byte; then, when the head has ended, the target, Host, framing |
 
 mod body_decoder;
+mod body_encoder;
 mod chunk;
 mod encode;
 mod fault;
@@ -133,6 +134,7 @@ mod trailer;
 mod version;
 
 pub use body_decoder::{BodyDecoder, BodyEvent, Step};
+pub use body_encoder::{BodyEncoder, LengthMismatch, Piece};
 pub use chunk::{CHUNK_END, chunk, chunk_start, last_chunk};
 pub use encode::{Encoding, encode_informational};
 pub use fault::Fault;
@@ -143,7 +145,7 @@ pub use head::RequestHead;
 pub use limits::{BodyLimits, HeadLimits, MAX_FIELDS};
 pub use parse::{HeadParser, Parsed};
 pub use persistence::{ConnectionField, Wish, connection_field, persistent};
-pub use plan::{BodyPlan, RequestInfo, ResponseFraming, response_framing};
+pub use plan::{BodyPlan, RequestInfo, response_framing};
 pub use response::ResponseHead;
 pub use status::reason;
 pub use target::TargetForm;

@@ -1,20 +1,6 @@
 //! How the content of a response is framed (RFC 9112, 6; RFC 9110, 8.6).
 
-use super::{field_error::FieldError, head::RequestHead, response::ResponseHead, version::Version};
-
-/// How a response says where its content ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ResponseFraming {
-    /// No field about it: there is no content (1xx, 204, 304, CONNECT), or its length is not said (HEAD).
-    #[default]
-    Empty,
-    /// `Content-Length`.
-    Length(u64),
-    /// `Transfer-Encoding: chunked`.
-    Chunked,
-    /// The content ends when the connection does: for HTTP/1.0 peers.
-    UntilClose,
-}
+use super::{field_error::FieldError, framing::Framing, head::RequestHead, response::ResponseHead, version::Version};
 
 /// What of a request its response's framing depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,15 +23,21 @@ impl From<&RequestHead> for RequestInfo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyPlan {
     /// The framing that the head announces.
-    pub framing: ResponseFraming,
+    pub framing: Framing,
     /// Whether content is sent behind the head. If not, what the caller has of it is to be discarded.
     pub body: bool,
 }
 
 impl BodyPlan {
+    /// The framing of what follows the head, for a [`BodyEncoder`](super::BodyEncoder): none where no content is sent.
+    #[inline]
+    pub fn content(&self) -> Framing {
+        if self.body { self.framing } else { Framing::None }
+    }
+
     /// Whether the connection must close to end the content.
     pub fn must_close(&self) -> bool {
-        self.framing == ResponseFraming::UntilClose
+        self.framing == Framing::UntilClose
     }
 }
 
@@ -76,7 +68,7 @@ pub fn response_framing(
         && !request.head
         && !request.connect
     {
-        return Ok(BodyPlan { framing: ResponseFraming::Length(length), body: true });
+        return Ok(BodyPlan { framing: Framing::Length(length), body: true });
     }
     from_table(request, head, known_length)
 }
@@ -84,21 +76,21 @@ pub fn response_framing(
 #[inline(never)]
 fn from_table(request: &RequestInfo, head: &ResponseHead, known_length: Option<u64>) -> Result<BodyPlan, FieldError> {
     let nothing = |framing| Ok(BodyPlan { framing, body: false });
-    let declared = head.declared_length().map(ResponseFraming::Length);
+    let declared = head.declared_length().map(Framing::Length);
     match head.status() {
-        100..=199 | 204 => return nothing(ResponseFraming::Empty),
-        200..=299 if request.connect => return nothing(ResponseFraming::Empty),
-        205 => return nothing(ResponseFraming::Length(0)),
+        100..=199 | 204 => return nothing(Framing::None),
+        200..=299 if request.connect => return nothing(Framing::None),
+        205 => return nothing(Framing::Length(0)),
         304 => return nothing(declared.unwrap_or_default()),
         _ => {}
     }
     if head.wants_chunked() && head.declared_length().is_some() {
         return Err(FieldError::LengthAndCoding);
     }
-    let chunked = (head.wants_chunked() && request.version == Version::Http11).then_some(ResponseFraming::Chunked);
+    let chunked = (head.wants_chunked() && request.version == Version::Http11).then_some(Framing::Chunked);
     if request.head {
         // Handlers that know of HEAD give no content at all: that says nothing about GET.
-        let known = known_length.filter(|&length| length > 0).map(ResponseFraming::Length);
+        let known = known_length.filter(|&length| length > 0).map(Framing::Length);
         return nothing(declared.or(chunked).or(known).unwrap_or_default());
     }
     if let (Some(declared), Some(known)) = (head.declared_length(), known_length)
@@ -106,9 +98,9 @@ fn from_table(request: &RequestInfo, head: &ResponseHead, known_length: Option<u
     {
         return Err(FieldError::LengthMismatch);
     }
-    let framing = declared.or(chunked).or(known_length.map(ResponseFraming::Length)).unwrap_or(match request.version {
-        Version::Http11 => ResponseFraming::Chunked,
-        Version::Http10 => ResponseFraming::UntilClose,
+    let framing = declared.or(chunked).or(known_length.map(Framing::Length)).unwrap_or(match request.version {
+        Version::Http11 => Framing::Chunked,
+        Version::Http10 => Framing::UntilClose,
     });
     Ok(BodyPlan { framing, body: true })
 }

@@ -2,7 +2,7 @@
 
 use super::super::handlers::{CONTENT_TYPE, PIECE};
 use super::{Connection, Desk, End, Step};
-use oneloop::proto::h1::{ConnectionField, Encoding, RequestInfo, ResponseFraming, connection_field, response_framing};
+use oneloop::proto::h1::{ConnectionField, Encoding, Framing, RequestInfo, connection_field, response_framing};
 
 /// Does a body of this length follow, and does the connection end with this answer?
 struct Begun {
@@ -82,7 +82,7 @@ impl Desk {
         let _ = self.response.set_status(status);
         let _ = self.response.set("Content-Type", CONTENT_TYPE);
         let text = format!("{status} {}: {words}\n", self.response.reason());
-        let framing = ResponseFraming::Length(text.len() as u64);
+        let framing = Framing::Length(text.len() as u64);
         let date = Some(self.date.now());
         self.response.encode(&mut self.output, &Encoding { framing, date, connection: ConnectionField::Close });
         self.output.extend_from_slice(text.as_bytes());
