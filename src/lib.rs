@@ -18,23 +18,33 @@
 //! }
 //! ```
 //!
-//! New to it, or stuck with the compiler? See the [`guide`].
+//! A server is a closure, and its state is an `Rc` that the closure owns. Nothing runs in parallel, so nothing is locked. The
+//! answer may come later; what is forgotten, fails or panics is answered 500. Limits that protect the server are on from
+//! the start.
 //!
-//! # The house
-//! Imports go downwards only; a test enforces it.
-//! ```text
-//!  sim          a whole program on a virtual clock with scripted peers, for tests. Nothing imports it
-//!  devtools     a page that shows the loop at work, on any http::Server
-//!  http         Server  Request  Response
-//!  proto        sans-I/O codecs: h1. Bytes in, events out. Imports nothing of ours; outside semver until 1.0
-//!  net          Server  Socket  connect;  stream = io + transport + protocol
-//!  worker · signals · stdin · emitter
-//!  event_loop   phases, sources, timers, ticks, immediates, ready list, Remote and channels, driver, metrics, recorder;
-//!               the one place that calls user code: guard, timing, ticks
-//!  callback     what keeps callbacks, and what contains their panics. Knows no loop
-//!  notice       what there is to say: to the logger, else to standard error, or to a test. Imports nothing of ours
-//! ```
-//! Beside it stands the [`guide`], pages without code of their own.
+//! # Start here
+//! New to it? [Getting started](guide::getting_started). From Node? [The table of names](guide::from_node). Stuck with the
+//! compiler? [Closures and `Rc`](guide::closures). All pages: the [`guide`].
+//!
+//! | you want to | use | read |
+//! |---|---|---|
+//! | serve HTTP | [`http::create_server`], [`http::Request`], [`http::Response`] | [getting started](guide::getting_started) |
+//! | answer errors with `?` | [`http::Error`] | [errors](guide::errors) |
+//! | collect a body; stream one | [`read_body`](http::Request::read_body); [`on_data`](http::Request::on_data), [`write`](http::Response::write), [`pipe`](http::Request::pipe) | [streaming](guide::streaming) |
+//! | send or store files | [`send_file`](http::Response::send_file), [`save_to`](http::Request::save_to) | [files](guide::files) |
+//! | serve or connect TCP and Unix sockets | [`net::create_server`], [`net::connect`] | [`net`] |
+//! | do it later, or again and again | [`set_timeout`], [`set_interval`], [`set_immediate`], [`next_tick`] | [timers and order](guide::timers) |
+//! | block or compute | [`worker::run`] | [threads](guide::threads) |
+//! | send messages from other threads | [`channel`], [`remote`] | [threads](guide::threads) |
+//! | use all cores | [`net::Listen::reuse_port`] | [threads](guide::threads#all-cores-a-loop-in-each-thread) |
+//! | emit events of your own | [`Emitter`] | [`emitter`] |
+//! | test all of it in memory | [`sim::Sim`] | [testing](guide::testing) |
+//! | log accesses, measure, find what blocks | [`on_exchange_end`](http::Server::on_exchange_end), [`metrics`], [`event_loop::on_slow`] | [observing](guide::observing) |
+//! | change a limit | [`http::Limits`] | [limits](guide::limits) |
+//! | end on SIGTERM | `signals::on`, [`http::Server::close`] | [deploying](guide::deploying) |
+//!
+//! When not to use it: see [getting started](guide::getting_started#8-when-not-to-use-it) and
+//! [event loop or threads](guide::loop_or_threads).
 //!
 //! # The promises
 //! Each has tests that are named after it; a change that breaks one is a bug.
@@ -53,8 +63,8 @@
 //!  6. **A dead handle is harmless**: calls on a finished exchange or a closed socket do nothing.
 //!  7. **Memory is bounded by configuration**: see [`http::Limits`], and `set_pending_limit` of a socket or a response.
 //!  8. **Every wait on a peer has an end**, by default. The one wait without one is the handler's own, and that ends when
-//!     its client has gone ([`Limits::half_open`](http::Limits::half_open)). Nobody is late for what the loop has not
-//!     looked at: while a callback blocks, or the process is stopped.
+//!     its client has gone ([`Limits::half_open`](http::Limits::half_open)). No peer is late for input that
+//!     the loop has not looked at: while a callback blocks, or while the process is stopped.
 //!  9. **Bytes from the network never panic, desync or smuggle.** What RFC 9112 leaves ambiguous is refused.
 //! 10. **No connection starves another**: turns have budgets, and so has what other threads send. Your jobs, files and
 //!     look-ups have [threads of their own](worker).
@@ -71,6 +81,19 @@
 //! what a shutdown waits for; *debug*: connections closed with their reason, late calls; *trace*: each phase. Where no
 //! logger is installed, the first warning or error of each kind goes to standard error: see [`set_stderr_fallback`]. A test
 //! sees all of them: [`sim::Sim::log`].
+//!
+//! # How it is built
+//! Layers, of which each imports only those below it; `ARCHITECTURE.md` in the repository says more.
+//! ```text
+//!  sim          a whole program on a virtual clock with scripted peers, for tests. Nothing imports it
+//!  devtools     a page that shows the loop at work, on any http::Server
+//!  http         Server  Request  Response
+//!  proto        codecs without I/O: bytes in, events out. Outside semantic versioning until 1.0
+//!  net          Server  Socket  connect;  stream = io + transport + protocol
+//!  worker · signals · stdin · emitter
+//!  event_loop   phases, sources, timers, ticks, immediates, channels, driver, metrics, recorder
+//!  callback · notice
+//! ```
 
 #![forbid(unsafe_code)]
 
