@@ -3,8 +3,6 @@
 // Each example that is loaded here, for its own tests, brings what the examples share.
 #![allow(clippy::duplicate_mod)]
 
-#[path = "support/folder.rs"]
-mod folder;
 #[allow(dead_code)]
 #[path = "../examples/routes.rs"]
 mod routes;
@@ -12,7 +10,9 @@ mod routes;
 #[path = "../examples/sse_chat.rs"]
 mod sse_chat;
 
-use folder::Folder;
+mod support;
+
+use crate::support::folder::Folder;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;

@@ -1,16 +1,13 @@
 //! Listening sockets that come from elsewhere: from a supervisor, or from the process before (a rolling restart).
 #![cfg(unix)]
 
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/own_thread.rs"]
-mod own_thread;
+mod support;
 
-use folder::Folder;
+use crate::support::folder::Folder;
+use crate::support::own_thread::on_own_thread;
 use oneloop::http;
 use oneloop::net::{self, Listen};
 use oneloop::signals::{self, SIGTERM};
-use own_thread::on_own_thread;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write, stdin};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};

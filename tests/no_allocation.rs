@@ -3,9 +3,9 @@
 //! `allocation-counter` makes itself the allocator of this test program, and counts by thread; the client runs on the same
 //! thread, with a buffer of its own.
 
-#[path = "support/http.rs"]
 mod support;
 
+use crate::support::http::*;
 use oneloop::event_loop::{RecordingSize, mark_turn_as_own, recording, start_recording, stop_recording};
 use oneloop::http;
 use std::cell::Cell;
@@ -13,7 +13,6 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use support::*;
 
 const REQUESTS: usize = 100;
 

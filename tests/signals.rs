@@ -1,8 +1,7 @@
 //! Signals as callbacks of the loop.
 #![cfg(unix)]
 
-#[path = "support/own_thread.rs"]
-mod own_thread;
+mod support;
 
 use oneloop::event_loop::{PanicPolicy, set_panic_policy};
 use oneloop::signals::{self, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2};
@@ -29,7 +28,7 @@ fn note(log: &Log, text: &str) -> impl FnMut(i32) + 'static {
 fn on_own_thread(test: impl FnOnce() + Send + 'static) {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    own_thread::on_own_thread(test);
+    support::own_thread::on_own_thread(test);
 }
 
 #[test]

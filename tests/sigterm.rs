@@ -2,9 +2,9 @@
 //! answers whole; who is not answered finds the connection closed; it exits with 0, and nobody waits for the rest.
 #![cfg(unix)]
 
-#[path = "support/http.rs"]
 mod support;
 
+use crate::support::http::{Kept, MS, get, post, whole};
 use oneloop::http::{self, Request, Response};
 use oneloop::signals::{self, SIGTERM};
 use oneloop::{run, set_timeout};
@@ -14,7 +14,6 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
-use support::{Kept, MS, get, post, whole};
 
 const CHILD: &str = "ONELOOP_TEST_SIGTERM";
 const CLIENTS: usize = 12;
@@ -111,7 +110,7 @@ fn connect(port: u16) -> Option<TcpStream> {
 }
 
 /// Reads until so many whole responses are here. An end comes only between two of them.
-fn answers(stream: &mut TcpStream, count: usize) -> Vec<support::Reply> {
+fn answers(stream: &mut TcpStream, count: usize) -> Vec<support::http::Reply> {
     let mut bytes = Vec::new();
     loop {
         let (replies, rest) = whole(&bytes);

@@ -20,7 +20,6 @@ impl Folder {
     }
 
     /// A file that was changed an hour ago, in the middle of a second.
-    #[allow(dead_code, reason = "not every test asks for it")]
     pub fn old_file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.file(name, bytes);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();

@@ -1,12 +1,11 @@
 //! What the tests of `http` share: a server in a simulated world, a record of what happened, and a reader of responses.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub use super::logger::{expect_logged, keep_log, logged};
 use oneloop::http::{self, Answer, Request, Response, Server};
 use oneloop::sim::{Peer, Sim};
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::rc::Rc;
-use std::sync::Once;
 use std::time::Duration;
 
 pub const PORT: u16 = 80;
@@ -242,46 +241,4 @@ fn fields(rest: &mut &[u8]) -> Option<Vec<(String, String)>> {
         let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("not a field: {line:?}"));
         fields.push((name.to_owned(), value.to_owned()));
     }
-}
-
-thread_local! {
-    static LOGGED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
-struct Logger;
-
-impl log::Log for Logger {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= log::Level::Warn
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            let line = format!("{} {} {}", record.level(), record.target(), record.args());
-            let _ = LOGGED.try_with(|logged| logged.borrow_mut().push(line));
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-/// From now on this thread's warnings and errors are kept, for `logged`.
-pub fn keep_log() {
-    static LOGGER: Once = Once::new();
-    LOGGER.call_once(|| {
-        log::set_logger(&Logger).unwrap();
-        log::set_max_level(log::LevelFilter::Warn);
-    });
-    LOGGED.with(|logged| logged.borrow_mut().clear());
-}
-
-/// The warnings and errors of this thread since the last time.
-pub fn logged() -> Vec<String> {
-    LOGGED.with(|logged| logged.take())
-}
-
-#[track_caller]
-pub fn expect_logged(part: &str) {
-    let lines = logged();
-    assert!(lines.iter().any(|line| line.contains(part)), "{part:?} is not in {lines:#?}");
 }

@@ -1,5 +1,4 @@
 //! A strict reader of JSON (RFC 8259), for tests of what we write.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 /// A JSON value; objects keep their order.
 #[derive(Clone, Debug, PartialEq)]

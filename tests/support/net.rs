@@ -1,5 +1,4 @@
 //! What the tests of `net` share: a record of what happened, a server in one line, and a real loop that cannot hang.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use oneloop::event_loop::{PanicPolicy, set_panic_policy};
 use oneloop::net::{self, CloseReason, Server, Socket};

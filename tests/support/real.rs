@@ -1,5 +1,4 @@
 //! A server over real sockets, on this thread, and its clients on another.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use oneloop::event_loop::{PanicPolicy, metrics, set_panic_policy};
 use oneloop::http::{self, Answer, Limits, Request, Response, Server};

@@ -1,6 +1,6 @@
 //! What must hold for any bytes. Each function takes them as a fuzzer gives them and panics where it does not hold.
 //!
-//! The fuzz targets and the tests on stable (`tests/fuzzing.rs`, `tests/differential.rs`) include this same folder.
+//! The fuzz targets and the tests on stable (`tests/fuzzing/`) include this same folder.
 //! Beside the targets: `choices` takes decisions from the first bytes, `message` frames a stream of requests with the
 //! codec, `client` reads responses without it, `oracle` asks parsers of others, and `latin1` shows bytes as text.
 #![allow(dead_code, reason = "each target uses a part of it")]

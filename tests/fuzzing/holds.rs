@@ -1,0 +1,88 @@
+//! What the fuzz targets assert (`fuzz/properties`), on stable and with requests that are nearly valid: a sample of what
+//! fuzzing does, and its seeds. More of it with `PROPTEST_CASES`; README.md says how to fuzz.
+
+use crate::strategies::{chunked, request, wire, with_choices};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::fs;
+use std::path::Path;
+
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_head_is_the_same_in_any_split_and_can_be_read_in_one_way_only(
+        bytes in with_choices(2, prop_oneof![request(), wire()]),
+    ) {
+        crate::properties::request_head::holds(&bytes);
+    }
+
+    #[test]
+    fn content_is_the_same_in_any_split_and_can_be_read_in_one_way_only(
+        bytes in with_choices(2, prop_oneof![4 => chunked(), 1 => vec(any::<u8>(), 0..80)]),
+    ) {
+        crate::properties::body_decoder::holds(&bytes);
+    }
+
+    #[test]
+    fn a_connection_has_the_same_outcome_in_any_split(bytes in with_choices(4, wire())) {
+        crate::properties::connection::holds(&bytes);
+    }
+
+    #[test]
+    fn whatever_a_handler_calls_a_client_reads_what_was_meant_and_nothing_else(bytes in response()) {
+        crate::properties::response::holds(&bytes);
+    }
+}
+
+/// Calls with arguments that fit more often than those of chance.
+fn response() -> impl Strategy<Value = Vec<u8>> {
+    let text = || {
+        let line = prop_oneof![
+            4 => "[ -~]{0,12}",
+            1 => "[0-9]{1,3}",
+            1 => Just("chunked".to_owned()),
+            1 => prop::sample::select(&["a\r\nX: y", "a\r\n\r\nHTTP/1.1 200 OK\r\n", "\n", "a\0", "\u{e9}", "close"][..]).prop_map(str::to_owned),
+        ];
+        line.prop_map(|text| [&[text.len() as u8], text.as_bytes()].concat())
+    };
+    let call = (0u8..20, any::<u8>(), text(), text(), any::<bool>()).prop_map(|(call, byte, name, value, known)| {
+        let name = if known { vec![byte % 64] } else { [vec![255], name].concat() };
+        match call {
+            0 => vec![0, byte],
+            1 | 11..=13 | 15 | 16 => [vec![call], value].concat(),
+            2..=5 => [vec![call], name, value].concat(),
+            6 => [vec![6], name].concat(),
+            7 | 8 => [vec![call, byte, 1], name, value].concat(),
+            9 => [vec![9, 1], name, value].concat(),
+            10 | 17 | 18 => vec![call],
+            14 => vec![14, byte],
+            _ => vec![19, byte, byte],
+        }
+    });
+    (any::<u8>(), vec(call, 0..8)).prop_map(|(asked, calls)| [vec![asked], calls.concat()].concat())
+}
+
+/// Those of `differential` are for a fuzzer with its oracles.
+#[test]
+fn the_seeds_hold() {
+    let targets: [(&str, fn(&[u8])); 4] = [
+        ("request_head", crate::properties::request_head::holds),
+        ("body_decoder", crate::properties::body_decoder::holds),
+        ("connection", crate::properties::connection::holds),
+        ("response", crate::properties::response::holds),
+    ];
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds");
+    for (target, holds) in targets {
+        let mut count = 0;
+        for entry in fs::read_dir(seeds.join(target)).unwrap() {
+            holds(&fs::read(entry.unwrap().path()).unwrap());
+            count += 1;
+        }
+        assert!(count > 9, "{count} seeds of {target}");
+    }
+}

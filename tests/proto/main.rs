@@ -1,0 +1,5 @@
+//! The codec of HTTP/1.1: bytes in, events out.
+
+mod h1_body;
+mod h1_head;
+mod h1_response;

@@ -1,0 +1,9 @@
+//! What stands beside the layers: the devtools, simulated worlds, and the surface of the crate as a whole.
+
+#[cfg(feature = "devtools")]
+mod devtools;
+mod sim_client;
+mod simulation;
+#[path = "../support/mod.rs"]
+mod support;
+mod surface;

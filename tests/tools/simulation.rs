@@ -1,0 +1,30 @@
+//! All promises at once, by chance: the scenarios of `examples/simulate`, of which each seed is one.
+
+#[path = "../../examples/simulate/scenario/mod.rs"]
+mod scenario;
+
+use scenario::run;
+
+#[test]
+fn whatever_happens_all_is_answered_or_closed_with_a_reason_and_nothing_is_left() {
+    let (mut connections, mut requests, mut finished) = (0, 0, 0);
+    for seed in 1_000_000..1_000_050 {
+        let outcome = run(seed, false);
+        assert!(outcome.faults.is_empty(), "seed {seed}: {:#?}", outcome.faults);
+        assert!(outcome.answered > 0 && outcome.time.as_secs() > 600);
+        finished +=
+            outcome.closes.iter().filter(|(reason, _)| *reason == "finished").map(|(_, count)| count).sum::<u64>();
+        connections += outcome.connections;
+        requests += outcome.requests;
+    }
+    assert!(connections >= 5_000 && requests > connections, "{requests} requests of {connections} connections");
+    // Of one seed it may be none: where the only connection that the server may have waits for its answer for ever.
+    assert!(finished > connections / 4, "{finished} of {connections} connections finished");
+}
+
+#[test]
+fn the_same_seed_is_the_same_run_and_another_is_another() {
+    let [first, again, other] = [7, 7, 8].map(|seed| run(seed, false).trace);
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+}

@@ -1,0 +1,496 @@
+//! Every method that the crate promises is called here once, and its effect asserted. What each does in detail is in the
+//! files named after the promises.
+
+use crate::support::http::*;
+use oneloop::event_loop::{metrics, on_panic, on_slow, set_exact_timing, set_slow_threshold};
+use oneloop::http::{self, Limits, LoadShedding, Request, Response, Version};
+use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Overflow, Socket, Target};
+use oneloop::sim::{self, Sim, Waits};
+use oneloop::{
+    Emitter, bounded_channel, channel, next_tick, now, remote, set_immediate, set_interval, set_interval_with,
+    set_timeout, stdin, worker,
+};
+use std::cell::Cell;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+#[test]
+fn the_loop() {
+    let sim = Sim::new();
+    let record = Record::default();
+    let note = |text: &'static str| {
+        let record = record.clone();
+        move || record.add(text)
+    };
+    next_tick(note("tick"));
+    let immediate = set_immediate(note("immediate"));
+    assert!(immediate.has_ref() && !immediate.unref().has_ref() && immediate.set_ref(true).has_ref());
+    set_immediate(note("never")).clear();
+    let timer = set_timeout(2 * MS, note("timer"));
+    assert!(timer.has_ref() && !timer.unref().has_ref() && timer.set_ref(true).has_ref());
+    timer.refresh();
+    set_timeout(MS, note("never")).clear();
+    let interval = set_interval(2 * MS, note("interval"));
+    let began = now();
+    sim.advance(5 * MS);
+    assert_eq!(now() - began, 5 * MS);
+    interval.clear();
+    record.expect(&["tick", "immediate", "timer", "interval", "interval"]);
+    assert!(!oneloop::run_nowait().unwrap() && !oneloop::run_once().unwrap());
+    set_interval(MS, oneloop::stop);
+    oneloop::run().unwrap();
+    assert!(!set_interval_with(MS, |timer| timer.clear()).unref().has_ref());
+    sim.advance(MS);
+    set_immediate(|| assert!(oneloop::run().is_err(), "it is running"));
+    sim.settle();
+}
+
+#[test]
+fn ways_in_metrics_and_reports() {
+    let sim = Sim::new();
+    let record = Record::default();
+    let mut way_in = remote();
+    assert!(!way_in.has_ref() && way_in.set_ref(true).has_ref() && !way_in.unref().has_ref());
+    let sender = way_in.clone();
+    std::thread::spawn(move || sender.post(|| drop(set_timeout(MS, || ()))).is_ok()).join().unwrap();
+    let (one, two) = (record.clone(), record.clone());
+    let sender = channel(move |message: u32| one.add(message));
+    let bounded = bounded_channel(1, move |message: u32| two.add(message));
+    assert!(sender.send(1).is_ok() && bounded.try_send(2).is_ok() && bounded.try_send(3).is_err());
+    assert!(sender.has_ref() && !sender.unref().has_ref() && sender.clone().set_ref(true).has_ref());
+    let ended = record.clone();
+    let input = stdin::lines(|_| unreachable!("nobody types"), move || ended.add("end of input"));
+    assert!(!input.set_ref(true).unref().has_ref());
+    sim.settle();
+    record.expect(&["1", "2", "end of input"]);
+    drop((sender, bounded));
+    assert_eq!(oneloop::clock(), now());
+    let before = metrics();
+    sim.advance(2 * MS);
+    let after = metrics();
+    assert!(after.iterations > before.iterations && after.utilisation_since(&before) <= 1.0);
+    assert!(after.loop_delay.since(&before.loop_delay).count() <= after.iterations);
+    assert_eq!((after.buffered, after.largest_buffer, after.shed), (0, 0, 0));
+    set_slow_threshold(SECOND);
+    set_exact_timing(true);
+    on_slow(|_| unreachable!("nothing was slow"));
+    on_panic(|_| unreachable!("nothing panicked"));
+    let told = record.clone();
+    worker::set_pool_size(2, 10);
+    worker::set_grace(SECOND);
+    worker::run(|| 6 * 7, move |answer| told.add(answer.unwrap()));
+    let told = record.clone();
+    worker::run(
+        || -> () { panic!("in work") },
+        move |answer| {
+            let error = answer.unwrap_err();
+            told.add(error.is_panic() && !error.is_no_thread());
+        },
+    );
+    sim.advance(SECOND);
+    record.expect(&["42", "true"]);
+}
+
+#[test]
+fn the_emitter() {
+    let record = Record::default();
+    let emitter = Emitter::<u32>::new();
+    let (on, once, first) = (record.clone(), record.clone(), record.clone());
+    let id = emitter.on(move |event| on.add(format!("on {event}")));
+    emitter.once(move |event| once.add(format!("once {event}")));
+    emitter.prepend(move |event| first.add(format!("first {event}")));
+    assert_eq!(emitter.listener_count(), 3);
+    assert!(emitter.emit(&1));
+    record.expect(&["first 1", "on 1", "once 1"]);
+    assert!(emitter.off(id) && !emitter.off(id));
+    assert!(emitter.emit(&2));
+    record.expect(&["first 2"]);
+}
+
+#[test]
+fn net_servers() {
+    let sim = Sim::new();
+    let record = Record::default();
+    let (told, also, dropped, closed) = (record.clone(), record.clone(), record.clone(), record.clone());
+    let server = net::create_server(move |_| told.add("connection"));
+    server.on_connection(move |_| also.add("also"));
+    server.on_drop(move |_| dropped.add("drop"));
+    server.on_close(move || closed.add("on_close"));
+    assert!(server.has_ref() && !server.unref().has_ref() && server.set_ref(true).has_ref());
+    let listening = record.clone();
+    server
+        .listen(
+            Listen::from(0).backlog(511).reuse_port(true).ipv6_only(false).mode(0o600).replace_stale(true),
+            move || listening.add("listening"),
+        )
+        .unwrap();
+    let port = server.address().and_then(|address| address.port()).unwrap();
+    assert!(server.is_listening() && port > 0);
+    server.set_max_connections(1);
+    sim.settle();
+    let (one, other) = (sim.connect(port), sim.connect(port));
+    sim.settle();
+    assert_eq!(server.connections(), 1);
+    let closed = record.clone();
+    server.close(move || closed.add("closed"));
+    one.close();
+    sim.settle();
+    assert!(other.is_closed() && !server.is_listening());
+    record.expect(&["listening", "connection", "also", "drop", "on_close", "closed"]);
+    let v4: SocketAddr = "127.0.0.1:4000".parse().unwrap();
+    server.listen(v4, ()).unwrap();
+    assert_eq!(server.address(), Some(Address::Ip(v4)));
+    let named = net::create_server(|_| ());
+    named.listen(Listen::abstract_name("name"), || ()).unwrap();
+    assert_eq!(named.address(), Some(Address::Abstract(b"name".to_vec())));
+    net::connect(Target::abstract_name("name"), |_| ());
+    sim.advance(MS);
+    assert_eq!(named.connections(), 1);
+}
+
+#[test]
+fn sockets() {
+    let sim = Sim::new();
+    let record = Record::default();
+    let echo = sim.listen("127.0.0.1:7").unwrap();
+    echo.on_accept(|peer| {
+        peer.on_data(|peer, bytes| peer.write(bytes));
+    });
+    let target = Target::from(("localhost", 7)).timeout(SECOND).look_up_timeout(SECOND).attempt_delay(SECOND);
+    let socket = net::connect(target, |socket| {
+        assert_eq!(socket.write("hello"), Flow::Ready);
+    });
+    assert!(socket.is_connecting() && socket.remote_addr().is_none());
+    let r = || record.clone();
+    let (a, b, c, d, e, f) = (r(), r(), r(), r(), r(), r());
+    socket.on_connect(move |_| a.add("connect"));
+    socket.on_data(move |_, bytes| b.add(String::from_utf8_lossy(bytes)));
+    socket.on_end(move |_| c.add("end"));
+    socket.on_drain(move |_| d.add("drain"));
+    socket.on_timeout(move |_| e.add("timeout"));
+    socket.set_pending_limit(1 << 20, Overflow::Close);
+    socket.on_close(move |_, reason| f.add(reason));
+    socket.on_error(|_, error| unreachable!("{error}"));
+    socket.set_write_limit(1 << 20).set_allow_half_open(true);
+    sim.advance(SECOND);
+    record.expect(&["connect", "hello"]);
+    assert!(socket.id() > 0 && socket == socket.clone());
+    assert_eq!((socket.bytes_read(), socket.bytes_written(), socket.pending()), (5, 5, 0));
+    assert!(socket.local_addr().is_some() && socket.remote_addr().and_then(|to| to.port()) == Some(7));
+    socket.set_no_delay(false).unwrap();
+    socket.set_keep_alive(Some(SECOND)).unwrap();
+    assert!(socket.has_ref() && !socket.unref().has_ref() && socket.set_ref(true).has_ref());
+    socket.pause();
+    assert!(socket.is_paused());
+    socket.write("again").ignore();
+    sim.settle();
+    record.expect(&[]);
+    socket.resume();
+    sim.settle();
+    record.expect(&["again"]);
+    socket.set_timeout(SECOND);
+    sim.advance(SECOND);
+    record.expect(&["timeout"]);
+    socket.set_timeout(std::time::Duration::ZERO);
+    assert_eq!(socket.set_write_limit(1).write("x"), Flow::Full);
+    sim.settle();
+    record.expect(&["drain", "x"]);
+    echo.accepted()[0].finish();
+    sim.settle();
+    record.expect(&["end"]);
+    assert_eq!(socket.write("half open"), Flow::Full);
+    socket.end(());
+    sim.settle();
+    record.expect(&["finished"]);
+    assert!(socket.is_closed() && socket.write("x") == Flow::Closed);
+    let refused = record.clone();
+    net::connect(("127.0.0.1", 9), |_| unreachable!("nobody is there"))
+        .on_error(move |_, error| refused.add(format!("{:?}", error.kind())))
+        .on_close(|_, reason| assert_eq!(reason, CloseReason::ConnectFailed));
+    sim.settle();
+    record.expect(&["ConnectionRefused"]);
+    let ends: [fn(&Socket); 3] = [Socket::destroy, Socket::reset, |socket| socket.end("bye")];
+    for end in ends {
+        let socket = net::connect(("127.0.0.1", 7), |_| ());
+        sim.settle();
+        end(&socket);
+        sim.settle();
+        echo.accepted().last().unwrap().close();
+        sim.settle();
+        assert!(socket.is_closed());
+    }
+    let (from, to) = (net::connect(("127.0.0.1", 7), |_| ()), net::connect(("127.0.0.1", 7), |_| ()));
+    from.pipe(&to);
+    sim.settle();
+    from.write("piped").ignore();
+    sim.settle();
+    assert_eq!(echo.accepted().last().unwrap().text(), "piped");
+    let told = record.clone();
+    net::pipeline(&to, &from, move |result: Result<u64, net::PipeError>| told.add(format!("piped {result:?}")));
+    echo.accepted().last().unwrap().finish();
+    sim.settle();
+    record.expect(&["piped Ok(5)"]);
+}
+
+/// What is a source and what a sink.
+#[allow(dead_code, reason = "it only has to compile")]
+fn ends_of_pipes(req: &http::Request, res: &http::Response, socket: &Socket) {
+    fn relay(from: &impl net::Source, to: &impl net::Sink) {
+        net::pipeline(from, to, |result| drop(result.map_err(|error| error.to_string())));
+    }
+    req.pipe(res);
+    req.pipe(socket);
+    socket.pipe(res);
+    socket.pipe(socket);
+    relay(req, res);
+    relay(socket, socket);
+}
+
+#[test]
+fn http_servers() {
+    let sim = Sim::new();
+    let record = Record::default();
+    let r = || record.clone();
+    let server = http::create_server(|req, res| match req.url() {
+        "/kept" => std::mem::forget(res),
+        _ => res.end("x"),
+    });
+    let (a, b, c, d, e, f, g, h, i, j) = (r(), r(), r(), r(), r(), r(), r(), r(), r(), r());
+    server.on_request(move |_, _| a.add("request"));
+    server.on_connection(move |_| b.add("connection"));
+    server.on_check_continue(move |_, _| c.add("continue"));
+    server.on_check_expectation(move |_, _| d.add("expectation"));
+    server.on_upgrade(move |_, socket, _| {
+        e.add("upgrade");
+        socket.end(());
+    });
+    server.set_upgrade_filter(|req| req.header("upgrade") == Some("x"));
+    server.on_connect(move |_, socket, _| {
+        f.add("connect");
+        socket.end(());
+    });
+    server.on_client_error(move |_| g.add("client error"));
+    server.on_drop_request(move |_, _| h.add("drop request"));
+    server.on_drop(move |_| i.add("drop"));
+    server.on_close(move || j.add("close"));
+    server.on_closing(|| ());
+    server.on_exchange_end(|end| assert!(!end.to_string().is_empty())).set_metrics(true);
+    assert_eq!(server.metrics().requests, 0);
+    let limits = server.limits();
+    assert_eq!(limits, Limits::default());
+    server.set_limits(limits).set_require_host_header(true);
+    let shedding = LoadShedding::new(SECOND).retry_after(SECOND).exempt(|_| true);
+    server.set_load_shedding(shedding).set_load_shedding(None);
+    assert!(server.has_ref() && !server.unref().has_ref() && server.set_ref(true).has_ref());
+    server.listen(("127.0.0.1", PORT), || ()).unwrap();
+    assert!(server.is_listening() && server.address().is_some());
+    let with = |line: &str, field: &str| format!("{line} HTTP/1.1\r\nHost: a:1\r\n{field}\r\n\r\n");
+    for (request, event) in [
+        (get("/"), "request"),
+        (with("POST /", "Content-Length: 1\r\nExpect: 100-continue"), "continue"),
+        (with("GET /", "Expect: x"), "expectation"),
+        (with("GET /", "Connection: upgrade\r\nUpgrade: x"), "upgrade"),
+        (with("CONNECT a:1", "X: y"), "connect"),
+        ("x\r\n\r\n".to_owned(), "client error"),
+    ] {
+        let peer = send(&sim, request);
+        record.expect(&["connection", event]);
+        peer.close();
+        sim.settle();
+    }
+    let kept = send(&sim, get("/kept"));
+    assert_eq!((server.connections(), server.open_exchanges().len()), (1, 1));
+    assert_eq!((server.open_exchanges()[0].path.as_str(), server.routes()[0].prefix.as_deref()), ("/kept", None));
+    assert_eq!((server.connection_states().answering, server.connection_states().idle), (1, 0));
+    server.set_max_connections(1);
+    send(&sim, "");
+    server.set_max_connections(9).set_max_requests_per_socket(1);
+    send(&sim, get("/") + &get("/")).close();
+    record.expect(&["connection", "request", "drop", "connection", "request", "drop request"]);
+    server.close_idle_connections();
+    sim.settle();
+    assert!(!kept.is_closed());
+    server.close_all_connections();
+    server.close(|| ());
+    sim.settle();
+    assert!(kept.is_closed());
+    record.expect(&["close"]);
+}
+
+#[test]
+fn requests() {
+    let record = Record::default();
+    let told = record.clone();
+    let (sim, _server) = serve(move |req: Request, res: Response| {
+        assert_eq!((req.method(), req.url(), req.path(), req.query()), ("PUT", "/a?b=c", "/a", Some("b=c")));
+        assert_eq!((req.version(), req.host()), (Version::Http11, Some("a")));
+        assert!(req.id() == res.id() && req == req.clone() && res == res.clone());
+        assert_eq!((req.header("x-a"), req.header("x-c")), (Some("1"), None));
+        assert_eq!(req.header_all("X-A").collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(req.joined("x-a").as_deref(), Some("1, 2"));
+        assert_eq!(req.headers().nth(1), Some(("X-A", "1")));
+        assert_eq!(req.header_bytes("x-a"), Some(&b"1"[..]));
+        assert_eq!(req.header_all_bytes("X-A").collect::<Vec<_>>(), [b"1", b"2"]);
+        assert_eq!(req.headers_bytes().nth(1), Some(("X-A", &b"1"[..])));
+        assert_eq!(req.joined_bytes("x-a").as_deref(), Some(&b"1, 2"[..]));
+        assert!(req.trailers_bytes().is_empty());
+        assert!(req.remote_addr().is_some() && !req.is_complete() && !req.is_closed());
+        let (a, b, c, d) = (told.clone(), told.clone(), told.clone(), told.clone());
+        req.on_data(move |_, bytes| a.add(format!("data {}", bytes.len())));
+        req.on_end(move |req| b.add(format!("end {} {:?}", req.is_complete(), req.trailers())));
+        req.on_peer_end(|_| unreachable!("the peer stays"));
+        req.on_close(move |req, reason| c.add(format!("close {} {reason}", req.is_closed())));
+        req.read_body(9, move |body| d.add(format!("body {:?}", body.map(|body| body.len()))));
+        req.pause();
+        let (again, target) = (req.clone(), res.clone());
+        set_timeout(MS, move || again.resume());
+        req.pipe(&target);
+    });
+    let head = "PUT /a?b=c HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nx-a: 2\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let peer = send(&sim, format!("{head}3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n"));
+    record.expect(&[]);
+    sim.advance(MS);
+    assert_eq!(bodies(&peer), ["abc"]);
+    record.expect(&["data 3", "end true [(\"X-T\", \"1\")]", "body Ok(3)", "close true finished"]);
+    let (sim, _server) = serve(|req, res| {
+        let nowhere = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("there is no such folder/file");
+        req.save_to(nowhere, 9, move |saved| {
+            assert!(matches!(saved, Err(http::SaveError::File(_))));
+            res.end("not saved");
+        });
+    });
+    let peer = send(&sim, post("/", "seeds"));
+    sim.advance(SECOND);
+    assert_eq!(bodies(&peer), ["not saved"]);
+    let (sim, _server) = serve(|req, _| req.destroy());
+    assert!(send(&sim, get("/")).is_closed());
+    let (sim, _server) = serve(|req: Request, res: Response| {
+        req.on_data(|_, _| unreachable!("it is discarded"));
+        req.discard();
+        res.end("x");
+    });
+    assert_eq!(bodies(&send(&sim, post("/", "seeds") + &post("/", "plants"))), ["x", "x"]);
+}
+
+#[test]
+fn faults_of_a_simulated_world() {
+    let (sim, _server) = serve(|_, res| {
+        sim::block(SECOND);
+        res.end("x");
+    });
+    assert_eq!(sim.calls(), 0);
+    sim.fail_call(1, ErrorKind::ConnectionReset);
+    assert!(send(&sim, get("/")).was_reset(), "accepted, and not read");
+    let (calls, before) = (sim.calls(), sim.now());
+    assert_eq!(bodies(&send(&sim, get("/"))), ["x"]);
+    assert!(sim.calls() > calls && sim.now() >= before + SECOND);
+    sim.set_waits(Waits { events: 1, interrupts: true });
+    let before = sim.now();
+    sim.stop(SECOND);
+    sim.settle();
+    assert_eq!(sim.now(), before + SECOND);
+    sim.set_known_fd_limit(Some(0));
+    assert_eq!(bodies(&send(&sim, get("/"))), ["x"]);
+    assert!(metrics().closes.contains(&("made-room", 1)), "who was idle has gone for it");
+}
+
+#[test]
+fn responses() {
+    let record = Record::default();
+    let told = record.clone();
+    let kept: Kept<Response> = Kept::default();
+    let keep = kept.clone();
+    let (sim, _server) = serve(move |req, res| {
+        if req.url() == "/destroy" {
+            return res.destroy();
+        }
+        assert_eq!(res.status(), 200);
+        res.write_continue();
+        res.write_early_hints(&[("Link", "</a>")]);
+        res.write_informational(102, &[]);
+        res.set_status(201).set_status_message("Planted");
+        res.set_header("X-A", "1");
+        res.append_header("X-A", 2);
+        res.set_header("X-B", "1");
+        res.remove_header("X-B");
+        assert!(res.try_set_header("X-C", "3").is_ok() && res.has_header("x-c") && !res.has_header("X-B"));
+        assert_eq!(res.header("x-a").as_deref(), Some("1"));
+        assert!(res.try_append_header("X-D", b"4").is_ok() && res.try_append_header("X-D", "\n").is_err());
+        assert_eq!(res.header_bytes("x-d").as_deref(), Some(&b"4"[..]));
+        let (a, b, c) = (told.clone(), told.clone(), told.clone());
+        res.on_drain(move |_| a.add("drain"));
+        res.on_finish(move |res| b.add(format!("finish {}", res.is_finished())));
+        res.set_pending_limit(1 << 20, Overflow::Close);
+        res.on_close(move |res, reason| c.add(format!("close {} {reason}", res.is_closed())));
+        res.set_timeout(SECOND, |res| {
+            res.add_trailers(&[("X-T", "1")]);
+            res.end(());
+        });
+        res.write_head(202, &[("X-D", "4")]);
+        assert!(res.headers_sent());
+        res.flush_headers();
+        assert!(res.write(Chunk::from_static(&[b'x'; 300_000])).is_full() && res.pending() > 0);
+        assert!(!res.is_ended());
+        keep.put(res);
+    });
+    let peer = send(&sim, get("/"));
+    record.expect(&["drain"]);
+    sim.advance(SECOND);
+    record.expect(&["finish true", "close true finished"]);
+    assert!(kept.take().is_ended());
+    let replies = replies(&peer.received());
+    assert_eq!(replies.iter().map(|reply| reply.status).collect::<Vec<_>>(), [103, 102, 202]);
+    let last = &replies[2];
+    assert_eq!((last.reason.as_str(), last.body.len(), last.trailers.len()), ("Planted", 300_000, 1));
+    assert_eq!((last.field("X-A"), last.field("X-C"), last.field("X-D")), (Some("1"), Some("3"), Some("4")));
+    assert!(send(&sim, get("/destroy")).is_closed());
+    let (sim, _server) = serve(|_, res| res.fail(http::Error::new(404, "not here").with_source("the shelf is empty")));
+    assert_eq!(only(&send(&sim, get("/"))).text(), "not here\n");
+}
+
+#[test]
+fn a_file_is_sent() {
+    let (sim, _server) = serve(|_, res| res.send_file(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")));
+    let peer = send(&sim, get("/"));
+    sim.advance(SECOND);
+    assert!(only(&peer).text().contains("name = \"oneloop\""));
+}
+
+#[test]
+fn bodies_are_anything_useful() {
+    let kinds = Rc::new(Cell::new(0));
+    let next = kinds.clone();
+    let (sim, _server) = serve(move |_, res| match next.replace(next.get() + 1) {
+        0 => res.end("a"),
+        1 => res.end(String::from("a")),
+        2 => res.end(&b"a"[..]),
+        3 => res.end(b"a"),
+        4 => res.end(vec![b'a']),
+        5 => res.end(Rc::<[u8]>::from(&b"a"[..])),
+        6 => res.end(Rc::<str>::from("a")),
+        7 => res.end(Chunk::from_static(b"a")),
+        _ => res.end(()),
+    });
+    let peer = send(&sim, get("/").repeat(9));
+    assert_eq!(bodies(&peer), ["a", "a", "a", "a", "a", "a", "a", "a", ""]);
+}
+
+#[test]
+fn the_simulated_client() {
+    let (sim, _server) = serve(|req, res| {
+        res.set_header("X-Method", req.method()).add_trailers(&[("X-Sum", "1")]);
+        res.write("planted").ignore();
+        res.end(());
+    });
+    let request = || sim.request("PUT", "/").port(PORT).header("TE", "trailers").body("water").at_most(SECOND);
+    let reply = request().send().expect_status(200);
+    assert_eq!((reply.status(), reply.reason(), reply.text().as_str()), (200, "OK", "planted"));
+    assert_eq!((reply.header("x-method"), reply.header_all("X-Method").count()), (Some("PUT"), 1));
+    assert_eq!((reply.body(), reply.log().len()), (&b"planted"[..], 0));
+    assert!(reply.headers().any(|(name, _)| name == "X-Method"));
+    assert_eq!(reply.trailers().next(), Some(("X-Sum", "1")));
+    let peer = sim.connect(PORT);
+    assert_eq!(request().on(&peer).send(), reply);
+    assert!(!peer.is_closed());
+}
