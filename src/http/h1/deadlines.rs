@@ -15,7 +15,7 @@ impl H1 {
     /// What runs out next while output is pending. `None`: it has.
     pub(super) fn check_output(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
         if stream.pending() == 0 {
-            self.watch(|watch| watch.send = None);
+            self.watched(|watch| watch.send = None);
             return Some(Time::MAX);
         }
         let limits = self.server.limits.borrow();
@@ -130,7 +130,7 @@ impl H1 {
             return Time::MAX / 4;
         }
         let ends = nanos(limits.request);
-        let came = stream.bytes_read() - self.watch(|watch| watch.before_body);
+        let came = stream.bytes_read() - self.watched(|watch| watch.before_body);
         let lasts = u128::from(came) * 1_000_000_000 / u128::from(limits.request_rate);
         exchange.started + ends.max(Time::try_from(lasts).unwrap_or(Time::MAX / 4).min(Time::MAX / 4))
     }

@@ -82,7 +82,7 @@ impl H1 {
     pub(super) fn finish_sent(&self, stream: &Rc<Stream>) {
         loop {
             let written = stream.bytes_written();
-            let next = self.watch(|watch| {
+            let next = self.watched(|watch| {
                 let gone = watch.finishing.front().is_some_and(|(mark, ..)| *mark <= written);
                 if gone { watch.finishing.pop_front() } else { None }
             });

@@ -161,9 +161,25 @@ impl H1 {
         stream.finish(CloseReason::ServerClosed, Some(linger));
     }
 
+    /// Notes something in the watch, which is allocated where there is none.
     #[cold]
     fn watch<R>(&self, f: impl FnOnce(&mut Watch) -> R) -> R {
-        let mut watch = self.watch.take().unwrap_or_default();
+        let watch = self.watch.take().unwrap_or_default();
+        self.use_watch(watch, f)
+    }
+
+    /// Looks at the watch, or takes something out of it. Where there is none, nothing is awaited: the result is the default,
+    /// and nothing is allocated.
+    #[cold]
+    fn watched<R: Default>(&self, f: impl FnOnce(&mut Watch) -> R) -> R {
+        match self.watch.take() {
+            Some(watch) => self.use_watch(watch, f),
+            None => R::default(),
+        }
+    }
+
+    /// Puts the watch back afterwards, unless it is no longer needed.
+    fn use_watch<R>(&self, mut watch: Box<Watch>, f: impl FnOnce(&mut Watch) -> R) -> R {
         let result = f(&mut watch);
         let needed = self.server.observed()
             || watch.receive.is_some()
@@ -220,7 +236,7 @@ impl Protocol for H1 {
 
     fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize) {
         let (now, written) = (stream.cx().lp.now(), stream.bytes_written());
-        self.watch(|watch| watch.progress = (now, written));
+        self.watched(|watch| watch.progress = (now, written));
         self.finish_sent(stream);
         let current = self.current();
         if pending == 0
@@ -239,7 +255,7 @@ impl Protocol for H1 {
             self.clear(flag::OUTPUT_HELD);
             stream.make_ready();
         }
-        let unfinished = self.watch(|watch| !watch.finishing.is_empty());
+        let unfinished = self.watched(|watch| !watch.finishing.is_empty());
         if unfinished {
             stream.tell_sent();
         }
@@ -288,7 +304,7 @@ impl Protocol for H1 {
     fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, _error: Option<&io::Error>) {
         self.finish_sent(stream);
         self.server.observing.count_bytes(stream);
-        let unsent = self.watch(|watch| std::mem::take(&mut watch.finishing));
+        let unsent = self.watched(|watch| std::mem::take(&mut watch.finishing));
         for (_, _, exchange) in unsent {
             self.finish(stream, &exchange, reason);
         }
@@ -301,7 +317,7 @@ impl Protocol for H1 {
 
     fn teardown(&self) {
         let current = self.current.borrow_mut().take();
-        let unsent = self.watch(|watch| std::mem::take(&mut watch.finishing));
+        let unsent = self.watched(|watch| std::mem::take(&mut watch.finishing));
         for exchange in current.into_iter().chain(unsent.into_iter().map(|(_, _, exchange)| exchange)) {
             let link = exchange.link.borrow_mut().take();
             drop(link);

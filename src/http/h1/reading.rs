@@ -189,7 +189,7 @@ impl H1 {
     /// Have earlier exchanges to be told that they went out? Then nobody else can have the connection yet.
     #[cold]
     fn awaits_ends(&self, stream: &Stream) -> bool {
-        let awaits = self.watch(|watch| !watch.finishing.is_empty());
+        let awaits = self.watched(|watch| !watch.finishing.is_empty());
         if awaits {
             self.set(flag::OUTPUT_HELD);
             stream.tell_sent();
@@ -212,7 +212,7 @@ impl H1 {
             return false;
         }
         self.set(flag::UPGRADED);
-        self.watch(|watch| watch.receive = None);
+        self.watched(|watch| watch.receive = None);
         let current = self.current.borrow_mut().take();
         drop(current);
         let link = exchange.link.borrow_mut().take();
@@ -228,7 +228,7 @@ impl H1 {
     pub(super) fn restart_window(&self, stream: &Stream) {
         let now = stream.cx().lp.now();
         let read = stream.bytes_read();
-        self.watch(|watch| {
+        self.watched(|watch| {
             if let Some(window) = &mut watch.receive {
                 *window = (now, read);
             }
@@ -285,7 +285,7 @@ impl H1 {
                     }
                     BodyEvent::End => {
                         exchange.complete.set(true);
-                        self.watch(|watch| watch.receive = None);
+                        self.watched(|watch| watch.receive = None);
                         exchange.request_over(lp);
                     }
                 }
@@ -365,7 +365,7 @@ impl H1 {
             return false;
         }
         let much = stream.pending() >= self.server.pending_output.get();
-        if much || stream.is_blocked() && self.watch(|watch| watch.finishing.len() >= WAITING) {
+        if much || stream.is_blocked() && self.watched(|watch| watch.finishing.len()) >= WAITING {
             self.set(flag::OUTPUT_HELD);
             stream.tell_sent();
             return false;
