@@ -1,6 +1,6 @@
 use crate::callback::{Identity, Listeners, Once, Site, discard};
 use crate::event_loop::{Loop, Time, Timeout};
-use crate::net::{Address, Chunk, CloseReason, Flow};
+use crate::net::{Address, Chunk, CloseReason, FilePart, Flow};
 use crate::notice;
 use crate::proto::h1::{BodyDecoder, BodyEncoder, Fields, Framing, RequestHead, ResponseHead};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -18,6 +18,11 @@ use super::send_file::HotFiles;
 pub(super) trait Carrier {
     /// Sends (a part of) the response: the head first, if it has not gone. With `last` the response has ended.
     fn send(&self, exchange: &Exchange, chunk: Chunk<'_>, last: bool) -> Flow;
+    /// Sends a part of a file as a part of the content. The response calls for a drain when it has gone. Only where the
+    /// carrier [sends files](Carrier::sends_files).
+    fn send_file(&self, exchange: &Exchange, part: FilePart, last: bool) -> Flow;
+    /// Returns whether files can be sent without being read.
+    fn sends_files(&self) -> bool;
     /// Sends the head alone.
     fn send_head(&self, exchange: &Exchange);
     /// Sends an informational response.
@@ -353,6 +358,12 @@ impl Exchange {
                 self.with_link(|carrier| self.answer(carrier, status, usual_words(status)));
             }
         }
+    }
+
+    /// The connection was cut, since a file cannot be sent on.
+    #[cold]
+    pub fn file_broke_off(&self, error: &dyn fmt::Display) {
+        notice::warn!(target: "oneloop::http", "{self}: a file cannot be sent on: {error}; the connection is cut");
     }
 
     /// The last `Response` handle is gone, and the response has not ended. Where nobody is left to answer, by a cut that

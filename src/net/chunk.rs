@@ -1,4 +1,6 @@
+use super::FilePart;
 use std::borrow::Cow;
+use std::fs::File;
 use std::rc::Rc;
 
 /// What a write achieved.
@@ -105,6 +107,7 @@ enum Held {
     Owned(Vec<u8>),
     Static(&'static [u8]),
     Shared(Rc<[u8]>),
+    File(FilePart),
 }
 
 impl Piece {
@@ -116,11 +119,33 @@ impl Piece {
         Piece::new(Held::Owned(bytes), 0)
     }
 
+    pub fn file(part: FilePart) -> Piece {
+        Piece::new(Held::File(part), 0)
+    }
+
+    /// What is left of it.
+    pub fn len(&self) -> usize {
+        match &self.held {
+            Held::File(part) => part.len.saturating_sub(self.start),
+            _ => self.bytes().len(),
+        }
+    }
+
+    /// Where the rest of it is in a file, if it is in one.
+    pub fn in_file(&self) -> Option<(&File, u64)> {
+        match &self.held {
+            Held::File(part) => Some((&part.file, part.offset + self.start as u64)),
+            _ => None,
+        }
+    }
+
+    /// The rest of it, where that is in memory.
     pub fn bytes(&self) -> &[u8] {
         let all: &[u8] = match &self.held {
             Held::Owned(bytes) => bytes,
             Held::Static(bytes) => bytes,
             Held::Shared(bytes) => bytes,
+            Held::File(_) => &[],
         };
         all.get(self.start..).unwrap_or_default()
     }

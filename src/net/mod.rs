@@ -35,6 +35,7 @@ mod chunk;
 mod connect;
 mod context;
 mod dial;
+mod file_part;
 mod input;
 mod listen;
 mod look_up;
@@ -63,5 +64,6 @@ pub use socket::Socket;
 
 pub(crate) use acceptor::{Acceptor, Owner};
 pub(crate) use context::Context;
+pub(crate) use file_part::FilePart;
 pub(crate) use protocol::Protocol;
 pub(crate) use stream::{Linger, Stream};

@@ -1,5 +1,7 @@
+use super::FilePart;
 use super::chunk::{Chunk, Piece};
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::IoSlice;
 
 /// Small writes gather in one buffer up to this size; then another begins, so that no buffer is grown without end.
@@ -12,11 +14,24 @@ const PIECES: usize = 16;
 pub(super) struct Output {
     pieces: VecDeque<Piece>,
     len: usize,
+    /// Those of them that are in files.
+    in_files: usize,
 }
 
 impl Output {
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Bytes that it has in memory.
+    pub fn held(&self) -> usize {
+        self.len - self.in_files
+    }
+
+    pub fn push_file(&mut self, part: FilePart) {
+        self.len += part.len;
+        self.in_files += part.len;
+        self.pieces.push_back(Piece::file(part));
     }
 
     pub fn push(&mut self, chunk: Chunk<'_>, start: usize) {
@@ -45,10 +60,17 @@ impl Output {
         }
     }
 
-    /// The next bytes for the kernel, so many at most.
+    /// Where the next bytes for the kernel are, and how many, if they are in a file.
+    pub fn next_in_file(&self) -> Option<(&File, u64, usize)> {
+        let next = self.pieces.iter().find(|piece| piece.len() > 0)?;
+        next.in_file().map(|(file, offset)| (file, offset, next.len()))
+    }
+
+    /// The next bytes for the kernel, so many at most, up to those that are in a file.
     pub fn slices<'a>(&'a self, into: &mut [IoSlice<'a>; PIECES], most: usize) -> usize {
         let (mut count, mut left) = (0, most);
-        for (slot, piece) in into.iter_mut().zip(self.pieces.iter().filter(|piece| !piece.bytes().is_empty())) {
+        let pieces = self.pieces.iter().filter(|piece| piece.len() > 0).take_while(|piece| piece.in_file().is_none());
+        for (slot, piece) in into.iter_mut().zip(pieces) {
             if left == 0 {
                 break;
             }
@@ -69,12 +91,15 @@ impl Output {
     pub fn advance(&mut self, mut count: usize) {
         self.len -= count.min(self.len);
         while let Some(piece) = self.pieces.front_mut() {
-            let there = piece.bytes().len();
-            if count < there {
-                piece.advance(count);
-                return;
+            let there = piece.len();
+            let taken = count.min(there);
+            if piece.in_file().is_some() {
+                self.in_files -= taken;
             }
-            count -= there;
+            if taken < there {
+                return piece.advance(taken);
+            }
+            count -= taken;
             self.pieces.pop_front();
         }
     }

@@ -3,6 +3,7 @@
 //! state here, report `has_plaintext` and `wants_write`, and say goodbye with `close_notify`.
 
 use crate::event_loop::driver::Io;
+use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
 
 /// What one read brought.
@@ -42,6 +43,19 @@ pub(super) fn send(io: &Io, bytes: &[u8]) -> io::Result<usize> {
 
 pub(super) fn send_vectored(io: &Io, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
     taken(|| io.write_vectored(pieces))
+}
+
+/// Returns whether [`send_file`] is for this connection. A transport that transforms what it sends has to read the file.
+pub(super) fn sends_files(io: &Io) -> bool {
+    io.sends_files()
+}
+
+/// The same as [`send`] for bytes of a file. That the file ends before is an error of the kind `UnexpectedEof`.
+pub(super) fn send_file(io: &Io, file: &File, offset: u64, most: usize) -> io::Result<usize> {
+    taken(|| match io.send_file(file, offset, most)? {
+        0 => Err(io::Error::new(ErrorKind::UnexpectedEof, "the file has become shorter while it was sent")),
+        count => Ok(count),
+    })
 }
 
 #[inline(always)]

@@ -464,7 +464,7 @@ const FILES: usize = 4 + 1024;
 #[test]
 fn a_full_queue_answers_503_and_does_not_cut_what_is_on_its_way() {
     let folder = Folder::new("queue");
-    let content = pattern(600_000);
+    let content = pattern(3_000_000);
     let file = folder.file("data", &content);
     let sim = Sim::new();
     let server = http::create_server(move |_req, res| res.send_file(&file));

@@ -19,6 +19,7 @@
 
 mod address;
 mod descriptors;
+mod file;
 mod io;
 mod lanes;
 mod os;
@@ -29,6 +30,7 @@ pub(crate) mod world;
 
 pub use address::Address;
 pub(crate) use descriptors::{Descriptors, OpenFile};
+pub(crate) use file::read_at;
 pub(crate) use io::{Io, Listener};
 pub(crate) use lanes::Lane;
 pub(crate) use os::Os;

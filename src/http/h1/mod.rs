@@ -301,10 +301,14 @@ impl Protocol for H1 {
         (self.is_idle() && !is_new).then(|| self.since.get())
     }
 
-    fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, _error: Option<&io::Error>) {
+    fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>) {
         self.finish_sent(stream);
         self.server.observing.count_bytes(stream);
         let unsent = self.watched(|watch| std::mem::take(&mut watch.finishing));
+        if let (CloseReason::BadResponse, Some(error)) = (reason, error) {
+            let broken = unsent.front().map(|(_, _, exchange)| exchange.clone()).or_else(|| self.current());
+            broken.inspect(|exchange| exchange.file_broke_off(error));
+        }
         for (_, _, exchange) in unsent {
             self.finish(stream, &exchange, reason);
         }

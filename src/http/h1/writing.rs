@@ -4,7 +4,7 @@ use super::{H1, flag};
 use crate::event_loop::Loop;
 use crate::http::exchange::{Carrier, Exchange, Phase};
 use crate::http::send_file::HotFiles;
-use crate::net::{Address, Chunk, CloseReason, Flow, Stream};
+use crate::net::{Address, Chunk, CloseReason, FilePart, Flow, Stream};
 use crate::notice;
 use crate::proto::h1::{self, BodyEncoder, BodyPlan, Encoding, Piece, RequestInfo, connection_field, response_framing};
 use std::rc::Rc;
@@ -105,23 +105,7 @@ impl H1 {
         last: bool,
     ) -> Flow {
         let limit = self.server.pending_output.get();
-        let piece = match encoder.take(chunk.len(), last) {
-            Ok(piece) => piece,
-            Err(_) => {
-                notice::error!(
-                    target: "oneloop::http",
-                    "{exchange}: the body does not match its Content-Length; the connection is closed"
-                );
-                exchange.phase.set(Phase::Ended);
-                exchange.broken.set(Some(CloseReason::BadResponse));
-                self.cut(CloseReason::BadResponse);
-                return Flow::Closed;
-            }
-        };
-        exchange.phase.set(Phase::Streaming(encoder));
-        if piece != Piece::Dropped {
-            exchange.content_sent.set(exchange.content_sent.get() + chunk.len() as u64);
-        }
+        let Some(piece) = self.frame(exchange, &mut encoder, chunk.len(), last) else { return Flow::Closed };
         let flow = match piece {
             Piece::Dropped => Flow::Ready,
             Piece::Plain => stream.write(chunk, limit),
@@ -147,6 +131,62 @@ impl H1 {
         }
         flow
     }
+
+    /// Says how the next bytes of the content are to be sent. `None`: they are more or fewer than was announced, and the
+    /// connection is cut.
+    #[inline]
+    fn frame(&self, exchange: &Exchange, encoder: &mut BodyEncoder, count: usize, last: bool) -> Option<Piece> {
+        let Ok(piece) = encoder.take(count, last) else {
+            self.mismatched(exchange);
+            return None;
+        };
+        exchange.phase.set(Phase::Streaming(*encoder));
+        if piece != Piece::Dropped {
+            exchange.content_sent.set(exchange.content_sent.get() + count as u64);
+        }
+        Some(piece)
+    }
+
+    #[cold]
+    fn mismatched(&self, exchange: &Exchange) {
+        notice::error!(
+            target: "oneloop::http",
+            "{exchange}: the body does not match its Content-Length; the connection is closed"
+        );
+        exchange.phase.set(Phase::Ended);
+        exchange.broken.set(Some(CloseReason::BadResponse));
+        self.cut(CloseReason::BadResponse);
+    }
+
+    fn send_part(&self, stream: &Stream, exchange: &Exchange, part: FilePart, last: bool) -> Flow {
+        let Phase::Streaming(mut encoder) = exchange.phase.get() else { return Flow::Closed };
+        match self.frame(exchange, &mut encoder, part.len, last) {
+            Some(Piece::Plain) => {
+                let flow = stream.write_file(part);
+                if last {
+                    exchange.phase.set(Phase::Ended);
+                }
+                flow
+            }
+            // A response that has no content by its status is whole.
+            Some(Piece::Dropped) => {
+                exchange.phase.set(Phase::Ended);
+                Flow::Closed
+            }
+            // Files are sent behind an announced length.
+            Some(Piece::Chunk) | None => Flow::Closed,
+        }
+    }
+}
+
+fn after_send(stream: &Stream, exchange: &Exchange, flow: Flow) -> Flow {
+    if flow.is_full() {
+        exchange.full.set(true);
+    }
+    if exchange.phase.get() == Phase::Ended && !stream.is_corked() {
+        stream.make_ready();
+    }
+    flow
 }
 
 impl Carrier for H1 {
@@ -160,13 +200,18 @@ impl Carrier for H1 {
             Phase::Streaming(encoder) => self.send_more(stream, exchange, encoder, chunk, last),
             Phase::Ended => Flow::Closed,
         };
-        if flow.is_full() {
-            exchange.full.set(true);
-        }
-        if exchange.phase.get() == Phase::Ended && !stream.is_corked() {
-            stream.make_ready();
-        }
-        flow
+        after_send(stream, exchange, flow)
+    }
+
+    fn send_file(&self, exchange: &Exchange, part: FilePart, last: bool) -> Flow {
+        self.send_head(exchange);
+        let Some(stream) = self.stream.get().filter(|stream| stream.is_open()) else { return Flow::Closed };
+        let flow = self.send_part(stream, exchange, part, last);
+        after_send(stream, exchange, flow)
+    }
+
+    fn sends_files(&self) -> bool {
+        self.stream.get().is_some_and(|stream| stream.sends_files())
     }
 
     fn send_head(&self, exchange: &Exchange) {

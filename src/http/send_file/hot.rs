@@ -9,6 +9,7 @@
 
 use super::order::{Description, look_again};
 use super::stamp::Stamp;
+use super::warm::Warm;
 use crate::event_loop::Time;
 use crate::worker;
 use std::cell::{Cell, RefCell};
@@ -49,6 +50,8 @@ pub(in crate::http) struct HotFiles {
     bytes: Cell<usize>,
     age: Cell<Time>,
     table: RefCell<Table>,
+    /// Of files that are too large to be kept.
+    pub(super) warm: Warm,
 }
 
 /// What is known of a file when it is asked for.
@@ -61,7 +64,12 @@ pub(super) enum Known {
 
 impl HotFiles {
     pub fn new(bytes: usize, age: Time) -> Rc<HotFiles> {
-        Rc::new(HotFiles { bytes: Cell::new(bytes), age: Cell::new(age), table: RefCell::default() })
+        Rc::new(HotFiles {
+            bytes: Cell::new(bytes),
+            age: Cell::new(age),
+            table: RefCell::default(),
+            warm: Warm::default(),
+        })
     }
 
     /// Lets go of what is more than it may hold now.

@@ -12,6 +12,7 @@ mod hot;
 mod order;
 mod stamp;
 mod transfer;
+mod warm;
 
 pub(super) use hot::HotFiles;
 
@@ -205,7 +206,10 @@ impl Response {
         match content {
             Content::None => self.end(()),
             Content::Whole(bytes) => self.end(bytes),
-            Content::First(bytes, file) => Transfer::start(self.clone(), file, length, bytes),
+            Content::First(bytes, file) => Transfer::read(self.clone(), file, length, bytes),
+            Content::There { file, place, start } => {
+                Transfer::by_parts(self.clone(), file, place, start, length.unwrap_or(0));
+            }
         }
     }
 

@@ -7,6 +7,8 @@ use super::super::request::Request;
 use super::super::response::Response;
 use super::hot::Loaded;
 use super::stamp::Stamp;
+use super::warm::{Place, place};
+use crate::event_loop::driver::read_at;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -26,6 +28,8 @@ pub(super) struct Ask {
     modified: Option<String>,
     /// Not for HEAD.
     pub content_wanted: bool,
+    /// The connection takes a large file without its being read.
+    sends_files: bool,
 }
 
 impl Ask {
@@ -44,6 +48,7 @@ impl Ask {
             etag: res.header_bytes("ETag").map(|tag| characters(&tag)),
             modified: res.header("Last-Modified"),
             content_wanted: !res.0.head.is_head(),
+            sends_files: res.0.with_link(|carrier| carrier.sends_files()).unwrap_or(false),
         }
     }
 
@@ -118,6 +123,8 @@ pub(super) enum Content {
     Whole(Vec<u8>),
     /// The first chunk is here; the file has more.
     First(Vec<u8>, File),
+    /// All of it is to be sent from the file, from `start` on.
+    There { file: File, place: Place, start: u64 },
 }
 
 impl Order {
@@ -142,7 +149,9 @@ impl Order {
             _ => return Ok(Found::File { outcome, file: described, length: Some(0), content: Content::None }),
         };
         let mut content = Content::None;
-        if self.ask.content_wanted {
+        if self.ask.content_wanted && self.ask.sends_files && length > CHUNK && ends_there(&file, start + length)? {
+            content = Content::There { file, place: place(&metadata), start };
+        } else if self.ask.content_wanted {
             if start > 0 {
                 (&file).seek(SeekFrom::Start(start))?;
             }
@@ -177,6 +186,11 @@ impl Order {
         };
         Ok(Found::File { outcome, file: described, length, content })
     }
+}
+
+/// Returns whether a file has a byte before `end`. Not every file has the size that it says.
+fn ends_there(file: &File, end: u64) -> io::Result<bool> {
+    Ok(read_at(file, &mut [0], end - 1)? > 0)
 }
 
 fn open(path: &Path) -> io::Result<(File, Metadata)> {

@@ -1,9 +1,9 @@
 use super::super::response::Response;
 use super::order::{CHUNK, read, shorter};
+use super::warm::{Place, STRETCH, stretch_end, warm};
 use crate::event_loop::driver::OpenFile;
-use crate::event_loop::{current, set_timeout};
-use crate::net::{CloseReason, Flow};
-use crate::notice;
+use crate::event_loop::{Time, current, set_timeout};
+use crate::net::{CloseReason, FilePart, Flow};
 use crate::worker;
 use std::cell::Cell;
 use std::fs::File;
@@ -14,6 +14,10 @@ use std::time::Duration;
 
 /// When the workers' queue is full, a transfer that has begun asks again after so long.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
+/// A peer that takes a part of a file in less time gets larger ones.
+const QUICK: Time = 100_000_000;
+/// From one that takes longer for a part a smaller one is pending, so that it is sent soon after it was warmed.
+const SLOW: Time = 1_000_000_000;
 
 /// A file that is longer than one chunk, on its way.
 ///
@@ -22,28 +26,121 @@ pub(super) struct Transfer {
     res: Response,
     file: Arc<File>,
     _counted: OpenFile,
-    /// Bytes that are still to be written to the response; `None`: all up to the file's end, wherever that is.
+    /// Bytes that are still to be given to the response; `None`: all up to the file's end, wherever that is.
     left: Cell<Option<u64>>,
+    /// It is sent by parts that stay in the file. Else it is read.
+    parts: Option<Parts>,
     /// The last write found the output full.
     waits: Cell<bool>,
     listens: Cell<bool>,
 }
 
+struct Parts {
+    place: Place,
+    /// Where the next one begins.
+    at: Cell<u64>,
+    /// How long it may be.
+    most: Cell<u64>,
+    /// When the last one was given to the response.
+    given: Cell<Time>,
+}
+
 impl Transfer {
-    pub fn start(res: Response, file: File, length: Option<u64>, first: Vec<u8>) {
+    /// Sends a file by reading it; the first chunk is here already.
+    pub fn read(res: Response, file: File, length: Option<u64>, first: Vec<u8>) {
+        if let Some(transfer) = Transfer::new(res, file, length, None) {
+            transfer.send(first);
+        }
+    }
+
+    /// Sends `length` bytes from `start` on without reading them.
+    pub fn by_parts(res: Response, file: File, place: Place, start: u64, length: u64) {
+        let parts = Parts { place, at: Cell::new(start), most: Cell::new(CHUNK), given: Cell::new(0) };
+        if let Some(transfer) = Transfer::new(res, file, Some(length), Some(parts)) {
+            transfer.go_on();
+        }
+    }
+
+    fn new(res: Response, file: File, left: Option<u64>, parts: Option<Parts>) -> Option<Rc<Transfer>> {
         let Some(counted) = current().and_then(|lp| lp.driver().descriptors().open_file()) else {
-            return res.refuse_file(503, &"as many files are being sent as there are descriptors for");
+            res.refuse_file(503, &"as many files are being sent as there are descriptors for");
+            return None;
         };
-        let transfer = Rc::new(Transfer {
+        Some(Rc::new(Transfer {
             res,
             file: Arc::new(file),
             _counted: counted,
-            left: Cell::new(length),
+            left: Cell::new(left),
+            parts,
             waits: Cell::new(false),
             listens: Cell::new(false),
-        });
-        transfer.send(first);
+        }))
     }
+
+    fn go_on(self: &Rc<Self>) {
+        match &self.parts {
+            Some(parts) => self.give_part(parts),
+            None => self.read_on(),
+        }
+    }
+
+    /// The response has taken something, and has more to come.
+    fn after(self: &Rc<Self>, flow: Flow) {
+        match flow {
+            Flow::Ready => self.go_on(),
+            Flow::Full => self.wait_for_drain(),
+            Flow::Closed => {}
+        }
+    }
+
+    fn wait_for_drain(self: &Rc<Self>) {
+        self.waits.set(true);
+        if !self.listens.replace(true) {
+            let transfer = self.clone();
+            self.res.on_drain(move |_| {
+                if transfer.waits.replace(false) {
+                    transfer.go_on();
+                }
+            });
+        }
+    }
+
+    // ---- By parts
+
+    fn give_part(self: &Rc<Self>, parts: &Parts) {
+        let Some((files, now)) = self.res.0.with_link(|carrier| (carrier.hot_files(), carrier.lp().now())) else { return };
+        parts.fit(now);
+        let at = parts.at.get();
+        if files.warm.holds(parts.place, at, now) {
+            return self.send_part(parts, now);
+        }
+        let (file, transfer) = (self.file.clone(), self.clone());
+        worker::run_for_library(
+            move || warm(&file, at),
+            move |result| {
+                if let (Some(()), Some(parts)) = (transfer.succeeded(result), &transfer.parts) {
+                    files.warm.note(parts.place, at, now);
+                    transfer.send_part(parts, now);
+                }
+            },
+        );
+    }
+
+    fn send_part(self: &Rc<Self>, parts: &Parts, now: Time) {
+        let (at, left) = (parts.at.get(), self.left.get().unwrap_or(0));
+        let count = left.min(parts.most.get()).min(stretch_end(at) - at);
+        self.left.set(Some(left - count));
+        parts.at.set(at + count);
+        parts.given.set(now);
+        let part = FilePart { file: self.file.clone(), offset: at, len: usize::try_from(count).unwrap_or(0) };
+        let exchange = &self.res.0;
+        let flow = exchange.with_link(|carrier| carrier.send_file(exchange, part, left == count));
+        if left > count {
+            self.after(flow.unwrap_or(Flow::Closed));
+        }
+    }
+
+    // ---- By reading
 
     fn send(self: &Rc<Self>, bytes: Vec<u8>) {
         let count = bytes.len() as u64;
@@ -57,23 +154,7 @@ impl Transfer {
         if last {
             return self.res.end(bytes);
         }
-        match self.res.write(bytes) {
-            Flow::Ready => self.read_on(),
-            Flow::Full => self.wait_for_drain(),
-            Flow::Closed => {}
-        }
-    }
-
-    fn wait_for_drain(self: &Rc<Self>) {
-        self.waits.set(true);
-        if !self.listens.replace(true) {
-            let transfer = self.clone();
-            self.res.on_drain(move |_| {
-                if transfer.waits.replace(false) {
-                    transfer.read_on();
-                }
-            });
-        }
+        self.after(self.res.write(bytes));
     }
 
     fn read_on(self: &Rc<Self>) {
@@ -86,31 +167,51 @@ impl Transfer {
                 let whole = left.is_none() || bytes.len() as u64 == count;
                 if whole { Ok(bytes) } else { Err(shorter()) }
             },
-            move |result| transfer.was_read(result),
+            move |result| {
+                if let Some(bytes) = transfer.succeeded(result) {
+                    transfer.send(bytes);
+                }
+            },
         );
     }
 
-    fn was_read(self: &Rc<Self>, result: Result<io::Result<Vec<u8>>, worker::Error>) {
+    // ---- Both
+
+    /// What a job has brought, if that is still wanted. Where the job was refused, another follows.
+    fn succeeded<T>(self: &Rc<Self>, result: Result<io::Result<T>, worker::Error>) -> Option<T> {
         if self.res.is_ended() {
-            return;
+            return None;
         }
         match result {
-            Ok(Ok(bytes)) => self.send(bytes),
+            Ok(Ok(value)) => return Some(value),
             Err(error) if error.is_queue_full() || error.is_no_thread() => {
                 let transfer = self.clone();
                 set_timeout(ASK_AGAIN, move || {
                     if !transfer.res.is_ended() {
-                        transfer.read_on();
+                        transfer.go_on();
                     }
                 });
             }
             Ok(Err(error)) => self.cut(&error),
             Err(error) => self.cut(&error),
         }
+        None
     }
 
     fn cut(&self, error: &dyn std::fmt::Display) {
-        notice::warn!(target: "oneloop::http", "{}: a file cannot be sent on: {error}; the connection is cut", self.res.0);
+        self.res.0.file_broke_off(error);
         self.res.0.give_up(500, CloseReason::BadResponse);
+    }
+}
+
+impl Parts {
+    /// Suits the next part to how long the peer took for the last one.
+    fn fit(&self, now: Time) {
+        match now.saturating_sub(self.given.get()) {
+            _ if self.given.get() == 0 => {}
+            took if took < QUICK => self.most.set(STRETCH),
+            took if took > SLOW => self.most.set(CHUNK),
+            _ => {}
+        }
     }
 }

@@ -99,11 +99,7 @@ impl Stream {
             // All was said; that the peer goes without a goodbye changes nothing.
             return self.close_with_ending();
         }
-        let reason = match error.kind() {
-            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => CloseReason::Reset,
-            _ => CloseReason::Failed,
-        };
-        self.close(reason, Some(error));
+        self.close(reason_of(&error), Some(error));
     }
 
     /// The one close path: the file descriptor is closed here and now, the rest happens in the closing phase.
@@ -131,5 +127,13 @@ impl Stream {
         }
         self.cx.lp.driver().descriptors().connection_closed();
         self.cx.has_room();
+    }
+}
+
+/// Why a connection closes on which reading or writing has failed.
+pub(super) fn reason_of(error: &io::Error) -> CloseReason {
+    match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => CloseReason::Reset,
+        _ => CloseReason::Failed,
     }
 }

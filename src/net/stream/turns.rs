@@ -53,7 +53,7 @@ impl Stream {
     #[cold]
     fn refused(self: &Rc<Self>, was_blocked: bool) {
         let protocol = self.protocol();
-        if self.output_len() > protocol.pending_limit() {
+        if self.output_held() > protocol.pending_limit() {
             self.destroy(CloseReason::Overflow);
         } else if !was_blocked {
             protocol.blocked(self);
@@ -137,8 +137,7 @@ impl Source for Stream {
             return;
         }
         if self.has(flag::BROKEN) {
-            let error = self.ending.take().and_then(|ending| ending.error);
-            return self.fail(error.unwrap_or_else(|| ErrorKind::BrokenPipe.into()));
+            return self.close_with_ending();
         }
         // Its output waits for the connection.
         if self.is_connecting() {
@@ -193,7 +192,7 @@ impl Source for Stream {
     }
 
     fn buffered(&self) -> usize {
-        self.input.len() + self.output_len()
+        self.input.len() + self.output_held()
     }
 
     fn into_any(self: Rc<Self>) -> Rc<dyn Any> {

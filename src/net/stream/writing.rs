@@ -1,14 +1,17 @@
 //! The one write path: cork, output, kernel.
 
+use super::closing::reason_of;
 use super::turns::WRITE_BUDGET;
 use super::{LARGE, State, Stream, flag};
 use crate::net::chunk::{Chunk, Flow};
 use crate::net::output::Output;
-use crate::net::{CloseReason, transport};
-use std::io::{self, IoSlice};
+use crate::net::{CloseReason, FilePart, transport};
+use std::io::{self, ErrorKind, IoSlice};
 
 /// A cork that has grown to this is written at once.
 const CORK: usize = 64 * 1024;
+/// Bytes of files that take as long as a turn's budget of others, since the kernel sends them without a copy.
+const FILE_BUDGET: usize = 4 * WRITE_BUDGET;
 
 impl Stream {
     /// Is this its own turn? Then what it writes goes out at the end of it.
@@ -28,6 +31,14 @@ impl Stream {
         let len = output.as_ref().map_or(0, |output| output.len());
         self.output.set(output);
         len
+    }
+
+    /// Those of them that are kept in memory.
+    pub(super) fn output_held(&self) -> usize {
+        let output = self.output.take();
+        let held = output.as_ref().map_or(0, |output| output.held());
+        self.output.set(output);
+        held
     }
 
     pub(super) fn has_output(&self) -> bool {
@@ -92,11 +103,32 @@ impl Stream {
         Flow::Ready
     }
 
+    /// Returns whether [`Stream::write_file`] can be used: else the file is to be read, and written.
+    pub fn sends_files(&self) -> bool {
+        self.with_io(transport::sends_files).unwrap_or(false)
+    }
+
+    /// Sends bytes of a file behind what was written before, and tells when they have gone: see `Protocol::sent`.
+    pub fn write_file(&self, part: FilePart) -> Flow {
+        if !self.can_write() {
+            return Flow::Closed;
+        }
+        if self.is_corked() && !self.has_output() {
+            self.flush_full_cork();
+        }
+        self.with_output(|output| output.push_file(part));
+        if self.is_corked() && !self.has(flag::BLOCKED) {
+            self.flush_output();
+        }
+        self.set(flag::TELL);
+        Flow::Full
+    }
+
     /// More than the peer may have pending was written since the kernel has refused some. It may have room by now: it is
     /// asked again before that is held against the peer.
     #[cold]
     fn offer_again(&self) {
-        if self.output_len() > self.protocol().pending_limit() {
+        if self.output_held() > self.protocol().pending_limit() {
             self.clear(flag::BLOCKED);
             self.queue_unless_corked();
         }
@@ -174,7 +206,14 @@ impl Stream {
                 self.queue();
                 break;
             }
-            let taken = {
+            let (taken, cost) = if let Some((file, offset, len)) = output.next_in_file() {
+                let sent = match &*self.io.borrow() {
+                    Some(io) => transport::send_file(io, file, offset, len.min(FILE_BUDGET)),
+                    None => Ok(0),
+                };
+                let taken = self.count_sent(sent);
+                (taken, taken.div_ceil(FILE_BUDGET / WRITE_BUDGET))
+            } else {
                 let mut slices = Output::no_slices();
                 let count = output.slices(&mut slices, budget);
                 let sent = match (&*self.io.borrow(), slices.get(..count)) {
@@ -182,10 +221,11 @@ impl Stream {
                     (Some(io), Some(slices)) => transport::send_vectored(io, slices),
                     _ => Ok(0),
                 };
-                self.count_sent(sent)
+                let taken = self.count_sent(sent);
+                (taken, taken)
             };
             output.advance(taken);
-            budget = budget.saturating_sub(taken);
+            budget = budget.saturating_sub(cost);
         }
         if output.len() > 0 && !self.has(flag::BROKEN) {
             self.output.set(Some(output));
@@ -216,8 +256,9 @@ impl Stream {
     fn broke(&self, error: io::Error) {
         log::debug!(target: "oneloop::net", "writing to {} failed: {error}", self.peer());
         let ending = self.ending.take();
-        let mut ending = ending.unwrap_or_else(|| Box::new(self.new_ending(CloseReason::Reset, None)));
-        ending.error = Some(error);
+        let reason = reason_of_write(&error);
+        let mut ending = ending.unwrap_or_else(|| Box::new(self.new_ending(reason, None)));
+        (ending.reason, ending.error) = (reason, Some(error));
         self.ending.set(Some(ending));
         self.set(flag::BROKEN);
         self.queue();
@@ -247,5 +288,13 @@ impl Stream {
             self.set(flag::END);
             self.queue_unless_corked();
         }
+    }
+}
+
+/// The peer's end of the connection is not at fault where it is a file that has become shorter.
+fn reason_of_write(error: &io::Error) -> CloseReason {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => CloseReason::BadResponse,
+        _ => reason_of(error),
     }
 }
