@@ -3,7 +3,7 @@
 use crate::support::folder::Folder;
 use crate::support::own_thread::on_own_thread;
 use oneloop::http::{self, Request, Response};
-use oneloop::net::CloseReason;
+use oneloop::net::{CloseReason, Overflow};
 use oneloop::set_timeout;
 use oneloop::sim::{Network, Peer, Sim};
 use std::cell::{Cell, RefCell};
@@ -564,6 +564,106 @@ fn a_file_that_shrinks_cuts_the_connection() {
     world.sim.settle();
     assert_eq!(*reasons.borrow(), [CloseReason::BadResponse]);
     kept.take();
+    world.end();
+}
+
+#[test]
+fn a_file_that_shrinks_below_what_is_pending_cuts_the_connection_and_drops_what_stands_behind_it() {
+    let folder = Folder::new("shrinks-pending");
+    let (world, peer, reasons, kept) = stalled(&pattern(400_000), &folder);
+    peer.write("GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
+    peer.resume_reading();
+    assert!(world.sim.run_until(|| peer.received().len() > 140_000, MINUTE));
+    peer.pause_reading();
+    world.sim.advance(Duration::from_secs(1));
+    File::options().write(true).open(folder.path("data")).unwrap().set_len(200_000).unwrap();
+    peer.resume_reading();
+    assert!(world.sim.run_until(|| peer.is_closed(), MINUTE));
+    assert!(Answer::of(&peer).body.len() <= 200_000);
+    world.sim.settle();
+    assert_eq!(reasons.borrow().first(), Some(&CloseReason::BadResponse));
+    kept.take();
+    world.end();
+}
+
+#[test]
+fn what_waits_in_its_file_does_not_count_as_pending_in_memory() {
+    let folder = Folder::new("in-file");
+    let content = pattern(2_000_000);
+    let file = folder.file("data", &content);
+    let world = World::new(move |_req, res| {
+        res.set_pending_limit(1024, Overflow::Close).send_file(&file);
+    });
+    world.sim.set_network(Network { buffer: 16 * 1024, ..Network::default() });
+    let peer = world.sim.connect(80);
+    peer.pause_reading();
+    peer.write("GET /file HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    world.sim.advance(Duration::from_secs(1));
+    peer.resume_reading();
+    assert!(world.sim.run_until(|| peer.is_closed(), MINUTE));
+    assert!(Answer::of(&peer).body == content);
+    world.end();
+}
+
+#[test]
+fn files_and_other_answers_stand_in_order_in_one_output() {
+    let folder = Folder::new("mixed");
+    let content = pattern(400_000);
+    let file = folder.file("data", &content);
+    for seed in 0..20 {
+        let sim = Sim::with_seed(seed);
+        let buffer = 1000 + 20_000 * seed as usize;
+        sim.set_network(Network { splits: true, partial_writes: true, buffer, ..Network::default() });
+        let sent = file.clone();
+        let server = http::create_server(move |req, res| match req.path() {
+            "/file" => res.send_file(&sent),
+            _ => res.end("x".repeat(50_000)),
+        });
+        server.listen(80, || ()).unwrap();
+        let peer = sim.connect(80);
+        for path in ["file", "text", "file", "text"] {
+            peer.write(format!("GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        }
+        peer.write("GET /file HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert!(sim.run_until(|| peer.is_closed(), MINUTE), "seed {seed}");
+        let mut rest = peer.received();
+        for length in [400_000, 50_000, 400_000, 50_000, 400_000] {
+            let answer = Answer::from(rest);
+            let (body, behind) = answer.body.split_at(length);
+            assert!(if length == 50_000 { body == [b'x'; 50_000] } else { body == content }, "seed {seed}");
+            rest = behind.to_vec();
+        }
+        assert!(rest.is_empty(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_large_file_that_was_sent_a_short_time_ago_is_not_read_again() {
+    let folder = Folder::new("warm");
+    let content = pattern(3_500_000);
+    let world = World::of(folder.file("data", &content));
+    world.sim.set_network(Network { buffer: 8 << 20, ..Network::default() });
+    let job = Duration::from_millis(100);
+    world.sim.set_worker_latency(job);
+    let took = |method: &str| {
+        let before = world.sim.now();
+        assert_eq!(world.ask(method, "").body, if method == "HEAD" { &[] } else { content.as_slice() });
+        world.sim.now() - before
+    };
+    let (opened, read) = (took("HEAD"), 4 * job);
+    assert_eq!(took("GET"), opened + read, "a job for each MiB");
+    assert_eq!(took("GET"), opened);
+    world.sim.advance(Duration::from_secs(20));
+    assert_eq!(took("GET"), opened + read, "it may have left the memory meanwhile");
+    world.end();
+}
+
+#[test]
+fn a_file_of_a_response_that_has_no_content_is_not_sent() {
+    let folder = Folder::new("no-content");
+    let file = folder.file("data", pattern(300_000));
+    let world = World::new(move |_req, res| res.set_status(204).send_file(&file));
+    world.get("").expect(204, "");
     world.end();
 }
 

@@ -112,7 +112,7 @@ impl Transfer {
         parts.fit(now);
         let at = parts.at.get();
         if files.warm.holds(parts.place, at, now) {
-            return self.send_part(parts, now);
+            return self.send_part(parts);
         }
         let (file, transfer) = (self.file.clone(), self.clone());
         worker::run_for_library(
@@ -120,20 +120,20 @@ impl Transfer {
             move |result| {
                 if let (Some(()), Some(parts)) = (transfer.succeeded(result), &transfer.parts) {
                     files.warm.note(parts.place, at, now);
-                    transfer.send_part(parts, now);
+                    transfer.send_part(parts);
                 }
             },
         );
     }
 
-    fn send_part(self: &Rc<Self>, parts: &Parts, now: Time) {
+    fn send_part(self: &Rc<Self>, parts: &Parts) {
+        let exchange = &self.res.0;
         let (at, left) = (parts.at.get(), self.left.get().unwrap_or(0));
         let count = left.min(parts.most.get()).min(stretch_end(at) - at);
         self.left.set(Some(left - count));
         parts.at.set(at + count);
-        parts.given.set(now);
+        parts.given.set(exchange.with_link(|carrier| carrier.lp().now()).unwrap_or(0));
         let part = FilePart { file: self.file.clone(), offset: at, len: usize::try_from(count).unwrap_or(0) };
-        let exchange = &self.res.0;
         let flow = exchange.with_link(|carrier| carrier.send_file(exchange, part, left == count));
         if left > count {
             self.after(flow.unwrap_or(Flow::Closed));
