@@ -1,10 +1,12 @@
-//! Files as responses: read by the worker pool, a chunk at a time, as fast as the peer takes them.
+//! Files as responses, as fast as the peer takes them. Workers read them, a chunk at a time; of a large file, only so that it
+//! is in the operating system's memory, from where the loop sends it (`sendfile`).
 //!
 //! ```text
 //!   send_file ─┬─► worker: stat, preconditions, open, first chunk ─► head + chunk ─┬─► all sent: end
 //!              │                                                                   │
 //!              │         worker: next chunk ◄── at once, or at drain, if Full ◄────┤
 //!              │                     └────────────────► write ─────────────────────┘
+//!              │    (large: worker: open ─► head ─► worker: next MiB into memory ─► sendfile ─► at drain, again)
 //!              └─► small, and asked for often (`hot`): preconditions, head + content
 //! ```
 
@@ -32,9 +34,13 @@ use std::path::Path;
 use transfer::Transfer;
 
 impl Response {
-    /// Answers with a file, and ends the response. The file is opened and read by the [worker pool](crate::worker), in
-    /// chunks, no faster than the peer takes them: of a large file at most 128 KiB are in memory for each peer, beside
-    /// [`Limits::pending_output`](super::Limits::pending_output), and the loop never waits for a disk.
+    /// Answers with a file, and ends the response. The file is opened and read by the [worker pool](crate::worker), no faster
+    /// than the peer takes it, so that the loop does not wait for a disk.
+    ///
+    /// On Linux, what is longer than 128 KiB takes no memory of the program: a worker reads it, a MiB at a time, so that the
+    /// operating system has it in memory, and the loop sends it from there (`sendfile`), within 10 s as a rule. A system that
+    /// is so short of memory that it has let go of it by then makes the loop wait for that read. Elsewhere at most 128 KiB of a
+    /// file are in memory for each peer, beside [`Limits::pending_output`](super::Limits::pending_output).
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| match req.path() {

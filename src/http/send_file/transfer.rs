@@ -108,7 +108,9 @@ impl Transfer {
     // ---- By parts
 
     fn give_part(self: &Rc<Self>, parts: &Parts) {
-        let Some((files, now)) = self.res.0.with_link(|carrier| (carrier.hot_files(), carrier.lp().now())) else { return };
+        let Some((files, now)) = self.res.0.with_link(|carrier| (carrier.hot_files(), carrier.lp().now())) else {
+            return;
+        };
         parts.fit(now);
         let at = parts.at.get();
         if files.warm.holds(parts.place, at, now) {
