@@ -1,12 +1,13 @@
-//! HTTP/1.1 and HTTP/1.0 as an origin server speaks them (RFC 9110, RFC 9112): bytes in, events out.
+//! HTTP/1.1 and HTTP/1.0 (RFC 9110, RFC 9112), so far as an origin server speaks them: bytes in, events out.
 //!
 //! This folder owns the wire format: what a request's bytes mean, and which bytes a response is. It does no I/O, keeps no
 //! time, calls nobody back and imports nothing of ours; the caller moves the bytes and decides when to close.
 //!
 //! In scope: request heads and all that follows from them (form of the target, host, framing, persistence,
-//! expectations, the offer of an upgrade); content with a length or in chunks, with trailers; response heads and
-//! their framing; informational responses. Out of scope: what methods and fields mean to an application, decoding of
-//! paths, content codings, ranges and caching, parsing of responses, deadlines.
+//! expectations, the offer of an upgrade); content with a length, in chunks with trailers, or until the close; response heads
+//! and their framing; informational responses; the state of a connection, for both roles. Out of scope: what methods and
+//! fields mean to an application, decoding of paths, content codings, ranges and caching, parsing of response heads,
+//! deadlines.
 //!
 //! What the RFCs leave ambiguous is refused with a status ([`Fault::status`]), and then the connection must be closed:
 //! two readers who differ on one message can be played off against each other (RFC 9112, 11.2). So a line ends with
@@ -14,7 +15,8 @@
 //!
 //! # The states of a connection
 //!
-//! Two halves, each moved by one decoder or one call; the caller holds what lies between.
+//! Two halves, each moved by one decoder or one call. [`connection`] joins them: which event is possible when, and what follows
+//! when both messages of an exchange are over.
 //!
 //! ```text
 //!  reading   ┌──────► Head ──────────────► Content ──────────────► Done
@@ -25,8 +27,8 @@
 //!            └──────────────────────────────────────────────────────┘
 //!
 //!  writing   Informational* ───► Head ──────────────► Content ───────────► Done
-//!            encode_informational  response_framing     bytes, or chunk     last_chunk, or all
-//!                                  ResponseHead::encode                     bytes, or close
+//!            encode_informational  response_framing     BodyEncoder::encode     last piece
+//!                                  ResponseHead::encode
 //! ```
 //!
 //! # A walk through it
@@ -112,6 +114,7 @@
 mod body_decoder;
 mod body_encoder;
 mod chunk;
+pub mod connection;
 mod encode;
 mod fault;
 mod field_error;

@@ -1,0 +1,453 @@
+//! The state of an HTTP/1 connection: what may be read and written next, and what follows when an exchange is over.
+//!
+//! Two rules hold here, those of h11. All that moves the state stands in this file. And one machine serves both roles: a server
+//! reads the message that leads an exchange and writes the one that follows it, a client writes the first and reads the second.
+//!
+//! ```text
+//!             the message that leads (read by a server, written by a client)
+//!   Idle ──HeadBegins──► Head ──┬── with content ──► Body ──ContentRead, ContentWritten──► Done
+//!     └──── HeadRead, HeadWritten ──── without ────────────────────────────────────────────▲
+//!
+//!             the message that follows: it is due (Head) once the head of the first is here, or has gone
+//!   Idle ─────────────► Head ──┬── with content ──► Body ──ContentWritten, ContentRead──► Done
+//!                              └──── without ──────────────────────────────────────────────▲
+//!
+//!   both Done, and the connection persists: both are Idle again (NextExchange). If it does not: both are Closed (Finish)
+//! ```
+//!
+//! # The tables
+//!
+//! Each state is written as reading/writing. `*` is any state, `=` the same as before, "joined" the last line of the picture: what
+//! follows where that ended the exchange. An event that is not here is illegal in that state: it changes nothing, and says so.
+//!
+//! A server:
+//!
+//! | event | before | after | action |
+//! |---|---|---|---|
+//! | HeadBegins | Idle/Idle | Head/Idle | Nothing |
+//! | HeadRead | Idle/Idle, Head/Idle | Body/Head with content, else Done/Head | Dispatch; Drop on a spent connection |
+//! | ContentRead | Body/* | Done/= | joined |
+//! | ContentLeft | Body/* | Closed/= | joined |
+//! | InputEnded | Idle/Idle | Closed/Closed | Finish |
+//! | InputEnded | Head/*, Body/* | Closed/Closed | Fail |
+//! | InputEnded | Done/* | Closed/= | Nothing |
+//! | Refused | Idle/Idle, Head/Idle, Body/Head, Done/Head | Closed/Head | Answer |
+//! | Refused | Body/Body, Body/Done | Closed/Closed | Fail |
+//! | HeadWritten | */Head | =/Body with content, else =/Done | joined |
+//! | ContentWritten | */Body | =/Done | joined |
+//! | BrokenOff | */Head, */Body | Closed/Closed | Fail |
+//! | Last | Idle/Idle | Closed/Closed | Finish |
+//! | Last | Head/Idle, Body/*, Done/*, Closed/Head, Closed/Body | =/= | Nothing |
+//! | Switched | Done/Head | Closed/Closed | HandOver |
+//!
+//! A client. A byte that comes while no response is due is illegal, and so is every event that it could be:
+//!
+//! | event | before | after | action |
+//! |---|---|---|---|
+//! | HeadWritten | Idle/Idle | Head/Body with content, else Head/Done | Nothing |
+//! | ContentWritten | */Body | =/Done | joined |
+//! | HeadRead | Head/* | Body/= | Dispatch |
+//! | ContentRead | Body/* | Done/= | joined |
+//! | ContentLeft | Body/* | Closed/= | joined |
+//! | InputEnded | Idle/Idle | Closed/Closed | Finish |
+//! | InputEnded | Head/*, Body/* | Closed/Closed | Fail |
+//! | InputEnded | Done/* | Closed/= | Nothing |
+//! | Refused | Head/*, Body/* | Closed/Closed | Fail |
+//! | BrokenOff | */Body | Closed/Closed | Fail |
+//! | Last | Idle/Idle | Closed/Closed | Finish |
+//! | Last | Head/*, Body/*, Done/*, Closed/Body | =/= | Nothing |
+//! | Switched | Head/Done | Closed/Closed | HandOver |
+//!
+//! A response without content is Body to a client as well, until `ContentRead`: so it is given away before the exchange is over.
+//! Informational responses (1xx) are no events, neither read nor written: the final response is still due after them.
+
+/// Which side of the connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// It reads requests and writes responses.
+    Server,
+    /// It writes requests and reads responses.
+    Client,
+}
+
+/// How far the message is that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reading {
+    /// None is due, and no byte of one is here.
+    Idle,
+    /// A server has a part of a head; a client waits for the head of a response, or has a part of it.
+    Head,
+    /// The head is here, and content follows.
+    Body,
+    /// The message is whole.
+    Done,
+    /// Nothing more is read as a message.
+    Closed,
+}
+
+/// How far the message is that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Writing {
+    /// None is due.
+    Idle,
+    /// A server owes a response, whose head has not gone.
+    Head,
+    /// The head has gone, and content follows.
+    Body,
+    /// The message is whole.
+    Done,
+    /// Nothing more is written as a message.
+    Closed,
+}
+
+/// Whether the connection goes on after an exchange (RFC 9112, 9.3). It only ever falls, from the first to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Persistence {
+    /// Another exchange may follow.
+    Persists,
+    /// A response has said that it is the last, but the peer may have sent another request before it read that: the next one
+    /// is read and turned away, so that it is not lost without an answer.
+    Spent,
+    /// The connection closes after this exchange.
+    Ends,
+}
+
+/// What has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// A server has the first bytes of a head, and not all of it.
+    HeadBegins,
+    /// A whole head was read, of a request or of a final response.
+    HeadRead {
+        /// Content follows.
+        content: bool,
+        /// The message allows another exchange.
+        persistent: bool,
+    },
+    /// The content that was read has ended, by its framing or, where it lasts until the close, with the input.
+    ContentRead,
+    /// The rest of the content is not going to be read.
+    ContentLeft,
+    /// The peer has ended its side, and all that it sent before was read.
+    InputEnded,
+    /// What came is not a message that can be processed, or came too late.
+    Refused,
+    /// A head was written, of a request or of a final response.
+    HeadWritten {
+        /// Content follows.
+        content: bool,
+        /// What the message says about the connection.
+        persistence: Persistence,
+    },
+    /// The content that is written has ended.
+    ContentWritten,
+    /// The message that is due, or that is written, will never be whole.
+    BrokenOff,
+    /// The present exchange is to be the last: at once, where there is none.
+    Last,
+    /// Another protocol takes over: a server has accepted an upgrade or a CONNECT, or a client has got its 101.
+    Switched,
+}
+
+/// What has to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Nothing but to go on.
+    Nothing,
+    /// Give the message, whose head is here, to whoever it is for.
+    Dispatch,
+    /// Turn the request away: it is one too many for this connection.
+    Drop,
+    /// Write an error response, since nobody else will, as the last message.
+    Answer,
+    /// The exchange is over: let go of it, and begin with the next one.
+    NextExchange,
+    /// The exchange is over, and so is the connection once the output has gone.
+    Finish,
+    /// The exchange cannot be completed: close the connection, and say why.
+    Fail,
+    /// The connection is no longer one of HTTP/1.
+    HandOver,
+}
+
+/// An event that cannot happen in the present state: nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Illegal;
+
+impl std::fmt::Display for Illegal {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("this cannot happen in the present state of the connection")
+    }
+}
+
+impl std::error::Error for Illegal {}
+
+/// The state of one connection; four bytes. See the [module's docs](self).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Connection {
+    role: Role,
+    reading: Reading,
+    writing: Writing,
+    persistence: Persistence,
+}
+
+impl Connection {
+    /// A new connection, on which nothing has been read or written.
+    pub const fn new(role: Role) -> Self {
+        Connection { role, reading: Reading::Idle, writing: Writing::Idle, persistence: Persistence::Persists }
+    }
+
+    /// How far the message is that is read.
+    pub fn reading(&self) -> Reading {
+        self.reading
+    }
+
+    /// How far the message is that is written.
+    pub fn writing(&self) -> Writing {
+        self.writing
+    }
+
+    /// Whether the connection goes on after the present exchange.
+    pub fn persistence(&self) -> Persistence {
+        self.persistence
+    }
+
+    /// Returns whether there is no exchange, and no part of one, on an open connection.
+    pub fn is_idle(&self) -> bool {
+        (self.reading, self.writing) == (Reading::Idle, Writing::Idle)
+    }
+
+    /// Moves the state, and says what follows: the one way in which it changes.
+    ///
+    /// # Errors
+    /// Where the event is not one of the present state; then nothing has changed.
+    pub fn on(&mut self, event: Event) -> Result<Action, Illegal> {
+        use {Action as A, Event as E, Reading as R, Role::*, Writing as W};
+        match (event, self.role, self.reading, self.writing) {
+            (E::HeadBegins, Server, R::Idle, W::Idle) => self.reading = R::Head,
+            (E::HeadRead { content, persistent }, Server, R::Idle | R::Head, W::Idle) => {
+                let spent = self.persistence == Persistence::Spent;
+                self.read_head(content, persistent && !spent);
+                self.writing = W::Head;
+                return Ok(if spent { A::Drop } else { A::Dispatch });
+            }
+            (E::HeadRead { persistent, .. }, Client, R::Head, _) => {
+                self.read_head(true, persistent);
+                return Ok(A::Dispatch);
+            }
+            (E::ContentRead, _, R::Body, _) => self.reading = R::Done,
+            (E::ContentLeft, _, R::Body, _) => self.reading = R::Closed,
+            (E::InputEnded, _, R::Idle, W::Idle) => return Ok(self.close(A::Finish)),
+            (E::InputEnded, _, R::Head | R::Body, _) => return Ok(self.close(A::Fail)),
+            (E::InputEnded, _, R::Done, _) => self.reading = R::Closed,
+            (E::Refused, Server, R::Idle | R::Head | R::Body | R::Done, W::Idle | W::Head) => {
+                (self.reading, self.writing) = (R::Closed, W::Head);
+                self.persistence = Persistence::Ends;
+                return Ok(A::Answer);
+            }
+            (E::Refused, Client, R::Head, _) | (E::Refused, _, R::Body, _) => return Ok(self.close(A::Fail)),
+            (E::HeadWritten { content, persistence }, Server, _, W::Head) => self.write_head(content, persistence),
+            (E::HeadWritten { content, persistence }, Client, R::Idle, W::Idle) => {
+                self.write_head(content, persistence);
+                self.reading = R::Head;
+            }
+            (E::ContentWritten, _, _, W::Body) => self.writing = W::Done,
+            (E::BrokenOff, _, _, W::Head | W::Body) => return Ok(self.close(A::Fail)),
+            (E::Last, _, R::Idle, W::Idle) => return Ok(self.close(A::Finish)),
+            (E::Last, ..) if self.writing != W::Closed => self.persistence = Persistence::Ends,
+            (E::Switched, Server, R::Done, W::Head) | (E::Switched, Client, R::Head, W::Done) => {
+                return Ok(self.close(A::HandOver));
+            }
+            _ => return Err(Illegal),
+        }
+        Ok(self.joined_or(A::Nothing))
+    }
+
+    fn read_head(&mut self, content: bool, persistent: bool) {
+        self.reading = if content { Reading::Body } else { Reading::Done };
+        if !persistent {
+            self.persistence = Persistence::Ends;
+        }
+    }
+
+    fn write_head(&mut self, content: bool, persistence: Persistence) {
+        self.writing = if content { Writing::Body } else { Writing::Done };
+        self.persistence = self.persistence.max(persistence);
+    }
+
+    fn close(&mut self, action: Action) -> Action {
+        (self.reading, self.writing) = (Reading::Closed, Writing::Closed);
+        self.persistence = Persistence::Ends;
+        action
+    }
+
+    /// What follows where both messages are over, and `action` where they are not.
+    fn joined_or(&mut self, action: Action) -> Action {
+        match (self.reading, self.writing) {
+            (Reading::Done, Writing::Done) if self.persistence != Persistence::Ends => {
+                (self.reading, self.writing) = (Reading::Idle, Writing::Idle);
+                Action::NextExchange
+            }
+            (Reading::Done | Reading::Closed, Writing::Done) => self.close(Action::Finish),
+            _ => action,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    const SOURCE: &str = include_str!("connection.rs");
+
+    fn rows(role: Role) -> Vec<[String; 4]> {
+        let (start, end) = match role {
+            Role::Server => ("//! A server:", "//! A client."),
+            Role::Client => ("//! A client.", "//! A response without"),
+        };
+        let from = SOURCE.find(start).unwrap();
+        let table = &SOURCE[from..from + SOURCE[from..].find(end).unwrap()];
+        let cells = |line: &str| {
+            let cells: Vec<String> = line.split('|').skip(1).map(|cell| cell.trim().to_owned()).collect();
+            <[String; 4]>::try_from(cells[..4].to_vec()).unwrap()
+        };
+        table
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! | "))
+            .skip(1)
+            .map(|row| cells(&format!("|{row}")))
+            .collect()
+    }
+
+    fn events() -> Vec<Event> {
+        let mut events = vec![
+            Event::HeadBegins,
+            Event::ContentRead,
+            Event::ContentLeft,
+            Event::InputEnded,
+            Event::Refused,
+            Event::ContentWritten,
+            Event::BrokenOff,
+            Event::Last,
+            Event::Switched,
+        ];
+        for content in [false, true] {
+            events.extend([false, true].map(|persistent| Event::HeadRead { content, persistent }));
+            events.extend(
+                [Persistence::Persists, Persistence::Spent, Persistence::Ends]
+                    .map(|persistence| Event::HeadWritten { content, persistence }),
+            );
+        }
+        events
+    }
+
+    fn halves(state: &Connection) -> String {
+        format!("{:?}/{:?}", state.reading, state.writing)
+    }
+
+    fn matches(pattern: &str, state: &Connection) -> bool {
+        let state = halves(state);
+        pattern.split(", ").any(|pattern| {
+            let mut pairs = pattern.split('/').zip(state.split('/'));
+            pairs.all(|(pattern, half)| pattern == "*" || pattern == half)
+        })
+    }
+
+    /// The state and the action that the table gives; `None` where it has no row.
+    fn expected(rows: &[[String; 4]], before: &Connection, event: Event) -> Option<(usize, String, String)> {
+        let name = format!("{event:?}");
+        let name = name.split(' ').next().unwrap();
+        let at = rows.iter().position(|row| row[0] == name && matches(&row[1], before))?;
+        let content = matches!(event, Event::HeadRead { content: true, .. } | Event::HeadWritten { content: true, .. });
+        let after = match rows[at][2].split_once(" with content, else ") {
+            Some((with, without)) => if content { with } else { without }.to_owned(),
+            None => rows[at][2].clone(),
+        };
+        let before_halves = halves(before);
+        let after: Vec<&str> = after
+            .split('/')
+            .zip(before_halves.split('/'))
+            .map(|(new, old)| if new == "=" { old } else { new })
+            .collect();
+        let mut persistence = before.persistence;
+        if let Event::HeadWritten { persistence: said, .. } = event {
+            persistence = persistence.max(said);
+        }
+        let (after, action) = match (rows[at][3].as_str(), after.as_slice()) {
+            ("joined", ["Done", "Done"]) if persistence != Persistence::Ends => {
+                ("Idle/Idle".to_owned(), "NextExchange")
+            }
+            ("joined", ["Done" | "Closed", "Done"]) => ("Closed/Closed".to_owned(), "Finish"),
+            ("joined", _) => (after.join("/"), "Nothing"),
+            ("Dispatch; Drop on a spent connection", _) => {
+                (after.join("/"), if persistence == Persistence::Spent { "Drop" } else { "Dispatch" })
+            }
+            (action, _) => (after.join("/"), action),
+        };
+        Some((at, after, action.to_owned()))
+    }
+
+    /// Each state that can be reached, with each event: what happens is what the tables of the docs say.
+    #[test]
+    fn the_tables_hold_in_every_state() {
+        for role in [Role::Server, Role::Client] {
+            let rows = rows(role);
+            let (mut used, mut legal, mut illegal) = (HashSet::new(), 0, 0);
+            let mut seen = HashSet::from([Connection::new(role)]);
+            let mut open = vec![Connection::new(role)];
+            while let Some(before) = open.pop() {
+                for event in events() {
+                    let mut after = before;
+                    let outcome = after.on(event);
+                    match expected(&rows, &before, event) {
+                        Some((row, state, action)) => {
+                            let told = outcome.map(|action| format!("{action:?}"));
+                            assert_eq!((halves(&after), told), (state, Ok(action)), "{before:?}, {event:?}");
+                            assert!(after.persistence >= before.persistence, "{before:?}, {event:?}");
+                            used.insert(row);
+                            legal += 1;
+                        }
+                        None => {
+                            assert_eq!((outcome, after), (Err(Illegal), before), "{event:?}");
+                            illegal += 1;
+                        }
+                    }
+                    if seen.insert(after) {
+                        open.push(after);
+                    }
+                }
+            }
+            assert_eq!(used.len(), rows.len(), "{role:?}: a row is never used");
+            assert!(rows.len() >= 12 && legal > 50 && illegal > 50, "{role:?}: {legal} legal, {illegal} illegal");
+        }
+    }
+
+    #[test]
+    fn a_spent_connection_turns_one_request_away() {
+        let mut state = Connection::new(Role::Server);
+        let request = Event::HeadRead { content: false, persistent: true };
+        assert_eq!(state.on(request), Ok(Action::Dispatch));
+        let last = Event::HeadWritten { content: false, persistence: Persistence::Spent };
+        assert_eq!(state.on(last), Ok(Action::NextExchange));
+        assert_eq!((state.is_idle(), state.persistence()), (true, Persistence::Spent));
+        assert_eq!(state.on(request), Ok(Action::Drop));
+        let persists = Event::HeadWritten { content: false, persistence: Persistence::Persists };
+        assert_eq!(state.on(persists), Ok(Action::Finish));
+        assert_eq!(state.on(request), Err(Illegal));
+    }
+
+    #[test]
+    fn what_comes_before_a_request_is_no_response() {
+        let mut state = Connection::new(Role::Client);
+        for event in [Event::HeadBegins, Event::HeadRead { content: true, persistent: true }, Event::Refused] {
+            assert_eq!(state.on(event), Err(Illegal));
+        }
+        assert!(state.is_idle());
+    }
+
+    #[test]
+    fn a_state_is_four_bytes() {
+        assert_eq!(size_of::<Connection>(), 4);
+    }
+}
