@@ -188,7 +188,7 @@ impl SignalHandle {
         self
     }
 
-    /// Does the loop go on for this listener?
+    /// Returns whether this listener keeps the loop running.
     pub fn has_ref(&self) -> bool {
         self.0.as_ref().is_some_and(|listener| listener.active.get() && listener.referenced.get())
     }

@@ -3,8 +3,8 @@ use crate::http::Request;
 /// Fields that a proxy adds: what comes through one comes from somewhere else, whatever its address.
 const FORWARDED: &[&str] = &["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
-/// Was this request made on this machine, for this machine? Its peer has a loopback address, the host that it asks for is
-/// `localhost` or a loopback address (with any port), and no proxy says that it handed it on.
+/// Returns whether this request was made on this machine, for this machine: its peer has a loopback address, the host that
+/// it asks for is `localhost` or a loopback address (with any port), and no proxy says that it passed the request on.
 ///
 /// The host has to be looked at since a web site may have its own name resolved to a loopback address: a browser then
 /// takes it for the same site, but still says its name. A proxy on this machine that says nothing of itself and puts

@@ -37,7 +37,7 @@ pub(super) struct Stream {
     /// The serial number of the iteration that the next push begins with.
     next: Cell<u64>,
     pushes: Cell<u32>,
-    /// Is a push being copied? Of a busy loop that takes several iterations.
+    /// Whether a push is being copied. On a busy loop that takes several iterations.
     copying: Cell<bool>,
     follower: RefCell<Follower>,
     readings: RefCell<Readings>,

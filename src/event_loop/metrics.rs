@@ -169,7 +169,7 @@ impl Loop {
         self.now().saturating_sub(self.counters.ready_since.get())
     }
 
-    /// Was that in the iteration before, or in this one?
+    /// Returns whether `at` lies in this iteration or in the one before it.
     pub(crate) fn is_recent(&self, at: Time) -> bool {
         at >= self.counters.polled_before.get()
     }

@@ -170,7 +170,7 @@ impl Immediate {
         self
     }
 
-    /// Does the loop go on until it has run?
+    /// Returns whether the loop keeps running until this immediate has run.
     pub fn has_ref(&self) -> bool {
         self.0.as_ref().is_some_and(|pending| pending.referenced.get())
     }

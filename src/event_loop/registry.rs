@@ -165,7 +165,7 @@ impl Registry {
         }
     }
 
-    /// Is it time for a sweep?
+    /// Returns whether a sweep over the sources' deadlines is due.
     pub fn sweep_is_due(&self, now: Time) -> bool {
         self.next_sweep().is_some_and(|at| at <= now)
     }

@@ -225,7 +225,7 @@ impl Remote {
         self.set_ref(false)
     }
 
-    /// Does the loop go on for this `Remote`?
+    /// Returns whether this `Remote` keeps the loop running.
     pub fn has_ref(&self) -> bool {
         self.referenced
     }

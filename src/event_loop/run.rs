@@ -437,7 +437,7 @@ impl Loop {
         self.counters.iterations.get() == 0 && referenced > 0
     }
 
-    /// Is there nothing to do until the driver's clock moves or something comes from outside?
+    /// Returns whether there is nothing to do until the driver's clock moves or something comes from outside.
     pub(crate) fn is_quiet(&self) -> bool {
         let now = self.clock.get();
         self.ready.borrow().is_empty()
@@ -496,7 +496,7 @@ impl Loop {
         self.running.get()
     }
 
-    /// Is it gone, but for the handles that outlive it?
+    /// Returns whether the loop was taken down: only handles that outlive it keep this value in memory.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.get()
     }

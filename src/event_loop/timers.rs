@@ -226,12 +226,12 @@ impl Timeout {
         self
     }
 
-    /// Does the loop go on for this timer?
+    /// Returns whether this timer keeps the loop running.
     pub fn has_ref(&self) -> bool {
         self.0.as_ref().is_some_and(|timer| timer.referenced.get())
     }
 
-    /// Will it run (again)?
+    /// Returns whether the timer is going to run (for an interval: to run again).
     pub fn is_armed(&self) -> bool {
         self.0.as_ref().is_some_and(|timer| timer.sequence.get() != 0)
     }

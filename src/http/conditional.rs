@@ -169,7 +169,7 @@ impl Conditions {
     }
 }
 
-/// The value of a field that may be there once. Given twice it is none: which of them was meant?
+/// The value of a field that may be there once. `None` where it is there twice, since neither value is more likely meant.
 fn single<'a>(request: &'a Request, name: &'static str) -> Option<&'a [u8]> {
     let mut values = request.header_all_bytes(name);
     values.next().filter(|_| values.next().is_none())
@@ -181,7 +181,8 @@ pub(super) fn characters(value: &[u8]) -> String {
     value.iter().copied().map(char::from).collect()
 }
 
-/// Does one of a list of entity tags match ours? `*` matches whatever exists. What follows a malformed tag is not read.
+/// Returns whether one tag in a list of entity tags matches ours. `*` matches every tag. What follows a malformed tag is
+/// not read.
 fn any_match(list: &str, ours: &str, compare: fn(&str, &str) -> bool) -> bool {
     let mut rest = list.trim_matches([' ', '\t']);
     if rest == "*" {

@@ -26,7 +26,7 @@ impl Connection {
         self.0.bytes_written()
     }
 
-    /// Is it closed, or about to be?
+    /// Returns whether the connection is closed or closing.
     pub fn is_closed(&self) -> bool {
         !self.0.is_open()
     }

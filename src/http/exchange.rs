@@ -326,7 +326,8 @@ impl Exchange {
         self.phase.get() == Phase::Ended || self.is_over()
     }
 
-    /// Does somebody take the body? Once the answer has gone, not where the peer was never told to send it.
+    /// Returns whether somebody reads the body. Nobody does once the answer has ended, if the peer still waits for a
+    /// `100 Continue`.
     pub fn is_read(&self) -> bool {
         let withheld = self.owes_continue.get() && self.phase.get() == Phase::Ended;
         !withheld && self.listeners.has(On::Data)

@@ -59,7 +59,7 @@ impl Paths {
         self.prefixes.borrow().iter().position(|other| **other == *prefix).map(|number| number as u32)
     }
 
-    /// Are there none? That is all that a request of a server without them looks at.
+    /// Returns whether no path has a listener. A request to a server without such listeners costs this look and no more.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.prefixes.borrow().is_empty()

@@ -243,12 +243,12 @@ impl Request {
         self.0.with_link(|carrier| carrier.wake());
     }
 
-    /// Is all of the request here?
+    /// Returns whether the whole request, body included, has been received.
     pub fn is_complete(&self) -> bool {
         self.0.complete.get()
     }
 
-    /// Is the exchange over, well or not?
+    /// Returns whether the exchange is over, whether it succeeded or not.
     pub fn is_closed(&self) -> bool {
         self.0.is_over()
     }

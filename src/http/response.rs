@@ -36,7 +36,7 @@ impl Response {
         Response(exchange.clone())
     }
 
-    /// May the head still be changed?
+    /// Returns whether the head can still be changed; where it cannot, logs the late call.
     fn is_open(&self, what: &str) -> bool {
         let open = self.0.phase.get() == Phase::Open && !self.0.fixed.get() && !self.0.is_over();
         if !open {
@@ -167,7 +167,7 @@ impl Response {
         self.0.response.borrow().get_bytes(name).map(<[u8]>::to_owned)
     }
 
-    /// Was a field of that name set?
+    /// Returns whether a field of that name is set.
     pub fn has_header(&self, name: &str) -> bool {
         self.0.response.borrow().has(name)
     }
@@ -188,7 +188,7 @@ impl Response {
         self.0.with_link(|carrier| carrier.send_head(&self.0));
     }
 
-    /// Is the head fixed, or gone?
+    /// Returns whether the head can no longer be changed: it was sent, or is fixed.
     pub fn headers_sent(&self) -> bool {
         self.0.fixed.get() || self.0.phase.get() != Phase::Open
     }
@@ -384,17 +384,17 @@ impl Response {
         self.0.identity.number()
     }
 
-    /// Was `end` called (or was it answered for you)?
+    /// Returns whether `end` was called, or the library answered in its place.
     pub fn is_ended(&self) -> bool {
         self.0.has_ended()
     }
 
-    /// Was all of it given to the kernel?
+    /// Returns whether the whole response was given to the kernel.
     pub fn is_finished(&self) -> bool {
         self.0.finished.get()
     }
 
-    /// Is the exchange over, well or not?
+    /// Returns whether the exchange is over, whether it succeeded or not.
     pub fn is_closed(&self) -> bool {
         self.0.is_over()
     }

@@ -138,7 +138,7 @@ impl Server {
         self.0.acceptor.address()
     }
 
-    /// Does it listen?
+    /// Returns whether the server listens.
     pub fn is_listening(&self) -> bool {
         self.0.acceptor.is_listening()
     }
@@ -382,7 +382,7 @@ impl Server {
         self
     }
 
-    /// Does the loop go on while it listens?
+    /// Returns whether the server keeps the loop running while it listens.
     pub fn has_ref(&self) -> bool {
         self.0.acceptor.is_referenced()
     }

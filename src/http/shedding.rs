@@ -122,7 +122,7 @@ impl Shedding {
         discard(before);
     }
 
-    /// May the loop be later than it should? False where nothing is to be shed.
+    /// Returns whether the loop may be later than allowed. Always false where no load is to be shed.
     #[inline]
     pub fn is_due(&self, lp: &Loop) -> bool {
         lp.longest_delay() > self.max_delay.get()

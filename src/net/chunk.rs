@@ -21,7 +21,7 @@ pub enum Flow {
 }
 
 impl Flow {
-    /// Is it [`Flow::Full`]?
+    /// Returns whether this is [`Flow::Full`].
     pub fn is_full(self) -> bool {
         self == Flow::Full
     }
@@ -81,7 +81,7 @@ impl<'a> Chunk<'a> {
         self.as_bytes().len()
     }
 
-    /// Are there none?
+    /// Returns whether the chunk has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

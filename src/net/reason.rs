@@ -83,7 +83,7 @@ impl CloseReason {
         }
     }
 
-    /// Was it a deadline?
+    /// Returns whether a deadline closed the connection.
     pub fn is_timeout(self) -> bool {
         use CloseReason::*;
         matches!(

@@ -111,7 +111,7 @@ impl Socket {
         socket
     }
 
-    /// Is this stream one that a socket has taken over, for this acceptor?
+    /// Returns whether a socket has taken this stream over from a server of `acceptor`.
     pub(crate) fn is_adopted(stream: &Stream, acceptor: &Rc<Acceptor>) -> bool {
         let socket = stream.protocol().into_any().downcast::<Inner>();
         socket.is_ok_and(|socket| socket.acceptor.as_ref().is_some_and(|of| Rc::ptr_eq(of, acceptor)))
@@ -377,17 +377,17 @@ impl Socket {
         self.stream().map_or(0, |stream| stream.bytes_written())
     }
 
-    /// Is it closed, or about to be?
+    /// Returns whether the socket is closed or closing.
     pub fn is_closed(&self) -> bool {
         self.stream().is_none_or(|stream| !stream.is_open())
     }
 
-    /// Is the connection still being made?
+    /// Returns whether the connection is still being made.
     pub fn is_connecting(&self) -> bool {
         self.stream().is_some_and(|stream| stream.is_connecting())
     }
 
-    /// Is input paused?
+    /// Returns whether input is paused.
     pub fn is_paused(&self) -> bool {
         self.0.paused.get()
     }
@@ -405,7 +405,7 @@ impl Socket {
         self
     }
 
-    /// Does the loop go on while it is open?
+    /// Returns whether this socket keeps the loop running while it is open.
     pub fn has_ref(&self) -> bool {
         self.stream().is_some_and(|stream| stream.is_referenced())
     }

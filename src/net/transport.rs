@@ -29,7 +29,7 @@ pub(super) fn receive(io: &Io, into: &mut [u8]) -> Received {
     }
 }
 
-/// Is it only that there is nothing now?
+/// Takes `WouldBlock` for success: nothing is there now.
 #[cold]
 fn refused(error: io::Error) -> io::Result<()> {
     if error.kind() == ErrorKind::WouldBlock { Ok(()) } else { Err(error) }

@@ -178,7 +178,7 @@ pub struct TurnRecord {
     pub read: u64,
     /// Bytes that sockets took.
     pub written: u64,
-    /// Did it serve whoever observes the loop? See [`mark_turn_as_own`](super::mark_turn_as_own).
+    /// Whether the turn served a page that observes the loop. See [`mark_turn_as_own`](super::mark_turn_as_own).
     pub own: bool,
     /// Its callbacks and ticks, in their order, while [`set_exact_timing`](crate::event_loop::set_exact_timing) is on.
     pub calls: Vec<CallRecord>,

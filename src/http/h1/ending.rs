@@ -37,7 +37,7 @@ impl H1 {
         }
     }
 
-    /// Is what is left of the request's body for nobody?
+    /// Returns whether nobody will read the rest of the request's body.
     #[cold]
     fn drops_rest(&self, exchange: &Exchange) -> bool {
         self.has(flag::CLOSE) && !exchange.is_read()

@@ -17,7 +17,7 @@ const BUDGET: u8 = 64;
 /// Exchanges that may wait for a peer to read their ends, while it does not: each has its head, of up to 16 KiB.
 const WAITING: usize = 64;
 
-/// Is a request with this framing whole when its head is here?
+/// Returns whether a request with this framing is complete with its head.
 fn is_whole(framing: Framing) -> bool {
     matches!(framing, Framing::None | Framing::Length(0))
 }
@@ -104,7 +104,8 @@ impl H1 {
         }
     }
 
-    /// A head that is not whole, or bad: does it begin as one of HEAD does (RFC 9110, 9.3.2)?
+    /// Notes whether a head that is incomplete or bad begins as a HEAD request does: its answer has no body (RFC 9110,
+    /// 9.3.2).
     #[cold]
     fn note_method(&self, bytes: &[u8]) {
         if bytes.strip_prefix(b"\r\n").unwrap_or(bytes).starts_with(b"HEAD ") {
@@ -162,7 +163,8 @@ impl H1 {
         stream.need_due(started + nanos(limit));
     }
 
-    /// Is this request one that takes the connection over? Content would have to be read as HTTP first.
+    /// Returns whether this request takes the connection over. One with content does not: that has to be read as HTTP
+    /// first.
     fn hands_over(&self, head: &RequestHead) -> bool {
         (head.is_connect() || head.wants_upgrade()) && self.grants(head)
     }
@@ -186,7 +188,8 @@ impl H1 {
         }
     }
 
-    /// Have earlier exchanges to be told that they went out? Then nobody else can have the connection yet.
+    /// Returns whether earlier exchanges have yet to be told that they went out: until then the connection is not handed
+    /// over.
     #[cold]
     fn awaits_ends(&self, stream: &Stream) -> bool {
         let awaits = self.watched(|watch| !watch.finishing.is_empty());
@@ -354,7 +357,7 @@ impl H1 {
         stream.finish(reason, Some(self.server.limits.borrow().linger()));
     }
 
-    /// May another request of this connection be dispatched in this turn?
+    /// Returns whether another request of this connection may be dispatched in this turn.
     pub(super) fn may_begin(&self, stream: &Rc<Stream>) -> bool {
         let lp = &stream.cx().lp;
         if self.has(flag::CLOSE) && !self.has(flag::SPENT) {

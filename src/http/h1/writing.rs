@@ -13,7 +13,7 @@ use std::rc::Rc;
 const COPIED: usize = 16 * 1024;
 
 impl H1 {
-    /// Does the connection end with this response?
+    /// Returns whether the connection closes after this response.
     pub(super) fn closes_after(&self, exchange: &Exchange, must: bool, wanted: bool) -> bool {
         let unread = !exchange.complete.get() && self.stays_unread(exchange);
         // What follows a CONNECT may be meant for the tunnel that it does not get, and is not to be read as requests.
@@ -25,8 +25,8 @@ impl H1 {
             || self.requests.get() >= self.server.max_requests.get()
     }
 
-    /// Does nobody read the rest of the body, and is it too long to be discarded, or does the peer hold it back until we
-    /// ask for it?
+    /// Returns whether the rest of the body stays unread: nobody takes it, and it is too long to discard, or the peer holds
+    /// it back until we ask for it.
     #[cold]
     fn stays_unread(&self, exchange: &Exchange) -> bool {
         let limit = self.server.limits.borrow().discard as u64;

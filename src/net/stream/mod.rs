@@ -174,32 +174,32 @@ impl Stream {
         self.state.get() == State::Connecting
     }
 
-    /// Was there ever a connection?
+    /// Returns whether the connection was ever established.
     pub fn is_made(&self) -> bool {
         self.has(flag::MADE)
     }
 
-    /// Is it neither closed nor about to be?
+    /// Returns whether the stream is neither closed nor closing.
     pub fn is_open(&self) -> bool {
         matches!(self.state.get(), State::Open | State::Connecting)
     }
 
-    /// Was the peer's end of input read?
+    /// Returns whether the peer's end of input was read.
     pub fn is_eof(&self) -> bool {
         self.has(flag::EOF)
     }
 
-    /// Did an event say that the peer has ended its side, whether that was read or not?
+    /// Returns whether an event said that the peer has ended its side, read or not.
     pub fn has_fin_hint(&self) -> bool {
         self.has(flag::FIN_HINT)
     }
 
-    /// Has the kernel refused output, and not asked for more since?
+    /// Returns whether the kernel has refused output and has not asked for more since.
     pub fn is_blocked(&self) -> bool {
         self.has(flag::BLOCKED)
     }
 
-    /// Has a write failed? What was to be sent is lost; it closes in phase 1.
+    /// Returns whether a write has failed: what was to be sent is lost, and the stream closes in phase 1.
     pub fn is_broken(&self) -> bool {
         self.has(flag::BROKEN)
     }
@@ -208,7 +208,7 @@ impl Stream {
         self.has(flag::END)
     }
 
-    /// Have both sides ended?
+    /// Returns whether both sides have ended.
     pub fn is_over(&self) -> bool {
         self.has(flag::EOF) && self.has(flag::SHUT)
     }

@@ -14,7 +14,7 @@ const CORK: usize = 64 * 1024;
 const FILE_BUDGET: usize = 4 * WRITE_BUDGET;
 
 impl Stream {
-    /// Is this its own turn? Then what it writes goes out at the end of it.
+    /// Returns whether this stream has the turn: what it writes then goes out at the end of the turn.
     #[inline]
     pub fn is_corked(&self) -> bool {
         self.cx.corked.get() == self.token.get()

@@ -51,7 +51,7 @@ const FIRST: [u8; 18] = {
 const NAMES: [&str; 6] = ["host", "expect", "upgrade", "connection", "content-length", "transfer-encoding"];
 
 impl Seen {
-    /// May a field of this name be one to note? Most are not, by their length or first letter.
+    /// Returns whether a field of this name may be one to note. Length and first letter rule most names out.
     #[inline]
     pub(super) fn may_note(name: &[u8]) -> bool {
         match (FIRST.get(name.len()), name.first()) {
