@@ -2,10 +2,11 @@
 
 use super::{
     fault::Fault,
+    field_line::{FieldLine, Part, expect_lf},
     fields::{Fields, Line},
     framing::Framing,
     limits::BodyLimits,
-    octet::{self, HEX, QUOTED, TEXT, TOKEN, VALUE},
+    octet::{self, HEX, QUOTED, TEXT, TOKEN},
     trailer,
 };
 
@@ -55,11 +56,9 @@ pub struct BodyDecoder {
 ///           hex            CR           LF, size > 0         all          CR LF
 ///  Size ───────► SizeMore ────► SizeCr ─────────────► Data ──────► DataCr ──────► Size
 ///                   │ ';' BWS      ▲ │
-///                   ▼              │ │ LF, size = 0            CR            LF
-///                extensions ───────┘ └─────────────► LineStart ────► EndCr ────────────► Done
-///                              CR               ▲        │ tchar
-///                                            LF │        ▼
-///                                             LineCr ◄─ Name, Value
+///                   ▼              │ │ LF, size = 0             the empty line at its end
+///                extensions ───────┘ └─────────────► Trailers ─────────────────────────► Done
+///                              CR                     (see `FieldLine`)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -82,12 +81,7 @@ enum State {
     Data,
     DataCr,
     DataLf,
-    LineStart,
-    Name,
-    BeforeValue,
-    Value,
-    LineCr,
-    EndCr,
+    Trailers(FieldLine),
     Done,
 }
 
@@ -179,14 +173,12 @@ impl BodyDecoder {
             State::SizeCr => {
                 expect_lf(byte)?;
                 self.digits = 0;
-                if self.remaining > 0 { State::Data } else { State::LineStart }
+                if self.remaining > 0 { State::Data } else { State::Trailers(FieldLine::LineStart) }
             }
             State::DataCr if byte == b'\r' => State::DataLf,
             State::DataLf if byte == b'\n' => State::Size,
             State::DataCr | State::DataLf => return Err(Fault::ChunkEnd),
-            State::LineStart | State::Name | State::BeforeValue | State::Value | State::LineCr | State::EndCr => {
-                self.trailer(byte, limits, trailers)?
-            }
+            State::Trailers(line) => self.trailer(line, byte, limits, trailers)?,
             _ => self.extension(byte, limits)?,
         };
         Ok(())
@@ -257,64 +249,41 @@ impl BodyDecoder {
         })
     }
 
-    fn trailer(&mut self, byte: u8, limits: &BodyLimits, trailers: &mut Fields) -> Result<State, Fault> {
+    fn trailer(
+        &mut self,
+        mut line: FieldLine,
+        byte: u8,
+        limits: &BodyLimits,
+        trailers: &mut Fields,
+    ) -> Result<State, Fault> {
         self.trailers = self.trailers.saturating_add(1);
-        let state = match (self.state, byte) {
-            (State::LineStart, b'\r') => return Ok(State::EndCr),
-            (State::EndCr, _) => {
-                expect_lf(byte)?;
-                return Ok(State::Done);
-            }
-            (State::LineStart, b'\n') => return Err(Fault::BareLf),
-            (State::LineStart, b' ' | b'\t') => return Err(Fault::Folded),
-            (State::LineStart, _) => {
-                if !octet::is(byte, TOKEN) {
-                    return Err(Fault::FieldName);
-                }
+        match line.step(byte)? {
+            Part::End => return Ok(State::Done),
+            Part::LineEnd if line == FieldLine::EndCr => return Ok(State::Trailers(line)),
+            Part::LineEnd => {}
+            Part::NameStart => {
                 if trailers.len() >= limits.trailer_fields {
                     return Err(Fault::TooManyTrailers);
                 }
                 self.name = trailers.text_mut().len() as u32;
                 trailers.text_mut().push(byte);
-                State::Name
             }
-            (State::Name, b':') => {
+            Part::Name => trailers.text_mut().push(byte),
+            Part::Colon => {
                 self.value = trailers.text_mut().len() as u32;
                 if !trailer::is_allowed(trailers.ascii(self.name, self.value)) {
                     return Err(Fault::TrailerForbidden);
                 }
-                State::BeforeValue
             }
-            (State::Name, b' ' | b'\t') => return Err(Fault::SpaceBeforeColon),
-            (State::Name, _) => {
-                if !octet::is(byte, TOKEN) {
-                    return Err(Fault::FieldName);
-                }
-                trailers.text_mut().push(byte);
-                State::Name
-            }
-            (State::BeforeValue, b' ' | b'\t') => State::BeforeValue,
-            (State::BeforeValue | State::Value, b'\r') => {
-                self.end_trailer(trailers);
-                State::LineCr
-            }
-            (State::LineCr, _) => {
-                expect_lf(byte)?;
-                State::LineStart
-            }
-            (_, b'\n') => return Err(Fault::BareLf),
-            (_, _) => {
-                if !octet::is(byte, VALUE) {
-                    return Err(Fault::FieldValue);
-                }
-                trailers.text_mut().push(byte);
-                State::Value
-            }
-        };
+            // Blanks before a value are not part of it.
+            Part::Value if matches!(byte, b' ' | b'\t') && trailers.text_mut().len() as u32 == self.value => {}
+            Part::Value => trailers.text_mut().push(byte),
+            Part::ValueEnd => self.end_trailer(trailers),
+        }
         if self.trailers as usize > limits.trailers {
             return Err(Fault::TrailersTooLarge);
         }
-        Ok(state)
+        Ok(State::Trailers(line))
     }
 
     /// Notes the field whose name and value the buffer ends with, without the blanks behind the value.
@@ -327,10 +296,6 @@ impl BodyDecoder {
         let end = text.len();
         trailers.mark(Line { name: self.name, colon: self.value, value: self.value, end: end as u32 });
     }
-}
-
-fn expect_lf(byte: u8) -> Result<(), Fault> {
-    if byte == b'\n' { Ok(()) } else { Err(Fault::BareCr) }
 }
 
 #[cfg(test)]

@@ -118,6 +118,7 @@ pub mod connection;
 mod encode;
 mod fault;
 mod field_error;
+mod field_line;
 mod fields;
 mod framing;
 mod head;

@@ -2,8 +2,9 @@
 
 use super::{
     fault::Fault,
+    field_line::{FieldLine, Part, expect_lf},
     limits::{HeadLimits, MAX_FIELDS},
-    octet::{self, TARGET, TOKEN, VALUE},
+    octet::{self, TARGET, TOKEN},
     request_line::MAX_METHOD,
 };
 
@@ -28,12 +29,8 @@ const OTHER_MAJOR: u8 = 0x80;
 ///              CR            LF                tchar       SP            SP
 ///  Start ────────► LeadingCr ──► LeadingLf ──────────► Method ──► Target ──► Version
 ///    └──────────────────── tchar ─────────────────────────┘                    │ CR (after 8 bytes)
-///                                       ┌───────── LineCr ◄────────────────────┤
-///                                    LF │                                      │ CR
-///                                       ▼        tchar           ':'           │
-///                                   LineStart ──────────► Name ────────► Value ┘
-///                                       │ CR         LF
-///                                       └────► EndCr ───► whole
+///                                                                              ▼
+///                                                     Fields: see `FieldLine`, which begins with the LF of this line
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -44,11 +41,7 @@ enum State {
     Method,
     Target,
     Version,
-    LineCr,
-    LineStart,
-    Name,
-    Value,
-    EndCr,
+    Fields(FieldLine),
 }
 
 impl Scan {
@@ -97,16 +90,15 @@ impl Scan {
             State::Method => self.method(byte)?,
             State::Target => self.target(byte, limits)?,
             State::Version => self.version(byte)?,
-            State::LineCr => {
-                expect_lf(byte)?;
-                self.state = State::LineStart;
-            }
-            State::LineStart => self.line_start(byte, limits)?,
-            State::Name => self.name(byte)?,
-            State::Value => self.value(byte)?,
-            State::EndCr => {
-                expect_lf(byte)?;
-                return Ok(true);
+            State::Fields(ref mut line) => {
+                let part = line.step(byte)?;
+                if part == Part::NameStart {
+                    if usize::from(self.fields) >= limits.fields.min(MAX_FIELDS) {
+                        return Err(Fault::TooManyFields);
+                    }
+                    self.fields += 1;
+                }
+                return Ok(part == Part::End);
             }
         }
         Ok(false)
@@ -155,52 +147,13 @@ impl Scan {
         };
         match self.version {
             _ if !fits => return Err(Fault::Version),
-            8 => self.state = State::LineCr,
+            8 => self.state = State::Fields(FieldLine::LineCr),
             5 if byte != b'1' => self.version = 6 + OTHER_MAJOR,
             version if version == 7 + OTHER_MAJOR => return Err(Fault::VersionUnsupported),
             _ => self.version += 1,
         }
         Ok(())
     }
-
-    fn line_start(&mut self, byte: u8, limits: &HeadLimits) -> Result<(), Fault> {
-        match byte {
-            b'\r' => self.state = State::EndCr,
-            b'\n' => return Err(Fault::BareLf),
-            b' ' | b'\t' => return Err(Fault::Folded),
-            _ if !octet::is(byte, TOKEN) => return Err(Fault::FieldName),
-            _ if usize::from(self.fields) >= limits.fields.min(MAX_FIELDS) => return Err(Fault::TooManyFields),
-            _ => {
-                self.fields += 1;
-                self.state = State::Name;
-            }
-        }
-        Ok(())
-    }
-
-    fn name(&mut self, byte: u8) -> Result<(), Fault> {
-        match byte {
-            b':' => self.state = State::Value,
-            b' ' | b'\t' => return Err(Fault::SpaceBeforeColon),
-            _ if !octet::is(byte, TOKEN) => return Err(Fault::FieldName),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn value(&mut self, byte: u8) -> Result<(), Fault> {
-        match byte {
-            b'\r' => self.state = State::LineCr,
-            b'\n' => return Err(Fault::BareLf),
-            _ if !octet::is(byte, VALUE) => return Err(Fault::FieldValue),
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-fn expect_lf(byte: u8) -> Result<(), Fault> {
-    if byte == b'\n' { Ok(()) } else { Err(Fault::BareCr) }
 }
 
 #[cfg(test)]
