@@ -24,13 +24,14 @@ impl Drop for Holder {
     }
 }
 
-/// Something waits for a loop that nobody has run, and its thread ends: most likely `run` was forgotten.
+/// Something waits for a loop that nobody has run, and its thread ends. Most likely `run` was forgotten; a panic before it looks
+/// the same from here, since a thread has caught its panic by the time its thread-locals are dropped.
 fn report_never_run(lp: &Loop) {
     if lp.waits_for_run() {
         let listening = lp.registry.snapshot().iter().filter(|source| source.kind() == Kind::Listener).count();
         notice::warn!(
             target: "oneloop::loop",
-            "a thread ends and its event loop never ran (listening servers: {listening}, timers: {}): oneloop::run() was forgotten",
+            "a thread ends and its event loop never ran (listening servers: {listening}, timers: {}): oneloop::run() was forgotten, or a panic came first",
             lp.timers.armed()
         );
     }

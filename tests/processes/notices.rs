@@ -138,7 +138,7 @@ fn a_logger_that_is_installed_gets_all_of_it_and_decides() {
 fn a_loop_that_was_never_run_is_told_when_its_thread_ends() {
     let text = said_by("never run", &[]);
     assert!(
-        text.contains("event loop never ran (listening servers: 1, timers: 0): oneloop::run() was forgotten"),
+        text.contains("event loop never ran (listening servers: 1, timers: 0): oneloop::run() was forgotten, or a panic came first"),
         "{text}"
     );
     for case in ["nothing waits", "it ran", "a world"] {
