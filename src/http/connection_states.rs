@@ -39,7 +39,7 @@ impl Server {
     pub fn connection_states(&self) -> ConnectionStates {
         let mut states = ConnectionStates::default();
         for stream in self.0.cx.streams() {
-            match self.0.connection(&stream).map(|connection| connection.state(&stream)) {
+            match self.connection(&stream).map(|connection| connection.state(&stream)) {
                 Some(ConnectionState::Idle) => states.idle += 1,
                 Some(ConnectionState::Receiving) => states.receiving += 1,
                 Some(ConnectionState::Answering) => states.answering += 1,

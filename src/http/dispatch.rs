@@ -1,4 +1,4 @@
-//! To whom a request is given: the listeners of a server, and the order in which they are asked.
+//! The listeners of a server, and to which of them a request is given.
 //!
 //! ```text
 //!   one too many, or shed ──► on_drop_request, else 503
@@ -14,16 +14,17 @@ use super::client_error::ClientError;
 use super::connection::Connection;
 use super::exchange::Exchange;
 use super::observing::ExchangeEnd;
+use super::paths::Paths;
 use super::request::Request;
 use super::response::Response;
-use super::server::Inner;
-use crate::callback::Listeners;
+use crate::callback::{Listeners, Site};
 use crate::event_loop::Loop;
-use crate::net::{Address, Socket};
+use crate::net::{Address, CloseReason, Socket};
 use std::rc::Rc;
 
+/// What a server tells its listeners.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum On {
+pub(super) enum ServerEvent {
     Connection,
     Request,
     CheckContinue,
@@ -39,7 +40,7 @@ pub(super) enum On {
     Close,
 }
 
-pub(super) enum Listener {
+pub(super) enum ServerListener {
     Request(Box<dyn FnMut(Request, Response)>),
     ShouldUpgrade(Box<dyn FnMut(&Request) -> bool>),
     Upgrade(Box<dyn FnMut(Request, Socket, Vec<u8>)>),
@@ -47,13 +48,13 @@ pub(super) enum Listener {
     ClientError(Box<dyn FnMut(&ClientError)>),
     Drop(Box<dyn FnMut(&Address)>),
     ExchangeEnd(Box<dyn FnMut(&ExchangeEnd<'_>)>),
-    Closing(Box<dyn FnMut()>),
-    Close(Box<dyn FnMut()>),
+    /// Of `Closing` and of `Close`.
+    Ending(Box<dyn FnMut()>),
 }
 
-/// A handler, with what its result asks for.
-pub(super) fn handler<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 'static) -> Listener {
-    Listener::Request(Box::new(move |req, res| {
+/// A listener of requests that answers with the error which its handler returns.
+pub(super) fn handler<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 'static) -> ServerListener {
+    ServerListener::Request(Box::new(move |req, res| {
         if R::FALLIBLE {
             let exchange = req.0.clone();
             answer(&exchange, || f(req, res));
@@ -63,64 +64,93 @@ pub(super) fn handler<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 'st
     }))
 }
 
-impl Inner {
-    /// Gives a request to whom it is for.
+/// All the listeners of a server.
+pub(super) struct Dispatch {
+    listeners: Listeners<ServerEvent, ServerListener>,
+    paths: Paths,
+    /// By the number of their prefix in `paths`.
+    path_listeners: Listeners<u32, ServerListener>,
+}
+
+impl Dispatch {
+    pub fn new() -> Dispatch {
+        Dispatch { listeners: Listeners::new(), paths: Paths::default(), path_listeners: Listeners::new() }
+    }
+
+    pub fn add(&self, event: ServerEvent, site: Site, listener: ServerListener) {
+        self.listeners.add(event, site, listener);
+    }
+
+    /// Adds a listener for the requests below a prefix.
+    pub fn add_path(&self, prefix: &str, site: Site, listener: ServerListener) {
+        self.path_listeners.add(self.paths.number(prefix), site, listener);
+    }
+
+    pub fn remove(&self, event: ServerEvent) {
+        self.listeners.remove(event);
+    }
+
+    pub fn has(&self, event: ServerEvent) -> bool {
+        self.listeners.has(event)
+    }
+
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// The listeners of requests with the prefix of each (`None`: for all paths), in the order of their registration.
+    /// Those of prefixes come first.
+    pub fn routes(&self) -> impl Iterator<Item = (Option<u32>, Site)> {
+        let below = self.path_listeners.sites().into_iter().map(|(number, site)| (Some(number), site));
+        let others = self.listeners.sites().into_iter().filter(|(event, _)| *event == ServerEvent::Request);
+        below.chain(others.map(|(_, site)| (None, site)))
+    }
+
+    // ---- Requests
+
+    /// Gives a request to the listeners that it is for.
     #[inline]
-    pub fn dispatch(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
+    pub fn request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
         if self.paths.is_empty() && !exchange.head.expects() {
-            give(&self.listeners, On::Request, lp, exchange);
+            give(&self.listeners, ServerEvent::Request, lp, exchange);
         } else {
-            self.find_and_dispatch(lp, exchange);
+            self.find_and_give(lp, exchange);
         }
     }
 
     #[inline(never)]
-    fn find_and_dispatch(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
+    fn find_and_give(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
         let path = self.paths.find(exchange.head.path());
-        let mut on = On::Request;
+        let mut event = ServerEvent::Request;
         if exchange.head.expectation().is_some() {
-            on = On::CheckExpectation;
-        } else if path.is_none() && exchange.owes_continue.get() && self.listeners.has(On::CheckContinue) {
-            on = On::CheckContinue;
+            event = ServerEvent::CheckExpectation;
+        } else if path.is_none() && exchange.owes_continue.get() && self.has(ServerEvent::CheckContinue) {
+            event = ServerEvent::CheckContinue;
         }
-        if on == On::CheckExpectation && !self.listeners.has(on) {
+        if event == ServerEvent::CheckExpectation && !self.has(event) {
             exchange.fallback.set(417);
         }
         match path {
-            Some(number) if on == On::Request => give(&self.path_listeners, number, lp, exchange),
-            _ => give(&self.listeners, on, lp, exchange),
+            Some(number) if event == ServerEvent::Request => give(&self.path_listeners, number, lp, exchange),
+            _ => give(&self.listeners, event, lp, exchange),
         }
     }
 
-    /// A request too many, for its connection or for the loop.
+    /// Gives a request that is one too many, for its connection or for the loop, to those who want to know.
     #[cold]
     pub fn drop_request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
         exchange.fallback.set(503);
-        give(&self.listeners, On::DropRequest, lp, exchange);
+        give(&self.listeners, ServerEvent::DropRequest, lp, exchange);
     }
 
-    /// A request that came while the loop is late, and is not exempt.
-    pub fn shed(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, retry_after: u32) {
-        exchange.retry_after.set(retry_after);
-        self.drop_request(lp, exchange);
-    }
-
-    pub fn upgrades(&self) -> bool {
-        self.listeners.has(On::Upgrade)
-    }
-
-    pub fn connects(&self) -> bool {
-        self.listeners.has(On::Connect)
-    }
-
-    /// Returns whether a request that asks for another protocol is to be given its connection. Where it is not, it is one
-    /// for the request listeners, unless it was answered here, after a panic.
+    /// Returns whether a request that asks for another protocol is to be given its connection. If not, it is one for the
+    /// request listeners, unless it was answered here, after a panic.
     #[cold]
     pub fn accepts_upgrade(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
         let request = Request(exchange.clone());
         let mut accepted = true;
-        self.listeners.each(On::ShouldUpgrade, |site, listener| {
-            let Listener::ShouldUpgrade(f) = listener else { return };
+        self.listeners.each(ServerEvent::ShouldUpgrade, |site, listener| {
+            let ServerListener::ShouldUpgrade(f) = listener else { return };
             accepted = lp.call(site, &**exchange, || f(&request)).unwrap_or_else(|| {
                 exchange.panicked();
                 false
@@ -129,10 +159,11 @@ impl Inner {
         accepted
     }
 
+    /// Gives a connection that is HTTP's no more to the listeners of upgrades, or of CONNECT, with the bytes behind the head.
     pub fn upgrade(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, socket: &Socket, rest: &[u8]) {
-        let on = if exchange.head.is_connect() { On::Connect } else { On::Upgrade };
-        self.listeners.each(on, |site, listener| {
-            let Listener::Upgrade(f) = listener else { return };
+        let event = if exchange.head.is_connect() { ServerEvent::Connect } else { ServerEvent::Upgrade };
+        self.listeners.each(event, |site, listener| {
+            let ServerListener::Upgrade(f) = listener else { return };
             let (req, taken) = (Request(exchange.clone()), socket.clone());
             if lp.call(site, &**exchange, || f(req, taken, rest.to_vec())).is_none() {
                 socket.panicked();
@@ -140,12 +171,54 @@ impl Inner {
         });
     }
 
-    pub fn client_error(&self, error: &ClientError) {
-        self.observing.count_refused();
-        let lp = &self.cx.lp;
-        self.listeners.each(On::ClientError, |site, listener| {
-            if let Listener::ClientError(f) = listener {
+    // ---- What else a server tells
+
+    pub fn tell_connection(&self, lp: &Rc<Loop>, connection: &Connection) {
+        self.listeners.each(ServerEvent::Connection, |site, listener| {
+            if let ServerListener::Connection(f) = listener
+                && lp.call(site, &"a connection", || f(connection)).is_none()
+            {
+                connection.0.destroy(CloseReason::Panicked);
+            }
+        });
+    }
+
+    pub fn tell_drop(&self, lp: &Rc<Loop>, peer: &Address) {
+        self.listeners.each(ServerEvent::Drop, |site, listener| {
+            if let ServerListener::Drop(f) = listener {
+                lp.call(site, &"a dropped connection", || f(peer));
+            }
+        });
+    }
+
+    pub fn tell_client_error(&self, lp: &Rc<Loop>, error: &ClientError) {
+        self.listeners.each(ServerEvent::ClientError, |site, listener| {
+            if let ServerListener::ClientError(f) = listener {
                 lp.call(site, &"a client's error", || f(error));
+            }
+        });
+    }
+
+    pub fn tell_exchange_end(&self, lp: &Rc<Loop>, exchange: &Exchange, end: &ExchangeEnd<'_>) {
+        self.listeners.each(ServerEvent::ExchangeEnd, |site, listener| {
+            if let ServerListener::ExchangeEnd(f) = listener {
+                lp.call(site, exchange, || f(end));
+            }
+        });
+    }
+
+    pub fn tell_closing(&self, lp: &Rc<Loop>) {
+        self.tell_ending(lp, ServerEvent::Closing, "a server's closing");
+    }
+
+    pub fn tell_close(&self, lp: &Rc<Loop>) {
+        self.tell_ending(lp, ServerEvent::Close, "a server's close");
+    }
+
+    fn tell_ending(&self, lp: &Rc<Loop>, event: ServerEvent, what: &'static str) {
+        self.listeners.each(event, |site, listener| {
+            if let ServerListener::Ending(f) = listener {
+                lp.call(site, &what, f);
             }
         });
     }
@@ -153,12 +226,17 @@ impl Inner {
 
 /// Gives a request to all listeners of an event.
 #[inline]
-fn give<K: Copy + PartialEq>(listeners: &Listeners<K, Listener>, on: K, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
-    // Ours, so that the request is given up only after all of them.
+fn give<K: Copy + PartialEq>(
+    listeners: &Listeners<K, ServerListener>,
+    event: K,
+    lp: &Rc<Loop>,
+    exchange: &Rc<Exchange>,
+) {
+    // A handle of our own, so that the request is given up only after all of them had it.
     let _response = Response::new(exchange);
     let mut panicked = false;
-    listeners.each(on, |site, listener| {
-        let Listener::Request(f) = listener else { return };
+    listeners.each(event, |site, listener| {
+        let ServerListener::Request(f) = listener else { return };
         if panicked {
             return;
         }

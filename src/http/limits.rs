@@ -1,5 +1,8 @@
+use crate::event_loop::Time;
 use crate::net::Linger;
 use crate::proto::h1::{BodyLimits, HeadLimits};
+use std::cell::{Cell, Ref, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// What protects a server: every wait on a peer has an end, and everything that a peer can make grow has a bound. The
@@ -135,6 +138,76 @@ impl Limits {
 
     pub(super) fn linger(&self) -> Linger {
         Linger { between_reads: nanos(self.linger_between), total: nanos(self.linger_total), bytes: self.linger_bytes }
+    }
+}
+
+/// The limits of a server, with those that every request needs ready at hand. They are set in one place, all at once.
+pub(super) struct LimitsInForce {
+    head: Cell<HeadLimits>,
+    pending_output: Cell<usize>,
+    keep_alive: Cell<Time>,
+    response: Cell<Option<Duration>>,
+    all: RefCell<Rc<Limits>>,
+}
+
+impl Default for LimitsInForce {
+    fn default() -> LimitsInForce {
+        let all = Limits::default();
+        LimitsInForce {
+            head: Cell::new(all.head(true)),
+            pending_output: Cell::new(all.pending_output),
+            keep_alive: Cell::new(nanos(all.keep_alive)),
+            response: Cell::new(all.response),
+            all: RefCell::new(Rc::new(all)),
+        }
+    }
+}
+
+impl LimitsInForce {
+    pub fn set(&self, limits: Limits) {
+        self.head.set(limits.head(self.head.get().require_host));
+        // With none at all, nothing could ever be written.
+        self.pending_output.set(limits.pending_output.max(1));
+        self.keep_alive.set(nanos(limits.keep_alive));
+        self.response.set(limits.response);
+        *self.all.borrow_mut() = Rc::new(limits);
+    }
+
+    /// Says whether an HTTP/1.1 request without `Host` is refused.
+    pub fn set_require_host(&self, on: bool) {
+        self.head.set(HeadLimits { require_host: on, ..self.head.get() });
+    }
+
+    #[inline]
+    pub fn head(&self) -> HeadLimits {
+        self.head.get()
+    }
+
+    /// In bytes, at least 1.
+    #[inline]
+    pub fn pending_output(&self) -> usize {
+        self.pending_output.get()
+    }
+
+    #[inline]
+    pub fn keep_alive(&self) -> Time {
+        self.keep_alive.get()
+    }
+
+    #[inline]
+    pub fn response(&self) -> Option<Duration> {
+        self.response.get()
+    }
+
+    /// How many bytes of files may be kept, and for how long without a look at the disk.
+    pub fn hot_files(&self) -> (usize, Time) {
+        let all = self.all();
+        (all.hot_files, nanos(all.hot_file_age))
+    }
+
+    /// All of them. What may call the program clones the `Rc`, since a callback may set others.
+    pub fn all(&self) -> Ref<'_, Rc<Limits>> {
+        self.all.borrow()
     }
 }
 

@@ -33,7 +33,7 @@ impl Server {
     /// copied.
     #[cfg_attr(not(feature = "devtools"), expect(dead_code, reason = "for the devtools"))]
     pub(crate) fn oldest_exchanges(&self, most: usize, but_of: &str) -> (usize, Vec<OpenExchange>) {
-        let paths = &self.0.paths;
+        let paths = self.0.dispatch.paths();
         let left_out = paths.known(but_of);
         let counts = |exchange: &Exchange| left_out.is_none() || paths.find(exchange.head.path()) != left_out;
         let mut all: Vec<Open> = self.each_open().filter(|(_, exchange)| counts(exchange)).collect();
@@ -48,7 +48,7 @@ impl Server {
 
     fn each_open(&self) -> impl Iterator<Item = Open> {
         let current = |(stream, connection): (Rc<Stream>, Rc<super::h1::H1>)| Some((stream, connection.current()?));
-        self.0.each_connection().filter_map(current).filter(|(_, exchange)| !exchange.has_ended())
+        self.each_connection().filter_map(current).filter(|(_, exchange)| !exchange.has_ended())
     }
 
     fn told(&self, (stream, exchange): &Open) -> OpenExchange {

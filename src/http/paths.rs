@@ -1,40 +1,4 @@
-use super::dispatch::On;
-use super::server::Server;
 use std::cell::RefCell;
-use std::panic::Location;
-
-/// Where requests go, as [`Server::routes`] lists it: a listener and what it is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Route {
-    /// The prefix that was given to [`Server::on_path`], without a slash at its end (but `/` for `/`). `None`: the listener
-    /// gets each request that no prefix takes; it was given to [`create_server`](super::create_server) or
-    /// [`Server::on_request`].
-    pub prefix: Option<String>,
-    /// Where in the program's source it was registered.
-    pub registered: &'static Location<'static>,
-}
-
-impl Server {
-    /// Where requests go: the listeners of prefixes ([`on_path`](Server::on_path)), in the order of their registration, and
-    /// behind them those for all other requests. What a handler tells apart by itself is not known here. It copies the
-    /// list.
-    ///
-    /// ```
-    /// let server = oneloop::http::create_server(|_req, res| res.end("the site"));
-    /// server.on_path("/status/", |_req, res| res.end("all is well"));
-    /// let routes = server.routes();
-    /// assert_eq!(routes[0].prefix.as_deref(), Some("/status"));
-    /// assert_eq!(routes[1].prefix, None);
-    /// println!("what is left goes to the listener at {}", routes[1].registered);
-    /// ```
-    pub fn routes(&self) -> Vec<Route> {
-        let below = self.0.path_listeners.sites().into_iter();
-        let below = below.map(|(number, registered)| Route { prefix: self.0.paths.prefix(number), registered });
-        let others = self.0.listeners.sites().into_iter().filter(|(on, _)| *on == On::Request);
-        below.chain(others.map(|(_, registered)| Route { prefix: None, registered })).collect()
-    }
-}
 
 /// The prefixes that have listeners of their own: see [`Server::on_path`](super::Server::on_path).
 #[derive(Default)]
@@ -74,8 +38,8 @@ impl Paths {
         numbered.max_by_key(|(_, prefix)| prefix.len()).map(|(number, _)| number as u32)
     }
 
-    /// As [`Route`] tells it.
-    fn prefix(&self, number: u32) -> Option<String> {
+    /// The prefix of a number, as [`Route`](super::Route) tells it.
+    pub fn prefix(&self, number: u32) -> Option<String> {
         let prefixes = self.prefixes.borrow();
         let prefix = prefixes.get(number as usize)?;
         Some(if prefix.is_empty() { "/".to_owned() } else { String::from(&**prefix) })

@@ -1,61 +1,27 @@
 use super::answer::Answer;
 use super::client_error::ClientError;
 use super::connection::Connection;
-use super::date::Date;
-use super::dispatch::{Listener, On, handler};
+use super::dispatch::{ServerEvent, ServerListener, handler};
 use super::h1::H1;
 use super::limits::{Limits, nanos};
-use super::observing::Observing;
 use super::own_answer;
-use super::paths::Paths;
-use super::pool::Pool;
 use super::request::Request;
 use super::response::Response;
-use super::send_file::HotFiles;
-use super::shedding::{LoadShedding, Shedding};
-use crate::callback::{Listeners, OptionalCallback, Site};
+use super::server_core::ServerCore;
+use super::shedding::LoadShedding;
+use crate::callback::{OptionalCallback, Site};
 use crate::event_loop::driver::Io;
-use crate::event_loop::{Deadline, current, set_deadline};
-use crate::net::{Acceptor, Address, CloseReason, Context, Listen, Owner, Protocol, Socket, Stream};
-use crate::proto::h1::HeadLimits;
+use crate::event_loop::{current, set_deadline};
+use crate::net::{Address, CloseReason, Listen, Owner, Protocol, Socket, Stream};
 use std::any::Any;
-use std::cell::{Cell, Ref, RefCell};
 use std::io;
 use std::panic::Location;
 use std::rc::Rc;
-use std::time::Duration;
-
-/// In memory the fields stand as they stand here, for the reason that [`Loop`](crate::event_loop::Loop) has.
-#[repr(C)]
-pub(super) struct Inner {
-    pub cx: Rc<Context>,
-    pub pool: Rc<Pool>,
-    date: Rc<Date>,
-    pub listeners: Listeners<On, Listener>,
-    /// Parts of `limits` that every request needs.
-    pub head_limits: Cell<HeadLimits>,
-    pub pending_output: Cell<usize>,
-    /// In nanoseconds.
-    pub keep_alive: Cell<u64>,
-    pub response: Cell<Option<Duration>>,
-    pub max_requests: Cell<u32>,
-    require_host: Cell<bool>,
-    requests: Cell<u64>,
-    pub shedding: Shedding,
-    pub observing: Observing,
-    pub paths: Paths,
-    /// By the number of their prefix.
-    pub path_listeners: Listeners<u32, Listener>,
-    pub acceptor: Rc<Acceptor>,
-    pub limits: RefCell<Rc<Limits>>,
-    shutdown: Cell<Option<Deadline>>,
-    pub hot_files: Rc<HotFiles>,
-}
 
 /// An HTTP/1.1 server. A cheap handle: clones are the same server. While it listens the loop keeps it, dropped handles or
 /// not; [`close`](Server::close) ends it.
 #[derive(Clone)]
-pub struct Server(pub(super) Rc<Inner>);
+pub struct Server(pub(super) Rc<ServerCore>);
 
 /// Makes a server that gives each request to `on_request`, with its response. It is called in the poll phase (or the
 /// pending phase, for a request that waited behind another), once for each request, one after another for the requests of
@@ -86,37 +52,14 @@ pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R +
     let Some(lp) = current() else {
         panic!("oneloop: a server was created while its thread ends: the loop is gone");
     };
-    let cx = Context::of(&lp);
-    let limits = Limits::default();
-    let hot_files = HotFiles::new(limits.hot_files, nanos(limits.hot_file_age));
-    let server = Server(Rc::new(Inner {
-        acceptor: Acceptor::new(&cx),
-        cx,
-        pool: Pool::of(&lp),
-        date: Date::of(&lp),
-        listeners: Listeners::new(),
-        paths: Paths::default(),
-        path_listeners: Listeners::new(),
-        requests: Cell::new(0),
-        head_limits: Cell::new(limits.head(true)),
-        pending_output: Cell::new(limits.pending_output),
-        keep_alive: Cell::new(nanos(limits.keep_alive)),
-        response: Cell::new(limits.response),
-        limits: RefCell::new(Rc::new(limits)),
-        require_host: Cell::new(true),
-        max_requests: Cell::new(u32::MAX),
-        shedding: Shedding::off(),
-        observing: Observing::default(),
-        shutdown: Cell::new(None),
-        hot_files,
-    }));
-    server.0.listeners.add(On::Request, Location::caller(), handler(on_request));
+    let server = Server(ServerCore::new(&lp));
+    server.add(ServerEvent::Request, Location::caller(), handler(on_request));
     server
 }
 
 impl Server {
-    fn add(&self, on: On, site: Site, listener: Listener) -> &Self {
-        self.0.listeners.add(on, site, listener);
+    pub(super) fn add(&self, event: ServerEvent, site: Site, listener: ServerListener) -> &Self {
+        self.0.dispatch.add(event, site, listener);
         self
     }
 
@@ -167,7 +110,7 @@ impl Server {
         }
         if first && (self.connections() > 0 || self.0.acceptor.has_last()) {
             let inner = Rc::downgrade(&self.0);
-            let timer = set_deadline(self.0.limits.borrow().shutdown, move || {
+            let timer = set_deadline(self.0.limits.all().shutdown, move || {
                 if let Some(inner) = inner.upgrade() {
                     let server = Server(inner);
                     server.say_what_is_cut();
@@ -190,10 +133,10 @@ impl Server {
     /// [`on_upgrade`](Server::on_upgrade) or [`on_connect`](Server::on_connect), which Node leaves alone.
     pub fn close_all_connections(&self) {
         self.0.acceptor.drop_last();
-        for (stream, _) in self.0.each_connection() {
+        for (stream, _) in self.each_connection() {
             stream.destroy(CloseReason::ServerClosed);
         }
-        for stream in self.0.each_upgraded() {
+        for stream in self.each_upgraded() {
             stream.destroy(CloseReason::ServerClosed);
         }
     }
@@ -204,7 +147,7 @@ impl Server {
     /// `Response`.
     #[track_caller]
     pub fn on_request<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
-        self.add(On::Request, Location::caller(), handler(f))
+        self.add(ServerEvent::Request, Location::caller(), handler(f))
     }
 
     /// Called instead of the request listeners for a request whose path is `prefix`, or lies below it: `/admin` has
@@ -213,14 +156,14 @@ impl Server {
     /// handler without a change to it, as a status page.
     #[track_caller]
     pub fn on_path<R: Answer>(&self, prefix: &str, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
-        self.0.path_listeners.add(self.0.paths.number(prefix), Location::caller(), handler(f));
+        self.0.dispatch.add_path(prefix, Location::caller(), handler(f));
         self
     }
 
     /// Called for each new connection, in the poll phase.
     #[track_caller]
     pub fn on_connection(&self, f: impl FnMut(&Connection) + 'static) -> &Self {
-        self.add(On::Connection, Location::caller(), Listener::Connection(Box::new(f)))
+        self.add(ServerEvent::Connection, Location::caller(), ServerListener::Connection(Box::new(f)))
     }
 
     /// Called instead of the request listeners for a request with `Expect: 100-continue`: say
@@ -228,14 +171,14 @@ impl Server {
     /// `100 Continue` is sent when the body is first asked for.
     #[track_caller]
     pub fn on_check_continue<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
-        self.add(On::CheckContinue, Location::caller(), handler(f))
+        self.add(ServerEvent::CheckContinue, Location::caller(), handler(f))
     }
 
     /// Called instead of the request listeners for a request with another expectation. Without such a listener it is
     /// answered 417.
     #[track_caller]
     pub fn on_check_expectation<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
-        self.add(On::CheckExpectation, Location::caller(), handler(f))
+        self.add(ServerEvent::CheckExpectation, Location::caller(), handler(f))
     }
 
     /// Called instead of the request listeners for a request that asks for another protocol, with the connection's socket
@@ -245,7 +188,7 @@ impl Server {
     /// have to be read as HTTP first (RFC 9110, 7.8).
     #[track_caller]
     pub fn on_upgrade(&self, f: impl FnMut(Request, Socket, Vec<u8>) + 'static) -> &Self {
-        self.add(On::Upgrade, Location::caller(), Listener::Upgrade(Box::new(f)))
+        self.add(ServerEvent::Upgrade, Location::caller(), ServerListener::Upgrade(Box::new(f)))
     }
 
     /// Sets `f` to decide, before anything is handed over, whether a request that [`on_upgrade`](Server::on_upgrade) would get is
@@ -265,20 +208,20 @@ impl Server {
     /// ```
     #[track_caller]
     pub fn set_upgrade_filter(&self, f: impl FnMut(&Request) -> bool + 'static) -> &Self {
-        self.0.listeners.remove(On::ShouldUpgrade);
-        self.add(On::ShouldUpgrade, Location::caller(), Listener::ShouldUpgrade(Box::new(f)))
+        self.0.dispatch.remove(ServerEvent::ShouldUpgrade);
+        self.add(ServerEvent::ShouldUpgrade, Location::caller(), ServerListener::ShouldUpgrade(Box::new(f)))
     }
 
     /// The same for CONNECT. Without such a listener, it is answered 501.
     #[track_caller]
     pub fn on_connect(&self, f: impl FnMut(Request, Socket, Vec<u8>) + 'static) -> &Self {
-        self.add(On::Connect, Location::caller(), Listener::Upgrade(Box::new(f)))
+        self.add(ServerEvent::Connect, Location::caller(), ServerListener::Upgrade(Box::new(f)))
     }
 
     /// Called for each message that is refused, with the reason. The answer and the close are the library's.
     #[track_caller]
     pub fn on_client_error(&self, f: impl FnMut(&ClientError) + 'static) -> &Self {
-        self.add(On::ClientError, Location::caller(), Listener::ClientError(Box::new(f)))
+        self.add(ServerEvent::ClientError, Location::caller(), ServerListener::ClientError(Box::new(f)))
     }
 
     /// Called instead of the request listeners for a request beyond
@@ -286,14 +229,14 @@ impl Server {
     /// and for one that is [shed](Server::set_load_shedding). Unless it answers, the answer is 503.
     #[track_caller]
     pub fn on_drop_request<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
-        self.add(On::DropRequest, Location::caller(), handler(f))
+        self.add(ServerEvent::DropRequest, Location::caller(), handler(f))
     }
 
     /// Called for each connection beyond [`set_max_connections`](Server::set_max_connections), which is answered 503 and
     /// closed.
     #[track_caller]
     pub fn on_drop(&self, f: impl FnMut(&Address) + 'static) -> &Self {
-        self.add(On::Drop, Location::caller(), Listener::Drop(Box::new(f)))
+        self.add(ServerEvent::Drop, Location::caller(), ServerListener::Drop(Box::new(f)))
     }
 
     /// Called once, when [`close`](Server::close) has begun, in the tick queue behind what called it: for what would hold the
@@ -317,38 +260,34 @@ impl Server {
     /// ```
     #[track_caller]
     pub fn on_closing(&self, f: impl FnMut() + 'static) -> &Self {
-        self.add(On::Closing, Location::caller(), Listener::Closing(Box::new(f)))
+        self.add(ServerEvent::Closing, Location::caller(), ServerListener::Ending(Box::new(f)))
     }
 
     /// Called when it has closed and its last connection is gone, before what was given to `close`: each time, for a
     /// server that listens again and closes again.
     #[track_caller]
     pub fn on_close(&self, f: impl FnMut() + 'static) -> &Self {
-        self.add(On::Close, Location::caller(), Listener::Close(Box::new(f)))
+        self.add(ServerEvent::Close, Location::caller(), ServerListener::Ending(Box::new(f)))
     }
 
     // ---- Settings
 
     /// The limits in force.
     pub fn limits(&self) -> Limits {
-        Limits::clone(&self.0.limits.borrow())
+        Limits::clone(&self.0.limits.all())
     }
 
     /// Sets the limits, for what begins from now on.
     pub fn set_limits(&self, limits: Limits) -> &Self {
-        self.0.head_limits.set(limits.head(self.0.require_host.get()));
-        self.0.pending_output.set(limits.pending_output.max(1));
-        self.0.keep_alive.set(nanos(limits.keep_alive));
-        self.0.response.set(limits.response);
-        self.0.hot_files.configure(limits.hot_files, nanos(limits.hot_file_age));
-        *self.0.limits.borrow_mut() = Rc::new(limits);
+        self.0.limits.set(limits);
+        let (hot_files, hot_file_age) = self.0.limits.hot_files();
+        self.0.hot_files.configure(hot_files, hot_file_age);
         self
     }
 
     /// Sets whether an HTTP/1.1 request without `Host` is refused (true at first, as RFC 9112, 3.2 demands).
     pub fn set_require_host_header(&self, on: bool) -> &Self {
-        self.0.require_host.set(on);
-        self.0.head_limits.set(self.0.limits.borrow().head(on));
+        self.0.limits.set_require_host(on);
         self
     }
 
@@ -396,7 +335,7 @@ impl Server {
 
     /// The requests that came so far, answered or not. Messages that were refused are not counted: they are none.
     pub fn requests(&self) -> u64 {
-        self.0.requests.get()
+        self.0.requests()
     }
 }
 
@@ -409,80 +348,53 @@ impl std::fmt::Debug for Server {
     }
 }
 
-impl Inner {
-    pub fn is_closing(&self) -> bool {
-        self.acceptor.is_closing()
-    }
-
-    /// The value of the `Date` field.
-    #[inline]
-    pub fn date(&self) -> Ref<'_, [u8; 29]> {
-        self.date.text(&self.cx.lp)
-    }
-
+impl Server {
     /// Its connections, in the order of their slots.
-    pub fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<H1>)> {
-        self.cx.streams().filter_map(|stream| {
+    pub(super) fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<H1>)> {
+        self.0.cx.streams().filter_map(|stream| {
             let connection = self.connection(&stream)?;
             Some((stream, connection))
         })
     }
 
     /// The connections that it has handed over and that are open.
-    pub fn each_upgraded(&self) -> impl Iterator<Item = Rc<Stream>> {
-        self.cx.streams().filter(|stream| stream.is_open() && Socket::is_adopted(stream, &self.acceptor))
+    pub(super) fn each_upgraded(&self) -> impl Iterator<Item = Rc<Stream>> {
+        self.0.cx.streams().filter(|stream| stream.is_open() && Socket::is_adopted(stream, &self.0.acceptor))
     }
 
-    /// The HTTP of a stream, where that is one of this server's connections.
-    pub fn connection(&self, stream: &Stream) -> Option<Rc<H1>> {
+    /// The HTTP of a stream, if that is one of this server's connections.
+    pub(super) fn connection(&self, stream: &Stream) -> Option<Rc<H1>> {
         let connection = stream.protocol().into_any().downcast::<H1>().ok()?;
-        std::ptr::eq(Rc::as_ptr(&connection.server), self).then_some(connection)
-    }
-
-    /// Counts a request.
-    #[inline]
-    pub fn count_request(&self) {
-        self.requests.set(self.requests.get() + 1);
+        Rc::ptr_eq(&connection.server, &self.0).then_some(connection)
     }
 }
 
-impl Owner for Inner {
+impl Owner for ServerCore {
     fn accepted(self: Rc<Self>, io: Io, peer: Address) {
-        let lp = &self.cx.lp;
+        let lp = self.lp();
         let connection = H1::new(&self, lp.now());
         let Some(stream) = self.acceptor.stream(io, peer, connection.clone()) else { return };
         self.acceptor.connection_opened();
         connection.start(&stream);
         log::debug!(target: "oneloop::http", "connection from {}", stream.peer());
-        if self.listeners.has(On::Connection) {
-            let handle = Connection(stream);
-            self.listeners.each(On::Connection, |site, listener| {
-                if let Listener::Connection(f) = listener
-                    && lp.call(site, &"a connection", || f(&handle)).is_none()
-                {
-                    handle.0.destroy(CloseReason::Panicked);
-                }
-            });
+        if self.dispatch.has(ServerEvent::Connection) {
+            self.dispatch.tell_connection(lp, &Connection(stream));
         }
     }
 
     fn dropped(self: Rc<Self>, io: Io, peer: Address) {
-        let lp = &self.cx.lp;
-        self.listeners.each(On::Drop, |site, listener| {
-            if let Listener::Drop(f) = listener {
-                lp.call(site, &"a dropped connection", || f(&peer));
-            }
-        });
+        let lp = self.lp();
+        self.dispatch.tell_drop(lp, &peer);
         if let Some(stream) = self.acceptor.stream(io, peer, Rc::new(Refused)) {
             let date = self.date();
             stream.encode(|out| own_answer::encode(out, 503, "too many connections", &date, false));
-            stream.need_due(lp.now() + super::limits::nanos(self.limits.borrow().linger_total));
-            stream.finish(CloseReason::TooMany, Some(self.limits.borrow().linger()));
+            stream.need_due(lp.now() + nanos(self.limits.all().linger_total));
+            stream.finish(CloseReason::TooMany, Some(self.limits.all().linger()));
         }
     }
 
     fn looked(self: Rc<Self>) {
-        for (stream, connection) in self.each_connection() {
+        for (stream, connection) in Server(self).each_connection() {
             connection.close_if_idle(&stream);
         }
     }
@@ -491,11 +403,7 @@ impl Owner for Inner {
         if let Some(timer) = self.shutdown.take() {
             timer.clear();
         }
-        self.listeners.each(On::Close, |site, listener| {
-            if let Listener::Close(f) = listener {
-                self.cx.lp.call(site, &"a server's close", f);
-            }
-        });
+        self.dispatch.tell_close(self.lp());
     }
 }
 

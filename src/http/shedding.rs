@@ -1,7 +1,6 @@
 use super::exchange::Exchange;
 use super::limits::nanos;
 use super::request::Request;
-use super::server::Inner;
 use crate::callback::{Site, discard};
 use crate::event_loop::{Loop, Time};
 use crate::notice;
@@ -13,8 +12,8 @@ use std::time::Duration;
 
 /// What a queue of requests needs to be gone, where they are turned away; the peers' next attempts are spread by then.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// The log says that requests are shed once a second at most, since it is late already.
-const COMPLAIN_EVERY: Time = 1_000_000_000;
+/// How often the log says at most that requests are shed, in nanoseconds: the loop is late already.
+const LOG_EVERY: Time = 1_000_000_000;
 /// A delay that no loop has: nothing is shed.
 const NEVER: Time = Time::MAX;
 
@@ -96,14 +95,26 @@ impl fmt::Debug for LoadShedding {
     }
 }
 
-/// A server's.
+/// What becomes of a request that came while the loop may be late.
+pub(super) enum Verdict {
+    Take,
+    /// To be turned away. The peer may try again after this many seconds; 0: nothing is said of that.
+    Shed {
+        retry_after: u32,
+    },
+    /// The exemption panicked.
+    Panicked,
+}
+
+/// When a server turns requests away, and how many it has turned away.
 pub(super) struct Shedding {
-    /// The part that every request needs.
+    /// The part of `how` that every request needs.
     max_delay: Cell<Time>,
     how: RefCell<Option<LoadShedding>>,
-    complained: Cell<Option<Time>>,
-    /// Requests shed since the log has said so.
-    unsaid: Cell<u64>,
+    /// When the log said so last.
+    logged: Cell<Option<Time>>,
+    /// Requests shed since then.
+    not_logged: Cell<u64>,
 }
 
 impl Shedding {
@@ -111,8 +122,8 @@ impl Shedding {
         Shedding {
             max_delay: Cell::new(NEVER),
             how: RefCell::default(),
-            complained: Cell::new(None),
-            unsaid: Cell::new(0),
+            logged: Cell::new(None),
+            not_logged: Cell::new(0),
         }
     }
 
@@ -128,29 +139,15 @@ impl Shedding {
         lp.longest_delay() > self.max_delay.get()
     }
 
+    /// Judges a request that came while the loop may be late. `fresh`: its connection was accepted in this iteration, or in the
+    /// one before. It may call the program: the exemption.
     #[cold]
-    fn count(&self, lp: &Loop, delay: Time) {
-        lp.count_shed();
-        self.unsaid.set(self.unsaid.get() + 1);
-        let now = lp.now();
-        if self.complained.get().is_none_or(|at| now >= at + COMPLAIN_EVERY) {
-            self.complained.set(Some(now));
-            let (count, delay) = (self.unsaid.replace(0), Duration::from_nanos(delay));
-            notice::warn!(target: "oneloop::http", "the loop is {delay:?} late: {count} requests were answered 503");
-        }
-    }
-}
-
-impl Inner {
-    /// A request came while the loop may be late: turns it away if it is, unless the request is exempt. Says whether that
-    /// was its end. `fresh`: it was accepted in the iteration before, or in this one.
-    #[cold]
-    pub fn sheds(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, fresh: bool) -> bool {
+    pub fn judge(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, fresh: bool) -> Verdict {
         let delay = if fresh { lp.longest_delay() } else { lp.delay() };
-        if delay <= self.shedding.max_delay.get() {
-            return false;
+        if delay <= self.max_delay.get() {
+            return Verdict::Take;
         }
-        let Some(how) = self.shedding.how.borrow().clone() else { return false };
+        let Some(how) = self.how.borrow().clone() else { return Verdict::Take };
         let seconds = how.retry_after.as_nanos().div_ceil(1_000_000_000);
         let request = Request(exchange.clone());
         let exempt = match &how.exempt {
@@ -158,16 +155,27 @@ impl Inner {
             None => Some(false),
         };
         drop(request);
-        // It may have replaced itself.
+        // The exemption may have replaced itself: then this is the last of it.
         discard(how);
         match exempt {
-            Some(true) => return false,
+            Some(true) => Verdict::Take,
             Some(false) => {
-                self.shedding.count(lp, delay);
-                self.shed(lp, exchange, u32::try_from(seconds).unwrap_or(u32::MAX));
+                self.count(lp, delay);
+                Verdict::Shed { retry_after: u32::try_from(seconds).unwrap_or(u32::MAX) }
             }
-            None => exchange.panicked(),
+            None => Verdict::Panicked,
         }
-        true
+    }
+
+    #[cold]
+    fn count(&self, lp: &Loop, delay: Time) {
+        lp.count_shed();
+        self.not_logged.set(self.not_logged.get() + 1);
+        let now = lp.now();
+        if self.logged.get().is_none_or(|at| now >= at + LOG_EVERY) {
+            self.logged.set(Some(now));
+            let (count, delay) = (self.not_logged.replace(0), Duration::from_nanos(delay));
+            notice::warn!(target: "oneloop::http", "the loop is {delay:?} late: {count} requests were answered 503");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a graceful end waits for, and who is told that it has begun.
 
-use super::dispatch::{Listener, On};
+use super::dispatch::ServerEvent;
 use super::server::Server;
 use crate::event_loop::next_tick;
 use crate::notice;
@@ -12,18 +12,10 @@ const NAMED: usize = 5;
 impl Server {
     /// Tells the listeners that its end has begun: later, since callbacks come from the loop.
     pub(super) fn tell_closing(&self) {
-        if !self.0.listeners.has(On::Closing) {
-            return;
+        if self.0.dispatch.has(ServerEvent::Closing) {
+            let server = self.clone();
+            next_tick(move || server.0.dispatch.tell_closing(server.0.lp()));
         }
-        let server = self.clone();
-        next_tick(move || {
-            let lp = &server.0.cx.lp;
-            server.0.listeners.each(On::Closing, |site, listener| {
-                if let Listener::Closing(f) = listener {
-                    lp.call(site, &"a server's closing", f);
-                }
-            });
-        });
     }
 
     pub(super) fn say_what_is_awaited(&self) {
@@ -42,7 +34,7 @@ impl Server {
                 target: "oneloop::http",
                 "cutting {} {:?} after the shutdown began{}",
                 Count(self.connections(), "connection"),
-                self.0.limits.borrow().shutdown,
+                self.0.limits.all().shutdown,
                 Awaited("; waited for ", self)
             );
         }
@@ -74,7 +66,7 @@ impl fmt::Display for Awaited<'_> {
         if exchanges.len() > NAMED {
             write!(f, " and {}", Count(exchanges.len() - NAMED, "other"))?;
         }
-        match server.0.each_upgraded().count() {
+        match server.each_upgraded().count() {
             0 => Ok(()),
             upgraded => write!(f, "{before}{}", Count(upgraded, "upgraded connection")),
         }

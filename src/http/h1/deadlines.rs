@@ -18,7 +18,7 @@ impl H1 {
             self.watched(|watch| watch.send = None);
             return Some(Time::MAX);
         }
-        let limits = self.server.limits.borrow();
+        let limits = self.server.limits.all();
         let (window, stall) = (nanos(limits.send_window), nanos(limits.write_stall));
         let (lp, written) = (&stream.cx().lp, stream.bytes_written());
         let (stalled, slow, next) = self.watch(|watch| {
@@ -62,7 +62,7 @@ impl H1 {
 
     /// Until when a peer that has ended its side may still wait: see `Limits::half_open`.
     pub(super) fn half_open_until(&self, stream: &Stream, exchange: &Exchange, now: Time) -> Time {
-        let limit = self.server.limits.borrow().half_open;
+        let limit = self.server.limits.all().half_open;
         // Behind input that is not read the end shows by a hint only. Where that input is the rest of this request, the
         // handler has paused it, and the time of the whole request runs.
         let ended = stream.is_eof() || stream.has_fin_hint() && exchange.complete.get();
@@ -79,7 +79,7 @@ impl H1 {
     }
 
     fn check_request(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, now: Time) -> Option<Time> {
-        let limits = self.server.limits.borrow().clone();
+        let limits = self.server.limits.all().clone();
         let mut next = Time::MAX;
         if !exchange.complete.get() {
             let until = self.request_ends(stream, exchange, &limits);
@@ -136,7 +136,7 @@ impl H1 {
     }
 
     pub(super) fn check_idle(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
-        let limits = self.server.limits.borrow().clone();
+        let limits = self.server.limits.all().clone();
         let waits_for_head = self.has(flag::PARTIAL) || self.requests.get() == 0;
         if !waits_for_head && stream.pending() > 0 {
             // The output has its own deadlines, and says when it is gone.

@@ -27,10 +27,10 @@ impl H1 {
         }
         let lp = &stream.cx().lp;
         self.since.set(lp.now());
-        stream.need_due(lp.now() + self.server.keep_alive.get());
+        stream.need_due(lp.now() + self.server.limits.keep_alive());
         // The server may have been closed since the head of this response went.
         if self.has(flag::CLOSE) && !self.has(flag::SPENT) || self.server.is_closing() {
-            stream.finish(CloseReason::Finished, Some(self.server.limits.borrow().linger()));
+            stream.finish(CloseReason::Finished, Some(self.server.limits.all().linger()));
         } else if stream.held() > 0 {
             // Requests that waited behind this one; within `data` it has them at hand, and none is held.
             stream.make_ready();
@@ -46,7 +46,7 @@ impl H1 {
     /// The last request that this connection may have was answered, and no other is here to be dropped.
     pub(super) fn check_spent(&self, stream: &Rc<Stream>) {
         if self.has(flag::SPENT) && self.current.borrow().is_none() {
-            stream.finish(CloseReason::Finished, Some(self.server.limits.borrow().linger()));
+            stream.finish(CloseReason::Finished, Some(self.server.limits.all().linger()));
         }
     }
 
@@ -56,7 +56,7 @@ impl H1 {
         let Some(exchange) = current else { return };
         let lp = &stream.cx().lp;
         // One that a handle is kept of learns when it has gone, too: see `Response::is_finished`.
-        if exchange.listeners.is_empty() && Rc::strong_count(&exchange) == 1 && !self.server.observed() {
+        if exchange.listeners.is_empty() && Rc::strong_count(&exchange) == 1 && !self.server.observing.is_on() {
             exchange.finish(lp, reason);
             self.server.pool.recycle(exchange);
             return;
@@ -73,8 +73,8 @@ impl H1 {
     pub(super) fn finish(&self, stream: &Stream, exchange: &Rc<Exchange>, reason: CloseReason) {
         let lp = &stream.cx().lp;
         exchange.finish(lp, reason);
-        if self.server.observed() {
-            self.server.tell_exchange_end(lp, stream, exchange, reason);
+        if self.server.observing.is_on() {
+            self.server.exchange_ended(stream, exchange, reason);
         }
     }
 

@@ -13,7 +13,7 @@ mod writing;
 use super::connection_states::ConnectionState;
 use super::exchange::{Exchange, Phase};
 use super::limits::nanos;
-use super::server::Inner;
+use super::server_core::ServerCore;
 use crate::event_loop::Time;
 use crate::net::{CloseReason, Protocol, Stream};
 use crate::proto::h1::HeadParser;
@@ -54,7 +54,7 @@ mod flag {
 /// ```
 pub(super) struct H1 {
     stream: OnceCell<Rc<Stream>>,
-    pub(super) server: Rc<Inner>,
+    pub(super) server: Rc<ServerCore>,
     /// The exchange that is being carried.
     current: RefCell<Option<Rc<Exchange>>>,
     parser: Cell<HeadParser>,
@@ -87,7 +87,7 @@ struct Watch {
 }
 
 impl H1 {
-    pub fn new(server: &Rc<Inner>, now: Time) -> Rc<H1> {
+    pub fn new(server: &Rc<ServerCore>, now: Time) -> Rc<H1> {
         Rc::new(H1 {
             stream: OnceCell::new(),
             server: server.clone(),
@@ -105,7 +105,7 @@ impl H1 {
     /// It has its stream, and waits for the first request.
     pub fn start(&self, stream: &Rc<Stream>) {
         let _ = self.stream.set(stream.clone());
-        stream.need_due(self.since.get() + nanos(self.server.limits.borrow().header));
+        stream.need_due(self.since.get() + nanos(self.server.limits.all().header));
     }
 
     fn has(&self, flags: u8) -> bool {
@@ -153,7 +153,7 @@ impl H1 {
         if self.requests.get() == 0 {
             return stream.destroy(CloseReason::ServerClosed);
         }
-        let mut linger = self.server.limits.borrow().linger();
+        let mut linger = self.server.limits.all().linger();
         if stream.pending() == 0 {
             linger.between_reads = linger.between_reads.min(CROSSING);
         }
@@ -181,7 +181,7 @@ impl H1 {
     /// Puts the watch back afterwards, unless it is no longer needed.
     fn use_watch<R>(&self, mut watch: Box<Watch>, f: impl FnOnce(&mut Watch) -> R) -> R {
         let result = f(&mut watch);
-        let needed = self.server.observed()
+        let needed = self.server.observing.is_on()
             || watch.receive.is_some()
             || watch.send.is_some()
             || watch.half_open.is_some()
@@ -200,7 +200,7 @@ impl Protocol for H1 {
     }
 
     fn held(&self) -> usize {
-        let limits = self.server.limits.borrow();
+        let limits = self.server.limits.all();
         limits.held_input.max(limits.head_bytes.saturating_add(1))
     }
 
@@ -249,9 +249,9 @@ impl Protocol for H1 {
         if pending == 0 && self.is_idle() {
             // Idle from now on, not from the end of a response that took its time to go.
             self.since.set(now);
-            stream.need_due(now + self.server.keep_alive.get());
+            stream.need_due(now + self.server.limits.keep_alive());
         }
-        if pending < self.server.pending_output.get() && self.has(flag::OUTPUT_HELD) {
+        if pending < self.server.limits.pending_output() && self.has(flag::OUTPUT_HELD) {
             self.clear(flag::OUTPUT_HELD);
             stream.make_ready();
         }
@@ -265,7 +265,7 @@ impl Protocol for H1 {
 
     fn blocked(self: Rc<Self>, stream: &Rc<Stream>) {
         let now = stream.cx().lp.now();
-        let limits = self.server.limits.borrow();
+        let limits = self.server.limits.all();
         let written = stream.bytes_written();
         self.watch(|watch| {
             watch.send = Some((now, written));

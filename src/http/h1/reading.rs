@@ -3,6 +3,7 @@
 use super::{H1, flag};
 use crate::event_loop::{Loop, Time};
 use crate::http::client_error::ClientError;
+use crate::http::dispatch::ServerEvent;
 use crate::http::exchange::{Exchange, Listener, On, Phase};
 use crate::http::limits::nanos;
 use crate::http::own_answer;
@@ -67,7 +68,7 @@ impl H1 {
         let mut exchange = pool.take();
         let fresh = Rc::get_mut(&mut exchange)?;
         let mut parser = self.parser.get();
-        let parsed = parser.parse(bytes, &self.server.head_limits.get(), &mut fresh.head);
+        let parsed = parser.parse(bytes, &self.server.limits.head(), &mut fresh.head);
         match parsed {
             Ok(Parsed::Complete { len }) => {
                 self.parser.set(HeadParser::default());
@@ -91,7 +92,7 @@ impl H1 {
                     if self.requests.get() > 0 {
                         self.since.set(stream.cx().lp.now());
                     }
-                    stream.need_due(self.since.get() + nanos(self.server.limits.borrow().header));
+                    stream.need_due(self.since.get() + nanos(self.server.limits.all().header));
                 }
                 None
             }
@@ -135,13 +136,13 @@ impl H1 {
         if !exchange.complete.get() {
             self.await_body(stream);
         }
-        if let Some(response) = self.server.response.get() {
+        if let Some(response) = self.server.limits.response() {
             self.await_response(stream, exchange.started, response);
         }
         lp.label_turn(exchange.head.method_and_target());
         if self.has(flag::SPENT) {
             self.clear(flag::SPENT);
-            self.server.drop_request(lp, &exchange);
+            self.server.dispatch.drop_request(lp, &exchange);
         } else if self.server.shedding.is_due(lp) && self.sheds(lp, &exchange) {
             // Answered, and the connection goes on.
         } else if let Some(rest) = over {
@@ -150,7 +151,7 @@ impl H1 {
             }
             self.decline_upgrade(stream, &exchange);
         } else {
-            self.server.dispatch(lp, &exchange);
+            self.server.dispatch.request(lp, &exchange);
         }
         if exchange.complete.get() && !exchange.listeners.is_empty() {
             exchange.request_over(lp);
@@ -171,20 +172,21 @@ impl H1 {
 
     #[cold]
     fn grants(&self, head: &RequestHead) -> bool {
-        !self.has(flag::SPENT) && (head.is_connect() || is_whole(head.framing()) && self.server.upgrades())
+        !self.has(flag::SPENT)
+            && (head.is_connect() || is_whole(head.framing()) && self.server.dispatch.has(ServerEvent::Upgrade))
     }
 
     /// Returns whether such a request does: the program may decline an upgrade, but no CONNECT.
     #[cold]
     fn takes_over(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
-        exchange.head.is_connect() || self.server.accepts_upgrade(lp, exchange)
+        exchange.head.is_connect() || self.server.dispatch.accepts_upgrade(lp, exchange)
     }
 
     /// An ordinary request, unless whoever was asked has panicked or destroyed it.
     #[cold]
     fn decline_upgrade(&self, stream: &Stream, exchange: &Rc<Exchange>) {
         if stream.is_open() && !exchange.has_ended() {
-            self.server.dispatch(&stream.cx().lp, exchange);
+            self.server.dispatch.request(&stream.cx().lp, exchange);
         }
     }
 
@@ -204,13 +206,13 @@ impl H1 {
     fn sheds(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
         // The first request of a connection that has just been accepted: both may have waited for that.
         let fresh = self.requests.get() == 1 && lp.is_recent(self.since.get());
-        self.server.sheds(lp, exchange, fresh)
+        self.server.sheds(exchange, fresh)
     }
 
     /// Hands the connection over: from here on it is a socket of the user's.
     #[cold]
     pub(super) fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
-        if exchange.head.is_connect() && !self.server.connects() {
+        if exchange.head.is_connect() && !self.server.dispatch.has(ServerEvent::Connect) {
             exchange.answer(self, 501, own_answer::usual_words(501));
             return false;
         }
@@ -222,7 +224,7 @@ impl H1 {
         drop(link);
         self.server.observing.count_bytes(stream);
         let socket = Socket::adopt(stream, &self.server.acceptor);
-        self.server.upgrade(&stream.cx().lp, exchange, &socket, rest);
+        self.server.dispatch.upgrade(&stream.cx().lp, exchange, &socket, rest);
         self.finish(stream, exchange, CloseReason::Finished);
         true
     }
@@ -241,7 +243,7 @@ impl H1 {
     #[cold]
     pub(super) fn await_body(&self, stream: &Rc<Stream>) {
         let now = stream.cx().lp.now();
-        let limits = self.server.limits.borrow();
+        let limits = self.server.limits.all();
         self.watch(|watch| {
             watch.receive = Some((now, stream.bytes_read()));
             watch.before_body = stream.bytes_read();
@@ -264,7 +266,7 @@ impl H1 {
         }
         let mut decoder = exchange.decoder.get();
         let decoded = {
-            let limits = self.server.limits.borrow().body();
+            let limits = self.server.limits.all().body();
             decoder.decode(bytes, &limits, &mut exchange.trailers().received.borrow_mut())
         };
         exchange.decoder.set(decoder);
@@ -299,7 +301,7 @@ impl H1 {
 
     pub(super) fn discard(&self, stream: &Rc<Stream>, exchange: &Exchange, count: usize) {
         exchange.discarded.set(exchange.discarded.get() + count);
-        let limits = self.server.limits.borrow();
+        let limits = self.server.limits.all();
         if exchange.discarded.get() <= limits.discard {
             return;
         }
@@ -344,7 +346,7 @@ impl H1 {
             Phase::Streaming(_) => exchange.phase.set(Phase::Ended),
             Phase::Ended => {}
         }
-        stream.finish(reason, Some(self.server.limits.borrow().linger()));
+        stream.finish(reason, Some(self.server.limits.all().linger()));
         self.release(stream, reason);
     }
 
@@ -354,7 +356,7 @@ impl H1 {
         self.set(flag::CLOSE);
         let date = self.server.date();
         stream.encode(|out| own_answer::encode(out, status, words, &date, self.has(flag::HEAD)));
-        stream.finish(reason, Some(self.server.limits.borrow().linger()));
+        stream.finish(reason, Some(self.server.limits.all().linger()));
     }
 
     /// Returns whether another request of this connection may be dispatched in this turn.
@@ -367,7 +369,7 @@ impl H1 {
             stream.make_ready();
             return false;
         }
-        let much = stream.pending() >= self.server.pending_output.get();
+        let much = stream.pending() >= self.server.limits.pending_output();
         if much || stream.is_blocked() && self.watched(|watch| watch.finishing.len()) >= WAITING {
             self.set(flag::OUTPUT_HELD);
             stream.tell_sent();

@@ -29,7 +29,7 @@ impl H1 {
     /// it back until we ask for it.
     #[cold]
     fn stays_unread(&self, exchange: &Exchange) -> bool {
-        let limit = self.server.limits.borrow().discard as u64;
+        let limit = self.server.limits.all().discard as u64;
         !exchange.is_read() && (exchange.owes_continue.get() || exchange.decoder.get().remaining() > limit)
     }
 
@@ -104,7 +104,7 @@ impl H1 {
         chunk: Chunk<'_>,
         last: bool,
     ) -> Flow {
-        let limit = self.server.pending_output.get();
+        let limit = self.server.limits.pending_output();
         let Some(piece) = self.frame(exchange, &mut encoder, chunk.len(), last) else { return Flow::Closed };
         let flow = match piece {
             Piece::Dropped => Flow::Ready,
@@ -250,7 +250,7 @@ impl Carrier for H1 {
             return stream.destroy(reason);
         }
         self.set(flag::CLOSE);
-        stream.finish(reason, Some(self.server.limits.borrow().linger()));
+        stream.finish(reason, Some(self.server.limits.all().linger()));
         // Then the exchange ends.
         stream.tell_sent();
     }
