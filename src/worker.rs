@@ -45,7 +45,7 @@ use std::time::Duration;
 /// in which they were handed over.
 ///
 /// `done` gets an [`Error`] where `work` panicked, where the queue is full (4 of your jobs run at a time and 1024 wait, unless
-/// [`configure`] says otherwise), and where the system gives no thread. A panic of `done` is like one of any callback.
+/// [`set_pool_size`] says otherwise), and where the system gives no thread. A panic of `done` is like one of any callback.
 ///
 /// Where the loop ends first (its thread is over), `done` is dropped without being called.
 #[track_caller]
