@@ -342,3 +342,46 @@ fn the_checker_leaves_alone_what_is_in_order() {
         assert_eq!(faults(path, source), [""; 0], "{path}: {source}");
     }
 }
+
+#[test]
+fn no_unstable_type_of_the_codec_is_in_the_stable_surface() {
+    const STABLE: &[&str] = &["Fault", "FieldError", "Version"];
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let read = |path: &str| fs::read_to_string(source.join(path)).unwrap_or_default();
+    let unstable: Vec<String> = reexports(&read("proto/h1/mod.rs")).map(|(_, name)| name).collect();
+    let unstable: Vec<String> = unstable.into_iter().filter(|name| !STABLE.contains(&name.as_str())).collect();
+    // Functions of the codec cannot be in a signature, but parameters may have their names.
+    let unstable: Vec<String> = unstable.into_iter().filter(|name| name.starts_with(char::is_uppercase)).collect();
+    assert!(unstable.iter().any(|name| name == "RequestHead"), "{unstable:?}");
+    let mut functions = 0;
+    for layer in ["http", "net"] {
+        for (module, name) in reexports(&read(&format!("{layer}/mod.rs"))) {
+            if module.starts_with("crate::proto") {
+                assert!(STABLE.contains(&name.as_str()), "{layer} re-exports {module}::{name}, which is unstable");
+            }
+            let source = read(&format!("{layer}/{module}.rs")) + &read(&format!("{layer}/{module}/mod.rs"));
+            // The methods of the type that is re-exported; its file may hold private types with methods of their own.
+            let its = source.split("\nimpl").filter(|block| {
+                let header = block.split(" {\n").next().unwrap_or_default();
+                header.trim_start_matches(' ').split('<').next() == Some(name.as_str())
+            });
+            for function in its.flat_map(|block| block.split("\n    pub fn ").skip(1)) {
+                let signature = function.split(" {\n").next().unwrap_or_default();
+                functions += 1;
+                for word in signature.split(|c: char| !c.is_alphanumeric() && c != '_') {
+                    assert!(!unstable.iter().any(|name| name == word), "{layer}::{module}: {signature}");
+                }
+            }
+        }
+    }
+    assert!(functions > 100, "only {functions} signatures were read");
+}
+
+/// Each name that a module re-exports, with the module that it comes from.
+fn reexports(source: &str) -> impl Iterator<Item = (String, String)> {
+    let lists = source.split("\npub use ").skip(1).filter_map(|rest| rest.split(';').next()?.rsplit_once("::"));
+    lists.flat_map(|(module, names)| {
+        let names = names.trim_matches(['{', '}']).split(',').map(str::trim).filter(|name| !name.is_empty());
+        names.map(move |name| (module.to_owned(), name.to_owned()))
+    })
+}
