@@ -17,6 +17,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -286,11 +288,16 @@ fn upload_answers_500_when_the_disk_is_full_and_leaves_no_half_file() {
     let mut stream = connect(port);
     stream.write_all(chunked.as_bytes()).unwrap();
     let mut sender = stream.try_clone().unwrap();
-    let sends =
-        thread::spawn(move || while sender.write_all(format!("3e8\r\n{}\r\n", "x".repeat(1000)).as_bytes()).is_ok() {});
+    let told_it = Arc::new(AtomicBool::new(false));
+    let goes_on = told_it.clone();
+    let sends = thread::spawn(move || {
+        let chunk = format!("3e8\r\n{}\r\n", "x".repeat(1000));
+        while !goes_on.load(Ordering::Relaxed) && sender.write_all(chunk.as_bytes()).is_ok() {}
+    });
     let mut told = [0; 12];
     stream.read_exact(&mut told).unwrap();
     assert_eq!(&told, b"HTTP/1.1 500");
+    told_it.store(true, Ordering::Relaxed);
     sends.join().unwrap();
     wait_until(|| files() == 1);
 }
