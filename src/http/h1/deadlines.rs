@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 impl H1 {
-    /// What runs out next while output is pending. `None`: it has.
+    /// Returns when the next deadline of pending output is; `None` where one has passed, and the connection was closed.
     pub(super) fn check_output(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
         if stream.pending() == 0 {
             self.watched(|watch| watch.send = None);
@@ -50,7 +50,7 @@ impl H1 {
         Some(next)
     }
 
-    /// What runs out next of a request and its answer. `None`: it has.
+    /// Returns when the next deadline of a request and its response is; `None` where one has passed, and was acted on.
     pub(super) fn check_exchange(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, now: Time) -> Option<Time> {
         let gone = self.half_open_until(stream, exchange, now);
         if now >= gone {

@@ -6,8 +6,8 @@ use crate::net::{CloseReason, Stream};
 use std::rc::Rc;
 
 impl H1 {
-    /// If the response has ended and the request is whole, makes room for the next one.
-    pub(super) fn settle(self: &Rc<Self>, stream: &Rc<Stream>) {
+    /// If the response has ended and the request is whole, lets go of the exchange and makes room for the next one.
+    pub(super) fn end_exchange_if_over(self: &Rc<Self>, stream: &Rc<Stream>) {
         let (over, whole, reason) = match &*self.current.borrow() {
             Some(exchange) => {
                 let (broken, whole) = (exchange.broken.get(), exchange.complete.get());
@@ -43,14 +43,14 @@ impl H1 {
         self.has(flag::CLOSE) && !exchange.is_read()
     }
 
-    /// The last request that this connection may have was answered, and no other is here to be dropped.
+    /// Closes a connection whose last request was answered, where no further one is here to be turned away.
     pub(super) fn check_spent(&self, stream: &Rc<Stream>) {
         if self.has(flag::SPENT) && self.current.borrow().is_none() {
             stream.finish(CloseReason::Finished, Some(self.server.limits.all().linger()));
         }
     }
 
-    /// Lets go of the current exchange: at once, or when its output has gone, where somebody wants to know that.
+    /// Lets go of the current exchange: at once, or when its output has gone, where a listener or a handle wants to know that.
     pub(super) fn release(&self, stream: &Rc<Stream>, reason: CloseReason) {
         let current = self.current.borrow_mut().take();
         let Some(exchange) = current else { return };
@@ -63,13 +63,13 @@ impl H1 {
         }
         let link = exchange.link.borrow_mut().take();
         drop(link);
-        // What a broken connection has dropped will never have gone.
+        // A broken connection has dropped its output: that will never have gone.
         let mark = if stream.is_broken() { u64::MAX } else { stream.bytes_written() + stream.pending() as u64 };
         self.watch(|watch| watch.finishing.push_back((mark, reason, exchange)));
         stream.tell_sent();
     }
 
-    /// The end of an exchange that somebody may want to hear of.
+    /// Ends an exchange, and tells its listeners and those of the server.
     pub(super) fn finish(&self, stream: &Stream, exchange: &Rc<Exchange>, reason: CloseReason) {
         let lp = &stream.cx().lp;
         exchange.finish(lp, reason);
@@ -106,7 +106,7 @@ impl H1 {
         }
     }
 
-    /// What the peer's end of input means, as soon as it can be told.
+    /// Acts on the peer's end of input, once all that it sent before was read.
     pub(super) fn check_eof(self: &Rc<Self>, stream: &Rc<Stream>) {
         if stream.held() == 0 {
             self.check_spent(stream);
@@ -144,7 +144,7 @@ impl H1 {
         }
     }
 
-    /// The peer has ended its side, as far as can be told: who wants to know is told.
+    /// Tells `on_peer_end` listeners that the peer has ended its side, so far as can be known.
     #[cold]
     fn tell_peer_end(self: &Rc<Self>, stream: &Rc<Stream>) {
         let current = self.current();
@@ -155,7 +155,7 @@ impl H1 {
             exchange.listeners.remove(On::PeerEnd);
             // They may have answered.
             drop(exchange);
-            self.settle(stream);
+            self.end_exchange_if_over(stream);
         }
     }
 

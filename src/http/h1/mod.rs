@@ -1,9 +1,9 @@
 //! HTTP/1 on a stream. This file holds a connection's state and the protocol seam; beside it stand reading, writing, the
 //! ends of exchanges, and the deadlines.
 //!
-//! The kernel takes the instruction cache between one request and the next, so that what a request costs is the code that
-//! it runs through. What not every request does stands in functions of its own, here and in [`net`](crate::net), which
-//! `#[cold]` keeps from between the lines of the others.
+//! Between two requests the kernel evicts the instruction cache, so a request costs as much as the code that it runs through.
+//! What not every request needs therefore stands in `#[cold]` functions, here and in [`net`](crate::net), out of the way of the
+//! code that every request runs.
 
 mod deadlines;
 mod ending;
@@ -23,8 +23,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-/// How long an idle connection that we close waits for a request that is on its way, in nanoseconds: longer than a round
-/// trip takes, and no time that somebody waits for who shuts a server down.
+/// Grace for a request that crosses our close of an idle connection, in nanoseconds: above a round trip, and short enough for a
+/// shutdown.
 const CROSSING: Time = 1_000_000_000;
 
 /// What holds of the connection beside its exchange.
@@ -82,7 +82,7 @@ struct Watch {
     send: Option<(Time, u64)>,
     /// When output last made progress, and the bytes sent until then.
     progress: (Time, u64),
-    /// Exchanges that are over but for the output: each is finished when so many bytes were sent, for its reason.
+    /// Exchanges that are over but for their output: each with the count of sent bytes at which it is finished, and the reason.
     finishing: VecDeque<(u64, CloseReason, Rc<Exchange>)>,
 }
 
@@ -102,7 +102,7 @@ impl H1 {
         })
     }
 
-    /// It has its stream, and waits for the first request.
+    /// Gives it its stream, and the deadline of the first request.
     pub fn start(&self, stream: &Rc<Stream>) {
         let _ = self.stream.set(stream.clone());
         stream.need_due(self.since.get() + nanos(self.server.limits.all().header));
@@ -124,7 +124,8 @@ impl H1 {
         self.current.borrow().clone()
     }
 
-    /// What it is about. A request that its handler has already answered is still being received until its body ends.
+    /// Returns what the connection is doing. A request that its handler has already answered is still being received until its
+    /// body ends.
     pub fn state(&self, stream: &Stream) -> ConnectionState {
         if !stream.is_open() {
             return ConnectionState::Closing;
@@ -138,7 +139,7 @@ impl H1 {
         }
     }
 
-    /// No request is here, none is coming in and none is held back.
+    /// Returns whether no request is here, none is coming in and none is held back.
     pub fn is_idle(&self) -> bool {
         let nothing_held = self.stream.get().is_none_or(|stream| stream.held() == 0);
         self.current.borrow().is_none() && nothing_held && !self.has(flag::PARTIAL | flag::READING)
@@ -209,7 +210,7 @@ impl Protocol for H1 {
     }
 
     fn eof(self: Rc<Self>, stream: &Rc<Stream>) {
-        self.settle(stream);
+        self.end_exchange_if_over(stream);
         self.check_eof(stream);
     }
 
@@ -222,14 +223,14 @@ impl Protocol for H1 {
         if stream.held() == 0 {
             self.clone().data(stream, &mut []);
         }
-        self.settle(stream);
+        self.end_exchange_if_over(stream);
         let current = self.current();
         if let Some(exchange) = current
             && exchange.complete.get()
             && !exchange.listeners.is_empty()
         {
             exchange.request_over(&stream.cx().lp);
-            self.settle(stream);
+            self.end_exchange_if_over(stream);
         }
         self.check_eof(stream);
     }
@@ -259,7 +260,7 @@ impl Protocol for H1 {
         if unfinished {
             stream.tell_sent();
         }
-        self.settle(stream);
+        self.end_exchange_if_over(stream);
         self.check_eof(stream);
     }
 
@@ -292,7 +293,7 @@ impl Protocol for H1 {
         if next < Time::MAX {
             stream.need_due(next);
         }
-        self.settle(stream);
+        self.end_exchange_if_over(stream);
     }
 
     fn idle_since(&self, stream: &Rc<Stream>) -> Option<Time> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// Requests of one connection that one turn dispatches before the others have theirs (promise 10).
 const BUDGET: u8 = 64;
-/// Exchanges that may wait for a peer to read their ends, while it does not: each has its head, of up to 16 KiB.
+/// The most exchanges that are over but for output which the peer does not read. Each keeps its head, of up to 16 KiB.
 const WAITING: usize = 64;
 
 /// Returns whether a request with this framing is complete with its head.
@@ -24,11 +24,11 @@ fn is_whole(framing: Framing) -> bool {
 }
 
 impl H1 {
-    /// The one loop over what came: heads and bodies in turn, until nothing can go on.
+    /// Reads heads and bodies in turn until nothing can go on. Returns how many bytes were consumed.
     pub(super) fn read(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> usize {
         let mut at = 0;
         loop {
-            self.settle(stream);
+            self.end_exchange_if_over(stream);
             if self.has(flag::UPGRADED) {
                 return at;
             }
@@ -50,7 +50,7 @@ impl H1 {
                     self.check_spent(stream);
                     return at;
                 }
-                None if !self.may_begin(stream) => return at,
+                None if !self.may_dispatch(stream) => return at,
                 None => match self.read_head(stream, rest) {
                     Some(consumed) => at += consumed,
                     None => {
@@ -73,14 +73,15 @@ impl H1 {
             Ok(Parsed::Complete { len }) => {
                 self.parser.set(HeadParser::default());
                 self.clear(flag::PARTIAL | flag::HEAD);
-                let over = self.hands_over(&fresh.head);
-                if over && self.awaits_ends(stream) {
+                let takes_over = self.asks_for_connection(&fresh.head);
+                if takes_over && self.awaits_ends(stream) {
                     pool.recycle(exchange);
                     return None;
                 }
-                self.carry(fresh, stream.cx().lp.now());
+                self.prepare(fresh, stream.cx().lp.now());
                 let rest = bytes.get(len..).unwrap_or_default();
-                let taken = if self.begin(stream, exchange, over.then_some(rest)) { rest.len() } else { 0 };
+                let taken =
+                    if self.start_exchange(stream, exchange, takes_over.then_some(rest)) { rest.len() } else { 0 };
                 Some(len + taken)
             }
             Ok(Parsed::Partial) => {
@@ -114,8 +115,8 @@ impl H1 {
         }
     }
 
-    /// The head of a request is here: what follows from it.
-    fn carry(self: &Rc<Self>, exchange: &mut Exchange, now: Time) {
+    /// Sets up the exchange of a request whose head has just been read into it.
+    fn prepare(self: &Rc<Self>, exchange: &mut Exchange, now: Time) {
         let framing = exchange.head.framing();
         let complete = is_whole(framing);
         exchange.started = now;
@@ -125,9 +126,14 @@ impl H1 {
         *exchange.link.get_mut() = Some(self.clone());
     }
 
-    /// A request is here: dispatches it. `over`: what follows its head, where it takes the connection over. Says whether
-    /// that went with it, to another protocol.
-    pub(super) fn begin(self: &Rc<Self>, stream: &Rc<Stream>, exchange: Rc<Exchange>, over: Option<&[u8]>) -> bool {
+    /// Counts a request whose head is here, and gives it to its listeners. `leftover` is what follows the head of a request that
+    /// asks for the connection itself. Returns whether the connection was given away, with those bytes.
+    pub(super) fn start_exchange(
+        self: &Rc<Self>,
+        stream: &Rc<Stream>,
+        exchange: Rc<Exchange>,
+        leftover: Option<&[u8]>,
+    ) -> bool {
         let lp = &stream.cx().lp;
         self.dispatched.set(self.dispatched.get() + 1);
         self.requests.set(self.requests.get().saturating_add(1));
@@ -145,7 +151,7 @@ impl H1 {
             self.server.dispatch.drop_request(lp, &exchange);
         } else if self.server.shedding.is_due(lp) && self.sheds(lp, &exchange) {
             // Answered, and the connection goes on.
-        } else if let Some(rest) = over {
+        } else if let Some(rest) = leftover {
             if self.takes_over(lp, &exchange) {
                 return self.upgrade(stream, &exchange, rest);
             }
@@ -164,14 +170,14 @@ impl H1 {
         stream.need_due(started + nanos(limit));
     }
 
-    /// Returns whether this request takes the connection over. One with content does not: that has to be read as HTTP
-    /// first.
-    fn hands_over(&self, head: &RequestHead) -> bool {
-        (head.is_connect() || head.wants_upgrade()) && self.grants(head)
+    /// Returns whether a request asks for the connection itself (CONNECT, or an upgrade) and can be given it. An upgrade with
+    /// content cannot: that has to be read as HTTP first.
+    fn asks_for_connection(&self, head: &RequestHead) -> bool {
+        (head.is_connect() || head.wants_upgrade()) && self.can_be_given_connection(head)
     }
 
     #[cold]
-    fn grants(&self, head: &RequestHead) -> bool {
+    fn can_be_given_connection(&self, head: &RequestHead) -> bool {
         !self.has(flag::SPENT)
             && (head.is_connect() || is_whole(head.framing()) && self.server.dispatch.has(ServerEvent::Upgrade))
     }
@@ -229,7 +235,7 @@ impl H1 {
         true
     }
 
-    /// The peer could not go on until now: the rate of its body is measured anew.
+    /// Measures the rate of a body anew: until now it was not the peer that held it up.
     pub(super) fn restart_window(&self, stream: &Stream) {
         let now = stream.cx().lp.now();
         let read = stream.bytes_read();
@@ -251,7 +257,7 @@ impl H1 {
         stream.need_due(now + nanos(limits.receive_window.min(limits.request)));
     }
 
-    /// Gives the body to whoever wants it. Says how much was consumed, and whether more can be done.
+    /// Gives the body to its listeners, or discards it. Returns how many bytes were consumed, and whether reading can go on.
     #[inline(never)]
     pub(super) fn read_body(
         self: &Rc<Self>,
@@ -314,7 +320,7 @@ impl H1 {
         }
     }
 
-    /// What came is no message of ours. Requests before it have been answered: they are read one after another.
+    /// Refuses bytes that are not a valid request. Requests before them have been answered: one is read after another.
     #[cold]
     pub(super) fn fault(&self, stream: &Rc<Stream>, fault: Fault) {
         log::debug!(target: "oneloop::http", "{}: {fault}", stream.peer());
@@ -329,7 +335,8 @@ impl H1 {
         self.abort(stream, exchange, fault.status(), fault.text(), CloseReason::BadMessage);
     }
 
-    /// Ends an exchange whose request or response will never be whole: an answer of ours if there is none, then the close.
+    /// Ends an exchange whose request or response will never be whole: with a response of the library's own if its head has
+    /// not gone, and then the close.
     #[cold]
     pub(super) fn abort(
         &self,
@@ -350,7 +357,7 @@ impl H1 {
         self.release(stream, reason);
     }
 
-    /// An answer of ours where there is no exchange; then the close.
+    /// Sends a response of the library's own where there is no exchange, and closes.
     #[cold]
     pub(super) fn refuse(&self, stream: &Rc<Stream>, status: u16, words: &str, reason: CloseReason) {
         self.set(flag::CLOSE);
@@ -359,8 +366,9 @@ impl H1 {
         stream.finish(reason, Some(self.server.limits.all().linger()));
     }
 
-    /// Returns whether another request of this connection may be dispatched in this turn.
-    pub(super) fn may_begin(&self, stream: &Rc<Stream>) -> bool {
+    /// Returns whether another request of this connection may be dispatched now. Where it may be later, it asks for a turn then:
+    /// in the next iteration, or when output has gone.
+    pub(super) fn may_dispatch(&self, stream: &Rc<Stream>) -> bool {
         let lp = &stream.cx().lp;
         if self.has(flag::CLOSE) && !self.has(flag::SPENT) {
             return false;

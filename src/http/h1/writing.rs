@@ -33,7 +33,7 @@ impl H1 {
         !exchange.is_read() && (exchange.owes_continue.get() || exchange.decoder.get().remaining() > limit)
     }
 
-    /// This response is the connection's last.
+    /// Notes that this response is the connection's last.
     #[cold]
     fn closes(&self, exchange: &Exchange, plan: &BodyPlan) {
         self.set(flag::CLOSE);
@@ -44,7 +44,8 @@ impl H1 {
         }
     }
 
-    /// The head, and what is here of the body, in one piece where that is small.
+    /// Sends the head, and what is here of the body: in one piece where that is small. `known` is the length of the body where
+    /// all of it is here.
     pub(super) fn send_first(
         &self,
         stream: &Rc<Stream>,
