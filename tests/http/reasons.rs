@@ -6,6 +6,7 @@ use oneloop::http::{Limits, Request, Response, Server};
 use oneloop::net::{self, CloseReason};
 use oneloop::sim::{Network, Peer, Sim};
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 
 /// Every reason there is. All have a test here but `Failed`: the simulated system has no other errors.
 fn all() -> Vec<CloseReason> {
@@ -165,6 +166,25 @@ fn reset() {
         );
     }
     connection(CloseReason::Reset, |_, _, peer| peer.reset());
+}
+
+/// What was sent before is lost by the failed write, whatever else the peer has sent in the same packet.
+#[test]
+fn a_failed_write_is_the_reason_though_what_follows_is_bad_too() {
+    let mut told = Vec::new();
+    for failing in 0..12 {
+        let (exchange, connection) = ends(
+            |_| (),
+            |sim, _, peer| {
+                sim.fail_call(failing, ErrorKind::ConnectionReset);
+                peer.write(get("/large") + "nonsense\r\n\r\n");
+            },
+        );
+        assert_eq!(connection, [("reset", 1)], "call {failing} fails");
+        told.extend(exchange);
+    }
+    // Where the call that fails is the one that reads the request, there is no exchange.
+    assert_eq!(told, ["reset"; 11]);
 }
 
 #[test]

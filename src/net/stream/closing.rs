@@ -24,8 +24,11 @@ impl Stream {
         if self.is_connecting() {
             return self.destroy(reason);
         }
-        let linger = linger.filter(|_| !self.is_eof());
-        self.ending.set(Some(Box::new(Ending { linger, ..self.new_ending(reason, None) })));
+        // A write that has failed says how it ends, whatever was found since.
+        if !self.is_broken() {
+            let linger = linger.filter(|_| !self.is_eof());
+            self.ending.set(Some(Box::new(Ending { linger, ..self.new_ending(reason, None) })));
+        }
         self.state.set(State::Finishing);
         self.clear(flag::PAUSED);
         self.input.take();
@@ -95,8 +98,8 @@ impl Stream {
 
     #[cold]
     pub(super) fn fail(&self, error: io::Error) {
-        if self.state.get() == State::Lingering {
-            // All was said; that the peer goes without a goodbye changes nothing.
+        // All was said, and that the peer goes without a goodbye changes nothing; or a write has failed before.
+        if self.state.get() == State::Lingering || self.is_broken() {
             return self.close_with_ending();
         }
         self.close(reason_of(&error), Some(error));
