@@ -131,6 +131,17 @@ impl Sim {
 
     /// Runs the loop until nothing is left to do without the clock moving.
     ///
+    /// ```
+    /// use oneloop::{net, sim::Sim};
+    /// let sim = Sim::new();
+    /// let server = net::create_server(|socket| socket.end("hello"));
+    /// server.listen(7, ()).unwrap();
+    /// let peer = sim.connect(7);
+    /// assert_eq!(peer.text(), ""); // nothing has happened yet
+    /// sim.settle();
+    /// assert_eq!(peer.text(), "hello");
+    /// ```
+    ///
     /// # Panics
     /// Where that never comes (a callback that arms an immediate, which arms one, and so on), and from inside a callback.
     pub fn settle(&self) {
@@ -151,6 +162,19 @@ impl Sim {
     /// program alive, its loop waits for nothing, as `run` would not: time passes for the peers, and timers that were
     /// `unref`'d are late.
     ///
+    /// ```
+    /// use oneloop::{set_timeout, sim::Sim};
+    /// use std::{cell::Cell, rc::Rc, time::Duration};
+    /// let sim = Sim::new();
+    /// let rang = Rc::new(Cell::new(false));
+    /// let bell = rang.clone();
+    /// set_timeout(Duration::from_secs(8 * 3600), move || bell.set(true));
+    /// sim.advance(Duration::from_secs(8 * 3600 - 1));
+    /// assert!(!rang.get());
+    /// sim.advance(Duration::from_secs(1));
+    /// assert!(rang.get());
+    /// ```
+    ///
     /// # Panics
     /// As [`Sim::settle`].
     pub fn advance(&self, time: Duration) {
@@ -160,6 +184,17 @@ impl Sim {
 
     /// Runs the loop until `condition` holds, which is looked at after each iteration, for `at_most` so long. Says whether
     /// it holds.
+    ///
+    /// ```
+    /// use oneloop::{set_timeout, sim::Sim};
+    /// use std::{cell::Cell, rc::Rc, time::Duration};
+    /// let sim = Sim::new();
+    /// let rang = Rc::new(Cell::new(false));
+    /// let bell = rang.clone();
+    /// set_timeout(Duration::from_secs(7), move || bell.set(true));
+    /// assert!(sim.run_until(|| rang.get(), Duration::from_secs(60)));
+    /// assert_eq!(sim.now(), Duration::from_secs(7));
+    /// ```
     ///
     /// # Panics
     /// As [`Sim::settle`].
@@ -174,6 +209,9 @@ impl Sim {
             let alive = event_loop::run_once().unwrap_or_else(|error| fail(&error));
             // A program that has ended does not wait: time passes for its peers only.
             if !alive && self.is_settled() && !self.world.horizon_reached() {
+                if condition() {
+                    return true;
+                }
                 self.world.pass();
             }
             if self.world.horizon_reached() && self.is_settled() {
@@ -288,6 +326,13 @@ impl Sim {
     }
 
     /// Sets how the network behaves from now on.
+    ///
+    /// ```
+    /// use oneloop::sim::{Network, Sim};
+    /// let sim = Sim::with_seed(7);
+    /// // Connections that hold few bytes: programs must cope with short writes.
+    /// sim.set_network(Network { buffer: 100, ..Network::default() });
+    /// ```
     pub fn set_network(&self, network: Network) -> &Self {
         self.world.set_network(network);
         self
@@ -361,6 +406,21 @@ impl Sim {
     /// others. The connection that it is about is lost, and its peer sees a reset; only `Interrupted` (EINTR) costs no more
     /// than the call. One call at a time is to fail: the next `fail_call` takes the place of one that has not come yet. A
     /// run that is repeated with each of its [calls](Sim::calls) failing has met errors at every point.
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    /// use std::io::ErrorKind;
+    /// for failing in 0..5 {
+    ///     let sim = Sim::new();
+    ///     let server = http::create_server(|_req, res| res.end("hello"));
+    ///     server.listen(80, ()).unwrap();
+    ///     let peer = sim.connect(80);
+    ///     peer.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    ///     sim.fail_call(failing, ErrorKind::ConnectionReset);
+    ///     sim.settle();
+    ///     assert!(peer.text().ends_with("hello") || peer.was_reset(), "{}", peer.text());
+    /// }
+    /// ```
     pub fn fail_call(&self, after: u64, kind: io::ErrorKind) {
         self.world.fail_call(after, kind);
     }
