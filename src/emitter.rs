@@ -84,6 +84,18 @@ impl<E: ?Sized> Emitter<E> {
     }
 
     /// Calls `f` at the next [`emit`](Emitter::emit) only. It is removed before it is called.
+    ///
+    /// ```
+    /// use oneloop::Emitter;
+    /// use std::{cell::Cell, rc::Rc};
+    /// let ready = Emitter::<()>::new();
+    /// let calls = Rc::new(Cell::new(0));
+    /// let count = calls.clone();
+    /// ready.once(move |()| count.set(count.get() + 1));
+    /// ready.emit(&());
+    /// ready.emit(&());
+    /// assert_eq!(calls.get(), 1);
+    /// ```
     pub fn once(&self, f: impl FnOnce(&E) + 'static) -> ListenerId {
         self.add(true, false, called_once(f))
     }

@@ -120,6 +120,15 @@ pub fn run_once() -> io::Result<bool> {
 
 /// Runs one iteration without waiting. Says whether anything is left to wait for.
 ///
+/// ```
+/// // A program with a loop of its own, as a game, lets ours go on between two frames.
+/// oneloop::set_immediate(|| println!("in the first frame"));
+/// for _frame in 0..3 {
+///     oneloop::run_nowait()?;
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`run`].
 pub fn run_nowait() -> io::Result<bool> {
@@ -128,6 +137,14 @@ pub fn run_nowait() -> io::Result<bool> {
 
 /// Has [`run`] return after the iteration that runs now. What is open stays open; `run` may be called again. Outside
 /// `run`, the next one returns before its first iteration.
+///
+/// ```
+/// use std::time::Duration;
+/// oneloop::set_interval(Duration::from_millis(1), || println!("again"));
+/// oneloop::set_timeout(Duration::from_millis(5), oneloop::stop);
+/// oneloop::run()?; // returns, though the interval would go on
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn stop() {
     if let Some(lp) = current() {
         lp.stop();
@@ -164,6 +181,14 @@ pub fn set_panic_policy(policy: PanicPolicy) {
 }
 
 /// Calls `f` for each panic of a callback, at once. There is one such listener a loop; a new one replaces it.
+///
+/// ```
+/// use oneloop::event_loop::on_panic;
+/// on_panic(|panic| eprintln!("{panic:?}")); // for a service that counts crashes
+/// oneloop::set_immediate(|| panic!("on purpose"));
+/// oneloop::run()?; // goes on: the panic costs its callback only
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn on_panic(f: impl FnMut(&PanicInfo<'_>) + 'static) {
     if let Some(lp) = current() {
         lp.panics.set_listener(Box::new(f));

@@ -53,6 +53,13 @@ impl Loop {
 /// Calls `f` as soon as the callback that runs now has returned (or, outside any, when the loop starts), before the loop
 /// does anything else. Ticks run in the order in which they were set; one that sets another each time keeps the
 /// loop from everything else, as in Node.
+///
+/// ```
+/// oneloop::next_tick(|| println!("second: when this code has returned"));
+/// println!("first");
+/// oneloop::run()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[track_caller]
 pub fn next_tick(f: impl FnOnce() + 'static) {
     match current() {
@@ -189,6 +196,21 @@ impl std::fmt::Debug for Immediate {
 
 /// Calls `f` once, in the next check phase: after the poll phase of the iteration that runs now, so that one set in an
 /// I/O callback comes before any timer; one set in the check phase waits for the next iteration.
+///
+/// ```
+/// // A long computation, in pieces: connections and timers have their turn between two of them.
+/// fn sum(from: u64, so_far: u64) {
+///     let piece: u64 = (from..from + 1000).sum();
+///     if from < 9000 {
+///         oneloop::set_immediate(move || sum(from + 1000, so_far + piece));
+///     } else {
+///         println!("{}", so_far + piece);
+///     }
+/// }
+/// sum(0, 0);
+/// oneloop::run()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[track_caller]
 pub fn set_immediate(f: impl FnOnce() + 'static) -> Immediate {
     let Some(lp) = current() else {

@@ -25,21 +25,60 @@ impl Request {
     // ---- The head
 
     /// The method, as received: methods are case-sensitive (RFC 9110, 9.1).
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|req, res| match req.method() {
+    ///     "GET" | "HEAD" => res.end("here you are\n"),
+    ///     _ => res.set_status(405).set_header("Allow", "GET, HEAD").end("only to be read\n"),
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("PUT", "/").send().status(), 405);
+    /// ```
     pub fn method(&self) -> &str {
         self.0.head.method()
     }
 
     /// The request target as received, the query included: Node's `req.url`. Nothing is decoded.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|req, res| res.end(req.url())); // "/a%20b?page=2"
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/a%20b?page=2").send().text(), "/a%20b?page=2");
+    /// ```
     pub fn url(&self) -> &str {
         self.0.head.target()
     }
 
     /// The path of the target, without the query. Nothing is decoded, `..` is not resolved.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|req, res| match req.path() {
+    ///     "/" => res.end("the first page\n"),
+    ///     "/about" => res.end("what it is\n"),
+    ///     _ => res.set_status(404).end("no such page\n"),
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/about?from=mail").send().text(), "what it is\n");
+    /// ```
     pub fn path(&self) -> &str {
         self.0.head.path()
     }
 
     /// What follows the `?`, if there is one.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     let pairs = req.query().unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
+    ///     let page = pairs.filter(|(name, _)| *name == "page").find_map(|(_, page)| page.parse::<u32>().ok());
+    ///     res.end(format!("page {}\n", page.unwrap_or(1)));
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/list?sort=age&page=3").send().text(), "page 3\n");
+    /// ```
     pub fn query(&self) -> Option<&str> {
         self.0.head.query()
     }
@@ -80,6 +119,16 @@ impl Request {
 
     /// All fields, in the order and with the names' case as received; duplicates are there. Those whose value is no UTF-8
     /// are left out: see [`headers_bytes`](Request::headers_bytes).
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     let fields: Vec<_> = req.headers().map(|(name, value)| format!("{name} = {value}\n")).collect();
+    ///     res.end(fields.concat());
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert!(sim.request("GET", "/").header("X-Tag", "7").send().text().contains("X-Tag = 7\n"));
+    /// ```
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.head.iter()
     }
@@ -91,6 +140,16 @@ impl Request {
     }
 
     /// The values of all fields of that name, in order. Those that are no UTF-8 are left out.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     let hops = req.header_all("Via").count();
+    ///     res.end(format!("it came by {hops} proxies\n"));
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/").header("Via", "1.1 a").header("Via", "1.1 b").send().text(), "it came by 2 proxies\n");
+    /// ```
     pub fn header_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.head.get_all(name)
     }
@@ -122,6 +181,18 @@ impl Request {
     }
 
     /// The fields that followed a chunked body: complete once the request is. Those whose value is no UTF-8 are left out.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     req.clone().read_body(1024, move |_| {
+    ///         let sum = req.trailers().into_iter().find(|(name, _)| name.eq_ignore_ascii_case("checksum"));
+    ///         res.end(sum.map_or("none".to_owned(), |(_, value)| value));
+    ///     });
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("POST", "/").body("x").send().text(), "none");
+    /// ```
     pub fn trailers(&self) -> Vec<(String, String)> {
         self.0.trailers().received.borrow().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
@@ -140,6 +211,15 @@ impl Request {
     }
 
     /// The peer's address, while the exchange is open. Behind a proxy it is the proxy's.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     if let Some(address) = req.remote_addr() {
+    ///         log::info!("{address} asks for {}", req.path());
+    ///     }
+    ///     res.end("hello\n");
+    /// });
+    /// ```
     pub fn remote_addr(&self) -> Option<Address> {
         self.0.with_link(|carrier| carrier.peer())
     }
@@ -186,6 +266,19 @@ impl Request {
 
     /// Called once, when the whole request is here; at once, so to say, where it has no body. A body that nobody takes
     /// does not end. An error that it returns answers the request: see [`Error`](super::Error).
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// use std::{cell::Cell, rc::Rc};
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     let length = Rc::new(Cell::new(0));
+    ///     let sum = length.clone();
+    ///     req.on_data(move |_, bytes| sum.set(sum.get() + bytes.len()));
+    ///     req.on_end(move |_| res.end(format!("{} bytes\n", length.get())));
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("POST", "/").body("seeds").send().text(), "5 bytes\n");
+    /// ```
     #[track_caller]
     pub fn on_end<R: Answer>(&self, f: impl FnOnce(&Request) -> R + 'static) -> &Self {
         let end = move |req: &Request| answer(&req.0, || f(req));
@@ -213,6 +306,16 @@ impl Request {
 
     /// Called once, last, when the exchange is over: [`CloseReason::Finished`] where all went well, else why it was cut.
     /// Then all its listeners are dropped.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     let tick = oneloop::set_interval(std::time::Duration::from_secs(1), move || res.write("tick\n").ignore());
+    ///     req.on_close(move |_, reason| {
+    ///         log::info!("the client is gone: {reason}");
+    ///         tick.clear();
+    ///     });
+    /// });
+    /// ```
     #[track_caller]
     pub fn on_close(&self, f: impl FnOnce(&Request, CloseReason) + 'static) -> &Self {
         self.0.add(On::RequestClose, Location::caller(), Listener::RequestClose(Some(Box::new(f))));
@@ -220,6 +323,18 @@ impl Request {
     }
 
     /// Stops `on_data` until [`resume`](Request::resume); the peer is slowed down in the end.
+    ///
+    /// ```
+    /// use oneloop::worker;
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     req.on_data(move |req, bytes| {
+    ///         let (bytes, req) = (bytes.to_vec(), req.clone());
+    ///         req.pause(); // one chunk at a time
+    ///         worker::run(move || bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>(), move |_sum| req.resume());
+    ///     });
+    ///     req.on_end(move |_| res.end("all taken\n"));
+    /// });
+    /// ```
     pub fn pause(&self) {
         self.0.paused.set(true);
     }
@@ -238,6 +353,20 @@ impl Request {
     /// [`read_body`](Request::read_body) that waits gets its error when the exchange is over. A `Response` that only the
     /// dropped listeners held is given up with them: keep one to answer with. What the body is
     /// piped into fails, as soon as the callback that runs has returned: answer before that, or see [`pipeline`](crate::net::pipeline).
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     req.on_data(move |req, bytes| {
+    ///         if !bytes.starts_with(b"GIF8") {
+    ///             req.discard();
+    ///             res.set_status(415).end("no GIF\n");
+    ///         }
+    ///     });
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("POST", "/").body("PNG").send().status(), 415);
+    /// ```
     pub fn discard(&self) {
         self.0.discard_body();
         self.0.with_link(|carrier| carrier.wake());

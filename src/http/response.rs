@@ -71,6 +71,13 @@ impl Response {
     }
 
     /// Sets the status, from 200 to 999. Informational ones have [`write_informational`](Response::write_informational).
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|_req, res| res.set_status(404).end("no such page\n"));
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/").send().status(), 404);
+    /// ```
     pub fn set_status(&self, status: u16) -> &Self {
         if self.is_open("set_status") {
             let result = match status {
@@ -129,6 +136,16 @@ impl Response {
 
     /// Adds a field behind those of that name (`Set-Cookie`). One that would split or corrupt the response answers 500 and
     /// is logged; see [`try_append_header`](Response::try_append_header).
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     res.append_header("Set-Cookie", "theme=dark").append_header("Set-Cookie", "lang=en; Max-Age=86400");
+    ///     res.end("two cookies\n");
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/").send().header_all("set-cookie").count(), 2);
+    /// ```
     pub fn append_header(&self, name: &str, value: impl FieldValue) -> &Self {
         if self.is_open("append_header") {
             let result = value.with(|value| self.0.response.borrow_mut().append(name, value));
@@ -150,6 +167,17 @@ impl Response {
     }
 
     /// Removes all fields of that name.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     res.set_header("Cache-Control", "max-age=60");
+    ///     // … and where it turns out that the page is for one user only:
+    ///     res.remove_header("Cache-Control").end("private\n");
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/").send().header("cache-control"), None);
+    /// ```
     pub fn remove_header(&self, name: &str) -> &Self {
         if self.is_open("remove_header") {
             self.0.response.borrow_mut().remove(name);
@@ -174,6 +202,15 @@ impl Response {
 
     /// Sets the status and fields, and fixes the head: it goes with the first part of the body (unlike Node, where it is
     /// chunked from here on, `end` still counts the length).
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     res.write_head(302, &[("Location", "/new"), ("Cache-Control", "no-store")]).end(());
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/old").send().header("location"), Some("/new"));
+    /// ```
     pub fn write_head(&self, status: u16, fields: &[(&str, &str)]) -> &Self {
         self.set_status(status);
         for (name, value) in fields {
@@ -184,6 +221,14 @@ impl Response {
     }
 
     /// Sends the head now, before there is a body.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     // The browser's EventSource is open from here on, though there is no event yet.
+    ///     res.set_header("Content-Type", "text/event-stream").flush_headers();
+    ///     oneloop::set_timeout(std::time::Duration::from_secs(5), move || res.end("data: at last\n\n"));
+    /// });
+    /// ```
     pub fn flush_headers(&self) {
         self.0.with_link(|carrier| carrier.send_head(&self.0));
     }
@@ -194,6 +239,17 @@ impl Response {
     }
 
     /// Sends `100 Continue`: the peer may send the body. `on_data` does it by itself.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|req, res| res.end(req.path()));
+    /// server.on_check_continue(|req, res| {
+    ///     if req.header("Authorization").is_none() {
+    ///         return res.set_status(401).end(()); // the body stays where it is
+    ///     }
+    ///     res.write_continue();
+    ///     req.read_body(1024 * 1024, move |_body| res.end("taken\n"));
+    /// });
+    /// ```
     pub fn write_continue(&self) {
         if self.0.owes_continue.replace(false) {
             self.write_informational(100, &[]);
@@ -201,6 +257,14 @@ impl Response {
     }
 
     /// Sends `103 Early Hints` with fields such as `Link`.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     res.write_early_hints(&[("Link", "</style.css>; rel=preload; as=style")]);
+    ///     // The browser fetches the style while the page is being made.
+    ///     oneloop::set_timeout(std::time::Duration::from_millis(50), move || res.end("<link rel=stylesheet href=style.css>"));
+    /// });
+    /// ```
     pub fn write_early_hints(&self, fields: &[(&str, &str)]) {
         self.write_informational(103, fields);
     }
@@ -214,6 +278,17 @@ impl Response {
     }
 
     /// Sets fields that follow the body, where that is chunked. Those that may not stand there are left out and logged.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     res.write("part one, ").ignore();
+    ///     res.add_trailers(&[("Checksum", "3f2a")]).end("part two");
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # let reply = sim.request("GET", "/").send();
+    /// # assert_eq!((reply.text(), reply.trailers().next()), ("part one, part two".to_owned(), Some(("Checksum", "3f2a"))));
+    /// ```
     pub fn add_trailers(&self, fields: &[(&str, &str)]) -> &Self {
         for (name, value) in fields {
             self.add_trailer(name, *value);
@@ -236,6 +311,18 @@ impl Response {
     /// Sends a part of the body, after the head if that has not gone. The bytes leave at the end of the turn. What the
     /// kernel does not take is kept; from [`Limits::pending_output`](super::Limits::pending_output) on this says
     /// [`Flow::Full`], which asks you to wait for `on_drain`.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     for line in ["one\n", "two\n"] {
+    ///         res.write(line).ignore(); // few bytes: whether it is full does not matter
+    ///     }
+    ///     res.end("three\n");
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/").send().text(), "one\ntwo\nthree\n");
+    /// ```
     pub fn write<'a>(&self, chunk: impl Into<Chunk<'a>>) -> Flow {
         self.pass_on(chunk.into(), false)
     }
@@ -263,6 +350,18 @@ impl Response {
     }
 
     /// Ends the response, with a last part of the body, or `()`.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|req, res| match req.path() {
+    ///     "/text" => res.end("text"),
+    ///     "/bytes" => res.end(vec![0x89, b'P', b'N', b'G']),
+    ///     "/nothing" => res.set_status(204).end(()),
+    ///     path => res.end(format!("no {path}")),
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/nothing").send().status(), 204);
+    /// ```
     #[doc(alias = "send")]
     pub fn end<'a>(&self, chunk: impl Into<Chunk<'a>>) {
         self.pass_on(chunk.into(), true).ignore();
@@ -320,6 +419,27 @@ impl Response {
     /// Called when all pending output went out, after a `write` that said [`Flow::Full`]. Until then the listener counts as
     /// a handle: it is lent one, and need not capture its own. An error that it returns cuts the connection, since the head
     /// has gone.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// use std::cell::Cell;
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     let left = Cell::new(1000);
+    ///     let fill = move |res: &oneloop::http::Response| {
+    ///         while left.get() > 0 {
+    ///             left.set(left.get() - 1);
+    ///             if res.write(&[b'x'; 1024]).is_full() {
+    ///                 return; // the rest when the peer has taken this
+    ///             }
+    ///         }
+    ///         res.end(());
+    ///     };
+    ///     fill(&res);
+    ///     res.on_drain(fill);
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/").send().body().len(), 1_024_000);
+    /// ```
     #[track_caller]
     pub fn on_drain<R: Answer>(&self, mut f: impl FnMut(&Response) -> R + 'static) -> &Self {
         let drain = move |res: &Response| answer(&res.0, || f(res));
@@ -327,12 +447,31 @@ impl Response {
     }
 
     /// Called once, when the whole response was given to the kernel.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     let (start, path) = (oneloop::clock(), req.path().to_owned());
+    ///     res.on_finish(move |res| log::info!("{path} {} {:?}", res.status(), oneloop::clock() - start));
+    ///     res.end("hello\n");
+    /// });
+    /// ```
     #[track_caller]
     pub fn on_finish(&self, f: impl FnOnce(&Response) + 'static) -> &Self {
         self.add(On::Finish, Location::caller(), Listener::Finish(Some(Box::new(f))))
     }
 
     /// Called once, after `on_finish`, or without it where the connection was cut; with the reason.
+    ///
+    /// ```
+    /// use oneloop::net::CloseReason;
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     res.on_close(|_, reason| match reason {
+    ///         CloseReason::Finished => log::debug!("sent"),
+    ///         reason => log::warn!("cut: {reason}"),
+    ///     });
+    ///     res.end("hello\n");
+    /// });
+    /// ```
     #[track_caller]
     pub fn on_close(&self, f: impl FnOnce(&Response, CloseReason) + 'static) -> &Self {
         self.add(On::ResponseClose, Location::caller(), Listener::ResponseClose(Some(Box::new(f))))
@@ -340,6 +479,17 @@ impl Response {
 
     /// Has `f` called when the response has not ended after so long: answer there, return an [`Error`], or `destroy`. A later
     /// call replaces an earlier one; zero turns it off.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// use std::time::Duration;
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     res.set_timeout(Duration::from_secs(2), |res| res.set_status(504).end("the database does not answer\n"));
+    ///     oneloop::set_timeout(Duration::from_secs(60), move || res.end("late\n"));
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/").send().status(), 504);
+    /// ```
     #[track_caller]
     pub fn set_timeout<R: Answer>(&self, after: Duration, f: impl FnOnce(&Response) -> R + 'static) -> &Self {
         let site = Location::caller();

@@ -95,6 +95,17 @@ impl Server {
     /// by [`on_closing`](Server::on_closing), and the log says what is waited for. Connections that were handed over
     /// ([`on_upgrade`](Server::on_upgrade), [`on_connect`](Server::on_connect)) are the program's to end; those that are
     /// still there after [`Limits::shutdown`] are cut as well, so that a graceful end is one. (Node waits for them for ever.)
+    ///
+    /// ```
+    /// use oneloop::http;
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = http::create_server(|_req, res| res.end("hello\n"));
+    /// server.listen(7777, ())?;
+    /// server.close(|| println!("the last answer has gone"));
+    /// # sim.run_to_rest();
+    /// # assert!(!server.is_listening());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn close(&self, closed: impl OptionalCallback) {
         let site = Location::caller();
@@ -161,6 +172,11 @@ impl Server {
     }
 
     /// Called for each new connection, in the poll phase.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
+    /// server.on_connection(|connection| log::debug!("a connection from {:?}", connection.remote_addr()));
+    /// ```
     #[track_caller]
     pub fn on_connection(&self, f: impl FnMut(&Connection) + 'static) -> &Self {
         self.add(ServerEvent::Connection, Location::caller(), ServerListener::Connection(Box::new(f)))
@@ -186,6 +202,15 @@ impl Server {
     /// response, 101 or not, and no limit of the server's applies. Without such a listener, or where
     /// [`set_upgrade_filter`](Server::set_upgrade_filter) declines, an `Upgrade` is ignored, as is one with content: it would
     /// have to be read as HTTP first (RFC 9110, 7.8).
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|_req, res| res.end("an ordinary answer\n"));
+    /// server.on_upgrade(|_req, socket, head| {
+    ///     socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n").ignore();
+    ///     socket.write(head).ignore(); // what came right behind the request
+    ///     socket.on_data(|socket, bytes| socket.write(bytes).ignore());
+    /// });
+    /// ```
     #[track_caller]
     pub fn on_upgrade(&self, f: impl FnMut(Request, Socket, Vec<u8>) + 'static) -> &Self {
         self.add(ServerEvent::Upgrade, Location::caller(), ServerListener::Upgrade(Box::new(f)))
@@ -219,6 +244,11 @@ impl Server {
     }
 
     /// Called for each message that is refused, with the reason. The answer and the close are the library's.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
+    /// server.on_client_error(|error| log::info!("refused: {error:?}"));
+    /// ```
     #[track_caller]
     pub fn on_client_error(&self, f: impl FnMut(&ClientError) + 'static) -> &Self {
         self.add(ServerEvent::ClientError, Location::caller(), ServerListener::ClientError(Box::new(f)))
@@ -278,6 +308,15 @@ impl Server {
     }
 
     /// Sets the limits, for what begins from now on.
+    ///
+    /// ```
+    /// use oneloop::http;
+    /// use std::time::Duration;
+    /// let server = http::create_server(|_req, res| res.end("hello\n"));
+    /// let mut limits = server.limits();
+    /// limits.header = Duration::from_secs(5); // for the whole head of a request
+    /// server.set_limits(limits);
+    /// ```
     pub fn set_limits(&self, limits: Limits) -> &Self {
         self.0.limits.set(limits);
         let (hot_files, hot_file_age) = self.0.limits.hot_files();
@@ -305,6 +344,13 @@ impl Server {
     }
 
     /// Sets when new requests are answered 503 because the loop is late; `None` takes them all, as at first. See [`LoadShedding`].
+    ///
+    /// ```
+    /// use oneloop::http::{self, LoadShedding};
+    /// use std::time::Duration;
+    /// let server = http::create_server(|_req, res| res.end("hello\n"));
+    /// server.set_load_shedding(LoadShedding::new(Duration::from_millis(200)).exempt(|req| req.path() == "/health"));
+    /// ```
     pub fn set_load_shedding(&self, how: impl Into<Option<LoadShedding>>) -> &Self {
         self.0.shedding.set(how.into());
         self

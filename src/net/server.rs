@@ -65,6 +65,18 @@ impl Server {
     /// Listens. It is bound when this returns; `listening` is called by the loop, once, in its next pending phase; give
     /// `()` where nobody wants to know.
     ///
+    /// ```
+    /// use oneloop::net::{self, Listen};
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = net::create_server(|socket| socket.end("hello\n"));
+    /// server.listen(7777, ())?; // all addresses of this machine
+    /// let local = net::create_server(|socket| socket.end("hello\n"));
+    /// local.listen("127.0.0.1:7778", || println!("listening"))?;
+    /// let many = net::create_server(|socket| socket.end("hello\n"));
+    /// many.listen(Listen::from(7779).backlog(4096), ())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Where it cannot: the port is in use or needs privileges, the name is unknown, it is listening already. The message
     /// names the address.
@@ -74,6 +86,14 @@ impl Server {
     }
 
     /// Where it listens: with the port that the system chose, where that was 0.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::net::create_server(|socket| socket.end("hello\n"));
+    /// server.listen("127.0.0.1:0", ())?; // the system chooses a port
+    /// println!("listening on {}", server.address().expect("it listens"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn address(&self) -> Option<Address> {
         self.0.acceptor.address()
     }
@@ -85,6 +105,15 @@ impl Server {
 
     /// Stops listening at once; open connections go on. `closed` is called when the last of them is gone, in a closing
     /// phase; where it was not listening, in the next one.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::net::create_server(|socket| socket.end("hello\n"));
+    /// server.listen(7777, ())?;
+    /// server.close(|| println!("the last connection has closed"));
+    /// # sim.run_to_rest();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn close(&self, closed: impl OptionalCallback) {
         self.0.acceptor.close(Location::caller(), closed.boxed());

@@ -154,6 +154,20 @@ impl Socket {
     }
 
     /// Called with bytes as they come, in chunks of any size. The first such listener starts the flow.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// use oneloop::net;
+    /// let server = net::create_server(|socket| {
+    ///     socket.on_data(|socket, bytes| socket.write(bytes).ignore()); // an echo
+    /// });
+    /// server.listen(7, ())?;
+    /// # let peer = sim.connect(7);
+    /// # peer.write("hello");
+    /// # sim.settle();
+    /// # assert_eq!(peer.text(), "hello");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn on_data(&self, f: impl FnMut(&Socket, &[u8]) + 'static) -> &Self {
         self.add(On::Data, Location::caller(), Listener::Data(Box::new(f)));
@@ -163,12 +177,44 @@ impl Socket {
 
     /// Called once, when the peer has ended its side and all that it sent was taken. Unless
     /// [`set_allow_half_open`](Socket::set_allow_half_open) is on, our side is ended after it.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// use oneloop::net;
+    /// let server = net::create_server(|socket| {
+    ///     socket.set_allow_half_open(true);
+    ///     socket.on_data(|_, _| ()); // what the peer says is not needed, only its end
+    ///     socket.on_end(|socket| socket.end("you said all, so do I\n"));
+    /// });
+    /// # server.listen(7, ())?;
+    /// # let peer = sim.connect(7);
+    /// # peer.finish();
+    /// # sim.settle();
+    /// # assert_eq!(peer.text(), "you said all, so do I\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn on_end(&self, f: impl FnOnce(&Socket) + 'static) -> &Self {
         self.add(On::End, Location::caller(), Listener::Once(Some(Box::new(f))))
     }
 
     /// Called when all pending output went out, after a `write` that said [`Flow::Full`].
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// use oneloop::net;
+    /// let server = net::create_server(|socket| {
+    ///     let fill = |socket: &net::Socket| while !socket.write(&[b'x'; 4096]).is_full() {};
+    ///     fill(&socket);
+    ///     socket.on_drain(fill); // goes on as fast as the peer reads
+    /// });
+    /// # server.listen(7, ())?;
+    /// # let peer = sim.connect(7);
+    /// # peer.on_data(|peer, _| if peer.received().len() > 200_000 { peer.close() });
+    /// # sim.settle();
+    /// # assert!(peer.received().len() > 200_000);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[track_caller]
     pub fn on_drain(&self, f: impl FnMut(&Socket) + 'static) -> &Self {
         self.add(On::Drain, Location::caller(), Listener::Plain(Box::new(f)))
@@ -176,24 +222,49 @@ impl Socket {
 
     /// Called when nothing was sent or received for the time set with [`set_timeout`](Socket::set_timeout), and again after
     /// each further such time. The socket stays open.
+    ///
+    /// ```
+    /// use oneloop::net;
+    /// use std::time::Duration;
+    /// let server = net::create_server(|socket| {
+    ///     socket.set_timeout(Duration::from_secs(60));
+    ///     socket.on_timeout(|socket| socket.end("a minute of silence\n"));
+    /// });
+    /// ```
     #[track_caller]
     pub fn on_timeout(&self, f: impl FnMut(&Socket) + 'static) -> &Self {
         self.add(On::Timeout, Location::caller(), Listener::Plain(Box::new(f)))
     }
 
     /// Called once, when the operating system reported an error, before `on_close`, in the closing phase.
+    ///
+    /// ```
+    /// let socket = oneloop::net::connect(7777, |socket| socket.end("hello\n"));
+    /// socket.on_error(|_, error| log::warn!("no connection: {error}"));
+    /// ```
     #[track_caller]
     pub fn on_error(&self, f: impl FnOnce(&Socket, &io::Error) + 'static) -> &Self {
         self.add(On::Error, Location::caller(), Listener::Error(Some(Box::new(f))))
     }
 
     /// Called once, last, in the closing phase.
+    ///
+    /// ```
+    /// let server = oneloop::net::create_server(|socket| {
+    ///     socket.on_close(|socket, reason| log::info!("{:?} is gone: {reason}", socket.remote_addr()));
+    /// });
+    /// ```
     #[track_caller]
     pub fn on_close(&self, f: impl FnOnce(&Socket, CloseReason) + 'static) -> &Self {
         self.add(On::Close, Location::caller(), Listener::Close(Some(Box::new(f))))
     }
 
     /// Called once, when an outgoing connection is there (see [`connect`](super::connect)).
+    ///
+    /// ```
+    /// let socket = oneloop::net::connect(("localhost", 7777), |socket| socket.write("hello\n").ignore());
+    /// socket.on_connect(|socket| log::info!("connected to {:?}", socket.remote_addr())); // another listener
+    /// ```
     #[track_caller]
     pub fn on_connect(&self, f: impl FnOnce(&Socket) + 'static) -> &Self {
         self.add(On::Connect, Location::caller(), Listener::Once(Some(Box::new(f))))
@@ -203,6 +274,15 @@ impl Socket {
 
     /// Writes. The bytes leave at the end of the socket's turn or, outside of it, before the loop waits again. What the
     /// kernel does not take is kept; from 64 KiB on this says [`Flow::Full`], which asks you to wait for `on_drain`.
+    ///
+    /// ```
+    /// use oneloop::net::{self, Flow};
+    /// let server = net::create_server(|socket| match socket.write("welcome\n") {
+    ///     Flow::Ready => {}
+    ///     Flow::Full => log::debug!("it is kept; on_drain tells when it has gone"),
+    ///     Flow::Closed => log::debug!("nobody gets it"),
+    /// });
+    /// ```
     pub fn write<'a>(&self, bytes: impl Into<Chunk<'a>>) -> Flow {
         match self.stream() {
             Some(stream) if !stream.is_ended() => {
@@ -225,6 +305,10 @@ impl Socket {
 
     /// Ends our side, with a last part of the output, or `()`, when all that was written went out. What the peer still sends can be read; where nobody listens for
     /// it (no `on_data`, and not paused), it is discarded from now on. When both sides have ended, the socket closes.
+    ///
+    /// ```
+    /// let server = oneloop::net::create_server(|socket| socket.end("no time, good-bye\n"));
+    /// ```
     pub fn end<'a>(&self, bytes: impl Into<Chunk<'a>>) {
         let bytes = bytes.into();
         if !bytes.is_empty() {
@@ -286,6 +370,18 @@ impl Socket {
 
     /// Stops `on_data` until [`resume`](Socket::resume). What is in the receive buffers stays there, so that the peer
     /// is slowed down in the end.
+    ///
+    /// ```
+    /// use oneloop::{net, set_timeout};
+    /// use std::time::Duration;
+    /// let server = net::create_server(|socket| {
+    ///     socket.on_data(|socket, _bytes| {
+    ///         socket.pause(); // ten chunks a second are enough
+    ///         let socket = socket.clone();
+    ///         set_timeout(Duration::from_millis(100), move || socket.resume());
+    ///     });
+    /// });
+    /// ```
     pub fn pause(&self) {
         self.0.paused.set(true);
         if let Some(stream) = self.stream() {
@@ -363,6 +459,13 @@ impl Socket {
     }
 
     /// The peer's address; `None` where there is or was no connection.
+    ///
+    /// ```
+    /// let server = oneloop::net::create_server(|socket| match socket.remote_addr() {
+    ///     Some(address) => socket.end(format!("you are {address}\n")),
+    ///     None => socket.destroy(),
+    /// });
+    /// ```
     pub fn remote_addr(&self) -> Option<Address> {
         self.stream().filter(|stream| stream.is_made()).map(|stream| stream.peer())
     }

@@ -102,6 +102,18 @@ impl Peer {
     }
 
     /// Sends the first byte now and one more each time that `every` has passed. [`Peer::finish`] waits for the last.
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    /// use std::time::Duration;
+    /// let sim = Sim::new();
+    /// let server = http::create_server(|_req, res| res.end("hello"));
+    /// server.listen(80, ()).unwrap();
+    /// let slow = sim.connect(80);
+    /// slow.write_each_byte_every("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Duration::from_secs(10));
+    /// sim.advance(Duration::from_secs(120));
+    /// assert!(slow.text().starts_with("HTTP/1.1 408 ")); // such a client gets no more than its time
+    /// ```
     pub fn write_each_byte_every(&self, bytes: impl AsRef<[u8]>, every: Duration) {
         if self.0.finish.get() == Finish::Nothing {
             self.0.slow_writers.set(self.0.slow_writers.get() + 1);
@@ -150,6 +162,24 @@ impl Peer {
     }
 
     /// Resets the connection (RST). What was written and has not been accepted is lost, as is what the program has not read.
+    ///
+    /// ```
+    /// use oneloop::{net::{self, CloseReason}, sim::Sim};
+    /// use std::{cell::Cell, rc::Rc};
+    /// let sim = Sim::new();
+    /// let reason = Rc::new(Cell::new(None));
+    /// let told = reason.clone();
+    /// let server = net::create_server(move |socket| {
+    ///     let told = told.clone();
+    ///     socket.on_close(move |_, reason| told.set(Some(reason)));
+    /// });
+    /// server.listen(7, ()).unwrap();
+    /// let peer = sim.connect(7);
+    /// sim.settle();
+    /// peer.reset();
+    /// sim.settle();
+    /// assert_eq!(reason.get(), Some(CloseReason::Reset));
+    /// ```
     pub fn reset(&self) {
         self.let_go(true);
     }
@@ -246,6 +276,21 @@ impl Peer {
     }
 
     /// Reads no more: what the program sends fills the connection's buffer.
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    /// let sim = Sim::new();
+    /// let server = http::create_server(|_req, res| res.end(vec![b'x'; 1_000_000]));
+    /// server.listen(80, ()).unwrap();
+    /// let peer = sim.connect(80);
+    /// peer.pause_reading();
+    /// peer.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// sim.settle();
+    /// assert_eq!(peer.text(), "");
+    /// peer.resume_reading();
+    /// sim.settle();
+    /// assert!(peer.text().len() > 1_000_000);
+    /// ```
     pub fn pause_reading(&self) {
         self.0.pace.set(Pace::Paused);
     }
