@@ -166,11 +166,12 @@ impl Save {
         let mut counted = None;
         // What one job opens and closes is not open for as long as a peer likes.
         if unfinished.is_none() && !last {
-            counted = current().and_then(|lp| lp.driver().descriptors().open_file());
-            if counted.is_none() {
-                self.take_no_more(req);
-                return self
-                    .fail(SaveError::File(io::Error::other("as many files are open as there are descriptors for")));
+            match current().map(|lp| lp.driver().descriptors().file_room().open_file()).transpose() {
+                Ok(file) => counted = file,
+                Err(error) => {
+                    self.take_no_more(req);
+                    return self.fail(SaveError::File(error));
+                }
             }
         }
         self.writes.set(true);

@@ -325,8 +325,10 @@ mod real {
     #[ignore = "the child process of the tests beside it"]
     fn child() {
         let Ok(taken) = std::env::var(ROLE) else { return };
-        if taken == "http" {
-            return serve_http();
+        match taken.as_str() {
+            "http" => return serve_http(),
+            "files" => return serve_files(),
+            _ => {}
         }
         let _files: Vec<File> = (0..taken.parse().unwrap()).map(|_| File::open("/dev/null").unwrap()).collect();
         let server = net::create_server(|socket| {
@@ -352,6 +354,50 @@ mod real {
         server.listen(("127.0.0.1", 0), || ()).unwrap();
         println!("\nport {}", server.address().unwrap().port().unwrap());
         oneloop::run().unwrap();
+    }
+
+    /// Its loop is slow: while it takes requests, the workers have long opened the files for those before.
+    fn serve_files() {
+        let path = std::env::temp_dir().join(format!("oneloop-real-fds-{}", std::process::id()));
+        std::fs::write(&path, vec![b'x'; 8 << 20]).unwrap();
+        let (file, mut first) = (path.clone(), true);
+        let server = oneloop::http::create_server(move |req, res| match req.path() {
+            "/quit" => oneloop::stop(),
+            _ => {
+                // The other requests have come when this one is over.
+                std::thread::sleep(Duration::from_millis(if std::mem::take(&mut first) { 500 } else { 2 }));
+                res.send_file(&file);
+            }
+        });
+        server.listen(("127.0.0.1", 0), || ()).unwrap();
+        println!("\nport {}", server.address().unwrap().port().unwrap());
+        oneloop::run().unwrap();
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn files_that_workers_open_while_the_loop_is_busy_take_no_more_than_their_share() {
+        let server = Server::with_role(200, "files");
+        let mut streams: Vec<_> = (0..100)
+            .map(|_| {
+                let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                stream.write_all(crate::support::http::get("/").as_bytes()).unwrap();
+                stream
+            })
+            .collect();
+        let mut statuses = std::collections::BTreeMap::new();
+        for stream in &mut streams {
+            let mut line = [0; 12];
+            stream.read_exact(&mut line).unwrap();
+            *statuses.entry(String::from_utf8_lossy(&line[9..]).into_owned()).or_insert(0) += 1;
+        }
+        // 150 descriptors are for peers, a third of them for files.
+        assert_eq!(statuses, [("200".to_owned(), 50), ("503".to_owned(), 50)].into());
+        drop(streams);
+        ask(&mut TcpStream::connect(("127.0.0.1", server.port)).unwrap(), "/quit");
+        let mut child = server.child;
+        assert!(child.wait().unwrap().success());
     }
 
     /// Says whether it was answered: in far less than the time that an idle connection has.

@@ -1,4 +1,5 @@
 use std::cell::Cell;
+use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -25,6 +26,14 @@ struct Open {
 pub(crate) struct Descriptors {
     open: Arc<Open>,
     limit: Cell<Option<usize>>,
+}
+
+/// Where a job counts the files that it opens for peers, on whatever thread it runs: what the loop has yet to hear of is open
+/// as well.
+#[derive(Clone)]
+pub(crate) struct FileRoom {
+    open: Arc<Open>,
+    most: usize,
 }
 
 /// A file that is open for as long as a peer takes it; dropping this says that it is closed. It may be dropped on any thread.
@@ -85,14 +94,36 @@ impl Descriptors {
         (self.connections() + self.files()).saturating_sub(leaving) < self.for_peers()
     }
 
-    /// To be held for as long as a file is open that a peer takes in its own time; a file that a job opens, reads and closes
-    /// need not be counted. `None`: there are as many as there may be.
-    pub fn open_file(&self) -> Option<OpenFile> {
-        let before = self.open.files.fetch_add(1, Ordering::Relaxed);
-        // Counted first, so that no two loops take the last one.
-        let file = OpenFile(self.open.clone());
-        (before < (self.for_peers() / 3).max(1)).then_some(file)
+    pub fn file_room(&self) -> FileRoom {
+        FileRoom { open: self.open.clone(), most: (self.for_peers() / 3).max(1) }
     }
+}
+
+impl FileRoom {
+    /// To be held for as long as a file is open that a peer takes in its own time; a file that a job opens, reads and closes
+    /// need not be counted.
+    ///
+    /// # Errors
+    /// `QuotaExceeded`, where there are as many as there may be.
+    pub fn open_file(&self) -> io::Result<OpenFile> {
+        let before = self.open.files.fetch_add(1, Ordering::Relaxed);
+        // Counted first, so that no two threads take the last one.
+        let file = OpenFile(self.open.clone());
+        if before < self.most {
+            return Ok(file);
+        }
+        Err(io::Error::new(
+            ErrorKind::QuotaExceeded,
+            "as many files are open for peers as there are descriptors for: let the process open more files \
+             (`ulimit -n`, or LimitNOFILE= of systemd)",
+        ))
+    }
+}
+
+/// Returns whether a file could not be opened since this process (EMFILE), or all of them together (ENFILE), have as many as
+/// they may have.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 impl Drop for OpenFile {
@@ -135,7 +166,7 @@ mod tests {
     fn connections_and_files_share_what_the_program_leaves_them() {
         let descriptors = Descriptors::of_world();
         descriptors.set_limit(Some(1024));
-        let files: Vec<_> = (0..400).map_while(|_| descriptors.open_file()).collect();
+        let files: Vec<_> = (0..400).map_while(|_| descriptors.file_room().open_file().ok()).collect();
         assert_eq!((files.len(), descriptors.files()), (320, 320));
         (0..640).for_each(|_| {
             assert!(descriptors.has_room(0));

@@ -29,7 +29,7 @@ mod unix;
 pub(crate) mod world;
 
 pub use address::Address;
-pub(crate) use descriptors::{Descriptors, OpenFile};
+pub(crate) use descriptors::{Descriptors, FileRoom, OpenFile, is_out_of_descriptors};
 pub(crate) use file::read_at;
 pub(crate) use io::{Io, Listener};
 pub(crate) use lanes::Lane;

@@ -22,6 +22,7 @@ use super::conditional::Outcome;
 use super::exchange::Phase;
 use super::range::Selection;
 use super::response::Response;
+use crate::event_loop::driver::is_out_of_descriptors;
 use crate::event_loop::next_tick;
 use crate::net::CloseReason;
 use crate::notice;
@@ -82,6 +83,7 @@ impl Response {
     /// | cannot be read for another reason | 500, and the log says which |
     /// | cannot be read now, since the workers' queue is full, or there is no thread | 503 |
     /// | is longer than 128 KiB, and a third of the file descriptors that peers may use are such files' already | 503 |
+    /// | cannot be opened now, since the process or the system has no file descriptor left | 503 |
     /// | shrinks while it is sent | the connection is cut; the peer sees that the response is not whole |
     /// | grows meanwhile | it is sent up to the length that was announced |
     /// | does not know its size (Linux's `/proc` and `/sys`) | it is read to its end, and sent chunked (to an HTTP/1.0 peer: until the close), without validators and ranges |
@@ -110,7 +112,8 @@ impl Response {
             Known::Hot(hot) => return next_tick(move || res.send_hot(&ask, &hot)),
             Known::Look { load } => load,
         };
-        let order = Order { path: path.to_path_buf(), ask, load };
+        let Some(room) = self.0.with_link(|carrier| carrier.lp().driver().descriptors().file_room()) else { return };
+        let order = Order { path: path.to_path_buf(), ask, load, room };
         worker::run_for_library(
             move || (order.fulfil(), order),
             move |result| match result {
@@ -251,6 +254,8 @@ fn status_of(error: &io::Error) -> u16 {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename | ErrorKind::InvalidInput => 404,
         ErrorKind::PermissionDenied | ErrorKind::IsADirectory => 403,
+        ErrorKind::QuotaExceeded => 503,
+        _ if is_out_of_descriptors(error) => 503,
         _ => 500,
     }
 }

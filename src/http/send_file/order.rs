@@ -8,7 +8,7 @@ use super::super::response::Response;
 use super::hot::Loaded;
 use super::stamp::Stamp;
 use super::warm::{Place, place};
-use crate::event_loop::driver::read_at;
+use crate::event_loop::driver::{FileRoom, OpenFile, read_at};
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -99,6 +99,7 @@ pub(super) struct Order {
     pub ask: Ask,
     /// It is asked for often: all of it is wanted, up to so many bytes, to answer others with as well.
     pub load: Option<u64>,
+    pub room: FileRoom,
 }
 
 /// What the job found.
@@ -122,9 +123,15 @@ pub(super) enum Content {
     /// All of it is here.
     Whole(Vec<u8>),
     /// The first chunk is here; the file has more.
-    First(Vec<u8>, File),
+    First(Vec<u8>, Counted),
     /// All of it is to be sent from the file, from `start` on.
-    There { file: File, place: Place, start: u64 },
+    There { file: Counted, place: Place, start: u64 },
+}
+
+/// A file that is open for as long as its peer takes it, and counts as such from the job on.
+pub(super) struct Counted {
+    pub file: File,
+    pub counted: OpenFile,
 }
 
 impl Order {
@@ -150,7 +157,7 @@ impl Order {
         };
         let mut content = Content::None;
         if self.ask.content_wanted && self.ask.sends_files && length > CHUNK && ends_there(&file, start + length)? {
-            content = Content::There { file, place: place(&metadata), start };
+            content = Content::There { file: self.counted(file)?, place: place(&metadata), start };
         } else if self.ask.content_wanted {
             if start > 0 {
                 (&file).seek(SeekFrom::Start(start))?;
@@ -165,9 +172,13 @@ impl Order {
                 return self.to_its_end(file, None);
             }
             let whole = first.len() as u64 == length;
-            content = if whole { Content::Whole(first) } else { Content::First(first, file) };
+            content = if whole { Content::Whole(first) } else { Content::First(first, self.counted(file)?) };
         }
         Ok(Found::File { outcome, file: described, length: Some(length), content })
+    }
+
+    fn counted(&self, file: File) -> io::Result<Counted> {
+        Ok(Counted { file, counted: self.room.open_file()? })
     }
 
     /// A file that says that it is empty may have content all the same, made up when it is read (Linux's /proc).
@@ -180,7 +191,7 @@ impl Order {
         let outcome = self.ask.decide(&described);
         let content = match outcome {
             Outcome::Send(_) if !self.ask.content_wanted => Content::None,
-            Outcome::Send(_) if first.len() as u64 == CHUNK => Content::First(first, file),
+            Outcome::Send(_) if first.len() as u64 == CHUNK => Content::First(first, self.counted(file)?),
             Outcome::Send(_) => Content::Whole(first),
             _ => Content::None,
         };

@@ -1,8 +1,8 @@
 use super::super::response::Response;
-use super::order::{CHUNK, read, shorter};
+use super::order::{CHUNK, Counted, read, shorter};
 use super::warm::{Place, STRETCH, stretch_end, warm};
 use crate::event_loop::driver::OpenFile;
-use crate::event_loop::{Time, current, set_timeout};
+use crate::event_loop::{Time, set_timeout};
 use crate::net::{CloseReason, FilePart, Flow};
 use crate::worker;
 use std::cell::Cell;
@@ -47,34 +47,26 @@ struct Parts {
 
 impl Transfer {
     /// Sends a file by reading it; the first chunk is here already.
-    pub fn read(res: Response, file: File, length: Option<u64>, first: Vec<u8>) {
-        if let Some(transfer) = Transfer::new(res, file, length, None) {
-            transfer.send(first);
-        }
+    pub fn read(res: Response, file: Counted, length: Option<u64>, first: Vec<u8>) {
+        Transfer::new(res, file, length, None).send(first);
     }
 
     /// Sends `length` bytes from `start` on without reading them.
-    pub fn by_parts(res: Response, file: File, place: Place, start: u64, length: u64) {
+    pub fn by_parts(res: Response, file: Counted, place: Place, start: u64, length: u64) {
         let parts = Parts { place, at: Cell::new(start), most: Cell::new(CHUNK), given: Cell::new(0) };
-        if let Some(transfer) = Transfer::new(res, file, Some(length), Some(parts)) {
-            transfer.go_on();
-        }
+        Transfer::new(res, file, Some(length), Some(parts)).go_on();
     }
 
-    fn new(res: Response, file: File, left: Option<u64>, parts: Option<Parts>) -> Option<Rc<Transfer>> {
-        let Some(counted) = current().and_then(|lp| lp.driver().descriptors().open_file()) else {
-            res.refuse_file(503, &"as many files are being sent as there are descriptors for");
-            return None;
-        };
-        Some(Rc::new(Transfer {
+    fn new(res: Response, file: Counted, left: Option<u64>, parts: Option<Parts>) -> Rc<Transfer> {
+        Rc::new(Transfer {
             res,
-            file: Arc::new(file),
-            _counted: counted,
+            file: Arc::new(file.file),
+            _counted: file.counted,
             left: Cell::new(left),
             parts,
             waits: Cell::new(false),
             listens: Cell::new(false),
-        }))
+        })
     }
 
     fn go_on(self: &Rc<Self>) {
