@@ -28,10 +28,20 @@ impl Drop for Holder {
 /// the same from here, since a thread has caught its panic by the time its thread-locals are dropped.
 fn report_never_run(lp: &Loop) {
     if lp.waits_for_run() {
-        let listening = lp.registry.snapshot().iter().filter(|source| source.kind() == Kind::Listener).count();
+        let sources = lp.registry.snapshot();
+        let count = |kind| sources.iter().filter(|source| source.kind() == kind).count();
+        let others = [
+            ("connections", count(Kind::Connection)),
+            ("immediates and ticks", lp.immediates.referenced() + lp.ticks.len()),
+            ("jobs", lp.jobs.referenced()),
+            ("messages and senders", lp.inbox.awaited()),
+        ];
+        let others = others.iter().filter(|(_, count)| *count > 0);
+        let others: String = others.map(|(what, count)| format!(", {what}: {count}")).collect();
         notice::warn!(
             target: "oneloop::loop",
-            "a thread ends and its event loop never ran (listening servers: {listening}, timers: {}): oneloop::run() was forgotten, or a panic came first",
+            "a thread ends and its event loop never ran (listening servers: {}, timers: {}{others}): oneloop::run() was forgotten, or a panic came first",
+            count(Kind::Listener),
             lp.timers.armed()
         );
     }

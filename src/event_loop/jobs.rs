@@ -67,6 +67,11 @@ impl Jobs {
         self.parked.borrow().len()
     }
 
+    /// Those that keep the loop alive.
+    pub fn referenced(&self) -> usize {
+        self.referenced.get()
+    }
+
     fn park(&self, parked: Parked) -> usize {
         self.referenced.set(self.referenced.get() + usize::from(parked.referenced));
         self.parked.borrow_mut().insert(parked)

@@ -161,6 +161,13 @@ impl Inbox {
         }
     }
 
+    /// What a program would wait for: who keeps the loop alive, and what was sent and has not been received.
+    pub fn awaited(&self) -> usize {
+        let state = self.lock();
+        let sent = state.posted.iter().filter(|posted| !matches!(posted, Posted::HungUp(_))).count();
+        self.referenced().saturating_sub(state.released) + sent
+    }
+
     /// Takes the result of a job in; from any thread.
     pub fn give(&self, id: usize, result: JobResult) {
         let mut state = self.lock();

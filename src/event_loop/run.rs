@@ -431,10 +431,11 @@ impl Loop {
             || self.jobs.keep_alive(self.clock.get(), self.seen_until(), self.counters.iterations.get())
     }
 
-    /// Whether something keeps it alive and nobody has ever run it.
+    /// Returns whether a program waits for the loop, by whatever would keep it alive, and nobody has ever run it.
     pub(super) fn waits_for_run(&self) -> bool {
-        let referenced = self.referenced.get() + self.timers.referenced() + self.immediates.referenced();
-        self.counters.iterations.get() == 0 && referenced > 0
+        let sources_and_queues =
+            self.referenced.get() + self.timers.referenced() + self.immediates.referenced() + self.ticks.len();
+        self.counters.iterations.get() == 0 && sources_and_queues + self.inbox.awaited() + self.jobs.referenced() > 0
     }
 
     /// Returns whether there is nothing to do until the driver's clock moves or something comes from outside.

@@ -59,7 +59,11 @@ impl Response {
 
     #[cold]
     fn refuse(&self, what: &str, error: &FieldError) {
-        notice::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0);
+        // Two kinds of mistake: of each, the first is told where there is no logger.
+        match error {
+            FieldError::Status => notice::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0),
+            _ => notice::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0),
+        }
         self.0.give_up(500, CloseReason::BadResponse);
     }
 

@@ -41,7 +41,14 @@ fn child() {
             let server = http::create_server(|_, res| res.end("hi"));
             server.listen(("127.0.0.1", 0), ()).unwrap();
         }
+        Ok("a tick") => oneloop::next_tick(|| println!("it ran")),
+        Ok("a job") => oneloop::worker::run(|| (), |_| println!("it ran")),
+        Ok("a message") => oneloop::channel(|_: u8| println!("it ran")).send(1).unwrap(),
+        Ok("a sender") => std::mem::forget(oneloop::channel(|_: u8| println!("it ran"))),
+        Ok("a connection") => std::mem::forget(oneloop::net::connect(("127.0.0.1", 1), |_| ())),
         Ok("nothing waits") => {
+            oneloop::channel(|_: u8| println!("it ran")).unref();
+            let _gone = oneloop::remote();
             let server = http::create_server(|_, res| res.end("hi"));
             server.listen(("127.0.0.1", 0), ()).unwrap();
             server.unref();
@@ -75,6 +82,9 @@ fn mistakes() {
                 res.set_header("X", "two\nlines");
                 res.end("hi");
             }
+            "/status" => {
+                res.set_status(99).end("hi");
+            }
             "/length" => {
                 res.set_header("Content-Length", 10);
                 res.end("hi");
@@ -94,7 +104,8 @@ fn mistakes() {
     server.listen(("127.0.0.1", 0), ()).unwrap();
     let address = server.address().unwrap().to_string();
     let client = std::thread::spawn(move || {
-        for path in ["/error", "/forgotten", "/field", "/length", "/early", "/error", "/forgotten", "/last"] {
+        for path in ["/error", "/forgotten", "/field", "/status", "/length", "/early", "/error", "/forgotten", "/last"]
+        {
             let mut stream = TcpStream::connect(&address).unwrap();
             write!(stream, "GET {path}?from=test HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
             let _ = stream.read_to_end(&mut Vec::new());
@@ -113,7 +124,7 @@ fn without_a_logger_the_first_mistake_of_each_kind_is_told_with_its_route() {
     {
         assert_eq!(times(what), 1, "{what}\n{text}");
     }
-    for what in ["/field", "/length", "/early"] {
+    for what in ["/field", "/status", "/length", "/early"] {
         assert_eq!(times(what), 1, "{what}\n{text}");
     }
     assert_eq!(text.matches("env_logger::init()").count(), 1, "{text}");
@@ -141,6 +152,16 @@ fn a_loop_that_was_never_run_is_told_when_its_thread_ends() {
         text.contains("event loop never ran (listening servers: 1, timers: 0): oneloop::run() was forgotten, or a panic came first"),
         "{text}"
     );
+    for (case, what) in [
+        ("a tick", "timers: 0, immediates and ticks: 1"),
+        ("a job", "timers: 0, jobs: 1"),
+        ("a message", "timers: 0, messages and senders: 1"),
+        ("a sender", "timers: 0, messages and senders: 1"),
+        ("a connection", "connections: 1"),
+    ] {
+        let text = said_by(case, &[]);
+        assert!(text.contains("event loop never ran") && text.contains(what), "{case}: {text}");
+    }
     for case in ["nothing waits", "it ran", "a world"] {
         let text = said_by(case, &[]);
         assert!(!text.contains("oneloop::"), "{case}: {text}");
