@@ -16,8 +16,8 @@ pub(super) enum ConnectionState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionStates {
-    /// No request is here or on its way: it has just been made, or persists behind a response (RFC 9112, 9.3). What
-    /// [`close_idle_connections`](Server::close_idle_connections) closes, with those that are `sending`.
+    /// No request is here, and none has begun: the connection has just been made, or persists behind a response (RFC 9112,
+    /// 9.3). [`close_idle_connections`](Server::close_idle_connections) closes these, and those that are `sending`.
     pub idle: usize,
     /// A request is on its way: its head has begun, or the end of its content is not here yet. Its handler may have
     /// it already, and may even have answered it.

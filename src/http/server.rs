@@ -87,14 +87,18 @@ impl Server {
     }
 
     /// Ends the server: it stops listening at once; idle connections are closed, busy ones after their response, which says
-    /// `Connection: close`. What had arrived by then is answered like that too: connections that wait to be accepted are
-    /// (4,096 at most), and all are read once more, before any is closed. Those that are still busy after
-    /// [`Limits::shutdown`] are cut. `closed` is called
-    /// when the last one is gone, in a closing phase. A client that does not close its side too, once it has been told, holds
-    /// that up: for a second where its connection was idle, else for [`Limits::linger_between`]. What may take longer is told
-    /// by [`on_closing`](Server::on_closing), and the log says what is waited for. Connections that were handed over
-    /// ([`on_upgrade`](Server::on_upgrade), [`on_connect`](Server::on_connect)) are the program's to end; those that are
-    /// still there after [`Limits::shutdown`] are cut as well, so that a graceful end is one. (Node waits for them for ever.)
+    /// `Connection: close`. Requests that have arrived by then are answered like that too: the server accepts the connections
+    /// that wait (4,096 at most), and reads all connections once more, before it closes any. A new connection without a
+    /// request stays until a second after it was accepted, since its first request may be on its way (see
+    /// [`close_idle_connections`](Server::close_idle_connections)).
+    ///
+    /// Connections that are still busy after [`Limits::shutdown`] are cut. So are those that were handed over
+    /// ([`on_upgrade`](Server::on_upgrade), [`on_connect`](Server::on_connect)); until then they are the program's to end.
+    /// (Node waits for them for ever.) The log says what is waited for, and [`on_closing`](Server::on_closing) tells handlers
+    /// that would take longer.
+    ///
+    /// `closed` is called when the last connection is gone, in a closing phase. A client that does not close its side, though it
+    /// has been told, holds that up: for a second where its connection was idle, else for [`Limits::linger_between`].
     ///
     /// ```
     /// use oneloop::http;
@@ -133,9 +137,14 @@ impl Server {
     }
 
     /// Closes the connections that have no request, as soon as what they have sent until now has been read: a request that
-    /// the system has already is answered. It returns first. Where a peer has not read all of its last response, after that. A
-    /// request that is on its way finds our FIN and no answer; it is discarded, for a second at most, so that no reset takes
-    /// earlier answers from a client that has yet to read them.
+    /// the system has already is answered. The call returns before that. Where a peer has yet to read a part of its last
+    /// response, its connection is closed after that.
+    ///
+    /// A request that is on its way finds our FIN and no answer; it is discarded, for a second at most, so that no reset takes
+    /// earlier answers from a client that has yet to read them. On a connection that has been used, clients expect that, and
+    /// send the request again on another one (RFC 9112, section 9.3.1). On a new one most of them do not, so a connection that
+    /// was accepted less than a second ago and has sent nothing is closed when that second is over, unless its first request
+    /// has begun. (Node and nginx let such connections be, for their whole time for a head; hyper closes them at once.)
     pub fn close_idle_connections(&self) {
         self.0.acceptor.look();
     }

@@ -17,6 +17,7 @@ fn close_closes_idle_connections_at_once_and_busy_ones_after_their_response() {
         _ => keep.put(res),
     });
     let (silent, idle, busy) = (sim.connect(PORT), send(&sim, get("/now")), send(&sim, get("/slow")));
+    sim.advance(SECOND);
     assert_eq!(server.connections(), 3);
     idle.on_close(|peer| peer.close());
     let told = record.clone();
@@ -64,7 +65,7 @@ fn what_had_arrived_when_a_server_closes_is_answered() {
     // More than the server has accepted when it reads that.
     let new: Vec<_> = (0..300).map(|_| sim.connect(PORT)).collect();
     new.iter().for_each(|peer| peer.write(get("/new")));
-    let also_silent = sim.connect(PORT);
+    let (late, also_silent) = (sim.connect(PORT), sim.connect(PORT));
     sim.settle();
     assert_eq!(
         (bodies(&closer), bodies(&idle)),
@@ -74,13 +75,77 @@ fn what_had_arrived_when_a_server_closes_is_answered() {
         assert_eq!((bodies(peer), peer.was_reset()), (vec!["/new".to_owned()], false));
     }
     assert!(only(&new[299]).closes(), "it was taken from the backlog");
-    assert!(silent.is_closed() && also_silent.is_closed() && !also_silent.was_reset());
     new.iter().for_each(Peer::finish);
     for peer in [&idle, &closer] {
         peer.finish();
     }
     sim.settle();
+    assert!(!silent.is_closed() && !also_silent.is_closed(), "their first requests may be on their way");
+    record.expect(&[]);
+    sim.advance(900 * MS);
+    late.write(get("/late"));
+    sim.settle();
+    assert_eq!((bodies(&late), only(&late).closes()), (vec!["/late".to_owned()], true));
+    late.finish();
+    sim.advance(200 * MS);
+    assert!(silent.is_closed() && also_silent.is_closed() && !also_silent.was_reset());
     record.expect(&["closed"]);
+}
+
+/// It was closed at once, so that a rolling restart lost requests which no client may send again by itself.
+#[test]
+fn the_first_request_of_a_new_connection_is_answered_though_its_server_was_closed_before_it_came() {
+    let (sim, server) = serve(|req, res| res.end(req.url()));
+    let record = Record::default();
+    let peer = sim.connect(PORT);
+    sim.settle();
+    let told = record.clone();
+    server.close(move || told.add("closed"));
+    sim.advance(900 * MS);
+    record.expect(&[]);
+    peer.write(get("/late"));
+    sim.settle();
+    assert_eq!((bodies(&peer), only(&peer).closes()), (vec!["/late".to_owned()], true));
+    assert!(peer.is_closed() && !peer.was_reset());
+    peer.finish();
+    sim.settle();
+    record.expect(&["closed"]);
+}
+
+#[test]
+fn a_connection_that_has_sent_nothing_holds_up_no_close_for_longer_than_a_second_after_it_was_accepted() {
+    let (sim, server) = serve(not_called);
+    let old = sim.connect(PORT);
+    sim.advance(600 * MS);
+    let new = sim.connect(PORT);
+    sim.advance(400 * MS);
+    assert!(!old.is_closed());
+    let record = Record::default();
+    let told = record.clone();
+    server.close(move || told.add("closed"));
+    sim.settle();
+    assert!(old.is_closed() && !new.is_closed());
+    sim.advance(500 * MS);
+    assert!(!new.is_closed());
+    sim.advance(200 * MS);
+    assert!(new.is_closed() && !new.was_reset());
+    record.expect(&["closed"]);
+    assert_eq!(oneloop::metrics().closes, [("server-closed", 2)]);
+}
+
+#[test]
+fn a_new_connection_goes_on_where_its_first_request_comes_soon_after_idle_ones_were_closed() {
+    let (sim, server) = serve(|req, res| res.end(req.url()));
+    let (asks, silent) = (sim.connect(PORT), sim.connect(PORT));
+    sim.settle();
+    server.close_idle_connections();
+    sim.advance(500 * MS);
+    asks.write(get("/a"));
+    sim.advance(SECOND);
+    assert!(!asks.is_closed() && silent.is_closed());
+    asks.write(get("/b"));
+    sim.settle();
+    assert_eq!((bodies(&asks), asks.is_closed()), (vec!["/a".to_owned(), "/b".to_owned()], false));
 }
 
 #[test]

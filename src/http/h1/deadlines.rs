@@ -1,6 +1,6 @@
 //! What is awaited from the peer has an end: the checks behind `Protocol::due`.
 
-use super::{H1, flag};
+use super::{CROSSING, H1, flag};
 use crate::event_loop::Time;
 use crate::http::client_error::ClientError;
 use crate::http::exchange::{Exchange, On, Phase};
@@ -141,6 +141,10 @@ impl H1 {
         if !waits_for_head && stream.pending() > 0 {
             // The output has its own deadlines, and says when it is gone.
             return Some(Time::MAX);
+        }
+        if self.has(flag::LEAVING) && self.requests.get() == 0 && !self.has(flag::PARTIAL) {
+            self.close_if_idle(stream);
+            return stream.is_open().then(|| self.since.get() + CROSSING);
         }
         let until = self.since.get() + nanos(if waits_for_head { limits.header } else { limits.keep_alive });
         if now < until {

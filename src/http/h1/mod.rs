@@ -23,8 +23,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-/// Grace for a request that crosses our close of an idle connection, in nanoseconds: above a round trip, and short enough for a
-/// shutdown.
+/// Grace for a request that crosses our close of an idle connection, and for the first request of a new connection, in
+/// nanoseconds: above a round trip, and short enough for a shutdown.
 const CROSSING: Time = 1_000_000_000;
 
 /// What holds of the connection beside its exchange.
@@ -43,6 +43,8 @@ mod flag {
     pub const UPGRADED: u8 = 32;
     /// What is here of a head is of a HEAD request: a refusal has no content.
     pub const HEAD: u8 = 64;
+    /// Closes when the grace for its first request is over, unless that has come.
+    pub const LEAVING: u8 = 128;
 }
 
 /// An HTTP/1 connection: the protocol of a stream, and the carrier of one exchange after the other.
@@ -145,11 +147,21 @@ impl H1 {
         self.current.borrow().is_none() && nothing_held && !self.has(flag::PARTIAL | flag::READING)
     }
 
-    /// Closes it if it is idle. An answer that is still going out goes out; one that the peer has yet to read is not taken
-    /// from it by the reset that a request which crosses our close would be answered with.
+    /// Returns whether the connection is new and has had no request: its first one may be on its way. No client sends that
+    /// again by itself where the connection ends without an answer, unless the method is idempotent (RFC 9110, 9.2.2).
+    fn awaits_first_request(&self, stream: &Stream) -> bool {
+        self.requests.get() == 0 && stream.cx().lp.seen_until() < self.since.get() + CROSSING
+    }
+
+    /// Closes it if it is idle, a new one when it has had its grace. An answer that is still going out goes out; one that the
+    /// peer has yet to read is not lost by the reset that would answer a request which crosses our close.
     pub fn close_if_idle(&self, stream: &Rc<Stream>) {
         if !self.is_idle() || !stream.is_open() {
             return;
+        }
+        if self.awaits_first_request(stream) {
+            self.set(flag::LEAVING);
+            return stream.need_due(self.since.get() + CROSSING);
         }
         if self.requests.get() == 0 {
             return stream.destroy(CloseReason::ServerClosed);
@@ -297,9 +309,7 @@ impl Protocol for H1 {
     }
 
     fn idle_since(&self, stream: &Rc<Stream>) -> Option<Time> {
-        // The first request of a new connection may be on its way.
-        let is_new = self.requests.get() == 0 && stream.cx().lp.seen_until() < self.since.get() + CROSSING;
-        (self.is_idle() && !is_new).then(|| self.since.get())
+        (self.is_idle() && !self.awaits_first_request(stream)).then(|| self.since.get())
     }
 
     fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>) {
