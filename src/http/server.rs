@@ -144,7 +144,7 @@ impl Server {
     /// earlier answers from a client that has yet to read them. On a connection that has been used, clients expect that, and
     /// send the request again on another one (RFC 9112, section 9.3.1). On a new one most of them do not, so a connection that
     /// was accepted less than a second ago and has sent nothing is closed when that second is over, unless its first request
-    /// has begun. (Node and nginx let such connections be, for their whole time for a head; hyper closes them at once.)
+    /// has begun. (Node and nginx let such connections be; hyper closes them at once.)
     pub fn close_idle_connections(&self) {
         self.0.acceptor.look();
     }
