@@ -1,0 +1,97 @@
+//! `read_body`: the whole body at once.
+
+use super::answer::{Answer, answer};
+use super::body_error::BodyError;
+use super::exchange::{Exchange, Listener, On};
+use super::request::Request;
+use crate::event_loop::next_tick;
+use crate::net::CloseReason;
+use std::cell::{Cell, RefCell};
+use std::panic::Location;
+use std::rc::Rc;
+
+impl Request {
+    /// Collects the body and gives it to `done`, once, where Node's programs collect it by `on('data')` and `on('end')`. A body of more than `limit` bytes gives an error, and is answered 413
+    /// unless `done` answers; one that is cut off gives an error as well. `done` may return a `Result`, as a handler may:
+    /// see [`Error`](super::Error).
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|req, res| {
+    ///     req.read_body(1024 * 1024, move |body| {
+    ///         let text = String::from_utf8(body?)?; // 413 where it is too large, 500 where it is no UTF-8
+    ///         res.end(format!("{} characters\n", text.chars().count()));
+    ///         Ok(())
+    ///     });
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn read_body<R: Answer>(&self, limit: usize, done: impl FnOnce(Result<Vec<u8>, BodyError>) -> R + 'static) {
+        let site = Location::caller();
+        let done = |exchange: &Rc<Exchange>, result| answer(exchange, || done(result));
+        let collector = Rc::new(Collector {
+            bytes: RefCell::default(),
+            done: Cell::new(Some(Box::new(done))),
+            listener: Cell::new(None),
+        });
+        if self.0.is_over() || self.0.end_told.get() {
+            let error = BodyError::Closed(self.0.closed.get().unwrap_or(CloseReason::Finished));
+            // Callbacks come from the loop.
+            let exchange = self.0.clone();
+            return next_tick(move || collector.finish(&exchange, Err(error)));
+        }
+        let data = collector.clone();
+        if !self.0.complete.get() {
+            let listener = self.on_data_at(site, move |req, bytes| {
+                if data.bytes.borrow().len() + bytes.len() > limit {
+                    req.0.fallback.set(413);
+                    // The rest is for nobody, unless others listen.
+                    if let Some(listener) = data.listener.take() {
+                        req.0.listeners.remove_one(listener);
+                    }
+                    data.finish(&req.0, Err(BodyError::TooLarge { limit }));
+                } else if data.is_open() {
+                    data.bytes.borrow_mut().extend_from_slice(bytes);
+                }
+            });
+            collector.listener.set(listener);
+        }
+        let end = collector.clone();
+        self.add(
+            On::End,
+            site,
+            Listener::End(Some(Box::new(move |req| {
+                let bytes = end.bytes.take();
+                end.finish(&req.0, Ok(bytes));
+            }))),
+        );
+        let close: Box<dyn FnOnce(&Request, CloseReason)> =
+            Box::new(move |req, reason| collector.finish(&req.0, Err(BodyError::Closed(reason))));
+        self.0.add(On::RequestClose, site, Listener::RequestClose(Some(close)));
+    }
+}
+
+type Done = Box<dyn FnOnce(&Rc<Exchange>, Result<Vec<u8>, BodyError>)>;
+
+/// What `read_body` has so far.
+struct Collector {
+    bytes: RefCell<Vec<u8>>,
+    done: Cell<Option<Done>>,
+    /// The number of its data listener.
+    listener: Cell<Option<u32>>,
+}
+
+impl Collector {
+    fn is_open(&self) -> bool {
+        let done = self.done.take();
+        let open = done.is_some();
+        self.done.set(done);
+        open
+    }
+
+    fn finish(&self, exchange: &Rc<Exchange>, result: Result<Vec<u8>, BodyError>) {
+        if let Some(done) = self.done.take() {
+            self.bytes.take();
+            done(exchange, result);
+        }
+    }
+}

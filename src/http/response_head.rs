@@ -1,0 +1,279 @@
+//! The head of a response: its status and fields, informational responses before it, and trailers.
+
+use super::exchange::Phase;
+use super::field_value::FieldValue;
+use super::response::Response;
+use crate::net::CloseReason;
+use crate::notice;
+use crate::proto::h1::{FieldError, is_allowed_trailer};
+
+impl Response {
+    /// Returns whether the head can still be changed; where it cannot, logs the late call.
+    fn is_open(&self, what: &str) -> bool {
+        let open = self.0.phase.get() == Phase::Open && !self.0.fixed.get() && !self.0.is_over();
+        if !open {
+            self.is_late(what, "the head was sent");
+        }
+        open
+    }
+
+    /// A field or status that would corrupt the response costs it.
+    fn check(&self, what: &str, result: Result<(), FieldError>) {
+        if let Err(error) = result {
+            self.refuse(what, &error);
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, what: &str, error: &FieldError) {
+        // Two kinds of mistake: of each, the first is told where there is no logger.
+        match error {
+            FieldError::Status => notice::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0),
+            _ => notice::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0),
+        }
+        self.0.give_up(500, CloseReason::BadResponse);
+    }
+
+    // ---- The head
+
+    /// The status: 200 until it is set.
+    pub fn status(&self) -> u16 {
+        self.0.response.borrow().status()
+    }
+
+    /// Sets the status, from 200 to 999. Informational ones have [`write_informational`](Response::write_informational).
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|_req, res| res.set_status(404).end("no such page\n"));
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/").send().status(), 404);
+    /// ```
+    pub fn set_status(&self, status: u16) -> &Self {
+        if self.is_open("set_status") {
+            let result = match status {
+                200.. => self.0.response.borrow_mut().set_status(status),
+                _ => Err(FieldError::Status),
+            };
+            self.check("set_status", result);
+        }
+        self
+    }
+
+    /// Sets the phrase behind the status, which no client looks at; the usual one is there without it.
+    pub fn set_status_message(&self, message: &str) -> &Self {
+        if self.is_open("set_status_message") {
+            let result = self.0.response.borrow_mut().set_reason(message);
+            self.check("set_status_message", result);
+        }
+        self
+    }
+
+    /// Sets a field, in place of all of that name. One that would split or corrupt the response (a line end in the value,
+    /// a blank in the name) answers 500 and is logged; see [`try_set_header`](Response::try_set_header).
+    ///
+    /// The value is text, a number, or bytes. It is sent as it is, text as UTF-8: bytes above ASCII are opaque data
+    /// (RFC 9110, 5.5), which not every client reads as UTF-8. What is sure to arrive is percent-encoded, as in
+    /// `attachment; filename*=UTF-8''na%C3%AFve.txt` (RFC 8187).
+    ///
+    /// ```
+    /// # oneloop::http::create_server(|req, res| {
+    /// res.set_header("Content-Type", "text/plain; charset=utf-8").set_header("Content-Length", 5);
+    /// if let Some(tag) = req.header_bytes("X-Tag") {
+    ///     res.set_header("X-Tag", tag); // byte for byte
+    /// }
+    /// res.end("seeds")
+    /// # });
+    /// ```
+    #[inline]
+    pub fn set_header(&self, name: &str, value: impl FieldValue) -> &Self {
+        if self.is_open("set_header") {
+            let result = value.with(|value| self.0.response.borrow_mut().set(name, value));
+            self.check(name, result);
+        }
+        self
+    }
+
+    /// Sets a field, in place of all of that name.
+    ///
+    /// # Errors
+    /// Where it would split or corrupt the response. Nothing is changed then.
+    pub fn try_set_header(&self, name: &str, value: impl FieldValue) -> Result<(), FieldError> {
+        if self.is_open("try_set_header") {
+            return value.with(|value| self.0.response.borrow_mut().set(name, value));
+        }
+        Ok(())
+    }
+
+    /// Adds a field behind those of that name (`Set-Cookie`). One that would split or corrupt the response answers 500 and
+    /// is logged; see [`try_append_header`](Response::try_append_header).
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     res.append_header("Set-Cookie", "theme=dark").append_header("Set-Cookie", "lang=en; Max-Age=86400");
+    ///     res.end("two cookies\n");
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/").send().header_all("set-cookie").count(), 2);
+    /// ```
+    pub fn append_header(&self, name: &str, value: impl FieldValue) -> &Self {
+        if self.is_open("append_header") {
+            let result = value.with(|value| self.0.response.borrow_mut().append(name, value));
+            self.check(name, result);
+        }
+        self
+    }
+
+    /// Adds a field behind those of that name: for fields that come from elsewhere, as a proxy's.
+    ///
+    /// # Errors
+    /// Where it would split or corrupt the response, or is a second Content-Length or Transfer-Encoding. Nothing is
+    /// changed then.
+    pub fn try_append_header(&self, name: &str, value: impl FieldValue) -> Result<(), FieldError> {
+        if self.is_open("try_append_header") {
+            return value.with(|value| self.0.response.borrow_mut().append(name, value));
+        }
+        Ok(())
+    }
+
+    /// Removes all fields of that name.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     res.set_header("Cache-Control", "max-age=60");
+    ///     // … and where it turns out that the page is for one user only:
+    ///     res.remove_header("Cache-Control").end("private\n");
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/").send().header("cache-control"), None);
+    /// ```
+    pub fn remove_header(&self, name: &str) -> &Self {
+        if self.is_open("remove_header") {
+            self.0.response.borrow_mut().remove(name);
+        }
+        self
+    }
+
+    /// The value that was set for that name; the first, where there are several. `None` where that is no UTF-8.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.0.response.borrow().get(name).map(str::to_owned)
+    }
+
+    /// The same, byte for byte.
+    pub fn header_bytes(&self, name: &str) -> Option<Vec<u8>> {
+        self.0.response.borrow().get_bytes(name).map(<[u8]>::to_owned)
+    }
+
+    /// Returns whether a field of that name is set.
+    pub fn has_header(&self, name: &str) -> bool {
+        self.0.response.borrow().has(name)
+    }
+
+    /// Sets the status and fields, and fixes the head: it goes with the first part of the body (unlike Node, where it is
+    /// chunked from here on, `end` still counts the length).
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     res.write_head(302, &[("Location", "/new"), ("Cache-Control", "no-store")]).end(());
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # assert_eq!(sim.request("GET", "/old").send().header("location"), Some("/new"));
+    /// ```
+    pub fn write_head(&self, status: u16, fields: &[(&str, &str)]) -> &Self {
+        self.set_status(status);
+        for (name, value) in fields {
+            self.set_header(name, *value);
+        }
+        self.0.fixed.set(true);
+        self
+    }
+
+    /// Sends the head now, before there is a body.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     // The browser's EventSource is open from here on, though there is no event yet.
+    ///     res.set_header("Content-Type", "text/event-stream").flush_headers();
+    ///     oneloop::set_timeout(std::time::Duration::from_secs(5), move || res.end("data: at last\n\n"));
+    /// });
+    /// ```
+    pub fn flush_headers(&self) {
+        self.0.with_link(|carrier| carrier.send_head(&self.0));
+    }
+
+    /// Returns whether the head can no longer be changed: it was sent, or is fixed.
+    pub fn headers_sent(&self) -> bool {
+        self.0.fixed.get() || self.0.phase.get() != Phase::Open
+    }
+
+    /// Sends `100 Continue`: the peer may send the body. `on_data` does it by itself.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|req, res| res.end(req.path()));
+    /// server.on_check_continue(|req, res| {
+    ///     if req.header("Authorization").is_none() {
+    ///         return res.set_status(401).end(()); // the body stays where it is
+    ///     }
+    ///     res.write_continue();
+    ///     req.read_body(1024 * 1024, move |_body| res.end("taken\n"));
+    /// });
+    /// ```
+    pub fn write_continue(&self) {
+        if self.0.owes_continue.replace(false) {
+            self.write_informational(100, &[]);
+        }
+    }
+
+    /// Sends `103 Early Hints` with fields such as `Link`.
+    ///
+    /// ```
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     res.write_early_hints(&[("Link", "</style.css>; rel=preload; as=style")]);
+    ///     // The browser fetches the style while the page is being made.
+    ///     oneloop::set_timeout(std::time::Duration::from_millis(50), move || res.end("<link rel=stylesheet href=style.css>"));
+    /// });
+    /// ```
+    pub fn write_early_hints(&self, fields: &[(&str, &str)]) {
+        self.write_informational(103, fields);
+    }
+
+    /// Sends an informational response: any number of them may come before the final one. Not to an HTTP/1.0 peer.
+    pub fn write_informational(&self, status: u16, fields: &[(&str, &str)]) {
+        let speaks = self.0.head.version() != crate::proto::h1::Version::Http10;
+        if self.0.phase.get() == Phase::Open && speaks {
+            self.0.with_link(|carrier| carrier.inform(status, fields));
+        }
+    }
+
+    /// Sets fields that follow the body, where that is chunked. Those that may not stand there are left out and logged.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|_req, res| {
+    ///     res.write("part one, ").ignore();
+    ///     res.add_trailers(&[("Checksum", "3f2a")]).end("part two");
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # let reply = sim.request("GET", "/").send();
+    /// # assert_eq!((reply.text(), reply.trailers().next()), ("part one, part two".to_owned(), Some(("Checksum", "3f2a"))));
+    /// ```
+    pub fn add_trailers(&self, fields: &[(&str, &str)]) -> &Self {
+        for (name, value) in fields {
+            self.add_trailer(name, *value);
+        }
+        self
+    }
+
+    /// Adds one such field.
+    pub fn add_trailer(&self, name: &str, value: impl FieldValue) -> &Self {
+        if !is_allowed_trailer(name) {
+            notice::error!(target: "oneloop::http", "{}: {name} may not be a trailer", self.0);
+        } else if let Err(error) = value.with(|value| self.0.trailers().to_send.borrow_mut().push(name, value)) {
+            notice::error!(target: "oneloop::http", "{}: trailer {name}: {error}", self.0);
+        }
+        self
+    }
+}
