@@ -26,11 +26,14 @@ impl Response {
 
     #[cold]
     fn refuse(&self, what: &str, error: &FieldError) {
-        // Two kinds of mistake: of each, the first is told where there is no logger.
-        match error {
-            FieldError::Status => notice::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0),
-            _ => notice::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0),
-        }
+        notice::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0);
+        self.0.give_up(500, CloseReason::BadResponse);
+    }
+
+    /// A mistake of another kind than a bad field: where there is no logger, the first of each kind is told.
+    #[cold]
+    fn refuse_status(&self, error: &FieldError) {
+        notice::error!(target: "oneloop::http", "{}: set_status: {error}; answered 500", self.0);
         self.0.give_up(500, CloseReason::BadResponse);
     }
 
@@ -55,7 +58,9 @@ impl Response {
                 200.. => self.0.response.borrow_mut().set_status(status),
                 _ => Err(FieldError::Status),
             };
-            self.check("set_status", result);
+            if let Err(error) = result {
+                self.refuse_status(&error);
+            }
         }
         self
     }
