@@ -30,13 +30,8 @@ fn report_never_run(lp: &Loop) {
     if lp.waits_for_run() {
         let sources = lp.registry.snapshot();
         let count = |kind| sources.iter().filter(|source| source.kind() == kind).count();
-        let others = [
-            ("connections", count(Kind::Connection)),
-            ("immediates and ticks", lp.immediates.referenced() + lp.ticks.len()),
-            ("jobs", lp.jobs.referenced()),
-            ("messages and senders", lp.inbox.awaited()),
-        ];
-        let others = others.iter().filter(|(_, count)| *count > 0);
+        let connections = [("connections", count(Kind::Connection))];
+        let others = connections.into_iter().chain(lp.awaited()).filter(|(_, count)| *count > 0);
         let others: String = others.map(|(what, count)| format!(", {what}: {count}")).collect();
         notice::warn!(
             target: "oneloop::loop",

@@ -433,9 +433,18 @@ impl Loop {
 
     /// Returns whether a program waits for the loop, by whatever would keep it alive, and nobody has ever run it.
     pub(super) fn waits_for_run(&self) -> bool {
-        let sources_and_queues =
-            self.referenced.get() + self.timers.referenced() + self.immediates.referenced() + self.ticks.len();
-        self.counters.iterations.get() == 0 && sources_and_queues + self.inbox.awaited() + self.jobs.referenced() > 0
+        self.counters.iterations.get() == 0
+            && (self.referenced.get() + self.timers.referenced() > 0
+                || self.awaited().iter().any(|(_, count)| *count > 0))
+    }
+
+    /// What a program waits for beside its sources and timers, by kind.
+    pub(super) fn awaited(&self) -> [(&'static str, usize); 3] {
+        [
+            ("immediates and ticks", self.immediates.referenced() + self.ticks.len()),
+            ("jobs", self.jobs.referenced()),
+            ("messages and senders", self.inbox.awaited()),
+        ]
     }
 
     /// Returns whether there is nothing to do until the driver's clock moves or something comes from outside.
