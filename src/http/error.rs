@@ -1,4 +1,5 @@
 use super::body_error::{BodyError, SaveError};
+use crate::event_loop::driver::is_out_of_descriptors;
 use crate::notice;
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -12,7 +13,8 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 ///
 /// A handler that returns one has its request answered with it, as `text/plain`. Any other error becomes one by `?`: with
 /// the status 500, and its text in the log alone, since it may name what is nobody's business (a
-/// [`BodyError::TooLarge`] or [`SaveError::TooLarge`] becomes a 413 and says so). Text becomes one too: `Err("no database")?`.
+/// [`BodyError::TooLarge`] or [`SaveError::TooLarge`] becomes a 413 and says so; a [`SaveError::File`] for want of file descriptors is a 503). Text becomes one too:
+/// `Err("no database")?`.
 ///
 /// ```
 /// use oneloop::http::{self, Error};
@@ -108,7 +110,12 @@ impl<E: Into<Box<dyn StdError>>> From<E> for Error {
         let source = error.into();
         let too_large = matches!(source.downcast_ref(), Some(BodyError::TooLarge { .. }))
             || matches!(source.downcast_ref(), Some(SaveError::TooLarge { .. }));
-        let (status, text) = if too_large { (413, Cow::Owned(source.to_string())) } else { (500, Cow::Borrowed("")) };
+        let no_room = matches!(source.downcast_ref(), Some(SaveError::File(error)) if is_out_of_descriptors(error));
+        let (status, text) = match (too_large, no_room) {
+            (true, _) => (413, Cow::Owned(source.to_string())),
+            (_, true) => (503, Cow::Borrowed("")),
+            _ => (500, Cow::Borrowed("")),
+        };
         Error { status, text, source: Some(source) }
     }
 }

@@ -241,7 +241,7 @@ fn files_that_wait_for_their_peers_are_bounded_by_the_descriptors() {
     world.sim.set_known_fd_limit(Some(16));
     let slow: Vec<_> = (0..6).map(|_| world.put("Content-Length: 300000\r\n", pattern(200_000))).collect();
     world.sim.advance(SECOND);
-    let refused = slow.iter().filter(|peer| peer.text().starts_with("HTTP/1.1 500 ")).count();
+    let refused = slow.iter().filter(|peer| peer.text().starts_with("HTTP/1.1 503 ")).count();
     assert_eq!((world.files().len(), refused), (4, 2));
     // What comes at once needs no file that waits.
     world.put("Content-Length: 3\r\n", "abc");

@@ -1,5 +1,6 @@
 use std::cell::Cell;
-use std::io::{self, ErrorKind};
+use std::fmt;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -7,6 +8,10 @@ use std::sync::{Arc, OnceLock};
 const FALLBACK: usize = 8_192;
 /// Descriptors that peers leave to look-ups, to logs and to the program; where there are few, a quarter of them.
 const RESERVE: usize = 64;
+
+/// "Too many open files" of the process and of the system, the same numbers on all Unix systems.
+pub(super) const EMFILE: i32 = 24;
+pub(super) const ENFILE: i32 = 23;
 
 /// What is open because of peers.
 #[derive(Default)]
@@ -104,7 +109,7 @@ impl FileRoom {
     /// need not be counted.
     ///
     /// # Errors
-    /// `QuotaExceeded`, where there are as many as there may be.
+    /// Where there are as many as there may be: see [`is_out_of_descriptors`].
     pub fn open_file(&self) -> io::Result<OpenFile> {
         let before = self.open.files.fetch_add(1, Ordering::Relaxed);
         // Counted first, so that no two threads take the last one.
@@ -112,18 +117,30 @@ impl FileRoom {
         if before < self.most {
             return Ok(file);
         }
-        Err(io::Error::new(
-            ErrorKind::QuotaExceeded,
-            "as many files are open for peers as there are descriptors for: let the process open more files \
-             (`ulimit -n`, or LimitNOFILE= of systemd)",
-        ))
+        Err(io::Error::other(NoRoom))
     }
 }
 
-/// Returns whether a file could not be opened since this process (EMFILE), or all of them together (ENFILE), have as many as
-/// they may have.
+/// As many files are open for peers as may be.
+#[derive(Debug)]
+struct NoRoom;
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "as many files are open for peers as there are descriptors for: let the process open more files \
+             (`ulimit -n`, or LimitNOFILE= of systemd)",
+        )
+    }
+}
+
+impl std::error::Error for NoRoom {}
+
+/// Returns whether a file could not be opened for want of a descriptor: peers have their share of them
+/// ([`FileRoom::open_file`]), or this process (EMFILE) or all of them together (ENFILE) have as many as they may have.
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
-    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+    error.get_ref().is_some_and(|inner| inner.is::<NoRoom>())
+        || cfg!(unix) && matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
 }
 
 impl Drop for OpenFile {

@@ -254,7 +254,6 @@ fn status_of(error: &io::Error) -> u16 {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename | ErrorKind::InvalidInput => 404,
         ErrorKind::PermissionDenied | ErrorKind::IsADirectory => 403,
-        ErrorKind::QuotaExceeded => 503,
         _ if is_out_of_descriptors(error) => 503,
         _ => 500,
     }

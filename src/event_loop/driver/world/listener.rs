@@ -1,6 +1,7 @@
 use super::connection::{Endpoint, Owner, Stream};
 use super::readiness::{Audience, Source, Watch};
 use super::{Address, Bind, Io, ListenHow, Ready, Script, World, foreign};
+use crate::event_loop::driver::descriptors::{EMFILE, ENFILE};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
@@ -14,10 +15,6 @@ const FIRST_DYNAMIC_PORT: u16 = 49_152;
 const RETRY: Duration = Duration::from_secs(1);
 /// As often as Linux tries, which is about two minutes.
 const RETRIES: u32 = 6;
-
-/// "Too many open files" of the process and of the system, the same numbers on all Unix systems.
-const EMFILE: i32 = 24;
-const ENFILE: i32 = 23;
 
 /// Who has no file descriptor left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
