@@ -1,5 +1,5 @@
 use crate::callback::{Identity, Listeners, Once, Site, discard};
-use crate::event_loop::{Loop, Time, Timeout};
+use crate::event_loop::{Loop, Time, Timeout, next_tick};
 use crate::net::{Address, Chunk, CloseReason, FilePart, Flow};
 use crate::notice;
 use crate::proto::h1::{BodyDecoder, BodyEncoder, Fields, Framing, RequestHead, ResponseHead};
@@ -338,6 +338,25 @@ impl Exchange {
         self.paused.set(false);
         self.listeners.remove(On::Data);
         self.listeners.remove(On::End);
+    }
+
+    /// Calls a callback of this exchange from one of the loop's that is not: a panic costs the exchange, as that of a listener.
+    pub fn call(&self, site: Site, f: impl FnOnce()) {
+        match self.lp() {
+            Some(lp) => {
+                if lp.call(site, self, f).is_none() {
+                    self.panicked();
+                }
+            }
+            // It is over, and a panic costs it nothing.
+            None => f(),
+        }
+    }
+
+    /// Calls such a callback from the tick queue, never from inside the user's call.
+    pub fn call_soon(self: &Rc<Self>, site: Site, f: impl FnOnce(&Rc<Exchange>) + 'static) {
+        let exchange = self.clone();
+        next_tick(move || exchange.call(site, || f(&exchange)));
     }
 
     /// A callback of this exchange panicked.

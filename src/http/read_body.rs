@@ -4,16 +4,22 @@ use super::answer::{Answer, answer};
 use super::body_error::BodyError;
 use super::exchange::{Exchange, Listener, On};
 use super::request::Request;
-use crate::event_loop::next_tick;
 use crate::net::CloseReason;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
 
 impl Request {
-    /// Collects the body and gives it to `done`, once, where Node's programs collect it by `on('data')` and `on('end')`. A body of more than `limit` bytes gives an error, and is answered 413
-    /// unless `done` answers; one that is cut off gives an error as well. `done` may return a `Result`, as a handler may:
-    /// see [`Error`](super::Error).
+    /// The length that the content has by its field; `None` where it is chunked.
+    pub(super) fn announced_length(&self) -> Option<u64> {
+        self.header("Content-Length").and_then(|length| length.parse().ok())
+    }
+
+    /// Collects the body and gives it to `done`, once, where Node's programs collect it by `on('data')` and `on('end')`.
+    ///
+    /// A body of more than `limit` bytes gives an error, at once where it says its length (then it is not asked for by
+    /// `100 Continue`), and is answered 413 unless `done` answers. One that is cut off gives an error as well. `done` may return
+    /// a `Result`, as a handler may: see [`Error`](super::Error).
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| {
@@ -35,9 +41,13 @@ impl Request {
         });
         if self.0.is_over() || self.0.end_told.get() {
             let error = BodyError::Closed(self.0.closed.get().unwrap_or(CloseReason::Finished));
-            // Callbacks come from the loop.
-            let exchange = self.0.clone();
-            return next_tick(move || collector.finish(&exchange, Err(error)));
+            return self.0.call_soon(site, move |exchange| collector.finish(exchange, Err(error)));
+        }
+        if self.announced_length().is_some_and(|length| length > limit as u64) {
+            self.0.fallback.set(413);
+            return self.0.call_soon(site, move |exchange| {
+                collector.finish(exchange, Err(BodyError::TooLarge { limit }));
+            });
         }
         let data = collector.clone();
         if !self.0.complete.get() {

@@ -233,13 +233,9 @@ impl Response {
         }
         let exchange = Rc::downgrade(&self.0);
         let timer = set_timeout(after, move || {
-            if let Some(exchange) = exchange.upgrade().filter(|exchange| !exchange.has_ended())
-                && let Some(lp) = exchange.lp()
-            {
+            if let Some(exchange) = exchange.upgrade().filter(|exchange| !exchange.has_ended()) {
                 let response = Response::new(&exchange);
-                if lp.call(site, &*exchange, || answer(&exchange, || f(&response))).is_none() {
-                    exchange.panicked();
-                }
+                exchange.call(site, || answer(&exchange, || f(&response)));
             }
         });
         timer.unref();

@@ -13,8 +13,8 @@ use super::body_error::SaveError;
 use super::exchange::{Listener, On};
 use super::request::Request;
 use crate::callback::Site;
+use crate::event_loop::current;
 use crate::event_loop::driver::OpenFile;
-use crate::event_loop::{current, next_tick};
 use crate::net::CloseReason;
 use crate::worker;
 use std::cell::{Cell, RefCell};
@@ -86,12 +86,11 @@ impl Request {
         // Callbacks come from the loop.
         if self.0.is_over() || self.0.end_told.get() {
             let reason = self.0.closed.get().unwrap_or(CloseReason::Finished);
-            return next_tick(move || save.fail(SaveError::Closed(reason)));
+            return self.0.call_soon(site, move |_| save.fail(SaveError::Closed(reason)));
         }
-        let announced = self.header("Content-Length").and_then(|length| length.parse::<u64>().ok());
-        if announced.is_some_and(|length| length > limit) {
+        if self.announced_length().is_some_and(|length| length > limit) {
             let request = self.clone();
-            return next_tick(move || save.too_large(&request));
+            return self.0.call_soon(site, move |_| save.too_large(&request));
         }
         save.listen(self, site);
     }

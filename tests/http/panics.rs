@@ -145,6 +145,18 @@ fn a_panic_in_the_callback_of_read_body_is_500() {
 }
 
 #[test]
+fn a_panic_in_the_callback_of_save_to_is_500() {
+    let (sim, _server) = caught(|req, res| {
+        req.save_to("never-made", 3, move |_| {
+            let _res = res;
+            panic!("in save_to");
+        });
+    });
+    let peer = send(&sim, post("/", "too long") + &get("/ok"));
+    assert_eq!(statuses(&peer), [500, 200]);
+}
+
+#[test]
 fn a_panic_in_drain_cuts_the_connection() {
     let (sim, _server) = caught(|_, res| {
         res.on_drain(|_| panic!("in drain"));

@@ -202,6 +202,23 @@ fn a_body_beyond_the_limit_of_read_body_is_413_unless_the_callback_answers() {
 }
 
 #[test]
+fn a_body_that_announces_more_than_the_limit_of_read_body_is_refused_at_once_and_not_asked_for() {
+    let (sim, _server) = serve(|req, res| {
+        let inside = Rc::new(std::cell::Cell::new(true));
+        let was = inside.clone();
+        req.read_body(4, move |body| {
+            assert!(!was.get(), "from inside the call");
+            assert_eq!(body, Err(BodyError::TooLarge { limit: 4 }));
+            drop(res);
+        });
+        inside.set(false);
+    });
+    for request in [expecting(5), head(5)] {
+        assert_eq!(statuses(&send(&sim, request)), [413]);
+    }
+}
+
+#[test]
 fn a_body_far_beyond_the_limit_of_read_body_is_413_and_the_connection_closes() {
     let (sim, _server) = serve(|req, res| {
         req.read_body(4, move |body| assert!(body.is_err() && !res.is_ended()));
