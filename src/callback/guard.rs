@@ -17,7 +17,7 @@ impl Caught {
         }
     }
 
-    /// Goes on with the unwind.
+    /// Lets the panic go on to the caller.
     pub fn resume(self) -> ! {
         std::panic::resume_unwind(self.0)
     }

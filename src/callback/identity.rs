@@ -15,7 +15,8 @@ impl Identity {
         self.0.get()
     }
 
-    /// What it stands in is used anew, for something else.
+    /// Gives the number up: the object that has this identity is used again for another exchange, which takes
+    /// a number of its own.
     pub fn forget(&self) {
         self.0.set(0);
     }

@@ -62,7 +62,7 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         Some(result)
     }
 
-    /// Says by which number it can be removed.
+    /// Adds a listener behind the others. Returns the number by which it can be removed.
     pub fn add(&self, kind: K, site: Site, listener: L) -> u32 {
         let mut list = self.0.take().unwrap_or_else(|| Box::new(List { entries: Vec::new(), next_id: 0, rounds: 0 }));
         let id = list.next_id;
@@ -138,7 +138,7 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         }
     }
 
-    /// Removes all. What the drop of one of them adds is removed as well.
+    /// Removes all listeners. Dropping a listener may run the user's code; what that code adds is removed as well.
     pub fn clear(&self) {
         while let Some(mut list) = self.0.take() {
             let entries = std::mem::take(&mut list.entries);

@@ -20,9 +20,9 @@ pub(super) struct Held {
     pub began: Duration,
     pub took: Duration,
     pub own: bool,
-    /// Sources that the next wait found ready at once.
+    /// The number of sources that the next wait found ready at once.
     pub found: u32,
-    /// These waited at most so long.
+    /// The longest time that these sources can have waited.
     pub waited_at_most: Duration,
 }
 

@@ -65,7 +65,7 @@ impl Object<'_> {
         number(self.name(name), value);
     }
 
-    /// One with decimals: so many of them.
+    /// Writes a number with `places` digits behind the point; 0 for one that JSON does not have (NaN, infinity).
     pub fn decimal(&mut self, name: &str, value: f64, places: usize) {
         let value = if value.is_finite() { value } else { 0.0 };
         number(self.name(name), format_args!("{value:.places$}"));

@@ -19,12 +19,12 @@ pub(super) struct Detail {
 }
 
 impl Detail {
-    /// Of a push: some 50 KiB at most, ten times a second.
+    /// What is sent to an open page ten times a second: some 50 KiB at most.
     pub const PUSH: Detail = Detail { iterations: 150, turns: 600 };
-    /// Of what was before: some 300 KiB, once.
+    /// What is sent once, to a page that opens, of the time before: some 300 KiB.
     pub const HISTORY: Detail = Detail { iterations: 1_000, turns: 3_000 };
 
-    /// Turns of each iteration: few where there are many iterations.
+    /// The number of turns that are told of each iteration, 3 to 40: fewer, the more iterations there are.
     pub fn turns_each(self, iterations: usize) -> usize {
         (self.turns / iterations.max(1)).clamp(3, 40)
     }

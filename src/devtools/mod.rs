@@ -104,7 +104,7 @@ pub fn mount(server: &Server, prefix: &str) {
     mount_with(server, prefix, Options::default());
 }
 
-/// The same with options.
+/// Puts the page at `prefix` of a server, as [`mount`] does, with options: who may see it, and how much is recorded.
 #[track_caller]
 pub fn mount_with(server: &Server, prefix: &str, options: Options) {
     if recording(u64::MAX).is_none() {

@@ -192,7 +192,8 @@ impl Stream {
         self.readings.borrow_mut().write(out, server, self.requests.get(), own);
     }
 
-    /// All that is recorded from an iteration on, as a message. A worker puts it into words, so that the loop goes on.
+    /// Gives `then` a message with all that is recorded from the iteration `since` on. A worker writes the text, so that the
+    /// loop goes on meanwhile.
     pub fn history(&self, since: u64, then: impl FnOnce(String) + 'static) {
         let boot = self.boot.clone();
         copy(since, move |copied| {

@@ -139,12 +139,13 @@ impl Inbox {
         Ok(())
     }
 
-    /// Counts one that keeps the loop alive.
+    /// Adds one to the number of senders and remotes for which the loop goes on.
     pub fn refer(&self) {
         self.referenced.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The loop itself counts it off, in order, so that it does not end before it has run what was posted.
+    /// Takes one away from that number. The loop does so itself, behind what was posted before, so that it does not end
+    /// before it has run that.
     pub fn release(&self) {
         self.lock().released += 1;
         self.waker.wake();

@@ -39,7 +39,7 @@ pub(crate) struct Moment(u64);
 /// A wait that told of nothing, or not of all.
 pub(super) struct Vain {
     pub look: Look,
-    /// The iteration.
+    /// The number of the iteration that waited.
     pub number: u64,
     pub began: Time,
     /// When it would have ended by itself.

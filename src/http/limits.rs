@@ -74,10 +74,11 @@ pub struct Limits {
     pub extensions: usize,
     /// Trailer section, in bytes. 16 KiB; then 431.
     pub trailers: usize,
-    /// An unread body that announces at most so many bytes is discarded, so that the connection can go on. 256 KiB; where
-    /// it announces more, the connection closes after the response. One that does not announce how long it is (chunked)
-    /// is discarded for up to `linger_total` from its head and up to `linger_bytes`, where those allow more: its answer has
-    /// gone without saying that the connection closes, and a client may rely on that.
+    /// The longest body, in bytes, that is read and thrown away when the handler has not read it, so that the connection can
+    /// take the next request. 256 KiB; behind a response to a request with a longer body, the connection closes. A chunked
+    /// body does not announce its length. It is thrown away up to this number of bytes, or, if they allow more, for
+    /// `linger_total` from its head and up to `linger_bytes`: its response did not say that the connection closes, and the
+    /// client may rely on that.
     pub discard: usize,
     /// Pending output from which on `write` says `Full`, and no further request of the connection is dispatched. 64 KiB.
     pub pending_output: usize,

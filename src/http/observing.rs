@@ -82,7 +82,7 @@ pub(super) struct Observing {
 }
 
 impl Observing {
-    /// Whether the ends of exchanges are told or counted.
+    /// Returns whether the end of an exchange matters to anybody: it is counted, or there are listeners for it.
     #[inline]
     pub fn is_on(&self) -> bool {
         self.on.get()

@@ -192,7 +192,7 @@ impl Response {
         self.add(On::Finish, Location::caller(), Listener::Finish(Some(Box::new(f))))
     }
 
-    /// Called once, after `on_finish`, or without it where the connection was cut; with the reason.
+    /// Called once, when the exchange is over, with the reason. `on_finish` comes before it, unless the answer was cut.
     ///
     /// ```
     /// use oneloop::net::CloseReason;

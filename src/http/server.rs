@@ -302,8 +302,8 @@ impl Server {
         self.add(ServerEvent::Closing, Location::caller(), ServerListener::Ending(Box::new(f)))
     }
 
-    /// Called when it has closed and its last connection is gone, before what was given to `close`: each time, for a
-    /// server that listens again and closes again.
+    /// Called when the server has closed and its last connection is gone, before the callback that was given to `close`. A
+    /// server may listen and close again: then it is called again.
     #[track_caller]
     pub fn on_close(&self, f: impl FnMut() + 'static) -> &Self {
         self.add(ServerEvent::Close, Location::caller(), ServerListener::Ending(Box::new(f)))
@@ -316,7 +316,7 @@ impl Server {
         Limits::clone(&self.0.limits.all())
     }
 
-    /// Sets the limits, for what begins from now on.
+    /// Sets the limits for connections and requests that begin from now on.
     ///
     /// ```
     /// use oneloop::http;

@@ -131,7 +131,7 @@ impl Piece {
         }
     }
 
-    /// Where the rest of it is in a file, if it is in one.
+    /// The file that holds the rest of this chunk, and the offset in it. `None`: the rest is in memory.
     pub fn in_file(&self) -> Option<(&File, u64)> {
         match &self.held {
             Held::File(part) => Some((&part.file, part.offset + self.start as u64)),
@@ -139,7 +139,7 @@ impl Piece {
         }
     }
 
-    /// The rest of it, where that is in memory.
+    /// The rest of this chunk, if it is in memory; empty if it is in a file.
     pub fn bytes(&self) -> &[u8] {
         let all: &[u8] = match &self.held {
             Held::Owned(bytes) => bytes,

@@ -338,7 +338,8 @@ impl Sim {
         self
     }
 
-    /// Sets how the system's waits behave from now on.
+    /// Sets how the waits of the loop for events behave from now on: how many events one wait reports, and whether signals
+    /// interrupt it.
     pub fn set_waits(&self, waits: Waits) -> &Self {
         self.world.set_waits(waits);
         self
@@ -402,10 +403,10 @@ impl Sim {
         self.world.calls()
     }
 
-    /// Makes one of the program's calls on its sockets fail with an error of this kind: the next, or the one after so many
-    /// others. The connection that it is about is lost, and its peer sees a reset; only `Interrupted` (EINTR) costs no more
-    /// than the call. One call at a time is to fail: the next `fail_call` takes the place of one that has not come yet. A
-    /// run that is repeated with each of its [calls](Sim::calls) failing has met errors at every point.
+    /// Makes one of the program's system calls on its sockets fail with an error of this kind. `after` calls succeed before
+    /// it; 0 fails the next one. The connection of that call is lost, and its peer sees a reset; `Interrupted` (EINTR) alone
+    /// costs nothing but the call. Only one failure is planned at a time: another `fail_call` replaces one that has not
+    /// come yet. To meet an error at every point, repeat a run once for each of its [calls](Sim::calls).
     ///
     /// ```
     /// use oneloop::{http, sim::Sim};

@@ -211,7 +211,7 @@ impl Reading {
         Ok(Stage::Framed(BodyDecoder::new(framing), Fields::new()))
     }
 
-    /// The connection has ended well: so has a body that lasts as long as it.
+    /// Tells the reader that the connection has ended without an error: a body that lasts until the close is whole now.
     pub fn end(&mut self) {
         if matches!(self.stage, Stage::UntilClose) {
             self.stage = Stage::Whole;

@@ -48,7 +48,7 @@ const FORBIDDEN: [&str; 43] = [
     "x-forwarded-host",
 ];
 
-/// Whether a field of that name may be sent, or is taken, in a trailer section (RFC 9110, 6.5.1).
+/// Returns whether a field of that name may be in a trailer section, sent or received (RFC 9110, 6.5.1).
 pub fn is_allowed(name: &str) -> bool {
     !FORBIDDEN.iter().any(|forbidden| forbidden.eq_ignore_ascii_case(name))
 }

@@ -446,7 +446,7 @@ impl Stream {
         self.end.me().link == Link::Open
     }
 
-    /// Whether it was refused or reset.
+    /// Returns whether the connection was refused or reset.
     pub fn is_dead(&self) -> bool {
         self.end.me().link == Link::Dead
     }

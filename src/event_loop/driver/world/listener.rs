@@ -218,7 +218,8 @@ impl World {
         self.0.ports.listeners().into_iter().filter(own).map(|bound| bound.address.clone()).collect()
     }
 
-    /// A connection of the harness to the program.
+    /// Connects to the program, as a peer that the test plays. `from` is the peer's address. Without one it is a loopback
+    /// address; without a port it has a free one.
     pub fn connect_scripted(&self, from: Option<SocketAddr>, to: &Address) -> Stream {
         let end = self.dial(from, to);
         Stream::new(self, end, Owner::Script)
