@@ -34,9 +34,7 @@ impl ResponseHead {
         if let Some(date) = how.date
             && self.flags & response::DATE == 0
         {
-            out.extend_from_slice(b"Date: ");
-            out.extend_from_slice(date);
-            out.extend_from_slice(b"\r\n");
+            encode_date(out, date);
         }
         match how.connection {
             ConnectionField::Close if self.flags & response::CLOSE == 0 => {
@@ -104,22 +102,49 @@ impl ResponseHead {
     }
 }
 
+/// The Date field, as one piece.
+#[inline]
+fn encode_date(out: &mut Vec<u8>, date: &[u8; 29]) {
+    let mut line = *b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    if let Some(value) = line.get_mut(6..35) {
+        value.copy_from_slice(date);
+    }
+    out.extend_from_slice(&line);
+}
+
 /// `Content-Length: `, the number, and the end of the head.
 #[inline]
 fn encode_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"Content-Length: ");
-    let digits = length.checked_ilog10().map_or(1, |log| log as usize + 1);
-    let start = out.len();
-    // The most that there can be, then as many as there are: the pieces have a length that the compiler knows, so that
-    // none is a call.
-    out.extend_from_slice(b"00000000000000000000");
-    out.truncate(start + digits);
-    let mut left = length;
-    for digit in out.iter_mut().rev().take(digits) {
-        *digit = b'0' + (left % 10) as u8;
-        left /= 10;
+    // The usual numbers of digits are written as arrays, whose length the compiler knows, so that no piece is a call.
+    match length {
+        0..10 => out.extend_from_slice(&digits::<1>(length)),
+        10..100 => out.extend_from_slice(&digits::<2>(length)),
+        100..1_000 => out.extend_from_slice(&digits::<3>(length)),
+        1_000..10_000 => out.extend_from_slice(&digits::<4>(length)),
+        10_000..100_000 => out.extend_from_slice(&digits::<5>(length)),
+        _ => encode_long_number(out, length),
     }
     out.extend_from_slice(b"\r\n\r\n");
+}
+
+/// The last `N` decimal digits of a number.
+#[inline]
+fn digits<const N: usize>(number: u64) -> [u8; N] {
+    let mut left = number;
+    let mut digits = [b'0'; N];
+    for digit in digits.iter_mut().rev() {
+        *digit += (left % 10) as u8;
+        left /= 10;
+    }
+    digits
+}
+
+#[cold]
+fn encode_long_number(out: &mut Vec<u8>, number: u64) {
+    let digits = digits::<20>(number);
+    let start = digits.iter().position(|&digit| digit != b'0').unwrap_or(digits.len() - 1);
+    out.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
 /// Writes a whole informational response (RFC 9110, 15.2): status 100 or 102 to 199, and fields that are neither
