@@ -137,12 +137,6 @@ impl Fields {
         self.lines.extend(lines);
     }
 
-    /// Where the value of a field stands: of the first, with number 0, and so on.
-    #[inline]
-    pub(super) fn value_of(&self, number: u8) -> (u32, u32) {
-        self.lines.get(usize::from(number)).map_or((0, 0), |line| (line.value, line.end))
-    }
-
     pub(super) fn text_mut(&mut self) -> &mut Vec<u8> {
         &mut self.text
     }

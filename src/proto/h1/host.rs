@@ -16,19 +16,39 @@ pub(super) struct Host {
 /// Reads `uri-host [ ":" port ]`; `None` where the text is not that. Both parts may be empty (RFC 3986, 3.2.2, 3.2.3).
 ///
 /// Digits at the end are a port if a colon precedes them: no host can end with a colon.
+#[inline]
 pub(super) fn read(text: &[u8]) -> Option<Host> {
-    let (host, digits) = match text.iter().rposition(|byte| !byte.is_ascii_digit()) {
-        Some(at) if text.get(at) == Some(&b':') => (text.get(..at)?, text.get(at + 1..)?),
+    let (before, digits) = text.split_at_checked(text.len() - digits_at_end(text))?;
+    let (host, digits) = match before {
+        [host @ .., b':'] => (host, digits),
         _ => (text, &[][..]),
     };
     if !is_port(digits) {
         return None;
     }
-    let valid = match host {
-        [b'[', inside @ .., b']'] => is_ip_literal(inside),
-        _ => octet::all(host, NAME_OF_HOST) || is_encoded_name(host),
-    };
+    let valid = octet::all(host, NAME_OF_HOST) || is_unusual(host);
     valid.then_some(Host { named: !host.is_empty(), port: !digits.is_empty() })
+}
+
+/// The number of decimal digits at the end of `text`, or 8 where there are more: no port has as many.
+#[inline]
+fn digits_at_end(text: &[u8]) -> usize {
+    let Some(last) = text.last_chunk() else {
+        return text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    };
+    // All eight bytes at once. `0` to `9` become 0 to 9, of which none reaches 0x80 when 0x76 is added; all others do.
+    let apart = u64::from_le_bytes(*last) ^ 0x3030_3030_3030_3030;
+    let others = (((apart & 0x7f7f_7f7f_7f7f_7f7f) + 0x7676_7676_7676_7676) | apart) & 0x8080_8080_8080_8080;
+    others.leading_zeros() as usize / 8
+}
+
+/// An address in brackets, or a name with percent-encodings.
+#[cold]
+fn is_unusual(host: &[u8]) -> bool {
+    match host {
+        [b'[', inside @ .., b']'] => is_ip_literal(inside),
+        _ => is_encoded_name(host),
+    }
 }
 
 /// Whether so many digits are nothing, or a number of 16 bits: no port is beyond that, so a sixth digit has no use.
@@ -40,7 +60,6 @@ fn is_port(digits: &[u8]) -> bool {
 }
 
 /// A registered name with percent-encodings, which must be whole.
-#[cold]
 fn is_encoded_name(text: &[u8]) -> bool {
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
@@ -86,6 +105,8 @@ mod tests {
             ("a:", true, false),
             ("example.org:8080", true, true),
             ("127.0.0.1:7777", true, true),
+            ("12345678", true, false),
+            ("0123456789", true, false),
             ("a_b~c!$&'()*+,;=", true, false),
             ("b%c3%bccher.example", true, false),
             ("[::1]", true, false),
@@ -94,6 +115,21 @@ mod tests {
             ("[v1.fe:80]", true, false),
         ] {
             assert_eq!(read(text.as_bytes()), Some(Host { named, port }), "{text}");
+        }
+    }
+
+    /// A word is read eight bytes at once: every byte is told from a digit, wherever it stands.
+    #[test]
+    fn only_digits_are_counted_as_digits() {
+        for len in 0..10 {
+            for at in 0..len {
+                for byte in 0..=255u8 {
+                    let mut text = vec![b'5'; len];
+                    text[at] = byte;
+                    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+                    assert_eq!(digits_at_end(&text), digits.min(8), "{text:?}");
+                }
+            }
         }
     }
 
@@ -121,6 +157,8 @@ mod tests {
             "[v1.]",
             "[vx.a]",
             "[::1%25eth0]",
+            "[::1]:000080",
+            "a:00000080",
             "%",
             "%4",
             "%41%zz",

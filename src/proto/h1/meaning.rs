@@ -15,26 +15,29 @@ use super::{
 /// What was seen in one pass over the fields.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// The number of its line, as for the next.
-    host: Option<u8>,
-    length: Option<u8>,
+    /// Where the value of the Host field stands in the text.
+    host: (u32, u32),
+    /// Where the value of the Content-Length field stands in the text.
+    length: (u32, u32),
     /// Bits of the constants below.
-    found: u8,
+    found: u16,
+    wish: Wish,
     /// Bits of the head's flags that follow from one field alone.
     flags: u8,
 }
 
-const HOST_TWICE: u8 = 1;
-const LENGTH_TWICE: u8 = 2;
-const CODING: u8 = 4;
-const CLOSE: u8 = 8;
-const KEEP_ALIVE: u8 = 16;
-const UPGRADE_TOKEN: u8 = 32;
-const UPGRADE: u8 = 64;
+const HOST: u16 = 1;
+const HOST_TWICE: u16 = 2;
+const HOST_INVALID: u16 = 4;
+const LENGTH: u16 = 8;
+const LENGTH_TWICE: u16 = 16;
+const CODING: u16 = 32;
+const UPGRADE_TOKEN: u16 = 64;
+const UPGRADE: u16 = 128;
 /// A field that says how the message is read, and in which nobody else looks at each byte, is not ASCII.
-const NOT_ASCII: u8 = 128;
+const NOT_ASCII: u16 = 256;
 /// What an offer of another protocol takes (RFC 9110, 7.8).
-const OFFER: u8 = UPGRADE_TOKEN + UPGRADE;
+const OFFER: u16 = UPGRADE_TOKEN + UPGRADE;
 
 /// The first letters of the names that [`Seen::note`] looks for, by the length of the name.
 const FIRST: [u8; 18] = {
@@ -53,20 +56,42 @@ const NAMES: [&str; 6] = ["host", "expect", "upgrade", "connection", "content-le
 impl Seen {
     /// Returns whether a field of this name may be one to note. Length and first letter rule most names out.
     #[inline]
-    pub(super) fn may_note(name: &[u8]) -> bool {
+    fn may_note(name: &[u8]) -> bool {
         match (FIRST.get(name.len()), name.first()) {
             (Some(first), Some(byte)) => byte | 0x20 == *first,
             _ => false,
         }
     }
 
+    /// Notes what a field says about the message, if it says something. `at` is where its value begins in the text.
+    #[inline(always)]
+    pub(super) fn note(&mut self, name: &[u8], value: &[u8], at: u32) {
+        if !Self::may_note(name) {
+            return;
+        }
+        if same_name(name, b"host") {
+            self.note_host(value, at);
+        } else {
+            self.note_other(name, value, at);
+        }
+    }
+
+    #[inline]
+    fn note_host(&mut self, value: &[u8], at: u32) {
+        // An empty field says that the target has no authority (RFC 9112, 3.2). With a port and no host it makes a URI that a
+        // recipient has to refuse (RFC 9110, 4.2.1).
+        let valid = value.is_empty() || host::read(value).is_some_and(|host| host.named);
+        self.found |= match (self.found & HOST == 0, valid) {
+            (true, true) => HOST,
+            (true, false) => HOST | HOST_INVALID,
+            (false, _) => HOST_TWICE,
+        };
+        self.host = (at, at + value.len() as u32);
+    }
+
     #[inline(never)]
-    pub(super) fn note(&mut self, name: &[u8], value: &[u8], line: u8) {
+    fn note_other(&mut self, name: &[u8], value: &[u8], at: u32) {
         match name.len() {
-            4 if same_name(name, b"host") => {
-                let before = self.host.replace(line);
-                self.found |= before.map_or(0, |_| HOST_TWICE);
-            }
             6 if same_name(name, b"expect") => self.note_expect(value),
             7 if same_name(name, b"upgrade") => {
                 self.found |= UPGRADE;
@@ -74,8 +99,8 @@ impl Seen {
             }
             10 if same_name(name, b"connection") => self.note_connection(value),
             14 if same_name(name, b"content-length") => {
-                let before = self.length.replace(line);
-                self.found |= before.map_or(0, |_| LENGTH_TWICE);
+                self.found |= if self.found & LENGTH == 0 { LENGTH } else { LENGTH_TWICE };
+                self.length = (at, at + value.len() as u32);
             }
             17 if same_name(name, b"transfer-encoding") => self.found |= CODING,
             _ => {}
@@ -86,17 +111,24 @@ impl Seen {
     fn note_connection(&mut self, value: &[u8]) {
         // What nearly all clients send needs no taking apart.
         if same_name(value, b"keep-alive") {
-            self.found |= KEEP_ALIVE;
+            self.note_wish(Wish::KeepAlive);
             return;
         }
         self.note_bytes(value);
         for option in octet::list(value) {
-            self.found |= match option.len() {
-                5 if same_name(option, b"close") => CLOSE,
-                7 if same_name(option, b"upgrade") => UPGRADE_TOKEN,
-                10 if same_name(option, b"keep-alive") => KEEP_ALIVE,
-                _ => 0,
-            };
+            match option.len() {
+                5 if same_name(option, b"close") => self.note_wish(Wish::Close),
+                7 if same_name(option, b"upgrade") => self.found |= UPGRADE_TOKEN,
+                10 if same_name(option, b"keep-alive") => self.note_wish(Wish::KeepAlive),
+                _ => {}
+            }
+        }
+    }
+
+    /// `close` wins over `keep-alive`, in whatever order they come (RFC 9112, 9.3).
+    fn note_wish(&mut self, wish: Wish) {
+        if self.wish != Wish::Close {
+            self.wish = wish;
         }
     }
 
@@ -118,55 +150,42 @@ impl Seen {
     }
 
     /// Says what the fields mean together, or which rule they break: Host first, then framing.
-    #[inline]
+    #[inline(always)]
     pub(super) fn judge(&self, head: &mut RequestHead, limits: &HeadLimits) -> Result<(), Fault> {
+        if self.found & (HOST_TWICE | NOT_ASCII | HOST_INVALID) != 0 {
+            return Err(self.fault());
+        }
         head.flags = self.flags;
-        self.judge_host(head, limits)?;
-        self.judge_framing(head)?;
-        head.wish = match (self.found & CLOSE != 0, self.found & KEEP_ALIVE != 0) {
-            (true, _) => Wish::Close,
-            (false, true) => Wish::KeepAlive,
-            (false, false) => Wish::Nothing,
-        };
+        head.wish = self.wish;
+        let (from, to) = head.line.host;
+        if self.found & HOST != 0 {
+            // The authority of a target overrides the field (RFC 9112, 3.2.2).
+            if from == to {
+                head.line.host = self.host;
+            }
+            head.flags |= head::HOST;
+        } else if limits.require_host && head.version == Version::Http11 {
+            return Err(Fault::HostMissing);
+        } else if from < to {
+            head.flags |= head::HOST;
+        }
         if self.found & OFFER == OFFER {
             head.flags |= head::UPGRADE;
         }
-        Ok(())
+        head.framing = Framing::None;
+        if self.found & (LENGTH | CODING) == 0 { Ok(()) } else { self.judge_content(head) }
     }
 
-    #[inline]
-    fn judge_host(&self, head: &mut RequestHead, limits: &HeadLimits) -> Result<(), Fault> {
-        if self.found & (HOST_TWICE + NOT_ASCII) != 0 {
-            return Err(if self.found & HOST_TWICE != 0 { Fault::HostRepeated } else { Fault::FieldValueNotAscii });
+    /// The rule that is broken, of those that can be judged without the target.
+    #[cold]
+    fn fault(&self) -> Fault {
+        if self.found & HOST_TWICE != 0 {
+            Fault::HostRepeated
+        } else if self.found & NOT_ASCII != 0 {
+            Fault::FieldValueNotAscii
+        } else {
+            Fault::HostInvalid
         }
-        let (from, to) = head.line.host;
-        match self.host {
-            Some(line) => {
-                let (value, end) = head.fields.value_of(line);
-                // An empty field says that the target has no authority (RFC 9112, 3.2). With a port and no host it makes a
-                // URI that a recipient has to refuse (RFC 9110, 4.2.1).
-                if value < end && !host::read(head.fields.bytes(value, end)).is_some_and(|host| host.named) {
-                    return Err(Fault::HostInvalid);
-                }
-                if from == to {
-                    head.line.host = (value, end);
-                }
-                head.flags |= head::HOST;
-            }
-            None if limits.require_host && head.version == Version::Http11 => return Err(Fault::HostMissing),
-            None if from < to => head.flags |= head::HOST,
-            None => {}
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn judge_framing(&self, head: &mut RequestHead) -> Result<(), Fault> {
-        if self.length.is_none() && self.found & CODING == 0 {
-            head.framing = Framing::None;
-            return Ok(());
-        }
-        self.judge_content(head)
     }
 
     #[inline(never)]
@@ -174,10 +193,7 @@ impl Seen {
         if self.found & LENGTH_TWICE != 0 {
             return Err(Fault::LengthRepeated);
         }
-        let length = self.length.map(|line| {
-            let (value, end) = head.fields.value_of(line);
-            head.fields.bytes(value, end)
-        });
+        let length = (self.found & LENGTH != 0).then(|| head.fields.bytes(self.length.0, self.length.1));
         let coded =
             (self.found & CODING != 0).then(|| framing::codings(head.fields.get_all_bytes("transfer-encoding")));
         head.framing = framing::of_request(head.version, length, coded)?;

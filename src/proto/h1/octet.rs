@@ -83,10 +83,15 @@ pub(super) fn all(bytes: &[u8], class: u8) -> bool {
 /// which neither names nor values have.
 #[inline]
 pub(super) fn same_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
-    match <&[u8; N]>::try_from(name) {
-        Ok(name) => name.iter().zip(lower).fold(0, |differ, (a, b)| differ | ((a | 0x20) ^ b)) == 0,
-        Err(_) => false,
-    }
+    let Ok(name) = <&[u8; N]>::try_from(name) else {
+        return false;
+    };
+    // Four bytes are compared at a time: a byte at a time, each would be a jump.
+    let four = |chunk: &[u8; 4]| u32::from_ne_bytes(*chunk);
+    let (fours, rest) = name.as_chunks();
+    let (lower_fours, lower_rest) = lower.as_chunks();
+    let differ = fours.iter().zip(lower_fours).fold(0, |differ, (a, b)| differ | ((four(a) | 0x2020_2020) ^ four(b)));
+    rest.iter().zip(lower_rest).fold(differ, |differ, (a, b)| differ | u32::from((a | 0x20) ^ b)) == 0
 }
 
 /// The elements of a comma-separated list, without the blanks around them and without empty ones (RFC 9110, 5.6.1.2).

@@ -7,9 +7,9 @@ use super::{
     head::{RequestHead, RequestLine},
     limits::{HeadLimits, MAX_FIELDS},
     meaning::Seen,
-    request_line,
+    request_line::{self, Words},
     scan::Scan,
-    target,
+    target::{self, TargetForm},
 };
 
 /// So many fields have nearly all heads, behind a proxy too: their table stands on the stack, 32 bytes each, and is
@@ -122,8 +122,7 @@ fn read<'a>(
     #[cfg(test)]
     tests::READS.with(|reads| reads.set(reads.get() + 1));
 
-    // One line end may precede the request line (RFC 9112, 2.2).
-    let own = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+    let own = if bytes.first() == Some(&b'\r') { without_line_end(bytes)? } else { bytes };
     let line = request_line::read(own, limits)?;
     let (fields_len, found) = match httparse::parse_headers(own.get(line.len..)?, slots) {
         Ok(httparse::Status::Complete(parts)) => parts,
@@ -140,44 +139,71 @@ fn read<'a>(
         return None;
     }
     into.fields.load(text);
-
-    let seen = read_fields(found, text, &mut into.fields)?;
-
-    let parts = match target::read(line.method, line.target, line.question) {
-        Ok(parts) => parts,
-        Err(fault) => return Some(Err(fault)),
-    };
-    // Positions in the text: the target follows the method and one blank.
-    let base = line.method.len() + 1;
-    let at = |(from, to): (usize, usize)| ((base + from) as u32, (base + to) as u32);
+    if !mark_fields(found, text, &mut into.fields) {
+        return None;
+    }
+    // A loop of its own: marking and noting together need more registers than there are.
+    let mut seen = Seen::default();
+    for field in found {
+        seen.note(field.name.as_bytes(), field.value, distance(text, field.value) as u32);
+    }
     into.version = line.version;
-    into.line = RequestLine {
-        method_end: line.method.len() as u32,
-        target_end: (base + line.target.len()) as u32,
-        path: at(parts.path),
-        query: parts.query.map_or(0, |query| (base + query) as u32),
-        host: at(parts.authority),
-        form: parts.form,
+    into.line = match positions(&line) {
+        Ok(positions) => positions,
+        Err(fault) => return Some(Err(fault)),
     };
     Some(seen.judge(into, limits).map(|()| len))
 }
 
-/// One pass over the fields: marks them, and notes what they say about the message. `None` where a line ends with LF alone,
-/// which httparse takes for a line end.
+/// What follows the one line end that may precede the request line (RFC 9112, 2.2).
+#[cold]
+fn without_line_end(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.strip_prefix(b"\r\n")
+}
+
+/// Where the words of the line and the parts of its target stand in the text.
+#[inline]
+fn positions(line: &Words<'_>) -> Result<RequestLine, Fault> {
+    let method_end = line.method.len() as u32;
+    let target_start = method_end + 1;
+    let target_end = target_start + line.target.len() as u32;
+    if target::is_origin(line.method, line.target) {
+        let question = line.question.map(|at| target_start + at as u32);
+        return Ok(RequestLine {
+            method_end,
+            target_end,
+            path: (target_start, question.unwrap_or(target_end)),
+            query: question.map_or(0, |at| at + 1),
+            host: (0, 0),
+            form: TargetForm::Origin,
+        });
+    }
+    other_positions(line, target_start)
+}
+
+/// The same for a target in another form than the origin form.
+#[cold]
+fn other_positions(line: &Words<'_>, target_start: u32) -> Result<RequestLine, Fault> {
+    let parts = target::read(line.method, line.target, line.question)?;
+    let at = |(from, to): (usize, usize)| (target_start + from as u32, target_start + to as u32);
+    Ok(RequestLine {
+        method_end: line.method.len() as u32,
+        target_end: target_start + line.target.len() as u32,
+        path: at(parts.path),
+        query: parts.query.map_or(0, |query| target_start + query as u32),
+        host: at(parts.authority),
+        form: parts.form,
+    })
+}
+
+/// Marks the fields in the text. Returns whether all lines end with CR LF: httparse takes LF alone for a line end too.
 #[inline(never)]
-fn read_fields(found: &[httparse::Header<'_>], text: &[u8], into: &mut Fields) -> Option<Seen> {
-    let mut seen = Seen::default();
+fn mark_fields(found: &[httparse::Header<'_>], text: &[u8], into: &mut Fields) -> bool {
     let mut lines_end_well = true;
-    let mut number = 0;
     into.mark_all(found.iter().map(|field| {
         let name = distance(text, field.name.as_bytes());
         let value = distance(text, field.value);
         lines_end_well &= text.get(name.wrapping_sub(2)) == Some(&b'\r');
-        if Seen::may_note(field.name.as_bytes()) {
-            seen.note(field.name.as_bytes(), field.value, number);
-        }
-        // There are at most `MAX_FIELDS`.
-        number += 1;
         Line {
             name: name as u32,
             colon: (name + field.name.len()) as u32,
@@ -185,7 +211,7 @@ fn read_fields(found: &[httparse::Header<'_>], text: &[u8], into: &mut Fields) -
             end: (value + field.value.len()) as u32,
         }
     }));
-    lines_end_well.then_some(seen)
+    lines_end_well
 }
 
 /// How many bytes `part`, a slice of `whole`, stands behind its start.

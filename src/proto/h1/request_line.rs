@@ -25,23 +25,23 @@ pub(super) struct Words<'a> {
 /// or of a minor version above 1.
 #[inline]
 pub(super) fn read<'a>(text: &'a [u8], limits: &HeadLimits) -> Option<Words<'a>> {
-    let (method, rest) = text.split_at(run(text, TOKEN));
+    // Most methods are this one.
+    let method_len = if text.starts_with(b"GET ") { 3 } else { run(text, TOKEN) };
+    let (method, rest) = text.split_at_checked(method_len)?;
     let words = rest.strip_prefix(b" ")?;
     let path = run(words, PATH);
     let question = (words.get(path) == Some(&b'?')).then_some(path);
     let query = question.map_or(0, |_| run(words.get(path..).unwrap_or_default(), TARGET));
-    let (target, rest) = words.split_at(path + query);
-    // Compared as a whole; a `match` would go byte by byte.
-    let end: &[u8; 11] = rest.first_chunk()?;
-    let version = if end == b" HTTP/1.1\r\n" {
-        Version::Http11
-    } else if end == b" HTTP/1.0\r\n" {
-        Version::Http10
-    } else {
-        return None;
+    let (target, rest) = words.split_at_checked(path + query)?;
+    let (start, end) = (rest.first_chunk()?, rest.get(8..11)?);
+    let version = match end {
+        b"1\r\n" => Version::Http11,
+        b"0\r\n" => Version::Http10,
+        _ => return None,
     };
-    let fits = (1..=MAX_METHOD).contains(&method.len()) && (1..=limits.target).contains(&target.len());
-    let len = text.len() - rest.len() + end.len();
+    let fits =
+        start == b" HTTP/1." && (1..=MAX_METHOD).contains(&method.len()) && (1..=limits.target).contains(&target.len());
+    let len = method.len() + target.len() + " ".len() + " HTTP/1.1\r\n".len();
     fits.then_some(Words { method, target, question, version, len })
 }
 

@@ -28,37 +28,35 @@ pub(super) struct Parts {
     pub(super) query: Option<usize>,
 }
 
-/// Takes a target apart whose bytes are known to be allowed. `question` is where its first `?` stands.
+/// Returns whether a target has the origin form.
 #[inline]
-pub(super) fn read(method: &[u8], target: &[u8], question: Option<usize>) -> Result<Parts, Fault> {
-    if target.first() == Some(&b'/') && method != b"CONNECT" {
-        return Ok(Parts {
-            form: TargetForm::Origin,
-            authority: (0, 0),
-            path: (0, question.unwrap_or(target.len())),
-            query: question.map(|at| at + 1),
-        });
-    }
-    uncommon(method, target, question).ok_or(Fault::TargetForm)
+pub(super) fn is_origin(method: &[u8], target: &[u8]) -> bool {
+    target.first() == Some(&b'/') && method != b"CONNECT"
 }
 
-fn uncommon(method: &[u8], target: &[u8], question: Option<usize>) -> Option<Parts> {
+/// Takes a target apart that has one of the other forms, and whose bytes are known to be allowed. `question` is where its
+/// first `?` stands.
+pub(super) fn read(method: &[u8], target: &[u8], question: Option<usize>) -> Result<Parts, Fault> {
     let whole = (0, target.len());
-    match (method, target) {
-        (b"CONNECT", _) => {
-            let host = host::read(target)?;
-            // Nobody can be at port 0 (RFC 9110, 9.3.6).
-            let zero = target.iter().rev().find(|&&byte| byte != b'0') == Some(&b':');
-            (host.named && host.port && !zero).then_some(Parts {
-                form: TargetForm::Authority,
-                authority: whole,
-                path: whole,
-                query: None,
-            })
-        }
+    let parts = match (method, target) {
+        (b"CONNECT", _) => authority(target),
         (b"OPTIONS", b"*") => Some(Parts { form: TargetForm::Asterisk, authority: (0, 0), path: whole, query: None }),
         _ => absolute(target, question),
-    }
+    };
+    parts.ok_or(Fault::TargetForm)
+}
+
+/// `host:port`, both of them. Nobody can be at port 0 (RFC 9110, 9.3.6).
+fn authority(target: &[u8]) -> Option<Parts> {
+    let host = host::read(target)?;
+    let zero = target.iter().rev().find(|&&byte| byte != b'0') == Some(&b':');
+    let whole = (0, target.len());
+    (host.named && host.port && !zero).then_some(Parts {
+        form: TargetForm::Authority,
+        authority: whole,
+        path: whole,
+        query: None,
+    })
 }
 
 /// `http` and `https` with a host and without user information (RFC 9110, 4.2.1, 4.2.2 and 4.2.4).
