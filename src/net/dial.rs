@@ -268,7 +268,6 @@ struct Attempt {
 impl Attempt {
     fn start(dial: &Rc<Dial>, stream: &Stream, address: &Address) -> io::Result<Rc<Attempt>> {
         let lp = &stream.cx().lp;
-        stream.set_peer(address);
         let mut io = lp.driver().connect(address)?;
         let attempt = Rc::new(Attempt {
             dial: Rc::downgrade(dial),

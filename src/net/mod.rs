@@ -20,7 +20,7 @@
 //!        │           │                    └───────── no linger ──────────────────────────────▲
 //!        └───────────┴──────────────── destroy(reason) ──────────────────────────────────────┘
 //! ```
-//! Beside it two half-states: input ended (the peer's FIN was read), output ended (our FIN was sent).
+//! Within its life a stream reads and writes, and both halves end independently of each other: `stream/state.rs` draws them.
 //!
 //! # The protocol seam
 //! A `Protocol` takes `&self`, is called through a cloned `Rc`, and is given bytes by the stream that it drives; the

@@ -467,7 +467,7 @@ impl Socket {
     /// });
     /// ```
     pub fn remote_addr(&self) -> Option<Address> {
-        self.stream().filter(|stream| stream.is_made()).map(|stream| stream.peer())
+        self.stream().filter(|stream| stream.has_peer()).map(|stream| stream.peer())
     }
 
     /// Bytes received so far.

@@ -1,6 +1,6 @@
 //! The one close path, with lingering as a state of it.
 
-use super::{Ending, Linger, State, Stream, flag};
+use super::{Ending, Event, Linger, Stream};
 use crate::net::CloseReason;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
@@ -29,8 +29,7 @@ impl Stream {
             let linger = linger.filter(|_| !self.is_eof());
             self.ending.set(Some(Box::new(Ending { linger, ..self.new_ending(reason, None) })));
         }
-        self.state.set(State::Finishing);
-        self.clear(flag::PAUSED);
+        self.state.on(Event::Finish);
         self.input.take();
         self.queue_unless_corked();
     }
@@ -41,7 +40,7 @@ impl Stream {
         self.cx.lp.read_clock();
         ending.began = self.cx.lp.now();
         ending.last_read = ending.began;
-        let breaks_off = self.has(flag::PARTIAL);
+        let breaks_off = self.state.is_cut_short();
         if breaks_off {
             ending.linger = Some(ARRIVAL);
         } else if self.is_eof() || ending.linger.is_some_and(|linger| ending.discarded > linger.bytes) {
@@ -49,16 +48,16 @@ impl Stream {
         }
         let linger = ending.linger;
         self.ending.set(Some(ending));
-        if self.has(flag::RESETS) && !breaks_off {
+        if self.state.has_last_written() {
             self.with_io(|io| io.set_reset_on_close(false));
         }
         let Some(linger) = linger else { return self.close_with_ending() };
-        self.state.set(State::Lingering);
+        self.state.on(Event::Linger);
         if !breaks_off {
             self.with_io(|io| io.shutdown_write());
         }
         self.need_due(self.cx.lp.now() + linger.between_reads.min(linger.total));
-        if self.has(flag::READABLE) {
+        if self.state.is_readable() {
             self.queue();
         }
     }
@@ -99,7 +98,7 @@ impl Stream {
     #[cold]
     pub(super) fn fail(&self, error: io::Error) {
         // All was said, and that the peer goes without a goodbye changes nothing; or a write has failed before.
-        if self.state.get() == State::Lingering || self.is_broken() {
+        if self.state.is_lingering() || self.is_broken() {
             return self.close_with_ending();
         }
         self.close(reason_of(&error), Some(error));
@@ -113,8 +112,12 @@ impl Stream {
         if self.is_connecting() {
             self.cx.end_dial(self.token.get());
         }
-        self.state.set(State::Closed);
-        log::debug!(target: "oneloop::net", "{} closed: {reason}", self.peer());
+        self.state.on(Event::Close);
+        if self.has_peer() {
+            log::debug!(target: "oneloop::net", "{} closed: {reason}", self.peer());
+        } else {
+            log::debug!(target: "oneloop::net", "a connection was not made: {reason}");
+        }
         if self.is_corked() {
             self.cx.cork.borrow_mut().clear();
         }
@@ -125,7 +128,7 @@ impl Stream {
         self.output.take();
         self.cx.lp.count_close(reason.as_str());
         self.cx.lp.make_closing(self.token.get());
-        if !self.has(flag::UNREF) {
+        if self.is_referenced() {
             self.cx.lp.release();
         }
         self.cx.lp.driver().descriptors().connection_closed();

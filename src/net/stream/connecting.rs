@@ -1,17 +1,12 @@
 //! The beginning of a connection that is made from here.
 
-use super::{Peer, State, Stream, flag};
+use super::{Event, Peer, Stream};
 use crate::event_loop::Address;
 use crate::event_loop::driver::Io;
 use crate::net::CloseReason;
 use std::rc::Rc;
 
 impl Stream {
-    /// The address that is being tried; of a connection that is never made, the last one.
-    pub fn set_peer(&self, address: &Address) {
-        self.peer.set(Peer::from(address));
-    }
-
     /// The connection is there: from now on the stream owns it. What was written before goes out.
     #[cold]
     pub fn connected(self: &Rc<Self>, mut io: Io, peer: &Address) {
@@ -21,10 +16,9 @@ impl Stream {
         if let Err(error) = self.cx.lp.driver().reregister(&mut io, self.token.get().number()) {
             return self.destroy_with(CloseReason::ConnectFailed, error);
         }
-        self.set_peer(peer);
+        self.peer.set(Peer::from(peer));
         *self.io.borrow_mut() = Some(io);
-        self.state.set(State::Open);
-        self.set(flag::MADE);
+        self.state.on(Event::Connected);
         self.corked(|| {
             self.protocol().connected(self);
             self.flush_output();

@@ -1,10 +1,11 @@
-//! One connection. This file holds what it is and its states; beside it stand the one read path, the one write path,
-//! its turns and the one close path.
+//! One connection. This file holds what it is; beside it stand its state, the one read path, the one write path, its turns
+//! and the one close path.
 
 mod closing;
 mod connecting;
 mod peer;
 mod reading;
+mod state;
 mod turns;
 mod writing;
 
@@ -14,58 +15,13 @@ use super::{CloseReason, Context, input::Input};
 use crate::event_loop::driver::Io;
 use crate::event_loop::{Address, Due, Time, Token};
 use peer::Peer;
+use state::{Event, State};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
 /// Chunks from this size on are not copied.
 pub(super) const LARGE: usize = 16 * 1024;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Connecting,
-    Open,
-    /// Closes when the output is gone; input is discarded.
-    Finishing,
-    /// Our FIN is sent; input is discarded until the peer's comes, so that it can read what we said last. Where that broke
-    /// off and a FIN would make it whole: none is sent, and a reset follows.
-    Lingering,
-    Closed,
-}
-
-/// Half-states and reminders.
-mod flag {
-    /// The kernel may have input.
-    pub const READABLE: u16 = 1;
-    /// An event said that the peer has closed: read until the end shows.
-    pub const FIN_HINT: u16 = 1 << 1;
-    /// The end was read.
-    pub const EOF: u16 = 1 << 2;
-    pub const PAUSED: u16 = 1 << 3;
-    /// On the ready list.
-    pub const QUEUED: u16 = 1 << 4;
-    /// The protocol asked for a turn.
-    pub const RESUME: u16 = 1 << 5;
-    /// The kernel refused output; a writable event will come.
-    pub const BLOCKED: u16 = 1 << 6;
-    /// The protocol wants to know when output went out.
-    pub const TELL: u16 = 1 << 7;
-    /// Our FIN follows the output.
-    pub const END: u16 = 1 << 8;
-    /// Our FIN is sent.
-    pub const SHUT: u16 = 1 << 9;
-    pub const UNREF: u16 = 1 << 10;
-    /// A write failed within a call of the user's: told in phase 1.
-    pub const BROKEN: u16 = 1 << 11;
-    /// There was a connection.
-    pub const MADE: u16 = 1 << 12;
-    /// Another protocol has taken over, perhaps within a call of the old one.
-    pub const REPLACED: u16 = 1 << 13;
-    /// Its close would be a reset.
-    pub const RESETS: u16 = 1 << 14;
-    /// It sends a message that ends with the connection, and a part of that is still to be written.
-    pub const PARTIAL: u16 = 1 << 15;
-}
 
 /// Limits of a lingering close.
 #[derive(Clone, Copy, Debug)]
@@ -101,15 +57,13 @@ pub(crate) struct Stream {
     written: Cell<u64>,
     /// A copy of the deadline in the registry.
     due: Cell<Due>,
-    flags: Cell<u16>,
-    state: Cell<State>,
+    state: State,
 }
 
 impl Stream {
     /// A connection that is there. It is registered, and counted as one that keeps the loop alive.
     pub fn accepted(cx: &Rc<Context>, mut io: Io, peer: Address, protocol: Rc<dyn Protocol>) -> io::Result<Rc<Stream>> {
-        let stream = Stream::new(cx, peer, protocol, State::Open);
-        stream.set(flag::MADE);
+        let stream = Stream::new(cx, Peer::from(&peer), protocol, State::open());
         let registered = cx.lp.driver().register(&mut io, stream.token.get().number());
         *stream.io.borrow_mut() = Some(io);
         if let Err(error) = registered {
@@ -121,10 +75,10 @@ impl Stream {
 
     /// A connection that is to be made: [`Stream::connected`] follows, or its close.
     pub fn connecting(cx: &Rc<Context>, protocol: Rc<dyn Protocol>) -> Rc<Stream> {
-        Stream::new(cx, Address::Unix(None), protocol, State::Connecting)
+        Stream::new(cx, Peer::Nobody, protocol, State::connecting())
     }
 
-    fn new(cx: &Rc<Context>, peer: Address, protocol: Rc<dyn Protocol>, state: State) -> Rc<Stream> {
+    fn new(cx: &Rc<Context>, peer: Peer, protocol: Rc<dyn Protocol>, state: State) -> Rc<Stream> {
         let stream = Rc::new(Stream {
             cx: cx.clone(),
             io: RefCell::new(None),
@@ -133,12 +87,11 @@ impl Stream {
             input: Input::default(),
             output: Cell::new(None),
             ending: Cell::new(None),
-            peer: Cell::new(Peer::from(&peer)),
+            peer: Cell::new(peer),
             read: Cell::new(0),
             written: Cell::new(0),
             due: Cell::new(Due::NEVER),
-            flags: Cell::new(0),
-            state: Cell::new(state),
+            state,
         });
         stream.token.set(cx.lp.insert(stream.clone()));
         cx.lp.hold();
@@ -148,7 +101,7 @@ impl Stream {
 
     /// Takes back what was never announced.
     fn unmake(&self) {
-        self.state.set(State::Closed);
+        self.state.on(Event::Close);
         *self.io.borrow_mut() = None;
         *self.protocol.borrow_mut() = Rc::new(Nobody);
         self.cx.lp.remove(self.token.get());
@@ -167,58 +120,57 @@ impl Stream {
     }
 
     pub fn is_closed(&self) -> bool {
-        self.state.get() == State::Closed
+        self.state.is_closed()
     }
 
     pub fn is_connecting(&self) -> bool {
-        self.state.get() == State::Connecting
-    }
-
-    /// Returns whether the connection was ever established.
-    pub fn is_made(&self) -> bool {
-        self.has(flag::MADE)
+        self.state.is_connecting()
     }
 
     /// Returns whether the stream is neither closed nor closing.
     pub fn is_open(&self) -> bool {
-        matches!(self.state.get(), State::Open | State::Connecting)
+        self.state.is_open() || self.state.is_connecting()
     }
 
     /// Returns whether the peer's end of input was read.
     pub fn is_eof(&self) -> bool {
-        self.has(flag::EOF)
+        self.state.has_input_ended()
     }
 
     /// Returns whether an event said that the peer has ended its side, read or not.
     pub fn has_fin_hint(&self) -> bool {
-        self.has(flag::FIN_HINT)
+        self.state.has_peer_closed()
     }
 
     /// Returns whether the kernel has refused output and has not asked for more since.
     pub fn is_blocked(&self) -> bool {
-        self.has(flag::BLOCKED)
+        self.state.is_blocked()
     }
 
     /// Returns whether a write has failed: what was to be sent is lost, and the stream closes in phase 1.
     pub fn is_broken(&self) -> bool {
-        self.has(flag::BROKEN)
+        self.state.has_write_failed()
     }
 
+    /// Returns whether our side has ended, or ends when the output is gone.
     pub fn is_ended(&self) -> bool {
-        self.has(flag::END)
+        self.state.ends_output()
     }
 
     /// Returns whether both sides have ended.
     pub fn is_over(&self) -> bool {
-        self.has(flag::EOF) && self.has(flag::SHUT)
+        self.is_eof() && self.state.has_sent_fin()
     }
 
-    /// The peer's address; of a connection that was not made, the one tried last.
+    /// Returns whether there is or was a connection.
+    pub fn has_peer(&self) -> bool {
+        !matches!(self.peer.get(), Peer::Nobody)
+    }
+
+    /// The peer's address. That of a Unix socket is only known while it is open; afterwards it is an unnamed one.
     pub fn peer(&self) -> Address {
-        self.peer
-            .get()
-            .address()
-            .unwrap_or_else(|| self.with_io(|io| io.peer_addr().ok()).flatten().unwrap_or(Address::Unix(None)))
+        let address = self.peer.get().address();
+        address.or_else(|| self.with_io(|io| io.peer_addr().ok()).flatten()).unwrap_or(Address::Unix(None))
     }
 
     pub fn local(&self) -> Option<Address> {
@@ -244,35 +196,13 @@ impl Stream {
     }
 
     pub fn set_referenced(&self, on: bool) {
-        if self.is_closed() || self.has(flag::UNREF) != on {
-            return;
-        }
-        if on {
-            self.clear(flag::UNREF);
-            self.cx.lp.hold();
-        } else {
-            self.set(flag::UNREF);
-            self.cx.lp.release();
+        if self.state.on(if on { Event::Ref } else { Event::Unref }) {
+            if on { self.cx.lp.hold() } else { self.cx.lp.release() }
         }
     }
 
     pub fn is_referenced(&self) -> bool {
-        !self.has(flag::UNREF)
-    }
-
-    #[inline]
-    fn has(&self, flags: u16) -> bool {
-        self.flags.get() & flags != 0
-    }
-
-    #[inline]
-    fn set(&self, flags: u16) {
-        self.flags.set(self.flags.get() | flags);
-    }
-
-    #[inline]
-    fn clear(&self, flags: u16) {
-        self.flags.set(self.flags.get() & !flags);
+        self.state.is_referenced()
     }
 
     // ---- The protocol
@@ -285,20 +215,18 @@ impl Stream {
     /// Another protocol takes over (an upgrade). The old one hears nothing more.
     pub fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
         let old = self.protocol.replace(protocol);
-        self.clear(flag::TELL);
-        self.set(flag::REPLACED);
+        self.state.on(Event::ToldAll);
         drop(old);
     }
 
     /// Asks for a turn in the next pending phase, in which what is held back is given again.
     pub fn make_ready(&self) {
-        self.set(flag::RESUME);
+        self.state.on(Event::WantTurn);
         self.queue();
     }
 
     fn queue(&self) {
-        if !self.has(flag::QUEUED) && !self.is_closed() {
-            self.set(flag::QUEUED);
+        if self.state.on(Event::Queue) {
             self.cx.lp.make_ready(self.token.get());
         }
     }

@@ -8,6 +8,8 @@ pub(super) enum Peer {
     V6(Ipv6Addr, u16, u32),
     /// Not kept: the kernel knows it while the socket is open.
     Unix,
+    /// There is no connection yet.
+    Nobody,
 }
 
 impl From<&Address> for Peer {
@@ -25,7 +27,7 @@ impl Peer {
         Some(Address::Ip(match self {
             Peer::V4(ip, port) => SocketAddr::from((ip, port)),
             Peer::V6(ip, port, scope) => SocketAddr::V6(SocketAddrV6::new(ip, port, 0, scope)),
-            Peer::Unix => return None,
+            Peer::Unix | Peer::Nobody => return None,
         }))
     }
 }

@@ -1,6 +1,6 @@
 //! The one read path.
 
-use super::{State, Stream, flag};
+use super::{Event, Stream};
 use crate::net::transport::{self, Received};
 use std::rc::Rc;
 
@@ -20,33 +20,27 @@ const SHORT_READ_ENDS: bool = cfg!(any(
 
 impl Stream {
     pub fn pause(&self) {
-        self.set(flag::PAUSED);
+        self.state.on(Event::Pause);
     }
 
     pub fn resume_reading(&self) {
-        if self.has(flag::PAUSED) {
-            self.clear(flag::PAUSED);
+        if self.state.on(Event::Unpause) {
             self.make_ready();
         }
     }
 
     pub fn is_paused(&self) -> bool {
-        self.has(flag::PAUSED)
+        self.state.is_paused()
     }
 
     #[inline]
     pub(super) fn wants_input(&self) -> bool {
-        self.has(flag::READABLE) && self.takes_input()
-    }
-
-    fn takes_input(&self) -> bool {
-        !self.has(flag::EOF)
-            && match self.state.get() {
-                State::Open => {
-                    !self.has(flag::PAUSED) && (self.input.is_empty() || self.input.len() < self.protocol().held())
-                }
-                State::Finishing | State::Lingering => true,
-                State::Connecting | State::Closed => false,
+        let state = &self.state;
+        state.is_readable()
+            && if state.is_open() {
+                !state.is_paused() && (self.input.is_empty() || self.input.len() < self.protocol().held())
+            } else {
+                state.discards_input()
             }
     }
 
@@ -68,8 +62,8 @@ impl Stream {
             };
             match received {
                 Received::Bytes(count) => {
-                    if SHORT_READ_ENDS && count < room && !self.has(flag::FIN_HINT) {
-                        self.clear(flag::READABLE);
+                    if SHORT_READ_ENDS && count < room && !self.has_fin_hint() {
+                        self.state.on(Event::Drained);
                     }
                     budget = budget.saturating_sub(count);
                     self.read.set(self.read.get() + count as u64);
@@ -79,7 +73,7 @@ impl Stream {
                     }
                 }
                 Received::End => self.received_end(),
-                Received::Nothing => self.clear(flag::READABLE),
+                Received::Nothing => _ = self.state.on(Event::Drained),
                 Received::Failed(error) => self.fail(error),
             }
             self.cx.put_landing(landing);
@@ -93,20 +87,21 @@ impl Stream {
 
     #[cold]
     fn received_end(self: &Rc<Self>) {
-        self.clear(flag::READABLE);
         // A write that failed has taken the error off the socket; what is left looks like an end.
-        if !self.has(flag::BROKEN) {
+        if self.is_broken() {
+            self.state.on(Event::Drained);
+        } else {
             self.ended();
         }
     }
 
     #[inline(always)]
     fn deliver(self: &Rc<Self>, bytes: &mut [u8]) {
-        if self.state.get() != State::Open {
+        if !self.state.is_open() {
             self.discard(bytes.len());
         } else if self.input.is_empty() {
             let consumed = self.give(bytes);
-            if consumed < bytes.len() && self.state.get() == State::Open {
+            if consumed < bytes.len() && self.state.is_open() {
                 self.input.append(bytes.get(consumed..).unwrap_or_default());
             }
         } else {
@@ -119,9 +114,11 @@ impl Stream {
     fn give(self: &Rc<Self>, bytes: &mut [u8]) -> usize {
         let mut at = 0;
         loop {
-            self.clear(flag::REPLACED);
-            at += self.protocol().data(self, bytes.get_mut(at..).unwrap_or_default());
-            if !self.has(flag::REPLACED) || at >= bytes.len() || self.state.get() != State::Open {
+            let protocol = self.protocol();
+            let called = Rc::as_ptr(&protocol);
+            at += protocol.data(self, bytes.get_mut(at..).unwrap_or_default());
+            let is_replaced = !std::ptr::addr_eq(called, Rc::as_ptr(&*self.protocol.borrow()));
+            if !is_replaced || at >= bytes.len() || !self.state.is_open() {
                 return at;
             }
         }
@@ -129,18 +126,19 @@ impl Stream {
 
     pub(super) fn give_held(self: &Rc<Self>) {
         self.input.consume(|bytes| self.give(bytes));
-        if self.state.get() != State::Open {
+        if !self.state.is_open() {
             self.input.take();
         }
     }
 
     fn ended(self: &Rc<Self>) {
-        self.set(flag::EOF);
-        match self.state.get() {
-            // That it says nothing more is no sign that it has read what was said.
-            State::Lingering if !self.has(flag::PARTIAL) => self.close_with_ending(),
-            State::Open => self.protocol().eof(self),
-            _ => {}
+        self.state.on(Event::InputEnded);
+        let state = &self.state;
+        if state.is_open() {
+            self.protocol().eof(self);
+        } else if state.is_lingering() && !state.is_cut_short() {
+            // Otherwise the reset waits: a peer that says nothing more has not necessarily read what was sent.
+            self.close_with_ending();
         }
     }
 
@@ -151,10 +149,11 @@ impl Stream {
         let too_much = ending.linger.is_none_or(|linger| ending.discarded > linger.bytes);
         self.ending.set(Some(ending));
         if too_much {
-            match self.state.get() {
-                State::Lingering => self.close_with_ending(),
+            if self.state.is_lingering() {
+                self.close_with_ending();
+            } else {
                 // The output still goes out; what comes in stays with the kernel.
-                _ => self.clear(flag::READABLE),
+                self.state.on(Event::Drained);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The turns that the loop gives.
 
-use super::{State, Stream, flag};
+use super::{Event, Stream};
 use crate::event_loop::driver::Ready;
 use crate::event_loop::{Due, Kind, Loop, Source, Token};
 use crate::net::CloseReason;
@@ -20,14 +20,14 @@ impl Stream {
     pub(super) fn corked(self: &Rc<Self>, turn: impl FnOnce()) {
         self.cx.corked.set(self.token.get());
         let before = self.written.get();
-        let was_blocked = self.has(flag::BLOCKED);
+        let was_blocked = self.is_blocked();
         turn();
         self.flush_cork();
-        if self.has(flag::TELL | flag::END) || self.state.get() == State::Finishing {
+        if self.state.awaits_output() {
             self.go_on_writing(before);
         }
         self.cx.corked.set(Token::NONE);
-        if self.has(flag::BLOCKED) && !self.is_closed() {
+        if self.is_blocked() && !self.is_closed() {
             self.refused(was_blocked);
         }
     }
@@ -36,7 +36,7 @@ impl Stream {
     #[inline(never)]
     fn go_on_writing(self: &Rc<Self>, before: u64) {
         let mut rounds = 0;
-        while !self.has(flag::BROKEN) && (self.has(flag::TELL | flag::END) || self.state.get() == State::Finishing) {
+        while self.state.awaits_output() && !self.is_broken() {
             if self.written.get() - before > WRITE_BUDGET as u64 || rounds == ROUNDS {
                 self.queue();
                 return;
@@ -63,15 +63,17 @@ impl Stream {
     /// What waits for output to go. Says whether the protocol was called, and may have written more.
     pub(super) fn after_flush(self: &Rc<Self>, before: u64) -> bool {
         let pending = self.output_len();
-        match self.state.get() {
-            State::Finishing if pending == 0 => self.linger(),
-            State::Open if pending == 0 && self.has(flag::END) && !self.has(flag::SHUT) => self.shut(),
-            _ => {}
+        if pending == 0 {
+            if self.state.is_finishing() {
+                self.linger();
+            } else if self.state.owes_fin() {
+                self.shut();
+            }
         }
         let progress = self.written.get() != before || pending == 0;
-        if self.has(flag::TELL) && progress && !self.is_closed() {
+        if self.state.tells_sent() && progress && !self.is_closed() {
             if pending == 0 {
-                self.clear(flag::TELL);
+                self.state.on(Event::ToldAll);
             }
             self.protocol().sent(self, pending);
             return pending == 0;
@@ -81,7 +83,7 @@ impl Stream {
 
     #[cold]
     fn take_error(&self) {
-        if !self.is_closed() && !self.has(flag::BROKEN) && !self.wants_input() {
+        if !self.is_closed() && !self.is_broken() && !self.wants_input() {
             let error = self.with_io(|io| io.take_error().ok().flatten()).flatten();
             self.fail(error.unwrap_or_else(|| ErrorKind::ConnectionReset.into()));
         }
@@ -89,16 +91,16 @@ impl Stream {
 
     #[cold]
     fn tell_fin_hint(self: &Rc<Self>) {
-        if self.state.get() == State::Open && !self.has(flag::EOF | flag::BROKEN) {
+        if self.state.is_open() && !self.is_eof() && !self.is_broken() {
             self.protocol().fin_hinted(self);
         }
     }
 
     fn shut(&self) {
-        self.set(flag::SHUT);
+        self.state.on(Event::FinSent);
         self.with_io(|io| io.shutdown_write());
         // What is held back is for the protocol, which closes when it has taken it.
-        if self.has(flag::EOF) && self.input.is_empty() {
+        if self.is_eof() && self.input.is_empty() {
             self.destroy(CloseReason::Finished);
         }
     }
@@ -110,14 +112,13 @@ impl Source for Stream {
             return;
         }
         self.corked(|| {
-            if ready.has(Ready::READ.with(Ready::READ_CLOSED)) {
-                self.set(flag::READABLE);
-                if ready.has(Ready::READ_CLOSED) {
-                    self.set(flag::FIN_HINT);
-                }
+            if ready.has(Ready::READ_CLOSED) {
+                self.state.on(Event::PeerClosed);
+            } else if ready.has(Ready::READ) {
+                self.state.on(Event::Readable);
             }
             if ready.has(Ready::WRITE) {
-                self.clear(flag::BLOCKED);
+                self.state.on(Event::Writable);
                 self.flush_output();
             }
             self.receive();
@@ -132,11 +133,11 @@ impl Source for Stream {
     }
 
     fn resume(self: Rc<Self>, _lp: &Rc<Loop>) {
-        self.clear(flag::QUEUED);
+        self.state.on(Event::Dequeue);
         if self.is_closed() {
             return;
         }
-        if self.has(flag::BROKEN) {
+        if self.is_broken() {
             return self.close_with_ending();
         }
         // Its output waits for the connection.
@@ -145,8 +146,7 @@ impl Source for Stream {
         }
         self.corked(|| {
             self.flush_output();
-            if self.has(flag::RESUME) && self.state.get() == State::Open {
-                self.clear(flag::RESUME);
+            if self.state.is_open() && self.state.on(Event::GiveTurn) {
                 self.give_held();
                 if !self.is_closed() {
                     self.protocol().resume(&self);
@@ -158,10 +158,10 @@ impl Source for Stream {
 
     fn due(self: Rc<Self>, _lp: &Rc<Loop>) {
         self.due.set(Due::NEVER);
-        match self.state.get() {
-            State::Closed => {}
-            State::Lingering => self.linger_due(),
-            _ => self.corked(|| self.protocol().due(&self)),
+        if self.state.is_lingering() {
+            self.linger_due();
+        } else if !self.is_closed() {
+            self.corked(|| self.protocol().due(&self));
         }
     }
 
@@ -178,7 +178,7 @@ impl Source for Stream {
         if !self.is_closed() {
             self.cx.lp.driver().descriptors().connection_closed();
         }
-        self.state.set(State::Closed);
+        self.state.on(Event::Close);
         let io = self.io.borrow_mut().take();
         drop(io);
         self.input.take();

@@ -2,7 +2,7 @@
 
 use super::closing::reason_of;
 use super::turns::WRITE_BUDGET;
-use super::{LARGE, State, Stream, flag};
+use super::{Event, LARGE, Stream};
 use crate::net::chunk::{Chunk, Flow};
 use crate::net::output::Output;
 use crate::net::{CloseReason, FilePart, transport};
@@ -49,7 +49,7 @@ impl Stream {
     }
 
     pub(super) fn can_write(&self) -> bool {
-        matches!(self.state.get(), State::Open | State::Connecting) && !self.has(flag::END | flag::BROKEN)
+        self.state.takes_output()
     }
 
     /// Lets `f` append small things (heads, chunk sizes) to the output.
@@ -75,7 +75,7 @@ impl Stream {
         f(&mut output);
         if output.len() > 0 {
             self.output.set(Some(output));
-            if !self.has(flag::BLOCKED) && !self.is_connecting() {
+            if !self.is_blocked() && !self.is_connecting() {
                 self.queue();
             }
         }
@@ -88,16 +88,16 @@ impl Stream {
         }
         if chunk.len() < LARGE {
             self.encode(|buffer| buffer.extend_from_slice(chunk.as_bytes()));
-        } else if self.is_corked() && !self.has_output() && self.state.get() == State::Open {
+        } else if self.is_corked() && !self.has_output() && self.state.is_open() {
             self.write_through(chunk);
         } else {
             self.with_output(|output| output.push(chunk, 0));
         }
-        if self.has(flag::BLOCKED) {
+        if self.is_blocked() {
             self.offer_again();
         }
         if self.pending() >= limit {
-            self.set(flag::TELL);
+            self.state.on(Event::TellSent);
             return Flow::Full;
         }
         Flow::Ready
@@ -117,10 +117,10 @@ impl Stream {
             self.flush_full_cork();
         }
         self.with_output(|output| output.push_file(part));
-        if self.is_corked() && !self.has(flag::BLOCKED) {
+        if self.is_corked() && !self.is_blocked() {
             self.flush_output();
         }
-        self.set(flag::TELL);
+        self.state.on(Event::TellSent);
         Flow::Full
     }
 
@@ -129,7 +129,7 @@ impl Stream {
     #[cold]
     fn offer_again(&self) {
         if self.output_held() > self.protocol().pending_limit() {
-            self.clear(flag::BLOCKED);
+            self.state.on(Event::Writable);
             self.queue_unless_corked();
         }
     }
@@ -168,7 +168,7 @@ impl Stream {
     pub(super) fn flush_cork(&self) {
         let mut cork = self.cx.cork.borrow_mut();
         let mut at = 0;
-        while at < cork.len() && !self.has(flag::BROKEN | flag::BLOCKED) {
+        while at < cork.len() && self.state.sends() {
             let sent = match &*self.io.borrow() {
                 Some(io) => transport::send(io, cork.get(at..).unwrap_or_default()),
                 None => break,
@@ -176,7 +176,7 @@ impl Stream {
             at += self.count_sent(sent);
         }
         if let Some(rest @ [_, ..]) = cork.get(at..)
-            && !self.has(flag::BROKEN)
+            && !self.is_broken()
             && !self.is_closed()
         {
             self.keep(rest);
@@ -201,7 +201,7 @@ impl Stream {
     #[inline(never)]
     fn flush_pending(&self, mut output: Box<Output>) {
         let mut budget = WRITE_BUDGET;
-        while output.len() > 0 && !self.has(flag::BROKEN | flag::BLOCKED) {
+        while output.len() > 0 && self.state.sends() {
             if budget == 0 {
                 self.queue();
                 break;
@@ -227,7 +227,7 @@ impl Stream {
             output.advance(taken);
             budget = budget.saturating_sub(cost);
         }
-        if output.len() > 0 && !self.has(flag::BROKEN) {
+        if output.len() > 0 && !self.is_broken() {
             self.output.set(Some(output));
         }
     }
@@ -237,7 +237,7 @@ impl Stream {
     fn count_sent(&self, sent: io::Result<usize>) -> usize {
         match sent {
             Ok(0) => {
-                self.set(flag::BLOCKED);
+                self.state.on(Event::Refused);
                 0
             }
             Ok(count) => {
@@ -260,7 +260,7 @@ impl Stream {
         let mut ending = ending.unwrap_or_else(|| Box::new(self.new_ending(reason, None)));
         (ending.reason, ending.error) = (reason, Some(error));
         self.ending.set(Some(ending));
-        self.set(flag::BROKEN);
+        self.state.on(Event::WriteFailed);
         self.queue();
     }
 
@@ -268,24 +268,23 @@ impl Stream {
     /// and sent all, whatever closes it, the end of the process included, is a reset; but not on Unix sockets, which have none.
     pub fn begin_last_message(&self) {
         if self.with_io(|io| io.set_reset_on_close(true)) == Some(true) {
-            self.set(flag::RESETS | flag::PARTIAL);
+            self.state.on(Event::LastMessage);
         }
     }
 
     /// All of that message was written.
     pub fn end_message(&self) {
-        self.clear(flag::PARTIAL);
+        self.state.on(Event::LastWritten);
     }
 
     /// Asks for `Protocol::sent` when pending output went out, until all of it has.
     pub fn tell_sent(&self) {
-        self.set(flag::TELL);
+        self.state.on(Event::TellSent);
     }
 
     /// Ends our side once the output is gone; the peer's may go on.
     pub fn end(&self) {
-        if self.can_write() {
-            self.set(flag::END);
+        if self.state.on(Event::End) {
             self.queue_unless_corked();
         }
     }
