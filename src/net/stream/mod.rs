@@ -129,7 +129,7 @@ impl Stream {
 
     /// Returns whether the stream is neither closed nor closing.
     pub fn is_open(&self) -> bool {
-        self.state.is_open() || self.state.is_connecting()
+        self.state.is_in_use()
     }
 
     /// Returns whether the peer's end of input was read.

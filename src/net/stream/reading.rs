@@ -35,13 +35,13 @@ impl Stream {
 
     #[inline]
     pub(super) fn wants_input(&self) -> bool {
-        let state = &self.state;
-        state.is_readable()
-            && if state.is_open() {
-                !state.is_paused() && (self.input.is_empty() || self.input.len() < self.protocol().held())
-            } else {
-                state.discards_input()
-            }
+        self.state.is_readable()
+            && (self.state.gives_input() && self.has_room_for_input() || self.state.discards_input())
+    }
+
+    #[inline(always)]
+    fn has_room_for_input(&self) -> bool {
+        self.input.is_empty() || self.input.len() < self.protocol().held()
     }
 
     /// The one read path. Inlined for the reason that `flush_cork` has.
@@ -117,8 +117,10 @@ impl Stream {
             let protocol = self.protocol();
             let called = Rc::as_ptr(&protocol);
             at += protocol.data(self, bytes.get_mut(at..).unwrap_or_default());
-            let is_replaced = !std::ptr::addr_eq(called, Rc::as_ptr(&*self.protocol.borrow()));
-            if !is_replaced || at >= bytes.len() || !self.state.is_open() {
+            if at >= bytes.len()
+                || !self.state.is_open()
+                || std::ptr::addr_eq(called, Rc::as_ptr(&*self.protocol.borrow()))
+            {
                 return at;
             }
         }

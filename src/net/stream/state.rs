@@ -21,48 +21,65 @@
 use std::cell::Cell;
 
 /// How far the connection has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
     /// Output is kept until there is a connection.
-    Connecting,
-    Open,
+    Connecting = 1,
+    Open = 1 << 1,
     /// Closes when the output is gone; input is discarded.
-    Finishing,
+    Finishing = 1 << 2,
     /// Our FIN is sent, and input is discarded until the peer's FIN comes, so that the peer can read what was sent last. If
     /// the last message was cut short, no FIN is sent and a reset follows.
-    Lingering,
+    Lingering = 1 << 3,
     /// The last state; nothing leaves it.
-    Closed,
+    Closed = 1 << 4,
 }
 
 /// The half that receives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reading {
     /// Nothing to read until the kernel tells of input.
-    Waiting,
+    Waiting = 1 << 5,
     /// The kernel may have input.
-    Ready,
+    Ready = 1 << 6,
     /// The same, and an event said that the peer has ended its side: a short read is not the end of the input.
-    Ending,
+    Ending = 1 << 7,
     /// The end was read.
-    Ended,
+    Ended = 1 << 8,
 }
 
 /// The half that sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writing {
-    Open,
+    Open = 1 << 9,
     /// Our FIN follows the output.
-    Ending,
+    Ending = 1 << 10,
     /// Our FIN is sent.
-    Ended,
+    Ended = 1 << 11,
     /// A message is being written that ends with the connection. A close from here on is a reset, since a FIN would make the
     /// part that was sent look whole.
-    LastMessage,
+    LastMessage = 1 << 12,
     /// All of that message is written. A close is a reset until all of it is sent.
-    LastWritten,
+    LastWritten = 1 << 13,
     /// A write failed. The stream closes in its next turn.
-    Failed,
+    Failed = 1 << 14,
+}
+
+/// What holds beside the states, or does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fact {
+    /// The protocol does not want input now.
+    Paused = 1 << 15,
+    /// The kernel has refused output, and has not asked for more since.
+    Blocked = 1 << 16,
+    /// The protocol wants to be told when output was sent.
+    TellsSent = 1 << 17,
+    /// It is on the ready list.
+    Queued = 1 << 18,
+    /// The protocol asked for a turn.
+    WantsTurn = 1 << 19,
+    /// The loop need not go on for it.
+    Unref = 1 << 20,
 }
 
 /// What happens to a stream.
@@ -117,24 +134,21 @@ pub(super) enum Event {
     Ref,
 }
 
-/// Facts, a bit each.
-mod fact {
-    pub const PAUSED: u8 = 1;
-    pub const BLOCKED: u8 = 1 << 1;
-    pub const TELLS_SENT: u8 = 1 << 2;
-    pub const QUEUED: u8 = 1 << 3;
-    pub const WANTS_TURN: u8 = 1 << 4;
-    pub const UNREF: u8 = 1 << 5;
+/// See the module's docs. Each state and each fact has a bit of its own, and of each half, and of the life, just one is set: so a
+/// question about several of them is one test of one word.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct State(Cell<u32>);
+
+/// A set of states, of facts, or of both.
+macro_rules! any {
+    ($($one:path)|+) => { $($one as u32)|+ };
 }
 
-/// See the module's docs. Four bytes, of which an event touches only those that it moves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct State {
-    life: Cell<Life>,
-    reading: Cell<Reading>,
-    writing: Cell<Writing>,
-    facts: Cell<u8>,
-}
+const LIFE: u32 = any!(Life::Connecting | Life::Open | Life::Finishing | Life::Lingering | Life::Closed);
+const READING: u32 = any!(Reading::Waiting | Reading::Ready | Reading::Ending | Reading::Ended);
+const WRITING: u32 = any!(
+    Writing::Open | Writing::Ending | Writing::Ended | Writing::LastMessage | Writing::LastWritten | Writing::Failed
+);
 
 impl State {
     /// Of a connection that is to be made.
@@ -148,359 +162,241 @@ impl State {
     }
 
     fn begin(life: Life) -> State {
-        State {
-            life: Cell::new(life),
-            reading: Cell::new(Reading::Waiting),
-            writing: Cell::new(Writing::Open),
-            facts: Cell::new(0),
-        }
+        State(Cell::new(life as u32 | Reading::Waiting as u32 | Writing::Open as u32))
     }
 
     /// The one way to move it. Returns whether the event has changed anything; an event that is out of place changes nothing.
     #[inline(always)]
     pub fn on(&self, event: Event) -> bool {
-        let life = self.life.get();
-        if life == Life::Closed {
-            return false;
-        }
         match event {
-            Event::Connected | Event::Finish | Event::Linger | Event::Close => self.live(life, event),
-            Event::Readable | Event::PeerClosed | Event::Drained | Event::InputEnded => self.read(life, event),
-            Event::End | Event::FinSent | Event::LastMessage | Event::LastWritten | Event::WriteFailed => {
-                self.write(life, event)
-            }
-            Event::Pause => self.note(fact::PAUSED, true),
-            Event::Unpause => self.note(fact::PAUSED, false),
-            Event::Refused => self.note(fact::BLOCKED, true),
-            Event::Writable => self.note(fact::BLOCKED, false),
-            Event::TellSent => self.note(fact::TELLS_SENT, true),
-            Event::ToldAll => self.note(fact::TELLS_SENT, false),
-            Event::Queue => self.note(fact::QUEUED, true),
-            Event::Dequeue => self.note(fact::QUEUED, false),
-            Event::WantTurn => self.note(fact::WANTS_TURN, true),
-            Event::GiveTurn => self.note(fact::WANTS_TURN, false),
-            Event::Unref => self.note(fact::UNREF, true),
-            Event::Ref => self.note(fact::UNREF, false),
-        }
-    }
-
-    #[inline(always)]
-    fn live(&self, life: Life, event: Event) -> bool {
-        self.life.set(match (life, event) {
-            (Life::Connecting, Event::Connected) => Life::Open,
-            (Life::Open, Event::Finish) => {
-                self.note(fact::PAUSED, false);
-                Life::Finishing
-            }
-            (Life::Finishing, Event::Linger) => {
-                if !matches!(self.writing.get(), Writing::LastMessage | Writing::Failed) {
-                    self.writing.set(Writing::Ended);
+            Event::Connected => self.is(Life::Connecting as u32) && self.live(Life::Open),
+            Event::Finish => self.is(Life::Open as u32) && self.live(Life::Finishing) | self.note(Fact::Paused, false),
+            Event::Linger => {
+                let lingers = self.is(Life::Finishing as u32) && self.live(Life::Lingering);
+                if lingers && !self.is(any!(Writing::LastMessage | Writing::Failed)) {
+                    self.write(Writing::Ended);
                 }
-                Life::Lingering
+                lingers
             }
-            (_, Event::Close) => Life::Closed,
-            _ => return false,
-        });
-        true
-    }
+            Event::Close => !self.is_closed() && self.live(Life::Closed),
 
-    #[inline(always)]
-    fn read(&self, life: Life, event: Event) -> bool {
-        if life == Life::Connecting {
-            return false;
+            Event::Readable => self.is(Reading::Waiting as u32) && self.is_there() && self.read(Reading::Ready),
+            Event::PeerClosed => {
+                self.is(any!(Reading::Waiting | Reading::Ready)) && self.is_there() && self.read(Reading::Ending)
+            }
+            Event::Drained => self.is_readable() && self.is_there() && self.read(Reading::Waiting),
+            Event::InputEnded => self.is_readable() && self.is_there() && self.read(Reading::Ended),
+
+            Event::End => {
+                self.is(Writing::Open as u32)
+                    && self.is(any!(Life::Open | Life::Connecting))
+                    && self.write(Writing::Ending)
+            }
+            Event::FinSent => self.owes_fin() && self.write(Writing::Ended),
+            Event::LastMessage => {
+                self.is(Writing::Open as u32) && self.is(Life::Open as u32) && self.write(Writing::LastMessage)
+            }
+            Event::LastWritten => self.is_cut_short() && self.is(Life::Open as u32) && self.write(Writing::LastWritten),
+            Event::WriteFailed => !self.is(any!(Writing::Failed | Life::Closed)) && self.write(Writing::Failed),
+
+            Event::Pause => self.note(Fact::Paused, true),
+            Event::Unpause => self.note(Fact::Paused, false),
+            Event::Refused => self.note(Fact::Blocked, true),
+            Event::Writable => self.note(Fact::Blocked, false),
+            Event::TellSent => self.note(Fact::TellsSent, true),
+            Event::ToldAll => self.note(Fact::TellsSent, false),
+            Event::Queue => self.note(Fact::Queued, true),
+            Event::Dequeue => self.note(Fact::Queued, false),
+            Event::WantTurn => self.note(Fact::WantsTurn, true),
+            Event::GiveTurn => self.note(Fact::WantsTurn, false),
+            Event::Unref => self.note(Fact::Unref, true),
+            Event::Ref => self.note(Fact::Unref, false),
         }
-        self.reading.set(match (self.reading.get(), event) {
-            (Reading::Waiting, Event::Readable) => Reading::Ready,
-            (Reading::Waiting | Reading::Ready, Event::PeerClosed) => Reading::Ending,
-            (Reading::Ready | Reading::Ending, Event::Drained) => Reading::Waiting,
-            (Reading::Ready | Reading::Ending, Event::InputEnded) => Reading::Ended,
-            _ => return false,
-        });
-        true
     }
 
     #[inline(always)]
-    fn write(&self, life: Life, event: Event) -> bool {
-        self.writing.set(match (self.writing.get(), event, life) {
-            (Writing::Open, Event::End, Life::Open | Life::Connecting) => Writing::Ending,
-            (Writing::Ending, Event::FinSent, Life::Open) => Writing::Ended,
-            (Writing::Open, Event::LastMessage, Life::Open) => Writing::LastMessage,
-            (Writing::LastMessage, Event::LastWritten, Life::Open) => Writing::LastWritten,
-            (Writing::Failed, ..) => return false,
-            (_, Event::WriteFailed, _) => Writing::Failed,
-            _ => return false,
-        });
-        true
+    fn live(&self, life: Life) -> bool {
+        self.put(LIFE, life as u32)
     }
 
     #[inline(always)]
-    fn note(&self, fact: u8, holds: bool) -> bool {
-        let facts = self.facts.get();
-        self.facts.set(if holds { facts | fact } else { facts & !fact });
-        (facts & fact != 0) != holds
+    fn read(&self, reading: Reading) -> bool {
+        self.put(READING, reading as u32)
     }
 
-    /// Whether output of the protocol is for the peer.
-    #[inline]
-    fn writes(&self) -> bool {
-        matches!(self.life.get(), Life::Open | Life::Connecting)
+    #[inline(always)]
+    fn write(&self, writing: Writing) -> bool {
+        self.put(WRITING, writing as u32)
+    }
+
+    #[inline(always)]
+    fn note(&self, fact: Fact, holds: bool) -> bool {
+        !self.is_closed() && self.put(fact as u32, if holds { fact as u32 } else { 0 })
+    }
+
+    /// Replaces a part. Returns whether that has changed anything.
+    #[inline(always)]
+    fn put(&self, part: u32, with: u32) -> bool {
+        let before = self.0.get();
+        self.0.set(before & !part | with);
+        before & part != with
+    }
+
+    /// Returns whether one of the set holds.
+    #[inline(always)]
+    fn is(&self, set: u32) -> bool {
+        self.0.get() & set != 0
     }
 
     // ---- Life
 
-    #[inline]
+    #[inline(always)]
     pub fn is_connecting(&self) -> bool {
-        self.life.get() == Life::Connecting
+        self.is(Life::Connecting as u32)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn is_open(&self) -> bool {
-        self.life.get() == Life::Open
+        self.is(Life::Open as u32)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn is_finishing(&self) -> bool {
-        self.life.get() == Life::Finishing
+        self.is(Life::Finishing as u32)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn is_lingering(&self) -> bool {
-        self.life.get() == Life::Lingering
+        self.is(Life::Lingering as u32)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn is_closed(&self) -> bool {
-        self.life.get() == Life::Closed
+        self.is(Life::Closed as u32)
+    }
+
+    /// Returns whether there is a connection.
+    #[inline(always)]
+    fn is_there(&self) -> bool {
+        !self.is(any!(Life::Connecting | Life::Closed))
+    }
+
+    /// Returns whether the stream is neither closed nor closing.
+    #[inline(always)]
+    pub fn is_in_use(&self) -> bool {
+        self.is(any!(Life::Open | Life::Connecting))
     }
 
     // ---- Reading
 
     /// Returns whether the kernel may have input.
-    #[inline]
+    #[inline(always)]
     pub fn is_readable(&self) -> bool {
-        matches!(self.reading.get(), Reading::Ready | Reading::Ending)
+        self.is(any!(Reading::Ready | Reading::Ending))
+    }
+
+    /// Returns whether the protocol wants what the kernel may have, as far as the stream knows.
+    #[inline(always)]
+    pub fn gives_input(&self) -> bool {
+        self.is_open() && !self.is_paused()
     }
 
     /// Returns whether the peer has ended its side, as far as is known, whether its end was read or not.
-    #[inline]
+    #[inline(always)]
     pub fn has_peer_closed(&self) -> bool {
-        matches!(self.reading.get(), Reading::Ending | Reading::Ended)
+        self.is(any!(Reading::Ending | Reading::Ended))
     }
 
     /// Returns whether the peer's end of the input was read.
-    #[inline]
+    #[inline(always)]
     pub fn has_input_ended(&self) -> bool {
-        self.reading.get() == Reading::Ended
+        self.is(Reading::Ended as u32)
     }
 
     /// Returns whether input is discarded: the stream is about to close.
-    #[inline]
+    #[inline(always)]
     pub fn discards_input(&self) -> bool {
-        matches!(self.life.get(), Life::Finishing | Life::Lingering)
+        self.is(any!(Life::Finishing | Life::Lingering))
     }
 
     // ---- Writing
 
     /// Returns whether the protocol may write.
-    #[inline]
+    #[inline(always)]
     pub fn takes_output(&self) -> bool {
-        self.writes() && matches!(self.writing.get(), Writing::Open | Writing::LastMessage | Writing::LastWritten)
+        self.is_in_use() && self.is(any!(Writing::Open | Writing::LastMessage | Writing::LastWritten))
     }
 
     /// Returns whether output can be given to the kernel now.
-    #[inline]
+    #[inline(always)]
     pub fn sends(&self) -> bool {
-        self.facts.get() & fact::BLOCKED == 0 && self.writing.get() != Writing::Failed
+        !self.is(any!(Fact::Blocked | Writing::Failed))
     }
 
     /// Returns whether our side has ended, or ends when the output is gone.
-    #[inline]
+    #[inline(always)]
     pub fn ends_output(&self) -> bool {
-        matches!(self.writing.get(), Writing::Ending | Writing::Ended)
+        self.is(any!(Writing::Ending | Writing::Ended))
     }
 
     /// Returns whether our FIN follows the output.
-    #[inline]
+    #[inline(always)]
     pub fn owes_fin(&self) -> bool {
-        self.life.get() == Life::Open && self.writing.get() == Writing::Ending
+        self.is_open() && self.is(Writing::Ending as u32)
     }
 
     /// Returns whether our FIN was sent.
-    #[inline]
+    #[inline(always)]
     pub fn has_sent_fin(&self) -> bool {
-        self.writing.get() == Writing::Ended
+        self.is(Writing::Ended as u32)
     }
 
     /// Returns whether a part is missing of a message that ends with the connection.
-    #[inline]
+    #[inline(always)]
     pub fn is_cut_short(&self) -> bool {
-        self.writing.get() == Writing::LastMessage
+        self.is(Writing::LastMessage as u32)
     }
 
     /// Returns whether a message that ends with the connection is written whole.
-    #[inline]
+    #[inline(always)]
     pub fn has_last_written(&self) -> bool {
-        self.writing.get() == Writing::LastWritten
+        self.is(Writing::LastWritten as u32)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn has_write_failed(&self) -> bool {
-        self.writing.get() == Writing::Failed
+        self.is(Writing::Failed as u32)
     }
 
     /// Returns whether something is to happen once output was sent.
-    #[inline]
+    #[inline(always)]
     pub fn awaits_output(&self) -> bool {
-        self.facts.get() & fact::TELLS_SENT != 0
-            || self.writing.get() == Writing::Ending
-            || self.life.get() == Life::Finishing
+        self.is(any!(Fact::TellsSent | Writing::Ending | Life::Finishing))
     }
 
     // ---- Facts
 
-    /// Returns whether the protocol does not want input now.
-    #[inline]
+    #[inline(always)]
     pub fn is_paused(&self) -> bool {
-        self.facts.get() & fact::PAUSED != 0
+        self.is(Fact::Paused as u32)
     }
 
-    /// Returns whether the kernel has refused output, and has not asked for more since.
-    #[inline]
+    #[inline(always)]
     pub fn is_blocked(&self) -> bool {
-        self.facts.get() & fact::BLOCKED != 0
+        self.is(Fact::Blocked as u32)
     }
 
-    /// Returns whether the protocol wants to be told when output was sent.
-    #[inline]
+    #[inline(always)]
     pub fn tells_sent(&self) -> bool {
-        self.facts.get() & fact::TELLS_SENT != 0
+        self.is(Fact::TellsSent as u32)
     }
 
     /// Returns whether the loop goes on for it.
-    #[inline]
+    #[inline(always)]
     pub fn is_referenced(&self) -> bool {
-        self.facts.get() & fact::UNREF == 0
+        !self.is(Fact::Unref as u32)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::{BTreeSet, HashSet};
-
-    const EVENTS: [Event; 25] = [
-        Event::Connected,
-        Event::Finish,
-        Event::Linger,
-        Event::Close,
-        Event::Readable,
-        Event::PeerClosed,
-        Event::Drained,
-        Event::InputEnded,
-        Event::Pause,
-        Event::Unpause,
-        Event::Refused,
-        Event::Writable,
-        Event::End,
-        Event::FinSent,
-        Event::LastMessage,
-        Event::LastWritten,
-        Event::WriteFailed,
-        Event::TellSent,
-        Event::ToldAll,
-        Event::Queue,
-        Event::Dequeue,
-        Event::WantTurn,
-        Event::GiveTurn,
-        Event::Unref,
-        Event::Ref,
-    ];
-
-    /// Every state that can be reached, with what each event makes of it.
-    fn walk() -> Vec<(State, Event, State)> {
-        let mut left = vec![State::connecting(), State::open()];
-        let mut seen: HashSet<String> = left.iter().map(|state| format!("{state:?}")).collect();
-        let mut steps = Vec::new();
-        while let Some(from) = left.pop() {
-            for event in EVENTS {
-                let to = from.clone();
-                assert_eq!(to.on(event), to != from, "{from:?} {event:?}");
-                if seen.insert(format!("{to:?}")) {
-                    left.push(to.clone());
-                }
-                steps.push((from.clone(), event, to));
-            }
-        }
-        steps
-    }
-
-    /// The arrows of one half, or of the life, as they are drawn.
-    fn arrows<T: Copy + PartialEq + std::fmt::Debug>(part: impl Fn(&State) -> T) -> BTreeSet<String> {
-        let moved = walk().into_iter().filter(|(from, _, to)| part(from) != part(to));
-        moved.map(|(from, event, to)| format!("{:?} {event:?} {:?}", part(&from), part(&to))).collect()
-    }
-
-    fn drawn(text: &str) -> BTreeSet<String> {
-        text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
-    }
-
-    #[test]
-    fn the_states_move_along_the_arrows_that_are_drawn_and_along_no_others() {
-        let life = "Connecting Connected Open
-            Open Finish Finishing
-            Finishing Linger Lingering
-            Connecting Close Closed
-            Open Close Closed
-            Finishing Close Closed
-            Lingering Close Closed";
-        assert_eq!(arrows(|state| state.life.get()), drawn(life));
-        let reading = "Waiting Readable Ready
-            Waiting PeerClosed Ending
-            Ready PeerClosed Ending
-            Ready Drained Waiting
-            Ending Drained Waiting
-            Ready InputEnded Ended
-            Ending InputEnded Ended";
-        assert_eq!(arrows(|state| state.reading.get()), drawn(reading));
-        let writing = "Open End Ending
-            Ending FinSent Ended
-            Open Linger Ended
-            Ending Linger Ended
-            Open LastMessage LastMessage
-            LastMessage LastWritten LastWritten
-            LastWritten Linger Ended
-            Open WriteFailed Failed
-            Ending WriteFailed Failed
-            Ended WriteFailed Failed
-            LastMessage WriteFailed Failed
-            LastWritten WriteFailed Failed";
-        assert_eq!(arrows(|state| state.writing.get()), drawn(writing));
-    }
-
-    #[test]
-    fn an_event_moves_its_own_part_and_nothing_leaves_the_last_state() {
-        for (from, event, to) in walk() {
-            assert!(!from.is_closed() || from == to, "{from:?} {event:?}");
-            let parts = [from.reading != to.reading, from.writing != to.writing, from.facts != to.facts];
-            let moved = parts.into_iter().filter(|moved| *moved).count() + usize::from(from.life != to.life);
-            let both = matches!(event, Event::Finish | Event::Linger);
-            assert!(moved <= 1 || both && moved == 2, "{from:?} {event:?} {to:?}");
-        }
-    }
-
-    #[test]
-    fn what_a_stream_does_in_a_state_is_what_the_state_allows() {
-        for (state, ..) in walk() {
-            // Nothing can be read before there is a connection, nor behind the end of the input.
-            assert!(!(state.is_connecting() && state.is_readable()));
-            assert!(!(state.has_input_ended() && state.is_readable()));
-            // Who is about to close takes no output.
-            assert!(!(state.discards_input() && state.takes_output()));
-            assert!(!(state.has_write_failed() && (state.takes_output() || state.sends())));
-            assert!(!(state.ends_output() && state.takes_output()));
-            // A FIN would make a message whole that is cut short.
-            assert!(!(state.is_cut_short() && state.has_sent_fin()));
-            assert!(!state.is_lingering() || state.has_sent_fin() || state.is_cut_short() || state.has_write_failed());
-        }
-    }
-}
+mod tests;
