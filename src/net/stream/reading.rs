@@ -33,15 +33,15 @@ impl Stream {
         self.state.is_paused()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn wants_input(&self) -> bool {
-        self.state.is_readable()
-            && (self.state.gives_input() && self.has_room_for_input() || self.state.discards_input())
+        self.state.wants_input() && (self.input.is_empty() || self.has_room_behind_held())
     }
 
-    #[inline(always)]
-    fn has_room_for_input(&self) -> bool {
-        self.input.is_empty() || self.input.len() < self.protocol().held()
+    /// Input that is discarded needs no room; a stream that discards it holds nothing.
+    #[cold]
+    fn has_room_behind_held(&self) -> bool {
+        self.input.len() < self.protocol().held()
     }
 
     /// The one read path. Inlined for the reason that `flush_cork` has.
@@ -110,20 +110,33 @@ impl Stream {
         }
     }
 
-    /// Gives bytes to the protocol, and what it leaves to the one that has replaced it.
+    /// Gives bytes to the protocol, and those that it does not consume to the protocol that has replaced it. Returns how many
+    /// were consumed.
+    #[inline(always)]
     fn give(self: &Rc<Self>, bytes: &mut [u8]) -> usize {
-        let mut at = 0;
-        loop {
-            let protocol = self.protocol();
-            let called = Rc::as_ptr(&protocol);
-            at += protocol.data(self, bytes.get_mut(at..).unwrap_or_default());
-            if at >= bytes.len()
-                || !self.state.is_open()
-                || std::ptr::addr_eq(called, Rc::as_ptr(&*self.protocol.borrow()))
-            {
-                return at;
-            }
+        let protocol = self.protocol();
+        let called = Rc::as_ptr(&protocol).addr();
+        let consumed = protocol.data(self, bytes);
+        match bytes.get_mut(consumed..) {
+            Some(rest @ [_, ..]) => consumed + self.give_to_next(called, rest),
+            _ => consumed,
         }
+    }
+
+    /// The same for bytes that the protocol at the address `called` did not consume.
+    #[cold]
+    fn give_to_next(self: &Rc<Self>, mut called: usize, bytes: &mut [u8]) -> usize {
+        let mut at = 0;
+        while at < bytes.len() && self.state.is_open() {
+            let protocol = self.protocol();
+            let next = Rc::as_ptr(&protocol).addr();
+            if next == called {
+                break;
+            }
+            called = next;
+            at += protocol.data(self, bytes.get_mut(at..).unwrap_or_default());
+        }
+        at
     }
 
     pub(super) fn give_held(self: &Rc<Self>) {

@@ -68,7 +68,7 @@ enum Writing {
 /// What holds beside the states, or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fact {
-    /// The protocol does not want input now.
+    /// The protocol does not want input now. Nothing pauses a stream that discards its input.
     Paused = 1 << 15,
     /// The kernel has refused output, and has not asked for more since.
     Blocked = 1 << 16,
@@ -199,7 +199,7 @@ impl State {
             Event::LastWritten => self.is_cut_short() && self.is(Life::Open as u32) && self.write(Writing::LastWritten),
             Event::WriteFailed => !self.is(any!(Writing::Failed | Life::Closed)) && self.write(Writing::Failed),
 
-            Event::Pause => self.note(Fact::Paused, true),
+            Event::Pause => self.is_in_use() && self.note(Fact::Paused, true),
             Event::Unpause => self.note(Fact::Paused, false),
             Event::Refused => self.note(Fact::Blocked, true),
             Event::Writable => self.note(Fact::Blocked, false),
@@ -295,10 +295,10 @@ impl State {
         self.is(any!(Reading::Ready | Reading::Ending))
     }
 
-    /// Returns whether the protocol wants what the kernel may have, as far as the stream knows.
+    /// Returns whether the kernel may have input that is to be read now: for the protocol, or to be discarded.
     #[inline(always)]
-    pub fn gives_input(&self) -> bool {
-        self.is_open() && !self.is_paused()
+    pub fn wants_input(&self) -> bool {
+        self.is_readable() && !self.is(any!(Fact::Paused | Life::Closed))
     }
 
     /// Returns whether the peer has ended its side, as far as is known, whether its end was read or not.
@@ -311,12 +311,6 @@ impl State {
     #[inline(always)]
     pub fn has_input_ended(&self) -> bool {
         self.is(Reading::Ended as u32)
-    }
-
-    /// Returns whether input is discarded: the stream is about to close.
-    #[inline(always)]
-    pub fn discards_input(&self) -> bool {
-        self.is(any!(Life::Finishing | Life::Lingering))
     }
 
     // ---- Writing

@@ -144,7 +144,9 @@ fn what_a_stream_does_in_a_state_is_what_the_state_allows() {
         assert!(!(state.is_connecting() && state.is_readable()));
         assert!(!(state.has_input_ended() && state.is_readable()));
         // Who is about to close takes no output.
-        assert!(!(state.discards_input() && state.takes_output()));
+        let discards = state.is_finishing() || state.is_lingering();
+        assert!(!(discards && (state.takes_output() || state.is_paused())));
+        assert_eq!(state.wants_input(), state.is_readable() && (discards || state.is_open() && !state.is_paused()));
         assert!(!(state.has_write_failed() && (state.takes_output() || state.sends())));
         assert!(!(state.ends_output() && state.takes_output()));
         // A FIN would make a message whole that is cut short.
