@@ -643,19 +643,6 @@ fn each_program_of_the_quiz_comes_in_the_order_that_is_explained() {
 }
 
 #[test]
-fn simulate_says_what_it_ran_and_repeats_it() {
-    let run = |arguments: &[&str]| {
-        let output = command("simulate").args(arguments).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        (output.status.success(), text.lines().take(2).map(str::to_owned).collect::<Vec<_>>())
-    };
-    let first = run(&["--seeds", "2", "--from", "5"]);
-    assert!(first.0 && first.1[0].contains("2 seeds, ") && first.1[1].contains("finished "), "{first:?}");
-    assert_eq!(run(&["--seeds", "2", "--from", "5", "--threads", "1"]), first);
-    assert!(!run(&["--sedes", "2"]).0);
-}
-
-#[test]
 fn stdin_adds_up_what_is_typed() {
     let mut program = Program::spawn(command("stdin").stdin(Stdio::piped()).stderr(Stdio::null()));
     program.child.stdin.take().unwrap().write_all(b"1\n2\nthree\n40").unwrap();

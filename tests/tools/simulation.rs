@@ -1,9 +1,6 @@
 //! All promises at once, by chance: the scenarios of `examples/simulate`, of which each seed is one.
 
-#[path = "../../examples/simulate/scenario/mod.rs"]
-mod scenario;
-
-use scenario::run;
+use simulator::run;
 
 #[test]
 fn whatever_happens_all_is_answered_or_closed_with_a_reason_and_nothing_is_left() {

@@ -4,9 +4,7 @@
 //! `--seeds N` runs so many, from `--from SEED` on (0 at first), on all cores (`--threads N` on fewer); `--verbose` prints
 //! each event. It ends at the first seed in which anything is wrong, says how to replay it, and fails.
 
-mod scenario;
-
-use scenario::Outcome;
+use simulator::Outcome;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -97,7 +95,7 @@ fn work(seeds: u64, from: u64, verbose: bool, next: &AtomicU64, sum: &Mutex<Sum>
 
 /// A seed; a panic that comes out of the loop is a fault like others.
 fn run(seed: u64, verbose: bool) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| scenario::run(seed, verbose))).unwrap_or_else(|panic| {
+    catch_unwind(AssertUnwindSafe(|| simulator::run(seed, verbose))).unwrap_or_else(|panic| {
         let text =
             panic.downcast_ref::<String>().cloned().or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Outcome { faults: vec![format!("panicked: {}", text.unwrap_or_default())], ..Outcome::default() }

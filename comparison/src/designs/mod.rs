@@ -24,6 +24,8 @@ mod pool_connection;
 #[cfg(unix)]
 mod pool_request;
 pub mod references;
+#[cfg(test)]
+mod tests;
 mod thread_each;
 
 use oneloop_benches::child;

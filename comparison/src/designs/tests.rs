@@ -1,12 +1,8 @@
 //! The servers that the comparison measures do what they are compared for. Here they run in this process;
 //! `cargo bench -p oneloop-benches --bench comparison -- check` does the same with processes.
 
-#[path = "../comparison/designs/mod.rs"]
-#[expect(dead_code, reason = "the roles are the bench's")]
-mod designs;
-
-use designs::Setup;
-use designs::check::{self, Ports};
+use super::Setup;
+use super::check::{self, Ports};
 use std::io;
 use std::sync::mpsc;
 use std::thread;
@@ -17,7 +13,7 @@ fn start(setup: Setup) -> io::Result<u16> {
     thread::spawn(move || {
         let failed = sender.clone();
         let listening = Box::new(move |port| drop(sender.send(Ok(port))));
-        if let Err(error) = designs::serve(setup, listening) {
+        if let Err(error) = super::serve(setup, listening) {
             // Nobody is there to hear it after the start.
             let _ = failed.send(Err(error));
         }
@@ -40,7 +36,7 @@ macro_rules! checked {
 
         #[test]
         fn no_design_is_forgotten() {
-            assert_eq!(designs::NAMES, [$($design),*]);
+            assert_eq!(super::NAMES, [$($design),*]);
         }
     };
 }

@@ -14,10 +14,6 @@
 //! This program is also its own children: its first argument may be one of the roles below. Run it by cargo (see
 //! `benches/README.md`), or `--help` it.
 
-// A bench is built with `cfg(test)` and yet without a harness, so that its unit tests are there and nobody calls them. They
-// run from `tests.rs`.
-#![cfg_attr(test, allow(dead_code, unused_imports))]
-
 mod cross_check;
 mod designs;
 mod generator;
@@ -30,6 +26,8 @@ mod report;
 mod results;
 mod rounds;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod workloads;
 
 use measure::{Place, Rig};

@@ -1,6 +1,6 @@
 //! When a design wins, and when it is a tie.
 
-use crate::invented::{cell, connections, plausible, rates, run, without};
+use super::invented::{cell, connections, plausible, rates, run, without};
 use crate::report::verdicts::tally;
 use crate::results::{Cell, Measured, Outcome, Point, Run};
 use crate::summary::Summary;
@@ -247,7 +247,7 @@ fn points_in_a_row_with_the_same_leaders_are_one_sentence() {
     for (point, pool) in [(1.0, 120.0), (10.0, 140.0), (100.0, 101.0), (1000.0, 50.0)] {
         for round in 0..3 {
             let mut add = |design, rate| {
-                cells.push(cell("W1", connections(point), design, "", round, crate::invented::answering(rate)))
+                cells.push(cell("W1", connections(point), design, "", round, super::invented::answering(rate)))
             };
             add("loop", 100.0);
             add("thread-each", pool);
@@ -307,7 +307,7 @@ fn a_window_does_not_tell_apart_what_differs_by_less_than_is_under_way_at_its_en
         let mut cells = [rates("loop", &[10.0; 3]), rates("thread-each", &[11.4; 3])].concat();
         change(&mut cells, |measured| {
             measured.seconds = 1.4;
-            measured.latency = crate::invented::latency(latency, 1.0);
+            measured.latency = super::invented::latency(latency, 1.0);
             measured.server.user = Some(1.4e6 / measured.rate);
         });
         run(cells)

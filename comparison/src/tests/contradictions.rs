@@ -1,6 +1,6 @@
 //! What one run says of another's wins.
 
-use crate::invented::{plausible, rates, run};
+use super::invented::{plausible, rates, run};
 use crate::report::{PAGE, again, compared, save};
 use crate::results::Run;
 use crate::summary::Summary;

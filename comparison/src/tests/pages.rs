@@ -1,6 +1,6 @@
 //! What a reader gets: the page and the terminal's table.
 
-use crate::invented::{plausible, rates, run};
+use super::invented::{plausible, rates, run};
 use crate::report::{again, page, save, terminal};
 use crate::results::{Outcome, Run};
 use crate::summary::Summary;
