@@ -11,8 +11,8 @@
 //!    └──── report         terminal, HTML
 //! ```
 //!
-//! This program is also its own children: its first argument may be one of the roles below. Run it by cargo (see
-//! `benches/README.md`), or `--help` it.
+//! This program is also its own children: its first argument may be one of the roles below. The README beside it says how to run
+//! it and how to read what it says.
 
 mod cross_check;
 mod designs;
@@ -43,21 +43,19 @@ fn main() -> ExitCode {
     if let Some(ended) = child::warden() {
         return ended;
     }
-    // Cargo adds `--bench`; `cargo test --all-targets` runs benches without it, and does not want minutes of load.
-    let (mode, args): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|arg| arg == "--bench");
-    let measure = !mode.is_empty();
+    let args: Vec<String> = std::env::args().skip(1).collect();
     match args.first().map(String::as_str) {
         Some(designs::SERVER) => designs::main(&args[1..]),
         Some(designs::check::CHECK) => designs::check::main(),
         Some(generator::GENERATE) => generator::main(),
-        Some("compare") => match report::compared(&paths(&args[1..])) {
+        Some("compare") => match report::compared(&args[1..]) {
             Ok((text, consistent)) => {
                 println!("{text}");
                 if consistent { ExitCode::SUCCESS } else { ExitCode::FAILURE }
             }
             Err(complaint) => failed(&complaint),
         },
-        Some("report") => match report::again(&paths(&args[1..])) {
+        Some("report") => match report::again(&args[1..]) {
             Ok(text) => {
                 println!("{text}");
                 ExitCode::SUCCESS
@@ -68,10 +66,6 @@ fn main() -> ExitCode {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
-        _ if !measure => {
-            println!("nothing measured: run this by `cargo bench`, or with --bench");
-            ExitCode::SUCCESS
-        }
         _ => match Options::read(&args) {
             Err(complaint) => {
                 eprintln!("{complaint}\n\n{HELP}");
@@ -80,15 +74,6 @@ fn main() -> ExitCode {
             Ok(options) => bench(&options).unwrap_or_else(|error| failed(&error.to_string())),
         },
     }
-}
-
-/// The arguments of a role that takes files: paths are meant from where the command was written.
-fn paths(args: &[String]) -> Vec<String> {
-    let path = |arg: &String| match arg.starts_with("--") {
-        true => arg.clone(),
-        false => options::from_the_shell(arg.into()).to_string_lossy().into_owned(),
-    };
-    args.iter().map(path).collect()
 }
 
 fn failed(complaint: &str) -> ExitCode {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub const HELP: &str = "\
 One event loop or threads, for which work? Measures both on this machine, over loopback, and reports.
 
-    cargo bench -p oneloop-benches --bench comparison -- [options]
+    cargo run --release -p comparison -- [options]
 
   --quick              in two minutes, fewer points and short windows (without it: in three quarters of an hour)
   --only W3,W5         these workloads only, W1 to W10
@@ -18,7 +18,7 @@ One event loop or threads, for which work? Measures both on this machine, over l
   --client-cpus LIST   the generator's CPUs (the second half)
   --syscalls           count system calls too, in extra runs (needs strace)
 
-    cargo bench -p oneloop-benches --bench comparison -- compare A.json B.json
+    cargo run --release -p comparison -- compare A.json B.json
 
   says which wins of one run the other contradicts.
 ";
@@ -57,7 +57,7 @@ impl Options {
             match name {
                 "--quick" => options.mode = Mode::Quick,
                 "--syscalls" => options.syscalls = true,
-                "--out" => options.out = from_the_shell(value()?.into()),
+                "--out" => options.out = value()?.into(),
                 "--server-cpus" => options.server_cpus = Some(cpu_list(&value()?)?),
                 "--client-cpus" => options.client_cpus = Some(cpu_list(&value()?)?),
                 "--rounds" => {
@@ -99,18 +99,10 @@ fn cpu_list(list: &str) -> Result<Vec<usize>, String> {
     }
 }
 
-/// Cargo starts a bench in the folder of its package; a path is meant from where the command was written.
-pub fn from_the_shell(path: PathBuf) -> PathBuf {
-    match std::env::var_os("PWD") {
-        Some(shell) if path.is_relative() => PathBuf::from(shell).join(path),
-        _ => path,
-    }
-}
-
-/// `comparison` in the folder of builds, in whose `release/deps` this program is.
+/// `comparison` in the folder of builds, in whose `release` this program is.
 fn default_out() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
-    program.ancestors().nth(3).map_or(PathBuf::from("comparison"), |target| target.join("comparison"))
+    program.ancestors().nth(2).map_or(PathBuf::from("comparison"), |target| target.join("comparison"))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub fn begin(mode: &str, place: &Place) -> Run {
         began: rfc3339(now),
         seconds: 0.0,
         mode: mode.into(),
-        command: format!("cargo bench -p oneloop-benches --bench comparison -- {}", args.join(" ")).trim_end().into(),
+        command: format!("cargo run --release -p comparison -- {}", args.join(" ")).trim_end().into(),
         commit: commit(),
         machine: Machine {
             description: format!("{}{}", machine::description(), memory()),

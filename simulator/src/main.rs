@@ -1,5 +1,5 @@
 //! The whole library in a simulated world, seed after seed: thousands of peers that stall, vanish and misbehave, and all
-//! promises checked. Try: `cargo run --release --example simulate -- --seeds 1000`
+//! promises checked. Try: `cargo run --release -p simulator -- --seeds 1000`
 //!
 //! `--seeds N` runs so many, from `--from SEED` on (0 at first), on all cores (`--threads N` on fewer); `--verbose` prints
 //! each event. It ends at the first seed in which anything is wrong, says how to replay it, and fails.
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
             _ => None,
         };
         if known.is_none() {
-            eprintln!("simulate [--seeds N] [--from SEED] [--threads N] [--verbose], not {argument}");
+            eprintln!("simulator [--seeds N] [--from SEED] [--threads N] [--verbose], not {argument}");
             return ExitCode::FAILURE;
         }
     }
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
     eprintln!("\nseed {seed} FAILED:");
     faults.iter().for_each(|fault| eprintln!("  {fault}"));
     eprintln!("a second run of it is {}", if again.faults == faults { "the same" } else { "NOT the same" });
-    eprintln!("replay: cargo run --release --example simulate -- --seeds 1 --from {seed} --verbose");
+    eprintln!("replay: cargo run --release -p simulator -- --seeds 1 --from {seed} --verbose");
     ExitCode::FAILURE
 }
 

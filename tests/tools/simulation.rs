@@ -1,4 +1,8 @@
-//! All promises at once, by chance: the scenarios of `examples/simulate`, of which each seed is one.
+//! All promises at once, by chance: the scenarios of the `simulator`, of which each seed is one.
+
+// Its source, so that no other test has to wait until the member of the workspace is compiled.
+#[path = "../../simulator/src/lib.rs"]
+mod simulator;
 
 use simulator::run;
 

@@ -1,5 +1,5 @@
 //! The servers that the comparison measures do what they are compared for. Here they run in this process;
-//! `cargo bench -p oneloop-benches --bench comparison -- check` does the same with processes.
+//! `cargo run --release -p comparison -- check` does the same with processes.
 
 use super::Setup;
 use super::check::{self, Ports};

@@ -3,7 +3,7 @@
 use super::compare::Contradiction;
 use super::designs::{self, DESIGNS, Family, MISTAKE};
 use super::figure::Figure;
-use super::grid::{Entry, Place, label, places};
+use super::grid::{Entry, Place, places};
 use super::verdict::{Tie, Verdict, judge};
 use crate::results::{Point, Run};
 
@@ -29,13 +29,6 @@ pub struct Standing {
     pub fails: bool,
     /// In every round.
     pub fails_throughout: bool,
-}
-
-impl Standing {
-    /// The name, with the variant where there is one.
-    pub fn label(&self) -> String {
-        label(&self.design, &self.variant)
-    }
 }
 
 /// The contest and how it ended.

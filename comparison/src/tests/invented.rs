@@ -42,7 +42,7 @@ pub fn run(cells: Vec<Cell>) -> Run {
         began: "2026-01-02T03:04:05Z".to_string(),
         seconds: 2400.0,
         mode: "full".to_string(),
-        command: "cargo bench -p oneloop-benches --bench comparison".to_string(),
+        command: "cargo run --release -p comparison".to_string(),
         commit: "0123456789ab+".to_string(),
         machine: Machine {
             description: "Invented CPU, 8 cores, Linux 6.1, 16 GiB".to_string(),
