@@ -1,9 +1,12 @@
-//! `method SP request-target SP HTTP-version CRLF` (RFC 9112, 3), where it has come whole.
+//! `method SP request-target SP HTTP-version CRLF` (RFC 9112, 3): in one piece, and one byte at a time.
 
 use super::{
+    fault::Fault,
+    field_line::expect_lf,
     limits::HeadLimits,
     octet::{self, PATH, TARGET, TOKEN},
-    version::Version,
+    scan::StartLine,
+    version::{Version, VersionScan},
 };
 
 /// The longest method, in bytes. The longest registered one has 17 (`UPDATEREDIRECTREF`).
@@ -21,8 +24,8 @@ pub(super) struct Words<'a> {
     pub(super) len: usize,
 }
 
-/// Reads the line at the start of `text`. `None` where it is not whole, not one that [`scan`](super::scan) would let pass,
-/// or of a minor version above 1.
+/// Reads the line at the start of `text`. `None` where it is not whole, not one that [`RequestLineScan`] would let
+/// pass, or of a minor version above 1.
 #[inline]
 pub(super) fn read<'a>(text: &'a [u8], limits: &HeadLimits) -> Option<Words<'a>> {
     // Most methods are this one.
@@ -43,6 +46,98 @@ pub(super) fn read<'a>(text: &'a [u8], limits: &HeadLimits) -> Option<Words<'a>>
         start == b" HTTP/1." && (1..=MAX_METHOD).contains(&method.len()) && (1..=limits.target).contains(&target.len());
     let len = method.len() + target.len() + " ".len() + " HTTP/1.1\r\n".len();
     fits.then_some(Words { method, target, question, version, len })
+}
+
+/// The same line, one byte at a time.
+///
+/// ```text
+///              CR            LF                tchar       SP            SP             CR (after 8 bytes)
+///  Start ────────► LeadingCr ──► LeadingLf ──────────► Method ──► Target ──► Version ──────────────► the line has ended
+///    └──────────────────── tchar ─────────────────────────┘
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RequestLineScan {
+    state: State,
+    /// Where the target begins: behind a line end and a method at most, so it fits.
+    target: u8,
+    version: VersionScan,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    #[default]
+    Start,
+    LeadingCr,
+    LeadingLf,
+    Method,
+    Target,
+    Version,
+}
+
+impl StartLine for RequestLineScan {
+    fn step(&mut self, byte: u8, at: u32, limits: &HeadLimits) -> Result<bool, Fault> {
+        match self.state {
+            State::Start if byte == b'\r' => self.state = State::LeadingCr,
+            State::Start | State::LeadingLf if octet::is(byte, TOKEN) => {
+                // The first byte of the target comes after the method and one blank at least.
+                self.target = at as u8;
+                self.state = State::Method;
+            }
+            State::Start | State::LeadingLf => return Err(Fault::Method),
+            State::LeadingCr => {
+                expect_lf(byte)?;
+                self.state = State::LeadingLf;
+            }
+            State::Method => self.method(byte, at)?,
+            State::Target => self.target(byte, at, limits)?,
+            State::Version if self.version.is_whole() => {
+                return match byte {
+                    b'\r' => Ok(true),
+                    b'\n' => Err(Fault::BareLf),
+                    _ => Err(Fault::Version),
+                };
+            }
+            State::Version => self.version.step(byte)?,
+        }
+        Ok(false)
+    }
+
+    fn too_large(&self) -> Fault {
+        match self.state {
+            State::Target => Fault::TargetTooLong,
+            _ => Fault::HeadTooLarge,
+        }
+    }
+}
+
+impl RequestLineScan {
+    fn method(&mut self, byte: u8, at: u32) -> Result<(), Fault> {
+        let len = at - u32::from(self.target);
+        match byte {
+            b' ' => {
+                self.target = (at + 1) as u8;
+                self.state = State::Target;
+                Ok(())
+            }
+            _ if !octet::is(byte, TOKEN) => Err(Fault::Method),
+            _ if len as usize >= MAX_METHOD => Err(Fault::MethodTooLong),
+            _ => Ok(()),
+        }
+    }
+
+    fn target(&mut self, byte: u8, at: u32, limits: &HeadLimits) -> Result<(), Fault> {
+        let len = at - u32::from(self.target);
+        match byte {
+            b' ' if len > 0 => {
+                self.state = State::Version;
+                Ok(())
+            }
+            b'\r' | b'\n' if len > 0 => Err(Fault::VersionMissing),
+            _ if !octet::is(byte, TARGET) => Err(Fault::TargetByte),
+            _ if len as usize >= limits.target => Err(Fault::TargetTooLong),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// How many bytes at the start of `text` are of the class.

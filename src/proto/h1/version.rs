@@ -1,5 +1,6 @@
-//! The two versions of HTTP/1.
+//! The two versions of HTTP/1, and how a version is read.
 
+use super::fault::Fault;
 use std::fmt;
 
 /// The protocol version of a message (RFC 9112, 2.3).
@@ -20,5 +21,41 @@ impl fmt::Display for Version {
             Version::Http10 => "HTTP/1.0",
             Version::Http11 => "HTTP/1.1",
         })
+    }
+}
+
+/// `HTTP/1.` and a digit, one byte at a time. Another major version is told from junk when its minor version has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct VersionScan {
+    /// How many bytes of the version were there, and [`OTHER_MAJOR`].
+    seen: u8,
+}
+
+/// The bit that marks a major version other than 1.
+const OTHER_MAJOR: u8 = 0x80;
+
+impl VersionScan {
+    /// Returns whether all eight bytes were there.
+    pub(super) fn is_whole(self) -> bool {
+        self.seen == 8
+    }
+
+    /// Moves on by one byte; no more than eight times.
+    pub(super) fn step(&mut self, byte: u8) -> Result<(), Fault> {
+        let fits = match self.seen & !OTHER_MAJOR {
+            0 => byte == b'H',
+            1 | 2 => byte == b'T',
+            3 => byte == b'P',
+            4 => byte == b'/',
+            6 => byte == b'.',
+            _ => byte.is_ascii_digit(),
+        };
+        match self.seen {
+            _ if !fits => return Err(Fault::Version),
+            5 if byte != b'1' => self.seen = 6 + OTHER_MAJOR,
+            seen if seen == 7 + OTHER_MAJOR => return Err(Fault::VersionUnsupported),
+            _ => self.seen += 1,
+        }
+        Ok(())
     }
 }

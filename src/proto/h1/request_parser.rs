@@ -1,0 +1,182 @@
+//! From bytes to a request head: the request line, the fields, and what they mean together.
+
+use super::{
+    fault::Fault,
+    head::{RequestHead, RequestLine},
+    limits::HeadLimits,
+    meaning::Seen,
+    parse::{self, Incoming, Parsed},
+    request_line::{self, RequestLineScan, Words},
+    scan::Scan,
+    section,
+    target::{self, TargetForm},
+};
+
+/// The state of a search for the end of a request's head: eight bytes, so that an idle connection can keep one.
+///
+/// A head that comes whole is read at once by httparse. One that comes in pieces is scanned as it comes, each byte
+/// once, and read when its end was found; so time is linear in the bytes however they are split, and what is wrong
+/// shows at the first byte that no valid head could have there. What the fields mean together (Host, framing, the form
+/// of the target) is judged when the head has ended. The result is the same for any split of the same bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeadParser {
+    scan: Scan<RequestLineScan>,
+}
+
+impl HeadParser {
+    /// Reads the head at the start of `bytes` into `into`.
+    ///
+    /// `bytes` always begins at the first byte of the message; after [`Parsed::Partial`] the next call must bring the same
+    /// bytes and more, with the same limits. After [`Parsed::Complete`] the parser is ready for the next message. After
+    /// a fault the same bytes give the same fault again. `into` is filled by `Complete` only; otherwise it is as after
+    /// [`RequestHead::clear`], or untouched.
+    #[inline]
+    pub fn parse(&mut self, bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Result<Parsed, Fault> {
+        parse::parse(&mut self.scan, bytes, limits, into)
+    }
+}
+
+impl Incoming for RequestHead {
+    type Line = RequestLineScan;
+
+    /// One pass over the request line, one of httparse over the fields, and one over what it found.
+    fn read<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        limits: &HeadLimits,
+        slots: &mut [httparse::Header<'a>],
+    ) -> Option<Result<usize, Fault>> {
+        #[cfg(test)]
+        tests::READS.with(|reads| reads.set(reads.get() + 1));
+
+        let own = if bytes.first() == Some(&b'\r') { without_line_end(bytes)? } else { bytes };
+        let line = request_line::read(own, limits)?;
+        let (fields_len, found) = match section::find(own.get(line.len..)?, slots)? {
+            Ok(found) => found,
+            Err(fault) => return Some(Err(fault)),
+        };
+        // This head's text, without the leading line end.
+        let text = own.get(..line.len + fields_len)?;
+        let len = bytes.len() - own.len() + text.len();
+        if len > limits.bytes.min(u32::MAX as usize) || found.len() > limits.fields {
+            return None;
+        }
+        self.fields.load(text);
+        if !section::mark(found, text, &mut self.fields) {
+            return None;
+        }
+        // A loop of its own: marking and noting together need more registers than there are.
+        let mut seen = Seen::default();
+        for field in found {
+            seen.note(field.name.as_bytes(), field.value, section::distance(text, field.value) as u32);
+        }
+        self.version = line.version;
+        self.line = match positions(&line) {
+            Ok(positions) => positions,
+            Err(fault) => return Some(Err(fault)),
+        };
+        Some(seen.judge(self, limits).map(|()| len))
+    }
+
+    fn minor_version_at(head: &[u8]) -> usize {
+        // The line may follow a line end of two bytes.
+        head.iter().skip(2).position(|&byte| byte == b'\r').map_or(0, |at| at + 1)
+    }
+
+    fn clear(&mut self) {
+        RequestHead::clear(self);
+    }
+}
+
+/// What follows the one line end that may precede the request line (RFC 9112, 2.2).
+#[cold]
+fn without_line_end(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.strip_prefix(b"\r\n")
+}
+
+/// Where the words of the line and the parts of its target stand in the text.
+#[inline]
+fn positions(line: &Words<'_>) -> Result<RequestLine, Fault> {
+    let method_end = line.method.len() as u32;
+    let target_start = method_end + 1;
+    let target_end = target_start + line.target.len() as u32;
+    if target::is_origin(line.method, line.target) {
+        let question = line.question.map(|at| target_start + at as u32);
+        return Ok(RequestLine {
+            method_end,
+            target_end,
+            path: (target_start, question.unwrap_or(target_end)),
+            query: question.map_or(0, |at| at + 1),
+            host: (0, 0),
+            form: TargetForm::Origin,
+        });
+    }
+    other_positions(line, target_start)
+}
+
+/// The same for a target in another form than the origin form.
+#[cold]
+fn other_positions(line: &Words<'_>, target_start: u32) -> Result<RequestLine, Fault> {
+    let parts = target::read(line.method, line.target, line.question)?;
+    let at = |(from, to): (usize, usize)| (target_start + from as u32, target_start + to as u32);
+    Ok(RequestLine {
+        method_end: line.method.len() as u32,
+        target_end: target_start + line.target.len() as u32,
+        path: at(parts.path),
+        query: parts.query.map_or(0, |query| target_start + query as u32),
+        host: at(parts.authority),
+        form: parts.form,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{limits::MAX_FIELDS, parse::USUAL_FIELDS, scan};
+    use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// How often a head was read in full on this thread.
+        pub(super) static READS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn a_parser_is_eight_bytes() {
+        assert_eq!(size_of::<HeadParser>(), 8);
+    }
+
+    /// More fields than usual cost one more reading, not a scan.
+    #[test]
+    fn a_head_that_comes_whole_is_not_scanned() {
+        for (fields, reads) in [(1, 1), (USUAL_FIELDS, 1), (USUAL_FIELDS + 1, 2), (MAX_FIELDS, 2)] {
+            let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(fields - 1));
+            let mut into = RequestHead::new();
+            READS.with(|reads| reads.set(0));
+            scan::tests::STEPS.with(|steps| steps.set(0));
+            let parsed = HeadParser::default().parse(head.as_bytes(), &HeadLimits::default(), &mut into);
+            assert_eq!(parsed, Ok(Parsed::Complete { len: head.len() }));
+            assert_eq!((into.fields().len(), READS.with(Cell::get)), (fields, reads));
+            assert_eq!(scan::tests::STEPS.with(Cell::get), 0);
+        }
+    }
+
+    /// Fed a byte at a time, a head of 16 KiB is read in full twice (at its first byte and at its end), and the scan
+    /// looks at each byte once.
+    #[test]
+    fn a_slow_head_costs_linear_time() {
+        let mut head = b"GET / HTTP/1.1\r\nHost: a\r\nX: ".to_vec();
+        head.resize(16 * 1024 - 4, b'x');
+        head.extend_from_slice(b"\r\n\r\n");
+        let (mut parser, mut into) = (HeadParser::default(), RequestHead::new());
+        READS.with(|reads| reads.set(0));
+        scan::tests::STEPS.with(|steps| steps.set(0));
+        for end in 1..head.len() {
+            let parsed = parser.parse(&head[..end], &HeadLimits::default(), &mut into);
+            assert_eq!(parsed, Ok(Parsed::Partial));
+        }
+        let parsed = parser.parse(&head, &HeadLimits::default(), &mut into);
+        assert_eq!(parsed, Ok(Parsed::Complete { len: head.len() }));
+        assert_eq!(READS.with(Cell::get), 2);
+        assert_eq!(scan::tests::STEPS.with(Cell::get), head.len());
+    }
+}
