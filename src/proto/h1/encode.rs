@@ -1,10 +1,11 @@
-//! The bytes of a response's head.
+//! The bytes of a head.
 
 use super::{
     field_error::{self, FieldError},
     framing::Framing,
+    outgoing_fields::{self, OutgoingFields, Special},
     persistence::ConnectionField,
-    response::{self, ResponseHead, Special},
+    response::ResponseHead,
     status,
 };
 
@@ -26,32 +27,7 @@ impl ResponseHead {
     /// it is chunked, Transfer-Encoding where it is not (RFC 9112, 6.1 and 6.2).
     pub fn encode(&self, out: &mut Vec<u8>, how: &Encoding<'_>) {
         self.encode_status_line(out);
-        if self.flags == 0 {
-            out.extend_from_slice(&self.lines);
-        } else {
-            self.encode_lines(out, how);
-        }
-        if let Some(date) = how.date
-            && self.flags & response::DATE == 0
-        {
-            encode_date(out, date);
-        }
-        match how.connection {
-            ConnectionField::Close if self.flags & response::CLOSE == 0 => {
-                out.extend_from_slice(b"Connection: close\r\n");
-            }
-            ConnectionField::KeepAlive if self.flags & response::PERSISTENCE == 0 => {
-                out.extend_from_slice(b"Connection: keep-alive\r\n");
-            }
-            _ => {}
-        }
-        match how.framing {
-            Framing::Length(length) if self.declared_length() != Some(length) => encode_length(out, length),
-            Framing::Chunked if self.flags & response::CHUNKED == 0 => {
-                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
-            }
-            _ => out.extend_from_slice(b"\r\n"),
-        }
+        self.fields.encode(out, how);
     }
 
     #[inline]
@@ -78,6 +54,39 @@ impl ResponseHead {
         out.extend_from_slice(self.reason().as_bytes());
         out.extend_from_slice(b"\r\n");
     }
+}
+
+impl OutgoingFields {
+    /// Writes the fields, those that `how` adds, and the empty line.
+    #[inline]
+    pub(super) fn encode(&self, out: &mut Vec<u8>, how: &Encoding<'_>) {
+        if self.flags == 0 {
+            out.extend_from_slice(self.as_bytes());
+        } else {
+            self.encode_lines(out, how);
+        }
+        if let Some(date) = how.date
+            && self.flags & outgoing_fields::DATE == 0
+        {
+            encode_date(out, date);
+        }
+        match how.connection {
+            ConnectionField::Close if self.flags & outgoing_fields::CLOSE == 0 => {
+                out.extend_from_slice(b"Connection: close\r\n");
+            }
+            ConnectionField::KeepAlive if self.flags & outgoing_fields::PERSISTENCE == 0 => {
+                out.extend_from_slice(b"Connection: keep-alive\r\n");
+            }
+            _ => {}
+        }
+        match how.framing {
+            Framing::Length(length) if self.declared_length() != Some(length) => encode_length(out, length),
+            Framing::Chunked if self.flags & outgoing_fields::CHUNKED == 0 => {
+                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
+            }
+            _ => out.extend_from_slice(b"\r\n"),
+        }
+    }
 
     /// The lines that were set, without those that contradict how the head is sent.
     fn encode_lines(&self, out: &mut Vec<u8>, how: &Encoding<'_>) {
@@ -94,11 +103,11 @@ impl ResponseHead {
                 Special::Date | Special::No => true,
             };
             if !fits {
-                out.extend_from_slice(self.lines.get(whole_from..line.start).unwrap_or_default());
+                out.extend_from_slice(self.as_bytes().get(whole_from..line.start).unwrap_or_default());
                 whole_from = line.end;
             }
         }
-        out.extend_from_slice(self.lines.get(whole_from..).unwrap_or_default());
+        out.extend_from_slice(self.as_bytes().get(whole_from..).unwrap_or_default());
     }
 }
 

@@ -64,7 +64,7 @@ pub fn response_framing(
     // The usual answer, so that it need not go through the whole table.
     if let Some(length) = known_length
         && matches!(head.status(), 200..=203 | 400..=599)
-        && !head.has_special()
+        && !head.fields.has_special()
         && !request.head
         && !request.connect
     {

@@ -1,42 +1,21 @@
-//! The head of a response: fields kept as they will be sent.
+//! The head of a response that will be sent.
 
 use super::{
-    field_error::{self, FieldError},
-    framing,
-    octet::{self, TEXT, same_name},
+    field_error::FieldError,
+    octet::{self, TEXT},
+    outgoing_fields::OutgoingFields,
     status,
 };
 
-/// Status, reason and fields of a response, in buffers that are used again for the next.
-///
-/// Every field is checked when it is set, so that whatever was set can be sent: no value can end its line, and so
-/// none can begin a field or a response of its own.
+/// Status, reason and fields of a response, in buffers that are used again for the next. Every field is checked when it is set:
+/// see [`OutgoingFields`].
 #[derive(Clone, Debug)]
 pub struct ResponseHead {
     pub(super) status: u16,
     /// Empty for the registered phrase.
     pub(super) reason: String,
-    /// `Name: value` CR LF for each field, in order.
-    pub(super) lines: Vec<u8>,
-    /// Bit n: a name of n bytes (modulo 32) may be in `lines`. Spares most look-ups before a field is set.
-    lengths: u32,
-    /// Bits of the constants below.
-    pub(super) flags: u8,
-    length: Option<u64>,
+    pub(super) fields: OutgoingFields,
 }
-
-/// A Date field was set.
-pub(super) const DATE: u8 = 1;
-/// A Transfer-Encoding field was set; it is `chunked`.
-pub(super) const CHUNKED: u8 = 2;
-/// A Content-Length field was set.
-pub(super) const LENGTH: u8 = 4;
-/// Connection has `close`.
-pub(super) const CLOSE: u8 = 8;
-/// Connection has `keep-alive`.
-pub(super) const KEEP_ALIVE: u8 = 16;
-/// Connection has an option about persistence.
-pub(super) const PERSISTENCE: u8 = CLOSE + KEEP_ALIVE;
 
 impl Default for ResponseHead {
     fn default() -> Self {
@@ -47,7 +26,7 @@ impl Default for ResponseHead {
 impl ResponseHead {
     /// `200 OK` without fields, which holds no memory.
     pub const fn new() -> Self {
-        ResponseHead { status: 200, reason: String::new(), lines: Vec::new(), lengths: 0, flags: 0, length: None }
+        ResponseHead { status: 200, reason: String::new(), fields: OutgoingFields::new() }
     }
 
     /// The status code.
@@ -83,227 +62,87 @@ impl ResponseHead {
         Ok(())
     }
 
-    /// Sets a field, in place of all fields of that name. If it is refused, nothing has changed.
+    /// The fields.
+    pub fn fields(&self) -> &OutgoingFields {
+        &self.fields
+    }
+
+    /// The fields, to change them.
+    pub fn fields_mut(&mut self) -> &mut OutgoingFields {
+        &mut self.fields
+    }
+
+    /// Sets a field: see [`OutgoingFields::set`].
     #[inline]
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
-        let value = field_error::checked(name, value.as_ref())?;
-        let special = Special::of(name.as_bytes());
-        special.check(value)?;
-        if self.lengths & length_bit(name) != 0 {
-            self.remove(name);
-        }
-        self.push(name, value, special);
-        Ok(())
+        self.fields.set(name, value)
     }
 
-    /// Adds a field behind those of the same name. Content-Length and Transfer-Encoding can be there only once.
+    /// Adds a field: see [`OutgoingFields::append`].
     pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
-        let value = field_error::checked(name, value.as_ref())?;
-        let special = Special::of(name.as_bytes());
-        special.check(value)?;
-        match special {
-            Special::ContentLength if self.has(name) => return Err(FieldError::ContentLength),
-            Special::TransferEncoding if self.has(name) => return Err(FieldError::TransferEncoding),
-            _ => self.push(name, value, special),
-        }
-        Ok(())
+        self.fields.append(name, value)
     }
 
-    /// Removes all fields of that name; whether there were any.
+    /// Removes all fields of that name: see [`OutgoingFields::remove`].
     pub fn remove(&mut self, name: &str) -> bool {
-        if self.lengths & length_bit(name) == 0 {
-            return false;
-        }
-        let mut removed = false;
-        let mut at = 0;
-        while let Some(line) = self.line_at(at) {
-            let end = line.end;
-            if line.name.eq_ignore_ascii_case(name.as_bytes()) {
-                drop(self.lines.drain(at..end));
-                removed = true;
-            } else {
-                at = end;
-            }
-        }
-        if removed {
-            match Special::of(name.as_bytes()) {
-                Special::Date => self.flags &= !DATE,
-                Special::TransferEncoding => self.flags &= !CHUNKED,
-                Special::Connection => self.flags &= !PERSISTENCE,
-                Special::ContentLength => {
-                    self.flags &= !LENGTH;
-                    self.length = None;
-                }
-                Special::No => {}
-            }
-        }
-        removed
+        self.fields.remove(name)
     }
 
-    /// The value of the first field of that name. `None` where there is none, or the first one is no UTF-8.
+    /// The value of the first field of that name: see [`OutgoingFields::get`].
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.get_bytes(name).and_then(|value| std::str::from_utf8(value).ok())
+        self.fields.get(name)
     }
 
     /// The value of the first field of that name.
     pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
-        if self.lengths & length_bit(name) == 0 {
-            return None;
-        }
-        self.lines().find(|line| line.name.eq_ignore_ascii_case(name.as_bytes())).map(|line| line.value)
+        self.fields.get_bytes(name)
     }
 
-    /// Whether a field of that name was set.
+    /// Returns whether a field of that name was set.
     pub fn has(&self, name: &str) -> bool {
-        self.get_bytes(name).is_some()
+        self.fields.has(name)
     }
 
     /// All fields in the order in which they will be sent. What encoding adds is not among them.
     pub fn iter_bytes(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.lines().filter_map(|line| Some((std::str::from_utf8(line.name).ok()?, line.value)))
+        self.fields.iter_bytes()
     }
 
     /// The same, without those whose value is no UTF-8.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.iter_bytes().filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
+        self.fields.iter()
     }
 
     /// The Content-Length that was set.
     pub fn declared_length(&self) -> Option<u64> {
-        self.length
+        self.fields.declared_length()
     }
 
-    /// Whether a field was set that has a say in how the response is sent.
-    pub(super) fn has_special(&self) -> bool {
-        self.flags != 0
-    }
-
-    /// Whether `Transfer-Encoding: chunked` was set.
+    /// Returns whether `Transfer-Encoding: chunked` was set.
     pub fn wants_chunked(&self) -> bool {
-        self.flags & CHUNKED != 0
+        self.fields.wants_chunked()
     }
 
-    /// Whether `Connection: close` was set.
+    /// Returns whether `Connection: close` was set.
     pub fn wants_close(&self) -> bool {
-        self.flags & CLOSE != 0
+        self.fields.wants_close()
     }
 
     /// Starts over with `200 OK` and no fields, and keeps the memory.
     pub fn clear(&mut self) {
         self.status = 200;
         self.reason.clear();
-        self.lines.clear();
-        self.lengths = 0;
-        self.flags = 0;
-        self.length = None;
+        self.fields.clear();
     }
 
     /// How many bytes of memory the buffers hold.
     pub fn capacity(&self) -> usize {
-        self.reason.capacity() + self.lines.capacity()
+        self.reason.capacity() + self.fields.capacity()
     }
 
     /// Gives back the memory that the present fields do not need.
     pub fn shrink(&mut self) {
         self.reason.shrink_to_fit();
-        self.lines.shrink_to_fit();
+        self.fields.shrink();
     }
-
-    #[inline]
-    fn push(&mut self, name: &str, value: &[u8], special: Special) {
-        self.lines.reserve(name.len() + value.len() + 4);
-        self.lines.extend_from_slice(name.as_bytes());
-        self.lines.extend_from_slice(b": ");
-        self.lines.extend_from_slice(value);
-        self.lines.extend_from_slice(b"\r\n");
-        self.lengths |= length_bit(name);
-        if special != Special::No {
-            self.note(value, special);
-        }
-    }
-
-    fn note(&mut self, value: &[u8], special: Special) {
-        match special {
-            Special::No => {}
-            Special::Date => self.flags |= DATE,
-            Special::TransferEncoding => self.flags |= CHUNKED,
-            Special::ContentLength => {
-                self.flags |= LENGTH;
-                self.length = framing::length(value);
-            }
-            Special::Connection => {
-                for option in octet::list(value) {
-                    if option.eq_ignore_ascii_case(b"close") {
-                        self.flags |= CLOSE;
-                    } else if option.eq_ignore_ascii_case(b"keep-alive") {
-                        self.flags |= KEEP_ALIVE;
-                    }
-                }
-            }
-        }
-    }
-
-    pub(super) fn lines(&self) -> impl Iterator<Item = SetLine<'_>> {
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            let line = self.line_at(at)?;
-            at = line.end;
-            Some(line)
-        })
-    }
-
-    /// The line that begins there. No name has a colon and no value a line end, so both are found where they are, by one
-    /// byte of each: to look for two takes many times as long.
-    fn line_at(&self, start: usize) -> Option<SetLine<'_>> {
-        let rest = self.lines.get(start..)?;
-        let line = rest.get(..rest.iter().position(|&byte| byte == b'\r')?)?;
-        let (name, value) = line.split_at_checked(line.iter().position(|&byte| byte == b':')?)?;
-        Some(SetLine { name, value: value.get(2..)?, start, end: start + line.len() + 2 })
-    }
-}
-
-/// One field and where its line stands.
-pub(super) struct SetLine<'a> {
-    pub(super) name: &'a [u8],
-    pub(super) value: &'a [u8],
-    pub(super) start: usize,
-    pub(super) end: usize,
-}
-
-/// The fields that encoding has to know of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Special {
-    No,
-    Date,
-    Connection,
-    ContentLength,
-    TransferEncoding,
-}
-
-impl Special {
-    #[inline]
-    pub(super) fn of(name: &[u8]) -> Special {
-        match name.len() {
-            4 if same_name(name, b"date") => Special::Date,
-            10 if same_name(name, b"connection") => Special::Connection,
-            14 if same_name(name, b"content-length") => Special::ContentLength,
-            17 if same_name(name, b"transfer-encoding") => Special::TransferEncoding,
-            _ => Special::No,
-        }
-    }
-
-    #[inline]
-    pub(super) fn check(self, value: &[u8]) -> Result<(), FieldError> {
-        match self {
-            Special::ContentLength if framing::length(value).is_none() => Err(FieldError::ContentLength),
-            Special::TransferEncoding if !value.eq_ignore_ascii_case(b"chunked") => Err(FieldError::TransferEncoding),
-            Special::Connection | Special::Date if !value.is_ascii() => Err(FieldError::Value),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[inline]
-fn length_bit(name: &str) -> u32 {
-    1 << (name.len() & 31)
 }

@@ -1,0 +1,274 @@
+//! The fields of a message that will be sent, kept as they will be sent.
+
+use super::{
+    field_error::{self, FieldError},
+    framing,
+    octet::{self, same_name},
+};
+
+/// An ordered list of fields to be sent, in a buffer that is used again for the next message.
+///
+/// Every field is checked when it is set, so that whatever was set can be sent: no value can end its line, and so
+/// none can begin a field or a message of its own.
+#[derive(Clone, Debug)]
+pub struct OutgoingFields {
+    /// `Name: value` CR LF for each field, in order.
+    lines: Vec<u8>,
+    /// Bit n: a name of n bytes (modulo 32) may be in `lines`. Spares most look-ups before a field is set.
+    lengths: u32,
+    /// Bits of the constants below.
+    pub(super) flags: u8,
+    length: Option<u64>,
+}
+
+/// A Date field was set.
+pub(super) const DATE: u8 = 1;
+/// A Transfer-Encoding field was set; it is `chunked`.
+pub(super) const CHUNKED: u8 = 2;
+/// A Content-Length field was set.
+pub(super) const LENGTH: u8 = 4;
+/// Connection has `close`.
+pub(super) const CLOSE: u8 = 8;
+/// Connection has `keep-alive`.
+pub(super) const KEEP_ALIVE: u8 = 16;
+/// Connection has an option about persistence.
+pub(super) const PERSISTENCE: u8 = CLOSE + KEEP_ALIVE;
+
+impl Default for OutgoingFields {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl OutgoingFields {
+    /// An empty list, which holds no memory.
+    pub const fn new() -> Self {
+        OutgoingFields { lines: Vec::new(), lengths: 0, flags: 0, length: None }
+    }
+
+    /// Sets a field, in place of all fields of that name. If it is refused, nothing has changed.
+    #[inline]
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        let value = field_error::checked(name, value.as_ref())?;
+        let special = Special::of(name.as_bytes());
+        special.check(value)?;
+        if self.lengths & length_bit(name) != 0 {
+            self.remove(name);
+        }
+        self.push(name, value, special);
+        Ok(())
+    }
+
+    /// Adds a field behind those of the same name. Content-Length and Transfer-Encoding can be there only once.
+    pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        let value = field_error::checked(name, value.as_ref())?;
+        let special = Special::of(name.as_bytes());
+        special.check(value)?;
+        match special {
+            Special::ContentLength if self.has(name) => return Err(FieldError::ContentLength),
+            Special::TransferEncoding if self.has(name) => return Err(FieldError::TransferEncoding),
+            _ => self.push(name, value, special),
+        }
+        Ok(())
+    }
+
+    /// Removes all fields of that name. Returns whether there were any.
+    pub fn remove(&mut self, name: &str) -> bool {
+        if self.lengths & length_bit(name) == 0 {
+            return false;
+        }
+        let mut removed = false;
+        let mut at = 0;
+        while let Some(line) = self.line_at(at) {
+            let end = line.end;
+            if line.name.eq_ignore_ascii_case(name.as_bytes()) {
+                drop(self.lines.drain(at..end));
+                removed = true;
+            } else {
+                at = end;
+            }
+        }
+        if removed {
+            match Special::of(name.as_bytes()) {
+                Special::Date => self.flags &= !DATE,
+                Special::TransferEncoding => self.flags &= !CHUNKED,
+                Special::Connection => self.flags &= !PERSISTENCE,
+                Special::ContentLength => {
+                    self.flags &= !LENGTH;
+                    self.length = None;
+                }
+                Special::No => {}
+            }
+        }
+        removed
+    }
+
+    /// The value of the first field of that name. `None` where there is none, or the first one is no UTF-8.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.get_bytes(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The value of the first field of that name.
+    pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
+        if self.lengths & length_bit(name) == 0 {
+            return None;
+        }
+        self.lines().find(|line| line.name.eq_ignore_ascii_case(name.as_bytes())).map(|line| line.value)
+    }
+
+    /// Returns whether a field of that name was set.
+    pub fn has(&self, name: &str) -> bool {
+        self.get_bytes(name).is_some()
+    }
+
+    /// All fields in the order in which they will be sent. What encoding adds is not among them.
+    pub fn iter_bytes(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.lines().filter_map(|line| Some((std::str::from_utf8(line.name).ok()?, line.value)))
+    }
+
+    /// The same, without those whose value is no UTF-8.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.iter_bytes().filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
+    }
+
+    /// The Content-Length that was set.
+    pub fn declared_length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Returns whether a field was set that has a say in how the message is sent.
+    pub(super) fn has_special(&self) -> bool {
+        self.flags != 0
+    }
+
+    /// Returns whether `Transfer-Encoding: chunked` was set.
+    pub fn wants_chunked(&self) -> bool {
+        self.flags & CHUNKED != 0
+    }
+
+    /// Returns whether `Connection: close` was set.
+    pub fn wants_close(&self) -> bool {
+        self.flags & CLOSE != 0
+    }
+
+    /// The lines as they will be sent.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.lines
+    }
+
+    /// Forgets all fields and keeps the memory.
+    pub fn clear(&mut self) {
+        self.lines.clear();
+        self.lengths = 0;
+        self.flags = 0;
+        self.length = None;
+    }
+
+    /// How many bytes of memory the list holds.
+    pub fn capacity(&self) -> usize {
+        self.lines.capacity()
+    }
+
+    /// Gives back the memory that the present fields do not need.
+    pub fn shrink(&mut self) {
+        self.lines.shrink_to_fit();
+    }
+
+    #[inline]
+    fn push(&mut self, name: &str, value: &[u8], special: Special) {
+        self.lines.reserve(name.len() + value.len() + 4);
+        self.lines.extend_from_slice(name.as_bytes());
+        self.lines.extend_from_slice(b": ");
+        self.lines.extend_from_slice(value);
+        self.lines.extend_from_slice(b"\r\n");
+        self.lengths |= length_bit(name);
+        if special != Special::No {
+            self.note(value, special);
+        }
+    }
+
+    fn note(&mut self, value: &[u8], special: Special) {
+        match special {
+            Special::No => {}
+            Special::Date => self.flags |= DATE,
+            Special::TransferEncoding => self.flags |= CHUNKED,
+            Special::ContentLength => {
+                self.flags |= LENGTH;
+                self.length = framing::length(value);
+            }
+            Special::Connection => {
+                for option in octet::list(value) {
+                    if option.eq_ignore_ascii_case(b"close") {
+                        self.flags |= CLOSE;
+                    } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                        self.flags |= KEEP_ALIVE;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn lines(&self) -> impl Iterator<Item = SetLine<'_>> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let line = self.line_at(at)?;
+            at = line.end;
+            Some(line)
+        })
+    }
+
+    /// The line that begins there. No name has a colon and no value a line end, so both are found where they are, by one
+    /// byte of each: to look for two takes many times as long.
+    fn line_at(&self, start: usize) -> Option<SetLine<'_>> {
+        let rest = self.lines.get(start..)?;
+        let line = rest.get(..rest.iter().position(|&byte| byte == b'\r')?)?;
+        let (name, value) = line.split_at_checked(line.iter().position(|&byte| byte == b':')?)?;
+        Some(SetLine { name, value: value.get(2..)?, start, end: start + line.len() + 2 })
+    }
+}
+
+/// One field and where its line stands.
+pub(super) struct SetLine<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) value: &'a [u8],
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// The fields that encoding has to know of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Special {
+    No,
+    Date,
+    Connection,
+    ContentLength,
+    TransferEncoding,
+}
+
+impl Special {
+    #[inline]
+    pub(super) fn of(name: &[u8]) -> Special {
+        match name.len() {
+            4 if same_name(name, b"date") => Special::Date,
+            10 if same_name(name, b"connection") => Special::Connection,
+            14 if same_name(name, b"content-length") => Special::ContentLength,
+            17 if same_name(name, b"transfer-encoding") => Special::TransferEncoding,
+            _ => Special::No,
+        }
+    }
+
+    #[inline]
+    pub(super) fn check(self, value: &[u8]) -> Result<(), FieldError> {
+        match self {
+            Special::ContentLength if framing::length(value).is_none() => Err(FieldError::ContentLength),
+            Special::TransferEncoding if !value.eq_ignore_ascii_case(b"chunked") => Err(FieldError::TransferEncoding),
+            Special::Connection | Special::Date if !value.is_ascii() => Err(FieldError::Value),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[inline]
+fn length_bit(name: &str) -> u32 {
+    1 << (name.len() & 31)
+}
