@@ -71,7 +71,7 @@ mod reply;
 #[cfg(test)]
 mod tests;
 
-pub use crate::event_loop::driver::world::{Network, Waits};
+pub use crate::event_loop::driver::world::{Network, Sendfile, Waits};
 pub use crate::notice::Line;
 pub use client::ClientRequest;
 pub use listener::Listener;
@@ -342,6 +342,12 @@ impl Sim {
     /// interrupt it.
     pub fn set_waits(&self, waits: Waits) -> &Self {
         self.world.set_waits(waits);
+        self
+    }
+
+    /// Sets whether the system sends files from where they are.
+    pub fn set_sendfile(&self, sendfile: Sendfile) -> &Self {
+        self.world.set_sendfile(sendfile);
         self
     }
 

@@ -5,7 +5,7 @@ use crate::support::http::*;
 use oneloop::event_loop::{metrics, on_panic, on_slow, set_exact_timing, set_slow_threshold};
 use oneloop::http::{self, Limits, LoadShedding, Request, Response, Version};
 use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Overflow, Socket, Target};
-use oneloop::sim::{self, Sim, Waits};
+use oneloop::sim::{self, Sendfile, Sim, Waits};
 use oneloop::{
     Emitter, bounded_channel, channel, next_tick, now, remote, set_immediate, set_interval, set_interval_with,
     set_timeout, stdin, worker,
@@ -390,6 +390,7 @@ fn faults_of_a_simulated_world() {
     sim.stop(SECOND);
     sim.settle();
     assert_eq!(sim.now(), before + SECOND);
+    sim.set_sendfile(Sendfile::Refused);
     sim.set_known_fd_limit(Some(0));
     assert_eq!(bodies(&send(&sim, get("/"))), ["x"]);
     assert!(metrics().closes.contains(&("made-room", 1)), "who was idle has gone for it");

@@ -1,5 +1,5 @@
 use super::readiness::{Audience, Source, Watch};
-use super::{Address, Ready, Script, World};
+use super::{Address, Ready, Script, Sendfile, World};
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -434,6 +434,10 @@ impl Stream {
 
     pub fn set_reset_on_close(&self, on: bool) {
         self.end.me().reset_on_close = on;
+    }
+
+    pub fn sendfile(&self) -> Sendfile {
+        self.world.0.sendfile.get()
     }
 
     /// Whether the other side's FIN has arrived, read or not.

@@ -17,7 +17,8 @@
 //!
 //! Owns: `schedule` (what will happen), `readiness` (edges and events, as epoll has them), `connection` (two ends and what
 //! is between them), `listener` (ports, backlogs, file descriptors), `faults` (calls that fail), `waits` (waits that are
-//! interrupted or full), `workers` (jobs and host names), `network` (how rough it is), `random`. Imports the seam's types only.
+//! interrupted or full), `workers` (jobs and host names), `network` (how rough it is), `sendfile` (whether it has that call),
+//! `random`. Imports the seam's types only.
 
 mod connection;
 mod faults;
@@ -26,6 +27,7 @@ mod network;
 mod random;
 mod readiness;
 mod schedule;
+mod sendfile;
 #[cfg(test)]
 mod tests;
 mod waits;
@@ -35,6 +37,7 @@ pub(crate) use connection::Stream;
 pub(crate) use listener::{FdLimit, Listener};
 pub use network::Network;
 pub(crate) use readiness::Script;
+pub use sendfile::Sendfile;
 pub use waits::Waits;
 
 use super::lanes::{Lane, Lanes};
@@ -72,6 +75,7 @@ struct Inner {
     horizon_reached: Cell<bool>,
     at_rest: Cell<bool>,
     network: RefCell<Network>,
+    sendfile: Cell<Sendfile>,
     random: Random,
     ports: Ports,
     faults: Faults,
@@ -92,6 +96,7 @@ impl World {
             horizon_reached: Cell::new(false),
             at_rest: Cell::new(false),
             network: RefCell::default(),
+            sendfile: Cell::default(),
             random: Random::new(seed),
             ports: Ports::new(),
             faults: Faults::default(),
