@@ -108,38 +108,76 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event_loop::driver::read_at;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
+    /// Takes as a connection does: what is in memory up to a file, or of one file.
     fn drain(output: &mut Output, most: usize) -> Vec<u8> {
-        let mut slices = Output::no_slices();
-        let count = output.slices(&mut slices, most);
-        let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
-        assert!(bytes.len() <= most);
+        let bytes = match output.next_in_file() {
+            Some((file, offset, len)) => read(file, offset, len.min(most)),
+            None => {
+                let mut slices = Output::no_slices();
+                let count = output.slices(&mut slices, most);
+                slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect()
+            }
+        };
+        assert!(bytes.len() <= most && !(bytes.is_empty() && output.len() > 0));
         output.advance(bytes.len());
+        bytes
+    }
+
+    fn read(file: &File, offset: u64, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        let count = read_at(file, &mut bytes, offset).unwrap();
+        assert_eq!(count, len);
         bytes
     }
 
     proptest! {
         #[test]
         fn bytes_leave_in_the_order_in_which_they_came(
-            sizes in proptest::collection::vec((0_usize..40_000, 0_u8..3), 0..12),
+            sizes in proptest::collection::vec((0_usize..40_000, 0_u8..4), 0..12),
             step in 1_usize..50_000,
         ) {
+            // Of the files that are there for certain, one that is long enough.
+            let file = Arc::new(File::open(std::env::current_exe().unwrap()).unwrap());
             let (mut output, mut expected, mut got) = (Output::default(), Vec::new(), Vec::new());
+            let mut pieces = Vec::new();
             for (number, (size, kind)) in sizes.into_iter().enumerate() {
-                let bytes: Vec<u8> = (0..size).map(|i| (i + number) as u8).collect();
+                let mut bytes: Vec<u8> = (0..size).map(|i| (i + number) as u8).collect();
+                let offset = 1000 * number as u64;
+                if kind == 3 {
+                    bytes = read(&file, offset, size);
+                }
                 expected.extend_from_slice(&bytes);
+                pieces.push((size, kind == 3));
                 match kind {
                     0 => output.append(&bytes),
                     1 => output.push(Chunk::from(&bytes), 0),
-                    _ => output.push(Chunk::from(bytes), 0),
+                    2 => output.push(Chunk::from(bytes), 0),
+                    _ => output.push_file(FilePart { file: file.clone(), offset, len: size }),
                 }
                 got.extend(drain(&mut output, step));
+                prop_assert_eq!(output.len(), expected.len() - got.len());
+                prop_assert_eq!(output.held(), output.len() - left_in_files(&pieces, got.len()));
             }
             while output.len() > 0 {
                 got.extend(drain(&mut output, step));
+                prop_assert_eq!(output.held(), output.len() - left_in_files(&pieces, got.len()));
             }
-            prop_assert_eq!(got, expected);
+            prop_assert!(got == expected, "{} bytes, {} expected", got.len(), expected.len());
         }
+    }
+
+    /// Of pieces, each in a file or not, the bytes in files that are left when the first `gone` of all have gone.
+    fn left_in_files(pieces: &[(usize, bool)], mut gone: usize) -> usize {
+        let mut left = 0;
+        for (size, in_file) in pieces {
+            let taken = gone.min(*size);
+            gone -= taken;
+            left += if *in_file { size - taken } else { 0 };
+        }
+        left
     }
 }

@@ -5,7 +5,7 @@ use crate::support::own_thread::on_own_thread;
 use oneloop::http::{self, Request, Response};
 use oneloop::net::{CloseReason, Overflow};
 use oneloop::set_timeout;
-use oneloop::sim::{Network, Peer, Sim};
+use oneloop::sim::{Network, Peer, Sendfile, Sim};
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -16,6 +16,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// From where it is; read by the loop, as the system refuses that; read by workers, as it has no call for it.
+const WAYS: [Sendfile; 3] = [Sendfile::Works, Sendfile::Refused, Sendfile::Missing];
 
 /// A server of one file in a simulated world.
 struct World {
@@ -126,14 +128,17 @@ fn head_gets_the_same_head_without_the_content() {
 #[test]
 fn an_empty_file_and_one_of_just_a_chunk_are_whole() {
     let folder = Folder::new("sizes");
-    for size in [0, 1, 128 * 1024 - 1, 128 * 1024, 128 * 1024 + 1, 1024 * 1024] {
+    for size in [0, 1, 128 * 1024 - 1, 128 * 1024, 128 * 1024 + 1, 256 * 1024, 1024 * 1024] {
         let content = pattern(size);
-        let world = World::of(folder.file("data", &content));
-        let answer = world.get("");
-        assert_eq!(answer.field("Content-Length"), Some(size.to_string().as_str()));
-        assert!(answer.body == content, "{size} bytes");
-        assert_eq!(answer.field("Content-Type"), Some("application/octet-stream"));
-        world.end();
+        for way in WAYS {
+            let world = World::of(folder.file("data", &content));
+            world.sim.set_sendfile(way);
+            let answer = world.get("");
+            assert_eq!(answer.field("Content-Length"), Some(size.to_string().as_str()));
+            assert!(answer.body == content, "{size} bytes, {way:?}");
+            assert_eq!(answer.field("Content-Type"), Some("application/octet-stream"));
+            world.end();
+        }
     }
 }
 
@@ -273,11 +278,14 @@ fn one_range_is_a_part() {
 fn a_range_far_into_a_large_file_is_that_part() {
     let folder = Folder::new("far");
     let content = pattern(1_000_000);
-    let world = World::of(folder.file("data", &content));
-    let answer = world.get("Range: bytes=300001-899998\r\n");
-    assert_eq!(answer.status(), 206);
-    assert!(answer.body == content[300_001..899_999]);
-    world.end();
+    for way in WAYS {
+        let world = World::of(folder.file("data", &content));
+        world.sim.set_sendfile(way);
+        let answer = world.get("Range: bytes=300001-899998\r\n");
+        assert_eq!(answer.status(), 206);
+        assert!(answer.body == content[300_001..899_999], "{way:?}");
+        world.end();
+    }
 }
 
 #[test]
@@ -499,6 +507,7 @@ fn a_full_queue_answers_503_and_does_not_cut_what_is_on_its_way() {
 fn stalled(
     content: &[u8],
     folder: &Folder,
+    way: Sendfile,
 ) -> (World, Peer, Rc<RefCell<Vec<CloseReason>>>, Rc<RefCell<Option<Response>>>) {
     let file = folder.file("data", content);
     let (reasons, kept) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(None)));
@@ -509,7 +518,7 @@ fn stalled(
         res.send_file(&file);
         *keep.borrow_mut() = Some(res);
     });
-    world.sim.set_network(Network { buffer: 16 * 1024, ..Network::default() });
+    world.sim.set_network(Network { buffer: 16 * 1024, ..Network::default() }).set_sendfile(way);
     let peer = world.sim.connect(80);
     peer.pause_reading();
     peer.write("GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -521,16 +530,18 @@ fn stalled(
 fn no_more_is_read_than_the_peer_takes() {
     let folder = Folder::new("pressure");
     let content = pattern(4_000_000);
-    let (world, peer, reasons, kept) = stalled(&content, &folder);
-    let pending = kept.borrow().as_ref().unwrap().pending();
-    assert!(pending > 0 && pending <= 192 * 1024 + 1024, "{pending} bytes are pending");
-    peer.resume_reading();
-    assert!(world.sim.run_until(|| !reasons.borrow().is_empty(), MINUTE));
-    // What the kernel has, the peer has yet to read.
-    world.sim.settle();
-    assert_eq!(*reasons.borrow(), [CloseReason::Finished]);
-    assert!(Answer::of(&peer).body == content);
-    world.end();
+    for way in WAYS {
+        let (world, peer, reasons, kept) = stalled(&content, &folder, way);
+        let pending = kept.borrow().as_ref().unwrap().pending();
+        assert!(pending > 0 && pending <= 192 * 1024 + 1024, "{pending} bytes are pending, {way:?}");
+        peer.resume_reading();
+        assert!(world.sim.run_until(|| !reasons.borrow().is_empty(), MINUTE));
+        // What the kernel has, the peer has yet to read.
+        world.sim.settle();
+        assert_eq!(*reasons.borrow(), [CloseReason::Finished]);
+        assert!(Answer::of(&peer).body == content, "{way:?}");
+        world.end();
+    }
 }
 
 #[test]
@@ -538,10 +549,11 @@ fn a_rough_network_changes_nothing() {
     let folder = Folder::new("rough");
     let content = pattern(777_777);
     let file = folder.file("data", &content);
-    for seed in 0..20 {
+    for seed in 0..21 {
         let sim = Sim::with_seed(seed);
-        let buffer = 1000 + 10_000 * seed as usize;
+        let buffer = 1000 + 9_000 * seed as usize;
         sim.set_network(Network { splits: true, partial_writes: true, buffer, ..Network::default() });
+        sim.set_sendfile(WAYS[seed as usize % 3]);
         let sent = file.clone();
         let server = http::create_server(move |_req, res| res.send_file(&sent));
         server.listen(80, || ()).unwrap();
@@ -556,34 +568,40 @@ fn a_rough_network_changes_nothing() {
 #[test]
 fn a_file_that_shrinks_cuts_the_connection() {
     let folder = Folder::new("shrinks");
-    let (world, peer, reasons, kept) = stalled(&pattern(1_000_000), &folder);
-    File::options().write(true).open(folder.path("data")).unwrap().set_len(200_000).unwrap();
-    peer.resume_reading();
-    assert!(world.sim.run_until(|| peer.is_closed(), MINUTE));
-    assert!(Answer::of(&peer).body.len() <= 200_000);
-    world.sim.settle();
-    assert_eq!(*reasons.borrow(), [CloseReason::BadResponse]);
-    kept.take();
-    world.end();
+    let content = pattern(1_000_000);
+    for way in WAYS {
+        let (world, peer, reasons, kept) = stalled(&content, &folder, way);
+        File::options().write(true).open(folder.path("data")).unwrap().set_len(200_000).unwrap();
+        peer.resume_reading();
+        assert!(world.sim.run_until(|| peer.is_closed(), MINUTE), "{way:?}");
+        let body = Answer::of(&peer).body;
+        assert!(body.len() <= 200_000 && content.starts_with(&body), "{way:?}");
+        world.sim.settle();
+        assert_eq!(*reasons.borrow(), [CloseReason::BadResponse], "{way:?}");
+        kept.take();
+        world.end();
+    }
 }
 
 #[test]
 fn a_file_that_shrinks_below_what_is_pending_cuts_the_connection_and_drops_what_stands_behind_it() {
     let folder = Folder::new("shrinks-pending");
-    let (world, peer, reasons, kept) = stalled(&pattern(400_000), &folder);
-    peer.write("GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
-    peer.resume_reading();
-    assert!(world.sim.run_until(|| peer.received().len() > 140_000, MINUTE));
-    peer.pause_reading();
-    world.sim.advance(Duration::from_secs(1));
-    File::options().write(true).open(folder.path("data")).unwrap().set_len(200_000).unwrap();
-    peer.resume_reading();
-    assert!(world.sim.run_until(|| peer.is_closed(), MINUTE));
-    assert!(Answer::of(&peer).body.len() <= 200_000);
-    world.sim.settle();
-    assert_eq!(reasons.borrow().first(), Some(&CloseReason::BadResponse));
-    kept.take();
-    world.end();
+    for way in [Sendfile::Works, Sendfile::Refused] {
+        let (world, peer, reasons, kept) = stalled(&pattern(400_000), &folder, way);
+        peer.write("GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
+        peer.resume_reading();
+        assert!(world.sim.run_until(|| peer.received().len() > 140_000, MINUTE));
+        peer.pause_reading();
+        world.sim.advance(Duration::from_secs(1));
+        File::options().write(true).open(folder.path("data")).unwrap().set_len(200_000).unwrap();
+        peer.resume_reading();
+        assert!(world.sim.run_until(|| peer.is_closed(), MINUTE), "{way:?}");
+        assert!(Answer::of(&peer).body.len() <= 200_000, "{way:?}");
+        world.sim.settle();
+        assert_eq!(reasons.borrow().first(), Some(&CloseReason::BadResponse), "{way:?}");
+        kept.take();
+        world.end();
+    }
 }
 
 #[test]
@@ -610,10 +628,11 @@ fn files_and_other_answers_stand_in_order_in_one_output() {
     let folder = Folder::new("mixed");
     let content = pattern(400_000);
     let file = folder.file("data", &content);
-    for seed in 0..20 {
+    for seed in 0..21 {
         let sim = Sim::with_seed(seed);
         let buffer = 1000 + 20_000 * seed as usize;
         sim.set_network(Network { splits: true, partial_writes: true, buffer, ..Network::default() });
+        sim.set_sendfile(WAYS[seed as usize % 3]);
         let sent = file.clone();
         let server = http::create_server(move |req, res| match req.path() {
             "/file" => res.send_file(&sent),
@@ -671,32 +690,36 @@ fn a_file_of_a_response_that_has_no_content_is_not_sent() {
 fn a_file_that_grows_is_sent_up_to_its_announced_length() {
     let folder = Folder::new("grows");
     let content = pattern(500_000);
-    let (world, peer, reasons, _kept) = stalled(&content, &folder);
-    File::options().append(true).open(folder.path("data")).unwrap().write_all(&[b'!'; 100_000]).unwrap();
-    peer.resume_reading();
-    assert!(world.sim.run_until(|| !reasons.borrow().is_empty(), MINUTE));
-    // What the kernel has, the peer has yet to read.
-    world.sim.settle();
-    assert!(Answer::of(&peer).body == content);
-    // The connection goes on: nothing of the rest was sent.
-    peer.take();
-    peer.write("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
-    world.sim.advance(Duration::from_secs(1));
-    assert_eq!(Answer::of(&peer).field("Content-Length"), Some("600000"));
-    world.end();
+    for way in WAYS {
+        let (world, peer, reasons, _kept) = stalled(&content, &folder, way);
+        File::options().append(true).open(folder.path("data")).unwrap().write_all(&[b'!'; 100_000]).unwrap();
+        peer.resume_reading();
+        assert!(world.sim.run_until(|| !reasons.borrow().is_empty(), MINUTE));
+        // What the kernel has, the peer has yet to read.
+        world.sim.settle();
+        assert!(Answer::of(&peer).body == content, "{way:?}");
+        // The connection goes on: nothing of the rest was sent.
+        peer.take();
+        peer.write("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
+        world.sim.advance(Duration::from_secs(1));
+        assert_eq!(Answer::of(&peer).field("Content-Length"), Some("600000"), "{way:?}");
+        world.end();
+    }
 }
 
 #[test]
 fn a_peer_that_goes_away_ends_it() {
     let folder = Folder::new("gone");
-    let (world, peer, reasons, kept) = stalled(&pattern(1_000_000), &folder);
-    kept.take();
-    assert!(reasons.borrow().is_empty(), "the transfer itself has to keep the response");
-    peer.reset();
-    world.sim.advance(Duration::from_secs(1));
-    assert_eq!(*reasons.borrow(), [CloseReason::Reset]);
-    assert_eq!(Rc::strong_count(&reasons), 2, "the server's handler, and this test: the transfer is dropped");
-    world.end();
+    for way in WAYS {
+        let (world, peer, reasons, kept) = stalled(&pattern(1_000_000), &folder, way);
+        kept.take();
+        assert!(reasons.borrow().is_empty(), "the transfer itself has to keep the response");
+        peer.reset();
+        world.sim.advance(Duration::from_secs(1));
+        assert_eq!(*reasons.borrow(), [CloseReason::Reset], "{way:?}");
+        assert_eq!(Rc::strong_count(&reasons), 2, "the server's handler, and this test: the transfer is dropped");
+        world.end();
+    }
 }
 
 #[test]
