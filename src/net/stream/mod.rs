@@ -46,7 +46,8 @@ pub(crate) struct Stream {
     cx: Rc<Context>,
     /// `None` before there is one and after the end.
     io: RefCell<Option<Io>>,
-    protocol: RefCell<Rc<dyn Protocol>>,
+    /// `None` after the end, which breaks the cycle between the two.
+    protocol: Cell<Option<Rc<dyn Protocol>>>,
     token: Cell<Token>,
     input: Input,
     /// `None` while nothing is left over.
@@ -82,7 +83,7 @@ impl Stream {
         let stream = Rc::new(Stream {
             cx: cx.clone(),
             io: RefCell::new(None),
-            protocol: RefCell::new(protocol),
+            protocol: Cell::new(Some(protocol)),
             token: Cell::new(Token::NONE),
             input: Input::default(),
             output: Cell::new(None),
@@ -103,7 +104,7 @@ impl Stream {
     fn unmake(&self) {
         self.state.on(Event::Close);
         *self.io.borrow_mut() = None;
-        *self.protocol.borrow_mut() = Rc::new(Nobody);
+        self.protocol.take();
         self.cx.lp.remove(self.token.get());
         self.cx.lp.release();
         self.cx.lp.driver().descriptors().connection_closed();
@@ -207,14 +208,16 @@ impl Stream {
 
     // ---- The protocol
 
-    #[inline]
+    #[inline(always)]
     pub fn protocol(&self) -> Rc<dyn Protocol> {
-        self.protocol.borrow().clone()
+        let Some(protocol) = self.protocol.take() else { return nobody() };
+        self.protocol.set(Some(protocol.clone()));
+        protocol
     }
 
     /// Another protocol takes over (an upgrade). The old one hears nothing more.
     pub fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
-        let old = self.protocol.replace(protocol);
+        let old = self.protocol.replace(Some(protocol));
         self.state.on(Event::ToldAll);
         drop(old);
     }
@@ -251,4 +254,9 @@ impl Stream {
         self.due.set(due);
         self.cx.lp.set_due(self.token.get(), due);
     }
+}
+
+#[cold]
+fn nobody() -> Rc<dyn Protocol> {
+    Rc::new(Nobody)
 }

@@ -4,7 +4,6 @@ use super::{Event, Stream};
 use crate::event_loop::driver::Ready;
 use crate::event_loop::{Due, Kind, Loop, Source, Token};
 use crate::net::CloseReason;
-use crate::net::protocol::Nobody;
 use std::any::Any;
 use std::io::ErrorKind;
 use std::rc::Rc;
@@ -166,12 +165,14 @@ impl Source for Stream {
     }
 
     fn closed(self: Rc<Self>, _lp: &Rc<Loop>) {
-        let protocol = self.protocol.replace(Rc::new(Nobody));
+        let protocol = self.protocol.take();
         let (reason, error) = match self.ending.take() {
             Some(ending) => (ending.reason, ending.error),
             None => (CloseReason::Destroyed, None),
         };
-        protocol.close(&self, reason, error.as_ref());
+        if let Some(protocol) = protocol {
+            protocol.close(&self, reason, error.as_ref());
+        }
     }
 
     fn teardown(&self) {
@@ -183,8 +184,9 @@ impl Source for Stream {
         drop(io);
         self.input.take();
         self.output.take();
-        let protocol = self.protocol.replace(Rc::new(Nobody));
-        protocol.teardown();
+        if let Some(protocol) = self.protocol.take() {
+            protocol.teardown();
+        }
     }
 
     fn kind(&self) -> Kind {
