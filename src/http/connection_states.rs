@@ -1,5 +1,4 @@
 use super::server::Server;
-use crate::net::Socket;
 
 /// What a connection is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +44,7 @@ impl Server {
                 Some(ConnectionState::Answering) => states.answering += 1,
                 Some(ConnectionState::Sending) => states.sending += 1,
                 Some(ConnectionState::Closing) => {}
-                None if stream.is_open() && Socket::is_adopted(&stream, &self.0.acceptor) => states.upgraded += 1,
+                None if self.has_handed_over(&stream) => states.upgraded += 1,
                 None => {}
             }
         }

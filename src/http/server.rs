@@ -414,7 +414,12 @@ impl Server {
 
     /// The connections that it has handed over and that are open.
     pub(super) fn each_upgraded(&self) -> impl Iterator<Item = Rc<Stream>> {
-        self.0.cx.streams().filter(|stream| stream.is_open() && Socket::is_adopted(stream, &self.0.acceptor))
+        self.0.cx.streams().filter(|stream| self.has_handed_over(stream))
+    }
+
+    /// Returns whether the connection is one of this server, is open, and is no longer HTTP's.
+    pub(super) fn has_handed_over(&self, stream: &Stream) -> bool {
+        stream.is_open() && stream.is_of(&self.0.acceptor) && self.connection(stream).is_none()
     }
 
     /// The HTTP of a stream, if that is one of this server's connections.
@@ -429,7 +434,6 @@ impl Owner for ServerCore {
         let lp = self.lp();
         let connection = H1::new(&self, lp.now());
         let Some(stream) = self.acceptor.stream(io, peer, connection.clone()) else { return };
-        self.acceptor.connection_opened();
         connection.start(&stream);
         log::debug!(target: "oneloop::http", "connection from {}", stream.peer());
         if self.dispatch.has(ServerEvent::Connection) {
@@ -440,7 +444,7 @@ impl Owner for ServerCore {
     fn dropped(self: Rc<Self>, io: Io, peer: Address) {
         let lp = self.lp();
         self.dispatch.tell_drop(lp, &peer);
-        if let Some(stream) = self.acceptor.stream(io, peer, Rc::new(Refused)) {
+        if let Some(stream) = self.acceptor.dropped_stream(io, peer, Rc::new(Refused)) {
             let date = self.date();
             stream.encode(|out| own_answer::encode(out, 503, "too many connections", &date, false));
             stream.need_due(lp.now() + nanos(self.limits.all().linger_total));

@@ -1,4 +1,4 @@
-use super::{Address, Context, Listen, Stream};
+use super::{Address, Context, Listen, Protocol, Stream};
 use crate::callback::{Site, discard};
 use crate::event_loop::driver::{Io, Listener, Ready};
 use crate::event_loop::{Kind, Loop, Moment, Source, Time, Token, set_timeout};
@@ -295,11 +295,11 @@ impl Acceptor {
         !self.last.borrow().is_empty()
     }
 
-    pub fn connection_opened(&self) {
+    pub(super) fn connection_opened(&self) {
         self.connections.set(self.connections.get() + 1);
     }
 
-    pub fn connection_closed(&self) {
+    pub(super) fn connection_closed(&self) {
         self.connections.set(self.connections.get().saturating_sub(1));
         self.check_closed();
     }
@@ -499,14 +499,24 @@ impl Source for Acceptor {
 }
 
 impl Acceptor {
-    /// The stream of an accepted connection.
-    pub fn stream(&self, io: Io, peer: Address, protocol: Rc<dyn super::Protocol>) -> Option<Rc<Stream>> {
-        match Stream::accepted(&self.cx, io, peer, protocol) {
-            Ok(stream) => Some(stream),
-            Err(error) => {
-                notice::error!(target: "oneloop::net", "cannot watch a connection: {error}");
-                None
-            }
+    /// The stream of an accepted connection, which counts as one of [`connections`](Acceptor::connections) until it has
+    /// closed.
+    pub fn stream(self: &Rc<Self>, io: Io, peer: Address, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
+        watched(Stream::accepted(&self.cx, Some(self), io, peer, protocol))
+    }
+
+    /// The stream of a connection that is one too many. It does not count: it is only told so, and closed.
+    pub fn dropped_stream(&self, io: Io, peer: Address, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
+        watched(Stream::accepted(&self.cx, None, io, peer, protocol))
+    }
+}
+
+fn watched(stream: io::Result<Rc<Stream>>) -> Option<Rc<Stream>> {
+    match stream {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            notice::error!(target: "oneloop::net", "cannot watch a connection: {error}");
+            None
         }
     }
 }

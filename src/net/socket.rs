@@ -38,7 +38,6 @@ pub(super) struct Inner {
     me: Weak<Inner>,
     stream: OnceCell<Rc<Stream>>,
     listeners: Listeners<On, Listener>,
-    acceptor: Option<Rc<Acceptor>>,
     paused: Cell<bool>,
     half_open: Cell<bool>,
     end_told: Cell<bool>,
@@ -68,12 +67,11 @@ pub struct Socket(pub(super) Rc<Inner>);
 compare_by_identity!(Socket);
 
 impl Socket {
-    fn new(acceptor: Option<Rc<Acceptor>>) -> Socket {
+    fn new() -> Socket {
         Socket(Rc::new_cyclic(|me| Inner {
             me: me.clone(),
             stream: OnceCell::new(),
             listeners: Listeners::new(),
-            acceptor,
             paused: Cell::new(false),
             half_open: Cell::new(false),
             end_told: Cell::new(false),
@@ -89,32 +87,24 @@ impl Socket {
     }
 
     pub(super) fn accepted(acceptor: &Rc<Acceptor>, io: Io, peer: Address) -> Option<Socket> {
-        let socket = Socket::new(Some(acceptor.clone()));
+        let socket = Socket::new();
         let stream = acceptor.stream(io, peer, socket.0.clone())?;
-        acceptor.connection_opened();
         let _ = socket.0.stream.set(stream);
         Some(socket)
     }
 
     pub(super) fn connecting(cx: &Rc<Context>) -> Socket {
-        let socket = Socket::new(None);
+        let socket = Socket::new();
         let _ = socket.0.stream.set(Stream::connecting(cx, socket.0.clone()));
         socket
     }
 
     /// Takes over a stream from another protocol (an upgrade).
-    /// `acceptor` hears of its end.
-    pub(crate) fn adopt(stream: &Rc<Stream>, acceptor: &Rc<Acceptor>) -> Socket {
-        let socket = Socket::new(Some(acceptor.clone()));
+    pub(crate) fn adopt(stream: &Rc<Stream>) -> Socket {
+        let socket = Socket::new();
         let _ = socket.0.stream.set(stream.clone());
         stream.set_protocol(socket.0.clone());
         socket
-    }
-
-    /// Returns whether a socket has taken this stream over from a server of `acceptor`.
-    pub(crate) fn is_adopted(stream: &Stream, acceptor: &Rc<Acceptor>) -> bool {
-        let socket = stream.protocol().into_any().downcast::<Inner>();
-        socket.is_ok_and(|socket| socket.acceptor.as_ref().is_some_and(|of| Rc::ptr_eq(of, acceptor)))
     }
 
     pub(super) fn stream(&self) -> Option<&Rc<Stream>> {
@@ -684,9 +674,6 @@ impl Protocol for Inner {
             }
         });
         self.listeners.clear();
-        if let Some(acceptor) = &self.acceptor {
-            acceptor.connection_closed();
-        }
     }
 
     fn teardown(&self) {

@@ -327,7 +327,6 @@ impl Protocol for H1 {
         if let Some(exchange) = current {
             self.finish(stream, &exchange, reason);
         }
-        self.server.acceptor.connection_closed();
     }
 
     fn teardown(&self) {

@@ -229,7 +229,7 @@ impl H1 {
         let link = exchange.link.borrow_mut().take();
         drop(link);
         self.server.observing.count_bytes(stream);
-        let socket = Socket::adopt(stream, &self.server.acceptor);
+        let socket = Socket::adopt(stream);
         self.server.dispatch.upgrade(&stream.cx().lp, exchange, &socket, rest);
         self.finish(stream, exchange, CloseReason::Finished);
         true

@@ -173,6 +173,9 @@ impl Source for Stream {
         if let Some(protocol) = protocol {
             protocol.close(&self, reason, error.as_ref());
         }
+        if let Some(acceptor) = &self.acceptor {
+            acceptor.connection_closed();
+        }
     }
 
     fn teardown(&self) {
