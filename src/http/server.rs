@@ -424,7 +424,8 @@ impl Server {
 
     /// The HTTP of a stream, if that is one of this server's connections.
     pub(super) fn connection(&self, stream: &Stream) -> Option<Rc<H1>> {
-        let connection = stream.protocol().into_any().downcast::<H1>().ok()?;
+        let protocol: Rc<dyn Any> = stream.protocol();
+        let connection = protocol.downcast::<H1>().ok()?;
         Rc::ptr_eq(&connection.server, &self.0).then_some(connection)
     }
 }
@@ -473,15 +474,8 @@ impl Protocol for Refused {
     fn data(self: Rc<Self>, _: &Rc<Stream>, bytes: &mut [u8]) -> usize {
         bytes.len()
     }
-    fn eof(self: Rc<Self>, _: &Rc<Stream>) {}
-    fn resume(self: Rc<Self>, _: &Rc<Stream>) {}
-    fn sent(self: Rc<Self>, _: &Rc<Stream>, _: usize) {}
+
     fn due(self: Rc<Self>, stream: &Rc<Stream>) {
         stream.destroy(CloseReason::TooMany);
-    }
-    fn close(self: Rc<Self>, _: &Rc<Stream>, _: CloseReason, _: Option<&io::Error>) {}
-    fn teardown(&self) {}
-    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
-        self
     }
 }

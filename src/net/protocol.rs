@@ -4,64 +4,57 @@ use std::any::Any;
 use std::io;
 use std::rc::Rc;
 
-/// What drives a stream: HTTP, or a user's callbacks. See the [module's docs](super).
+/// What drives a stream: an HTTP/1 connection, or a socket with its user's callbacks. See the [module's docs](super).
 ///
-/// All of it is called by the loop, within a turn of the stream, with nothing borrowed.
+/// The loop calls all of it, within a turn of the stream, with nothing borrowed. Only `data` has to be written: by default a
+/// protocol ignores what it is told.
 pub(crate) trait Protocol: Any {
-    /// Bytes came. Says how many it consumed; the rest is given again, before what follows it, when more came or when
-    /// [`Stream::make_ready`] asks for it.
+    /// Called with bytes that came. Returns how many of them it consumed. The stream keeps the rest, and gives it again in front
+    /// of what comes next: when more came, or when [`Stream::make_ready`] asks for a turn.
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize;
-    /// The peer ended its side; once. Bytes that were not consumed may still be there.
-    fn eof(self: Rc<Self>, stream: &Rc<Stream>);
-    /// An event said that the peer has ended its side, but the end cannot be read yet: the input before it is not taken.
+    /// Called once, when the end of the peer's side was read. The stream may still keep bytes that were not consumed.
+    fn eof(self: Rc<Self>, _stream: &Rc<Stream>) {}
+    /// Called when an event tells that the peer has ended its side while that end cannot be read, because the input before it is
+    /// not taken.
     fn fin_hinted(self: Rc<Self>, _stream: &Rc<Stream>) {}
-    /// A turn that the stream had asked for with [`Stream::make_ready`], after bytes that were left over were given.
-    fn resume(self: Rc<Self>, stream: &Rc<Stream>);
-    /// Output went out: `pending` bytes are left.
-    fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize);
-    /// The kernel has refused output: from now on it is pending.
+    /// Called in a turn that [`Stream::make_ready`] asked for, after the stream has given the bytes that it kept.
+    fn resume(self: Rc<Self>, _stream: &Rc<Stream>) {}
+    /// Called when output was sent, if [`Stream::tell_sent`] asks for it. `pending` bytes are left.
+    fn sent(self: Rc<Self>, _stream: &Rc<Stream>, _pending: usize) {}
+    /// Called when the kernel has refused output, which is pending from now on.
     fn blocked(self: Rc<Self>, _stream: &Rc<Stream>) {}
-    /// The deadline that was asked for with [`Stream::need_due`] has passed.
-    fn due(self: Rc<Self>, stream: &Rc<Stream>);
-    /// Bytes that may be held back unconsumed; with more, reading stops.
-    fn held(&self) -> usize {
+    /// Called when a deadline has passed that [`Stream::need_due`] asked for.
+    fn due(self: Rc<Self>, _stream: &Rc<Stream>) {}
+    /// The most bytes that the stream keeps for it. With that many, the stream stops reading.
+    fn held_limit(&self) -> usize {
         HELD
     }
-    /// Bytes that may be pending once the kernel has refused more; beyond them the stream is closed.
+    /// The most bytes that may be pending once the kernel has refused output. With more, the stream is closed.
     fn pending_limit(&self) -> usize {
         usize::MAX
     }
-    /// The connection that is made from here is there; once, before anything else. One that cannot be made closes.
+    /// Called once, before anything else, when a connection that is made from here is there. If it cannot be made, the stream
+    /// closes.
     fn connected(self: Rc<Self>, _stream: &Rc<Stream>) {}
-    /// Since when nothing is going on, where the connection may be closed for that if another needs its descriptor. Never, for
-    /// a socket of the user's.
+    /// The time at which the connection became idle, if it may be closed when another connection needs its file descriptor.
+    /// `None`, as for the sockets of users, never has it closed.
     fn idle_since(&self, _stream: &Rc<Stream>) -> Option<Time> {
         None
     }
-    /// The closing phase: the last call.
-    fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>);
-    /// The loop ends; no callback is made.
-    fn teardown(&self);
-    fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
+    /// The last call, in the closing phase.
+    fn close(self: Rc<Self>, _stream: &Rc<Stream>, _reason: CloseReason, _error: Option<&io::Error>) {}
+    /// Called in place of `close` when the loop ends. It makes no callback.
+    fn teardown(&self) {}
 }
 
-/// Room for an unfinished message, or for what comes behind one that waits (design, section 7).
+/// In bytes: room for an unfinished message, or for what follows a message that waits.
 const HELD: usize = 64 * 1024;
 
-/// The protocol of a closed stream: breaks the cycle between a stream and its protocol.
+/// The protocol of a closed stream.
 pub(super) struct Nobody;
 
 impl Protocol for Nobody {
     fn data(self: Rc<Self>, _: &Rc<Stream>, bytes: &mut [u8]) -> usize {
         bytes.len()
-    }
-    fn eof(self: Rc<Self>, _: &Rc<Stream>) {}
-    fn resume(self: Rc<Self>, _: &Rc<Stream>) {}
-    fn sent(self: Rc<Self>, _: &Rc<Stream>, _: usize) {}
-    fn due(self: Rc<Self>, _: &Rc<Stream>) {}
-    fn close(self: Rc<Self>, _: &Rc<Stream>, _: CloseReason, _: Option<&io::Error>) {}
-    fn teardown(&self) {}
-    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
-        self
     }
 }

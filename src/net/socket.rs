@@ -2,7 +2,6 @@ use super::{Acceptor, Address, Chunk, CloseReason, Context, Flow, Overflow, Prot
 use crate::callback::{Identity, Listeners, Once, Site, compare_by_identity, discard};
 use crate::event_loop::driver::Io;
 use crate::event_loop::{Deadline, Time, set_deadline};
-use std::any::Any;
 use std::cell::{Cell, OnceCell};
 use std::io;
 use std::panic::Location;
@@ -639,8 +638,6 @@ impl Protocol for Inner {
         }
     }
 
-    fn due(self: Rc<Self>, _stream: &Rc<Stream>) {}
-
     fn pending_limit(&self) -> usize {
         self.pending_limit.get()
     }
@@ -679,9 +676,5 @@ impl Protocol for Inner {
     fn teardown(&self) {
         self.closed_told.set(true);
         self.listeners.clear();
-    }
-
-    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
-        self
     }
 }

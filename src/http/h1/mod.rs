@@ -17,7 +17,6 @@ use super::server_core::ServerCore;
 use crate::event_loop::Time;
 use crate::net::{CloseReason, Protocol, Stream};
 use crate::proto::h1::HeadParser;
-use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::io;
@@ -212,7 +211,7 @@ impl Protocol for H1 {
         consumed
     }
 
-    fn held(&self) -> usize {
+    fn held_limit(&self) -> usize {
         let limits = self.server.limits.all();
         limits.held_input.max(limits.head_bytes.saturating_add(1))
     }
@@ -338,9 +337,5 @@ impl Protocol for H1 {
             exchange.closed.set(Some(CloseReason::LoopEnded));
             exchange.listeners.clear();
         }
-    }
-
-    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
-        self
     }
 }

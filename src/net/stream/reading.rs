@@ -41,7 +41,7 @@ impl Stream {
     /// Input that is discarded needs no room; a stream that discards it holds nothing.
     #[cold]
     fn has_room_behind_held(&self) -> bool {
-        self.input.len() < self.protocol().held()
+        self.input.len() < self.protocol().held_limit()
     }
 
     /// The one read path. Inlined for the reason that `flush_cork` has.
@@ -82,7 +82,7 @@ impl Stream {
 
     #[cold]
     fn room_behind_held(&self, most: usize) -> usize {
-        self.protocol().held().saturating_sub(self.input.len()).clamp(1, most)
+        self.protocol().held_limit().saturating_sub(self.input.len()).clamp(1, most)
     }
 
     #[cold]
