@@ -4,6 +4,7 @@
 //! SIGTERM let the open answers end first; in a container, where it is process 1, SIGTERM does nothing without that.
 
 use oneloop::http;
+use std::io::Write;
 
 fn main() -> std::io::Result<()> {
     env_logger::init();
@@ -17,7 +18,8 @@ fn main() -> std::io::Result<()> {
     let listening = server.clone();
     server.listen(port(), move || {
         if let Some(port) = listening.address().and_then(|address| address.port()) {
-            println!("Server listening on http://localhost:{port}");
+            // Standard output may be closed by now (`… | head -1`), at which `println!` would panic.
+            let _ = writeln!(std::io::stdout(), "Server listening on http://localhost:{port}");
         }
     })?;
     #[cfg(all(unix, feature = "signals"))]

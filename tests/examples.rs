@@ -649,3 +649,38 @@ fn stdin_adds_up_what_is_typed() {
     assert_eq!(program.line(), "the sum is 43\n");
     assert!(program.child.wait().unwrap().success());
 }
+
+#[test]
+fn no_example_panics_where_nobody_reads_what_it_prints() {
+    let (unread, output) = std::io::pipe().unwrap();
+    drop(unread);
+    let spawn = |name: &str| {
+        let mut command = command(name);
+        command.arg("0").env("RUST_LOG", "info").stdin(Stdio::piped()).stdout(output.try_clone().unwrap());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        (Program { child, output: None }, errors)
+    };
+    let (mut stdin, mut errors) = spawn("stdin");
+    stdin.child.stdin.take().unwrap().write_all(b"1\nthree\n").unwrap();
+    let mut text = String::new();
+    errors.read_to_string(&mut text).unwrap();
+    assert!(text.contains("\"three\" is not added") && !text.contains("panicked"), "{text}");
+    assert!(stdin.child.wait().unwrap().success());
+
+    let (mut hello, mut errors) = spawn("hello");
+    text.clear();
+    let port = loop {
+        let start = text.len();
+        assert!(errors.read_line(&mut text).unwrap() > 0, "it has ended: {text}");
+        if let Some((_, port)) = text[start..].rsplit_once(':')
+            && text[start..].contains("listening on ")
+        {
+            break port.trim_end().parse().unwrap();
+        }
+    };
+    get(port, "/").expect(200, "Hello from one loop\n");
+    hello.child.kill().unwrap();
+    errors.read_to_string(&mut text).unwrap();
+    assert!(!text.contains("panicked"), "{text}");
+}
