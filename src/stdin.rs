@@ -10,12 +10,17 @@
 //!
 //! A thread of its own reads, since standard input may be a file or a terminal, which no loop can wait for everywhere; it is
 //! never put into non-blocking mode, which would hold for every other process that shares it. A read that waits cannot be
-//! called off: the thread ends with the input or with the process, whose end it does not hold up.
+//! called off: the thread ends with the input, with the next line where nobody asks for lines any more, or with the process,
+//! whose end it does not hold up.
 
 use crate::callback::OptionalCallback;
-use crate::event_loop::{Hold, Sender, bounded_channel, current};
+use crate::event_loop::{Hold, Sender, channel, current};
 use crate::notice;
+use std::cell::OnceCell;
+use std::collections::VecDeque;
 use std::io::{self, BufRead, ErrorKind};
+use std::rc::Rc;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -26,7 +31,8 @@ const AGAIN: Duration = Duration::from_millis(10);
 
 /// Calls `line` for each line of standard input, without its end (`\n` or `\r\n`), in the poll phase; bytes that are no
 /// UTF-8 come as U+FFFD. A last line that has no end is one too. `ended` is called once, behind the last line, when the
-/// input has ended or cannot be read (which is logged); give `()` where nobody wants to know.
+/// input has ended or cannot be read (which is logged), or when [`Lines::close`] was called; give `()` where nobody wants to
+/// know.
 ///
 /// The loop goes on until then, unless [`Lines::unref`] says otherwise. A panic of `line` costs that line.
 ///
@@ -34,57 +40,227 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// a simulation nobody types: the input has ended.
 #[track_caller]
 pub fn lines(mut line: impl FnMut(String) + 'static, ended: impl OptionalCallback) -> Lines {
+    lines_with(move |_, text| line(text), ended)
+}
+
+/// As [`lines`]; `line` is lent the [`Lines`] itself, so that a line can be the last one.
+///
+/// ```no_run
+/// use oneloop::stdin;
+///
+/// stdin::lines_with(
+///     |lines, line| match &*line {
+///         "quit" => lines.close(),
+///         _ => println!("{} letters; type quit to end", line.len()),
+///     },
+///     || println!("bye"),
+/// );
+/// oneloop::run()
+/// # ?; std::io::Result::Ok(())
+/// ```
+#[track_caller]
+pub fn lines_with(mut line: impl FnMut(&Lines, String) + 'static, ended: impl OptionalCallback) -> Lines {
     let mut ended = Some(ended.boxed());
-    let sender = bounded_channel(WAITING, move |input| match input {
-        Input::Line(text) => line(text),
-        Input::Ended => {
+    let number = INPUT.lock().next_number();
+    let own: Rc<OnceCell<Lines>> = Rc::default();
+    let lines = own.clone();
+    let sender = channel(move |told| match told {
+        Told::Line => {
+            if let Some(lines) = lines.get()
+                && let Some(text) = INPUT.take(number)
+            {
+                line(lines, text);
+            }
+        }
+        Told::Ended => {
+            INPUT.leave(number);
             if let Some(ended) = ended.take() {
                 ended();
             }
         }
     });
-    let lines = Lines(sender.hold());
+    let lines = own.get_or_init(|| Lines { number, hold: sender.hold() }).clone();
+    let reader = Reader { number, sender };
     match current() {
-        Some(lp) if !lp.driver().is_simulated() => {
-            let unread = sender.clone();
-            if let Err(error) = thread::Builder::new().name("oneloop-stdin".to_owned()).spawn(move || read(&sender)) {
-                notice::error!(target: "oneloop::loop", "there is no thread to read standard input: {error}");
-                end(&unread);
-            }
-        }
-        _ => end(&sender),
+        Some(lp) if !lp.driver().is_simulated() => INPUT.join(reader),
+        _ => _ = reader.tell(Told::Ended),
     }
     lines
 }
 
-enum Input {
-    Line(String),
+/// The reading of standard input by [`lines`]. Dropping it does not end that.
+#[derive(Clone)]
+pub struct Lines {
+    number: u64,
+    hold: Hold,
+}
+
+impl Lines {
+    /// Ends it, as Node's `rl.close()`: no line comes after this, and `ended` is called in a later turn. It may be called
+    /// from `line` ([`lines_with`]), more than once, and when the input has ended.
+    ///
+    /// Lines that were read and not given to `line` are kept for whoever calls [`lines`] next. The thread that reads may be
+    /// waiting for a line by now: that one is kept as well, and no other is read until somebody asks.
+    pub fn close(&self) {
+        if let Some(reader) = INPUT.leave(self.number) {
+            reader.tell(Told::Ended);
+        }
+    }
+
+    /// Lets the loop end before the input has.
+    pub fn unref(&self) -> &Self {
+        self.set_ref(false)
+    }
+
+    /// Says whether the loop goes on until the input has ended (true at first).
+    pub fn set_ref(&self, on: bool) -> &Self {
+        self.hold.set_ref(on);
+        self
+    }
+
+    /// Returns whether the loop goes on for the input; false once that has ended.
+    pub fn has_ref(&self) -> bool {
+        self.hold.has_ref()
+    }
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines").field("has_ref", &self.has_ref()).finish()
+    }
+}
+
+/// Who asks for lines, in some loop.
+struct Reader {
+    number: u64,
+    sender: Sender<Told>,
+}
+
+enum Told {
+    /// A line may be taken; none is there where another reader was faster.
+    Line,
+    /// Nothing comes any more.
     Ended,
 }
 
-fn end(sender: &Sender<Input>) {
-    // Where the loop has ended, nobody is there to be told.
-    let _ = sender.send(Input::Ended);
-}
-
-/// On the thread.
-fn read(sender: &Sender<Input>) {
-    let next = |bytes: &mut Vec<u8>| io::stdin().lock().read_until(b'\n', bytes);
-    if let Err(error) = each_line(next, |line| sender.send(Input::Line(line)).is_ok()) {
-        notice::warn!(target: "oneloop::loop", "standard input cannot be read: {error}");
+impl Reader {
+    /// Returns whether its loop is still there.
+    fn tell(&self, told: Told) -> bool {
+        self.sender.send(told).is_ok()
     }
-    end(sender);
 }
 
-/// Gives each line that is read to `give`, until that says that nobody takes it.
+/// A process has one standard input: what was read of it, and who asks for it.
+static INPUT: Input = Input {
+    state: Mutex::new(State { lines: VecDeque::new(), readers: Vec::new(), has_thread: false, numbers: 0 }),
+    room: Condvar::new(),
+};
+
+struct Input {
+    /// No user code runs under this lock, and nothing waits under it but for `room`.
+    state: Mutex<State>,
+    /// A line was taken, or a reader has left.
+    room: Condvar,
+}
+
+struct State {
+    /// Read, and not taken yet. Each reader is told of each of them, so that one can take what another leaves.
+    lines: VecDeque<String>,
+    readers: Vec<Reader>,
+    has_thread: bool,
+    numbers: u64,
+}
+
+impl State {
+    fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn end(&mut self) {
+        self.has_thread = false;
+        for reader in &self.readers {
+            reader.tell(Told::Ended);
+        }
+    }
+}
+
+impl Input {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn join(&'static self, reader: Reader) {
+        let mut state = self.lock();
+        for _ in &state.lines {
+            reader.tell(Told::Line);
+        }
+        state.readers.push(reader);
+        if std::mem::replace(&mut state.has_thread, true) {
+            return;
+        }
+        drop(state);
+        if let Err(error) = thread::Builder::new().name("oneloop-stdin".to_owned()).spawn(|| self.read()) {
+            notice::error!(target: "oneloop::loop", "there is no thread to read standard input: {error}");
+            self.lock().end();
+        }
+    }
+
+    fn leave(&self, number: u64) -> Option<Reader> {
+        let mut state = self.lock();
+        let index = state.readers.iter().position(|reader| reader.number == number)?;
+        self.room.notify_one();
+        Some(state.readers.swap_remove(index))
+    }
+
+    /// The next line, for a reader that has not left.
+    fn take(&self, number: u64) -> Option<String> {
+        let mut state = self.lock();
+        state.readers.iter().find(|reader| reader.number == number)?;
+        self.room.notify_one();
+        state.lines.pop_front()
+    }
+
+    /// On the thread.
+    fn read(&self) {
+        let next = |bytes: &mut Vec<u8>| io::stdin().lock().read_until(b'\n', bytes);
+        match each_line(next, |line| self.give(line)) {
+            Ok(End::Unwanted) => return,
+            Ok(End::OfInput) => {}
+            Err(error) => notice::warn!(target: "oneloop::loop", "standard input cannot be read: {error}"),
+        }
+        self.lock().end();
+    }
+
+    /// Returns whether somebody wants another line; if not, the thread is over.
+    fn give(&self, line: String) -> bool {
+        let mut state = self.lock();
+        while state.lines.len() >= WAITING && !state.readers.is_empty() {
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.lines.push_back(line);
+        state.readers.retain(|reader| reader.tell(Told::Line));
+        state.has_thread = !state.readers.is_empty();
+        state.has_thread
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    OfInput,
+    /// Nobody wants another line.
+    Unwanted,
+}
+
+/// Gives each line that is read to `give`, until that returns false.
 fn each_line(
     mut read: impl FnMut(&mut Vec<u8>) -> io::Result<usize>,
     mut give: impl FnMut(String) -> bool,
-) -> io::Result<()> {
+) -> io::Result<End> {
     let mut bytes = Vec::new();
     loop {
         match read(&mut bytes) {
-            Ok(0) if bytes.is_empty() => return Ok(()),
+            Ok(0) if bytes.is_empty() => return Ok(End::OfInput),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 thread::sleep(AGAIN);
@@ -94,37 +270,9 @@ fn each_line(
         }
         let line = bytes.strip_suffix(b"\n").map_or(&*bytes, |line| line.strip_suffix(b"\r").unwrap_or(line));
         if !give(String::from_utf8_lossy(line).into_owned()) {
-            return Ok(());
+            return Ok(End::Unwanted);
         }
         bytes.clear();
-    }
-}
-
-/// The reading of standard input. Dropping it does not end that.
-#[derive(Clone)]
-pub struct Lines(Hold);
-
-impl Lines {
-    /// Lets the loop end before the input has.
-    pub fn unref(&self) -> &Self {
-        self.set_ref(false)
-    }
-
-    /// Says whether the loop goes on until the input has ended (true at first).
-    pub fn set_ref(&self, on: bool) -> &Self {
-        self.0.set_ref(on);
-        self
-    }
-
-    /// Returns whether the loop goes on for the input; false once that has ended.
-    pub fn has_ref(&self) -> bool {
-        self.0.has_ref()
-    }
-}
-
-impl std::fmt::Debug for Lines {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lines").field("has_ref", &self.has_ref()).finish()
     }
 }
 
@@ -138,7 +286,7 @@ mod tests {
             lines.push(line);
             true
         };
-        each_line(|bytes| input.read_until(b'\n', bytes), give).unwrap();
+        assert_eq!(each_line(|bytes| input.read_until(b'\n', bytes), give).unwrap(), End::OfInput);
         lines
     }
 
@@ -177,7 +325,8 @@ mod tests {
             given += 1;
             false
         };
-        each_line(|bytes| input.read_until(b'\n', bytes), give).unwrap();
+        let end = each_line(|bytes| input.read_until(b'\n', bytes), give).unwrap();
+        assert_eq!(end, End::Unwanted);
         assert_eq!((given, input), (1, &b"two\n"[..]));
     }
 }

@@ -96,6 +96,97 @@ fn a_program_goes_on_until_its_input_has_ended() {
 }
 
 #[test]
+fn no_line_comes_after_a_close_and_the_end_comes_once() {
+    if is_program() {
+        let lines = stdin::lines_with(
+            |lines, line| {
+                println!("says {line}");
+                if line == "quit" {
+                    lines.close();
+                    println!("says closed");
+                }
+            },
+            || println!("says the end"),
+        );
+        run().unwrap();
+        lines.close();
+        assert!(!lines.has_ref());
+        run().unwrap();
+        return println!("says bye");
+    }
+    let mut child = start("no_line_comes_after_a_close_and_the_end_comes_once");
+    let mut open = child.stdin.take().unwrap();
+    open.write_all(b"one\nquit\ntwo\nthree\n").unwrap();
+    assert_eq!(said(&mut child), ["one", "quit", "closed", "the end", "bye"]);
+    drop(open);
+}
+
+/// Those that had been read by then, and the one for which the thread was waiting.
+#[test]
+fn lines_that_one_reader_has_left_are_for_the_next() {
+    if is_program() {
+        stdin::lines_with(
+            |lines, line| {
+                println!("says first {line}");
+                lines.close();
+            },
+            || {
+                println!("says the first end");
+                let second = stdin::lines_with(
+                    |lines, line| {
+                        println!("says second {line}");
+                        if line == "3" {
+                            lines.close();
+                        }
+                    },
+                    || {
+                        println!("says the second end");
+                        // Nobody asks for a line in between, and one is being waited for.
+                        set_timeout(Duration::from_millis(1), || {
+                            println!("says nobody");
+                            set_timeout(Duration::from_millis(50), || {
+                                stdin::lines(|line| println!("says third {line}"), || println!("says the third end"));
+                            });
+                        });
+                    },
+                );
+                assert!(second.has_ref());
+            },
+        );
+        return run().unwrap();
+    }
+    let mut child = start("lines_that_one_reader_has_left_are_for_the_next");
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    input.write_all(b"1\n2\n3\n").unwrap();
+    let mut text = String::new();
+    while !text.contains("says nobody") {
+        assert!(output.read_line(&mut text).unwrap() > 0, "it has ended: {text}");
+    }
+    input.write_all(b"4\n5\n6\n7").unwrap();
+    drop(input);
+    output.read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success(), "{text}");
+    let said: Vec<_> = text.lines().filter_map(|line| Some(line.split_once("says ")?.1)).collect();
+    assert_eq!(
+        said,
+        [
+            "first 1",
+            "the first end",
+            "second 2",
+            "second 3",
+            "the second end",
+            "nobody",
+            "third 4",
+            "third 5",
+            "third 6",
+            "third 7",
+            "the third end"
+        ]
+    );
+}
+
+#[test]
 fn in_a_simulation_the_input_has_ended() {
     let sim = Sim::new();
     let ended = Rc::new(Cell::new(false));

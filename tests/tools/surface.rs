@@ -62,8 +62,10 @@ fn ways_in_metrics_and_reports() {
     let ended = record.clone();
     let input = stdin::lines(|_| unreachable!("nobody types"), move || ended.add("end of input"));
     assert!(!input.set_ref(true).unref().has_ref());
+    let ended = record.clone();
+    stdin::lines_with(|_, _| unreachable!("nobody types"), move || ended.add("closed")).close();
     sim.settle();
-    record.expect(&["1", "2", "end of input"]);
+    record.expect(&["1", "2", "end of input", "closed"]);
     drop((sender, bounded));
     assert_eq!(oneloop::clock(), now());
     let before = metrics();
