@@ -122,7 +122,7 @@ impl From<PathBuf> for Target {
 }
 
 /// Connects. `connected` is called once, when the connection is there; otherwise `on_error` and `on_close` tell why not, in
-/// the closing phase. What is written before goes out then.
+/// the closing phase. What is written before goes out then. Where nobody wants to know, give `|_| ()`.
 ///
 /// A host name is looked up on the worker pool, however many ask for the same name at a time. Its addresses are tried by the
 /// rules of RFC 8305: IPv6 and IPv4 in turn, the next one 250 ms after the one before, or at once where that fails. The first
