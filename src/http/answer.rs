@@ -82,7 +82,7 @@ impl Exchange {
             Phase::Open => {
                 notice::warn!(target: "oneloop::http", "{self}: the handler failed: {error}; answered {status}");
             }
-            Phase::Streaming(_) => {
+            Phase::Streaming => {
                 notice::warn!(target: "oneloop::http", "{self}: the handler failed behind the head: {error}; cut");
             }
             Phase::Ended => {

@@ -2,7 +2,7 @@ use crate::callback::{Identity, Listeners, Once, Site, discard};
 use crate::event_loop::{Loop, Time, Timeout, next_tick};
 use crate::net::{Address, Chunk, CloseReason, FilePart, Flow};
 use crate::notice;
-use crate::proto::h1::{BodyDecoder, BodyEncoder, Fields, Framing, RequestHead, ResponseHead};
+use crate::proto::h1::{Fields, RequestHead, ResponseHead};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
@@ -52,7 +52,7 @@ pub(super) enum Phase {
     /// The head can be changed.
     Open,
     /// The head has gone.
-    Streaming(BodyEncoder),
+    Streaming,
     /// All was given to the connection.
     Ended,
 }
@@ -87,15 +87,12 @@ pub(super) struct Exchange {
     pub link: RefCell<Option<Rc<dyn Carrier>>>,
     pub listeners: Listeners<On, Listener>,
     // The request.
-    pub decoder: Cell<BodyDecoder>,
     /// All of the request is here.
     pub complete: Cell<bool>,
     pub paused: Cell<bool>,
     /// The peer waits for `100 (Continue)`.
     pub owes_continue: Cell<bool>,
     pub end_told: Cell<bool>,
-    /// Bytes of a body that nobody wanted.
-    pub discarded: Cell<usize>,
     // The response.
     pub response: RefCell<ResponseHead>,
     pub phase: Cell<Phase>,
@@ -137,12 +134,10 @@ impl Exchange {
             started: 0,
             link: RefCell::new(None),
             listeners: Listeners::new(),
-            decoder: Cell::new(BodyDecoder::new(Framing::None)),
             complete: Cell::new(false),
             paused: Cell::new(false),
             owes_continue: Cell::new(false),
             end_told: Cell::new(false),
-            discarded: Cell::new(0),
             response: RefCell::new(ResponseHead::new()),
             phase: Cell::new(Phase::Open),
             content_sent: Cell::new(0),
@@ -179,7 +174,6 @@ impl Exchange {
         self.paused.set(false);
         self.owes_continue.set(false);
         self.end_told.set(false);
-        self.discarded.set(0);
         self.phase.set(Phase::Open);
         self.fixed.set(false);
         self.fallback.set(500);
@@ -369,7 +363,7 @@ impl Exchange {
     pub fn give_up(&self, status: u16, reason: CloseReason) {
         match self.phase.get() {
             Phase::Ended => {}
-            Phase::Streaming(_) => {
+            Phase::Streaming => {
                 self.phase.set(Phase::Ended);
                 self.broken.set(Some(reason));
                 self.with_link(|carrier| carrier.cut(reason));

@@ -1,13 +1,14 @@
 //! What is awaited from the peer has an end: the checks behind `Protocol::due`.
 
-use super::{CROSSING, H1, flag};
+use super::{CROSSING, H1};
 use crate::event_loop::Time;
 use crate::http::client_error::ClientError;
-use crate::http::exchange::{Exchange, On, Phase};
+use crate::http::exchange::{Exchange, On};
 use crate::http::limits::{Limits, nanos};
 use crate::http::own_answer::usual_words;
 use crate::net::{CloseReason, Stream};
 use crate::notice;
+use crate::proto::h1::connection::Reading;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -52,6 +53,10 @@ impl H1 {
 
     /// Returns when the next deadline of a request and its response is; `None` where one has passed, and was acted on.
     pub(super) fn check_exchange(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, now: Time) -> Option<Time> {
+        if !self.state.get().is_exchanging() {
+            // It is about to be let go of.
+            return None;
+        }
         let gone = self.half_open_until(stream, exchange, now);
         if now >= gone {
             stream.destroy(CloseReason::Disconnected);
@@ -81,14 +86,14 @@ impl H1 {
     fn check_request(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, now: Time) -> Option<Time> {
         let limits = self.server.limits.all().clone();
         let mut next = Time::MAX;
-        if !exchange.complete.get() {
+        if self.reading() == Reading::Body {
             let until = self.request_ends(stream, exchange, &limits);
             if now >= until {
                 self.abort(stream, exchange, 408, usual_words(408), CloseReason::RequestTimeout);
                 return None;
             }
             // It stands still while it is us who do not read.
-            let unwanted = !exchange.is_read() && exchange.phase.get() == Phase::Ended;
+            let unwanted = !exchange.is_read() && exchange.has_ended();
             let waits_for_us = !unwanted
                 && (exchange.paused.get() || exchange.owes_continue.get() || !exchange.listeners.has(On::Data))
                 || stream.is_paused();
@@ -137,12 +142,13 @@ impl H1 {
 
     pub(super) fn check_idle(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
         let limits = self.server.limits.all().clone();
-        let waits_for_head = self.has(flag::PARTIAL) || self.requests.get() == 0;
+        let has_part = self.reading() == Reading::Head;
+        let waits_for_head = has_part || self.requests.get() == 0;
         if !waits_for_head && stream.pending() > 0 {
             // The output has its own deadlines, and says when it is gone.
             return Some(Time::MAX);
         }
-        if self.has(flag::LEAVING) && self.requests.get() == 0 && !self.has(flag::PARTIAL) {
+        if self.leaving.get() && self.requests.get() == 0 && !has_part {
             self.close_if_idle(stream);
             return stream.is_open().then(|| self.since.get() + CROSSING);
         }
@@ -150,7 +156,7 @@ impl H1 {
         if now < until {
             return Some(until);
         }
-        if self.has(flag::PARTIAL) {
+        if has_part {
             self.server.client_error(&ClientError { fault: None, status: 408, peer: stream.peer() });
             self.refuse(stream, 408, usual_words(408), CloseReason::HeaderTimeout);
         } else {

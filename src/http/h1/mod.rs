@@ -1,5 +1,13 @@
-//! HTTP/1 on a stream. This file holds a connection's state and the protocol seam; beside it stand reading, writing, the
+//! HTTP/1 on a stream. This file holds what a connection has, and the protocol seam; beside it stand reading, writing, the
 //! ends of exchanges, and the deadlines.
+//!
+//! What may happen next is decided by [`connection`](crate::proto::h1::connection), and by nothing else: this folder tells it
+//! what has happened, all of it by [`H1::on`], and does what it asks for. What is kept beside it here is mechanism: the exchange
+//! that is carried, what the codec has of an unfinished message, deadlines, the budget of a turn.
+//!
+//! A call of the user (`Response::end`) moves the state and writes, but ends nothing, since no callback may run within it. The
+//! stream's next turn does the rest: [`H1::settle`] lets go of an exchange that is over, and [`H1::advance`], with which every turn
+//! ends but those that only bring bytes, looks at all that may have changed. Both may be called at any time and any number of times.
 //!
 //! Between two requests the kernel evicts the instruction cache, so a request costs as much as the code that it runs through.
 //! What not every request needs therefore stands in `#[cold]` functions, here and in [`net`](crate::net), out of the way of the
@@ -11,13 +19,14 @@ mod reading;
 mod writing;
 
 use super::connection_states::ConnectionState;
-use super::exchange::{Exchange, Phase};
+use super::exchange::Exchange;
 use super::limits::nanos;
 use super::server_core::ServerCore;
 use crate::event_loop::Time;
 use crate::net::{CloseReason, Protocol, Stream};
-use crate::proto::h1::HeadParser;
-use std::cell::{Cell, OnceCell, RefCell};
+use crate::proto::h1::connection::{Action, Connection, Event, Persistence, Reading, Role};
+use crate::proto::h1::{BodyDecoder, BodyEncoder, Framing, HeadParser};
+use std::cell::{Cell, OnceCell};
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
@@ -26,53 +35,49 @@ use std::rc::Rc;
 /// nanoseconds: above a round trip, and short enough for a shutdown.
 const CROSSING: Time = 1_000_000_000;
 
-/// What holds of the connection beside its exchange.
-mod flag {
-    /// No further request: the connection closes after the response that is being sent.
-    pub const CLOSE: u8 = 1;
-    /// A part of a head is here.
-    pub const PARTIAL: u8 = 2;
-    /// Dispatching waits for output to go.
-    pub const OUTPUT_HELD: u8 = 4;
-    /// `set_max_requests_per_socket` is reached: a further request is dropped.
-    pub const SPENT: u8 = 8;
-    /// Within `data`, which sees for itself what has changed.
-    pub const READING: u8 = 16;
-    /// Another protocol has taken over.
-    pub const UPGRADED: u8 = 32;
-    /// What is here of a head is of a HEAD request: a refusal has no content.
-    pub const HEAD: u8 = 64;
-    /// Closes when the grace for its first request is over, unless that has come.
-    pub const LEAVING: u8 = 128;
-}
-
 /// An HTTP/1 connection: the protocol of a stream, and the carrier of one exchange after the other.
-///
-/// ```text
-///   reading:  head ──complete──► body ──End──► (held back until the answer has ended) ──► head
-///   writing:  see `Phase` of the exchange
-///   both over: the exchange is finished and recycled; CLOSE? the stream finishes : the next head
-/// ```
 pub(super) struct H1 {
     stream: OnceCell<Rc<Stream>>,
     pub(super) server: Rc<ServerCore>,
-    /// The exchange that is being carried.
-    current: RefCell<Option<Rc<Exchange>>>,
-    parser: Cell<HeadParser>,
+    /// The exchange that is being carried, until it is let go of: see [`H1::settle`].
+    current: Cell<Option<Rc<Exchange>>>,
+    unfinished: Cell<Unfinished>,
     /// When the state began whose deadline runs: idle, or the first bytes of a head.
     since: Cell<Time>,
     watch: Cell<Option<Box<Watch>>>,
+    state: Cell<Connection>,
     /// Requests so far.
     requests: Cell<u32>,
-    /// The turn that `dispatched` counts.
-    turn: Cell<u32>,
+    /// The turn that `dispatched` counts: the end of its number, to save room. Where another turn has the same, the budget
+    /// seems to be used up, and the next iteration goes on.
+    turn: Cell<u16>,
     dispatched: Cell<u8>,
-    flags: Cell<u8>,
+    /// Within `data`, which sees for itself what has changed.
+    in_data: Cell<bool>,
+    /// Dispatching waits for output to go.
+    output_held: Cell<bool>,
+    /// What is here of a head is of a HEAD request: a refusal has no content.
+    to_head: Cell<bool>,
+    /// Closes when the grace for its first request is over, unless that has come.
+    leaving: Cell<bool>,
+}
+
+/// Where the codec stands in a message of which a part was read or written. Never in two: a response is over before the next
+/// head is read. (The decoder of a body stands in the [`Watch`], which there is anyway while a body is awaited.)
+#[derive(Clone, Copy)]
+enum Unfinished {
+    /// Of a head that is here in part. Holds while the state is [`Reading::Head`].
+    Head(HeadParser),
+    /// Of content that is sent in parts. Holds while the state is [`Writing::Body`](crate::proto::h1::connection::Writing::Body).
+    Content(BodyEncoder),
 }
 
 /// What is only needed while something is awaited from the peer; allocated then.
-#[derive(Default)]
 struct Watch {
+    /// Takes the body that is awaited out of its framing.
+    decoder: BodyDecoder,
+    /// Bytes of that body that nobody wanted.
+    discarded: usize,
     /// When the present window of the receive rate began, and the bytes read until then.
     receive: Option<(Time, u64)>,
     /// The bytes read before the body that is awaited; counts while `receive` is there.
@@ -87,19 +92,38 @@ struct Watch {
     finishing: VecDeque<(u64, CloseReason, Rc<Exchange>)>,
 }
 
+impl Default for Watch {
+    fn default() -> Watch {
+        Watch {
+            decoder: BodyDecoder::new(Framing::None),
+            discarded: 0,
+            receive: None,
+            before_body: 0,
+            half_open: None,
+            send: None,
+            progress: (0, 0),
+            finishing: VecDeque::new(),
+        }
+    }
+}
+
 impl H1 {
     pub fn new(server: &Rc<ServerCore>, now: Time) -> Rc<H1> {
         Rc::new(H1 {
             stream: OnceCell::new(),
             server: server.clone(),
-            current: RefCell::new(None),
-            parser: Cell::new(HeadParser::default()),
+            current: Cell::new(None),
+            unfinished: Cell::new(Unfinished::Head(HeadParser::default())),
             since: Cell::new(now),
             watch: Cell::new(None),
+            state: Cell::new(Connection::new(Role::Server)),
             requests: Cell::new(0),
             turn: Cell::new(0),
             dispatched: Cell::new(0),
-            flags: Cell::new(0),
+            in_data: Cell::new(false),
+            output_held: Cell::new(false),
+            to_head: Cell::new(false),
+            leaving: Cell::new(false),
         })
     }
 
@@ -109,20 +133,31 @@ impl H1 {
         stream.need_due(self.since.get() + nanos(self.server.limits.all().header));
     }
 
-    fn has(&self, flags: u8) -> bool {
-        self.flags.get() & flags != 0
+    /// Tells what has happened: the one way in which the state moves. Returns what has to be done. An event that the state does
+    /// not know is a fault of this folder, and changes nothing.
+    #[inline]
+    fn on(&self, event: Event) -> Action {
+        let mut state = self.state.get();
+        let action = state.on(event);
+        debug_assert!(action.is_ok(), "{event:?} in {state:?}");
+        self.state.set(state);
+        action.unwrap_or(Action::Nothing)
     }
 
-    fn set(&self, flags: u8) {
-        self.flags.set(self.flags.get() | flags);
+    fn reading(&self) -> Reading {
+        self.state.get().reading()
     }
 
-    fn clear(&self, flags: u8) {
-        self.flags.set(self.flags.get() & !flags);
+    /// Returns whether the present response is the last one, but for that to a request which is one too many.
+    fn is_last(&self) -> bool {
+        self.state.get().persistence() != Persistence::Persists
     }
 
     pub fn current(&self) -> Option<Rc<Exchange>> {
-        self.current.borrow().clone()
+        let current = self.current.take();
+        let clone = current.clone();
+        self.current.set(current);
+        clone
     }
 
     /// Returns what the connection is doing. A request that its handler has already answered is still being received until its
@@ -131,7 +166,7 @@ impl H1 {
         if !stream.is_open() {
             return ConnectionState::Closing;
         }
-        match &*self.current.borrow() {
+        match self.current() {
             Some(exchange) if exchange.complete.get() => ConnectionState::Answering,
             Some(_) => ConnectionState::Receiving,
             None if stream.pending() > 0 => ConnectionState::Sending,
@@ -143,7 +178,7 @@ impl H1 {
     /// Returns whether no request is here, none is coming in and none is held back.
     pub fn is_idle(&self) -> bool {
         let nothing_held = self.stream.get().is_none_or(|stream| stream.held() == 0);
-        self.current.borrow().is_none() && nothing_held && !self.has(flag::PARTIAL | flag::READING)
+        self.state.get().is_idle() && self.current().is_none() && nothing_held && !self.in_data.get()
     }
 
     /// Returns whether the connection is new and has had no request: its first one may be on its way. No client sends that
@@ -159,7 +194,7 @@ impl H1 {
             return;
         }
         if self.awaits_first_request(stream) {
-            self.set(flag::LEAVING);
+            self.leaving.set(true);
             return stream.need_due(self.since.get() + CROSSING);
         }
         if self.requests.get() == 0 {
@@ -169,7 +204,7 @@ impl H1 {
         if stream.pending() == 0 {
             linger.between_reads = linger.between_reads.min(CROSSING);
         }
-        self.set(flag::CLOSE);
+        self.on(Event::Last);
         stream.finish(CloseReason::ServerClosed, Some(linger));
     }
 
@@ -194,6 +229,7 @@ impl H1 {
     fn use_watch<R>(&self, mut watch: Box<Watch>, f: impl FnOnce(&mut Watch) -> R) -> R {
         let result = f(&mut watch);
         let needed = self.server.observing.is_on()
+            || self.reading() == Reading::Body
             || watch.receive.is_some()
             || watch.send.is_some()
             || watch.half_open.is_some()
@@ -205,9 +241,9 @@ impl H1 {
 
 impl Protocol for H1 {
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {
-        self.set(flag::READING);
+        self.in_data.set(true);
         let consumed = self.read(stream, bytes);
-        self.clear(flag::READING);
+        self.in_data.set(false);
         consumed
     }
 
@@ -217,16 +253,15 @@ impl Protocol for H1 {
     }
 
     fn pending_limit(&self) -> usize {
-        self.current.borrow().as_ref().map_or(usize::MAX, |exchange| exchange.pending_limit.get())
+        self.current().map_or(usize::MAX, |exchange| exchange.pending_limit.get())
     }
 
     fn eof(self: Rc<Self>, stream: &Rc<Stream>) {
-        self.end_exchange_if_over(stream);
-        self.check_eof(stream);
+        self.advance(stream);
     }
 
     fn fin_hinted(self: Rc<Self>, stream: &Rc<Stream>) {
-        self.check_eof(stream);
+        self.advance(stream);
     }
 
     fn resume(self: Rc<Self>, stream: &Rc<Stream>) {
@@ -234,16 +269,7 @@ impl Protocol for H1 {
         if stream.held() == 0 {
             self.clone().data(stream, &mut []);
         }
-        self.end_exchange_if_over(stream);
-        let current = self.current();
-        if let Some(exchange) = current
-            && exchange.complete.get()
-            && !exchange.listeners.is_empty()
-        {
-            exchange.request_over(&stream.cx().lp);
-            self.end_exchange_if_over(stream);
-        }
-        self.check_eof(stream);
+        self.advance(stream);
     }
 
     fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize) {
@@ -254,7 +280,7 @@ impl Protocol for H1 {
         if pending == 0
             && let Some(exchange) = current
             && exchange.full.replace(false)
-            && exchange.phase.get() != Phase::Ended
+            && !exchange.has_ended()
         {
             exchange.emit_drain(&stream.cx().lp);
         }
@@ -263,16 +289,15 @@ impl Protocol for H1 {
             self.since.set(now);
             stream.need_due(now + self.server.limits.keep_alive());
         }
-        if pending < self.server.limits.pending_output() && self.has(flag::OUTPUT_HELD) {
-            self.clear(flag::OUTPUT_HELD);
+        if self.output_held.get() && pending < self.server.limits.pending_output() {
+            self.output_held.set(false);
             stream.make_ready();
         }
         let unfinished = self.watched(|watch| !watch.finishing.is_empty());
         if unfinished {
             stream.tell_sent();
         }
-        self.end_exchange_if_over(stream);
-        self.check_eof(stream);
+        self.advance(stream);
     }
 
     fn blocked(self: Rc<Self>, stream: &Rc<Stream>) {
@@ -294,8 +319,7 @@ impl Protocol for H1 {
         if !stream.is_open() {
             return stream.need_due(output);
         }
-        let current = self.current();
-        let next = match current {
+        let next = match self.current() {
             Some(exchange) => self.check_exchange(stream, &exchange, now),
             None => self.check_idle(stream, now),
         };
@@ -304,7 +328,7 @@ impl Protocol for H1 {
         if next < Time::MAX {
             stream.need_due(next);
         }
-        self.end_exchange_if_over(stream);
+        self.advance(stream);
     }
 
     fn idle_since(&self, stream: &Rc<Stream>) -> Option<Time> {
@@ -322,14 +346,14 @@ impl Protocol for H1 {
         for (_, _, exchange) in unsent {
             self.finish(stream, &exchange, reason);
         }
-        let current = self.current.borrow_mut().take();
+        let current = self.current.take();
         if let Some(exchange) = current {
             self.finish(stream, &exchange, reason);
         }
     }
 
     fn teardown(&self) {
-        let current = self.current.borrow_mut().take();
+        let current = self.current.take();
         let unsent = self.watched(|watch| std::mem::take(&mut watch.finishing));
         for exchange in current.into_iter().chain(unsent.into_iter().map(|(_, _, exchange)| exchange)) {
             let link = exchange.link.borrow_mut().take();

@@ -1,6 +1,6 @@
 //! Reading: heads and bodies in turn, and what becomes of those that are bad.
 
-use super::{H1, flag};
+use super::{H1, Unfinished};
 use crate::event_loop::{Loop, Time};
 use crate::http::client_error::ClientError;
 use crate::http::dispatch::ServerEvent;
@@ -9,6 +9,7 @@ use crate::http::limits::nanos;
 use crate::http::own_answer;
 use crate::http::request::Request;
 use crate::net::{CloseReason, Socket, Stream};
+use crate::proto::h1::connection::{Action, Event, Persistence, Reading};
 use crate::proto::h1::{BodyDecoder, BodyEvent, Fault, Framing, HeadParser, Parsed, RequestHead};
 use std::rc::Rc;
 use std::time::Duration;
@@ -28,54 +29,56 @@ impl H1 {
     pub(super) fn read(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> usize {
         let mut at = 0;
         loop {
-            self.end_exchange_if_over(stream);
-            if self.has(flag::UPGRADED) {
-                return at;
-            }
+            self.settle(stream);
             if !stream.is_open() {
                 return bytes.len();
             }
             let rest = bytes.get(at..).unwrap_or_default();
-            let current = self.current();
-            match current {
-                Some(exchange) if exchange.complete.get() => return at,
-                Some(exchange) => {
-                    let (consumed, go_on) = self.read_body(stream, &exchange, rest);
+            match self.reading() {
+                Reading::Idle | Reading::Head => {
+                    if rest.is_empty() {
+                        self.finish_if_spent(stream);
+                        return at;
+                    }
+                    if !self.may_dispatch(stream) {
+                        return at;
+                    }
+                    match self.read_head(stream, rest) {
+                        Some(consumed) => at += consumed,
+                        None => return at,
+                    }
+                }
+                Reading::Body => {
+                    let (consumed, go_on) = self.read_body(stream, rest);
                     at += consumed;
                     if !go_on {
                         return at;
                     }
                 }
-                None if rest.is_empty() => {
-                    self.check_spent(stream);
-                    return at;
-                }
-                None if !self.may_dispatch(stream) => return at,
-                None => match self.read_head(stream, rest) {
-                    Some(consumed) => at += consumed,
-                    None => {
-                        self.check_spent(stream);
-                        return at;
-                    }
-                },
+                Reading::Done | Reading::Closed => return at,
             }
         }
     }
 
     /// Parses a head. `Some`: its bytes are consumed. `None`: nothing more can be done with these bytes now.
-    pub(super) fn read_head(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> Option<usize> {
+    fn read_head(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> Option<usize> {
         let pool = &self.server.pool;
         let mut exchange = pool.take();
         let fresh = Rc::get_mut(&mut exchange)?;
-        let mut parser = self.parser.get();
+        let begun = self.reading() == Reading::Head;
+        let mut parser = match self.unfinished.get() {
+            Unfinished::Head(parser) if begun => parser,
+            _ => HeadParser::default(),
+        };
         let parsed = parser.parse(bytes, &self.server.limits.head(), &mut fresh.head);
         match parsed {
             Ok(Parsed::Complete { len }) => {
-                self.parser.set(HeadParser::default());
-                self.clear(flag::PARTIAL | flag::HEAD);
                 let takes_over = self.asks_for_connection(&fresh.head);
                 if takes_over && self.awaits_ends(stream) {
                     pool.recycle(exchange);
+                    if begun {
+                        self.on(Event::HeadPutOff);
+                    }
                     return None;
                 }
                 self.prepare(fresh, stream.cx().lp.now());
@@ -85,15 +88,11 @@ impl H1 {
                 Some(len + taken)
             }
             Ok(Parsed::Partial) => {
-                self.parser.set(parser);
+                self.unfinished.set(Unfinished::Head(parser));
                 pool.recycle(exchange);
                 self.note_method(bytes);
-                if !self.has(flag::PARTIAL) {
-                    self.set(flag::PARTIAL);
-                    if self.requests.get() > 0 {
-                        self.since.set(stream.cx().lp.now());
-                    }
-                    stream.need_due(self.since.get() + nanos(self.server.limits.all().header));
+                if !begun {
+                    self.head_begins(stream);
                 }
                 None
             }
@@ -106,21 +105,28 @@ impl H1 {
         }
     }
 
+    #[cold]
+    fn head_begins(&self, stream: &Rc<Stream>) {
+        if self.on(Event::HeadBegins) == Action::Finish {
+            return stream.finish(CloseReason::Finished, Some(self.server.limits.all().linger()));
+        }
+        if self.requests.get() > 0 {
+            self.since.set(stream.cx().lp.now());
+        }
+        stream.need_due(self.since.get() + nanos(self.server.limits.all().header));
+    }
+
     /// Notes whether a head that is incomplete or bad begins as a HEAD request does: its answer has no body (RFC 9110,
     /// 9.3.2).
     #[cold]
     fn note_method(&self, bytes: &[u8]) {
-        if bytes.strip_prefix(b"\r\n").unwrap_or(bytes).starts_with(b"HEAD ") {
-            self.set(flag::HEAD);
-        }
+        self.to_head.set(bytes.strip_prefix(b"\r\n").unwrap_or(bytes).starts_with(b"HEAD "));
     }
 
     /// Sets up the exchange of a request whose head has just been read into it.
     fn prepare(self: &Rc<Self>, exchange: &mut Exchange, now: Time) {
-        let framing = exchange.head.framing();
-        let complete = is_whole(framing);
+        let complete = is_whole(exchange.head.framing());
         exchange.started = now;
-        exchange.decoder.set(BodyDecoder::new(framing));
         exchange.complete.set(complete);
         exchange.owes_continue.set(!complete && exchange.head.expects_continue());
         *exchange.link.get_mut() = Some(self.clone());
@@ -128,26 +134,24 @@ impl H1 {
 
     /// Counts a request whose head is here, and gives it to its listeners. `leftover` is what follows the head of a request that
     /// asks for the connection itself. Returns whether the connection was given away, with those bytes.
-    pub(super) fn start_exchange(
-        self: &Rc<Self>,
-        stream: &Rc<Stream>,
-        exchange: Rc<Exchange>,
-        leftover: Option<&[u8]>,
-    ) -> bool {
+    fn start_exchange(self: &Rc<Self>, stream: &Rc<Stream>, exchange: Rc<Exchange>, leftover: Option<&[u8]>) -> bool {
         let lp = &stream.cx().lp;
         self.dispatched.set(self.dispatched.get() + 1);
         self.requests.set(self.requests.get().saturating_add(1));
         self.server.count_request();
-        *self.current.borrow_mut() = Some(exchange.clone());
-        if !exchange.complete.get() {
-            self.await_body(stream);
+        let complete = exchange.complete.get();
+        // What follows a CONNECT is for the tunnel.
+        let content = !complete && leftover.is_none();
+        let action = self.on(Event::HeadRead { content, persistent: exchange.head.persistent() });
+        self.current.set(Some(exchange.clone()));
+        if !complete {
+            self.await_body(stream, exchange.head.framing());
         }
         if let Some(response) = self.server.limits.response() {
             self.await_response(stream, exchange.started, response);
         }
         lp.label_turn(exchange.head.method_and_target());
-        if self.has(flag::SPENT) {
-            self.clear(flag::SPENT);
+        if action == Action::Drop {
             self.server.dispatch.drop_request(lp, &exchange);
         } else if self.server.shedding.is_due(lp) && self.sheds(lp, &exchange) {
             // Answered, and the connection goes on.
@@ -178,7 +182,7 @@ impl H1 {
 
     #[cold]
     fn can_be_given_connection(&self, head: &RequestHead) -> bool {
-        !self.has(flag::SPENT)
+        self.state.get().persistence() != Persistence::Spent
             && (head.is_connect() || is_whole(head.framing()) && self.server.dispatch.has(ServerEvent::Upgrade))
     }
 
@@ -202,7 +206,7 @@ impl H1 {
     fn awaits_ends(&self, stream: &Stream) -> bool {
         let awaits = self.watched(|watch| !watch.finishing.is_empty());
         if awaits {
-            self.set(flag::OUTPUT_HELD);
+            self.output_held.set(true);
             stream.tell_sent();
         }
         awaits
@@ -217,14 +221,14 @@ impl H1 {
 
     /// Hands the connection over: from here on it is a socket of the user's.
     #[cold]
-    pub(super) fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
+    fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
         if exchange.head.is_connect() && !self.server.dispatch.has(ServerEvent::Connect) {
             exchange.answer(self, 501, own_answer::usual_words(501));
             return false;
         }
-        self.set(flag::UPGRADED);
+        self.on(Event::Switched);
         self.watched(|watch| watch.receive = None);
-        let current = self.current.borrow_mut().take();
+        let current = self.current.take();
         drop(current);
         let link = exchange.link.borrow_mut().take();
         drop(link);
@@ -247,10 +251,11 @@ impl H1 {
     }
 
     #[cold]
-    pub(super) fn await_body(&self, stream: &Rc<Stream>) {
+    fn await_body(&self, stream: &Rc<Stream>, framing: Framing) {
         let now = stream.cx().lp.now();
         let limits = self.server.limits.all();
         self.watch(|watch| {
+            (watch.decoder, watch.discarded) = (BodyDecoder::new(framing), 0);
             watch.receive = Some((now, stream.bytes_read()));
             watch.before_body = stream.bytes_read();
         });
@@ -259,33 +264,26 @@ impl H1 {
 
     /// Gives the body to its listeners, or discards it. Returns how many bytes were consumed, and whether reading can go on.
     #[inline(never)]
-    pub(super) fn read_body(
-        self: &Rc<Self>,
-        stream: &Rc<Stream>,
-        exchange: &Rc<Exchange>,
-        bytes: &[u8],
-    ) -> (usize, bool) {
+    fn read_body(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> (usize, bool) {
+        let Some(exchange) = self.current() else { return (0, false) };
         let is_read = exchange.is_read();
-        let unwanted = !is_read && exchange.phase.get() == Phase::Ended;
+        let unwanted = !is_read && exchange.has_ended();
         if !unwanted && (exchange.paused.get() || !is_read) {
             return (0, false);
         }
-        let mut decoder = exchange.decoder.get();
-        let decoded = {
-            let limits = self.server.limits.all().body();
-            decoder.decode(bytes, &limits, &mut exchange.trailers().received.borrow_mut())
-        };
-        exchange.decoder.set(decoder);
+        let limits = self.server.limits.all().body();
+        let decoded =
+            self.watch(|watch| watch.decoder.decode(bytes, &limits, &mut exchange.trailers().received.borrow_mut()));
         let lp = &stream.cx().lp;
         match decoded {
             Err(fault) => {
-                self.body_fault(stream, exchange, fault);
+                self.body_fault(stream, &exchange, fault);
                 (bytes.len(), false)
             }
             Ok(step) => {
                 match step.event {
                     BodyEvent::NeedMore => return (step.consumed, false),
-                    BodyEvent::Data(chunk) if unwanted => self.discard(stream, exchange, chunk.len()),
+                    BodyEvent::Data(chunk) if unwanted => self.discard(stream, &exchange, chunk.len()),
                     BodyEvent::Data(chunk) => {
                         let request = Request(exchange.clone());
                         exchange.emit(lp, On::Data, |listener| {
@@ -296,6 +294,7 @@ impl H1 {
                     }
                     BodyEvent::End => {
                         exchange.complete.set(true);
+                        self.on(Event::ContentRead);
                         self.watched(|watch| watch.receive = None);
                         exchange.request_over(lp);
                     }
@@ -305,31 +304,33 @@ impl H1 {
         }
     }
 
-    pub(super) fn discard(&self, stream: &Rc<Stream>, exchange: &Exchange, count: usize) {
-        exchange.discarded.set(exchange.discarded.get() + count);
+    fn discard(&self, stream: &Rc<Stream>, exchange: &Exchange, count: usize) {
+        let discarded = self.watch(|watch| {
+            watch.discarded += count;
+            watch.discarded
+        });
         let limits = self.server.limits.all();
-        if exchange.discarded.get() <= limits.discard {
+        if discarded <= limits.discard {
             return;
         }
         // How long it is was not announced, and its answer has said that the connection goes on: a client that takes it at
         // its word would send the next request into our close. So it has the time that it would have for lingering.
         let over = stream.cx().lp.now() >= exchange.started.saturating_add(nanos(limits.linger_total));
-        if over || exchange.discarded.get() > limits.linger_bytes {
-            self.set(flag::CLOSE);
-            stream.finish(CloseReason::Finished, Some(limits.linger()));
+        if over || discarded > limits.linger_bytes {
+            self.on(Event::ContentLeft);
         }
     }
 
     /// Refuses bytes that are not a valid request. Requests before them have been answered: one is read after another.
     #[cold]
-    pub(super) fn fault(&self, stream: &Rc<Stream>, fault: Fault) {
+    fn fault(&self, stream: &Rc<Stream>, fault: Fault) {
         log::debug!(target: "oneloop::http", "{}: {fault}", stream.peer());
         self.server.client_error(&ClientError { fault: Some(fault), status: fault.status(), peer: stream.peer() });
         self.refuse(stream, fault.status(), fault.text(), CloseReason::BadMessage);
     }
 
     #[cold]
-    pub(super) fn body_fault(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, fault: Fault) {
+    fn body_fault(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, fault: Fault) {
         log::debug!(target: "oneloop::http", "{exchange} from {}: {fault}", stream.peer());
         self.server.client_error(&ClientError { fault: Some(fault), status: fault.status(), peer: stream.peer() });
         self.abort(stream, exchange, fault.status(), fault.text(), CloseReason::BadMessage);
@@ -346,44 +347,42 @@ impl H1 {
         words: &str,
         reason: CloseReason,
     ) {
-        self.set(flag::CLOSE);
-        match exchange.phase.get() {
-            Phase::Open => exchange.answer(self, status, words),
-            // It breaks off; what went before it, the answers to earlier requests, is not lost with it.
-            Phase::Streaming(_) => exchange.phase.set(Phase::Ended),
-            Phase::Ended => {}
+        if !self.state.get().is_exchanging() {
+            // A callback has ended it meanwhile.
+            return;
         }
-        stream.finish(reason, Some(self.server.limits.all().linger()));
-        self.release(stream, reason);
+        match self.on(Event::Refused) {
+            Action::Answer => exchange.answer(self, status, words),
+            _ => exchange.phase.set(Phase::Ended),
+        }
+        self.break_off(stream, reason);
     }
 
     /// Sends a response of the library's own where there is no exchange, and closes.
     #[cold]
     pub(super) fn refuse(&self, stream: &Rc<Stream>, status: u16, words: &str, reason: CloseReason) {
-        self.set(flag::CLOSE);
+        self.on(Event::Refused);
         let date = self.server.date();
-        stream.encode(|out| own_answer::encode(out, status, words, &date, self.has(flag::HEAD)));
+        stream.encode(|out| own_answer::encode(out, status, words, &date, self.to_head.get()));
+        self.on(Event::HeadWritten { content: false, persistence: Persistence::Ends });
         stream.finish(reason, Some(self.server.limits.all().linger()));
     }
 
     /// Returns whether another request of this connection may be dispatched now. Where it may be later, it asks for a turn then:
     /// in the next iteration, or when output has gone.
-    pub(super) fn may_dispatch(&self, stream: &Rc<Stream>) -> bool {
+    fn may_dispatch(&self, stream: &Rc<Stream>) -> bool {
         let lp = &stream.cx().lp;
-        if self.has(flag::CLOSE) && !self.has(flag::SPENT) {
-            return false;
-        }
         if lp.is_halted() {
             stream.make_ready();
             return false;
         }
         let much = stream.pending() >= self.server.limits.pending_output();
         if much || stream.is_blocked() && self.watched(|watch| watch.finishing.len()) >= WAITING {
-            self.set(flag::OUTPUT_HELD);
+            self.output_held.set(true);
             stream.tell_sent();
             return false;
         }
-        let turn = lp.turn_serial();
+        let turn = lp.turn_serial() as u16;
         if self.turn.replace(turn) != turn {
             self.dispatched.set(0);
         }

@@ -1,11 +1,12 @@
 //! Writing: the response of the exchange that is being carried.
 
-use super::{H1, flag};
+use super::{H1, Unfinished};
 use crate::event_loop::Loop;
 use crate::http::exchange::{Carrier, Exchange, Phase};
 use crate::http::send_file::HotFiles;
 use crate::net::{Address, Chunk, CloseReason, FilePart, Flow, Stream};
 use crate::notice;
+use crate::proto::h1::connection::{Event, Persistence, Reading, Writing};
 use crate::proto::h1::{self, BodyEncoder, BodyPlan, Encoding, Piece, RequestInfo, connection_field, response_framing};
 use std::rc::Rc;
 
@@ -14,14 +15,14 @@ const COPIED: usize = 16 * 1024;
 
 impl H1 {
     /// Returns whether the connection closes after this response.
-    pub(super) fn closes_after(&self, exchange: &Exchange, must: bool, wanted: bool) -> bool {
-        let unread = !exchange.complete.get() && self.stays_unread(exchange);
+    fn closes_after(&self, exchange: &Exchange, must: bool, wanted: bool) -> bool {
+        let unread = self.reading() == Reading::Body && self.stays_unread(exchange);
         // What follows a CONNECT may be meant for the tunnel that it does not get, and is not to be read as requests.
         must || wanted
             || unread
             || exchange.head.is_connect()
             || self.server.is_closing()
-            || self.has(flag::CLOSE)
+            || self.is_last()
             || self.requests.get() >= self.server.max_requests.get()
     }
 
@@ -30,29 +31,24 @@ impl H1 {
     #[cold]
     fn stays_unread(&self, exchange: &Exchange) -> bool {
         let limit = self.server.limits.all().discard as u64;
-        !exchange.is_read() && (exchange.owes_continue.get() || exchange.decoder.get().remaining() > limit)
+        !exchange.is_read() && (exchange.owes_continue.get() || self.watched(|watch| watch.decoder.remaining()) > limit)
     }
 
-    /// Notes that this response is the connection's last.
+    /// What a response says about the connection that is its last one, but perhaps for a refusal.
     #[cold]
-    fn closes(&self, exchange: &Exchange, plan: &BodyPlan) {
-        self.set(flag::CLOSE);
+    fn last_persistence(&self, exchange: &Exchange, plan: &BodyPlan) -> Persistence {
         // Behind content that ends with the connection, an answer to another request would be a part of it.
-        let last = !exchange.head.persistent() || plan.must_close() || exchange.head.is_connect();
-        if !last && self.requests.get() >= self.server.max_requests.get() {
-            self.set(flag::SPENT);
+        let ends = !exchange.head.persistent() || plan.must_close() || exchange.head.is_connect();
+        if !ends && self.requests.get() >= self.server.max_requests.get() {
+            Persistence::Spent
+        } else {
+            Persistence::Ends
         }
     }
 
     /// Sends the head, and what is here of the body: in one piece where that is small. `known` is the length of the body where
     /// all of it is here.
-    pub(super) fn send_first(
-        &self,
-        stream: &Rc<Stream>,
-        exchange: &Exchange,
-        chunk: Chunk<'_>,
-        known: Option<u64>,
-    ) -> Flow {
+    fn send_first(&self, stream: &Rc<Stream>, exchange: &Exchange, chunk: Chunk<'_>, known: Option<u64>) -> Flow {
         let head = exchange.response.borrow();
         let plan = match response_framing(&RequestInfo::from(&exchange.head), &head, known) {
             Ok(plan) => plan,
@@ -64,9 +60,7 @@ impl H1 {
             }
         };
         let closing = self.closes_after(exchange, plan.must_close(), head.wants_close());
-        if closing {
-            self.closes(exchange, &plan);
-        }
+        let persistence = if closing { self.last_persistence(exchange, &plan) } else { Persistence::Persists };
         let date = self.server.date();
         let how = Encoding {
             framing: plan.framing,
@@ -74,10 +68,6 @@ impl H1 {
             connection: connection_field(exchange.head.version(), exchange.head.persistent(), closing),
         };
         let mut encoder = BodyEncoder::new(plan.content());
-        exchange.phase.set(Phase::Streaming(encoder));
-        if !exchange.head.persistent() {
-            self.set(flag::CLOSE);
-        }
         if encoder.is_until_close() {
             stream.begin_last_message();
         }
@@ -89,24 +79,21 @@ impl H1 {
             });
             exchange.phase.set(Phase::Ended);
             exchange.content_sent.set(chunk.len() as u64);
+            self.on(Event::HeadWritten { content: false, persistence });
             return Flow::Ready;
         }
+        exchange.phase.set(Phase::Streaming);
         exchange.content_sent.set(0);
+        self.on(Event::HeadWritten { content: true, persistence });
+        self.unfinished.set(Unfinished::Content(encoder));
         stream.encode(|out| head.encode(out, &how));
         drop(head);
-        self.send_more(stream, exchange, encoder, chunk, known.is_some())
+        self.send_more(stream, exchange, chunk, known.is_some())
     }
 
-    pub(super) fn send_more(
-        &self,
-        stream: &Rc<Stream>,
-        exchange: &Exchange,
-        mut encoder: BodyEncoder,
-        chunk: Chunk<'_>,
-        last: bool,
-    ) -> Flow {
+    fn send_more(&self, stream: &Rc<Stream>, exchange: &Exchange, chunk: Chunk<'_>, last: bool) -> Flow {
         let limit = self.server.limits.pending_output();
-        let Some(piece) = self.frame(exchange, &mut encoder, chunk.len(), last) else { return Flow::Closed };
+        let Some(piece) = self.frame(exchange, chunk.len(), last) else { return Flow::Closed };
         let flow = match piece {
             Piece::Dropped => Flow::Ready,
             Piece::Plain => stream.write(chunk, limit),
@@ -124,24 +111,30 @@ impl H1 {
                 stream.write(().into(), limit)
             }
         };
-        if last && encoder.is_until_close() {
-            stream.end_message();
-        }
         if last {
-            exchange.phase.set(Phase::Ended);
+            self.end_content(stream, exchange);
         }
         flow
+    }
+
+    fn end_content(&self, stream: &Stream, exchange: &Exchange) {
+        if matches!(self.unfinished.get(), Unfinished::Content(encoder) if encoder.is_until_close()) {
+            stream.end_message();
+        }
+        exchange.phase.set(Phase::Ended);
+        self.on(Event::ContentWritten);
     }
 
     /// Says how the next bytes of the content are to be sent. `None`: they are more or fewer than was announced, and the
     /// connection is cut.
     #[inline]
-    fn frame(&self, exchange: &Exchange, encoder: &mut BodyEncoder, count: usize, last: bool) -> Option<Piece> {
+    fn frame(&self, exchange: &Exchange, count: usize, last: bool) -> Option<Piece> {
+        let Unfinished::Content(mut encoder) = self.unfinished.get() else { return None };
         let Ok(piece) = encoder.take(count, last) else {
             self.mismatched(exchange);
             return None;
         };
-        exchange.phase.set(Phase::Streaming(*encoder));
+        self.unfinished.set(Unfinished::Content(encoder));
         if piece != Piece::Dropped {
             exchange.content_sent.set(exchange.content_sent.get() + count as u64);
         }
@@ -160,18 +153,20 @@ impl H1 {
     }
 
     fn send_part(&self, stream: &Stream, exchange: &Exchange, part: FilePart, last: bool) -> Flow {
-        let Phase::Streaming(mut encoder) = exchange.phase.get() else { return Flow::Closed };
-        match self.frame(exchange, &mut encoder, part.len, last) {
+        if self.state.get().writing() != Writing::Body {
+            return Flow::Closed;
+        }
+        match self.frame(exchange, part.len, last) {
             Some(Piece::Plain) => {
                 let flow = stream.write_file(part);
                 if last {
-                    exchange.phase.set(Phase::Ended);
+                    self.end_content(stream, exchange);
                 }
                 flow
             }
             // A response that has no content by its status is whole.
             Some(Piece::Dropped) => {
-                exchange.phase.set(Phase::Ended);
+                self.end_content(stream, exchange);
                 Flow::Closed
             }
             // Files are sent behind an announced length.
@@ -193,13 +188,13 @@ fn after_send(stream: &Stream, exchange: &Exchange, flow: Flow) -> Flow {
 impl Carrier for H1 {
     fn send(&self, exchange: &Exchange, chunk: Chunk<'_>, last: bool) -> Flow {
         let Some(stream) = self.stream.get().filter(|stream| stream.is_open()) else { return Flow::Closed };
-        let flow = match exchange.phase.get() {
-            Phase::Open => {
+        let flow = match self.state.get().writing() {
+            Writing::Head => {
                 let known = last.then_some(chunk.len() as u64);
                 self.send_first(stream, exchange, chunk, known)
             }
-            Phase::Streaming(encoder) => self.send_more(stream, exchange, encoder, chunk, last),
-            Phase::Ended => Flow::Closed,
+            Writing::Body => self.send_more(stream, exchange, chunk, last),
+            Writing::Idle | Writing::Done | Writing::Closed => Flow::Closed,
         };
         after_send(stream, exchange, flow)
     }
@@ -217,7 +212,7 @@ impl Carrier for H1 {
 
     fn send_head(&self, exchange: &Exchange) {
         if let Some(stream) = self.stream.get().filter(|stream| stream.is_open())
-            && exchange.phase.get() == Phase::Open
+            && self.state.get().writing() == Writing::Head
         {
             self.send_first(stream, exchange, ().into(), None).ignore();
         }
@@ -239,7 +234,7 @@ impl Carrier for H1 {
     fn wake(&self) {
         if let Some(stream) = self.stream.get() {
             self.restart_window(stream);
-            if !self.has(flag::READING) {
+            if !self.in_data.get() {
                 stream.make_ready();
             }
         }
@@ -250,7 +245,7 @@ impl Carrier for H1 {
         if reason == CloseReason::Destroyed {
             return stream.destroy(reason);
         }
-        self.set(flag::CLOSE);
+        self.on(Event::BrokenOff);
         stream.finish(reason, Some(self.server.limits.all().linger()));
         // Then the exchange ends.
         stream.tell_sent();

@@ -18,21 +18,23 @@
 //! # The tables
 //!
 //! Each state is written as reading/writing. `*` is any state, `=` the same as before, "joined" the last line of the picture: what
-//! follows where that ended the exchange. An event that is not here is illegal in that state: it changes nothing, and says so.
+//! follows where that ended the exchange. Finish, Fail and HandOver always leave Closed/Closed. An event that is not here is illegal
+//! in that state: it changes nothing, and says so.
 //!
 //! A server:
 //!
 //! | event | before | after | action |
 //! |---|---|---|---|
-//! | HeadBegins | Idle/Idle | Head/Idle | Nothing |
+//! | HeadBegins | Idle/Idle | Head/Idle | Nothing; Finish on a spent connection |
+//! | HeadPutOff | Head/Idle | Idle/Idle | Nothing |
 //! | HeadRead | Idle/Idle, Head/Idle | Body/Head with content, else Done/Head | Dispatch; Drop on a spent connection |
 //! | ContentRead | Body/* | Done/= | joined |
 //! | ContentLeft | Body/* | Closed/= | joined |
 //! | InputEnded | Idle/Idle | Closed/Closed | Finish |
 //! | InputEnded | Head/*, Body/* | Closed/Closed | Fail |
 //! | InputEnded | Done/* | Closed/= | Nothing |
-//! | Refused | Idle/Idle, Head/Idle, Body/Head, Done/Head | Closed/Head | Answer |
-//! | Refused | Body/Body, Body/Done | Closed/Closed | Fail |
+//! | Refused | Idle/Idle, */Head, Head/Idle | Closed/Head | Answer |
+//! | Refused | */Body, Body/Done | Closed/Closed | Fail |
 //! | HeadWritten | */Head | =/Body with content, else =/Done | joined |
 //! | ContentWritten | */Body | =/Done | joined |
 //! | BrokenOff | */Head, */Body | Closed/Closed | Fail |
@@ -105,8 +107,8 @@ pub enum Writing {
 pub enum Persistence {
     /// Another exchange may follow.
     Persists,
-    /// A response has said that it is the last, but the peer may have sent another request before it read that: the next one
-    /// is read and turned away, so that it is not lost without an answer.
+    /// A response has said that it is the last, but the peer may have sent further requests before it read that: those are read
+    /// and turned away, so that none is lost without an answer.
     Spent,
     /// The connection closes after this exchange.
     Ends,
@@ -117,6 +119,8 @@ pub enum Persistence {
 pub enum Event {
     /// A server has the first bytes of a head, and not all of it.
     HeadBegins,
+    /// The head that had begun is whole, but is left where it is until something else is over. It is read again then.
+    HeadPutOff,
     /// A whole head was read, of a request or of a final response.
     HeadRead {
         /// Content follows.
@@ -130,7 +134,7 @@ pub enum Event {
     ContentLeft,
     /// The peer has ended its side, and all that it sent before was read.
     InputEnded,
-    /// What came is not a message that can be processed, or came too late.
+    /// The exchange is refused: what came is not a message that can be processed, or it came too late, or its answer does.
     Refused,
     /// A head was written, of a request or of a final response.
     HeadWritten {
@@ -198,21 +202,31 @@ impl Connection {
     }
 
     /// How far the message is that is read.
+    #[inline]
     pub fn reading(&self) -> Reading {
         self.reading
     }
 
     /// How far the message is that is written.
+    #[inline]
     pub fn writing(&self) -> Writing {
         self.writing
     }
 
     /// Whether the connection goes on after the present exchange.
+    #[inline]
     pub fn persistence(&self) -> Persistence {
         self.persistence
     }
 
+    /// Returns whether an exchange is under way: the head of its first message is here, or has gone, and it is not over.
+    #[inline]
+    pub fn is_exchanging(&self) -> bool {
+        !matches!(self.writing, Writing::Idle | Writing::Closed)
+    }
+
     /// Returns whether there is no exchange, and no part of one, on an open connection.
+    #[inline]
     pub fn is_idle(&self) -> bool {
         (self.reading, self.writing) == (Reading::Idle, Writing::Idle)
     }
@@ -221,13 +235,18 @@ impl Connection {
     ///
     /// # Errors
     /// Where the event is not one of the present state; then nothing has changed.
+    #[inline]
     pub fn on(&mut self, event: Event) -> Result<Action, Illegal> {
         use {Action as A, Event as E, Reading as R, Role::*, Writing as W};
         match (event, self.role, self.reading, self.writing) {
+            (E::HeadBegins, Server, R::Idle, W::Idle) if self.persistence == Persistence::Spent => {
+                return Ok(self.close(A::Finish));
+            }
             (E::HeadBegins, Server, R::Idle, W::Idle) => self.reading = R::Head,
+            (E::HeadPutOff, Server, R::Head, W::Idle) => self.reading = R::Idle,
             (E::HeadRead { content, persistent }, Server, R::Idle | R::Head, W::Idle) => {
                 let spent = self.persistence == Persistence::Spent;
-                self.read_head(content, persistent && !spent);
+                self.read_head(content, persistent);
                 self.writing = W::Head;
                 return Ok(if spent { A::Drop } else { A::Dispatch });
             }
@@ -240,12 +259,16 @@ impl Connection {
             (E::InputEnded, _, R::Idle, W::Idle) => return Ok(self.close(A::Finish)),
             (E::InputEnded, _, R::Head | R::Body, _) => return Ok(self.close(A::Fail)),
             (E::InputEnded, _, R::Done, _) => self.reading = R::Closed,
-            (E::Refused, Server, R::Idle | R::Head | R::Body | R::Done, W::Idle | W::Head) => {
+            (E::Refused, Server, R::Idle | R::Head, W::Idle) | (E::Refused, Server, _, W::Head) => {
                 (self.reading, self.writing) = (R::Closed, W::Head);
                 self.persistence = Persistence::Ends;
                 return Ok(A::Answer);
             }
-            (E::Refused, Client, R::Head, _) | (E::Refused, _, R::Body, _) => return Ok(self.close(A::Fail)),
+            (E::Refused, Client, R::Head | R::Body, _)
+            | (E::Refused, Server, _, W::Body)
+            | (E::Refused, Server, R::Body, _) => {
+                return Ok(self.close(A::Fail));
+            }
             (E::HeadWritten { content, persistence }, Server, _, W::Head) => self.write_head(content, persistence),
             (E::HeadWritten { content, persistence }, Client, R::Idle, W::Idle) => {
                 self.write_head(content, persistence);
@@ -323,6 +346,7 @@ mod tests {
     fn events() -> Vec<Event> {
         let mut events = vec![
             Event::HeadBegins,
+            Event::HeadPutOff,
             Event::ContentRead,
             Event::ContentLeft,
             Event::InputEnded,
@@ -380,6 +404,10 @@ mod tests {
             }
             ("joined", ["Done" | "Closed", "Done"]) => ("Closed/Closed".to_owned(), "Finish"),
             ("joined", _) => (after.join("/"), "Nothing"),
+            ("Nothing; Finish on a spent connection", _) if persistence == Persistence::Spent => {
+                ("Closed/Closed".to_owned(), "Finish")
+            }
+            ("Nothing; Finish on a spent connection", _) => (after.join("/"), "Nothing"),
             ("Dispatch; Drop on a spent connection", _) => {
                 (after.join("/"), if persistence == Persistence::Spent { "Drop" } else { "Dispatch" })
             }
@@ -424,17 +452,27 @@ mod tests {
     }
 
     #[test]
-    fn a_spent_connection_turns_one_request_away() {
+    fn a_spent_connection_turns_further_requests_away() {
         let mut state = Connection::new(Role::Server);
         let request = Event::HeadRead { content: false, persistent: true };
-        assert_eq!(state.on(request), Ok(Action::Dispatch));
         let last = Event::HeadWritten { content: false, persistence: Persistence::Spent };
-        assert_eq!(state.on(last), Ok(Action::NextExchange));
-        assert_eq!((state.is_idle(), state.persistence()), (true, Persistence::Spent));
-        assert_eq!(state.on(request), Ok(Action::Drop));
-        let persists = Event::HeadWritten { content: false, persistence: Persistence::Persists };
-        assert_eq!(state.on(persists), Ok(Action::Finish));
+        assert_eq!(state.on(request), Ok(Action::Dispatch));
+        for _ in 0..2 {
+            assert_eq!(state.on(last), Ok(Action::NextExchange));
+            assert_eq!((state.is_idle(), state.persistence()), (true, Persistence::Spent));
+            assert_eq!(state.on(request), Ok(Action::Drop));
+        }
+        let ends = Event::HeadWritten { content: false, persistence: Persistence::Ends };
+        assert_eq!(state.on(ends), Ok(Action::Finish));
         assert_eq!(state.on(request), Err(Illegal));
+    }
+
+    #[test]
+    fn a_spent_connection_does_not_wait_for_the_rest_of_a_head() {
+        let mut state = Connection::new(Role::Server);
+        state.on(Event::HeadRead { content: false, persistent: true }).unwrap();
+        state.on(Event::HeadWritten { content: false, persistence: Persistence::Spent }).unwrap();
+        assert_eq!(state.on(Event::HeadBegins), Ok(Action::Finish));
     }
 
     #[test]
