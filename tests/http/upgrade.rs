@@ -133,6 +133,27 @@ fn the_requests_before_an_upgrade_are_told_their_end() {
     }
 }
 
+/// The head of the upgrade came in two reads, and when it was whole it was taken for one that breaks off.
+#[test]
+fn an_upgrade_that_waits_for_the_responses_before_it_is_carried_out_though_the_peer_has_ended() {
+    let (sim, server) = serve(|_, res| {
+        res.on_finish(|_| ());
+        res.end("slow".repeat(100));
+    });
+    sim.set_network(Network { buffer: 10, ..Network::default() });
+    server.on_upgrade(shout);
+    let peer = sim.connect(PORT);
+    peer.pause_reading();
+    peer.write(get("/") + UPGRADE.get(..30).unwrap());
+    sim.settle();
+    peer.write(UPGRADE.get(30..).unwrap().to_owned() + "behind");
+    peer.finish();
+    sim.settle();
+    peer.resume_reading();
+    sim.settle();
+    assert!(peer.text().ends_with("BEHIND"), "{}", peer.text());
+}
+
 #[test]
 fn a_request_without_an_offer_is_not_upgraded() {
     let (sim, server) = serve(|_, res| res.end("request"));
