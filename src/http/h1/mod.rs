@@ -135,7 +135,7 @@ impl H1 {
 
     /// Tells what has happened: the one way in which the state moves. Returns what has to be done. An event that the state does
     /// not know is a fault of this folder, and changes nothing.
-    #[inline]
+    #[inline(always)]
     fn on(&self, event: Event) -> Action {
         let mut state = self.state.get();
         let action = state.on(event);

@@ -175,6 +175,7 @@ impl H1 {
     }
 }
 
+#[inline]
 fn after_send(stream: &Stream, exchange: &Exchange, flow: Flow) -> Flow {
     if flow.is_full() {
         exchange.full.set(true);
