@@ -22,6 +22,11 @@ proptest! {
     }
 
     #[test]
+    fn a_response_head_is_the_same_in_any_split(bytes in with_choices(2, response_head())) {
+        crate::properties::response_head::holds(&bytes);
+    }
+
+    #[test]
     fn content_is_the_same_in_any_split_and_can_be_read_in_one_way_only(
         bytes in with_choices(2, prop_oneof![4 => chunked(), 1 => vec(any::<u8>(), 0..80)]),
     ) {
@@ -37,6 +42,27 @@ proptest! {
     fn whatever_a_handler_calls_a_client_reads_what_was_meant_and_nothing_else(bytes in response()) {
         crate::properties::response::holds(&bytes);
     }
+}
+
+/// A valid head, and then a byte of it replaced, dropped or doubled.
+fn response_head() -> impl Strategy<Value = Vec<u8>> {
+    let line = "HTTP/1\\.[0-9] [1-5][0-9]{2}( [ -~]{0,8})?";
+    let field = "[A-Za-z-]{1,5}:[ \\t]?[ -~]{0,6}|Content-Length: ?[0-9]{1,3}|Transfer-Encoding: (chunked|gzip)|Connection: (close|upgrade)|Upgrade: a";
+    let head = (line, vec(field, 0..5))
+        .prop_map(|(line, fields)| fields.iter().fold(line + "\r\n", |head, field| head + field + "\r\n") + "\r\nrest");
+    let byte = prop_oneof![prop::sample::select(&b"\r\n :\t\0\x80HTP/1."[..]), any::<u8>()];
+    (head, prop::option::of((any::<prop::sample::Index>(), byte, 0..3u8))).prop_map(|(head, change)| {
+        let mut bytes = head.into_bytes();
+        if let Some((at, byte, how)) = change {
+            let at = at.index(bytes.len());
+            match how {
+                0 => bytes[at] = byte,
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, byte),
+            }
+        }
+        bytes
+    })
 }
 
 /// Calls with arguments that fit more often than those of chance.
@@ -70,8 +96,9 @@ fn response() -> impl Strategy<Value = Vec<u8>> {
 /// Those of `differential` are for a fuzzer with its oracles.
 #[test]
 fn the_seeds_hold() {
-    let targets: [(&str, fn(&[u8])); 4] = [
+    let targets: [(&str, fn(&[u8])); 5] = [
         ("request_head", crate::properties::request_head::holds),
+        ("response_head", crate::properties::response_head::holds),
         ("body_decoder", crate::properties::body_decoder::holds),
         ("connection", crate::properties::connection::holds),
         ("response", crate::properties::response::holds),

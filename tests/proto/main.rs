@@ -2,4 +2,5 @@
 
 mod h1_body;
 mod h1_head;
+mod h1_incoming_response;
 mod h1_response;

@@ -14,7 +14,8 @@ macro_rules! faults {
             /// Every fault there is, for tables and metrics.
             pub const ALL: &'static [Fault] = &[$(Fault::$name),+];
 
-            /// The status code that answers this fault (RFC 9110, 15.5 and 15.6).
+            /// The status code that answers this fault in a request (RFC 9110, 15.5 and 15.6). A gateway answers every fault of a
+            /// response that it has received with 502.
             pub const fn status(self) -> u16 {
                 match self { $(Fault::$name => $status,)+ }
             }
@@ -45,6 +46,10 @@ faults! {
     Version = 400, "the HTTP version is malformed";
     /// A major version other than 1 (RFC 9110, 15.6.6).
     VersionUnsupported = 505, "only HTTP/1.0 and HTTP/1.1 are spoken here";
+    /// A status line that is not version, blank, three digits, blank, phrase, in a response that was received (RFC 9112, 4).
+    StatusLine = 502, "the status line is malformed";
+    /// A status code that is not 100 to 599, in a response that was received (RFC 9110, 15).
+    StatusCode = 502, "the status code is not a number from 100 to 599";
     /// A line that ends with LF alone (RFC 9112, 2.2 allows it; two parsers that differ on it can be played off).
     BareLf = 400, "a line ends with LF without CR";
     /// CR without LF (RFC 9112, 2.2).

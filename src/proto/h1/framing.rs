@@ -28,7 +28,7 @@ pub(super) fn length(value: &[u8]) -> Option<u64> {
     })
 }
 
-/// Checks the codings of all Transfer-Encoding fields of a request: `chunked`, once, and nothing else.
+/// Checks the codings of all Transfer-Encoding fields of a message: `chunked`, once, and nothing else.
 pub(super) fn codings<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<(), Fault> {
     let mut chunked = false;
     let mut unknown = false;
@@ -55,7 +55,7 @@ pub(super) fn codings<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<(), 
     }
 }
 
-/// The rules that combine the two fields (RFC 9112, 6.1 and 6.3). `length` is the value of the only Content-Length,
+/// The framing of a request, by the rules that combine the two fields (RFC 9112, 6.1 and 6.3). `length_value` is the value of the only Content-Length,
 /// `codings` whether Transfer-Encoding is there and what its check said.
 #[inline]
 pub(super) fn of_request(
@@ -69,5 +69,18 @@ pub(super) fn of_request(
         (_, Some(_)) if version == Version::Http10 => Err(Fault::CodingInHttp10),
         (Some(_), Some(_)) => Err(Fault::LengthAndCoding),
         (None, Some(checked)) => checked.map(|()| Framing::Chunked),
+    }
+}
+
+/// The framing of a response that can have content. The same rules, but without the fields the content ends with the connection
+/// (RFC 9112, 6.3).
+pub(super) fn of_response(
+    version: Version,
+    length_value: Option<&[u8]>,
+    coded: Option<Result<(), Fault>>,
+) -> Result<Framing, Fault> {
+    match (length_value, coded) {
+        (None, None) => Ok(Framing::UntilClose),
+        _ => of_request(version, length_value, coded),
     }
 }

@@ -111,24 +111,15 @@ impl Seen {
     fn note_connection(&mut self, value: &[u8]) {
         // What nearly all clients send needs no taking apart.
         if same_name(value, b"keep-alive") {
-            self.note_wish(Wish::KeepAlive);
+            self.wish = self.wish.with(b"keep-alive");
             return;
         }
         self.note_bytes(value);
         for option in octet::list(value) {
-            match option.len() {
-                5 if same_name(option, b"close") => self.note_wish(Wish::Close),
-                7 if same_name(option, b"upgrade") => self.found |= UPGRADE_TOKEN,
-                10 if same_name(option, b"keep-alive") => self.note_wish(Wish::KeepAlive),
-                _ => {}
+            self.wish = self.wish.with(option);
+            if option.len() == 7 && same_name(option, b"upgrade") {
+                self.found |= UPGRADE_TOKEN;
             }
-        }
-    }
-
-    /// `close` wins over `keep-alive`, in whatever order they come (RFC 9112, 9.3).
-    fn note_wish(&mut self, wish: Wish) {
-        if self.wish != Wish::Close {
-            self.wish = wish;
         }
     }
 

@@ -1,13 +1,21 @@
-//! HTTP/1.1 and HTTP/1.0 (RFC 9110, RFC 9112), so far as an origin server speaks them: bytes in, events out.
+//! HTTP/1.1 and HTTP/1.0 (RFC 9110, RFC 9112): bytes in, events out.
 //!
-//! This folder owns the wire format: what a request's bytes mean, and which bytes a response is. It does no I/O, keeps no
+//! This folder owns the wire format: what the bytes of a message mean, and which bytes a message is. It does no I/O, keeps no
 //! time, calls nobody back and imports nothing of ours; the caller moves the bytes and decides when to close.
 //!
-//! In scope: request heads and all that follows from them (form of the target, host, framing, persistence,
-//! expectations, the offer of an upgrade); content with a length, in chunks with trailers, or until the close; response heads
-//! and their framing; informational responses; the state of a connection, for both roles. Out of scope: what methods and
-//! fields mean to an application, decoding of paths, content codings, ranges and caching, parsing of response heads,
-//! deadlines.
+//! In scope: heads of requests and responses that are received, and all that follows from them (form of the target, host,
+//! framing, persistence, expectations, upgrades); content with a length, in chunks with trailers, or until the close; heads of
+//! responses that are sent, and their framing; informational responses; the state of a connection, for both roles. Out of scope:
+//! what methods and fields mean to an application, decoding of paths, content codings, ranges and caching, deadlines. Not
+//! there yet: heads of requests that are sent ([`OutgoingFields`] is theirs too).
+//!
+//! Names say the direction: what is received is *incoming*, what is sent is *outgoing*. A head consists of a start line and
+//! fields, each read by a module of its own:
+//!
+//! | | start line | fields | what they mean |
+//! |---|---|---|---|
+//! | in one piece | `request_line`, `status_line` | `section` (httparse) | `meaning`, `incoming_response` |
+//! | a byte at a time | the scan in the same modules | `field_line` | (when the head has ended) |
 //!
 //! What the RFCs leave ambiguous is refused with a status ([`Fault::status`]), and then the connection must be closed:
 //! two readers who differ on one message can be played off against each other (RFC 9112, 11.2). So a line ends with
@@ -109,6 +117,8 @@
 //! | a Host field that is empty (9112, 3.2) | accepted; a port without a host (9110, 4.2.1) 400 |
 //! | blanks between a chunk size and its line end (9112, 7.1) | 400 |
 //! | trailer fields of framing, routing, authentication, format (9110, 6.5.1) | 400 received, left out when sent |
+//! | a status line without the blank behind the code (9112, 4) | accepted where no reason phrase follows |
+//! | a status code that is not 100 to 599 (9110, 15) | refused |
 //! | order of faults | bytes against the grammar at the first such byte; then, when the head has ended, the target, Host, framing |
 
 mod body_decoder;
@@ -123,6 +133,7 @@ mod fields;
 mod framing;
 mod head;
 mod host;
+mod incoming_response;
 mod limits;
 mod meaning;
 mod octet;
@@ -136,6 +147,7 @@ mod response;
 mod scan;
 mod section;
 mod status;
+mod status_line;
 mod target;
 mod trailer;
 mod version;
@@ -149,6 +161,7 @@ pub use field_error::FieldError;
 pub use fields::Fields;
 pub use framing::Framing;
 pub use head::RequestHead;
+pub use incoming_response::{IncomingResponse, ResponseParser};
 pub use limits::{BodyLimits, HeadLimits, MAX_FIELDS};
 pub use outgoing_fields::OutgoingFields;
 pub use parse::Parsed;

@@ -1,6 +1,6 @@
 //! Whether a connection lives on after an exchange (RFC 9112, 9.3), as two tables.
 
-use super::version::Version;
+use super::{octet::same_name, version::Version};
 
 /// What the Connection fields of a message ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -14,7 +14,21 @@ pub enum Wish {
     KeepAlive,
 }
 
-/// Whether the peer allows another request after this one.
+impl Wish {
+    /// The wish of a message whose Connection field has this option as well. `close` wins over `keep-alive`, in whatever order they
+    /// come (RFC 9112, 9.3).
+    #[inline]
+    pub(super) fn with(self, option: &[u8]) -> Wish {
+        match option.len() {
+            _ if self == Wish::Close => self,
+            5 if same_name(option, b"close") => Wish::Close,
+            10 if same_name(option, b"keep-alive") => Wish::KeepAlive,
+            _ => self,
+        }
+    }
+}
+
+/// Returns whether the peer allows another request after this one.
 pub const fn persistent(version: Version, wish: Wish) -> bool {
     match (version, wish) {
         (Version::Http11, Wish::Nothing) => true,

@@ -15,3 +15,4 @@ pub mod message;
 pub mod oracle;
 pub mod request_head;
 pub mod response;
+pub mod response_head;
