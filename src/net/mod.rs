@@ -28,7 +28,8 @@
 //! one (an upgrade) gets the leftover first.
 //!
 //! # The transport seam
-//! `transport` stands between the stream and its `Io`. There is one transport so far, plain; TLS will be another.
+//! A `Transport` carries the bytes of a stream: it reads, writes and ends our side. The stream knows plaintext only, and counts it:
+//! what is read, written and pending is plaintext. There is one transport so far, the socket itself; TLS will be another.
 
 mod acceptor;
 mod chunk;

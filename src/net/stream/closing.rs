@@ -54,7 +54,7 @@ impl Stream {
         let Some(linger) = linger else { return self.close_with_ending() };
         self.state.on(Event::Linger);
         if !breaks_off {
-            self.with_io(|io| io.shutdown_write());
+            self.shut_down();
         }
         self.need_due(self.cx.lp.now() + linger.between_reads.min(linger.total));
         if self.state.is_readable() {
@@ -122,8 +122,8 @@ impl Stream {
             self.cx.cork.borrow_mut().clear();
         }
         self.ending.set(Some(Box::new(self.new_ending(reason, error))));
-        let io = self.io.borrow_mut().take();
-        drop(io);
+        let transport = self.transport.borrow_mut().take();
+        drop(transport);
         self.input.take();
         self.output.take();
         self.cx.lp.count_close(reason.as_str());

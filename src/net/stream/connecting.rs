@@ -4,6 +4,7 @@ use super::{Event, Peer, Stream};
 use crate::event_loop::Address;
 use crate::event_loop::driver::Io;
 use crate::net::CloseReason;
+use crate::net::transport::Transport;
 use std::rc::Rc;
 
 impl Stream {
@@ -17,7 +18,7 @@ impl Stream {
             return self.destroy_with(CloseReason::ConnectFailed, error);
         }
         self.peer.set(Peer::from(peer));
-        *self.io.borrow_mut() = Some(io);
+        *self.transport.borrow_mut() = Some(Transport::new(io));
         self.state.on(Event::Connected);
         self.corked(|| {
             self.protocol().connected(self);

@@ -11,6 +11,7 @@ mod writing;
 
 use super::output::Output;
 use super::protocol::{Nobody, Protocol};
+use super::transport::Transport;
 use super::{Acceptor, CloseReason, Context, input::Input};
 use crate::event_loop::driver::Io;
 use crate::event_loop::{Address, Due, Time, Token};
@@ -46,8 +47,8 @@ pub(crate) struct Stream {
     cx: Rc<Context>,
     /// The acceptor that counts it among its connections, from its beginning to the end of its closing phase.
     acceptor: Option<Rc<Acceptor>>,
-    /// `None` before there is one and after the end.
-    io: RefCell<Option<Io>>,
+    /// `None` before there is a connection and after the end.
+    transport: RefCell<Option<Transport>>,
     /// `None` after the end, which breaks the cycle between the two.
     protocol: Cell<Option<Rc<dyn Protocol>>>,
     token: Cell<Token>,
@@ -74,7 +75,7 @@ impl Stream {
     ) -> io::Result<Rc<Stream>> {
         let stream = Stream::new(cx, acceptor, Peer::from(&peer), protocol, State::open());
         let registered = cx.lp.driver().register(&mut io, stream.token.get().number());
-        *stream.io.borrow_mut() = Some(io);
+        *stream.transport.borrow_mut() = Some(Transport::new(io));
         if let Err(error) = registered {
             stream.unmake();
             return Err(error);
@@ -100,7 +101,7 @@ impl Stream {
         let stream = Rc::new(Stream {
             cx: cx.clone(),
             acceptor: acceptor.cloned(),
-            io: RefCell::new(None),
+            transport: RefCell::new(None),
             protocol: Cell::new(Some(protocol)),
             token: Cell::new(Token::NONE),
             input: Input::default(),
@@ -121,7 +122,7 @@ impl Stream {
     /// Takes back what was never announced.
     fn unmake(&self) {
         self.state.on(Event::Close);
-        *self.io.borrow_mut() = None;
+        *self.transport.borrow_mut() = None;
         self.protocol.take();
         self.cx.lp.remove(self.token.get());
         self.cx.lp.release();
@@ -198,7 +199,7 @@ impl Stream {
     }
 
     pub fn local(&self) -> Option<Address> {
-        self.io.borrow().as_ref().and_then(|io| io.local_addr().ok())
+        self.with_io(|io| io.local_addr().ok()).flatten()
     }
 
     pub fn bytes_read(&self) -> u64 {
@@ -216,7 +217,7 @@ impl Stream {
     }
 
     pub fn with_io<R>(&self, f: impl FnOnce(&Io) -> R) -> Option<R> {
-        self.io.borrow().as_ref().map(f)
+        self.transport.borrow().as_ref().map(|transport| f(transport.io()))
     }
 
     pub fn set_referenced(&self, on: bool) {

@@ -1,22 +1,11 @@
 //! The one read path.
 
 use super::{Event, Stream};
-use crate::net::transport::{self, Received};
+use crate::net::transport::Received;
 use std::rc::Rc;
 
 /// Bytes that one turn reads before the others have theirs.
 const READ_BUDGET: usize = 256 * 1024;
-/// epoll and kqueue tell of what comes after a short read; elsewhere only `WouldBlock` ends reading.
-const SHORT_READ_ENDS: bool = cfg!(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "dragonfly",
-));
 
 impl Stream {
     pub fn pause(&self) {
@@ -56,13 +45,13 @@ impl Stream {
             let mut landing = self.cx.take_landing();
             // Behind what is held there is only room for the rest of what may be.
             let room = if self.input.is_empty() { landing.len() } else { self.room_behind_held(landing.len()) };
-            let received = match (&*self.io.borrow(), landing.get_mut(..room)) {
-                (Some(io), Some(landing)) => transport::receive(io, landing),
+            let received = match (&mut *self.transport.borrow_mut(), landing.get_mut(..room)) {
+                (Some(transport), Some(landing)) => transport.read(landing),
                 _ => Received::Nothing,
             };
             match received {
-                Received::Bytes(count) => {
-                    if SHORT_READ_ENDS && count < room && !self.has_fin_hint() {
+                Received::Bytes { count, drained } => {
+                    if drained && !self.has_fin_hint() {
                         self.state.on(Event::Drained);
                     }
                     budget = budget.saturating_sub(count);

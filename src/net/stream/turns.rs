@@ -97,7 +97,7 @@ impl Stream {
 
     fn shut(&self) {
         self.state.on(Event::FinSent);
-        self.with_io(|io| io.shutdown_write());
+        self.shut_down();
         // What is held back is for the protocol, which closes when it has taken it.
         if self.is_eof() && self.input.is_empty() {
             self.destroy(CloseReason::Finished);
@@ -183,8 +183,8 @@ impl Source for Stream {
             self.cx.lp.driver().descriptors().connection_closed();
         }
         self.state.on(Event::Close);
-        let io = self.io.borrow_mut().take();
-        drop(io);
+        let transport = self.transport.borrow_mut().take();
+        drop(transport);
         self.input.take();
         self.output.take();
         if let Some(protocol) = self.protocol.take() {

@@ -5,7 +5,8 @@ use super::turns::WRITE_BUDGET;
 use super::{Event, LARGE, Stream};
 use crate::net::chunk::{Chunk, Flow};
 use crate::net::output::Output;
-use crate::net::{CloseReason, FilePart, transport};
+use crate::net::transport::{Plaintext, Transport};
+use crate::net::{CloseReason, FilePart};
 use std::io::{self, ErrorKind, IoSlice};
 
 /// A cork that has grown to this is written at once.
@@ -105,7 +106,7 @@ impl Stream {
 
     /// Returns whether [`Stream::write_file`] can be used: else the file is to be read, and written.
     pub fn sends_files(&self) -> bool {
-        self.with_io(transport::sends_files).unwrap_or(false)
+        self.transport.borrow().as_ref().is_some_and(Transport::sends_files)
     }
 
     /// Sends bytes of a file behind what was written before, and tells when they have gone: see `Protocol::sent`.
@@ -138,11 +139,7 @@ impl Stream {
     fn write_through(&self, chunk: Chunk<'_>) {
         let mut cork = self.cx.cork.borrow_mut();
         let first = chunk.as_bytes().get(..WRITE_BUDGET).unwrap_or(chunk.as_bytes());
-        let sent = match &*self.io.borrow() {
-            Some(io) => transport::send_vectored(io, &[IoSlice::new(&cork), IoSlice::new(first)]),
-            None => Ok(0),
-        };
-        let taken = self.count_sent(sent);
+        let taken = self.send(&Plaintext::Pieces(&[IoSlice::new(&cork), IoSlice::new(first)]));
         let corked = cork.len();
         if taken < corked + chunk.len() {
             let mut output = Box::<Output>::default();
@@ -169,11 +166,7 @@ impl Stream {
         let mut cork = self.cx.cork.borrow_mut();
         let mut at = 0;
         while at < cork.len() && self.state.sends() {
-            let sent = match &*self.io.borrow() {
-                Some(io) => transport::send(io, cork.get(at..).unwrap_or_default()),
-                None => break,
-            };
-            at += self.count_sent(sent);
+            at += self.send(&Plaintext::Bytes(cork.get(at..).unwrap_or_default()));
         }
         if let Some(rest @ [_, ..]) = cork.get(at..)
             && !self.is_broken()
@@ -207,21 +200,15 @@ impl Stream {
                 break;
             }
             let (taken, cost) = if let Some((file, offset, len)) = output.next_in_file() {
-                let sent = match &*self.io.borrow() {
-                    Some(io) => transport::send_file(io, file, offset, len.min(FILE_BUDGET)),
-                    None => Ok(0),
-                };
-                let taken = self.count_sent(sent);
+                let taken = self.send(&Plaintext::File(file, offset, len.min(FILE_BUDGET)));
                 (taken, taken.div_ceil(FILE_BUDGET / WRITE_BUDGET))
             } else {
                 let mut slices = Output::no_slices();
                 let count = output.slices(&mut slices, budget);
-                let sent = match (&*self.io.borrow(), slices.get(..count)) {
-                    (Some(io), Some([one])) => transport::send(io, one),
-                    (Some(io), Some(slices)) => transport::send_vectored(io, slices),
-                    _ => Ok(0),
+                let taken = match slices.get(..count).unwrap_or_default() {
+                    [one] => self.send(&Plaintext::Bytes(one)),
+                    slices => self.send(&Plaintext::Pieces(slices)),
                 };
-                let taken = self.count_sent(sent);
                 (taken, taken)
             };
             output.advance(taken);
@@ -232,9 +219,14 @@ impl Stream {
         }
     }
 
-    /// Settles what one send did: bytes counted, a refusal remembered, an error kept for phase 1.
+    /// The one sender: all output goes to the transport through here. It counts the bytes, notes a refusal, and keeps an error
+    /// for the pending phase. Returns how many bytes were taken.
     #[inline(always)]
-    fn count_sent(&self, sent: io::Result<usize>) -> usize {
+    fn send(&self, plaintext: &Plaintext<'_>) -> usize {
+        let sent = match &mut *self.transport.borrow_mut() {
+            Some(transport) => transport.write(plaintext),
+            None => Ok(0),
+        };
         match sent {
             Ok(0) => {
                 self.state.on(Event::Refused);
@@ -280,6 +272,13 @@ impl Stream {
     /// Asks for `Protocol::sent` when pending output went out, until all of it has.
     pub fn tell_sent(&self) {
         self.state.on(Event::TellSent);
+    }
+
+    /// Ends our side now.
+    pub(super) fn shut_down(&self) {
+        if let Some(transport) = &mut *self.transport.borrow_mut() {
+            transport.shutdown();
+        }
     }
 
     /// Ends our side once the output is gone; the peer's may go on.
