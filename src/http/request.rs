@@ -261,8 +261,9 @@ impl Request {
         self
     }
 
-    /// Called once, when the whole request is here; at once, so to say, where it has no body. A body that nobody takes
-    /// does not end. An error that it returns answers the request: see [`Error`](super::Error).
+    /// Called once, when the whole request is here. Where it is here already, as a request without a body is, the loop calls it
+    /// soon after this call, in the same turn of the connection or in the next pending phase, and never within this call. A body
+    /// that nobody reads does not end. An error that the callback returns answers the request: see [`Error`](super::Error).
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();

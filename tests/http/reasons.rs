@@ -1,6 +1,6 @@
 //! Promise 11: every close has a reason, which `on_close` and the metrics tell.
 
-use crate::support::http::{self as support, PORT, Record, SECOND, get, post, serve};
+use crate::support::http::{self as support, Kept, PORT, Record, SECOND, get, post, serve};
 use oneloop::event_loop::{PanicPolicy, metrics, set_panic_policy};
 use oneloop::http::{Limits, Request, Response, Server};
 use oneloop::net::{self, CloseReason};
@@ -166,6 +166,32 @@ fn reset() {
         );
     }
     connection(CloseReason::Reset, |_, _, peer| peer.reset());
+}
+
+/// A program that is told of a bad message may end its exchange there: what it does is the reason, and not the message.
+#[test]
+fn a_cut_by_the_listener_of_client_errors_is_the_reason() {
+    for (cut, reason) in [
+        (Response::destroy as fn(&Response), CloseReason::Destroyed),
+        (|res| res.fail("no more"), CloseReason::BadResponse),
+    ] {
+        let (record, kept) = (Record::default(), Kept::default());
+        let (seen, keep) = (record.clone(), kept.clone());
+        let (sim, server) = serve(move |req: Request, res: Response| {
+            seen.watch(&req, &res);
+            req.on_data(|_, _| ());
+            res.write("a part").ignore();
+            keep.put(res);
+        });
+        server.on_client_error(move |_| cut(&kept.take()));
+        let peer = support::send(&sim, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+        peer.write("no chunk\r\n");
+        sim.settle();
+        peer.close();
+        sim.settle();
+        record.expect(&[&format!("res close {reason}"), &format!("req close {reason}")]);
+        assert_eq!(metrics().closes, vec![(reason.as_str(), 1)]);
+    }
 }
 
 /// What was sent before is lost by the failed write, whatever else the peer has sent in the same packet.

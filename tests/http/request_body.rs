@@ -568,6 +568,42 @@ fn a_body_that_is_paused_behind_its_last_byte_is_whole_though_answer_and_connect
     assert_eq!((peer.is_closed(), server.connections()), (true, 0));
 }
 
+/// The turn that runs tells it, if it looks at the exchange once more; else the next one does.
+#[test]
+fn the_end_of_a_request_that_is_here_already_is_told_once_and_not_within_the_call_that_asks_for_it() {
+    for place in ["handler", "peer end", "drain", "timer"] {
+        let record = Record::default();
+        let seen = record.clone();
+        let (sim, _server) = serve(move |req: Request, res: Response| {
+            let (seen, asked) = (seen.clone(), req.clone());
+            let ask = move || {
+                let told = seen.clone();
+                asked.on_end(move |_| told.add("end"));
+                seen.add("asked");
+            };
+            match place {
+                "handler" => ask(),
+                "peer end" => _ = req.on_peer_end(move |_| ask()),
+                "drain" => {
+                    assert!(res.write(vec![b'x'; 1_000_000]).is_full());
+                    res.on_drain(move |_| ask());
+                }
+                _ => _ = set_timeout(SECOND / 2, ask),
+            }
+            // Kept, so that the exchange goes on.
+            set_timeout(3 * SECOND, move || res.end(()));
+        });
+        let peer = sim.connect(PORT);
+        peer.write(get("/"));
+        sim.settle();
+        peer.finish();
+        sim.advance(2 * SECOND);
+        assert_eq!(record.take(), ["asked", "end"], "{place}");
+        sim.advance(2 * SECOND);
+        assert!(record.take().is_empty(), "{place}");
+    }
+}
+
 #[test]
 fn a_handler_that_has_enough_of_a_body_discards_the_rest() {
     for (length, goes_on) in [(200_000, true), (400_000, false)] {

@@ -140,9 +140,7 @@ impl H1 {
         self.requests.set(self.requests.get().saturating_add(1));
         self.server.count_request();
         let complete = exchange.complete.get();
-        // What follows a CONNECT is for the tunnel.
-        let content = !complete && leftover.is_none();
-        let action = self.on(Event::HeadRead { content, persistent: exchange.head.persistent() });
+        let action = self.on(Event::HeadRead { content: !complete, persistent: exchange.head.persistent() });
         self.current.set(Some(exchange.clone()));
         if !complete {
             self.await_body(stream, exchange.head.framing());
@@ -347,8 +345,8 @@ impl H1 {
         words: &str,
         reason: CloseReason,
     ) {
-        if !self.state.get().is_exchanging() {
-            // A callback has ended it meanwhile.
+        if !self.state.get().is_exchanging() || !stream.is_open() {
+            // A callback has ended it meanwhile, and given the reason.
             return;
         }
         match self.on(Event::Refused) {
