@@ -148,6 +148,11 @@ impl Error {
     pub fn is_no_thread(&self) -> bool {
         matches!(self.0, JobError::NoThread(_))
     }
+
+    /// Returns whether the work was not begun.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.is_queue_full() || self.is_no_thread()
+    }
 }
 
 impl fmt::Display for Error {

@@ -1,9 +1,11 @@
 use super::body_error::{BodyError, SaveError};
 use crate::event_loop::driver::is_out_of_descriptors;
 use crate::notice;
+use crate::worker;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 use std::panic::Location;
 
 /// What a handler returns: `Ok(())`, or the [`Error`] that its request is answered with.
@@ -12,9 +14,13 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 /// Why a request cannot be answered as asked: a status, a text for the client, and what it came from, for the log.
 ///
 /// A handler that returns one has its request answered with it, as `text/plain`. Any other error becomes one by `?`: with
-/// the status 500, and its text in the log alone, since it may name what is nobody's business (a
-/// [`BodyError::TooLarge`] or [`SaveError::TooLarge`] becomes a 413 and says so; a [`SaveError::File`] for want of file descriptors is a 503). Text becomes one too:
-/// `Err("no database")?`.
+/// the status 500, and its text in the log alone, since it may name what is nobody's business. Text becomes one too:
+/// `Err("no database")?`. Two kinds of errors have a status of their own:
+///
+/// | error | status |
+/// |---|---|
+/// | [`BodyError::TooLarge`], [`SaveError::TooLarge`] | 413, whose text names the limit |
+/// | a [`worker::Error`] of a job that was refused (its queue is full, or there is no thread); an [`io::Error`] or a [`SaveError::File`] that comes from one, or from a lack of file descriptors | 503 |
 ///
 /// ```
 /// use oneloop::http::{self, Error};
@@ -110,28 +116,46 @@ impl<E: Into<Box<dyn StdError>>> From<E> for Error {
         let source = error.into();
         let too_large = matches!(source.downcast_ref(), Some(BodyError::TooLarge { .. }))
             || matches!(source.downcast_ref(), Some(SaveError::TooLarge { .. }));
-        let no_room = matches!(source.downcast_ref(), Some(SaveError::File(error)) if is_out_of_descriptors(error));
-        let (status, text) = match (too_large, no_room) {
-            (true, _) => (413, Cow::Owned(source.to_string())),
-            (_, true) => (503, Cow::Borrowed("")),
-            _ => (500, Cow::Borrowed("")),
+        let (status, text) = match too_large {
+            true => (413, Cow::Owned(source.to_string())),
+            false if is_want(&*source) => (503, Cow::Borrowed("")),
+            false => (500, Cow::Borrowed("")),
         };
         Error { status, text, source: Some(source) }
     }
 }
 
-/// For logs: the text, and all that it came from; the status, where there is neither.
+/// Returns whether an error says that the server has too little of something at the moment.
+fn is_want(source: &(dyn StdError + 'static)) -> bool {
+    let io: Option<&io::Error> = match source.downcast_ref() {
+        Some(SaveError::File(error)) => Some(error),
+        _ => source.downcast_ref(),
+    };
+    let job: Option<&worker::Error> = match io {
+        Some(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+        None => source.downcast_ref(),
+    };
+    io.is_some_and(is_out_of_descriptors) || job.is_some_and(worker::Error::is_refusal)
+}
+
+/// For logs: the text, and all that it came from; the status, where there is neither. Many errors end with the text of their
+/// source: that is not said twice.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = (!self.text.is_empty()).then_some(&*self.text);
         if text.is_none() && self.source.is_none() {
             return write!(f, "{}", self.status);
         }
-        f.write_str(text.unwrap_or_default())?;
-        let (mut source, mut between) = (self.source(), if text.is_some() { ": " } else { "" });
+        let mut before = text.unwrap_or_default().to_owned();
+        f.write_str(&before)?;
+        let mut source = self.source();
         while let Some(error) = source {
-            write!(f, "{between}{error}")?;
-            (source, between) = (error.source(), ": ");
+            let text = error.to_string();
+            if !before.ends_with(&text) {
+                write!(f, "{}{text}", if before.is_empty() { "" } else { ": " })?;
+                before = text;
+            }
+            source = error.source();
         }
         Ok(())
     }

@@ -59,7 +59,8 @@ impl Request {
     /// ```
     ///
     /// `done` is called by the loop, in the poll phase or where the exchange ends. It may return an error, as a handler may:
-    /// `?` on what it gets answers 413 to a body that is too large, 503 where there are too few file descriptors, and else 500.
+    /// `?` on what it gets answers 413 to a body that is too large, 503 where there are too few file descriptors
+    /// or no thread can write, and else 500.
     #[track_caller]
     pub fn save_to<R: Answer>(
         &self,

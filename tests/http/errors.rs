@@ -88,6 +88,54 @@ fn any_other_error_is_a_500_whose_text_is_for_the_log() {
 }
 
 #[test]
+fn what_an_error_repeats_of_its_source_is_logged_once() {
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Layer>>);
+    impl std::fmt::Display for Layer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+    impl std::error::Error for Layer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.1.as_ref().map(|layer| &**layer as _)
+        }
+    }
+    let chain = |texts: &[&'static str]| {
+        texts.iter().rev().fold(None, |source, text| Some(Box::new(Layer(text, source)))).map(|layer| *layer).unwrap()
+    };
+    let said = |error: Error| error.to_string();
+    assert_eq!(said(chain(&["no thread: EAGAIN", "EAGAIN"]).into()), "no thread: EAGAIN");
+    assert_eq!(said(chain(&["not stored", "disk: full", "full", "full"]).into()), "not stored: disk: full");
+    assert_eq!(said(chain(&["a", "b", "a"]).into()), "a: b: a");
+    assert_eq!(said(Error::new(400, "bad: x").with_source("x")), "bad: x");
+    assert_eq!(said(BodyError::TooLarge { limit: 5 }.into()), "the body has more than 5 bytes");
+}
+
+#[test]
+fn a_job_that_was_refused_is_a_503() {
+    let refused = |res: Response, done: fn(Response, worker::Error)| {
+        worker::set_pool_size(1, 1);
+        for _ in 0..2 {
+            worker::run(|| (), |_| ());
+        }
+        worker::run(|| (), move |result| done(res, result.unwrap_err()));
+    };
+    let (sim, _server) = serve(move |req, res| match req.path() {
+        "/plain" => refused(res, |res, error| res.fail(error)),
+        "/io" => refused(res, |res, error| res.fail(std::io::Error::from(error))),
+        "/save" => refused(res, |res, error| res.fail(http::SaveError::File(error.into()))),
+        "/descriptors" => res.fail(std::io::Error::from_raw_os_error(24)),
+        _ => worker::run(|| panic!("a bug"), move |result: Result<(), _>| res.fail(result.unwrap_err())),
+    });
+    let statuses = ["/plain", "/io", "/save", "/descriptors", "/bug"].map(|path| {
+        sim.advance(SECOND);
+        sim.request("GET", path).send().status()
+    });
+    assert_eq!(statuses, [503, 503, 503, if cfg!(unix) { 503 } else { 500 }, 500]);
+}
+
+#[test]
 fn a_client_s_error_is_no_warning() {
     keep_log();
     let bad = |_, _| {

@@ -127,7 +127,7 @@ impl Response {
                     }
                 }
                 Ok((Err(error), _)) => res.refuse_file(status_of(&error), &error),
-                Err(error) if error.is_queue_full() || error.is_no_thread() => res.refuse_file(503, &error),
+                Err(error) if error.is_refusal() => res.refuse_file(503, &error),
                 Err(error) => res.refuse_file(500, &error),
             },
         );

@@ -178,7 +178,7 @@ impl Transfer {
         }
         match result {
             Ok(Ok(value)) => return Some(value),
-            Err(error) if error.is_queue_full() || error.is_no_thread() => {
+            Err(error) if error.is_refusal() => {
                 let transfer = self.clone();
                 set_timeout(ASK_AGAIN, move || {
                     if !transfer.res.is_ended() {
