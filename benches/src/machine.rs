@@ -75,6 +75,11 @@ pub fn waited_for_cpu(pid: u32) -> Option<f64> {
     ran_and_waited(&pid.to_string()).map(|(_, waited)| waited)
 }
 
+/// The same of the calling thread; 0 where the system does not tell.
+pub fn this_thread_waited_for_cpu() -> f64 {
+    ran_and_waited("thread-self").map_or(0.0, |(_, waited)| waited)
+}
+
 /// Seconds that a thread ran, and that it was ready to run and had no CPU.
 fn ran_and_waited(thread: &str) -> Option<(f64, f64)> {
     let text = fs::read_to_string(format!("/proc/{thread}/schedstat")).ok()?;
