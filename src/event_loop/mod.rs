@@ -18,7 +18,7 @@
 //!     │            connections; what other threads sent; signals last            │
 //!     │ 3 check    immediates, as many as there are now                          │
 //!     │ 4 closing  on_close of sockets and servers; their slots are freed here   │
-//!     │ 5 timers   due timers, by (deadline, order of setting), as they are now  │
+//!     │ 5 timers   due timers, by (deadline, order of setting): 1,024 at most    │
 //!     └────────────────────── while alive and not stopped ◄──────────────────────┘
 //!  after every callback that the loop makes: the tick queue, until it is empty
 //!  alive = sources and timers that were not unref'd, immediates likewise, the ready list, closing sources,
@@ -32,7 +32,7 @@
 //! * Callbacks come from the loop, never from inside a call that you make.
 //! * An immediate set in an I/O callback runs before a timer of 0 ms set there.
 //! * Immediates set in the check phase wait for the next iteration; a timer armed by a timer waits as well.
-//! * A timer cleared by another of the same snapshot does not run.
+//! * A timer cleared by another that is due at the same time does not run.
 //! * The clock ([`now`]) is read after the wait, before the timers and at the end of each turn; it stands still within a
 //!   callback, where [`clock`] goes on.
 //!
@@ -44,6 +44,7 @@ mod call;
 mod channel;
 mod current;
 pub(crate) mod driver;
+mod heap;
 mod jobs;
 mod metrics;
 mod queues;

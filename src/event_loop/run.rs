@@ -9,7 +9,7 @@ use super::registry::Registry;
 use super::remote::Inbox;
 use super::silence::Silence;
 use super::slow::{Slow, Turn};
-use super::timers::{DueTimer, Timers};
+use super::timers::Timers;
 use super::{Due, Kind, Phase, Source, Time, Token};
 use crate::callback::discard;
 use std::any::{Any, TypeId};
@@ -57,10 +57,12 @@ pub(crate) struct Loop {
     pub(super) inbox: Arc<Inbox>,
     pub(super) channels: Channels,
     pub(super) jobs: Jobs,
-    due_timers: Cell<VecDeque<DueTimer>>,
     /// What the layers above keep once a loop (buffers, pools), by type.
     locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
 }
+
+/// Timers that one timers phase looks at. Their callbacks may take a millisecond; then sources have their turns.
+const TIMERS_PER_PHASE: usize = 1_024;
 
 impl Loop {
     pub(crate) fn new(driver: Driver) -> Rc<Loop> {
@@ -90,7 +92,6 @@ impl Loop {
             stopping: Cell::new(false),
             ended: Cell::new(false),
             events: Cell::default(),
-            due_timers: Cell::default(),
             locals: RefCell::default(),
         })
     }
@@ -374,20 +375,17 @@ impl Loop {
         if self.timers.next().is_none_or(|at| at > now) {
             return;
         }
-        let mut due = self.due_timers.take();
-        self.timers.take_due(now, &mut due);
-        log::trace!(target: "oneloop::loop", "timers: {}", due.len());
-        while let Some(timer) = due.pop_front() {
+        let mut left = TIMERS_PER_PHASE;
+        while let Some(timer) = self.timers.take_due(now, &mut left) {
             self.record_turn(SourceKind::Timer);
             self.begin_turn();
-            if timer.run(self) {
-                self.end_turn(Phase::Timers);
-            }
+            timer.run(self);
+            self.end_turn(Phase::Timers);
             if self.is_halted() {
-                self.timers.put_back(due.drain(..));
+                break;
             }
         }
-        self.due_timers.set(due);
+        log::trace!(target: "oneloop::loop", "timers: {}", TIMERS_PER_PHASE - left);
     }
 
     /// Until when phase 2 may wait: not at all where that is past, and for ever where it is `None`.

@@ -1,80 +1,68 @@
-//! Timers: a heap ordered by (deadline, sequence). A cleared or refreshed timer leaves its old entry behind, which is
-//! recognised by its sequence number and dropped when it comes up, or when such entries are the majority.
+//! Timers: a heap ordered by (deadline, order of setting).
+//!
+//! Neither `clear` nor `refresh` moves anything in the heap. `clear` drops the callback and leaves a dead entry behind; it is
+//! taken out when it comes first, or when a sweep finds it. `refresh` writes down the new deadline, which is never earlier than
+//! the old one; the entry gets its new place when the old deadline comes. So a timeout that is refreshed at each message, as
+//! timeouts of connections are, costs next to nothing.
 
+use super::heap::{Heap, Key};
 use super::{Loop, Time, current};
 use crate::callback::{Site, discard};
 use std::cell::{Cell, RefCell};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 /// Node's: a timer of 0 is one of 1 ms, so that timers cannot keep the loop from its other phases.
 const LEAST: Duration = Duration::from_millis(1);
-/// Dead entries below this number are not worth a rebuild of the heap.
-const REBUILD_FROM: usize = 64;
+/// A heap is swept if it has more dead entries than armed timers, by this number: below it a sweep is not worth its time.
+const SPARE: usize = 64;
+/// Entries that a sweep looks at, each time that a timer is armed. Half of the entries are dead then, so two looks find one; with
+/// four the sweep is faster than dead entries can be added, by one that is armed and cleared at a time.
+const SWEPT: usize = 4;
+/// Dead entries that are taken out at once when they come first. They take about half a millisecond.
+const DROPPED: usize = 1_024;
+/// A closure of more bytes than this is boxed, so that a dead entry does not keep its memory.
+const LONG: usize = 64;
 
-pub(super) enum Callback {
-    Once(Box<dyn FnOnce()>),
-    Repeat(Box<dyn FnMut(&Timeout)>),
+/// The closure of a timer, until it is cleared or has run.
+trait Callback {
+    /// Calls it, and lets it go unless the timer is armed (again) then.
+    fn run(&self, lp: &Loop, timer: &Rc<Timer>);
+    fn discard(&self);
 }
 
-/// One timer. Armed while its callback is there and its sequence is not 0.
-pub(super) struct Timer {
+struct Once<F>(Cell<Option<F>>);
+struct Repeat<F>(Cell<Option<F>>);
+
+/// A timer. While it is armed, the heap has an entry for it.
+struct Timer<C: Callback + ?Sized = dyn Callback> {
     every: Time,
-    deadline: Cell<Time>,
-    sequence: Cell<u64>,
+    /// When it is due. The key of its entry may be an earlier one.
+    due: Cell<Key>,
+    armed: Cell<bool>,
     referenced: Cell<bool>,
     site: Site,
-    callback: Cell<Option<Callback>>,
     lp: Weak<Loop>,
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    deadline: Time,
-    sequence: u64,
-}
-
-struct Entry(Key, Rc<Timer>);
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Entry) -> bool {
-        self.0 == other.0
-    }
-}
-impl Eq for Entry {}
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Entry) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Entry {
-    fn cmp(&self, other: &Entry) -> std::cmp::Ordering {
-        self.0.cmp(&other.0)
-    }
+    callback: C,
 }
 
 /// The timers of a loop.
 pub(super) struct Timers {
-    heap: RefCell<BinaryHeap<Reverse<Entry>>>,
+    heap: RefCell<Heap<Rc<Timer>>>,
+    /// The position that the sweep has come to. It goes from the last to the first, again and again.
+    swept: Cell<usize>,
     next_sequence: Cell<u64>,
     /// Armed timers, and those of them that keep the loop alive.
     armed: Cell<usize>,
     referenced: Cell<usize>,
 }
 
-/// A timer that is due, as it was when the snapshot was taken.
-pub(super) struct DueTimer {
-    sequence: u64,
-    timer: Rc<Timer>,
-}
-
 impl Timers {
     pub fn new() -> Timers {
         Timers {
-            heap: RefCell::new(BinaryHeap::new()),
+            heap: RefCell::new(Heap::new()),
+            swept: Cell::new(0),
             next_sequence: Cell::new(1),
             armed: Cell::new(0),
             referenced: Cell::new(0),
@@ -89,55 +77,68 @@ impl Timers {
         self.referenced.get()
     }
 
-    /// The earliest deadline.
+    /// When the timers phase has something to do: at the earliest deadline. It may be before that if a timer was refreshed, or if
+    /// very many were cleared.
     pub fn next(&self) -> Option<Time> {
         let mut heap = self.heap.borrow_mut();
-        while let Some(Reverse(Entry(key, timer))) = heap.peek() {
-            if timer.sequence.get() == key.sequence {
-                return Some(key.deadline);
+        let mut left = DROPPED;
+        loop {
+            let ((time, _), timer) = heap.first()?;
+            if timer.armed.get() || left == 0 {
+                return Some(time);
             }
-            heap.pop();
+            left -= 1;
+            heap.remove(0);
         }
-        None
     }
 
-    /// Takes those that are due, in their order. They stay armed until they run: a timer may clear its neighbour.
-    pub fn take_due(&self, now: Time, into: &mut std::collections::VecDeque<DueTimer>) {
+    /// Takes the first timer whose deadline is not after `now`, for it to be called. Each entry that is looked at takes one off
+    /// `left`; at 0 the answer is `None`, and `next` is still in the past.
+    pub fn take_due(&self, now: Time, left: &mut usize) -> Option<DueTimer> {
         let mut heap = self.heap.borrow_mut();
-        while heap.peek().is_some_and(|Reverse(entry)| entry.0.deadline <= now) {
-            let Some(Reverse(Entry(key, timer))) = heap.pop() else { break };
-            if timer.sequence.get() == key.sequence {
-                into.push_back(DueTimer { sequence: key.sequence, timer });
+        loop {
+            let (key, timer) = heap.first()?;
+            if key.0 > now || *left == 0 {
+                return None;
+            }
+            *left -= 1;
+            let due = timer.due.get();
+            if !timer.armed.get() {
+                heap.remove(0);
+            } else if due != key {
+                heap.put_off_first(due);
+            } else {
+                return heap.remove(0).map(DueTimer);
             }
         }
     }
 
-    /// Puts back what a halted phase did not come to.
-    pub fn put_back(&self, due: impl Iterator<Item = DueTimer>) {
-        let mut heap = self.heap.borrow_mut();
-        for DueTimer { sequence, timer } in due {
-            heap.push(Reverse(Entry(Key { deadline: timer.deadline.get(), sequence }, timer)));
-        }
-    }
-
-    fn arm(&self, timer: &Rc<Timer>, now: Time) {
-        self.disarm(timer);
-        let sequence = self.next_sequence.replace(self.next_sequence.get() + 1);
-        timer.sequence.set(sequence);
-        timer.deadline.set(now.saturating_add(timer.every));
+    fn arm(&self, timer: Rc<Timer>, now: Time) {
+        let due = self.put_off(&timer, now);
+        timer.armed.set(true);
         self.armed.set(self.armed.get() + 1);
         if timer.referenced.get() {
             self.referenced.set(self.referenced.get() + 1);
         }
         let mut heap = self.heap.borrow_mut();
-        if heap.len() >= REBUILD_FROM && heap.len() > 2 * self.armed.get() {
-            heap.retain(|Reverse(Entry(key, timer))| timer.sequence.get() == key.sequence);
+        heap.push(due, timer);
+        if self.is_untidy(&heap) {
+            self.sweep(&mut heap);
         }
-        heap.push(Reverse(Entry(Key { deadline: timer.deadline.get(), sequence }, timer.clone())));
     }
 
+    /// Begins a timer's time anew: it comes after all that have the same deadline now.
+    #[inline]
+    fn put_off(&self, timer: &Timer, now: Time) -> Key {
+        let sequence = self.next_sequence.replace(self.next_sequence.get() + 1);
+        let due = (now.saturating_add(timer.every), sequence);
+        timer.due.set(due);
+        due
+    }
+
+    #[inline]
     fn disarm(&self, timer: &Timer) {
-        if timer.sequence.replace(0) != 0 {
+        if timer.armed.replace(false) {
             self.armed.set(self.armed.get() - 1);
             if timer.referenced.get() {
                 self.referenced.set(self.referenced.get() - 1);
@@ -145,80 +146,122 @@ impl Timers {
         }
     }
 
+    /// Returns whether most entries are dead.
+    fn is_untidy(&self, heap: &Heap<Rc<Timer>>) -> bool {
+        heap.len() > 2 * self.armed.get() + SPARE
+    }
+
+    /// Takes some of the dead entries out.
+    #[cold]
+    fn sweep(&self, heap: &mut Heap<Rc<Timer>>) {
+        for _ in 0..SWEPT {
+            let position = self.swept.get().checked_sub(1).unwrap_or(heap.len()).min(heap.len() - 1);
+            self.swept.set(position);
+            if heap.get(position).is_some_and(|timer| !timer.armed.get()) {
+                // The entry that takes its place comes from behind it, where the sweep has been.
+                heap.remove(position);
+            }
+        }
+    }
+
     pub fn teardown(&self) {
-        let heap = self.heap.take();
-        for Reverse(Entry(_, timer)) in heap {
+        let timers: Vec<Rc<Timer>> = self.heap.replace(Heap::new()).into_items().collect();
+        for timer in timers {
             self.disarm(&timer);
-            discard(timer.callback.take());
+            timer.callback.discard();
         }
     }
 }
+
+/// A timer that is due, out of the heap.
+pub(super) struct DueTimer(Rc<Timer>);
 
 impl DueTimer {
-    /// Runs it, unless it was cleared or refreshed since the snapshot. Says whether it ran.
-    pub fn run(self, lp: &Loop) -> bool {
-        let DueTimer { sequence, timer } = self;
-        if timer.sequence.get() != sequence {
-            return false;
-        }
-        lp.timers.disarm(&timer);
-        match timer.callback.take() {
-            Some(Callback::Once(f)) => {
-                lp.call(timer.site, &"a timer", f);
-            }
-            Some(Callback::Repeat(mut f)) => {
-                // Armed before it runs, so that it may clear or refresh itself.
-                lp.timers.arm(&timer, lp.now());
-                let handle = Timeout(Some(timer.clone()));
-                let lives = lp.call(timer.site, &"an interval", || f(&handle)).is_some();
-                if !lives {
-                    lp.timers.disarm(&timer);
-                }
-                if timer.sequence.get() != 0 {
-                    timer.callback.set(Some(Callback::Repeat(f)));
-                } else {
-                    discard(f);
-                }
-            }
-            None => return false,
-        }
-        true
+    pub fn run(self, lp: &Loop) {
+        self.0.callback.run(lp, &self.0);
     }
 }
 
-/// A timer. Dropping it does **not** cancel the timer; [`clear`](Timeout::clear) does.
+impl<F: FnOnce()> Callback for Once<F> {
+    fn run(&self, lp: &Loop, timer: &Rc<Timer>) {
+        lp.timers.disarm(timer);
+        let mut f = self.0.take();
+        call_once(lp, timer.site, &mut || {
+            if let Some(f) = f.take() {
+                f();
+            }
+        });
+    }
+
+    fn discard(&self) {
+        discard(self.0.take());
+    }
+}
+
+/// Stands once in the program, not once for each closure.
+fn call_once(lp: &Loop, site: Site, f: &mut dyn FnMut()) {
+    lp.call(site, &"a timer", f);
+}
+
+impl<F: FnMut(&Timeout)> Callback for Repeat<F> {
+    fn run(&self, lp: &Loop, timer: &Rc<Timer>) {
+        let Some(mut f) = self.0.take() else { return };
+        if call_interval(lp, timer, &mut f) {
+            self.0.set(Some(f));
+        } else {
+            discard(f);
+        }
+    }
+
+    fn discard(&self) {
+        discard(self.0.take());
+    }
+}
+
+/// Arms an interval anew, so that its closure may clear or refresh it, and calls that. Returns whether it goes on.
+fn call_interval(lp: &Loop, timer: &Rc<Timer>, f: &mut dyn FnMut(&Timeout)) -> bool {
+    lp.timers.disarm(timer);
+    lp.timers.arm(timer.clone(), lp.now());
+    let handle = Timeout(Some(timer.clone()));
+    if lp.call(timer.site, &"an interval", || f(&handle)).is_none() {
+        lp.timers.disarm(timer);
+    }
+    timer.armed.get()
+}
+
+/// The handle of a timer. Dropping it does **not** cancel the timer; [`clear`](Timeout::clear) does.
 #[derive(Clone)]
 pub struct Timeout(Option<Rc<Timer>>);
 
 impl Timeout {
-    /// Cancels it: the callback is dropped and does not run any more. Nothing happens where it has run or was
-    /// cancelled already.
+    /// Cancels the timer: its callback is dropped now and never called again. Does nothing if the timer has run or was cleared
+    /// before.
     pub fn clear(&self) {
         if let Some((timer, lp)) = self.parts() {
             lp.timers.disarm(timer);
-            discard(timer.callback.take());
+            timer.callback.discard();
         }
     }
 
-    /// Begins its time anew, from now. A one-shot timer that has run, or one that was cleared, stays ended.
+    /// Starts the timer's time again, from now. A `set_timeout` that has run, and a timer that was cleared, stay ended.
     pub fn refresh(&self) {
         if let Some((timer, lp)) = self.parts()
-            && timer.sequence.get() != 0
+            && timer.armed.get()
         {
-            lp.timers.arm(timer, lp.now());
+            lp.timers.put_off(timer, lp.now());
         }
     }
 
-    /// Lets the loop end while this timer waits.
+    /// Lets the loop end although this timer waits.
     pub fn unref(&self) -> &Self {
         self.set_ref(false)
     }
 
-    /// Says whether the loop goes on for this timer (true at first).
+    /// Sets whether the loop keeps running for this timer (true at first).
     pub fn set_ref(&self, on: bool) -> &Self {
         if let Some((timer, lp)) = self.parts()
             && timer.referenced.replace(on) != on
-            && timer.sequence.get() != 0
+            && timer.armed.get()
         {
             let count = &lp.timers.referenced;
             count.set(if on { count.get() + 1 } else { count.get() - 1 });
@@ -233,7 +276,7 @@ impl Timeout {
 
     /// Returns whether the timer is going to run (for an interval: to run again).
     pub fn is_armed(&self) -> bool {
-        self.0.as_ref().is_some_and(|timer| timer.sequence.get() != 0)
+        self.0.as_ref().is_some_and(|timer| timer.armed.get())
     }
 
     fn parts(&self) -> Option<(&Rc<Timer>, Rc<Loop>)> {
@@ -249,8 +292,9 @@ impl std::fmt::Debug for Timeout {
 }
 
 /// Calls `f` once, in the timers phase, when `after` has passed (at least 1 ms, as in Node). Timers run in the order of
-/// their deadlines, and those of one deadline in the order in which they were set. The loop goes on until it has run,
-/// unless [`Timeout::unref`] says otherwise.
+/// their deadlines; timers with the same deadline run in the order in which they were set. One phase runs 1,024 timers at
+/// most; the others follow in the next iteration. The loop keeps running until the timer has run, unless it was
+/// [unref'd](Timeout::unref).
 ///
 /// ```
 /// use std::time::Duration;
@@ -259,18 +303,22 @@ impl std::fmt::Debug for Timeout {
 /// ```
 #[track_caller]
 pub fn set_timeout(after: Duration, f: impl FnOnce() + 'static) -> Timeout {
-    set(after, Callback::Once(Box::new(f)), Location::caller())
+    let site = Location::caller();
+    if size_of_val(&f) > LONG {
+        return set(after, Once(Cell::new(Some(Box::new(f)))), site);
+    }
+    set(after, Once(Cell::new(Some(f))), site)
 }
 
-/// Calls `f` each time that `every` has passed (at least 1 ms), in the timers phase, until it is cleared. A call that is
-/// late puts off those after it: the next comes `every` after this one began. If `f` panics, it is cleared. One that is to
-/// end from within is easier with [`set_interval_with`].
+/// Calls `f` each time that `every` has passed (at least 1 ms), in the timers phase, until the timer is cleared. The time to
+/// the next call begins when this call begins, so a late call makes all later ones late. If `f` panics, the timer is cleared.
+/// To end an interval from its own callback, use [`set_interval_with`].
 #[track_caller]
 pub fn set_interval(every: Duration, mut f: impl FnMut() + 'static) -> Timeout {
-    set(every, Callback::Repeat(Box::new(move |_| f())), Location::caller())
+    repeat(every, move |_| f(), Location::caller())
 }
 
-/// As [`set_interval`]; `f` is lent its own timer, so that it can clear it, or `unref` it.
+/// The same as [`set_interval`], but `f` receives its own timer, so that it can clear, refresh or `unref` it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -286,28 +334,57 @@ pub fn set_interval(every: Duration, mut f: impl FnMut() + 'static) -> Timeout {
 /// oneloop::run().unwrap();
 /// ```
 ///
-/// It has a name of its own, since Rust cannot tell the type of `timer` where a closure may have an argument or none:
-/// `|timer: &Timeout|` would have to be written out.
+/// It is not one function with `set_interval` because Rust could not infer the type of `timer` then: every program would have
+/// to write `|timer: &Timeout|`.
 #[track_caller]
 pub fn set_interval_with(every: Duration, f: impl FnMut(&Timeout) + 'static) -> Timeout {
-    set(every, Callback::Repeat(Box::new(f)), Location::caller())
+    repeat(every, f, Location::caller())
 }
 
-fn set(after: Duration, callback: Callback, site: Site) -> Timeout {
+fn repeat(every: Duration, f: impl FnMut(&Timeout) + 'static, site: Site) -> Timeout {
+    if size_of_val(&f) > LONG {
+        return set(every, Repeat(Cell::new(Some(Box::new(f)))), site);
+    }
+    set(every, Repeat(Cell::new(Some(f))), site)
+}
+
+fn set(after: Duration, callback: impl Callback + 'static, site: Site) -> Timeout {
     let Some(lp) = current() else {
-        discard(callback);
+        callback.discard();
         return Timeout(None);
     };
     let every = u64::try_from(after.max(LEAST).as_nanos()).unwrap_or(u64::MAX);
-    let timer = Rc::new(Timer {
+    let timer: Rc<Timer> = Rc::new(Timer {
         every,
-        deadline: Cell::new(0),
-        sequence: Cell::new(0),
+        due: Cell::new((0, 0)),
+        armed: Cell::new(false),
         referenced: Cell::new(true),
         site,
-        callback: Cell::new(Some(callback)),
         lp: Rc::downgrade(&lp),
+        callback,
     });
-    lp.timers.arm(&timer, lp.now());
+    lp.timers.arm(timer.clone(), lp.now());
     Timeout(Some(timer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cleared_timers_leave_no_more_entries_than_others_wait() {
+        const WAITING: usize = 1_000;
+        let hour = Duration::from_secs(3_600);
+        let mut timers: Vec<Timeout> = (0..WAITING).map(|_| set_timeout(hour, || ())).collect();
+        let lp = current().unwrap();
+        for step in 0..50 * WAITING {
+            // Half of them die young, and half of them old.
+            let which = if step % 2 == 0 { step / 2 % WAITING } else { WAITING - 1 };
+            let (timer, after) = (&mut timers[which], hour + Duration::from_millis((step * 7919 % 9973) as u64));
+            timer.clear();
+            *timer = set_timeout(after, || ());
+            assert!(lp.timers.heap.borrow().len() <= 3 * WAITING, "at step {step}");
+        }
+        assert_eq!(lp.timers.armed(), WAITING);
+    }
 }

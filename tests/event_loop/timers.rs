@@ -2,6 +2,7 @@
 
 use crate::support::log::Log;
 use crate::support::own_thread::on_own_thread;
+use oneloop::event_loop::metrics;
 use oneloop::sim::Sim;
 use oneloop::{Timeout, next_tick, now, run, run_nowait, set_immediate, set_interval, set_timeout};
 use std::cell::RefCell;
@@ -146,6 +147,101 @@ fn many_timers_set_refreshed_and_cleared_run_as_a_list_would_say() {
         let names: Vec<_> = model.iter().map(|(_, _, name)| name.to_string()).collect();
         assert_eq!(log.take(), names, "round {round}");
     }
+}
+
+#[test]
+fn timers_that_come_and_go_while_time_passes_run_as_a_list_would_say() {
+    /// What a list knows of a timer: (deadline, order of arming), the time it takes, and whether it repeats.
+    #[derive(Clone, Copy)]
+    struct Known {
+        key: (u64, u64),
+        after: u64,
+        repeats: bool,
+    }
+    let (sim, log) = (Sim::with_seed(5), Log::default());
+    let (mut handles, mut list) = (Vec::<Timeout>::new(), Vec::<Option<Known>>::new());
+    let (mut time, mut order, mut ran) = (0, 0, 0);
+    for _ in 0..2_000 {
+        for _ in 0..sim.random(8) {
+            order += 1;
+            let which = usize::try_from(sim.random(1 + handles.len() as u64)).unwrap();
+            match (handles.get(which), sim.random(4)) {
+                (Some(handle), 0) => {
+                    handle.clear();
+                    list[which] = None;
+                }
+                (Some(handle), 1 | 2) => {
+                    handle.refresh();
+                    if let Some(known) = &mut list[which] {
+                        known.key = (time + known.after, order);
+                    }
+                }
+                _ => {
+                    let (after, repeats) = (1 + sim.random(60), sim.random(4) == 0);
+                    let (inner, name) = (log.clone(), handles.len());
+                    let wait = u32::try_from(after).unwrap() * MS;
+                    let call = move || inner.add(format!("{} {name}", now().as_millis()));
+                    handles.push(if repeats { set_interval(wait, call) } else { set_timeout(wait, call) });
+                    list.push(Some(Known { key: (time + after, order), after, repeats }));
+                }
+            }
+        }
+        let until = time + sim.random(4);
+        sim.advance(u32::try_from(until - time).unwrap() * MS);
+        time = until;
+        let mut expected = Vec::new();
+        while let Some((key, which)) =
+            list.iter().enumerate().filter_map(|(at, known)| Some((known.as_ref()?.key, at))).min()
+            && key.0 <= time
+        {
+            expected.push(format!("{} {which}", key.0));
+            order += 1;
+            list[which] = list[which]
+                .filter(|known| known.repeats)
+                .map(|known| Known { key: (key.0 + known.after, order), ..known });
+        }
+        ran += expected.len();
+        assert_eq!(log.take(), expected, "at {time} ms");
+        let armed: Vec<bool> = handles.iter().map(Timeout::is_armed).collect();
+        assert_eq!(armed, list.iter().map(Option::is_some).collect::<Vec<_>>());
+        assert_eq!(metrics().timers, list.iter().flatten().count());
+    }
+    assert!(ran > 2_000, "{ran} ran");
+}
+
+#[test]
+fn no_more_than_1_024_timers_run_between_two_polls() {
+    let (sim, log) = (Sim::new(), Log::default());
+    let inner = log.clone();
+    set_timeout(MS, move || {
+        inner.add("first");
+        set_immediate(inner.note("immediate"));
+    });
+    for _ in 1..1_024 {
+        set_timeout(MS, || ());
+    }
+    set_timeout(MS, log.note("next iteration"));
+    set_timeout(2 * MS, log.note("later"));
+    sim.advance(MS);
+    log.expect(&["first", "immediate", "next iteration"]);
+    sim.advance(MS);
+    log.expect(&["later"]);
+}
+
+#[test]
+fn timers_that_were_refreshed_do_not_hold_an_iteration_up_when_their_first_deadline_comes() {
+    let (sim, log) = (Sim::new(), Log::default());
+    let timers: Vec<Timeout> = (0..5_000).map(|_| set_timeout(10 * MS, log.note("ran"))).collect();
+    sim.advance(9 * MS);
+    timers.iter().for_each(Timeout::refresh);
+    let before = metrics().iterations;
+    sim.advance(MS);
+    // One iteration puts 1,024 of them in their new places; only the number of iterations tells of it.
+    assert!(metrics().iterations >= before + 5, "{} iterations", metrics().iterations - before);
+    sim.advance(8 * MS);
+    log.expect(&[]);
+    sim.advance(MS);
+    assert_eq!(log.take().len(), 5_000);
 }
 
 // ---- On the real clock
