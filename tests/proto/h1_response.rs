@@ -1,8 +1,8 @@
 //! Responses: what is written, how content is framed, and that nothing can be smuggled into a head.
 
 use oneloop::proto::h1::{
-    BodyPlan, ConnectionField, Encoding, FieldError, Framing, HeadLimits, HeadParser, RequestHead, RequestInfo,
-    ResponseHead, Version, Wish, connection_field, encode_informational, persistent, reason, response_framing,
+    BodyPlan, ConnectionField, ConnectionOption, Encoding, FieldError, Framing, HeadLimits, HeadParser, RequestHead,
+    RequestInfo, ResponseHead, Version, connection_field, encode_informational, persistent, reason, response_framing,
 };
 use proptest::prelude::*;
 
@@ -381,12 +381,12 @@ fn what_framing_depends_on_is_read_off_the_request() {
 fn persistence_is_a_table() {
     use {ConnectionField as C, Version::*};
     for (version, wish, lives) in [
-        (Http11, Wish::Nothing, true),
-        (Http11, Wish::KeepAlive, true),
-        (Http11, Wish::Close, false),
-        (Http10, Wish::Nothing, false),
-        (Http10, Wish::KeepAlive, true),
-        (Http10, Wish::Close, false),
+        (Http11, ConnectionOption::None, true),
+        (Http11, ConnectionOption::KeepAlive, true),
+        (Http11, ConnectionOption::Close, false),
+        (Http10, ConnectionOption::None, false),
+        (Http10, ConnectionOption::KeepAlive, true),
+        (Http10, ConnectionOption::Close, false),
     ] {
         assert_eq!(persistent(version, wish), lives, "{version} {wish:?}");
     }

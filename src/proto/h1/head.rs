@@ -4,7 +4,7 @@ use super::{
     fields::Fields,
     framing::Framing,
     octet,
-    persistence::{self, Wish},
+    persistence::{self, ConnectionOption},
     target::TargetForm,
     version::Version,
 };
@@ -19,7 +19,7 @@ pub struct RequestHead {
     pub(super) line: RequestLine,
     pub(super) framing: Framing,
     pub(super) version: Version,
-    pub(super) wish: Wish,
+    pub(super) option: ConnectionOption,
     pub(super) flags: u8,
 }
 
@@ -151,7 +151,7 @@ impl RequestHead {
 
     /// Whether the peer allows another request on this connection (RFC 9112, 9.3).
     pub fn persistent(&self) -> bool {
-        persistence::persistent(self.version, self.wish)
+        persistence::persistent(self.version, self.option)
     }
 
     /// Whether the peer expects something: `100-continue`, or what 417 is for.

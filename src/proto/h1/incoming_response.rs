@@ -7,8 +7,8 @@ use super::{
     limits::HeadLimits,
     octet,
     parse::{self, Incoming, Parsed},
-    persistence::{self, Wish},
-    plan::RequestInfo,
+    persistence::{self, ConnectionOption},
+    response_framing::RequestInfo,
     scan::Scan,
     section,
     status_line::{self, StatusLineScan},
@@ -26,7 +26,7 @@ pub struct IncomingResponse {
     status: u16,
     /// Where the reason phrase stands in the text.
     reason: (u32, u32),
-    wish: Wish,
+    option: ConnectionOption,
     /// The Connection field has `upgrade`.
     upgrade: bool,
     /// What the fields say about the content, where the response may have one.
@@ -40,7 +40,7 @@ impl Default for IncomingResponse {
             version: Version::default(),
             status: 0,
             reason: (0, 0),
-            wish: Wish::default(),
+            option: ConnectionOption::default(),
             upgrade: false,
             content: Ok(Framing::None),
         }
@@ -103,7 +103,7 @@ impl IncomingResponse {
     /// Returns whether the server allows another request on this connection (RFC 9112, 9.3). Content that lasts until the close
     /// forbids it as well.
     pub fn persistent(&self) -> bool {
-        persistence::persistent(self.version, self.wish)
+        persistence::persistent(self.version, self.option)
     }
 
     /// Returns whether the server changes to another protocol: 101 with the `upgrade` option of Connection and an Upgrade field
@@ -131,7 +131,7 @@ impl IncomingResponse {
 
     /// Notes what the fields say about the message.
     fn judge(&mut self) -> Result<(), Fault> {
-        let (mut wish, mut upgrade) = (Wish::Nothing, false);
+        let (mut asked, mut upgrade) = (ConnectionOption::None, false);
         let mut length = None;
         let (mut repeated, mut coded) = (false, false);
         for (name, value) in self.fields.iter_bytes() {
@@ -141,7 +141,7 @@ impl IncomingResponse {
                         return Err(Fault::FieldValueNotAscii);
                     }
                     for option in octet::list(value) {
-                        wish = wish.with(option);
+                        asked = asked.with(option);
                         upgrade |= option.eq_ignore_ascii_case(b"upgrade");
                     }
                 }
@@ -156,7 +156,7 @@ impl IncomingResponse {
         let coded = coded.then(|| framing::codings(self.fields.get_all_bytes("transfer-encoding")));
         self.content =
             if repeated { Err(Fault::LengthRepeated) } else { framing::of_response(self.version, length, coded) };
-        (self.wish, self.upgrade) = (wish, upgrade);
+        (self.option, self.upgrade) = (asked, upgrade);
         Ok(())
     }
 }

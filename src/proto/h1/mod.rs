@@ -14,7 +14,7 @@
 //!
 //! | | start line | fields | what they mean |
 //! |---|---|---|---|
-//! | in one piece | `request_line`, `status_line` | `section` (httparse) | `meaning`, `incoming_response` |
+//! | in one piece | `request_line`, `status_line` | `section` (httparse) | `request_semantics`, `incoming_response` |
 //! | a byte at a time | the scan in the same modules | `field_line` | (when the head has ended) |
 //!
 //! What the RFCs leave ambiguous is refused with a status ([`Fault::status`]), and then the connection must be closed:
@@ -135,15 +135,15 @@ mod head;
 mod host;
 mod incoming_response;
 mod limits;
-mod meaning;
 mod octet;
 mod outgoing_fields;
 mod parse;
 mod persistence;
-mod plan;
 mod request_line;
 mod request_parser;
+mod request_semantics;
 mod response;
+mod response_framing;
 mod scan;
 mod section;
 mod status;
@@ -165,10 +165,10 @@ pub use incoming_response::{IncomingResponse, ResponseParser};
 pub use limits::{BodyLimits, HeadLimits, MAX_FIELDS};
 pub use outgoing_fields::OutgoingFields;
 pub use parse::Parsed;
-pub use persistence::{ConnectionField, Wish, connection_field, persistent};
-pub use plan::{BodyPlan, RequestInfo, response_framing};
+pub use persistence::{ConnectionField, ConnectionOption, connection_field, persistent};
 pub use request_parser::HeadParser;
 pub use response::ResponseHead;
+pub use response_framing::{BodyPlan, RequestInfo, response_framing};
 pub use status::reason;
 pub use target::TargetForm;
 pub use trailer::is_allowed as is_allowed_trailer;

@@ -4,39 +4,39 @@ use super::{octet::same_name, version::Version};
 
 /// What the Connection fields of a message ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Wish {
+pub enum ConnectionOption {
     /// Neither `close` nor `keep-alive`.
     #[default]
-    Nothing,
+    None,
     /// `close`, which wins over `keep-alive`.
     Close,
     /// `keep-alive`.
     KeepAlive,
 }
 
-impl Wish {
-    /// The wish of a message whose Connection field has this option as well. `close` wins over `keep-alive`, in whatever order they
-    /// come (RFC 9112, 9.3).
+impl ConnectionOption {
+    /// What is asked for once this option of a Connection field has been read, too. `close` wins over `keep-alive`, in whatever
+    /// order they come (RFC 9112, 9.3).
     #[inline]
-    pub(super) fn with(self, option: &[u8]) -> Wish {
+    pub(super) fn with(self, option: &[u8]) -> ConnectionOption {
         match option.len() {
-            _ if self == Wish::Close => self,
-            5 if same_name(option, b"close") => Wish::Close,
-            10 if same_name(option, b"keep-alive") => Wish::KeepAlive,
+            _ if self == ConnectionOption::Close => self,
+            5 if same_name(option, b"close") => ConnectionOption::Close,
+            10 if same_name(option, b"keep-alive") => ConnectionOption::KeepAlive,
             _ => self,
         }
     }
 }
 
 /// Returns whether the peer allows another request after this one.
-pub const fn persistent(version: Version, wish: Wish) -> bool {
-    match (version, wish) {
-        (Version::Http11, Wish::Nothing) => true,
-        (Version::Http11, Wish::KeepAlive) => true,
-        (Version::Http11, Wish::Close) => false,
-        (Version::Http10, Wish::Nothing) => false,
-        (Version::Http10, Wish::KeepAlive) => true,
-        (Version::Http10, Wish::Close) => false,
+pub const fn persistent(version: Version, option: ConnectionOption) -> bool {
+    match (version, option) {
+        (Version::Http11, ConnectionOption::None) => true,
+        (Version::Http11, ConnectionOption::KeepAlive) => true,
+        (Version::Http11, ConnectionOption::Close) => false,
+        (Version::Http10, ConnectionOption::None) => false,
+        (Version::Http10, ConnectionOption::KeepAlive) => true,
+        (Version::Http10, ConnectionOption::Close) => false,
     }
 }
 

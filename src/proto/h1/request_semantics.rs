@@ -7,7 +7,7 @@ use super::{
     host,
     limits::HeadLimits,
     octet::{self, same_name},
-    persistence::Wish,
+    persistence::ConnectionOption,
     target::TargetForm,
     version::Version,
 };
@@ -21,7 +21,7 @@ pub(super) struct Seen {
     length: (u32, u32),
     /// Bits of the constants below.
     found: u16,
-    wish: Wish,
+    option: ConnectionOption,
     /// Bits of the head's flags that follow from one field alone.
     flags: u8,
 }
@@ -111,12 +111,12 @@ impl Seen {
     fn note_connection(&mut self, value: &[u8]) {
         // What nearly all clients send needs no taking apart.
         if same_name(value, b"keep-alive") {
-            self.wish = self.wish.with(b"keep-alive");
+            self.option = self.option.with(b"keep-alive");
             return;
         }
         self.note_bytes(value);
         for option in octet::list(value) {
-            self.wish = self.wish.with(option);
+            self.option = self.option.with(option);
             if option.len() == 7 && same_name(option, b"upgrade") {
                 self.found |= UPGRADE_TOKEN;
             }
@@ -147,7 +147,7 @@ impl Seen {
             return Err(self.fault());
         }
         head.flags = self.flags;
-        head.wish = self.wish;
+        head.option = self.option;
         let (from, to) = head.line.host;
         if self.found & HOST != 0 {
             // The authority of a target overrides the field (RFC 9112, 3.2.2).
