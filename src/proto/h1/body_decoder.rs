@@ -100,7 +100,7 @@ impl BodyDecoder {
         BodyDecoder { remaining, extensions: 0, trailers: 0, name: 0, value: 0, state, digits: 0 }
     }
 
-    /// Whether the content has ended: no further byte belongs to this message.
+    /// Returns whether the content has ended: no further byte belongs to this message.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
     }
@@ -286,10 +286,10 @@ impl BodyDecoder {
         Ok(State::Trailers(line))
     }
 
-    /// Notes the field whose name and value the buffer ends with, without the blanks behind the value.
+    /// Adds the field whose name and value stand at the end of the buffer. Blanks behind the value are dropped.
     fn end_trailer(&mut self, trailers: &mut Fields) {
         let text = trailers.text_mut();
-        // The name before an empty value ends this, if nothing else does.
+        // The loop stops at the name at the latest: before an empty value stands its last byte, which is no blank.
         while matches!(text.last(), Some(b' ' | b'\t')) {
             text.pop();
         }

@@ -72,7 +72,7 @@ pub enum Role {
     Client,
 }
 
-/// How far the message is that is read.
+/// How far the message has come that is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reading {
     /// None is due, and no byte of one is here.
@@ -87,7 +87,7 @@ pub enum Reading {
     Closed,
 }
 
-/// How far the message is that is written.
+/// How far the message has come that is being written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Writing {
     /// None is due.
@@ -102,7 +102,7 @@ pub enum Writing {
     Closed,
 }
 
-/// Whether the connection goes on after an exchange (RFC 9112, 9.3). It only ever falls, from the first to the last.
+/// What the connection does after an exchange (RFC 9112, 9.3). This changes only downwards, from the first to the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Persistence {
     /// Another exchange may follow.
@@ -134,7 +134,7 @@ pub enum Event {
     ContentLeft,
     /// The peer has ended its side, and all that it sent before was read.
     InputEnded,
-    /// The exchange is refused: what came is not a message that can be processed, or it came too late, or its answer does.
+    /// The exchange is refused: the bytes are no message that can be processed, or the message or its response took too long.
     Refused,
     /// A head was written, of a request or of a final response.
     HeadWritten {
@@ -158,11 +158,11 @@ pub enum Event {
 pub enum Action {
     /// Nothing but to go on.
     Nothing,
-    /// Give the message, whose head is here, to whoever it is for.
+    /// Give the message to its receiver: a request to the server's handler, a response to the client's callback. Its head is here.
     Dispatch,
     /// Turn the request away: it is one too many for this connection.
     Drop,
-    /// Write an error response, since nobody else will, as the last message.
+    /// Write an error response as the last message: no handler has the request, so no other response will come.
     Answer,
     /// The exchange is over: let go of it, and begin with the next one.
     NextExchange,
@@ -201,13 +201,13 @@ impl Connection {
         Connection { role, reading: Reading::Idle, writing: Writing::Idle, persistence: Persistence::Persists }
     }
 
-    /// How far the message is that is read.
+    /// How far the message has come that is being read.
     #[inline]
     pub fn reading(&self) -> Reading {
         self.reading
     }
 
-    /// How far the message is that is written.
+    /// How far the message has come that is being written.
     #[inline]
     pub fn writing(&self) -> Writing {
         self.writing
@@ -219,7 +219,7 @@ impl Connection {
         self.persistence
     }
 
-    /// Returns whether an exchange is under way: the head of its first message is here, or has gone, and it is not over.
+    /// Returns whether an exchange is under way: the head of its first message was read or written, and the exchange is not over.
     #[inline]
     pub fn is_exchanging(&self) -> bool {
         !matches!(self.writing, Writing::Idle | Writing::Closed)

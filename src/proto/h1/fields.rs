@@ -9,7 +9,7 @@ use super::field_error::{self, FieldError};
 /// look-up has two forms: one for text, to which a value that is no UTF-8 does not exist, and one for bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Fields {
-    /// Whether a part is text is looked at when somebody asks for it: most parts are never asked for.
+    /// The names and values as bytes. A value is checked for UTF-8 only when it is asked for: most never are.
     text: Vec<u8>,
     lines: Vec<Line>,
 }
@@ -118,7 +118,7 @@ impl Fields {
         text(self.bytes(start, end)).unwrap_or_default()
     }
 
-    /// Starts over with a text whose fields will be marked in it.
+    /// Replaces everything by a text; [`mark`](Self::mark) then says where its fields stand.
     #[inline]
     pub(super) fn load(&mut self, text: &[u8]) {
         self.clear();

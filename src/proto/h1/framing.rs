@@ -55,8 +55,8 @@ pub(super) fn codings<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<(), 
     }
 }
 
-/// The framing of a request, by the rules that combine the two fields (RFC 9112, 6.1 and 6.3). `length_value` is the value of the only Content-Length,
-/// `codings` whether Transfer-Encoding is there and what its check said.
+/// The framing of a request, by the rules that combine the two fields (RFC 9112, 6.1 and 6.3). `length_value` is the value of the
+/// only Content-Length field; `coded` is what [`codings`] said about Transfer-Encoding, where there is one.
 #[inline]
 pub(super) fn of_request(
     version: Version,

@@ -55,12 +55,12 @@ impl RequestHead {
         self.fields.ascii(0, self.line.method_end)
     }
 
-    /// Whether the method is HEAD: the response has no content (RFC 9110, 9.3.2).
+    /// Returns whether the method is HEAD: the response has no content (RFC 9110, 9.3.2).
     pub fn is_head(&self) -> bool {
         self.fields.bytes(0, self.line.method_end) == b"HEAD"
     }
 
-    /// Whether the method is CONNECT: a 2xx response turns the connection into a tunnel (RFC 9110, 9.3.6).
+    /// Returns whether the method is CONNECT: a 2xx response turns the connection into a tunnel (RFC 9110, 9.3.6).
     pub fn is_connect(&self) -> bool {
         // That form is CONNECT's, and CONNECT has no other (RFC 9112, 3.2.3).
         self.line.form == TargetForm::Authority
@@ -139,7 +139,7 @@ impl RequestHead {
         self.fields.len()
     }
 
-    /// Whether there are no fields.
+    /// Returns whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }
@@ -149,17 +149,17 @@ impl RequestHead {
         self.framing
     }
 
-    /// Whether the peer allows another request on this connection (RFC 9112, 9.3).
+    /// Returns whether the peer allows another request on this connection (RFC 9112, 9.3).
     pub fn persistent(&self) -> bool {
         persistence::persistent(self.version, self.option)
     }
 
-    /// Whether the peer expects something: `100-continue`, or what 417 is for.
+    /// Returns whether the peer expects something: `100-continue`, or what 417 is for.
     pub fn expects(&self) -> bool {
         self.flags & EXPECT != 0
     }
 
-    /// Whether the peer waits for `100 (Continue)` before it sends its content. Never in HTTP/1.0 (RFC 9110, 10.1.1).
+    /// Returns whether the peer waits for `100 (Continue)` before it sends its content. Never in HTTP/1.0 (RFC 9110, 10.1.1).
     pub fn expects_continue(&self) -> bool {
         self.version == Version::Http11 && self.flags & CONTINUE != 0
     }
@@ -178,7 +178,7 @@ impl RequestHead {
             .and_then(|element| std::str::from_utf8(element).ok())
     }
 
-    /// Whether the peer offers another protocol: the `upgrade` option of Connection together with an Upgrade field,
+    /// Returns whether the peer offers another protocol: the `upgrade` option of Connection together with an Upgrade field,
     /// and never in HTTP/1.0 (RFC 9110, 7.8).
     pub fn wants_upgrade(&self) -> bool {
         self.version == Version::Http11 && self.flags & UPGRADE != 0

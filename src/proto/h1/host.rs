@@ -51,7 +51,7 @@ fn is_unusual(host: &[u8]) -> bool {
     }
 }
 
-/// Whether so many digits are nothing, or a number of 16 bits: no port is beyond that, so a sixth digit has no use.
+/// Returns whether the digits are absent or a number of at most 16 bits, as a port is. So a sixth digit is never right.
 fn is_port(digits: &[u8]) -> bool {
     match digits {
         [first, _, _, _, _] => *first < b'6' || digits <= b"65535",

@@ -38,7 +38,7 @@ pub struct BodyLimits {
 }
 
 impl Default for BodyLimits {
-    /// 16 KiB of extensions, which nobody uses but to waste our time; trailers as much as a head's fields.
+    /// 16 KiB of extensions, since only attackers send them; for trailers, the limits of a head's fields.
     fn default() -> Self {
         BodyLimits { extensions: 16 * 1024, trailers: 16 * 1024, trailer_fields: MAX_FIELDS }
     }

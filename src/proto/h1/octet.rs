@@ -64,11 +64,11 @@ pub(super) fn is(byte: u8, class: u8) -> bool {
     CLASSES[usize::from(byte)] & class != 0
 }
 
-/// Whether all of `bytes` are of one class. True for an empty slice.
+/// Returns whether all of `bytes` are of one class. True for an empty slice.
 #[inline]
 pub(super) fn all(bytes: &[u8], class: u8) -> bool {
     let of = |byte: u8| CLASSES[usize::from(byte)];
-    // By eights and unrolled: half the instructions on the names and values of real messages.
+    // Eight bytes a round, unrolled: that halves the instructions on the names and values of real messages.
     let (eights, rest) = bytes.as_chunks::<8>();
     let mut left = class;
     for &[a, b, c, d, e, f, g, h] in eights {
@@ -77,7 +77,7 @@ pub(super) fn all(bytes: &[u8], class: u8) -> bool {
     rest.iter().fold(left, |left, &byte| left & of(byte)) != 0
 }
 
-/// Whether a field name equals `lower`, which is written in lower case and made of letters and `-`.
+/// Returns whether a field name equals `lower`, which is written in lower case and made of letters and `-`.
 ///
 /// Setting bit 5 maps exactly the letters, and nothing else, onto lower-case letters; and onto `-` only itself and CR,
 /// which neither names nor values have.

@@ -126,7 +126,7 @@ impl OutgoingFields {
         self.lines().filter_map(|line| Some((std::str::from_utf8(line.name).ok()?, line.value)))
     }
 
-    /// The same, without those whose value is no UTF-8.
+    /// All fields whose value is UTF-8, in the order in which they will be sent.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.iter_bytes().filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
     }

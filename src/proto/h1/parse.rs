@@ -1,4 +1,5 @@
-//! From bytes to a head, whichever of the two: in one piece where it has come whole, and otherwise when its end was found.
+//! From bytes to a head, of a request or of a response: at once where the head has come whole, and otherwise when the scan has
+//! found its end.
 
 use super::{
     fault::Fault,
@@ -6,8 +7,8 @@ use super::{
     scan::{Scan, StartLine},
 };
 
-/// So many fields have nearly all heads, behind a proxy too: their table stands on the stack, 32 bytes each, and is
-/// filled before each head. Another is made where there are more.
+/// Nearly all heads have at most this many fields, even behind a proxy. The table for them stands on the stack, 32 bytes for each
+/// field, and is filled before each head. A head with more fields is read again with a larger table.
 pub(super) const USUAL_FIELDS: usize = 32;
 
 /// What became of the bytes of a head.

@@ -34,7 +34,8 @@ const LENGTH_TWICE: u16 = 16;
 const CODING: u16 = 32;
 const UPGRADE_TOKEN: u16 = 64;
 const UPGRADE: u16 = 128;
-/// A field that says how the message is read, and in which nobody else looks at each byte, is not ASCII.
+/// Connection, Expect or Upgrade has a byte that is not ASCII. (The other fields that say how a message is read are checked byte by
+/// byte elsewhere.)
 const NOT_ASCII: u16 = 256;
 /// What an offer of another protocol takes (RFC 9110, 7.8).
 const OFFER: u16 = UPGRADE_TOKEN + UPGRADE;

@@ -108,7 +108,7 @@ impl ResponseHead {
         self.fields.iter_bytes()
     }
 
-    /// The same, without those whose value is no UTF-8.
+    /// All fields whose value is UTF-8, in the order in which they will be sent.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter()
     }

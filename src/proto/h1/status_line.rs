@@ -46,7 +46,7 @@ pub(super) fn read(text: &[u8]) -> Option<Parts> {
     ended.then_some(Parts { version, status, reason: (from as u32, to as u32), len })
 }
 
-/// Three digits whose first says the class (RFC 9110, 15): others have no defined meaning.
+/// Returns whether a status code is of one of the five classes, 1xx to 5xx (RFC 9110, 15): others have no defined meaning.
 fn is_status(status: u16) -> bool {
     (100..=599).contains(&status)
 }

@@ -34,8 +34,8 @@ pub(super) fn is_origin(method: &[u8], target: &[u8]) -> bool {
     target.first() == Some(&b'/') && method != b"CONNECT"
 }
 
-/// Takes a target apart that has one of the other forms, and whose bytes are known to be allowed. `question` is where its
-/// first `?` stands.
+/// Takes apart a target that has one of the other forms. Its bytes are known to be allowed; `question` is where its first `?`
+/// stands.
 pub(super) fn read(method: &[u8], target: &[u8], question: Option<usize>) -> Result<Parts, Fault> {
     let whole = (0, target.len());
     let parts = match (method, target) {
@@ -46,7 +46,7 @@ pub(super) fn read(method: &[u8], target: &[u8], question: Option<usize>) -> Res
     parts.ok_or(Fault::TargetForm)
 }
 
-/// `host:port`, both of them. Nobody can be at port 0 (RFC 9110, 9.3.6).
+/// `host:port`, both of them. Port 0 is refused, since no server can listen there (RFC 9110, 9.3.6).
 fn authority(target: &[u8]) -> Option<Parts> {
     let host = host::read(target)?;
     let zero = target.iter().rev().find(|&&byte| byte != b'0') == Some(&b':');
