@@ -25,7 +25,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Names a listener, for [`Emitter::off`]. No two of a process are equal.
+/// Identifies a listener, for [`Emitter::off`]. No two ids of a process are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ListenerId(u64);
 
@@ -44,15 +44,14 @@ struct Listener<F: ?Sized> {
 
 type List<E> = Vec<Rc<Listener<dyn Fn(&E)>>>;
 
-/// One event with the payload `&E`. It is a handle: a clone is the same emitter, so that one part of a program can emit
-/// what another listens to.
+/// One event with the payload `&E`. It is a handle: a clone is the same emitter, so one part of a program can emit what
+/// another part listens to.
 ///
 /// A listener may do anything with the emitter that calls it: add and remove listeners, itself included, and emit.
 ///
-/// Listeners are `Fn`, since an `emit` within an `emit` calls them again; state goes into a `Cell` or `RefCell`. Those of
-/// [`once`](Emitter::once) are `FnOnce`. A listener that captures its own emitter keeps it alive until
+/// Listeners are `Fn`, since an `emit` within an `emit` calls them again; their state goes into a `Cell` or `RefCell`. The
+/// listeners of [`once`](Emitter::once) are `FnOnce`. A listener that captures its own emitter keeps it alive until
 /// [`off`](Emitter::off) or [`remove_all`](Emitter::remove_all).
-///
 /// ```
 /// use oneloop::Emitter;
 /// use std::{cell::Cell, rc::Rc};
@@ -68,7 +67,8 @@ type List<E> = Vec<Rc<Listener<dyn Fn(&E)>>>;
 /// assert_eq!(last.get(), 1.5);
 /// ```
 pub struct Emitter<E: ?Sized> {
-    /// Shared with the snapshots of `emit`s that run now, which costs no allocation; a change meanwhile copies the list.
+    /// Each running `emit` holds a clone of the inner `Rc` as its snapshot, which costs no allocation. Whoever changes the
+    /// list meanwhile copies it first (`Rc::make_mut`).
     listeners: Rc<RefCell<Rc<List<E>>>>,
 }
 
@@ -119,7 +119,7 @@ impl<E: ?Sized> Emitter<E> {
         id
     }
 
-    /// Removes a listener. Says whether it was there. An `emit` that runs now still calls it, as in Node.
+    /// Removes a listener. Returns whether it was there. An `emit` that is running still calls it, as in Node.
     pub fn off(&self, id: ListenerId) -> bool {
         let removed = {
             let mut list = self.listeners.borrow_mut();
@@ -131,16 +131,16 @@ impl<E: ?Sized> Emitter<E> {
         was_there
     }
 
-    /// Removes all listeners. An `emit` that runs now still calls them, as in Node.
+    /// Removes all listeners. An `emit` that is running still calls them, as in Node.
     pub fn remove_all(&self) {
         drop(Snapshot(self.listeners.take()));
     }
 
-    /// Calls the listeners that are there now, one after another, before it returns; those that they add wait for the
-    /// next `emit`. Says whether there were any.
+    /// Calls the listeners that are registered now, one after another, before it returns. Listeners that they add wait for
+    /// the next `emit`. Returns whether there were any.
     ///
-    /// A panic of a listener comes out of here, and the listeners after it are not called: it is your own call, not the
-    /// loop's.
+    /// A panic of a listener comes out of this call, and the listeners after it are not called: you made this call, not the
+    /// loop.
     pub fn emit(&self, event: &E) -> bool {
         let snapshot = Snapshot(self.listeners.borrow().clone());
         for listener in snapshot.0.iter() {
@@ -152,13 +152,14 @@ impl<E: ?Sized> Emitter<E> {
         !snapshot.0.is_empty()
     }
 
-    /// How many listeners there are.
+    /// Returns the number of listeners.
     pub fn listener_count(&self) -> usize {
         self.listeners.borrow().len()
     }
 }
 
-/// One that has been called may still stand in the snapshot of an `emit` around that call: there it does nothing.
+/// Makes a `Fn` of a `FnOnce`: the second call does nothing. A listener of `once` that has run can be called again if an
+/// `emit` around the present one still has it in its snapshot.
 fn called_once<E: ?Sized>(f: impl FnOnce(&E) + 'static) -> impl Fn(&E) + 'static {
     let f = Cell::new(Some(f));
     move |event| {
@@ -168,12 +169,13 @@ fn called_once<E: ?Sized>(f: impl FnOnce(&E) + 'static) -> impl Fn(&E) + 'static
     }
 }
 
-/// The listeners as they were. It may be the last to hold some of them, and may be dropped by the unwind of another.
+/// The listeners at the beginning of an `emit`. A snapshot may own listeners that were removed meanwhile, and is also
+/// dropped when a listener panics.
 struct Snapshot<E: ?Sized>(Rc<List<E>>);
 
 impl<E: ?Sized> Drop for Snapshot<E> {
     fn drop(&mut self) {
-        // One by one: two panics in one drop would abort.
+        // Each one is dropped by itself: two panics within one drop would abort the process.
         for listener in Rc::into_inner(std::mem::take(&mut self.0)).into_iter().flatten() {
             discard(listener);
         }

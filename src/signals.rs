@@ -16,19 +16,19 @@
 //! # }
 //! ```
 //!
-//! A signal is delivered to each loop of the process that asked for it, at the end of the poll phase, by a plain callback:
-//! nothing that is allowed elsewhere is forbidden there. Several signals of one kind that come between two iterations are
-//! one, as everywhere in Unix.
+//! A signal is delivered to each loop of the process that listens to it, at the end of the poll phase, by a plain callback:
+//! the restrictions of signal handlers do not apply to it. Several signals of one kind that come between two iterations are
+//! delivered as one, as everywhere in Unix.
 //!
-//! The first listener of the process for a signal takes the place of the signal's default action, and the end of the last
-//! one (cleared, or its loop has ended) gives it back: a `SIGTERM` ends the process again. (`SIGPIPE` alone is then ignored, as in
-//! every Rust program.)
+//! The first listener of the process for a signal replaces the signal's default action. When the last listener has ended
+//! (cleared, or its loop has ended), the default action is back: a `SIGTERM` ends the process again. (`SIGPIPE` is an
+//! exception: it is then ignored, as in every Rust program.)
 //!
 //! # In a container
-//! The first process of a container has the number 1, and to that one the kernel sends no signal whose action is the default:
-//! without a listener, a `SIGTERM` (`docker stop`, a pod that ends) does *nothing*, and after 10 or 30 seconds the program is
-//! killed in the middle of its answers. Listen to it, and close the servers; [`run`](crate::run) returns when the last answer
-//! has gone:
+//! The first process of a container has the number 1, and the kernel does not deliver signals to it whose action is the
+//! default. Without a listener, a `SIGTERM` (`docker stop`, a pod that ends) does *nothing*, and after 10 or 30 seconds the
+//! program is killed in the middle of its answers. Listen to the signal, and close the servers; [`run`](crate::run) returns
+//! when the last answer has been sent:
 //!
 //! ```no_run
 //! use oneloop::{http, signals};
@@ -44,7 +44,7 @@
 //! # }
 //! ```
 //!
-//! Where that is not wanted, let an init process be number 1 (`docker run --init`).
+//! If you do not want that, let an init process be number 1 (`docker run --init`).
 
 use crate::callback::{Site, discard};
 use crate::event_loop::driver::{Driver, Ready};
@@ -68,18 +68,18 @@ pub use signal_hook::consts::{
     SIGWINCH,
 };
 
-/// Calls `f` with the signal's number each time that it comes, in the poll phase, after the sockets. Listeners of one
+/// Calls `f` with the signal's number each time the signal comes, in the poll phase, after the sockets. Listeners of one
 /// signal are called in the order in which they were added; one that is added by another waits for the next signal.
 ///
-/// As with Node's `process.on('SIGTERM')`, the loop does not go on for a signal alone, unless
-/// [`SignalHandle::set_ref`] says so. A panic in `f` is like one of any callback; it stays a listener, lest the process
-/// can no longer be asked to end.
+/// As with Node's `process.on('SIGTERM')`, a listener for a signal does not keep the loop running, unless
+/// [`SignalHandle::set_ref`] says so. A panic in `f` is treated like a panic of any callback; `f` stays a listener, because
+/// otherwise the process could no longer be asked to end.
 ///
 /// In a simulation no signal ever comes, and the process's signals are left alone.
 ///
 /// # Errors
-/// For a number that is no signal; for those that cannot be listened to (`SIGKILL`, `SIGSTOP`) or cannot wait for a loop
-/// (`SIGSEGV`, `SIGILL`, `SIGFPE`); and where the process is out of file descriptors.
+/// If the number is no signal; if the signal cannot be listened to (`SIGKILL`, `SIGSTOP`) or cannot wait for a loop
+/// (`SIGSEGV`, `SIGILL`, `SIGFPE`); or if the process has no file descriptor left.
 #[track_caller]
 pub fn on(signal: i32, f: impl FnMut(i32) + 'static) -> io::Result<SignalHandle> {
     let site = Location::caller();
@@ -111,7 +111,7 @@ pub fn on(signal: i32, f: impl FnMut(i32) + 'static) -> io::Result<SignalHandle>
     Ok(SignalHandle(Some(listener)))
 }
 
-/// signal-hook's limit, above that of every system.
+/// signal-hook accepts numbers below this one. All systems have fewer signals.
 const SIGNALS: i32 = 128;
 
 fn check(signal: i32) -> io::Result<()> {
@@ -171,12 +171,12 @@ impl SignalHandle {
         listener.end();
     }
 
-    /// Lets the loop end while this listener waits, as it may at first.
+    /// Lets the loop end while this listener is registered. This is the default.
     pub fn unref(&self) -> &Self {
         self.set_ref(false)
     }
 
-    /// Says whether the loop goes on for this listener (false at first).
+    /// Sets whether this listener keeps the loop running (false by default).
     pub fn set_ref(&self, on: bool) -> &Self {
         if let Some(listener) = &self.0
             && let Some(lp) = listener.lp.upgrade()
@@ -201,12 +201,12 @@ impl std::fmt::Debug for SignalHandle {
     }
 }
 
-/// A loop's source of signals: one for all of them.
+/// The source through which a loop gets its signals: one for all of its listeners.
 struct Watch {
     token: Cell<Token>,
     hook: RefCell<Option<hook::Signals>>,
     listeners: RefCell<Vec<Rc<Listener>>>,
-    /// What came and was not told yet: something is left here only where a panic stopped the loop.
+    /// Listeners still to be called for signals that came. It is only left filled when a panic stopped the loop in between.
     untold: RefCell<VecDeque<Rc<Listener>>>,
 }
 
@@ -235,7 +235,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Those to be called for the signals that have come, as there are now.
+    /// Puts the present listeners of each signal that has come on the list `untold`.
     fn collect(&self) {
         let Some(hook) = &mut *self.hook.borrow_mut() else { return };
         let listeners = self.listeners.borrow();
@@ -306,16 +306,16 @@ impl Drop for Watch {
     }
 }
 
-/// One listener's share in keeping a signal from its default action, in the whole process.
+/// One listener's share in replacing a signal's default action, process-wide. Dropping the last share restores the default.
 struct Defaults(i32);
 
 struct Count {
     listeners: usize,
-    /// Read by the signal handler itself: the default is back at once, whatever the loops do.
+    /// Read by the signal handler itself, so the default action is back at once, whatever the loops do.
     nobody_listens: Arc<AtomicBool>,
 }
 
-/// Locked when listeners come and go, never in the signal handler.
+/// Locked when a listener is added or removed, never in the signal handler.
 static COUNTS: Mutex<BTreeMap<i32, Count>> = Mutex::new(BTreeMap::new());
 
 impl Defaults {
@@ -331,8 +331,8 @@ impl Defaults {
             return Ok(Defaults(signal));
         }
         let nobody_listens = Arc::new(AtomicBool::new(false));
-        // Rust's runtime ignores SIGPIPE: the system's default, to end the process, is not what was there before. Nor does
-        // signal-hook know the default of real-time signals.
+        // SIGPIPE is left out: Rust's runtime ignores it, so the system's default (end the process) is not what was there
+        // before. Real-time signals are left out because signal-hook does not know their default action.
         if signal != SIGPIPE && signal_name(signal).is_some() {
             register_conditional_default(signal, nobody_listens.clone())?;
         }

@@ -8,10 +8,10 @@
 //! # ?; std::io::Result::Ok(())
 //! ```
 //!
-//! A thread of its own reads, since standard input may be a file or a terminal, which no loop can wait for everywhere; it is
-//! never put into non-blocking mode, which would hold for every other process that shares it. A read that waits cannot be
-//! called off: the thread ends with the input, with the next line where nobody asks for lines any more, or with the process,
-//! whose end it does not hold up.
+//! A thread of its own does the reading, since standard input may be a file or a terminal, and not every system can wait
+//! for those in a loop. The library never makes standard input non-blocking, which would affect all processes that share
+//! it. A read that is waiting cannot be cancelled. So the thread ends when the input ends, or at the next line after all
+//! readers are closed, or with the process, which does not wait for it.
 
 use crate::callback::OptionalCallback;
 use crate::event_loop::{Hold, Sender, channel, current};
@@ -24,20 +24,20 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Lines that may wait for the loop; then reading waits, and with it, in the end, whoever writes.
+/// How many lines may wait for the loop. Then the thread stops reading; when the pipe is full, the process that writes to
+/// it waits.
 const WAITING: usize = 1024;
-/// Another process may have put what we share into non-blocking mode: how long until it is tried again.
+/// How long to wait after a read that would block: another process that shares the input may have made it non-blocking.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// Calls `line` for each line of standard input, without its end (`\n` or `\r\n`), in the poll phase; bytes that are no
-/// UTF-8 come as U+FFFD. A last line that has no end is one too. `ended` is called once, behind the last line, when the
-/// input has ended or cannot be read (which is logged), or when [`Lines::close`] was called; give `()` where nobody wants to
-/// know.
+/// Calls `line` for each line of standard input, without its end (`\n` or `\r\n`), in the poll phase. Bytes that are not
+/// UTF-8 come as U+FFFD. A last line without an end counts as a line. `ended` is called once, after the last line: when the
+/// input has ended or cannot be read (which is logged), or when [`Lines::close`] was called. Give `()` for no callback.
 ///
 /// The loop goes on until then, unless [`Lines::unref`] says otherwise. A panic of `line` costs that line.
 ///
-/// Input is for one reader: where this is called twice, or something else reads as well, each line goes to one of them. In
-/// a simulation nobody types: the input has ended.
+/// Input is for one reader: if this is called twice, or something else reads too, each line goes to one of them. In a
+/// simulation the input is empty, so only `ended` is called.
 #[track_caller]
 pub fn lines(mut line: impl FnMut(String) + 'static, ended: impl OptionalCallback) -> Lines {
     lines_with(move |_, text| line(text), ended)
@@ -88,7 +88,7 @@ pub fn lines_with(mut line: impl FnMut(&Lines, String) + 'static, ended: impl Op
     lines
 }
 
-/// The reading of standard input by [`lines`]. Dropping it does not end that.
+/// The reading of standard input that [`lines`] began. Dropping this handle does not end it.
 #[derive(Clone)]
 pub struct Lines {
     number: u64,
@@ -96,29 +96,29 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Ends it, as Node's `rl.close()`: no line comes after this, and `ended` is called in a later turn. It may be called
-    /// from `line` ([`lines_with`]), more than once, and when the input has ended.
+    /// Ends the reading, as Node's `rl.close()`: no line comes after this call, and `ended` is called in a later turn. You
+    /// may call it in `line` ([`lines_with`]), more than once, and after the input has ended.
     ///
-    /// Lines that were read and not given to `line` are kept for whoever calls [`lines`] next. The thread that reads may be
-    /// waiting for a line by now: that one is kept as well, and no other is read until somebody asks.
+    /// Lines that were read and not given to `line` are kept for the next call of [`lines`]. The thread may be waiting for
+    /// a line already: that one is kept as well, and no more are read until somebody calls [`lines`] again.
     pub fn close(&self) {
         if let Some(reader) = INPUT.leave(self.number) {
             reader.tell(Told::Ended);
         }
     }
 
-    /// Lets the loop end before the input has.
+    /// Lets the loop end before the input has ended.
     pub fn unref(&self) -> &Self {
         self.set_ref(false)
     }
 
-    /// Says whether the loop goes on until the input has ended (true at first).
+    /// Sets whether the loop goes on until the input has ended (true by default).
     pub fn set_ref(&self, on: bool) -> &Self {
         self.hold.set_ref(on);
         self
     }
 
-    /// Returns whether the loop goes on for the input; false once that has ended.
+    /// Returns whether this reading keeps the loop running; false once the input has ended.
     pub fn has_ref(&self) -> bool {
         self.hold.has_ref()
     }
@@ -130,41 +130,42 @@ impl std::fmt::Debug for Lines {
     }
 }
 
-/// Who asks for lines, in some loop.
+/// A call of [`lines`] that is not closed: its number, and the way to its loop.
 struct Reader {
     number: u64,
     sender: Sender<Told>,
 }
 
 enum Told {
-    /// A line may be taken; none is there where another reader was faster.
+    /// There is a line to take, unless another reader was faster.
     Line,
-    /// Nothing comes any more.
+    /// No further line comes.
     Ended,
 }
 
 impl Reader {
-    /// Returns whether its loop is still there.
+    /// Returns whether the reader's loop still exists.
     fn tell(&self, told: Told) -> bool {
         self.sender.send(told).is_ok()
     }
 }
 
-/// A process has one standard input: what was read of it, and who asks for it.
+/// The standard input of the process, shared by all loops: the lines that were read, and the readers.
 static INPUT: Input = Input {
     state: Mutex::new(State { lines: VecDeque::new(), readers: Vec::new(), has_thread: false, numbers: 0 }),
     room: Condvar::new(),
 };
 
 struct Input {
-    /// No user code runs under this lock, and nothing waits under it but for `room`.
+    /// No user code runs under this lock. The only wait under it is that for `room`.
     state: Mutex<State>,
-    /// A line was taken, or a reader has left.
+    /// Notified when a line was taken or a reader has left.
     room: Condvar,
 }
 
 struct State {
-    /// Read, and not taken yet. Each reader is told of each of them, so that one can take what another leaves.
+    /// Lines that were read and not taken. All readers are told of each line, so that a line which one of them leaves can
+    /// be taken by another.
     lines: VecDeque<String>,
     readers: Vec<Reader>,
     has_thread: bool,
@@ -213,7 +214,7 @@ impl Input {
         Some(state.readers.swap_remove(index))
     }
 
-    /// The next line, for a reader that has not left.
+    /// Takes the next line, if there is one and the reader is not closed.
     fn take(&self, number: u64) -> Option<String> {
         let mut state = self.lock();
         state.readers.iter().find(|reader| reader.number == number)?;
@@ -221,7 +222,7 @@ impl Input {
         state.lines.pop_front()
     }
 
-    /// On the thread.
+    /// What the thread runs: reads lines until the input ends or no reader is left.
     fn read(&self) {
         let next = |bytes: &mut Vec<u8>| io::stdin().lock().read_until(b'\n', bytes);
         match each_line(next, |line| self.give(line)) {
@@ -232,7 +233,8 @@ impl Input {
         self.lock().end();
     }
 
-    /// Returns whether somebody wants another line; if not, the thread is over.
+    /// Stores a line and tells the readers. Waits for room first. Returns whether there is a reader; if not, the thread
+    /// ends.
     fn give(&self, line: String) -> bool {
         let mut state = self.lock();
         while state.lines.len() >= WAITING && !state.readers.is_empty() {
@@ -248,11 +250,11 @@ impl Input {
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     OfInput,
-    /// Nobody wants another line.
+    /// No reader is left.
     Unwanted,
 }
 
-/// Gives each line that is read to `give`, until that returns false.
+/// Reads line by line and passes each line to `give`, until `give` returns false or the input ends.
 fn each_line(
     mut read: impl FnMut(&mut Vec<u8>) -> io::Result<usize>,
     mut give: impl FnMut(String) -> bool,

@@ -40,14 +40,15 @@ use std::io;
 use std::panic::Location;
 use std::time::Duration;
 
-/// Runs `work` on a worker thread and hands what it returns to `done`, which the loop calls once, in its poll phase,
-/// never from inside this call. The loop goes on until then, or until [`set_grace`] ends its patience. Jobs begin in the order
-/// in which they were handed over.
+/// Runs `work` on a worker thread and hands what it returns to `done`, which the loop calls once, in its poll phase, never
+/// from inside this call. The loop goes on until then, or until the time set by [`set_grace`] has passed. Jobs begin in the
+/// order in which they were handed over.
 ///
-/// `done` gets an [`Error`] where `work` panicked, where the queue is full (4 of your jobs run at a time and 1024 wait, unless
-/// [`set_pool_size`] says otherwise), and where the system gives no thread. A panic of `done` is like one of any callback.
+/// `done` gets an [`Error`] if `work` panicked, if the queue is full (4 of your jobs run at a time and 1024 wait, unless
+/// [`set_pool_size`] says otherwise), or if the system gives no thread. A panic of `done` is treated like a panic of any
+/// callback.
 ///
-/// Where the loop ends first (its thread is over), `done` is dropped without being called.
+/// If the loop ends first (its thread is over), `done` is dropped without being called.
 #[track_caller]
 pub fn run<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
@@ -56,7 +57,7 @@ pub fn run<T: Send + 'static>(
     start(Lane::Program, Location::caller(), work, done);
 }
 
-/// The same for the library's own work, which does not wait behind the program's.
+/// As [`run`], for the library's own work, which does not wait behind the program's.
 #[track_caller]
 pub(crate) fn run_for_library<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
@@ -95,10 +96,11 @@ fn start<T: Send + 'static>(
 /// Sets how many jobs of [`run`] this thread's loop may do at a time, on as many worker threads, and how many may wait for a
 /// thread (each at least 1). 4 and 1024 at first.
 ///
-/// To be called before the first job: threads that were started already are not ended. What is above the default counts
-/// for the library's own jobs as well: as many threads for files, half as many for look-ups. Less leaves those as they are.
+/// Call it before the first job: threads that were started already are not ended. A number above the default also raises
+/// that of the library's own jobs: as many threads for files, half as many for look-ups. A lower number leaves those as
+/// they are.
 ///
-/// More threads than the default are for work that waits (files, databases, other programs); for work that computes, more
+/// More threads than the default help with work that waits (files, databases, other programs). For work that computes, more
 /// threads than cores make nothing faster.
 pub fn set_pool_size(threads: usize, queue: usize) {
     if let Some(lp) = current() {
@@ -106,10 +108,10 @@ pub fn set_pool_size(threads: usize, queue: usize) {
     }
 }
 
-/// Sets how long [`oneloop::run`](crate::run) goes on when nothing but jobs keeps this thread's loop running: 300 s at first,
-/// counted anew from each job that ends. After 8 s the log (target `oneloop::loop`, at *warn*) names the lines where they were
-/// given; after this time it says that it gives them up, and `run` returns. Their `done` is not called then, unless the loop is
-/// run again before its thread ends. `Duration::MAX` waits for ever, as Node does.
+/// Sets how long [`oneloop::run`](crate::run) goes on when only jobs keep this thread's loop running: 300 s by default,
+/// counted anew from the end of each job. After 8 s the log (target `oneloop::loop`, at *warn*) names the lines where the
+/// jobs were given. After the whole time it says that it gives them up, and `run` returns. Their `done` is then not called,
+/// unless the loop is run again before its thread ends. `Duration::MAX` waits for ever, as Node does.
 ///
 /// A worker thread cannot be ended from outside: it goes on until its work is done or the process ends.
 ///
@@ -128,7 +130,7 @@ pub fn set_grace(grace: Duration) {
     }
 }
 
-/// Why a job has no result.
+/// The reason why a job has no result.
 #[derive(Debug)]
 pub struct Error(JobError);
 

@@ -2,11 +2,11 @@ use crate::notice;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A panic that a callback of the user's raised.
+/// A panic of a user's callback, caught.
 pub(crate) struct Caught(Box<dyn Any + Send>);
 
 impl Caught {
-    /// What the panic said, as the standard library's hook shows it.
+    /// The text of the panic, as the standard library's panic hook would print it.
     pub fn message(&self) -> &str {
         if let Some(text) = self.0.downcast_ref::<&'static str>() {
             text
@@ -22,20 +22,20 @@ impl Caught {
         std::panic::resume_unwind(self.0)
     }
 
-    /// Drops the payload, which is the user's and may panic in its turn.
+    /// Drops the payload of the panic. It is a user's value, so its drop may panic too; that panic is contained.
     pub fn forget(self) {
         discard(self.0);
     }
 }
 
-/// Runs user code and contains its panic. What the code had borrowed of ours is nothing (the one rule), so that it
-/// leaves no state of ours half-changed.
+/// Runs user code and catches its panic. This is unwind-safe because user code never runs while a `RefCell` of the library
+/// is borrowed (the one rule): a panic cannot leave the library's state half-changed.
 pub(crate) fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Caught> {
     catch_unwind(AssertUnwindSafe(f)).map_err(Caught)
 }
 
-/// Drops something of the user's. A drop that panics with a payload whose own drop panics is not followed any further:
-/// that payload is leaked.
+/// Drops a value that may hold user values, and contains the panic of that drop. If the payload of that panic panics in its
+/// own drop, the second payload is leaked.
 pub(crate) fn discard<T>(value: T) {
     if let Err(Caught(payload)) = guarded(|| drop(value)) {
         notice::error!(target: "oneloop::loop", "a value panicked while it was dropped");

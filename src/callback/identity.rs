@@ -1,8 +1,8 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The number of what has an identity: taken when it is first asked for, so that whoever never asks pays nothing. No two
-/// of a process are equal, and none is given twice, as an address in memory would be.
+/// A number that identifies an object. It is taken at the first call of `number`, so an object whose number nobody asks for
+/// costs nothing. No number is given twice within a process, whereas an address in memory is reused.
 #[derive(Default)]
 pub(crate) struct Identity(Cell<u64>);
 
@@ -15,15 +15,15 @@ impl Identity {
         self.0.get()
     }
 
-    /// Gives the number up: the object that has this identity is used again for another exchange, which takes
-    /// a number of its own.
+    /// Gives up the number, because the object is about to be reused (for another exchange). The next call of `number`
+    /// takes a new one.
     pub fn forget(&self) {
         self.0.set(0);
     }
 }
 
-/// Handles to one `Rc` are equal where they are handles to the same one. Nobody else has its address while one of them
-/// lives, so that it does for `Eq` and `Hash`.
+/// Implements `Eq` and `Hash` for handles that wrap an `Rc`: two handles are equal if they point to the same object. The
+/// address is enough for that: no other object can have it while a handle lives.
 macro_rules! compare_by_identity {
     ($($handle:ty),*) => {$(
         impl PartialEq for $handle {

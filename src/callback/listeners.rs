@@ -1,10 +1,10 @@
 use super::{Site, discard};
 use std::cell::Cell;
 
-/// A listener that is called once: it is moved out when it is, so that it may move out of what it captured.
+/// The boxed closure of a listener that is called once. The call moves it out of the option, so it can be a `FnOnce`.
 pub(crate) type Once<F> = Option<Box<F>>;
 
-/// All the listeners of one object, of every event that it has: one list, allocated with the first of them.
+/// All listeners of one object, for all of its events. The list is allocated when the first listener is added.
 ///
 /// `L` is usually an enum of boxed closures, `K` tells which event an entry is for. The list is *taken* out of its cell
 /// for each operation and put back, and a listener is taken out of the list while it runs, so that it may add
@@ -14,12 +14,12 @@ pub(crate) struct Listeners<K, L>(Cell<Option<Box<List<K, L>>>>);
 struct List<K, L> {
     entries: Vec<Entry<K, L>>,
     next_id: u32,
-    /// Rounds of calls in progress: while there are any, ids are not given out anew.
+    /// How many calls of `each` are in progress. While there are any, no `id` is used again.
     rounds: u32,
 }
 
 struct Entry<K, L> {
-    /// Ascending in the list.
+    /// Ascending within the list.
     id: u32,
     kind: K,
     site: Site,
@@ -28,14 +28,14 @@ struct Entry<K, L> {
 }
 
 impl<K: Copy + PartialEq, L> List<K, L> {
-    /// The first one that is there and does not run.
+    /// The first entry for `kind` with an id from `from` to below `end` whose listener is not running now.
     fn next(&mut self, kind: K, from: u32, end: u32) -> Option<&mut Entry<K, L>> {
         self.entries
             .iter_mut()
             .find(|entry| entry.kind == kind && (from..end).contains(&entry.id) && entry.listener.is_some())
     }
 
-    /// Takes it, unless its entry is gone.
+    /// Moves the listener back into its entry. If the entry has been removed meanwhile, `listener` is left as it is.
     fn put_back(&mut self, id: u32, listener: &mut Option<L>) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == id) {
             entry.listener = listener.take();
@@ -48,7 +48,7 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         Listeners(Cell::new(None))
     }
 
-    /// Puts the list back into its cell, which is empty.
+    /// Puts the list back into its cell, which is empty at this moment.
     fn put(&self, list: Box<List<K, L>>) {
         if let Some(other) = self.0.replace(Some(list)) {
             lose(other);
@@ -62,7 +62,7 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         Some(result)
     }
 
-    /// Adds a listener behind the others. Returns the number by which it can be removed.
+    /// Adds a listener after the others. Returns its id, for `remove_one`.
     pub fn add(&self, kind: K, site: Site, listener: L) -> u32 {
         let mut list = self.0.take().unwrap_or_else(|| Box::new(List { entries: Vec::new(), next_id: 0, rounds: 0 }));
         let id = list.next_id;
@@ -76,12 +76,12 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         self.with(|list| list.entries.iter().any(|entry| entry.kind == kind)).unwrap_or(false)
     }
 
-    /// What each is for, and where it was registered, in the order of their registration.
+    /// The event and the place of registration of each listener, in the order of registration.
     pub fn sites(&self) -> Vec<(K, Site)> {
         self.with(|list| list.entries.iter().map(|entry| (entry.kind, entry.site)).collect()).unwrap_or_default()
     }
 
-    /// Gives each listener of `kind` that is there now to `call`, in the order of their registration. One that is
+    /// Passes each listener for `kind` that is there now to `call`, in the order of registration. A listener that is
     /// removed before its turn is not called; one that is added meanwhile waits for the next event.
     #[inline]
     pub fn each(&self, kind: K, mut call: impl FnMut(Site, &mut L)) {
@@ -106,7 +106,8 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         }
     }
 
-    /// Puts a listener back that has run, or ends it where it was removed meanwhile. The list is left with the caller.
+    /// Puts a listener back after its call, or drops it if it was removed during the call. Returns the list, which the
+    /// caller then has to put back.
     #[inline(always)]
     fn give_back(&self, id: u32, mut listener: Option<L>) -> Option<Box<List<K, L>>> {
         let mut list = self.0.take()?;
@@ -121,7 +122,7 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         self.0.take()
     }
 
-    /// Removes the listeners of one event: it can no longer come.
+    /// Removes the listeners for an event that can no longer come.
     pub fn remove(&self, kind: K) {
         let removed: Option<Vec<_>> =
             self.with(|list| list.entries.extract_if(.., |entry| entry.kind == kind).collect());
@@ -130,7 +131,7 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         }
     }
 
-    /// Removes one; where it runs now, it ends when it has.
+    /// Removes one listener. One that is running now is dropped when it returns.
     pub fn remove_one(&self, id: u32) {
         let removed: Option<Vec<_>> = self.with(|list| list.entries.extract_if(.., |entry| entry.id == id).collect());
         for entry in removed.into_iter().flatten() {
@@ -138,7 +139,7 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         }
     }
 
-    /// Removes all listeners. Dropping a listener may run the user's code; what that code adds is removed as well.
+    /// Removes all listeners. The drop of a listener may run user code; listeners that this code adds are removed as well.
     pub fn clear(&self) {
         while let Some(mut list) = self.0.take() {
             let entries = std::mem::take(&mut list.entries);
@@ -162,7 +163,7 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
     }
 }
 
-/// Never called; apart, so that no code to drop a list stands where one is put back.
+/// Never called in practice. It is a function of its own so that the code that drops a list is not inlined into `put`.
 #[cold]
 fn lose<T>(list: Box<T>) {
     drop(list);

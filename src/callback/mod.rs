@@ -1,4 +1,4 @@
-//! Callbacks: how they are kept, where they were registered, and what contains their panics.
+//! Callbacks: how they are kept, where they were registered, and how their panics are contained.
 //!
 //! Imports `notice` only, and knows no loop. The one rule of the crate begins here: *user code (a callback, the drop
 //! of one, the drop of a panic's payload) never runs while a `RefCell` is borrowed, and always under the guard.*

@@ -1,4 +1,4 @@
-/// What `listen` and `close` take to be called once, later: a closure, or `()` where nobody wants to know.
+/// The callback parameter of `listen` and `close`, called once and later: a closure, or `()` for no callback.
 ///
 /// ```
 /// let server = oneloop::net::create_server(|socket| socket.end("hello"));

@@ -11,8 +11,9 @@ use std::sync::mpsc::{SendError, TrySendError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 
-/// Has `f` called by the loop for each message that is sent from here or from any other thread. `f` stays with the loop: it
-/// may hold an `Rc` or any handle. Only the messages have to be `Send`, as the [`Sender`] is.
+/// Opens a channel into this thread's loop: the loop calls `f` for each message that is sent, from here or from any other
+/// thread. `f` stays with the loop, so it may hold an `Rc` or any handle. Only the messages and the [`Sender`] have to be
+/// `Send`.
 ///
 /// ```
 /// use std::{cell::Cell, rc::Rc, thread};
@@ -26,24 +27,25 @@ use std::thread::{self, ThreadId};
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// It is called in the poll phase, once for each message, in the order in which one thread sent them (and posted by a
-/// [`Remote`](super::Remote)). A panic costs that message; `f` gets the next one. When the last sender is gone and all
-/// messages have been given to `f`, `f` is dropped.
+/// `f` is called in the poll phase, once for each message. Messages of one thread come in the order in which that thread
+/// sent them, together with the closures that it posted by a [`Remote`](super::Remote). A panic costs the message at hand;
+/// `f` gets the next one. When the last sender is gone and all messages have been given to `f`, `f` is dropped.
 ///
 /// The loop goes on while there is a sender, unless [`Sender::unref`] says otherwise. Any number of messages may wait, as
-/// with [`std::sync::mpsc::channel`]; where a sender can be faster than the loop for long, see [`bounded_channel`].
+/// with [`std::sync::mpsc::channel`]; if a sender can be faster than the loop for long, see [`bounded_channel`].
 ///
-/// Where this thread is ending and its loop is gone, `f` is dropped, and each message comes back.
+/// If this thread is ending and its loop is gone, `f` is dropped, and each message comes back.
 #[track_caller]
 pub fn channel<T: Send + 'static>(f: impl FnMut(T) + 'static) -> Sender<T> {
     open(None, Location::caller(), f)
 }
 
-/// As [`channel`], but at most `limit` messages wait (at least one): [`Sender::send`] waits until there is room, and
-/// [`Sender::try_send`] says that there is none. For a thread that produces faster than the loop can take, such as one that
-/// reads a file.
+/// As [`channel`], but at most `limit` messages wait (at least one). When they do, [`Sender::send`] waits until there is
+/// room, and [`Sender::try_send`] returns an error. Use it for a thread that can produce faster than the loop takes, such
+/// as one that reads a file.
 ///
-/// A message that is sent on the loop's own thread does not wait, since nobody would make room; it may be one too many.
+/// A message that is sent on the loop's own thread does not wait, since only that thread can make room; it may exceed the
+/// limit.
 #[track_caller]
 pub fn bounded_channel<T: Send + 'static>(limit: usize, f: impl FnMut(T) + 'static) -> Sender<T> {
     let gate = Gate { limit: limit.max(1), own: thread::current().id(), state: Mutex::default(), room: Condvar::new() };
@@ -76,7 +78,7 @@ struct Entry {
     receive: Option<Receive>,
 }
 
-/// The loop's ends of its channels.
+/// The receiving ends of the channels of one loop.
 #[derive(Default)]
 pub(super) struct Channels(RefCell<Slab<Entry>>);
 
@@ -90,7 +92,7 @@ impl Channels {
         Some((entry.site, entry.receive.take()?))
     }
 
-    /// Its last sender is gone, and with it what it sent: nothing can come any more.
+    /// Removes a channel whose last sender is gone and all of whose messages have been received.
     pub fn end(&self, id: usize) {
         let ended = self.0.borrow_mut().try_remove(id);
         discard(ended);
@@ -126,7 +128,7 @@ pub struct Sender<T> {
 }
 
 struct Shared {
-    /// The loop's: senders alone do not keep it.
+    /// Weak: a sender does not keep the inbox of a loop that has ended.
     inbox: Weak<Inbox>,
     id: usize,
     referenced: AtomicBool,
@@ -134,10 +136,10 @@ struct Shared {
 }
 
 impl<T: Send + 'static> Sender<T> {
-    /// Sends a message. It does not wait for the callback; with a [`bounded_channel`] it waits for room.
+    /// Sends a message. It does not wait for the callback. With a [`bounded_channel`] it waits for room.
     ///
     /// # Errors
-    /// The message, where the loop has ended: its thread is over, or its `Sim` was dropped.
+    /// Gives the message back if the loop has ended: its thread is over, or its `Sim` was dropped.
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         if self.shared.gate.as_ref().is_some_and(|gate| gate.enter(true) == Entered::Closed) {
             return Err(SendError(message));
@@ -145,10 +147,11 @@ impl<T: Send + 'static> Sender<T> {
         self.post(message).map_err(SendError)
     }
 
-    /// Sends a message, if there is room: it never waits.
+    /// Sends a message if there is room. It never waits.
     ///
     /// # Errors
-    /// The message: `Full`, where as many wait as a [`bounded_channel`] allows; `Disconnected`, where the loop has ended.
+    /// Gives the message back: `Full` if as many messages wait as a [`bounded_channel`] allows, `Disconnected` if the loop
+    /// has ended.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         match self.shared.gate.as_ref().map(|gate| gate.enter(false)) {
             Some(Entered::Full) => Err(TrySendError::Full(message)),
@@ -166,12 +169,12 @@ impl<T: Send + 'static> Sender<T> {
 }
 
 impl<T> Sender<T> {
-    /// Lets the loop end although there are senders. What they have sent may then not be received.
+    /// Lets the loop end although there are senders. Messages that they have sent may then never be received.
     pub fn unref(&self) -> &Self {
         self.set_ref(false)
     }
 
-    /// Says whether the loop goes on while there is a sender of this channel (true at first): for all its clones.
+    /// Sets whether the loop goes on while there is a sender of this channel (true by default). It holds for all clones.
     pub fn set_ref(&self, on: bool) -> &Self {
         self.shared.set_ref(on);
         self
@@ -182,7 +185,7 @@ impl<T> Sender<T> {
         self.shared.referenced.load(Ordering::Acquire)
     }
 
-    /// A way to `set_ref` that keeps no sender.
+    /// A handle that can call `set_ref` for this channel and does not count as a sender.
     pub(crate) fn hold(&self) -> Hold {
         Hold(Arc::downgrade(&self.shared))
     }
@@ -210,7 +213,7 @@ impl Shared {
     }
 }
 
-/// The last sender goes.
+/// Dropped with the last sender of the channel.
 impl Drop for Shared {
     fn drop(&mut self) {
         if let Some(inbox) = self.inbox.upgrade() {
@@ -219,7 +222,7 @@ impl Drop for Shared {
     }
 }
 
-/// A channel's hold on the loop.
+/// Says whether a channel keeps the loop running, without being one of its senders.
 #[derive(Clone)]
 pub(crate) struct Hold(Weak<Shared>);
 
@@ -235,10 +238,10 @@ impl Hold {
     }
 }
 
-/// Lets so many messages of a channel wait.
+/// The limit of a bounded channel: counts the messages that wait.
 struct Gate {
     limit: usize,
-    /// The loop's thread.
+    /// The loop's thread, which must not wait for itself.
     own: ThreadId,
     state: Mutex<Inside>,
     room: Condvar,
@@ -285,7 +288,7 @@ impl Gate {
         self.room.notify_one();
     }
 
-    /// The loop has ended: nobody waits any longer.
+    /// The loop has ended: senders that wait for room return.
     fn close(&self) {
         self.lock().closed = true;
         self.room.notify_all();

@@ -2,17 +2,17 @@ use super::{Kind, Loop, Time, current};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-/// Sub-buckets of each power of two: a value is known to within an eighth.
+/// Buckets for each power of two: a value is known to within an eighth.
 const SUB: usize = 8;
 const SUB_BITS: u32 = SUB.ilog2();
-/// Powers of two of nanoseconds: the last is over 9 minutes.
+/// Powers of two of nanoseconds that have buckets: the last one is over 9 minutes.
 const POWERS: usize = 40;
 
-/// A wait is at once if it takes less than this, in nanoseconds: a system call takes microseconds, while timers and
-/// sweeps are a millisecond away at least.
+/// In nanoseconds. A wait that takes less did not sleep: something was ready when it began. (A system call takes
+/// microseconds, and timers and sweeps are at least a millisecond away.)
 const AT_ONCE: Time = 500_000;
 
-/// Counts of durations in buckets whose width is an eighth of their value, from nanoseconds to minutes.
+/// A histogram of durations from nanoseconds to minutes. The width of a bucket is an eighth of its value.
 #[derive(Clone)]
 pub struct Histogram {
     counts: Box<[u64]>,
@@ -27,7 +27,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts one.
+    /// Adds one duration.
     pub(crate) fn add(&mut self, time: Duration) {
         self.record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
@@ -58,17 +58,17 @@ impl Histogram {
         (((SUB + bucket % SUB + 1) as Time) << power) - 1
     }
 
-    /// How many were counted.
+    /// The number of durations that were added.
     pub fn count(&self) -> u64 {
         self.total
     }
 
-    /// The largest one.
+    /// The longest duration that was added.
     pub fn max(&self) -> Duration {
         Duration::from_nanos(self.max)
     }
 
-    /// The value that `percent` of a hundred do not exceed, to within an eighth; zero where nothing was counted.
+    /// The duration that `percent` per cent of all do not exceed, to within an eighth. Zero if none was added.
     pub fn percentile(&self, percent: f64) -> Duration {
         let wanted = (self.total as f64 * percent / 100.0).ceil().max(1.0) as u64;
         let mut seen = 0;
@@ -81,7 +81,7 @@ impl Histogram {
         self.max()
     }
 
-    /// What was counted since an earlier reading. The maximum stays that of the whole time.
+    /// The durations that were added since an earlier reading. The maximum remains that of the whole time.
     pub fn since(&self, earlier: &Histogram) -> Histogram {
         let counts = self.counts.iter().zip(&earlier.counts).map(|(now, then)| now.saturating_sub(*then)).collect();
         Histogram { counts, total: self.total.saturating_sub(earlier.total), max: self.max }
@@ -99,21 +99,21 @@ impl std::fmt::Debug for Histogram {
     }
 }
 
-/// What a loop counts as it goes.
+/// The counters of one loop.
 #[derive(Default)]
 pub(super) struct Counters {
     pub iterations: Cell<u64>,
     events: Cell<u64>,
     idle: Cell<Time>,
-    /// When the last wait ended.
+    /// The end of the last wait.
     pub polled: Cell<Time>,
-    /// The same for the wait before it.
+    /// The end of the wait before that.
     polled_before: Cell<Time>,
-    /// What has its turn now became ready at this time or later.
+    /// The source whose turn it is became ready at this time or later.
     ready_since: Cell<Time>,
-    /// How long what the last wait returned may have been ready before it.
+    /// How long, at most, the sources that the last wait returned had been ready before that wait.
     backlog: Cell<Time>,
-    /// What a connection that was accepted in the iteration before has waited for more than that.
+    /// The same bound for the wait before it: the extra wait of a connection that was accepted in the previous iteration.
     backlog_before: Cell<Time>,
     pub last_events: Cell<usize>,
     loop_delay: RefCell<Histogram>,
@@ -122,19 +122,20 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// The loop begins to run. What became ready before waited for the program, which is no delay of the loop's.
+    /// The loop begins to run. Sources that became ready before waited for the program to call `run`, which is no delay of
+    /// the loop.
     pub fn run_begins(&self, now: Time) {
         self.polled.set(now);
         self.polled_before.set(now);
     }
 
-    /// The ready list is next: what is in it was put there after the last wait.
+    /// The pending phase begins. Sources on the ready list were put there after the last wait.
     pub fn pending_begins(&self) {
         self.ready_since.set(self.polled.get());
         self.backlog_before.set(0);
     }
 
-    /// A wait begins: whatever became ready since the last one has waited at most until now. Says how long that is.
+    /// A wait begins. Returns the time since the last wait ended: no source that became ready in between has waited longer.
     pub fn iteration_ends(&self, now: Time) -> Time {
         let worked = now.saturating_sub(self.polled.get());
         self.loop_delay.borrow_mut().record(worked);
@@ -143,7 +144,7 @@ impl Counters {
 
     pub fn wait_ends(&self, began: Time, now: Time, events: usize) {
         self.idle.set(self.idle.get() + now.saturating_sub(began));
-        // A wait that took its time found nothing ready: what ended it has not been ready for longer.
+        // A wait that slept had found nothing ready; so the sources that it returned became ready just now.
         let at_once = now.saturating_sub(began) < AT_ONCE;
         let worked = began.saturating_sub(self.polled.get());
         let backlog = self.backlog.replace(if at_once { worked } else { 0 });
@@ -156,25 +157,25 @@ impl Counters {
 }
 
 impl Loop {
-    /// How long what has its turn now may have waited for it, as the first input of a new connection, which was itself
-    /// waiting to be accepted. No clock is read for it.
+    /// The longest time that the source whose turn it is may have waited, if this is the first input of a new connection,
+    /// which had to wait to be accepted before. Reads no clock.
     #[inline]
     pub(crate) fn longest_delay(&self) -> Time {
         self.now().saturating_sub(self.counters.ready_since.get()) + self.counters.backlog_before.get()
     }
 
-    /// The same for what comes later on a connection: the work of the iteration before, during which it may have become
-    /// ready, and that of this one until its turn.
+    /// As [`longest_delay`](Loop::longest_delay), for a connection that is not new: the work of the previous iteration,
+    /// during which it may have become ready, and the work of this one until its turn.
     pub(crate) fn delay(&self) -> Time {
         self.now().saturating_sub(self.counters.ready_since.get())
     }
 
-    /// Returns whether `at` lies in this iteration or in the one before it.
+    /// Returns whether `at` lies in this iteration or in the previous one.
     pub(crate) fn is_recent(&self, at: Time) -> bool {
         at >= self.counters.polled_before.get()
     }
 
-    /// Counts a request that is turned away because of that delay.
+    /// Counts a request that was turned away because it had waited for too long.
     pub(crate) fn count_shed(&self) {
         self.counters.shed.set(self.counters.shed.get() + 1);
     }
@@ -189,7 +190,7 @@ impl Loop {
     }
 }
 
-/// A reading of the loop's counters. Rates and shares are differences of two readings.
+/// A reading of the loop's counters. The difference of two readings gives rates and shares.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Metrics {
@@ -203,8 +204,8 @@ pub struct Metrics {
     pub idle: Duration,
     /// All other time.
     pub active: Duration,
-    /// For each iteration, the time from the end of one wait to the beginning of the next: what became ready meanwhile
-    /// waited at most so long.
+    /// For each iteration, the time from the end of one wait to the beginning of the next. A source that became ready in
+    /// between waited at most this long.
     pub loop_delay: Histogram,
     /// Listening sockets.
     pub listeners: usize,
@@ -214,11 +215,11 @@ pub struct Metrics {
     pub timers: usize,
     /// Jobs handed to workers whose result has not been delivered.
     pub jobs: usize,
-    /// Length of the ready list.
+    /// The length of the ready list: sources that want a turn without an event.
     pub ready: usize,
     /// Bytes that the library holds for connections: input not yet taken, output not yet accepted by the kernel.
     pub buffered: usize,
-    /// The most of these bytes that one connection has.
+    /// The most of these bytes that a single connection has.
     pub largest_buffer: usize,
     /// Connections closed so far, by the name of their `CloseReason`, in the order of first occurrence.
     pub closes: Vec<(&'static str, u64)>,
@@ -227,7 +228,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// The share of the time since an earlier reading that the loop was not waiting for events, from 0 to 1: Node's
+    /// The share of time, from 0 to 1, in which the loop was not waiting for events, since an earlier reading: Node's
     /// `eventLoopUtilization`.
     pub fn utilisation_since(&self, earlier: &Metrics) -> f64 {
         let active = self.active.saturating_sub(earlier.active).as_secs_f64();
@@ -236,10 +237,10 @@ impl Metrics {
     }
 }
 
-/// Reads the counters of this thread's loop. It looks at every open handle, so it is not for every request.
+/// Reads the counters of this thread's loop. It looks at every open handle, so do not call it for each request.
 ///
 /// # Panics
-/// Where this thread is ending and its loop is gone.
+/// If this thread is ending and its loop is gone.
 pub fn metrics() -> Metrics {
     let Some(lp) = current() else {
         panic!("oneloop::metrics() was called while its thread ends: the loop is gone");

@@ -1,4 +1,4 @@
-//! The two queues of callbacks that wait for nothing outside: ticks and immediates.
+//! The two queues of callbacks that wait for no event: ticks and immediates.
 
 use super::{Loop, current};
 use crate::callback::{Site, discard};
@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 
-/// What `next_tick` was given. Emptied after every callback that the loop makes.
+/// The callbacks of `next_tick`. The loop empties this queue after each callback that it calls.
 #[derive(Default)]
 pub(super) struct Ticks {
     queue: RefCell<VecDeque<(Site, Box<dyn FnOnce()>)>>,
@@ -31,7 +31,7 @@ impl Ticks {
 }
 
 impl Loop {
-    /// Runs the ticks, and those that they add, until none is left.
+    /// Runs all ticks, including those that they set, until none is left.
     pub(crate) fn drain_ticks(&self) {
         if self.ticks.draining.replace(true) {
             return;
@@ -50,9 +50,9 @@ impl Loop {
     }
 }
 
-/// Calls `f` as soon as the callback that runs now has returned (or, outside any, when the loop starts), before the loop
-/// does anything else. Ticks run in the order in which they were set; one that sets another each time keeps the
-/// loop from everything else, as in Node.
+/// Calls `f` as soon as the callback that is running has returned (or, outside of a callback, when the loop starts), before
+/// the loop does anything else. Ticks run in the order in which they were set. A tick that always sets another one keeps
+/// the loop from everything else, as in Node.
 ///
 /// ```
 /// oneloop::next_tick(|| println!("second: when this code has returned"));
@@ -75,11 +75,11 @@ pub(super) struct Pending {
     lp: Weak<Loop>,
 }
 
-/// What `set_immediate` was given, for the next check phase.
+/// The callbacks of `set_immediate`, for the next check phase.
 #[derive(Default)]
 pub(super) struct Immediates {
     queue: RefCell<VecDeque<Rc<Pending>>>,
-    /// Those that keep the loop alive.
+    /// How many of them keep the loop alive.
     referenced: Cell<usize>,
 }
 
@@ -111,7 +111,8 @@ impl Immediates {
 }
 
 impl Loop {
-    /// The check phase: those that were there when it began. What they set waits for the next iteration.
+    /// The check phase: runs the immediates that are there when it begins. Immediates that they set wait for the next
+    /// iteration.
     pub(super) fn run_immediates(&self) {
         if self.immediates.is_empty() {
             return;
@@ -143,7 +144,7 @@ impl Loop {
 pub struct Immediate(Option<Rc<Pending>>);
 
 impl Immediate {
-    /// Cancels it, unless it has run.
+    /// Cancels the callback, unless it has run.
     pub fn clear(&self) {
         if let Some((pending, lp)) = self.parts()
             && let Some(f) = pending.callback.take()
@@ -153,12 +154,12 @@ impl Immediate {
         }
     }
 
-    /// Lets the loop end before it has run.
+    /// Lets the loop end before the callback has run.
     pub fn unref(&self) -> &Self {
         self.set_ref(false)
     }
 
-    /// Says whether the loop goes on until it has run (true at first).
+    /// Sets whether the loop goes on until the callback has run (true by default).
     pub fn set_ref(&self, on: bool) -> &Self {
         if let Some((pending, lp)) = self.parts()
             && pending.referenced.get() != on
@@ -177,7 +178,7 @@ impl Immediate {
         self
     }
 
-    /// Returns whether the loop keeps running until this immediate has run.
+    /// Returns whether this immediate keeps the loop running.
     pub fn has_ref(&self) -> bool {
         self.0.as_ref().is_some_and(|pending| pending.referenced.get())
     }
@@ -194,8 +195,8 @@ impl std::fmt::Debug for Immediate {
     }
 }
 
-/// Calls `f` once, in the next check phase: after the poll phase of the iteration that runs now, so that one set in an
-/// I/O callback comes before any timer; one set in the check phase waits for the next iteration.
+/// Calls `f` once, in the next check phase: after the poll phase of the iteration that is running. So an immediate that is
+/// set in an I/O callback comes before any timer. One that is set in the check phase waits for the next iteration.
 ///
 /// ```
 /// // A long computation, in pieces: connections and timers have their turn between two of them.

@@ -10,22 +10,23 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What one turn takes of it, so that others have theirs although a thread posts faster than the loop can take.
+/// How many messages one turn takes, so that other sources have their turns even if a thread posts faster than the loop can
+/// take.
 const BUDGET: usize = 1024;
 
-/// What another thread sent, in one order.
+/// Something that another thread sent. All of it is in one queue, so it arrives in the order in which it was sent.
 pub(super) enum Posted {
     Closure(Site, Box<dyn FnOnce() + Send>),
-    /// For a channel, by its number.
+    /// A message for the channel with this number.
     Message(usize, Box<dyn Any + Send>),
     /// The last sender of a channel is gone.
     HungUp(usize),
 }
 
-/// What other threads reach.
+/// The part of a loop that other threads can reach.
 pub(super) struct Inbox {
     state: Mutex<State>,
-    /// Remotes and channels that keep the loop alive.
+    /// How many remotes and channels keep the loop alive.
     referenced: AtomicUsize,
     waker: Waker,
 }
@@ -34,7 +35,7 @@ pub(super) struct Inbox {
 struct State {
     posted: VecDeque<Posted>,
     results: VecDeque<(usize, JobResult)>,
-    /// Remotes and channels that keep the loop alive no longer, once what they posted before has run.
+    /// How many remotes and channels stop keeping the loop alive as soon as everything that was posted before has run.
     released: usize,
     ended: bool,
 }
@@ -48,7 +49,7 @@ impl Inbox {
         self.referenced.load(Ordering::Acquire)
     }
 
-    /// User code never runs under the lock, so that it cannot be poisoned by it.
+    /// User code never runs under this lock, so its panics cannot poison it.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,10 +70,10 @@ impl Inbox {
 }
 
 impl Loop {
-    /// Nothing keeps the loop alive: says so, where other threads could still send something.
+    /// Logs, when nothing keeps the loop alive, that other threads could still send something.
     #[cold]
     pub(super) fn report_ways_in(&self) {
-        // One is the loop's own, and each job that still runs has one.
+        // One reference is the loop's own, and each running job has one.
         let remotes = Arc::strong_count(&self.inbox).saturating_sub(1 + self.jobs.len());
         let channels = Arc::weak_count(&self.inbox);
         if remotes + channels > 0 {
@@ -84,7 +85,7 @@ impl Loop {
         }
     }
 
-    /// The turn of what other threads sent.
+    /// The turn of the inbox: results of jobs, closures, messages.
     #[inline(never)]
     pub(super) fn run_inbox(&self) {
         let (mut posted, mut results, released) = {
@@ -127,7 +128,7 @@ impl Loop {
 }
 
 impl Inbox {
-    /// Takes something in, unless the loop has ended.
+    /// Adds something to the queue. Gives it back if the loop has ended.
     pub fn post<T>(&self, what: T, into: impl FnOnce(T) -> Posted) -> Result<(), T> {
         let mut state = self.lock();
         if state.ended {
@@ -139,19 +140,19 @@ impl Inbox {
         Ok(())
     }
 
-    /// Adds one to the number of senders and remotes for which the loop goes on.
+    /// Adds one to the number of channels and remotes that keep the loop alive.
     pub fn refer(&self) {
         self.referenced.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Takes one away from that number. The loop does so itself, behind what was posted before, so that it does not end
-    /// before it has run that.
+    /// Takes one from that number. The loop does it when it has run everything that was posted before, so it does not end
+    /// earlier.
     pub fn release(&self) {
         self.lock().released += 1;
         self.waker.wake();
     }
 
-    /// The last sender of a channel is gone.
+    /// The last sender of a channel is gone. `referenced`: the channel kept the loop alive.
     pub fn hang_up(&self, channel: usize, referenced: bool) {
         let mut state = self.lock();
         if !state.ended {
@@ -162,14 +163,15 @@ impl Inbox {
         }
     }
 
-    /// What a program would wait for: who keeps the loop alive, and what was sent and has not been received.
+    /// The number of things that a program could be waiting for: remotes and channels that keep the loop alive, and what
+    /// was sent and not yet received.
     pub fn awaited(&self) -> usize {
         let state = self.lock();
         let sent = state.posted.iter().filter(|posted| !matches!(posted, Posted::HungUp(_))).count();
         self.referenced().saturating_sub(state.released) + sent
     }
 
-    /// Takes the result of a job in; from any thread.
+    /// Takes the result of a job, from any thread.
     pub fn give(&self, id: usize, result: JobResult) {
         let mut state = self.lock();
         if state.ended {
@@ -189,7 +191,7 @@ pub struct Remote {
     referenced: bool,
 }
 
-/// A [`Remote`] for this thread's loop, to be given to other threads.
+/// Returns a [`Remote`] for this thread's loop, to be given to other threads.
 ///
 /// ```
 /// let remote = oneloop::remote();
@@ -199,7 +201,7 @@ pub struct Remote {
 /// ```
 ///
 /// # Panics
-/// Where this thread is ending and its loop is gone.
+/// If this thread is ending and its loop is gone.
 pub fn remote() -> Remote {
     match current() {
         Some(lp) => Remote { inbox: lp.inbox.clone(), referenced: false },
@@ -208,18 +210,18 @@ pub fn remote() -> Remote {
 }
 
 impl Remote {
-    /// Has `f` called by the loop, in its poll phase. What was posted by one thread runs in order. Where the loop has
-    /// ended, `f` comes back.
+    /// Posts a closure, which the loop calls in its poll phase. Closures of one thread run in the order in which it posted
+    /// them.
     ///
     /// # Errors
-    /// The closure, where the loop has ended: its thread is over, or its `Sim` was dropped.
+    /// Gives the closure back if the loop has ended: its thread is over, or its `Sim` was dropped.
     #[track_caller]
     pub fn post<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), F> {
         let site = Location::caller();
         self.inbox.post(f, |f| Posted::Closure(site, Box::new(f)))
     }
 
-    /// Says whether the loop goes on for as long as this `Remote` is there (false at first, and for a clone).
+    /// Sets whether this `Remote` keeps the loop running as long as it exists (false by default, also for a clone).
     pub fn set_ref(&mut self, on: bool) -> &mut Self {
         if self.referenced != on {
             self.referenced = on;
@@ -228,7 +230,7 @@ impl Remote {
         self
     }
 
-    /// Lets the loop end while this `Remote` is there.
+    /// Lets the loop end while this `Remote` exists.
     pub fn unref(&mut self) -> &mut Self {
         self.set_ref(false)
     }

@@ -1,4 +1,4 @@
-//! The slow-callback report.
+//! The report of slow turns: which callbacks held up the loop, and for how long.
 
 use super::{Loop, Time, current};
 use crate::callback::{Site, discard};
@@ -11,13 +11,13 @@ use std::time::Duration;
 /// The phases of an iteration. See the [module's docs](super).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// 1: the ready list.
+    /// 1: turns of the sources on the ready list.
     Pending,
-    /// 2: turns of sources that the wait returned.
+    /// 2: the wait, and turns of the sources that it found ready.
     Poll,
     /// 3: immediates.
     Check,
-    /// 4: `on_close`.
+    /// 4: the `on_close` callbacks.
     Closing,
     /// 5: timers.
     Timers,
@@ -39,21 +39,22 @@ impl Display for Phase {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SlowTurn {
-    /// The phase that it was a part of.
+    /// The phase in which it was.
     pub phase: Phase,
-    /// The callbacks made in it, ticks not counted.
+    /// How many callbacks were called in it, not counting ticks.
     pub callbacks: u32,
-    /// Where the last of them was registered.
+    /// Where the last of these callbacks was registered.
     pub registered: Site,
-    /// What the last of them was called for: for an HTTP request its method and target. Empty where unknown.
+    /// What that callback was called for: for an HTTP request its method and target. Empty if unknown.
     pub label: String,
     /// How long the turn took.
     pub took: Duration,
-    /// The slowest callback of the turn, where [`set_exact_timing`] is on.
+    /// The slowest callback of the turn, if [`set_exact_timing`] is on.
     pub slowest: Option<SlowCallback>,
-    /// How many sources the next wait found ready: those that may have had to wait.
+    /// How many sources the next wait found ready. These may have had to wait because of this turn.
     pub waiting: usize,
-    /// They waited at most so long: the time between the wait before the turn and the one after it.
+    /// The longest time that they can have waited: from the end of the wait before the turn to the end of the wait after
+    /// it.
     pub waited_at_most: Duration,
 }
 
@@ -61,7 +62,7 @@ pub struct SlowTurn {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SlowCallback {
-    /// How long it took, without the ticks that it left.
+    /// How long it took, without the ticks that it set.
     pub took: Duration,
     /// Where it was registered.
     pub registered: Site,
@@ -69,20 +70,21 @@ pub struct SlowCallback {
     pub what: String,
 }
 
-/// Node's community calls 50 ms a blocked loop; so do we until told otherwise.
+/// The default: 50 ms is what Node's community calls a blocked loop.
 const THRESHOLD: Time = 50_000_000;
 
-/// What is known of the turn that runs now.
+/// The data of the turn that is running.
 pub(super) struct Turn {
-    /// Tells turns apart.
+    /// A number that tells this turn from others.
     pub serial: Cell<u32>,
     pub callbacks: Cell<u32>,
     pub ticks: Cell<u64>,
     pub site: Cell<Site>,
-    /// Kept for its capacity: a request copies its method and target here.
+    /// The label of the turn. The buffer is kept between turns, so that copying a method and target into it allocates
+    /// nothing.
     pub(super) label: RefCell<Vec<u8>>,
     pub(super) began: Cell<Time>,
-    /// One that takes longer is slow.
+    /// A turn that takes longer is reported.
     threshold: Cell<Time>,
 }
 
@@ -104,11 +106,11 @@ type OnSlow = Box<dyn FnMut(&SlowTurn)>;
 
 #[derive(Default)]
 pub(super) struct Slow {
-    /// Slow turns of this iteration, each with the end of the wait before it; told after the next wait, which knows
-    /// who waited.
+    /// Slow turns of this iteration, each with the end of the wait before it. They are reported after the next wait, which
+    /// shows how many sources had to wait.
     waiting: RefCell<Vec<(Time, SlowTurn)>>,
     listener: RefCell<Option<(Site, OnSlow)>>,
-    /// The slowest callback of the turn that runs now, where each is timed.
+    /// The slowest callback of the turn that is running, if [`set_exact_timing`] is on.
     slowest: RefCell<Option<SlowCallback>>,
 }
 
@@ -135,16 +137,16 @@ impl Loop {
         self.turn.began.set(self.now());
     }
 
-    /// A number that the next turn does not have.
+    /// The number of this turn. The next turn has another one.
     #[inline]
     pub(crate) fn turn_serial(&self) -> u32 {
         self.turn.serial.get()
     }
 
-    /// One clock read a turn: it ends this turn and begins the next.
+    /// Ends a turn. Its one clock read is also the beginning of the next turn.
     #[inline]
     pub(super) fn end_turn(&self, phase: Phase) {
-        // The drop of a callback may have set some after the last call.
+        // The drop of a callback may have set ticks after the last callback returned.
         if !self.ticks.is_empty() {
             self.drain_ticks();
         }
@@ -156,7 +158,7 @@ impl Loop {
         }
     }
 
-    /// Says what the callbacks of this turn are called for, should it turn out slow.
+    /// Sets the label of this turn, which a report shows if the turn is slow.
     #[inline]
     pub(crate) fn label_turn(&self, label: &[u8]) {
         let mut kept = self.turn.label.borrow_mut();
@@ -195,7 +197,7 @@ impl Loop {
             let listener = self.slow.listener.take();
             if let Some((site, mut f)) = listener {
                 self.call(site, &"the on_slow listener", || f(&slow));
-                // Its time is not that of the turn that follows.
+                // The time of the listener must not count for the turn that follows.
                 self.read_clock();
                 if self.slow.listener.borrow().is_none() {
                     *self.slow.listener.borrow_mut() = Some((site, f));
@@ -206,7 +208,7 @@ impl Loop {
         }
     }
 
-    /// Times one callback by itself.
+    /// Calls a callback and measures its own time.
     #[cold]
     pub(super) fn timed<R>(&self, site: Site, what: &dyn Display, f: impl FnOnce() -> R) -> R {
         let began = self.driver.now();
@@ -221,18 +223,18 @@ impl Loop {
     }
 }
 
-/// Bytes that a label keeps.
+/// The longest label of a turn, in bytes.
 const LABEL: usize = 200;
 
-/// Sets how long a turn may take before it is reported: 50 ms at first. [`Duration::MAX`] turns the report off.
+/// Sets how long a turn may take before it is reported: 50 ms by default. [`Duration::MAX`] turns the report off.
 pub fn set_slow_threshold(threshold: Duration) {
     if let Some(lp) = current() {
         lp.turn.threshold.set(u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX));
     }
 }
 
-/// Calls `f` once for each turn that took longer than the threshold, after the wait that follows it (poll phase). The log
-/// has it as well (`warn`, target `oneloop::loop`). There is one such listener a loop; a new one replaces it.
+/// Calls `f` once for each turn that took longer than the threshold, after the next wait (in the poll phase). Each of these
+/// turns is also logged (`warn`, target `oneloop::loop`). A loop has one such listener; a new one replaces it.
 #[track_caller]
 pub fn on_slow(f: impl FnMut(&SlowTurn) + 'static) {
     if let Some(lp) = current() {
@@ -241,7 +243,8 @@ pub fn on_slow(f: impl FnMut(&SlowTurn) + 'static) {
     }
 }
 
-/// Times every callback by itself (two clock reads each), so that a report names the slowest. Off at first.
+/// Sets whether every callback is timed by itself (two clock reads each), so that a report names the slowest. Off by
+/// default.
 pub fn set_exact_timing(on: bool) {
     if let Some(lp) = current() {
         lp.exact_timing.set(on);

@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 pub enum Address {
     /// IPv4 or IPv6 with a port. An IPv4 peer of a dual-stack listener is given as IPv4.
     Ip(SocketAddr),
-    /// A Unix socket; most clients' ends have no path.
+    /// A Unix socket, with its path. Most clients' ends have no path.
     Unix(Option<PathBuf>),
-    /// A Unix socket with a name that is no path, in Linux' abstract namespace. The name is without the zero byte in front.
+    /// A Unix socket with a name in Linux' abstract namespace, which is not a path. The name is without the zero byte in
+    /// front.
     Abstract(Vec<u8>),
 }
 
 impl Address {
-    /// The IP address, unless it is a Unix socket.
+    /// The IP address; `None` for a Unix socket.
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Address::Ip(address) => Some(address.ip()),
@@ -22,7 +23,7 @@ impl Address {
         }
     }
 
-    /// The port, unless it is a Unix socket.
+    /// The port; `None` for a Unix socket.
     pub fn port(&self) -> Option<u16> {
         match self {
             Address::Ip(address) => Some(address.port()),
@@ -30,7 +31,7 @@ impl Address {
         }
     }
 
-    /// The path of a Unix socket that has one.
+    /// The path of a Unix socket, if it has one.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Address::Unix(path) => path.as_deref(),
@@ -38,8 +39,8 @@ impl Address {
         }
     }
 
-    /// An address as the kernel gives it, with `::ffff:a.b.c.d` shown as the IPv4 address that it is. A link-local address
-    /// keeps its scope, without which nobody can connect to it.
+    /// Makes an address from the kernel's form. `::ffff:a.b.c.d` becomes the IPv4 address that it stands for. A link-local
+    /// address keeps its scope, because nobody can connect to it without.
     pub(crate) fn canonical(address: SocketAddr) -> Address {
         match address.ip().to_canonical() {
             ip @ IpAddr::V4(_) => Address::Ip(SocketAddr::new(ip, address.port())),
@@ -47,7 +48,7 @@ impl Address {
         }
     }
 
-    /// The address of a Unix socket as the kernel gives it.
+    /// Makes an address of a Unix socket from the kernel's form.
     #[cfg(unix)]
     pub(super) fn of_unix(address: &std::os::unix::net::SocketAddr) -> Address {
         #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -79,7 +80,7 @@ fn name_of(address: &std::os::unix::net::SocketAddr) -> Option<&[u8]> {
     std::os::android::net::SocketAddrExt::as_abstract_name(address)
 }
 
-/// The kernel's form of an abstract name.
+/// Makes the kernel's form of an abstract name.
 #[cfg(target_os = "linux")]
 pub(super) fn with_name(name: &[u8]) -> std::io::Result<std::os::unix::net::SocketAddr> {
     <std::os::unix::net::SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(name)

@@ -4,54 +4,56 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Where the limit cannot be read: what most systems allow, less what a program needs for itself.
+/// The limit to assume if it cannot be read: what most systems allow, less what a program needs for itself.
 const FALLBACK: usize = 8_192;
-/// Descriptors that peers leave to look-ups, to logs and to the program; where there are few, a quarter of them.
+/// Descriptors that are kept for look-ups, logs and the program itself. With a small limit it is a quarter of the limit
+/// instead.
 const RESERVE: usize = 64;
 
-/// "Too many open files" of the process and of the system, the same numbers on all Unix systems.
+/// "Too many open files" in the process and in the system: the error numbers, which are the same on all Unix systems.
 pub(super) const EMFILE: i32 = 24;
 pub(super) const ENFILE: i32 = 23;
 
-/// What is open because of peers.
+/// The descriptors that are open because of peers.
 #[derive(Default)]
 struct Open {
     connections: AtomicUsize,
     files: AtomicUsize,
 }
 
-/// The file descriptors that the library has open because of peers, and how many of them there may be: the rule by which a
-/// loop accepts connections and opens files. The real ones are counted for the whole process, over all its loops; each
-/// simulated world has its own.
+/// Counts the file descriptors that the library has open because of peers, and limits them: a loop accepts connections and
+/// opens files by this rule. Real descriptors are counted for the whole process, over all its loops; each simulated world
+/// counts its own.
 ///
 /// | | may have |
 /// |---|---|
-/// | connections and files that are being sent, together | the soft limit less 64 (or less a quarter of it, where that is less) |
-/// | files that are being sent | a third of that, so that downloads leave room for whom they are for, and for others |
+/// | connections and files that are being sent, together | the soft limit less 64 (or less a quarter of it, if that is
+/// less) |
+/// | files that are being sent | a third of that, so that downloads leave room for connections |
 pub(crate) struct Descriptors {
     open: Arc<Open>,
     limit: Cell<Option<usize>>,
 }
 
-/// Where a job counts the files that it opens for peers, on whatever thread it runs: what the loop has yet to hear of is open
-/// as well.
+/// Counts the files that jobs open for peers. Jobs use it on their own threads, so the count includes files that the loop
+/// has not heard of yet.
 #[derive(Clone)]
 pub(crate) struct FileRoom {
     open: Arc<Open>,
     most: usize,
 }
 
-/// A file that is open for as long as a peer takes it; dropping this says that it is closed. It may be dropped on any thread.
+/// Counts as one open file until it is dropped, on whatever thread.
 pub(crate) struct OpenFile(Arc<Open>);
 
 impl Descriptors {
-    /// Those of this process.
+    /// The descriptors of this process.
     pub fn of_process() -> Descriptors {
         static OPEN: OnceLock<Arc<Open>> = OnceLock::new();
         Descriptors { open: OPEN.get_or_init(Arc::default).clone(), limit: Cell::new(Some(fd_limit())) }
     }
 
-    /// Those of a world, which has any number of them unless it is told otherwise.
+    /// The descriptors of a simulated world, without a limit until one is set.
     pub fn of_world() -> Descriptors {
         Descriptors { open: Arc::default(), limit: Cell::new(None) }
     }
@@ -60,7 +62,7 @@ impl Descriptors {
         self.limit.set(limit);
     }
 
-    /// How many the process may open, its own included.
+    /// How many descriptors the process may open, including those of the program itself.
     pub fn limit(&self) -> usize {
         self.limit.get().unwrap_or(usize::MAX)
     }
@@ -73,7 +75,7 @@ impl Descriptors {
         self.limit().saturating_sub(self.reserve())
     }
 
-    /// Connections that may be accepted before those have gone that make room for them.
+    /// How many connections may be accepted before the connections that make room for them have closed.
     pub fn ahead(&self) -> usize {
         (self.reserve() / 4).max(1)
     }
@@ -94,7 +96,7 @@ impl Descriptors {
         self.open.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Returns whether another connection can be accepted, where so many are about to go.
+    /// Returns whether another connection can be accepted, if `leaving` connections are about to close.
     pub fn has_room(&self, leaving: usize) -> bool {
         (self.connections() + self.files()).saturating_sub(leaving) < self.for_peers()
     }
@@ -105,14 +107,14 @@ impl Descriptors {
 }
 
 impl FileRoom {
-    /// To be held for as long as a file is open that a peer takes in its own time; a file that a job opens, reads and closes
+    /// Counts a file that stays open for as long as a peer takes to receive it. A file that a job opens, reads and closes
     /// need not be counted.
     ///
     /// # Errors
-    /// Where there are as many as there may be: see [`is_out_of_descriptors`].
+    /// If peers have as many files open as they may have: see [`is_out_of_descriptors`].
     pub fn open_file(&self) -> io::Result<OpenFile> {
         let before = self.open.files.fetch_add(1, Ordering::Relaxed);
-        // Counted first, so that no two threads take the last one.
+        // Counted before the check, so that no two threads take the last one.
         let file = OpenFile(self.open.clone());
         if before < self.most {
             return Ok(file);
@@ -121,7 +123,7 @@ impl FileRoom {
     }
 }
 
-/// As many files are open for peers as may be.
+/// The error when peers have as many files open as they may have.
 #[derive(Debug)]
 struct NoRoom;
 
@@ -136,8 +138,8 @@ impl fmt::Display for NoRoom {
 
 impl std::error::Error for NoRoom {}
 
-/// Returns whether a file could not be opened for want of a descriptor: peers have their share of them
-/// ([`FileRoom::open_file`]), or this process (EMFILE) or all of them together (ENFILE) have as many as they may have.
+/// Returns whether a file could not be opened because there was no descriptor for it: either peers have used up their share
+/// ([`FileRoom::open_file`]), or this process (EMFILE) or the whole system (ENFILE) has reached its limit.
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<NoRoom>())
         || cfg!(unix) && matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
@@ -149,8 +151,8 @@ impl Drop for OpenFile {
     }
 }
 
-/// How many file descriptors this process may open (the soft limit), read once. There is no safe call for it in the
-/// standard library, nor one that raises it; Linux shows it in `/proc`.
+/// How many file descriptors this process may open (the soft limit), read once. The standard library has no call that reads
+/// or raises it; Linux shows it in `/proc`.
 fn fd_limit() -> usize {
     static LIMIT: OnceLock<usize> = OnceLock::new();
     *LIMIT.get_or_init(|| {

@@ -1,16 +1,17 @@
-//! Bytes from a file into a connection.
+//! Sends bytes of a file on a connection.
 
 use super::Io;
 use super::world::Sendfile;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 
-/// Bytes that are copied at a time, where the kernel does not do it by itself.
+/// How many bytes are copied at a time if the kernel has no `sendfile` for this file.
 const COPIED: usize = 64 * 1024;
 
 impl Io {
-    /// Returns whether [`Io::send_file`] is for this connection. Elsewhere a file is read by a worker, and written as what the
-    /// program has in memory. On the BSDs and macOS `socket2` does not tell how much a `sendfile` that was interrupted has sent.
+    /// Returns whether [`Io::send_file`] works for this connection. If not, a worker reads the file, and its bytes are
+    /// written like any others. It does not on the BSDs and macOS, where `socket2` does not tell how much an interrupted
+    /// `sendfile` has sent.
     pub fn sends_files(&self) -> bool {
         match self {
             Io::Sim(io) => io.sendfile() != Sendfile::Missing,
@@ -18,11 +19,12 @@ impl Io {
         }
     }
 
-    /// Sends `most` bytes of a file at most, from `offset` on, without a copy through the program (`sendfile`). Returns how many
-    /// the connection took; 0 says that the file ends there. Waits for the disk where the file is not in memory.
+    /// Sends at most `most` bytes of a file from `offset` on, without copying them through the program (`sendfile`).
+    /// Returns how many the connection took; 0 means that the file ends at `offset`. Waits for the disk if the bytes are
+    /// not in the page cache.
     pub fn send_file(&self, file: &File, offset: u64, most: usize) -> io::Result<usize> {
         match self.send_file_uncopied(file, offset, most) {
-            // Not every file system has it.
+            // Not every file system supports `sendfile`.
             Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
                 by_copy(self, file, offset, most)
             }
@@ -57,7 +59,7 @@ fn by_copy(io: &Io, file: &File, offset: u64, most: usize) -> io::Result<usize> 
     }
 }
 
-/// Reads from `offset` on, wherever the file's own position is; on Unix it stays there.
+/// Reads from `offset` on, regardless of the file's own position. On Unix the position does not change.
 pub(crate) fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
     loop {
         match read_once(file, into, offset) {

@@ -6,8 +6,8 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
-/// One end of a connection. All methods take `&self`: what is shared is the kernel's (or the world's) business.
-/// Dropping it closes it.
+/// One end of a connection. All methods take `&self`, since the kernel (or the world) keeps the state. Dropping it closes
+/// the connection.
 pub(crate) enum Io {
     Tcp(mio::net::TcpStream),
     #[cfg(unix)]
@@ -16,7 +16,7 @@ pub(crate) enum Io {
     Sim(Box<world::Stream>),
 }
 
-/// Calls the same method on whichever connection it is.
+/// Calls the same method on the variant that is there.
 macro_rules! any {
     ($self:ident, $io:ident => $call:expr) => {
         match $self {
@@ -44,12 +44,12 @@ impl Io {
         any!(self, io => { let mut io = io; io.write_vectored(pieces) })
     }
 
-    /// Ends our side (FIN); what the peer still sends can be read.
+    /// Ends our side (FIN). Bytes that the peer still sends can be read.
     pub fn shutdown_write(&self) -> io::Result<()> {
         any!(self, io => io.shutdown(Shutdown::Write))
     }
 
-    /// The error that waits on the socket, if any; taken away by looking.
+    /// Takes the pending error of the socket, if there is one (`SO_ERROR`).
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         any!(self, io => io.take_error())
     }
@@ -72,7 +72,7 @@ impl Io {
         }
     }
 
-    /// `TCP_NODELAY`; nothing to do elsewhere.
+    /// Sets `TCP_NODELAY`. Does nothing for other kinds of connections.
     pub fn set_no_delay(&self, on: bool) -> io::Result<()> {
         match self {
             Io::Tcp(io) => io.set_nodelay(on),
@@ -80,7 +80,7 @@ impl Io {
         }
     }
 
-    /// `SO_KEEPALIVE` with the idle time before the first probe; `None` turns it off.
+    /// Sets `SO_KEEPALIVE` and the idle time before the first probe; `None` turns it off.
     pub fn set_keep_alive(&self, idle: Option<Duration>) -> io::Result<()> {
         let Io::Tcp(io) = self else { return Ok(()) };
         let socket = socket2::SockRef::from(io);
@@ -90,7 +90,7 @@ impl Io {
         }
     }
 
-    /// Makes the close that follows a reset (RST) instead of a FIN, or a FIN again. Says whether that was possible.
+    /// Sets whether the close sends a reset (RST) instead of a FIN. Returns whether that is possible for this connection.
     pub fn set_reset_on_close(&self, on: bool) -> bool {
         match self {
             Io::Tcp(io) => socket2::SockRef::from(io).set_linger(on.then_some(Duration::ZERO)).is_ok(),
@@ -104,7 +104,7 @@ impl Io {
     }
 }
 
-/// A bound, listening socket. Dropping it closes it, and removes the path that it has bound.
+/// A bound, listening socket. Dropping it closes it, and removes the path if it has bound one.
 pub(crate) enum Listener {
     Tcp(mio::net::TcpListener),
     #[cfg(unix)]

@@ -1,37 +1,38 @@
 use super::Job;
 use std::collections::VecDeque;
 
-/// Jobs of the program that run at a time. libuv's default, and the reason for it holds here: blocking work, not a second way
-/// to use all cores.
+/// How many jobs of the program run at a time. It is libuv's default, for the same reason: the pool is for blocking work,
+/// not a second way to use all cores.
 const THREADS: usize = 4;
-/// Jobs of one lane that may wait, above those being done. Memory is bounded; who hands over more is told at once.
+/// How many jobs of one lane may wait, besides those that are running. This bounds memory; a caller that exceeds it gets an
+/// error at once.
 const QUEUE: usize = 1024;
 
-/// Whose work a job is. Each lane has its own queue and its own bound on jobs that run at a time, so that none holds up
-/// another: files are sent while the program's jobs wait for a database, and a dead resolver stops look-ups only.
+/// The purpose of a job. Each lane has its own queue and its own limit of running jobs, so that no lane holds up another:
+/// files are sent while the program's jobs wait for a database, and a dead resolver stops look-ups only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// What the program handed over with `worker::run`.
+    /// Work that the program handed to `worker::run`.
     Program,
-    /// Files that the library reads, and what else it has to do away from the loop.
+    /// Blocking work of the library, mostly reading files.
     Library,
-    /// Host names. The resolver of the operating system may take many seconds, so that these have half as many threads as
-    /// the others (the rule of libuv for slow work).
+    /// Look-ups of host names. The resolver of the operating system may take many seconds, so they have half as many
+    /// threads as the others (libuv's rule for slow work).
     LookUp,
 }
 
 const LANES: [Lane; 3] = [Lane::LookUp, Lane::Library, Lane::Program];
 
-/// Which jobs wait, which may begin. No threads: those are the pool's, or none in the simulated world.
+/// Decides which jobs wait and which may begin. It has no threads: the pool has them, and the simulated world needs none.
 pub(super) struct Lanes([Queue; 3]);
 
 struct Queue {
     waiting: VecDeque<Job>,
-    /// Jobs that are being done.
+    /// How many jobs are running.
     running: usize,
-    /// How many may be.
+    /// How many jobs may run at a time.
     threads: usize,
-    /// How many may wait, above those that may be done at once.
+    /// How many jobs may wait, besides those that may run.
     bound: usize,
 }
 
@@ -40,7 +41,7 @@ impl Queue {
         Queue { waiting: VecDeque::new(), running: 0, threads, bound: QUEUE }
     }
 
-    /// Jobs that may begin now.
+    /// How many jobs may begin now.
     fn startable(&self) -> usize {
         self.waiting.len().min(self.threads.saturating_sub(self.running))
     }
@@ -53,8 +54,8 @@ impl Default for Lanes {
 }
 
 impl Lanes {
-    /// For the program: so many threads and waiting jobs. The library's own lanes grow with them, but never shrink below the
-    /// default: who wants one job at a time does not want one file at a time.
+    /// Sets the numbers of threads and of waiting jobs of the program's lane. The library's own lanes grow with it, but
+    /// never shrink below the default: a program that wants one job at a time does not want one file at a time.
     pub fn configure(&mut self, threads: usize, queue: usize) {
         for lane in LANES {
             let (threads, bound) = match lane {
@@ -76,10 +77,10 @@ impl Lanes {
         }
     }
 
-    /// Takes a job in. Comes back where too many wait.
+    /// Adds a job. Gives it back if too many wait.
     pub fn add(&mut self, lane: Lane, job: Job) -> Result<(), Job> {
         let lane = self.lane(lane);
-        // A job that may begin at once does not wait, even where no thread has taken it yet.
+        // A job that may begin at once does not count as waiting, even if no thread has taken it yet.
         if lane.running + lane.waiting.len() >= lane.threads + lane.bound {
             return Err(job);
         }
@@ -92,8 +93,8 @@ impl Lanes {
         self.lane(lane).waiting.pop_back()
     }
 
-    /// The next job that may begin; to be followed by [`Lanes::ended`] with the same lane. Where several lanes have one it is
-    /// a look-up's: those are few and the shortest as a rule.
+    /// Takes the next job that may begin. When it is done, call [`Lanes::ended`] with the same lane. If several lanes have
+    /// one, look-ups go first: they are few and usually the shortest.
     pub fn begin(&mut self) -> Option<(Lane, Job)> {
         LANES.into_iter().find_map(|lane| {
             let own = self.lane(lane);
@@ -109,17 +110,17 @@ impl Lanes {
         self.lane(lane).running -= 1;
     }
 
-    /// Jobs that may begin now.
+    /// How many jobs of all lanes may begin now.
     pub fn startable(&self) -> usize {
         self.0.iter().map(Queue::startable).sum()
     }
 
-    /// Jobs that may run at a time: threads that there may be at most.
+    /// How many jobs of all lanes may run at a time, which is also the largest number of threads.
     pub fn threads(&self) -> usize {
         self.0.iter().map(|lane| lane.threads).sum()
     }
 
-    /// Takes all that wait.
+    /// Takes all jobs that wait.
     pub fn clear(&mut self) -> Vec<Job> {
         self.0.iter_mut().flat_map(|lane| std::mem::take(&mut lane.waiting)).collect()
     }

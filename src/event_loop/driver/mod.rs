@@ -1,9 +1,9 @@
-//! The driver: what a loop stands on. Either the operating system ([`Os`]: `mio`, real sockets, real clocks, threads)
+//! The driver: what a loop runs on. It is either the operating system ([`Os`]: `mio`, real sockets, real clocks, threads)
 //! or a simulated world ([`World`]: in-memory sockets, a virtual clock, no threads).
 //!
-//! Leaf enums, no generics, no trait objects: a `match` on the hot path costs a predictable branch. Everything that the
-//! library asks of the outside goes through here (waiting, registering, both clocks, listening, connecting, accepting,
-//! worker jobs, name look-ups, running out of file descriptors), so that a whole program runs on either.
+//! It is made of enums, without generics or trait objects: a `match` on the hot path costs a predictable branch. Everything
+//! that the library asks of the outside goes through here (waiting, registering, both clocks, listening, connecting,
+//! accepting, worker jobs, name look-ups, running out of file descriptors), so that a whole program runs on either driver.
 //!
 //! ```text
 //!   event_loop, net, worker
@@ -14,8 +14,8 @@
 //!   Io = Tcp | Unix | Sim        Listener = Tcp | Unix | Sim        Waker = Os | Sim
 //! ```
 //!
-//! Readiness is edge-triggered, as `mio`'s is: an event says that something changed; what it tells is consumed by reading
-//! or writing until `WouldBlock` (or, for reads on epoll and kqueue, until a short read).
+//! Readiness is edge-triggered, as in `mio`: an event says that something has changed, and it does not come again until the
+//! source has been read or written until `WouldBlock` (or, for reads on epoll and kqueue, until a short read).
 
 mod address;
 mod descriptors;
@@ -48,40 +48,40 @@ use std::time::{Duration, SystemTime};
 /// Looks up the addresses of a host, with a port. It may block.
 pub(crate) type Resolver = Box<dyn FnOnce(&str, u16) -> Result<Vec<SocketAddr>> + Send>;
 
-/// The token of the waker; no source has it.
+/// The token of the waker. No source has it.
 pub(crate) const WAKE: usize = usize::MAX;
 
-/// What changed for one source.
+/// The readiness that a wait reports for one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     pub token: usize,
     pub ready: Ready,
 }
 
-/// What a wait has found out.
+/// How much a wait has reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// It told of all sources that were ready.
+    /// It reported all sources that were ready.
     All,
-    /// It told of as many as one wait can: others may be ready.
+    /// It reported as many sources as one wait can. More may be ready.
     Full,
-    /// A signal interrupted it: it told of none, whatever is ready.
+    /// A signal interrupted it. It reported no source, although some may be ready.
     Interrupted,
 }
 
-/// A set of readiness hints. Hints may be spurious; a missing one is a bug of the driver.
+/// A set of readiness hints. A hint may be spurious; a missing hint is a bug of the driver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ready(u8);
 
 impl Ready {
     pub const NONE: Ready = Ready(0);
-    /// Bytes, a connection or an end of input wait to be read.
+    /// There is something to read: bytes, a connection to accept, or an end of input.
     pub const READ: Ready = Ready(1);
-    /// Output is possible again.
+    /// There is room for output again.
     pub const WRITE: Ready = Ready(2);
-    /// The peer has closed its side (FIN): a short read does not mean that all was read.
+    /// The peer has closed its side (FIN). So after a short read there may still be more to read: at least the end.
     pub const READ_CLOSED: Ready = Ready(4);
-    /// Both sides are gone, or the socket is in error: reading or writing tells which.
+    /// Both sides are closed, or the socket has an error. A read or a write will tell which.
     pub const ERROR: Ready = Ready(8);
 
     pub fn has(self, any_of: Ready) -> bool {
@@ -97,10 +97,10 @@ impl Ready {
     }
 }
 
-/// Where to listen.
+/// The address on which to listen.
 #[derive(Clone, Debug)]
 pub(crate) enum Bind {
-    /// Every address of the machine: `::` dual-stack where IPv6 is there, else `0.0.0.0`, as Node does.
+    /// All addresses of the machine: `::` dual-stack if there is IPv6, else `0.0.0.0`, as in Node.
     Any { port: u16 },
     /// One address.
     Ip(SocketAddr),
@@ -108,11 +108,11 @@ pub(crate) enum Bind {
     Unix(PathBuf),
     /// A name in the abstract namespace (Linux).
     Abstract(Vec<u8>),
-    /// A socket that listens already.
+    /// A socket that is already listening.
     Inherited(Arc<Inherited>),
 }
 
-/// A listening socket that was made elsewhere: by a supervisor, or by the process before.
+/// A listening socket that was made by someone else: by a supervisor, or by the process that ran before.
 #[derive(Debug)]
 pub(crate) enum Inherited {
     Tcp(std::net::TcpListener),
@@ -120,16 +120,16 @@ pub(crate) enum Inherited {
     Unix(std::os::unix::net::UnixListener),
 }
 
-/// How to listen.
+/// The options of a listening socket.
 #[derive(Clone, Debug)]
 pub(crate) struct ListenHow {
     pub backlog: i32,
     pub reuse_port: bool,
     pub ipv6_only: bool,
     pub no_delay: bool,
-    /// Permissions of a Unix socket's path.
+    /// The permissions of a Unix socket's path.
     pub mode: Option<u32>,
-    /// Replaces a Unix socket's path where nobody listens.
+    /// Replaces a Unix socket at this path if nobody listens on it.
     pub replace_stale: bool,
 }
 
@@ -139,13 +139,13 @@ impl ListenHow {
     }
 }
 
-/// See the module's docs.
+/// The operating system or the simulated world. See the module's docs.
 pub(crate) enum Driver {
     Os(Os),
     Sim(World),
 }
 
-/// Calls the same method on whichever driver it is.
+/// Calls the same method on the variant that is there.
 macro_rules! either {
     ($self:ident, $driver:ident => $call:expr) => {
         match $self {
@@ -156,8 +156,8 @@ macro_rules! either {
 }
 
 impl Driver {
-    /// Waits until something is ready or the time is over (`None`: for ever), and appends what is ready to `events`.
-    /// A wait cut short by a signal is a wait without events. Sources are told of in the order in which they became ready.
+    /// Waits until a source is ready or the time is over (`None`: no time limit), and appends the ready sources to
+    /// `events`, in the order in which they became ready. A wait that a signal interrupts has no events.
     pub fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> Result<Look> {
         either!(self, d => d.wait(timeout, events))
     }
@@ -177,7 +177,7 @@ impl Driver {
         either!(self, d => d.register(io, token))
     }
 
-    /// Has another source hear of a connection that is registered. What is ready already is told once more.
+    /// Registers a connection anew, for another source. Readiness that is there already is reported again.
     pub fn reregister(&self, io: &mut Io, token: usize) -> Result<()> {
         either!(self, d => d.reregister(io, token))
     }
@@ -186,8 +186,8 @@ impl Driver {
         either!(self, d => d.register_listener(listener, token))
     }
 
-    /// Closes a listener. That its socket may be another process's or another descriptor's as well is why closing it does not
-    /// end its registration.
+    /// Closes a listener. It is deregistered first: closing alone would not end the registration if the socket has other
+    /// descriptors, in this process or in another.
     pub fn close_listener(&self, mut listener: Listener) {
         if let Driver::Os(os) = self {
             os.deregister_listener(&mut listener);
@@ -195,12 +195,12 @@ impl Driver {
         drop(listener);
     }
 
-    /// Binds and listens. An error names what failed, not the address: the caller adds that.
+    /// Binds and listens. An error says what failed, without the address: the caller adds that.
     pub fn listen(&self, bind: &Bind, how: &ListenHow) -> Result<Listener> {
         either!(self, d => d.listen(bind, how))
     }
 
-    /// Starts to connect. The socket turns writable when it is connected; `Io::take_error` says whether it failed.
+    /// Starts to connect. The socket becomes writable when it is connected or has failed; `Io::take_error` tells which.
     pub fn connect(&self, to: &Address) -> Result<Io> {
         either!(self, d => d.connect(to))
     }
@@ -209,18 +209,19 @@ impl Driver {
         either!(self, d => d.accept(listener))
     }
 
-    /// What is open because of peers, and may be.
+    /// The count of descriptors that are open because of peers, and its limit.
     pub fn descriptors(&self) -> &Descriptors {
         either!(self, d => d.descriptors())
     }
 
-    /// With no file descriptor left: gives up the spare one to accept one connection and close it at once, so that its
-    /// peer learns of it and the backlog empties. `Ok(false)`: nothing was waiting. An error: not even that was possible.
+    /// For when there is no file descriptor left: closes the spare one, accepts one connection and closes it at once, so
+    /// that its peer learns of it and the backlog empties. `Ok(false)`: no connection was waiting. An error: even that was
+    /// not possible.
     pub fn shed(&self, listener: &Listener) -> Result<bool> {
         either!(self, d => d.shed(listener))
     }
 
-    /// Hands a job to the worker threads. Gives it back where it is not taken, and why.
+    /// Hands a job to the worker threads. If it is not taken, gives it back with the reason.
     pub fn spawn(&self, lane: Lane, job: Job) -> std::result::Result<(), (Job, Refused)> {
         either!(self, d => d.spawn(lane, job))
     }
@@ -230,7 +231,7 @@ impl Driver {
         either!(self, d => d.configure_pool(threads, queue))
     }
 
-    /// What looks a host name up: a job for a worker, since the operating system's resolver blocks.
+    /// Returns a function that looks up a host name. Call it in a worker, since the operating system's resolver blocks.
     pub fn resolver(&self) -> Resolver {
         either!(self, d => d.resolver())
     }
@@ -244,10 +245,10 @@ impl Driver {
     }
 }
 
-/// Ends a wait from any thread. Wakes are coalesced: the first of several pays for the system call.
+/// Ends a wait, from any thread. Wakes are coalesced: only the first of several makes a system call.
 #[derive(Clone)]
 pub(crate) struct Waker {
-    /// Set by whoever wakes, cleared by the loop *before* it drains the queues that it was woken for.
+    /// Set by `wake`. The loop clears it *before* it drains the queues that it was woken for.
     pub(super) pending: Arc<AtomicBool>,
     pub(super) kind: WakerKind,
 }
@@ -255,7 +256,7 @@ pub(crate) struct Waker {
 #[derive(Clone)]
 pub(super) enum WakerKind {
     Os(Arc<mio::Waker>),
-    /// The world looks at `pending` itself.
+    /// Needs no system call: the world looks at `pending`.
     Sim,
 }
 
@@ -273,7 +274,7 @@ impl Waker {
         }
     }
 
-    /// To be called before the queues are drained: what is posted later wakes again.
+    /// Call this before draining the queues, so that a later post wakes again. Returns whether there was a wake.
     pub fn clear(&self) -> bool {
         self.pending.swap(false, Ordering::AcqRel)
     }

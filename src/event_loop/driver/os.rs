@@ -17,23 +17,24 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Events taken from the kernel by one wait. More wait for the next one; epoll hands them out in turn.
+/// How many events one wait takes from the kernel. The rest come with the next wait; epoll hands them out in turn.
 const EVENTS_PER_WAIT: usize = 1024;
 
-/// Bytes that the kernel takes for a connection beyond what is on its way. Without a limit it takes megabytes for each peer
-/// that does not read, in a turn of milliseconds: a few thousand of them would have its memory, and the loop. With this the
-/// peers that do read are kept as busy, since the window of what is on its way is not touched.
+/// How many unsent bytes the kernel takes for a connection (`TCP_NOTSENT_LOWAT`), besides those in flight. Without a limit
+/// it takes megabytes for each peer that does not read, and a turn that fills them takes milliseconds: a few thousand such
+/// peers would use up its memory and hold up the loop. Peers that do read get as much as before, since the window of bytes
+/// in flight is not limited.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT: u32 = 128 * 1024;
 
-/// The operating system.
+/// The driver on the operating system.
 pub(crate) struct Os {
     poll: RefCell<(Poll, Events)>,
     registry: mio::Registry,
     start: Instant,
     waker: Waker,
     pool: Pool,
-    /// An open file that can be given up when the process has no descriptor left (libuv's trick).
+    /// An open file that is closed when the process has no descriptor left, to free one (libuv's trick).
     spare: RefCell<Option<File>>,
     spare_opened: Cell<bool>,
     descriptors: Descriptors,
@@ -143,7 +144,7 @@ impl Os {
             Bind::Any { port } => {
                 let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port));
                 match listen_tcp(v6, how) {
-                    // Only a machine without IPv6 falls back; a port in use is an error of its own.
+                    // Fall back to IPv4 only if the machine has no IPv6; a port in use is an error of its own.
                     Err(error) if is_no_ipv6(&error) && !how.ipv6_only => {
                         listen_tcp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, *port)), how)
                     }
@@ -235,19 +236,19 @@ fn open_spare() -> Option<File> {
     File::open(if cfg!(windows) { "NUL" } else { "/dev/null" }).ok()
 }
 
-/// A system without IPv6 has no such family, or no `::` to bind.
+/// Returns whether the error means that the system has no IPv6: no such address family, or no `::` to bind.
 fn is_no_ipv6(error: &io::Error) -> bool {
     let family_not_supported = cfg!(target_os = "linux") && error.raw_os_error() == Some(97);
     family_not_supported || matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported)
 }
 
-/// The descriptor is duplicated, so that who gave it may keep it; the socket is the same.
+/// The descriptor is duplicated, so that the caller may keep its own; both are the same socket.
 fn inherited(listener: &Inherited, how: &ListenHow) -> io::Result<Listener> {
     match listener {
         Inherited::Tcp(listener) => {
             let listener = listener.try_clone()?;
             check_listens(&socket2::SockRef::from(&listener))?;
-            // Neither a terminal nor a Unix socket has one.
+            // Fails for a terminal and for a Unix socket, which have no IP address.
             listener.local_addr()?;
             socket2::SockRef::from(&listener).set_tcp_nodelay(how.no_delay)?;
             #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -265,7 +266,7 @@ fn inherited(listener: &Inherited, how: &ListenHow) -> io::Result<Listener> {
     }
 }
 
-/// A socket that does not listen, or what is no socket at all, would fail at each accept.
+/// Checks that a socket listens. One that does not, or a descriptor that is no socket at all, would fail at each accept.
 fn check_listens(socket: &Socket) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     if !socket.is_listener()? {
@@ -288,7 +289,7 @@ fn listen_tcp(address: SocketAddr, how: &ListenHow) -> io::Result<Listener> {
     if how.reuse_port {
         socket.set_reuse_port(true)?;
     }
-    // Accepted sockets inherit it on Linux: set once here instead of once a connection.
+    // Linux gives accepted sockets the same setting, so it is set once here and not for each connection.
     socket.set_tcp_nodelay(how.no_delay)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     limit_unsent(&socket);

@@ -4,24 +4,24 @@ use crate::notice;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Work for a thread. It reports its result by itself.
+/// A job for a thread. It delivers its result by itself.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
-/// Why a job was not taken.
+/// The reason why a job was not taken.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// Too many of its lane wait.
+    /// Too many jobs of its lane are waiting.
     QueueFull,
     /// There is no thread, and none can be started.
     NoThread(io::Error),
 }
 
-/// Threads behind bounded queues, one for each [`Lane`]. A thread is started when a job may begin and no thread is free; at
-/// most as many as all lanes together may use. The threads end when the pool is dropped and their current job is done;
-/// waiting jobs are dropped.
+/// Threads behind bounded queues, one for each [`Lane`]. A thread is started when a job may begin and no thread is free, up
+/// to the number of jobs that all lanes together may run. When the pool is dropped, waiting jobs are dropped, and each
+/// thread ends after its current job.
 pub(super) struct Pool(Arc<Shared>);
 
-/// What the threads see.
+/// The part that the threads share.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
@@ -31,10 +31,10 @@ struct Shared {
 #[derive(Default)]
 struct State {
     lanes: Lanes,
-    /// Threads that do a job.
+    /// How many threads are running a job.
     busy: usize,
     started: usize,
-    /// The log has said that no further thread can be started.
+    /// True once it was logged that no further thread can be started.
     complained: bool,
     ended: bool,
 }
@@ -79,7 +79,7 @@ impl Pool {
 }
 
 impl Shared {
-    /// Jobs run outside the lock, so only a panic of ours could poison it; the state is whole at every step.
+    /// Jobs run outside of the lock, so only a panic of the library could poison it; the state is consistent at every step.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,7 +109,7 @@ impl Drop for Pool {
             state.lanes.clear()
         };
         self.0.changed.notify_all();
-        // Outside the lock: a job holds what its owner put into it.
+        // Outside of the lock: dropping a job drops user values.
         waiting.into_iter().for_each(discard);
     }
 }

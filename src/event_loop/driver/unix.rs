@@ -1,4 +1,4 @@
-//! Unix sockets that listen: their paths in the file system, and names without a path.
+//! Listening Unix sockets: those with a path in the file system, and those with an abstract name.
 
 use super::ListenHow;
 use super::address::with_name;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// A listening Unix socket. Dropping it removes the path that it has bound, then closes it.
 pub(crate) struct UnixListener {
-    // Before the socket: as long as that is open, nothing else has its inode's number.
+    // Declared before the socket, so that it is dropped first: while the socket is open, no other has its inode number.
     _path: Option<OwnPath>,
     pub(super) io: mio::net::UnixListener,
 }
@@ -27,10 +27,10 @@ impl UnixListener {
             }
             bound => bound?,
         }
-        // From here on a failure removes the path again.
+        // From here on, a failure removes the path again.
         let path = OwnPath::of(path);
         if let (Some(mode), Some(path)) = (how.mode, &path) {
-            // Before anybody can connect.
+            // Before `listen`, so before anybody can connect.
             fs::set_permissions(&path.path, Permissions::from_mode(mode))?;
         }
         socket.listen(how.backlog)?;
@@ -38,31 +38,32 @@ impl UnixListener {
         Ok(UnixListener { _path: path, io: mio::net::UnixListener::from_std(socket.into()) })
     }
 
-    /// In Linux' abstract namespace.
+    /// Binds a name in Linux' abstract namespace.
     pub fn bind_name(name: &[u8], how: &ListenHow) -> io::Result<UnixListener> {
         let listener = std::os::unix::net::UnixListener::bind_addr(&with_name(name)?)?;
         SockRef::from(&listener).listen(how.backlog)?;
         UnixListener::inherited(listener)
     }
 
-    /// One that listens already. Its path, if any, is not ours.
+    /// Takes over a socket that is already listening. Its path, if it has one, is not removed.
     pub fn inherited(listener: std::os::unix::net::UnixListener) -> io::Result<UnixListener> {
         listener.set_nonblocking(true)?;
         Ok(UnixListener { _path: None, io: mio::net::UnixListener::from_std(listener) })
     }
 }
 
-/// A path, and which socket was bound there: another process may have put its own in the place since.
+/// A path and the identity of the socket that was bound there: by now another process may have bound its own at the same
+/// path.
 struct OwnPath {
     path: PathBuf,
     identity: Identity,
 }
 
-/// Device and inode.
+/// Device and inode number.
 type Identity = (u64, u64);
 
 impl OwnPath {
-    /// `None`: it is gone already.
+    /// `None` if there is no socket at the path any more.
     fn of(path: &Path) -> Option<OwnPath> {
         Some(OwnPath { path: path.to_owned(), identity: socket_at(path)? })
     }
@@ -82,18 +83,18 @@ impl Drop for OwnPath {
     }
 }
 
-/// Which socket is at a path, if it is one.
+/// The identity of the socket at a path. `None` if there is nothing, or something else.
 fn socket_at(path: &Path) -> Option<Identity> {
     let found = fs::symlink_metadata(path).ok()?;
     found.file_type().is_socket().then_some((found.dev(), found.ino()))
 }
 
-/// Removes a socket that nobody listens on: what a process leaves that was killed. Returns whether it did; one that is alive
-/// and what is no socket stay.
+/// Removes a socket on which nobody listens, as a killed process leaves it. Returns whether it was removed. A socket that
+/// is in use stays, and so does anything that is not a socket.
 fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<bool> {
     let Some(before) = socket_at(path) else { return Ok(false) };
     let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A full backlog is a sign of life that is not to be waited for.
+    // Non-blocking, because a connect would wait if the backlog is full, which shows that the socket is in use.
     probe.set_nonblocking(true)?;
     let nobody_listens = probe.connect(address).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
     if !nobody_listens || socket_at(path) != Some(before) {

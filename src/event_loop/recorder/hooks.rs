@@ -1,4 +1,5 @@
-//! Where the loop meets its recorder. Off, each hook is one branch; what it does when on stands apart from the hot path.
+//! The calls by which the loop tells its recorder what happens. With the recorder off, each costs one branch; the work that
+//! it does when on is kept out of the hot path.
 
 use super::records::SourceKind;
 use super::tape::{Ended, Tape, Totals};
@@ -16,14 +17,14 @@ pub(crate) struct Recorder {
     on: Cell<bool>,
     /// Never borrowed while user code runs.
     pub(super) tape: RefCell<Option<Box<Tape>>>,
-    /// The serial number of the last iteration of tapes that are gone.
+    /// The serial number of the last iteration that earlier tapes recorded.
     pub(super) last: Cell<u64>,
     read: Cell<u64>,
     written: Cell<u64>,
 }
 
 impl Recorder {
-    /// A new tape, or none. What the old one held is let go.
+    /// Replaces the tape by a new one, or by none, and drops the old one.
     pub(super) fn set_tape(&self, make: impl FnOnce(u64) -> Option<Box<Tape>>) {
         let old = self.tape.take();
         if let Some(old) = old {
@@ -61,7 +62,7 @@ impl Loop {
         Totals { ticks: self.turn.ticks.get(), read: self.recorder.read.get(), written: self.recorder.written.get() }
     }
 
-    /// A round begins; or, as its prelude, what `run` does before the first.
+    /// An iteration begins, or the prelude: the due timers that `run` calls before the first iteration.
     #[inline(always)]
     pub(in crate::event_loop) fn record_iteration(&self, prelude: bool) {
         if self.recorder.is_on() {
@@ -120,7 +121,7 @@ impl Loop {
         self.turn_begins(kind, token);
     }
 
-    /// The turn of something else begins.
+    /// A turn begins that belongs to no source in the slab: the inbox, a timer or an immediate.
     #[inline(always)]
     pub(in crate::event_loop) fn record_turn(&self, kind: SourceKind) {
         if self.recorder.is_on() {
@@ -153,7 +154,7 @@ impl Loop {
         self.recorder.with(|tape| tape.end_turn(&ended, self.totals()));
     }
 
-    /// When the ticks that wait begin to run. The one clock that is read for the recorder's sake.
+    /// The time at which a run of ticks begins. This is the only clock that is read just for the recorder.
     #[inline]
     pub(in crate::event_loop) fn record_ticks(&self) -> Option<Duration> {
         self.recorder.is_on().then(|| self.driver.now())
@@ -164,7 +165,7 @@ impl Loop {
         self.recorder.with(|tape| tape.add_ticks(took));
     }
 
-    /// A callback that was timed by itself has returned.
+    /// A callback has returned that was timed by itself ([`set_exact_timing`](crate::event_loop::set_exact_timing)).
     pub(in crate::event_loop) fn record_call(&self, began: Duration, took: Duration, site: Site, what: &dyn Display) {
         if self.recorder.is_on() {
             self.recorder.with(|tape| tape.end_call(nanos(began), nanos(took), site, what));

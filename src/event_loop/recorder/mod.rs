@@ -1,7 +1,7 @@
-//! The recorder: what the loop did, iteration by iteration, for whoever wants to look at it.
+//! The recorder: keeps what the loop did, iteration by iteration, for those who want to look at it.
 //!
-//! It belongs to the thread's loop, is off at first, and then costs one branch at each of its hooks. When on it writes
-//! into ring buffers that were allocated once; what is oldest is overwritten.
+//! It belongs to the thread's loop. It is off by default and then costs one branch at each of its hooks. When on, it writes
+//! into ring buffers that are allocated once; new records overwrite the oldest.
 //!
 //! ```text
 //!  hooks in the loop ──▶ Tape: iterations ○  turns ○  callbacks ○  labels ○ ──recording(since)──▶ Recording ──▶ trace
@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Time is the loop's clock, which is read at the end of each wait and of each turn, recorded or not. So the slices of an
-//! iteration lie side by side, and what the loop itself does between the last turn and the wait counts as wait.
+//! iteration follow each other without a gap, and the loop's own work between the last turn and the wait counts as wait.
 
 mod hooks;
 mod records;
@@ -22,8 +22,8 @@ pub use records::{CallRecord, Iteration, Queues, Recording, RecordingSize, Slice
 use super::current;
 use tape::Tape;
 
-/// Begins to record this thread's loop, with its next iteration, into ring buffers of fixed size. Where it is recording
-/// already it begins anew, with the new size.
+/// Records this thread's loop from its next iteration on, in ring buffers of fixed size. If it is recording already, the
+/// old records are dropped and it begins anew with the new size.
 pub fn start_recording(size: RecordingSize) {
     if let Some(lp) = current() {
         let totals = lp.totals();
@@ -38,19 +38,19 @@ pub fn stop_recording() {
     }
 }
 
-/// What was recorded from the iteration with the serial number `since` on (0: from the oldest that is still there).
-/// Iterations that have ended only: the one that runs now is not among them. `None`: this loop is not recording.
+/// What was recorded from the iteration with the serial number `since` on (0: from the oldest that is still kept). It has
+/// only iterations that have ended, so not the one that is running. `None` if this loop is not recording.
 ///
-/// Who follows the loop asks with the [`next`](Recording::next) of the recording before.
+/// To follow the loop, pass the [`next`](Recording::next) of the previous recording.
 ///
-/// It is a copy, made here and now: of full rings of the usual size it takes milliseconds. See [`recording_part`].
+/// The records are copied in this call: for full rings of the default size this takes milliseconds. See [`recording_part`].
 pub fn recording(since: u64) -> Option<Recording> {
     recording_part(since, usize::MAX)
 }
 
-/// The same a part at a time, so that the copy of a long recording does not hold the loop: at most `records` iterations,
-/// turns and callbacks together, but one iteration at least. The next part begins with its [`next`](Recording::next); it
-/// may be asked for in an immediate, say.
+/// As [`recording`], a part at a time, so that copying a long recording does not hold up the loop. A part has at most
+/// `records` iterations, turns and callbacks together, but at least one iteration. Pass its [`next`](Recording::next) to
+/// get the next part, for example in an immediate.
 pub fn recording_part(since: u64, records: usize) -> Option<Recording> {
     let lp = current()?;
     let at = lp.now();
@@ -58,9 +58,9 @@ pub fn recording_part(since: u64, records: usize) -> Option<Recording> {
     Some(tape.as_ref()?.read(since, records, at))
 }
 
-/// Says that the turn that runs now serves whoever observes the loop, not the program: [`TurnRecord::own`]. So does what
-/// its connection does later without a request, such as to flush what was written; until another request's turn, which
-/// does not say so.
+/// Marks the turn that is running as one that serves an observer of the loop and not the program: [`TurnRecord::own`].
+/// Later turns of the same connection without a request (which flush output, say) are marked too, until one with a request
+/// that does not call this.
 pub fn mark_turn_as_own() {
     if let Some(lp) = current() {
         lp.mark_turn_as_own();

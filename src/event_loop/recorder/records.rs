@@ -4,18 +4,18 @@ use crate::callback::Site;
 use crate::event_loop::Phase;
 use std::time::Duration;
 
-/// How much a recording keeps: about 3 MiB unless told. Its memory is allocated when it begins, and not again.
+/// How much a recording keeps; the defaults take about 3 MiB. The memory is allocated once, when the recording begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordingSize {
-    /// Iterations: 4,096.
+    /// Iterations. Default: 4,096.
     pub iterations: usize,
-    /// Turns: 16,384.
+    /// Turns. Default: 16,384.
     pub turns: usize,
-    /// Callbacks, of which there are records only while [`set_exact_timing`](crate::event_loop::set_exact_timing) is on:
+    /// Callbacks, which are recorded only while [`set_exact_timing`](crate::event_loop::set_exact_timing) is on. Default:
     /// 16,384.
     pub callbacks: usize,
-    /// Bytes of labels: 256 KiB. At least 1 KiB.
+    /// Bytes of labels, at least 1 KiB. Default: 256 KiB.
     pub label_bytes: usize,
 }
 
@@ -25,17 +25,17 @@ impl Default for RecordingSize {
     }
 }
 
-/// What was recorded: see [`recording`](super::recording).
+/// A copy of the records of a loop: see [`recording`](super::recording).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recording {
     /// When it was read, on the loop's clock.
     pub at: Duration,
-    /// In the order of their serial numbers, which leave no gap.
+    /// In the order of their serial numbers, without a gap.
     pub iterations: Vec<Iteration>,
-    /// Iterations that were asked for and have been overwritten since.
+    /// How many of the iterations that were asked for had been overwritten already.
     pub dropped: u64,
-    /// What to ask for next, so that no iteration comes twice.
+    /// The serial number to pass to the next call, so that no iteration comes twice.
     pub next: u64,
 }
 
@@ -71,20 +71,20 @@ pub struct Iteration {
     pub events: u32,
     /// The phases in their order: pending, poll (the wait included), check, closing, timers. See [`Iteration::phase`].
     pub phases: [Slice; 5],
-    /// Those that are still there, in their order.
+    /// The turns that have not been overwritten, in their order.
     pub turns: Vec<TurnRecord>,
-    /// Turns of it that have been overwritten, its first ones: it had more than the recording keeps.
+    /// How many of its first turns have been overwritten.
     pub turns_lost: u32,
-    /// Ticks that ran, those before it that no iteration had counted included.
+    /// How many ticks ran in it, including those that ran before it outside of any iteration.
     pub ticks: u32,
     /// Bytes read from sockets.
     pub read: u64,
     /// Bytes that sockets took.
     pub written: u64,
-    /// How much was waiting when it began.
+    /// The lengths of the queues at its beginning.
     pub queues: Queues,
-    /// Is it the prelude of a run: the due timers that [`run`](crate::run) calls before its first wait? It has no phase
-    /// but that one.
+    /// True for the prelude of a run: the due timers that [`run`](crate::run) calls before its first wait. Only its timers
+    /// phase has any time.
     pub prelude: bool,
 }
 
@@ -105,7 +105,7 @@ pub struct Queues {
     pub ready: u32,
     /// Immediates for the check phase.
     pub immediates: u32,
-    /// Ticks: none, unless they were set outside of the loop's callbacks.
+    /// Ticks. Zero, unless some were set outside of the loop's callbacks.
     pub ticks: u32,
     /// Sources that wait for their `on_close`.
     pub closing: u32,
@@ -113,7 +113,7 @@ pub struct Queues {
     pub jobs: u32,
 }
 
-/// What had a turn.
+/// The kinds of things that have turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SourceKind {
@@ -132,7 +132,7 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    /// Its name in lower case.
+    /// The name in lower case.
     pub fn name(self) -> &'static str {
         match self {
             SourceKind::Listener => "listener",
@@ -155,38 +155,38 @@ impl std::fmt::Display for SourceKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TurnRecord {
-    /// The phase that it was a part of.
+    /// The phase in which it was.
     pub phase: Phase,
-    /// What had the turn.
+    /// The kind of its source.
     pub kind: SourceKind,
     /// When it began.
     pub began: Duration,
     /// How long it took.
     pub took: Duration,
-    /// The callbacks made in it, ticks not counted.
+    /// How many callbacks were called in it, not counting ticks.
     pub callbacks: u32,
-    /// The ticks that these left.
+    /// How many ticks ran after these callbacks.
     pub ticks: u32,
     /// How long the ticks took, as a part of the turn.
     pub ticks_took: Duration,
-    /// Where the last callback was registered. `None` where there was none.
+    /// Where the last callback was registered. `None` if no callback was called.
     pub registered: Option<Site>,
-    /// What the last callback was called for: for an HTTP request its method and target, as the peer sent them, 200 bytes
-    /// at most. Empty where unknown, or overwritten.
+    /// What the last callback was called for. For an HTTP request: its method and target, as the peer sent them, 200 bytes
+    /// at most. Empty if unknown or overwritten.
     pub label: String,
     /// Bytes read from sockets.
     pub read: u64,
     /// Bytes that sockets took.
     pub written: u64,
-    /// Whether the turn served a page that observes the loop. See [`mark_turn_as_own`](super::mark_turn_as_own).
+    /// True if the turn served an observer of the loop. See [`mark_turn_as_own`](super::mark_turn_as_own).
     pub own: bool,
     /// Its callbacks and ticks, in their order, while [`set_exact_timing`](crate::event_loop::set_exact_timing) is on.
     pub calls: Vec<CallRecord>,
-    /// Records of callbacks that have been overwritten, its first ones.
+    /// How many of its first callbacks have no record any more, since it was overwritten.
     pub calls_lost: u32,
 }
 
-/// One callback, timed by itself, without the ticks that it left: these have records of their own.
+/// One callback with its own time. The ticks that it set are not included: they have records of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallRecord {
@@ -196,6 +196,6 @@ pub struct CallRecord {
     pub took: Duration,
     /// Where it was registered.
     pub registered: Site,
-    /// What it was called for: "a timer", "a tick", or the method and target of a request. Empty where overwritten.
+    /// What it was called for: "a timer", "a tick", or the method and target of a request. Empty if overwritten.
     pub what: String,
 }

@@ -2,18 +2,18 @@
 
 use std::fmt::{self, Display, Write};
 
-/// The last items of a sequence. Each has a number, its place in the whole sequence, from 0.
+/// The last items of a sequence. The number of an item is its place in the whole sequence, counted from 0.
 pub(super) struct Ring<T> {
     items: Vec<T>,
     capacity: usize,
-    /// Where the next item goes.
+    /// The index in `items` that the next item will take.
     at: usize,
     /// The number of the next item.
     next: u64,
 }
 
 impl<T> Ring<T> {
-    /// For so many items, and for one at least.
+    /// A ring for `capacity` items, at least one.
     pub fn new(capacity: usize) -> Ring<T> {
         let capacity = capacity.max(1);
         Ring { items: Vec::with_capacity(capacity), capacity, at: 0, next: 0 }
@@ -34,7 +34,7 @@ impl<T> Ring<T> {
         self.next
     }
 
-    /// The number of the oldest item that is still there.
+    /// The number of the oldest item that has not been overwritten.
     pub fn oldest(&self) -> u64 {
         self.next - self.items.len() as u64
     }
@@ -46,26 +46,26 @@ impl<T> Ring<T> {
         self.items.get((number % self.capacity as u64) as usize).filter(|_| number >= self.oldest())
     }
 
-    /// Those of `count` items from the number `from` on that are still there.
+    /// Of the `count` items from the number `from` on, those that have not been overwritten.
     pub fn range(&self, from: u64, count: u32) -> impl Iterator<Item = &T> {
         (from.max(self.oldest())..from + u64::from(count)).filter_map(|number| self.get(number))
     }
 }
 
-/// Bytes that a label keeps, as in the report of slow turns.
+/// The longest label, in bytes: the same as in the report of slow turns.
 const LABEL: usize = 200;
-/// A ring of labels must hold a few whole ones.
+/// The smallest size of a ring of labels, in bytes, so that it holds a few labels of full length.
 const LEAST: usize = 1024;
 
 /// A label's place in the ring of labels.
 #[derive(Clone, Copy)]
 pub(super) struct Label {
-    /// Bytes written before it.
+    /// How many bytes had been written to the ring before this label.
     start: u64,
     len: u8,
 }
 
-/// The last labels, byte after byte.
+/// The bytes of the last labels, one label after another.
 pub(super) struct Labels {
     bytes: Box<[u8]>,
     at: usize,
@@ -85,11 +85,11 @@ impl Labels {
         Label { start, len: label.len() as u8 }
     }
 
-    /// The same for what is still to be formatted.
+    /// As [`put`](Labels::put), for a label that is yet to be formatted.
     pub fn format(&mut self, label: &dyn Display) -> Label {
         let start = self.written;
         let mut room = Room { labels: self, left: LABEL };
-        // It fails where the room is used up, which is as it should be.
+        // Formatting fails when the label is full, which only cuts the label.
         let _ = write!(room, "{label}");
         let len = LABEL - room.left;
         Label { start, len: len as u8 }
@@ -104,7 +104,7 @@ impl Labels {
         }
     }
 
-    /// Copies what fits behind the place where the last copy ended.
+    /// Copies bytes to the place after the last copy, as many as fit before the end of the ring.
     #[inline]
     fn copy(&mut self, bytes: &[u8]) {
         let end = self.at + bytes.len();
@@ -115,7 +115,7 @@ impl Labels {
         self.written += bytes.len() as u64;
     }
 
-    /// Empty where it has been overwritten. A peer's bytes may be anything.
+    /// The text of a label; empty if it has been overwritten. Labels hold bytes of peers, which need not be UTF-8.
     pub fn get(&self, label: Label) -> String {
         if self.written - label.start > self.bytes.len() as u64 {
             return String::new();

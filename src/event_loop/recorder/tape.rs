@@ -1,4 +1,4 @@
-//! The rings, and how they are written and read.
+//! The ring buffers of one recording: how the loop writes them, and how they are read.
 
 use super::records::{CallRecord, Iteration, Queues, Recording, RecordingSize, Slice, SourceKind, TurnRecord};
 use super::ring::{Label, Labels, Ring};
@@ -7,10 +7,10 @@ use crate::event_loop::{Phase, Time, Token};
 use std::fmt::Display;
 use std::time::Duration;
 
-/// Connections known to serve an observer. A page has a few; beyond this the oldest is forgotten.
+/// How many connections are remembered as serving an observer. A page has a few; with more, the oldest is forgotten.
 const OWN: usize = 64;
 
-/// What the loop has counted so far: differences of two are those of a turn or of an iteration.
+/// The loop's running totals. The difference of two readings is what a turn or an iteration has done.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Totals {
     pub ticks: u64,
@@ -20,7 +20,7 @@ pub(super) struct Totals {
 
 #[derive(Clone, Copy)]
 struct IterationEntry {
-    /// When each phase began, and when the last of them ended.
+    /// When each phase began; the last element is when the last phase ended.
     marks: [Time; 6],
     waited: Time,
     events: u32,
@@ -55,7 +55,7 @@ struct CallEntry {
     what: Label,
 }
 
-/// The turn that runs now.
+/// The turn that is running.
 #[derive(Clone, Copy)]
 struct OpenTurn {
     kind: SourceKind,
@@ -66,7 +66,7 @@ struct OpenTurn {
     own: bool,
 }
 
-/// What the loop knows of a turn when it ends.
+/// What the loop passes at the end of a turn.
 pub(super) struct Ended<'a> {
     pub phase: Phase,
     pub began: Time,
@@ -85,7 +85,7 @@ pub(super) struct Tape {
     turn: Option<OpenTurn>,
     /// Totals at the end of the last iteration.
     before: Totals,
-    /// Connections that serve whoever observes.
+    /// Connections that serve an observer.
     own: Vec<Token>,
     /// The serial number of the first iteration of this tape.
     first: u64,
@@ -127,7 +127,7 @@ impl Tape {
         });
     }
 
-    /// A phase has ended, and so the next one begins.
+    /// A phase ends, and the next one begins.
     #[inline]
     pub fn end_phase(&mut self, phase: Phase, now: Time) {
         if let Some(iteration) = &mut self.iteration
@@ -137,7 +137,7 @@ impl Tape {
         }
     }
 
-    /// The pending phase ended when the wait began.
+    /// The wait is over. The pending phase ended when it began.
     pub fn end_wait(&mut self, began: Time, now: Time, events: usize) {
         self.end_phase(Phase::Pending, began);
         if let Some(iteration) = &mut self.iteration {
@@ -153,7 +153,7 @@ impl Tape {
         if iteration.prelude && iteration.turns == 0 {
             return;
         }
-        // Phases that had nothing to do, or that a panic has skipped, took no time.
+        // A phase that had nothing to do, or that a panic skipped, has no mark: it ends when it begins.
         let mut latest = 0;
         for mark in &mut iteration.marks {
             latest = latest.max(*mark);
@@ -211,7 +211,8 @@ impl Tape {
         }
     }
 
-    /// A connection stays the observer's until it brings another's request, or closes.
+    /// Returns whether a turn served an observer. A connection counts as the observer's until it brings a request of the
+    /// program, or closes.
     #[inline]
     fn is_own(&mut self, turn: &OpenTurn, ended: &Ended<'_>) -> bool {
         if turn.token == Token::NONE || (!turn.own && self.own.is_empty()) {
@@ -234,7 +235,7 @@ impl Tape {
 
     // ---- Read
 
-    /// One iteration at least, and no further one that would make them more than `most` records.
+    /// Reads iterations from `since` on: at least one, and then as many as fit into `most` records.
     pub fn read(&self, since: u64, most: usize, at: Time) -> Recording {
         let oldest = self.first + self.iterations.oldest();
         let from = since.max(oldest);
@@ -257,7 +258,7 @@ impl Tape {
         }
     }
 
-    /// What an iteration has that is still there: itself, its turns, their callbacks.
+    /// The number of records that an iteration has: itself, its turns that are still kept, and their callbacks.
     fn records(&self, entry: &IterationEntry) -> usize {
         let turns = self.turns.range(entry.first_turn, entry.turns);
         1 + turns.map(|turn| 1 + turn.calls as usize).sum::<usize>()

@@ -8,8 +8,8 @@ use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// One end of a connection in memory, as its owner holds it. Dropping it closes it: with a FIN, or, where input is unread
-/// or [`Stream::set_reset_on_close`] was called, with a RST, as Linux does.
+/// One end of a connection in memory, as its owner holds it. Dropping it closes the connection: with a RST if there is
+/// unread input or [`Stream::set_reset_on_close`] was called, as Linux does, and with a FIN otherwise.
 pub(crate) struct Stream {
     world: World,
     end: Endpoint,
@@ -18,9 +18,9 @@ pub(crate) struct Stream {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
-    /// The program under test: its sockets count as open file descriptors.
+    /// The program under test. Its sockets count as open file descriptors.
     Program,
-    /// The harness.
+    /// The test harness.
     Script,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct End {
     pub watch: Watch,
     address: Address,
     link: Link,
-    /// Its owner has dropped it; what still arrives is answered with a RST.
+    /// The owner has dropped this end. Whatever still arrives is answered with a RST.
     released: bool,
     reset_on_close: bool,
     error: Option<ErrorKind>,
@@ -54,25 +54,25 @@ enum Link {
 #[derive(Default)]
 struct Input {
     unread: VecDeque<u8>,
-    /// Bytes that were sent and have not arrived.
+    /// How many bytes have been sent to this end and have not arrived.
     in_flight: usize,
     ended: bool,
-    /// When the last packet arrives that is on its way: none may overtake it.
+    /// When the last packet in flight arrives. No later packet may overtake it.
     last_arrival: Duration,
 }
 
 #[derive(Default)]
 struct Output {
     ended: bool,
-    /// A write was not accepted whole: there will be an edge when there is room.
+    /// A write was refused in whole or in part, so there will be an edge when there is room.
     starved: bool,
-    /// The network lets less through than there is room for, for a moment (`Network::partial_writes`).
+    /// The network takes less than there is room for, until the next edge (`Network::partial_writes`).
     held: bool,
-    /// The news of room is on its way.
+    /// The edge that reports room is scheduled.
     room_on_its_way: bool,
 }
 
-/// What travels to an end.
+/// A packet on its way to an end.
 enum Packet {
     Connected,
     Bytes(Vec<u8>),
@@ -101,7 +101,7 @@ impl End {
 }
 
 impl Endpoint {
-    /// The end of who connects. Nobody is at the other one yet.
+    /// The end of the side that connects. Nobody holds the other end yet.
     pub fn connecting(from: Address, to: Address) -> Endpoint {
         let ends = End::new(from, Link::Connecting);
         ends.borrow_mut()[1].address = to;
@@ -124,13 +124,14 @@ impl Endpoint {
         self.me().released
     }
 
-    /// The listener has taken the connection: from now on its end can be sent to, and the connecting one will learn of it.
+    /// The listener has put the connection into its backlog: bytes can be sent to its end from now on, and the connecting
+    /// side is told.
     pub fn establish(&self, world: &World) {
         self.me().link = Link::Open;
         self.send(world, Packet::Connected);
     }
 
-    /// Ends the connection from the network's side, for the reason that the owner of this end will see.
+    /// Breaks the connection from the network's side. The owner of this end will see `reason`.
     pub fn fail(&self, world: &World, reason: ErrorKind) {
         {
             let mut me = self.me();
@@ -144,7 +145,7 @@ impl Endpoint {
         world.edge(&Source::End(self.clone()));
     }
 
-    /// Sends a RST to the other end. Nobody has this one any more.
+    /// Sends a RST to the other end. This end has no owner any more.
     pub fn reset(&self, world: &World) {
         {
             let mut me = self.me();
@@ -175,7 +176,7 @@ impl Endpoint {
         let (released, link) = (me.released, me.link);
         match packet {
             _ if link == Link::Dead => return,
-            // Who has gone knows nothing of this connection, or wants no more of it.
+            // A released end answers with a RST: its owner has dropped it.
             Packet::Bytes(_) | Packet::Connected if released => {
                 drop(me);
                 return self.reset(world);
@@ -189,7 +190,7 @@ impl Endpoint {
             Packet::Reset => {
                 let reason = match link {
                     Link::Connecting => ErrorKind::ConnectionRefused,
-                    // Linux tells who has seen the end already that it writes into nothing.
+                    // As Linux: after the end of input, the error is that of writing to a closed connection.
                     _ if me.input.ended => ErrorKind::BrokenPipe,
                     _ => ErrorKind::ConnectionReset,
                 };
@@ -201,10 +202,10 @@ impl Endpoint {
         world.edge(&Source::End(self.clone()));
     }
 
-    /// The owner has gone.
+    /// The owner has dropped this end.
     fn release(&self, world: &World) {
         let mut me = self.me();
-        // Dropped after the borrow: a script holds what its owner put into it.
+        // Dropped after the borrow, since a script may hold user values.
         let audience = mem::take(&mut me.watch.audience);
         me.released = true;
         let unread = !mem::take(&mut me.input.unread).is_empty();
@@ -233,7 +234,7 @@ impl Endpoint {
         }
         let dead = me.link == Link::Dead;
         let writable = dead || me.output.ended || has_room;
-        // Who was told that there is no room waits for it.
+        // An owner that has seen "not writable" waits for an edge when there is room.
         me.output.starved |= !writable;
         Ready::READ
             .when(dead || me.input.ended || !me.input.unread.is_empty())
@@ -242,7 +243,7 @@ impl Endpoint {
             .with(Ready::ERROR.when(me.error.is_some()))
     }
 
-    /// Whether it is worth telling the writer of room: Linux does so when a third of the buffer is free.
+    /// Returns whether there is enough room to tell the writer: a third of the buffer, as on Linux.
     fn has_room(&self, ends: &[End; 2], world: &World) -> bool {
         let fill = ends[1 - self.side].fill();
         let free = world.buffer().saturating_sub(fill);
@@ -287,7 +288,7 @@ impl Endpoint {
         Ok(length)
     }
 
-    /// Tells a writer that waits for room, where there is some.
+    /// Tells a writer that waits for room, if there is enough.
     fn find_room(&self, world: &World) {
         let found = {
             let mut ends = self.ends.borrow_mut();
@@ -337,7 +338,7 @@ impl Endpoint {
         Ok(accepted)
     }
 
-    /// Sends the bytes of one write, in as many pieces as the network makes of them.
+    /// Sends the bytes of one write, in as many pieces as the network splits them into.
     fn send_bytes(&self, world: &World, mut bytes: Vec<u8>) {
         let mut at = {
             let delay = world.0.network.borrow().delay(&world.0.random);
@@ -366,7 +367,7 @@ fn gather(pieces: &[IoSlice<'_>], length: usize) -> Vec<u8> {
 }
 
 impl World {
-    /// At least one byte, or nothing could ever be sent.
+    /// The size of the buffer of one direction. At least one byte: without room nothing could ever be sent.
     fn buffer(&self) -> usize {
         self.0.network.borrow().buffer.max(1)
     }
@@ -385,7 +386,7 @@ impl Stream {
         Source::End(self.end.clone()).tell(world, Audience::Loop(token));
     }
 
-    /// Has the script run after each edge, in place of a loop.
+    /// Has the script run after each edge; no loop is told then.
     pub fn tell_script(&self, script: Script) {
         Source::End(self.end.clone()).tell(&self.world, Audience::Script(script));
     }
@@ -405,7 +406,8 @@ impl Stream {
         Ok(())
     }
 
-    /// A call of the program's that is to fail does so, and costs the connection: its peer sees a reset.
+    /// Counts a call of the program. If it is the one that is to fail, returns its error and resets the connection, which
+    /// the peer sees.
     fn check_faults(&self) -> io::Result<()> {
         if self.owner == Owner::Script {
             return Ok(());
@@ -440,12 +442,12 @@ impl Stream {
         self.world.0.sendfile.get()
     }
 
-    /// Whether the other side's FIN has arrived, read or not.
+    /// Returns whether the other side's FIN has arrived, read or not.
     pub fn has_ended(&self) -> bool {
         self.end.me().input.ended
     }
 
-    /// Whether the handshake is over, and no failure has followed.
+    /// Returns whether the handshake is over and no failure has followed.
     pub fn is_connected(&self) -> bool {
         self.end.me().link == Link::Open
     }
@@ -478,7 +480,7 @@ impl Write for &Stream {
         self.end.write(&self.world, &[IoSlice::new(bytes)])
     }
 
-    /// All pieces go into one packet, as the system's `writev` has it.
+    /// All pieces go into one packet, as with the system's `writev`.
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         self.check_faults()?;
         self.end.write(&self.world, pieces)

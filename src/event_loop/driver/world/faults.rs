@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::io::ErrorKind;
 
-/// The program's calls on its sockets, counted, and the one of them that is to fail.
+/// Counts the program's calls on its sockets, and holds the number of the call that is to fail.
 #[derive(Default)]
 pub(super) struct Faults {
     calls: Cell<u64>,
@@ -9,17 +9,17 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// Accepts, reads, writes and ends of output so far.
+    /// How many accepts, reads, writes and ends of output there were so far.
     pub fn calls(&self) -> u64 {
         self.calls.get()
     }
 
-    /// The next call fails, or the one after so many others.
+    /// Lets a call fail after `after` calls that succeed; 0 is the next call.
     pub fn fail(&self, after: u64, kind: ErrorKind) {
         self.failing.set(Some((self.calls.get().saturating_add(after), kind)));
     }
 
-    /// Counts a call, and says with what it fails, if it does.
+    /// Counts a call. Returns the error if this call is to fail.
     pub fn call(&self) -> Option<ErrorKind> {
         let number = self.calls.get();
         self.calls.set(number + 1);

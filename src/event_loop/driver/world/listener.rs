@@ -9,23 +9,24 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-/// Where the ports for "any" and for who connects begin (RFC 6335, section 6).
+/// The first port given to a listener that asks for any port, and to a side that connects (RFC 6335, section 6).
 const FIRST_DYNAMIC_PORT: u16 = 49_152;
-/// How long a connection waits to try again where the backlog is full; twice as long each further time.
+/// How long a connection request waits before it tries again at a full backlog; twice as long each further time.
 const RETRY: Duration = Duration::from_secs(1);
-/// As often as Linux tries, which is about two minutes.
+/// How often it tries again: as often as Linux, about two minutes in all.
 const RETRIES: u32 = 6;
 
-/// Who has no file descriptor left.
+/// A limit of file descriptors, and whose limit it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FdLimit {
-    /// This process may open so many (EMFILE). Its spare one helps.
+    /// This process may open this many (EMFILE). The spare descriptor helps.
     Process(usize),
-    /// The whole system is out (ENFILE) when this process has so many. Others take what the spare one frees.
+    /// The whole system has none left (ENFILE) once this process has this many. Other processes take what the spare one
+    /// frees.
     System(usize),
 }
 
-/// A bound, listening socket. Dropping it closes it and resets who waits in its backlog.
+/// A bound, listening socket. Dropping it closes it and resets the connections in its backlog.
 pub(crate) struct Listener {
     world: World,
     bound: Rc<Bound>,
@@ -46,7 +47,7 @@ pub(super) struct Ports {
     bound: RefCell<Vec<Weak<Bound>>>,
     black_holes: RefCell<BTreeSet<SocketAddr>>,
     next_dynamic: Cell<u16>,
-    /// Which of several listeners of one port (`reuse_port`) is next.
+    /// Which of several listeners on one port (`reuse_port`) gets the next connection.
     turn: Cell<usize>,
     fds: Cell<usize>,
     limit: Cell<Option<FdLimit>>,
@@ -92,7 +93,7 @@ impl Ports {
         self.bound.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Who listens at an address: of the most precise binding, in turn where there are several.
+    /// Finds the listener for an address: that with the most specific binding. If several have it, they take turns.
     fn find(&self, to: &Address) -> Option<Rc<Bound>> {
         let listeners = self.listeners();
         let exact: Vec<_> = listeners.iter().filter(|bound| bound.address == *to).collect();
@@ -104,7 +105,7 @@ impl Ports {
     }
 
     fn free(&self, address: IpAddr) -> u16 {
-        // Ends: there are fewer listeners than ports, or memory would have run out long ago.
+        // The loop ends: with as many listeners as ports, memory would have run out long before.
         loop {
             let port = self.dynamic();
             let wanted = Address::Ip(SocketAddr::new(address, port));
@@ -120,7 +121,7 @@ impl Bound {
         Ready::READ.when(!self.waiting.borrow().is_empty())
     }
 
-    /// Whether it is bound to all addresses of a family that this one belongs to.
+    /// Returns whether it is bound to all addresses of a family that includes this one.
     fn accepts_all_of(&self, to: &Address) -> bool {
         match (&self.address, to) {
             (Address::Ip(own), Address::Ip(to)) if own.ip().is_unspecified() && own.port() == to.port() => {
@@ -157,7 +158,7 @@ impl World {
         Ok(super::super::Listener::Sim(listener))
     }
 
-    /// A listener of the harness: `script` runs when a connection waits.
+    /// Opens a listener of the harness: `script` runs when a connection waits.
     pub fn listen_scripted(&self, address: Address, how: &ListenHow, script: Script) -> io::Result<Listener> {
         let listener = self.bind(address, how, Owner::Script)?;
         Source::Bound(listener.bound.clone()).tell(self, Audience::Script(script));
@@ -212,7 +213,7 @@ impl World {
         Ok(Io::Sim(Box::new(Stream::new(self, end, Owner::Program))))
     }
 
-    /// Where the program listens, in the order in which it began to.
+    /// The addresses on which the program listens, in the order in which it began to.
     pub fn program_listens_at(&self) -> Vec<Address> {
         let own = |bound: &Rc<Bound>| bound.owner == Owner::Program;
         self.0.ports.listeners().into_iter().filter(own).map(|bound| bound.address.clone()).collect()
@@ -246,7 +247,7 @@ impl World {
         end
     }
 
-    /// A connection request arrives at the address that it is for.
+    /// A connection request arrives at its destination.
     fn request(&self, from: Endpoint, tries: u32) {
         if from.is_released() {
             return;
@@ -277,7 +278,7 @@ impl World {
         let super::super::Listener::Sim(listener) = listener else { return Err(foreign()) };
         let ports = &self.0.ports;
         if let Some(kind) = self.0.faults.call() {
-            // It costs the connection that it is about.
+            // A failed accept loses the connection that it would have returned, except for EINTR.
             let lost = kind != ErrorKind::Interrupted;
             let end = if lost { listener.bound.waiting.borrow_mut().pop_front() } else { None };
             if let Some(end) = end {
@@ -285,7 +286,7 @@ impl World {
             }
             return Err(kind.into());
         }
-        // As in Linux, before a look at the backlog.
+        // Checked before the backlog, as in Linux.
         ports.check_fds()?;
         let end = listener.bound.waiting.borrow_mut().pop_front().ok_or(ErrorKind::WouldBlock)?;
         if let Some(left) = ports.aborts.get().checked_sub(1) {
@@ -309,12 +310,12 @@ impl World {
         self.0.ports.limit.set(limit);
     }
 
-    /// Sockets that the program has open.
+    /// How many sockets the program has open.
     pub fn open_fds(&self) -> usize {
         self.0.ports.fds.get()
     }
 
-    /// The next connection that is accepted turns out to be gone (ECONNABORTED); called twice, the next two.
+    /// Makes the next accept fail because the connection has gone (ECONNABORTED). Called twice, it is the next two.
     pub fn abort_next_accept(&self) {
         self.0.ports.aborts.set(self.0.ports.aborts.get() + 1);
     }
@@ -325,7 +326,7 @@ impl World {
     }
 }
 
-/// Who dials "any address" reaches its own machine.
+/// Connecting to "any address" reaches the machine itself.
 fn dialled(mut to: SocketAddr) -> SocketAddr {
     match to.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => to.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -340,7 +341,7 @@ impl Listener {
         self.bound.address.clone()
     }
 
-    /// Accepts for a script, which has no limit of file descriptors.
+    /// Accepts a connection for a script. The limit of file descriptors does not apply.
     pub fn take(&self) -> Option<Stream> {
         let end = self.bound.waiting.borrow_mut().pop_front()?;
         Some(Stream::new(&self.world, end, Owner::Script))

@@ -1,5 +1,5 @@
-//! The simulated world: what a loop stands on in a test. Sockets in memory, a clock that moves only while the loop waits,
-//! jobs without threads, and chance from a seed. The same program with the same seed has the same run.
+//! The simulated world: what a loop runs on in a test. Sockets are in memory, the clock moves only while the loop waits,
+//! jobs have no threads, and chance comes from a seed. The same program with the same seed has the same run.
 //!
 //! ```text
 //!   the program's loop                        the harness (crate::sim)
@@ -11,14 +11,14 @@
 //!   └──────────────────────────────────────────────┘
 //! ```
 //!
-//! Everything on the network is an occurrence of the schedule: bytes, a FIN and a RST arrive some time after they were sent,
-//! if only at the next wait. Everything happens inside [`World::wait`], so nothing changes while the program runs, and no
-//! time passes, unless it is told to block.
+//! Everything on the network is an occurrence of the schedule: bytes, a FIN and a RST arrive some time after they were
+//! sent, at the earliest with the next wait. Everything happens inside [`World::wait`]. So nothing changes while the
+//! program runs, and no time passes, unless the program says that it blocks.
 //!
 //! Owns: `schedule` (what will happen), `readiness` (edges and events, as epoll has them), `connection` (two ends and what
 //! is between them), `listener` (ports, backlogs, file descriptors), `faults` (calls that fail), `waits` (waits that are
-//! interrupted or full), `workers` (jobs and host names), `network` (how rough it is), `sendfile` (whether it has that call),
-//! `random`. Imports the seam's types only.
+//! interrupted or full), `workers` (jobs and host names), `network` (how rough it is), `sendfile` (whether it has that
+//! call), `random`. Imports only the types of `driver`.
 
 mod connection;
 mod faults;
@@ -62,7 +62,7 @@ use workers::{Hosts, Workers};
 /// The virtual wall clock starts at 2026-01-01T00:00:00Z: a fixed date, so that a `Date` field can be compared.
 const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 
-/// See the module's docs. A cheap clone is the same world.
+/// A simulated world: see the module's docs. A clone is the same world.
 #[derive(Clone)]
 pub(crate) struct World(Rc<Inner>);
 
@@ -107,8 +107,8 @@ impl World {
         }))
     }
 
-    /// Lets things happen until there is an event or the time is over. The clock moves from one occurrence to the next and
-    /// never past the horizon; it stands still as long as there is an event.
+    /// Lets things happen until there is an event or the time is over. The clock jumps from one occurrence to the next,
+    /// never past the horizon, and stands still as long as there is an event.
     pub fn wait(&self, timeout: Option<Duration>, out: &mut Vec<Event>) -> io::Result<Look> {
         let deadline = timeout.map(|timeout| self.now().saturating_add(timeout));
         self.0.at_rest.set(false);
@@ -128,8 +128,8 @@ impl World {
         }
     }
 
-    /// Lets things happen up to the horizon without a loop that waits: what a program that has ended does not see.
-    /// False: there is nothing more up to there.
+    /// Lets things happen up to the horizon without a loop that waits: for what happens after the program has ended.
+    /// Returns false if nothing more happens before the horizon.
     pub fn pass(&self) -> bool {
         self.0.at_rest.set(false);
         self.0.horizon_reached.set(false);
@@ -138,7 +138,8 @@ impl World {
         moved
     }
 
-    /// Moves the clock to the next occurrence or to `deadline`. False: the horizon came first, or there is nothing more.
+    /// Moves the clock to the next occurrence or to `deadline`. Returns false if the horizon comes first, or if there is
+    /// nothing more.
     fn move_clock(&self, deadline: Option<Duration>) -> bool {
         let next = self.0.schedule.borrow().next();
         let to = [next, deadline].into_iter().flatten().min();
@@ -158,7 +159,7 @@ impl World {
         true
     }
 
-    /// Does what is due, including what that makes due.
+    /// Runs the occurrences that are due, and those that become due because of them.
     fn run_due(&self) {
         loop {
             let due = self.0.schedule.borrow_mut().due(self.now());
@@ -173,7 +174,7 @@ impl World {
         self.0.clock.get()
     }
 
-    /// Time passes while the program runs: what happens meanwhile is seen by the next wait.
+    /// Lets time pass while the program runs. Occurrences of that time are seen by the next wait.
     pub fn block(&self, time: Duration) {
         self.0.clock.set(self.now().saturating_add(time));
     }
@@ -186,12 +187,14 @@ impl World {
         self.0.waker.clone()
     }
 
-    /// Something happens at this time, or at once where it is past; after all that is scheduled for the same time already.
+    /// Schedules an occurrence for this time, or for now if the time is past. It comes after all that is already scheduled
+    /// for the same time.
     pub fn at(&self, time: Duration, occurrence: impl FnOnce(&World) + 'static) {
         self.0.schedule.borrow_mut().add(time.max(self.now()), Box::new(occurrence));
     }
 
-    /// Whether something happens without the clock moving: an occurrence that is due, an event that waits, a wake.
+    /// Returns whether something happens without the clock moving: an occurrence that is due, an event that waits, or a
+    /// wake.
     pub fn is_due(&self) -> bool {
         let due = self.0.schedule.borrow().next().is_some_and(|at| at <= self.now());
         due || self.is_to_stop()
@@ -199,18 +202,18 @@ impl World {
             || self.0.waker.pending.load(std::sync::atomic::Ordering::Acquire)
     }
 
-    /// The instant beyond which no wait moves the clock. `None`: there is none.
+    /// Sets the instant beyond which no wait moves the clock. `None`: no limit.
     pub fn set_horizon(&self, horizon: Option<Duration>) {
         self.0.horizon.set(horizon);
         self.0.horizon_reached.set(false);
     }
 
-    /// Whether the last wait ended because the next occurrence lies beyond the horizon.
+    /// Returns whether the last wait ended because the next occurrence lies beyond the horizon.
     pub fn horizon_reached(&self) -> bool {
         self.0.horizon_reached.get()
     }
 
-    /// Whether the last wait found that nothing can happen any more.
+    /// Returns whether the last wait found that nothing can happen any more.
     pub fn at_rest(&self) -> bool {
         self.0.at_rest.get()
     }
@@ -219,27 +222,27 @@ impl World {
         *self.0.network.borrow_mut() = network;
     }
 
-    /// The program's calls on its sockets so far.
+    /// How many calls the program has made on its sockets.
     pub fn calls(&self) -> u64 {
         self.0.faults.calls()
     }
 
-    /// Of the program's calls on its sockets, the next fails, or the one after so many others.
+    /// Makes one of the program's calls on its sockets fail, after `after` calls that succeed.
     pub fn fail_call(&self, after: u64, kind: io::ErrorKind) {
         self.0.faults.fail(after, kind);
     }
 
-    /// What is open because of the peers of the program.
+    /// The count of descriptors that are open because of the program's peers.
     pub fn descriptors(&self) -> &Descriptors {
         &self.0.descriptors
     }
 
-    /// A number below `end`, from the world's seed.
+    /// A random number below `end`, from the world's seed.
     pub fn random(&self, end: u64) -> u64 {
         self.0.random.below(end)
     }
 
-    /// Forgets what would still happen. What is scheduled may hold the world: without this it would never be freed.
+    /// Drops everything that is scheduled. Occurrences may hold the world, which would otherwise never be freed.
     pub fn end(&self) {
         let schedule = std::mem::take(&mut *self.0.schedule.borrow_mut());
         drop(schedule);
@@ -250,7 +253,7 @@ impl World {
 
 const AT_REST: &str = "the simulated world is at rest: nothing can happen any more";
 
-/// A real socket given to a simulated loop.
+/// The error for a real socket that is given to a simulated loop.
 fn foreign() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "a real socket on a simulated loop")
 }

@@ -2,15 +2,15 @@ use super::random::Random;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// What Linux gives a socket to start with, about.
+/// About the size that Linux gives a new socket.
 const BUFFER: usize = 64 * 1024;
-/// The pieces of one write arrive at most so far apart; where the latency is zero too, they would arrive as one.
+/// The longest pause between two pieces of one write. Without a pause and with zero latency they would arrive as one.
 const GAP: Duration = Duration::from_millis(1);
 
 /// How the simulated network behaves. The default is an ideal one: everything arrives at once and whole.
 ///
-/// What is random is drawn from the seed of the [`Sim`](crate::sim::Sim). Bytes are never lost and never reordered: this
-/// is what TCP looks like to a program, not what goes over the wire.
+/// Random choices come from the seed of the [`Sim`](crate::sim::Sim). Bytes are never lost and never reordered: it
+/// simulates what TCP looks like to a program, not what goes over the wire.
 ///
 /// ```
 /// use oneloop::sim::Network;
@@ -22,16 +22,16 @@ const GAP: Duration = Duration::from_millis(1);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// How long bytes, a FIN, a RST or a step of the handshake are on their way. Default: zero.
+    /// How long bytes, a FIN, a RST or a step of the handshake take to arrive. Default: zero.
     pub latency: RangeInclusive<Duration>,
     /// Deliver each write in random pieces at random times. Default: off.
     pub splits: bool,
-    /// Accept only a random part of some writes, as a full socket buffer does; room is told of later. Default: off.
+    /// Accept only a random part of some writes, as a full socket buffer does, and report room later. Default: off.
     pub partial_writes: bool,
-    /// Give only a part of what has arrived to some reads, as if the rest arrived just then. Default: off.
+    /// Give some reads only a part of what has arrived, as if the rest arrived right after the read. Default: off.
     pub read_splits: bool,
-    /// Bytes that one direction of a connection holds, sent and not yet read, before writing would block. Default: 64 KiB;
-    /// at least 1.
+    /// How many bytes one direction of a connection holds, sent and not yet read, before a write would block. Default: 64
+    /// KiB; at least 1.
     pub buffer: usize,
 }
 
@@ -52,12 +52,12 @@ impl Network {
         between(*self.latency.start(), *self.latency.end(), random)
     }
 
-    /// The pause before the next piece of the same write.
+    /// The random pause before the next piece of the same write.
     pub(super) fn gap(&self, random: &Random) -> Duration {
         between(Duration::ZERO, GAP, random)
     }
 
-    /// How long the next piece of a write is; small pieces are as likely as large ones, since they find more bugs.
+    /// The length of the next piece of a write. Small pieces are as likely as large ones, since they find more bugs.
     pub(super) fn piece(&self, left: usize, random: &Random) -> usize {
         if !self.splits || left < 2 {
             return left;
@@ -66,12 +66,12 @@ impl Network {
         left.min(1 + random.below(magnitude) as usize)
     }
 
-    /// How much of a write of `length` bytes is accepted, of what there is room for.
+    /// How many of the `length` bytes for which there is room a write accepts.
     pub(super) fn accepted(&self, length: usize, random: &Random) -> usize {
         if self.partial_writes { part(length, random) } else { length }
     }
 
-    /// How much of `length` bytes that have arrived a read sees.
+    /// How many of the `length` bytes that have arrived a read returns.
     pub(super) fn seen(&self, length: usize, random: &Random) -> usize {
         if self.read_splits { part(length, random) } else { length }
     }

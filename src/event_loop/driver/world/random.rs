@@ -1,7 +1,7 @@
 use std::cell::Cell;
 
-/// The world's only source of chance: splitmix64 (Steele, Lea and Flood 2014), whose state is one number, so that a run
-/// is known by its seed.
+/// The world's only source of chance: splitmix64 (Steele, Lea and Flood 2014). Its state is one number, so a seed
+/// determines the run.
 pub(super) struct Random(Cell<u64>);
 
 impl Random {
@@ -17,7 +17,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0 up to, but not including, `end`; 0 where there is none.
+    /// A number from 0 to below `end`; 0 if `end` is 0.
     pub fn below(&self, end: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
     }

@@ -4,13 +4,13 @@ use super::{Event, Look, Ready, WAKE, World};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-/// What a script does when its socket has changed. It runs as an occurrence of the world.
+/// A function of the harness that runs when its socket has changed, as an occurrence of the world.
 pub(crate) type Script = Rc<dyn Fn(&World)>;
 
-/// Who is told of the edges of a socket.
+/// The receiver of a socket's edges.
 #[derive(Default)]
 pub(super) enum Audience {
-    /// Not registered yet, or not any more.
+    /// The socket is not registered.
     #[default]
     Nobody,
     /// The loop, under this token.
@@ -18,15 +18,15 @@ pub(super) enum Audience {
     Script(Script),
 }
 
-/// A socket's side of the ready list.
+/// A socket's entry for the ready list.
 #[derive(Default)]
 pub(super) struct Watch {
     pub audience: Audience,
-    /// Told already: more edges until then are the same event.
+    /// It is on the ready list. Further edges are part of the same event until it is taken from there.
     told: bool,
 }
 
-/// What can have an edge.
+/// A socket that can have an edge.
 #[derive(Clone)]
 pub(super) enum Source {
     End(Endpoint),
@@ -48,9 +48,10 @@ impl Source {
         }
     }
 
-    /// Names who is told from now on. What is ready already is told first, as epoll does on registration.
+    /// Sets the receiver of edges from now on. Readiness that is there already is reported first, as epoll does on
+    /// registration.
     pub fn tell(&self, world: &World, audience: Audience) {
-        // Dropped after the borrow: a script holds what its owner put into it.
+        // Dropped after the borrow, since a script may hold user values.
         let old = self.watch(|watch| std::mem::replace(&mut watch.audience, audience));
         drop(old);
         if self.ready(world) != Ready::NONE {
@@ -60,8 +61,8 @@ impl Source {
 }
 
 impl World {
-    /// Something has changed for a source. As epoll has it, an edge only puts the source on the ready list; the event says
-    /// what is true when it is taken from there.
+    /// A socket has changed. As in epoll, the edge only puts it on the ready list; its readiness is determined when it is
+    /// taken from there.
     pub(super) fn edge(&self, source: &Source) {
         let of_script = source.watch(|watch| {
             let of_script = match watch.audience {
@@ -94,8 +95,8 @@ impl World {
         }
     }
 
-    /// Takes the events of the ready list, oldest edge first, and the waker's last, as many as one wait may tell of. Says
-    /// whether there were any, and whether that was all.
+    /// Takes events from the ready list, the oldest edge first and the waker last, as many as one wait may report. Returns
+    /// whether there were any, and whether those were all.
     pub(super) fn take_events(&self, out: &mut Vec<Event>) -> (bool, Look) {
         let before = out.len();
         let most = before.saturating_add(self.0.waiting.events());

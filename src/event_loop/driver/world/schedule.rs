@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Something that will happen: a packet arrives, a job is done, a script goes on.
 pub(super) type Occurrence = Box<dyn FnOnce(&World)>;
 
-/// What will happen, in order of (time, sequence): of two things at the same time, the one scheduled first happens first.
+/// The occurrences to come, ordered by time. Of two at the same time, the one scheduled first happens first.
 #[derive(Default)]
 pub(super) struct Schedule {
     entries: BinaryHeap<Reverse<Entry>>,
@@ -25,12 +25,12 @@ impl Schedule {
         self.entries.push(Reverse(Entry { at, sequence: self.sequence, occurrence }));
     }
 
-    /// When the next thing happens.
+    /// The time of the next occurrence.
     pub fn next(&self) -> Option<Duration> {
         self.entries.peek().map(|Reverse(entry)| entry.at)
     }
 
-    /// Takes the first of what is due.
+    /// Takes the first occurrence that is due, if there is one.
     pub fn due(&mut self, now: Duration) -> Option<Occurrence> {
         if self.next()? > now {
             return None;

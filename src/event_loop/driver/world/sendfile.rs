@@ -1,7 +1,7 @@
 use super::World;
 
-/// Whether the simulated system sends files from where they are (`sendfile`), or the program has to read them. A handler sees
-/// no difference: with each of them, what `Response::send_file` promises holds.
+/// Whether the simulated system can send files without copying them through the program (`sendfile`). A handler sees no
+/// difference: `Response::send_file` keeps its promises with each variant.
 ///
 /// ```
 /// use oneloop::sim::{Sendfile, Sim};
@@ -11,12 +11,12 @@ use super::World;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sendfile {
-    /// Files are sent from where they are, as on Linux. The default.
+    /// Files are sent without a copy, as on Linux. The default.
     #[default]
     Works,
-    /// The call is there, and fails for each file (EINVAL), as on Linux for the files of some file systems.
+    /// The call exists and fails for each file (EINVAL), as on Linux for the files of some file systems.
     Refused,
-    /// There is no such call, as on Windows; macOS and FreeBSD have one that the library does not use.
+    /// There is no such call, as on Windows. (macOS and FreeBSD have one that the library does not use.)
     Missing,
 }
 

@@ -3,11 +3,11 @@ use super::{Look, World};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-/// Of so many looks, one is interrupted.
+/// One of this many waits is interrupted.
 const INTERRUPTED: u64 = 8;
 
-/// How the waits of the simulated system behave. The default are those of a system where nothing comes between: each wait
-/// tells of everything that is ready.
+/// How the waits of the simulated system behave. The default is a system without disturbances: each wait reports everything
+/// that is ready.
 ///
 /// ```
 /// use oneloop::sim::{Sim, Waits};
@@ -17,11 +17,11 @@ const INTERRUPTED: u64 = 8;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waits {
-    /// Sources that one wait tells of at most, in the order in which they became ready; the others wait for the next one.
-    /// Default: any number; at least 1. (On a real system it is 1,024.)
+    /// How many sources one wait reports at most, in the order in which they became ready; the others wait for the next
+    /// one. At least 1. Default: no limit. (On a real system it is 1,024.)
     pub events: usize,
-    /// Let signals interrupt some waits, after time has passed and whatever is ready: such a wait tells of nothing. Drawn from
-    /// the seed of the [`Sim`](crate::sim::Sim). Default: off.
+    /// Let signals interrupt some waits, after some time has passed. Such a wait reports nothing, even if sources are
+    /// ready. Which waits they are comes from the seed of the [`Sim`](crate::sim::Sim). Default: off.
     pub interrupts: bool,
 }
 
@@ -31,11 +31,11 @@ impl Default for Waits {
     }
 }
 
-/// The waits of a world.
+/// How waits behave in a world, and the next interruption.
 #[derive(Default)]
 pub(super) struct Waiting {
     how: RefCell<Waits>,
-    /// The program is to be stopped for so long at its next wait.
+    /// How long the program is to be stopped at its next wait.
     stop: Cell<Option<Duration>>,
 }
 
@@ -54,7 +54,7 @@ impl World {
         *self.0.waiting.how.borrow_mut() = waits;
     }
 
-    /// Stops the program at its next wait, which ends in vain after so long.
+    /// Stops the program at its next wait: that wait takes this long and is then interrupted.
     pub fn stop(&self, time: Duration) {
         self.0.waiting.stop.set(Some(time));
     }
@@ -63,7 +63,7 @@ impl World {
         self.0.waiting.stop.get().is_some()
     }
 
-    /// Lets happen what happens until then, each thing at its time.
+    /// Runs the occurrences up to `end`, each at its time.
     fn pass_by(&self, end: Duration) {
         loop {
             self.run_due();
@@ -76,7 +76,7 @@ impl World {
         self.0.clock.set(end);
     }
 
-    /// What keeps a wait from telling what is ready.
+    /// Returns `Interrupted` if this wait is to be interrupted, after letting the time pass.
     pub(super) fn interrupted(&self) -> Option<Look> {
         if let Some(time) = self.0.waiting.stop.take() {
             self.pass_by(self.now().saturating_add(time));

@@ -5,11 +5,11 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// How long a job takes: long enough that what the loop does meanwhile happens before, as it mostly would.
+/// How long a job takes. It is long enough that the loop mostly does other things first, as with real threads.
 const LATENCY: Duration = Duration::from_millis(1);
 
-/// The worker pool without threads. A job is done on the loop's thread, inside a wait, at the time when a thread would
-/// have ended it. Which job begins when is settled by the rule of the real pool.
+/// The worker pool without threads. A job is run on the loop's thread, inside a wait, at the time at which a thread would
+/// have finished it. The order in which jobs begin is that of the real pool.
 pub(super) struct Workers {
     lanes: RefCell<Lanes>,
     latency: Cell<Duration>,
@@ -21,7 +21,7 @@ impl Workers {
     }
 }
 
-/// The names that can be looked up.
+/// The host names that can be looked up.
 pub(super) struct Hosts(RefCell<BTreeMap<String, Vec<IpAddr>>>);
 
 impl Hosts {
@@ -56,18 +56,18 @@ impl World {
         self.0.workers.lanes.borrow_mut().configure(threads, queue);
     }
 
-    /// How long each job takes from now on.
+    /// Sets how long each job takes from now on.
     pub fn set_worker_latency(&self, latency: Duration) {
         self.0.workers.latency.set(latency);
     }
 
-    /// Gives a host its addresses. None: the look-up fails.
+    /// Sets the addresses of a host. With none, the look-up fails.
     pub fn set_host(&self, name: &str, addresses: &[IpAddr]) {
         self.0.hosts.0.borrow_mut().insert(name.to_ascii_lowercase(), addresses.to_vec());
     }
 
     pub fn resolver(&self) -> Resolver {
-        // A copy: the job is `Send`, though here it stays on this thread.
+        // The job gets a copy because it has to be `Send`, although it stays on this thread here.
         let hosts = self.0.hosts.0.borrow().clone();
         Box::new(move |host, port| {
             let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
