@@ -8,7 +8,9 @@ pub enum CloseReason {
     Finished,
     /// The program destroyed it.
     Destroyed,
-    /// The peer ended its side in the middle of a message.
+    /// The peer ended its side in the middle of a message. A request that is cut off in this way gets no answer, not even
+    /// what its handler says in the callbacks that tell of it: nearly always nobody is there to read one. (RFC 9112, 8, allows
+    /// an error response; Node sends a 400, behind an answer that was given before as well.)
     Truncated,
     /// The peer ended its side after a whole request, and has not waited for the answer: see
     /// [`Limits::half_open`](crate::http::Limits::half_open).
