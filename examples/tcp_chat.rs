@@ -18,8 +18,13 @@ const LONGEST_LINE: usize = 1024;
 /// Who says nothing for so long is gone.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Who is this far behind, in bytes, is not waited for: more than others say in some minutes.
-const BEHIND: usize = 1024 * 1024;
+/// Who says this much at once, in bytes, is heard a part at a time. Short lines are many times as much for all others, who
+/// are given the time to read them: see `BEHIND`.
+const MUCH: usize = 4 * 1024;
+const BREATH: Duration = Duration::from_millis(200);
+
+/// Who is this far behind, in bytes, is not waited for: more than several who talk without a break say in one breath.
+const BEHIND: usize = 2 * 1024 * 1024;
 
 type Room = Rc<RefCell<BTreeMap<u32, Socket>>>;
 
@@ -45,6 +50,11 @@ fn join(room: &Room, guest: u32, socket: Socket) {
     let said = room.clone();
     let mut line = Vec::new();
     socket.on_data(move |socket, bytes| {
+        if bytes.len() > MUCH {
+            socket.pause();
+            let talker = socket.clone();
+            oneloop::set_timeout(BREATH, move || talker.resume());
+        }
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             line.extend_from_slice(part);
             if part.ends_with(b"\n") {

@@ -480,6 +480,46 @@ fn tcp_chat_closes_nobody_who_reads_and_who_does_not_read_is_sent_away() {
     let _ = stalled.read_to_end(&mut rest);
 }
 
+/// 400 KB of short lines that are there at once, since the program was held up: seven times as much for all others.
+#[cfg(unix)]
+#[test]
+fn tcp_chat_closes_nobody_who_reads_for_a_flood_that_comes_in_one_turn() {
+    const LINES: usize = 200_000;
+    let mut program = Program::spawn(command("tcp_chat").arg("0").env("RUST_LOG", "off"));
+    let port = program.port();
+    let mut reader = BufReader::new(connect(port));
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    let mut talker = connect(port);
+    while !line.contains("guest 2 has come") {
+        reader.read_line(&mut line).unwrap();
+    }
+    let signal = |name: &str| {
+        let pid = program.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    signal("-STOP");
+    talker.set_nonblocking(true).unwrap();
+    let (text, mut sent) = ("x\n".repeat(LINES), 0);
+    // As much as the kernel takes.
+    while let Ok(count) = talker.write(&text.as_bytes()[sent..]) {
+        sent += count;
+        if count == 0 {
+            break;
+        }
+    }
+    signal("-CONT");
+    talker.set_nonblocking(false).unwrap();
+    let rest = thread::spawn(move || talker.write_all(&text.as_bytes()[sent..]).map(|()| talker));
+    let mut heard = 0;
+    while heard < LINES {
+        line.clear();
+        assert!(reader.read_line(&mut line).unwrap() > 0, "it was closed, having heard {heard} lines");
+        heard += usize::from(line == "guest 2 says: x\n");
+    }
+    rest.join().unwrap().unwrap();
+}
+
 #[test]
 fn several_servers_share_their_state_and_end_together() {
     let mut program = Program::start("several_servers", &["0"]);

@@ -332,9 +332,13 @@ impl Socket {
 
     /// Sets how many bytes may be pending for the peer, and what happens when they are more. No limit at first.
     ///
-    /// What counts is what the kernel has refused: a peer that reads is not judged by how much is written in one turn. Allow
-    /// as much as the largest burst that you send, and some seconds of what a slow peer is behind; that is also what a peer
-    /// that reads nothing can cost in memory, beside the kernel's own buffers.
+    /// What counts is what the kernel has refused: it takes some 128 KiB for a peer before that has read anything. So allow as
+    /// much as the largest burst that you send, and some seconds of what a slow peer is behind; that is also what a peer that
+    /// reads nothing can cost in memory, beside the kernel's own buffers.
+    ///
+    /// How large a burst is may be in somebody else's hand. In a chat, 64 KiB of short lines of one guest are half a mebibyte
+    /// for each other guest, and no peer can have read that by then: [pause](Socket::pause) whoever says so much, as the example
+    /// `tcp_chat` does.
     ///
     /// ```
     /// use oneloop::net::{self, Overflow};
