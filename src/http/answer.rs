@@ -92,10 +92,10 @@ impl Exchange {
         }
         self.discard_body();
         if phase == Phase::Open {
-            self.with_link(|carrier| self.answer_error(carrier, status, error.text()));
+            self.answer_error(status, error.text());
         } else {
             self.give_up(status, CloseReason::BadResponse);
         }
-        self.with_link(|carrier| carrier.wake());
+        self.wake();
     }
 }

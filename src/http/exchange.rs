@@ -12,32 +12,36 @@ use super::request::Request;
 use super::response::Response;
 use super::send_file::HotFiles;
 
-/// What carries exchanges: an HTTP/1 connection. HTTP/2 will be another.
+/// What carries exchanges: a connection. One of HTTP/1 carries one exchange at a time, one of HTTP/2 will carry many, so each call
+/// names the exchange that it is about. [`Exchange`] has a method of the same name for each: the rest of `http` calls those.
 ///
 /// None of its methods calls user code.
 pub(super) trait Carrier {
-    /// Sends (a part of) the response: the head first, if it has not gone. With `last` the response has ended.
+    /// Sends a part of the response, or all of it: the head first, if it has not gone. With `last` the response has ended.
     fn send(&self, exchange: &Exchange, chunk: Chunk<'_>, last: bool) -> Flow;
-    /// Sends a part of a file as a part of the content. The response calls for a drain when it has gone. Only where the
-    /// carrier [sends files](Carrier::sends_files).
+    /// Sends a part of a file as a part of the content, if the carrier [sends files](Carrier::sends_files). `drain` follows when
+    /// the part has gone.
     fn send_file(&self, exchange: &Exchange, part: FilePart, last: bool) -> Flow;
-    /// Returns whether files can be sent without being read.
-    fn sends_files(&self) -> bool;
-    /// Sends the head alone.
+    /// Returns whether files can be sent without being read into memory.
+    fn sends_files(&self, exchange: &Exchange) -> bool;
+    /// Sends the head alone, if it has not gone.
     fn send_head(&self, exchange: &Exchange);
-    /// Sends an informational response.
-    fn inform(&self, status: u16, fields: &[(&str, &str)]);
-    /// The request's body is wanted, or its end: give it.
-    fn wake(&self);
-    /// Closes the connection: the exchange cannot be completed. Unless the user asked for it, what was said before still
-    /// goes out: the answers to earlier requests are in it.
-    fn cut(&self, reason: CloseReason);
-    /// The connection takes nothing more, though it may not have told its exchanges yet.
-    fn is_closed(&self) -> bool;
-    fn pending(&self) -> usize;
-    fn peer(&self) -> Address;
-    /// The server's kept files.
-    fn hot_files(&self) -> Rc<HotFiles>;
+    /// Sends an informational response (RFC 9110, section 15.2).
+    fn inform(&self, exchange: &Exchange, status: u16, fields: &[(&str, &str)]);
+    /// Has the loop look at the exchange in its next pending phase: the program wants the request's body, or its end.
+    fn wake(&self, exchange: &Exchange);
+    /// Ends an exchange that cannot be completed, so that the peer sees that it is not whole. With HTTP/1 the connection closes.
+    /// Answers to earlier requests still go out, unless the reason is that the program has destroyed the exchange.
+    fn cut(&self, exchange: &Exchange, reason: CloseReason);
+    /// Returns whether nothing more is sent. The exchange may not have been told of it yet.
+    fn is_closed(&self, exchange: &Exchange) -> bool;
+    /// The bytes that were written and that the kernel has not taken.
+    fn pending(&self, exchange: &Exchange) -> usize;
+    /// The address of the peer that the request came from.
+    fn peer(&self, exchange: &Exchange) -> Address;
+    /// The files that the server of all these exchanges keeps in memory.
+    fn hot_files(&self) -> &Rc<HotFiles>;
+    /// The loop of all these exchanges.
     fn lp(&self) -> &Rc<Loop>;
 }
 
@@ -192,15 +196,6 @@ impl Exchange {
         self.trailers.get_or_init(Box::default)
     }
 
-    /// The connection, while there is one.
-    pub fn with_link<R>(&self, f: impl FnOnce(&dyn Carrier) -> R) -> Option<R> {
-        self.link.borrow().as_ref().map(|carrier| f(&**carrier))
-    }
-
-    pub fn lp(&self) -> Option<Rc<Loop>> {
-        self.with_link(|carrier| carrier.lp().clone())
-    }
-
     pub fn is_over(&self) -> bool {
         self.closed.get().is_some()
     }
@@ -314,6 +309,70 @@ impl Exchange {
         self.listeners.clear();
     }
 
+    // ---- The carrier: none of these calls does anything once the exchange is over
+
+    #[inline]
+    fn with_carrier<R>(&self, f: impl FnOnce(&dyn Carrier) -> R) -> Option<R> {
+        self.link.borrow().as_ref().map(|carrier| f(&**carrier))
+    }
+
+    pub fn is_carried(&self) -> bool {
+        self.link.borrow().is_some()
+    }
+
+    #[inline]
+    pub fn send(&self, chunk: Chunk<'_>, last: bool) -> Flow {
+        match &*self.link.borrow() {
+            Some(carrier) => carrier.send(self, chunk, last),
+            None => Flow::Closed,
+        }
+    }
+
+    pub fn send_file(&self, part: FilePart, last: bool) -> Flow {
+        self.with_carrier(|carrier| carrier.send_file(self, part, last)).unwrap_or(Flow::Closed)
+    }
+
+    pub fn sends_files(&self) -> bool {
+        self.with_carrier(|carrier| carrier.sends_files(self)).unwrap_or(false)
+    }
+
+    pub fn send_head(&self) {
+        self.with_carrier(|carrier| carrier.send_head(self));
+    }
+
+    pub fn inform(&self, status: u16, fields: &[(&str, &str)]) {
+        self.with_carrier(|carrier| carrier.inform(self, status, fields));
+    }
+
+    pub fn wake(&self) {
+        self.with_carrier(|carrier| carrier.wake(self));
+    }
+
+    pub fn cut(&self, reason: CloseReason) {
+        self.with_carrier(|carrier| carrier.cut(self, reason));
+    }
+
+    /// Returns whether nothing more is sent: it is over, or about to be.
+    pub fn is_closed(&self) -> bool {
+        self.with_carrier(|carrier| carrier.is_closed(self)).unwrap_or(true)
+    }
+
+    pub fn pending(&self) -> usize {
+        self.with_carrier(|carrier| carrier.pending(self)).unwrap_or(0)
+    }
+
+    pub fn peer(&self) -> Option<Address> {
+        self.with_carrier(|carrier| carrier.peer(self))
+    }
+
+    pub fn hot_files(&self) -> Option<Rc<HotFiles>> {
+        self.with_carrier(|carrier| carrier.hot_files().clone())
+    }
+
+    pub fn lp(&self) -> Option<Rc<Loop>> {
+        self.with_carrier(|carrier| carrier.lp().clone())
+    }
+
     // ---- The response
 
     pub fn has_ended(&self) -> bool {
@@ -366,11 +425,9 @@ impl Exchange {
             Phase::Streaming => {
                 self.phase.set(Phase::Ended);
                 self.broken.set(Some(reason));
-                self.with_link(|carrier| carrier.cut(reason));
+                self.cut(reason);
             }
-            Phase::Open => {
-                self.with_link(|carrier| self.answer(carrier, status, usual_words(status)));
-            }
+            Phase::Open => self.answer(status, usual_words(status)),
         }
     }
 
@@ -386,7 +443,7 @@ impl Exchange {
     pub fn abandoned(&self) {
         let unwinding = std::thread::panicking();
         let awaits_drain = self.full.get() && self.listeners.has(On::Drain) && !unwinding;
-        if awaits_drain || self.with_link(|carrier| carrier.is_closed()).unwrap_or(true) {
+        if awaits_drain || self.is_closed() {
             return;
         }
         let status = if unwinding { 500 } else { self.fallback.get() };

@@ -1,7 +1,7 @@
 //! The answers that are the library's own: to a message that is no request, and where no handler answers. Each says in
 //! plain text what its status means and, in a few words, why it came. Nothing of the request is repeated in it.
 
-use super::exchange::{Carrier, Exchange};
+use super::exchange::Exchange;
 use crate::proto::h1::{ConnectionField, Encoding, Framing, ResponseHead};
 
 /// What is said with a status whose cause has no words of its own, as a [`Fault`](crate::proto::h1::Fault) has them.
@@ -65,8 +65,8 @@ pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29
 
 impl Exchange {
     /// Answers a request in place of its handler. What that has set is not for this answer.
-    pub fn answer(&self, carrier: &dyn Carrier, status: u16, words: &str) {
-        self.answer_in_text(carrier, status, |head| {
+    pub fn answer(&self, status: u16, words: &str) {
+        self.answer_in_text(status, |head| {
             head.clear();
             write(head, status, words)
         });
@@ -74,8 +74,8 @@ impl Exchange {
 
     /// The same with an error of the handler's, whose words are all that it says; without any, the usual ones. What the
     /// handler has set is kept, but for [what is said of the content](OF_THE_CONTENT).
-    pub fn answer_error(&self, carrier: &dyn Carrier, status: u16, words: &str) {
-        self.answer_in_text(carrier, status, |head| {
+    pub fn answer_error(&self, status: u16, words: &str) {
+        self.answer_in_text(status, |head| {
             for name in OF_THE_CONTENT {
                 head.remove(name);
             }
@@ -89,7 +89,10 @@ impl Exchange {
         });
     }
 
-    fn answer_in_text(&self, carrier: &dyn Carrier, status: u16, write: impl FnOnce(&mut ResponseHead) -> String) {
+    fn answer_in_text(&self, status: u16, write: impl FnOnce(&mut ResponseHead) -> String) {
+        if !self.is_carried() {
+            return;
+        }
         let text = {
             let mut head = self.response.borrow_mut();
             let text = write(&mut head);
@@ -102,6 +105,6 @@ impl Exchange {
             }
             text
         };
-        carrier.send(self, text.into(), true).ignore();
+        self.send(text.into(), true).ignore();
     }
 }

@@ -35,7 +35,7 @@ impl Outlet for Request {
         let end = self.0.add(On::End, site, Listener::End(Some(end)));
         let close: Box<dyn FnOnce(&Request, CloseReason)> = Box::new(move |_, reason| closed(Given::Closed(reason)));
         let close = self.0.add(On::RequestClose, site, Listener::RequestClose(Some(close)));
-        self.0.with_link(|carrier| carrier.wake());
+        self.0.wake();
         [data, end, close]
     }
 
@@ -53,7 +53,7 @@ impl Outlet for Request {
 
     /// What nobody listens to is discarded with the answer.
     fn forsake(&self) {
-        self.0.with_link(|carrier| carrier.wake());
+        self.0.wake();
     }
 
     fn reason(&self) -> CloseReason {

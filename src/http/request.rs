@@ -218,14 +218,14 @@ impl Request {
     /// });
     /// ```
     pub fn remote_addr(&self) -> Option<Address> {
-        self.0.with_link(|carrier| carrier.peer())
+        self.0.peer()
     }
 
     // ---- The body
 
     pub(super) fn add(&self, on: On, site: Site, listener: Listener) -> &Self {
         self.0.add(on, site, listener);
-        self.0.with_link(|carrier| carrier.wake());
+        self.0.wake();
         self
     }
 
@@ -340,7 +340,7 @@ impl Request {
     /// Goes on with `on_data`, from the next pending phase on.
     pub fn resume(&self) {
         if self.0.paused.replace(false) {
-            self.0.with_link(|carrier| carrier.wake());
+            self.0.wake();
         }
     }
 
@@ -367,7 +367,7 @@ impl Request {
     /// ```
     pub fn discard(&self) {
         self.0.discard_body();
-        self.0.with_link(|carrier| carrier.wake());
+        self.0.wake();
     }
 
     /// Returns whether the whole request, body included, has been received.
@@ -383,16 +383,16 @@ impl Request {
     pub(super) fn on_data_at(&self, site: Site, f: impl FnMut(&Request, &[u8]) + 'static) -> Option<u32> {
         // Behind the final head it would be a part of the body.
         if self.0.phase.get() == Phase::Open && self.0.owes_continue.replace(false) {
-            self.0.with_link(|carrier| carrier.inform(100, &[]));
+            self.0.inform(100, &[]);
         }
         let listener = self.0.add(On::Data, site, Listener::Data(Box::new(f)));
-        self.0.with_link(|carrier| carrier.wake());
+        self.0.wake();
         listener
     }
 
     /// Closes the connection at once: the exchange is over, and so is what was to follow it.
     pub fn destroy(&self) {
-        self.0.with_link(|carrier| carrier.cut(CloseReason::Destroyed));
+        self.0.cut(CloseReason::Destroyed);
     }
 }
 

@@ -125,20 +125,17 @@ impl Response {
             self.is_late("a write", "the end");
             return Flow::Closed;
         }
-        match &*self.0.link.borrow() {
-            Some(carrier) => carrier.send(&self.0, chunk, last),
-            None => Flow::Closed,
-        }
+        self.0.send(chunk, last)
     }
 
     /// Bytes of this connection that the kernel has not taken.
     pub fn pending(&self) -> usize {
-        self.0.with_link(|carrier| carrier.pending()).unwrap_or(0)
+        self.0.pending()
     }
 
     /// Closes the connection at once: the peer sees that the response is not whole.
     pub fn destroy(&self) {
-        self.0.with_link(|carrier| carrier.cut(CloseReason::Destroyed));
+        self.0.cut(CloseReason::Destroyed);
     }
 
     // ---- Listeners

@@ -206,7 +206,7 @@ impl Response {
     /// });
     /// ```
     pub fn flush_headers(&self) {
-        self.0.with_link(|carrier| carrier.send_head(&self.0));
+        self.0.send_head();
     }
 
     /// Returns whether the head can no longer be changed: it was sent, or is fixed.
@@ -249,7 +249,7 @@ impl Response {
     pub fn write_informational(&self, status: u16, fields: &[(&str, &str)]) {
         let speaks = self.0.head.version() != crate::proto::h1::Version::Http10;
         if self.0.phase.get() == Phase::Open && speaks {
-            self.0.with_link(|carrier| carrier.inform(status, fields));
+            self.0.inform(status, fields);
         }
     }
 

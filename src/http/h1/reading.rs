@@ -221,7 +221,7 @@ impl H1 {
     #[cold]
     fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
         if exchange.head.is_connect() && !self.server.dispatch.has(ServerEvent::Connect) {
-            exchange.answer(self, 501, own_answer::usual_words(501));
+            exchange.answer(501, own_answer::usual_words(501));
             return false;
         }
         self.on(Event::Switched);
@@ -350,7 +350,7 @@ impl H1 {
             return;
         }
         match self.on(Event::Refused) {
-            Action::Answer => exchange.answer(self, status, words),
+            Action::Answer => exchange.answer(status, words),
             _ => exchange.phase.set(Phase::Ended),
         }
         self.break_off(stream, reason);

@@ -55,7 +55,7 @@ impl H1 {
             Err(error) => {
                 drop(head);
                 notice::error!(target: "oneloop::http", "{exchange}: {error}; answered 500");
-                exchange.answer(self, 500, "");
+                exchange.answer(500, "");
                 return Flow::Closed;
             }
         };
@@ -149,7 +149,7 @@ impl H1 {
         );
         exchange.phase.set(Phase::Ended);
         exchange.broken.set(Some(CloseReason::BadResponse));
-        self.cut(CloseReason::BadResponse);
+        self.cut(exchange, CloseReason::BadResponse);
     }
 
     fn send_part(&self, stream: &Stream, exchange: &Exchange, part: FilePart, last: bool) -> Flow {
@@ -207,7 +207,7 @@ impl Carrier for H1 {
         after_send(stream, exchange, flow)
     }
 
-    fn sends_files(&self) -> bool {
+    fn sends_files(&self, _: &Exchange) -> bool {
         self.stream.get().is_some_and(|stream| stream.sends_files())
     }
 
@@ -219,7 +219,7 @@ impl Carrier for H1 {
         }
     }
 
-    fn inform(&self, status: u16, fields: &[(&str, &str)]) {
+    fn inform(&self, _: &Exchange, status: u16, fields: &[(&str, &str)]) {
         if let Some(stream) = self.stream.get() {
             if status == 100 {
                 self.restart_window(stream);
@@ -232,7 +232,7 @@ impl Carrier for H1 {
         }
     }
 
-    fn wake(&self) {
+    fn wake(&self, _: &Exchange) {
         if let Some(stream) = self.stream.get() {
             self.restart_window(stream);
             if !self.in_data.get() {
@@ -241,7 +241,7 @@ impl Carrier for H1 {
         }
     }
 
-    fn cut(&self, reason: CloseReason) {
+    fn cut(&self, _: &Exchange, reason: CloseReason) {
         let Some(stream) = self.stream.get() else { return };
         if reason == CloseReason::Destroyed {
             return stream.destroy(reason);
@@ -252,20 +252,20 @@ impl Carrier for H1 {
         stream.tell_sent();
     }
 
-    fn is_closed(&self) -> bool {
+    fn is_closed(&self, _: &Exchange) -> bool {
         self.stream.get().is_none_or(|stream| stream.is_closed())
     }
 
-    fn pending(&self) -> usize {
+    fn pending(&self, _: &Exchange) -> usize {
         self.stream.get().map_or(0, |stream| stream.pending())
     }
 
-    fn peer(&self) -> Address {
+    fn peer(&self, _: &Exchange) -> Address {
         self.stream.get().map_or(Address::Unix(None), |stream| stream.peer())
     }
 
-    fn hot_files(&self) -> Rc<HotFiles> {
-        self.server.hot_files.clone()
+    fn hot_files(&self) -> &Rc<HotFiles> {
+        &self.server.hot_files
     }
 
     fn lp(&self) -> &Rc<Loop> {

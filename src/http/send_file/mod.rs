@@ -103,7 +103,8 @@ impl Response {
             log::debug!(target: "oneloop::http", "{}: send_file after the head was sent", self.0);
             return;
         }
-        let Some((files, now)) = self.0.with_link(|carrier| (carrier.hot_files(), carrier.lp().now())) else { return };
+        let (Some(files), Some(lp)) = (self.0.hot_files(), self.0.lp()) else { return };
+        let now = lp.now();
         let path = absolute(path.as_ref());
         let ask = Ask::of(self);
         let res = self.clone();
@@ -112,8 +113,7 @@ impl Response {
             Known::Hot(hot) => return next_tick(move || res.send_hot(&ask, &hot)),
             Known::Look { load } => load,
         };
-        let Some(room) = self.0.with_link(|carrier| carrier.lp().driver().descriptors().file_room()) else { return };
-        let order = Order { path: path.to_path_buf(), ask, load, room };
+        let order = Order { path: path.to_path_buf(), ask, load, room: lp.driver().descriptors().file_room() };
         worker::run_for_library(
             move || (order.fulfil(), order),
             move |result| match result {

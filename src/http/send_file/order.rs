@@ -48,7 +48,7 @@ impl Ask {
             etag: res.header_bytes("ETag").map(|tag| characters(&tag)),
             modified: res.header("Last-Modified"),
             content_wanted: !res.0.head.is_head(),
-            sends_files: res.0.with_link(|carrier| carrier.sends_files()).unwrap_or(false),
+            sends_files: res.0.sends_files(),
         }
     }
 

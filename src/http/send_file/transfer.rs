@@ -100,9 +100,8 @@ impl Transfer {
     // ---- By parts
 
     fn give_part(self: &Rc<Self>, parts: &Parts) {
-        let Some((files, now)) = self.res.0.with_link(|carrier| (carrier.hot_files(), carrier.lp().now())) else {
-            return;
-        };
+        let (Some(files), Some(lp)) = (self.res.0.hot_files(), self.res.0.lp()) else { return };
+        let now = lp.now();
         parts.fit(now);
         let at = parts.at.get();
         if files.warm.holds(parts.place, at, now) {
@@ -126,11 +125,11 @@ impl Transfer {
         let count = left.min(parts.most.get()).min(stretch_end(at) - at);
         self.left.set(Some(left - count));
         parts.at.set(at + count);
-        parts.given.set(exchange.with_link(|carrier| carrier.lp().now()).unwrap_or(0));
+        parts.given.set(exchange.lp().map_or(0, |lp| lp.now()));
         let part = FilePart { file: self.file.clone(), offset: at, len: usize::try_from(count).unwrap_or(0) };
-        let flow = exchange.with_link(|carrier| carrier.send_file(exchange, part, left == count));
+        let flow = exchange.send_file(part, left == count);
         if left > count {
-            self.after(flow.unwrap_or(Flow::Closed));
+            self.after(flow);
         }
     }
 
