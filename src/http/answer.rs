@@ -1,5 +1,6 @@
 use super::error::{Error, Result};
-use super::exchange::{Exchange, Phase};
+use super::exchange::Exchange;
+use super::outgoing::Phase;
 use super::response::Response;
 use crate::net::CloseReason;
 use crate::notice;
@@ -70,7 +71,7 @@ impl Exchange {
     /// gone. What is left of the request's body is for nobody.
     #[cold]
     pub fn fail(&self, error: &Error) {
-        let (phase, status) = (self.phase.get(), error.status());
+        let (phase, status) = (self.outgoing().phase(), error.status());
         match phase {
             _ if self.is_over() => {
                 log::debug!(target: "oneloop::http", "{self}: failed when it was over: {error}");

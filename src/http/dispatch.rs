@@ -111,7 +111,7 @@ impl Dispatch {
     /// Gives a request to the listeners that it is for.
     #[inline]
     pub fn request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
-        if self.paths.is_empty() && !exchange.head.expects() {
+        if self.paths.is_empty() && !exchange.head().expects() {
             give(&self.listeners, ServerEvent::Request, lp, exchange);
         } else {
             self.find_and_give(lp, exchange);
@@ -120,15 +120,15 @@ impl Dispatch {
 
     #[inline(never)]
     fn find_and_give(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
-        let path = self.paths.find(exchange.head.path());
+        let path = self.paths.find(exchange.head().path());
         let mut event = ServerEvent::Request;
-        if exchange.head.expectation().is_some() {
+        if exchange.head().expectation().is_some() {
             event = ServerEvent::CheckExpectation;
-        } else if path.is_none() && exchange.owes_continue.get() && self.has(ServerEvent::CheckContinue) {
+        } else if path.is_none() && exchange.incoming().owes_continue() && self.has(ServerEvent::CheckContinue) {
             event = ServerEvent::CheckContinue;
         }
         if event == ServerEvent::CheckExpectation && !self.has(event) {
-            exchange.fallback.set(417);
+            exchange.outgoing().set_fallback(417);
         }
         match path {
             Some(number) if event == ServerEvent::Request => give(&self.path_listeners, number, lp, exchange),
@@ -139,7 +139,7 @@ impl Dispatch {
     /// Gives a request that is one too many, for its connection or for the loop, to those who want to know.
     #[cold]
     pub fn drop_request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
-        exchange.fallback.set(503);
+        exchange.outgoing().set_fallback(503);
         give(&self.listeners, ServerEvent::DropRequest, lp, exchange);
     }
 
@@ -161,7 +161,7 @@ impl Dispatch {
 
     /// Gives a connection that is HTTP's no more to the listeners of upgrades, or of CONNECT, with the bytes behind the head.
     pub fn upgrade(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, socket: &Socket, rest: &[u8]) {
-        let event = if exchange.head.is_connect() { ServerEvent::Connect } else { ServerEvent::Upgrade };
+        let event = if exchange.head().is_connect() { ServerEvent::Connect } else { ServerEvent::Upgrade };
         self.listeners.each(event, |site, listener| {
             let ServerListener::Upgrade(f) = listener else { return };
             let (req, taken) = (Request(exchange.clone()), socket.clone());

@@ -1,12 +1,14 @@
 use crate::callback::{Identity, Listeners, Once, Site, discard};
-use crate::event_loop::{Loop, Time, Timeout, next_tick};
+use crate::event_loop::{Loop, Time, next_tick};
 use crate::net::{Address, Chunk, CloseReason, FilePart, Flow};
 use crate::notice;
-use crate::proto::h1::{Fields, RequestHead, ResponseHead};
-use std::cell::{Cell, OnceCell, RefCell};
+use crate::proto::h1::RequestHead;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
+use super::incoming::Incoming;
+use super::outgoing::{Outgoing, Phase};
 use super::own_answer::usual_words;
 use super::request::Request;
 use super::response::Response;
@@ -45,22 +47,6 @@ pub(super) trait Carrier {
     fn lp(&self) -> &Rc<Loop>;
 }
 
-/// How far the response is.
-///
-/// ```text
-///   Open ──first write, flush_headers──► Streaming ──end──► Ended
-///     └────────────────end(body)──────────────────────────────▲
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// The head can be changed.
-    Open,
-    /// The head has gone.
-    Streaming,
-    /// All was given to the connection.
-    Ended,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum On {
     Data,
@@ -81,119 +67,84 @@ pub(super) enum Listener {
     ResponseClose(Once<dyn FnOnce(&Response, CloseReason)>),
 }
 
-/// One request and its response: what the user's handles hold. It has a link to the connection for as long as it is
-/// being carried; once that is cut, nothing on it reaches the connection any more.
-///
-/// Its head is written while nobody else has it and does not change afterwards.
+/// One request and its response: what the user's handles hold. It has a link to its carrier for as long as it is being carried.
+/// Once that is cut, nothing that is done with the exchange reaches the connection any more.
 pub(super) struct Exchange {
-    pub head: RequestHead,
-    pub started: Time,
-    pub link: RefCell<Option<Rc<dyn Carrier>>>,
-    pub listeners: Listeners<On, Listener>,
-    // The request.
-    /// All of the request is here.
-    pub complete: Cell<bool>,
-    pub paused: Cell<bool>,
-    /// The peer waits for `100 (Continue)`.
-    pub owes_continue: Cell<bool>,
-    pub end_told: Cell<bool>,
-    // The response.
-    pub response: RefCell<ResponseHead>,
-    pub phase: Cell<Phase>,
-    /// Bytes of content that were given to the connection, once the head was.
-    pub content_sent: Cell<u64>,
-    /// `write_head` was called: the head is not to be changed.
-    pub fixed: Cell<bool>,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    /// When the head of the request was here.
+    started: Time,
+    link: RefCell<Option<Rc<dyn Carrier>>>,
+    listeners: Listeners<On, Listener>,
     /// `Response` handles that are alive.
-    pub handles: Cell<u32>,
-    /// The status that answers where nobody does.
-    pub fallback: Cell<u16>,
-    /// Where that is 503: after how many seconds the peer may try again; 0: nothing is said of that.
-    pub retry_after: Cell<u32>,
-    pub finished: Cell<bool>,
-    /// A write said `Full`: `drain` is to follow.
-    pub full: Cell<bool>,
-    /// What may be pending for the peer while the response is being written.
-    pub pending_limit: Cell<usize>,
-    pub timer: Cell<Option<Timeout>>,
-    /// Why its response breaks off, where it does.
-    pub broken: Cell<Option<CloseReason>>,
+    handles: Cell<u32>,
     /// Why it ended, once it has.
-    pub closed: Cell<Option<CloseReason>>,
-    pub identity: Identity,
-    trailers: OnceCell<Box<Trailers>>,
-}
-
-/// The fields behind the bodies of an exchange. It has this from the first part of a body, or of a chunked answer, on.
-#[derive(Default)]
-pub(super) struct Trailers {
-    pub received: RefCell<Fields>,
-    pub to_send: RefCell<Fields>,
+    closed: Cell<Option<CloseReason>>,
+    identity: Identity,
 }
 
 impl Exchange {
     pub fn new() -> Exchange {
         Exchange {
-            head: RequestHead::new(),
+            incoming: Incoming::new(),
+            outgoing: Outgoing::new(),
             started: 0,
             link: RefCell::new(None),
             listeners: Listeners::new(),
-            complete: Cell::new(false),
-            paused: Cell::new(false),
-            owes_continue: Cell::new(false),
-            end_told: Cell::new(false),
-            response: RefCell::new(ResponseHead::new()),
-            phase: Cell::new(Phase::Open),
-            content_sent: Cell::new(0),
-            fixed: Cell::new(false),
             handles: Cell::new(0),
-            fallback: Cell::new(500),
-            retry_after: Cell::new(0),
-            finished: Cell::new(false),
-            full: Cell::new(false),
-            pending_limit: Cell::new(usize::MAX),
-            timer: Cell::new(None),
-            broken: Cell::new(None),
             closed: Cell::new(None),
             identity: Identity::default(),
-            trailers: OnceCell::new(),
         }
     }
 
-    /// Makes it as new, but for the memory of its buffers: each keeps what it has, up to so many bytes.
+    /// Makes it as new, but for the memory of its buffers: each keeps what it has, up to `keep` bytes.
     pub fn reset(&mut self, keep: usize) {
-        if self.head.capacity() > keep {
-            self.head.clear();
-            self.head.shrink();
-        }
-        let response = self.response.get_mut();
-        response.clear();
-        if response.capacity() > keep {
-            response.shrink();
-        }
-        if let Some(trailers) = self.trailers.get_mut() {
-            trailers.reset(keep);
-        }
-        self.complete.set(false);
-        self.paused.set(false);
-        self.owes_continue.set(false);
-        self.end_told.set(false);
-        self.phase.set(Phase::Open);
-        self.fixed.set(false);
-        self.fallback.set(500);
-        self.retry_after.set(0);
-        self.finished.set(false);
-        self.full.set(false);
-        self.pending_limit.set(usize::MAX);
-        self.broken.set(None);
+        self.incoming.reset(keep);
+        self.outgoing.reset(keep);
         self.closed.set(None);
         self.identity.forget();
     }
 
+    /// Begins with the head that was just read into [`incoming_mut`](Exchange::incoming_mut).
+    pub fn begin(&mut self, carrier: Rc<dyn Carrier>, now: Time) {
+        self.incoming.begin();
+        self.started = now;
+        *self.link.get_mut() = Some(carrier);
+    }
+
     // ---- Both sides
 
-    pub fn trailers(&self) -> &Trailers {
-        self.trailers.get_or_init(Box::default)
+    pub fn incoming(&self) -> &Incoming {
+        &self.incoming
+    }
+
+    /// What a head is read into.
+    pub fn incoming_mut(&mut self) -> &mut Incoming {
+        &mut self.incoming
+    }
+
+    pub fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
+    }
+
+    /// The head of the request.
+    #[inline]
+    pub fn head(&self) -> &RequestHead {
+        self.incoming.head()
+    }
+
+    /// When the head of the request was here.
+    pub fn started(&self) -> Time {
+        self.started
+    }
+
+    pub fn id(&self) -> u64 {
+        self.identity.number()
+    }
+
+    /// Returns why it ended, once it has.
+    pub fn closed(&self) -> Option<CloseReason> {
+        self.closed.get()
     }
 
     pub fn is_over(&self) -> bool {
@@ -204,8 +155,8 @@ impl Exchange {
     pub fn add(&self, on: On, site: Site, listener: Listener) -> Option<u32> {
         // One for something that can no longer come ends here, with what it captured.
         let late = match on {
-            On::Data => self.complete.get(),
-            On::End => self.end_told.get(),
+            On::Data => self.incoming.is_complete(),
+            On::End => self.incoming.is_end_told(),
             _ => false,
         };
         if self.is_over() || late {
@@ -216,8 +167,17 @@ impl Exchange {
         }
     }
 
-    pub fn remove(&self, numbers: [Option<u32>; 3]) {
-        numbers.into_iter().flatten().for_each(|number| self.listeners.remove_one(number));
+    pub fn remove(&self, number: u32) {
+        self.listeners.remove_one(number);
+    }
+
+    pub fn has(&self, on: On) -> bool {
+        self.listeners.has(on)
+    }
+
+    /// Returns whether it has any listener.
+    pub fn is_listened_to(&self) -> bool {
+        !self.listeners.is_empty()
     }
 
     /// Calls the listeners of an event. A panic ends the round and costs the exchange.
@@ -232,7 +192,7 @@ impl Exchange {
     }
 
     /// Tells of an end: that of the request, or that of the peer's side.
-    pub fn emit_end(self: &Rc<Self>, lp: &Rc<Loop>, on: On) {
+    fn emit_end(self: &Rc<Self>, lp: &Rc<Loop>, on: On) {
         let request = Request(self.clone());
         self.emit(lp, on, |listener| {
             if let Listener::End(f) = listener
@@ -241,6 +201,16 @@ impl Exchange {
                 f(&request);
             }
         });
+    }
+
+    /// Tells those who wait for it, once, that the peer has ended its side. Returns whether anybody waited.
+    pub fn tell_peer_end(self: &Rc<Self>, lp: &Rc<Loop>) -> bool {
+        let awaited = self.listeners.has(On::PeerEnd);
+        if awaited {
+            self.emit_end(lp, On::PeerEnd);
+            self.listeners.remove(On::PeerEnd);
+        }
+        awaited
     }
 
     pub fn emit_drain(self: &Rc<Self>, lp: &Rc<Loop>) {
@@ -265,28 +235,38 @@ impl Exchange {
 
     /// The request is whole: tells so, once, and lets go of the listeners that waited for it.
     pub fn request_over(self: &Rc<Self>, lp: &Rc<Loop>) {
-        if self.listeners.has(On::End) && !self.end_told.replace(true) {
+        if self.listeners.has(On::End) && !self.incoming.tell_end() {
             self.emit_end(lp, On::End);
         }
         self.listeners.remove(On::Data);
         self.listeners.remove(On::End);
     }
 
-    /// The one end of an exchange: cuts the link, tells the listeners why, drops them all.
-    pub fn finish(self: &Rc<Self>, lp: &Rc<Loop>, reason: CloseReason) {
+    /// Cuts the link to its carrier.
+    pub fn unlink(&self) {
         let link = self.link.borrow_mut().take();
         drop(link);
+    }
+
+    /// Ends it without a word to anybody, since its loop ends.
+    pub fn tear_down(&self) {
+        self.unlink();
+        self.closed.set(Some(CloseReason::LoopEnded));
+        self.listeners.clear();
+    }
+
+    /// The one end of an exchange: cuts the link, tells the listeners why, drops them all.
+    pub fn finish(self: &Rc<Self>, lp: &Rc<Loop>, reason: CloseReason) {
+        self.unlink();
         if self.closed.get().is_some() {
             return;
         }
         self.closed.set(Some(reason));
-        if let Some(timer) = self.timer.take() {
-            timer.clear();
-        }
+        self.outgoing.set_timer(None);
         if self.listeners.is_empty() {
             return;
         }
-        if self.finished.get() {
+        if self.outgoing.is_finished() {
             self.emit_finish(lp);
         }
         let response = Response::new(self);
@@ -376,19 +356,19 @@ impl Exchange {
     // ---- The response
 
     pub fn has_ended(&self) -> bool {
-        self.phase.get() == Phase::Ended || self.is_over()
+        self.outgoing.phase() == Phase::Ended || self.is_over()
     }
 
     /// Returns whether somebody reads the body. Nobody does once the answer has ended, if the peer still waits for a
     /// `100 Continue`.
     pub fn is_read(&self) -> bool {
-        let withheld = self.owes_continue.get() && self.phase.get() == Phase::Ended;
+        let withheld = self.incoming.owes_continue() && self.outgoing.phase() == Phase::Ended;
         !withheld && self.listeners.has(On::Data)
     }
 
     /// What is left of the body is for nobody.
     pub fn discard_body(&self) {
-        self.paused.set(false);
+        self.incoming.unpause();
         self.listeners.remove(On::Data);
         self.listeners.remove(On::End);
     }
@@ -420,11 +400,10 @@ impl Exchange {
 
     /// Answers with a status of ours, or cuts the connection where the head has gone.
     pub fn give_up(&self, status: u16, reason: CloseReason) {
-        match self.phase.get() {
+        match self.outgoing.phase() {
             Phase::Ended => {}
             Phase::Streaming => {
-                self.phase.set(Phase::Ended);
-                self.broken.set(Some(reason));
+                self.outgoing.break_off(reason);
                 self.cut(reason);
             }
             Phase::Open => self.answer(status, usual_words(status)),
@@ -437,16 +416,32 @@ impl Exchange {
         notice::warn!(target: "oneloop::http", "{self}: a file cannot be sent on: {error}; the connection is cut");
     }
 
+    /// There is another `Response` handle.
+    #[inline]
+    pub fn add_handle(&self) {
+        self.handles.set(self.handles.get() + 1);
+    }
+
+    /// There is one `Response` handle less.
+    #[inline]
+    pub fn drop_handle(&self) {
+        let handles = self.handles.get() - 1;
+        self.handles.set(handles);
+        if handles == 0 && self.outgoing.phase() != Phase::Ended {
+            self.abandoned();
+        }
+    }
+
     /// The last `Response` handle is gone, and the response has not ended. Where nobody is left to answer, by a cut that
     /// may have been the user's own, that is no fault; nor where a listener waits for a drain, which gives it a handle.
     #[cold]
-    pub fn abandoned(&self) {
+    fn abandoned(&self) {
         let unwinding = std::thread::panicking();
-        let awaits_drain = self.full.get() && self.listeners.has(On::Drain) && !unwinding;
+        let awaits_drain = self.outgoing.is_full() && self.listeners.has(On::Drain) && !unwinding;
         if awaits_drain || self.is_closed() {
             return;
         }
-        let status = if unwinding { 500 } else { self.fallback.get() };
+        let status = if unwinding { 500 } else { self.outgoing.fallback() };
         if status == 500 && !unwinding {
             notice::warn!(target: "oneloop::http", "{self}: the response was dropped before it had ended");
         }
@@ -454,21 +449,9 @@ impl Exchange {
     }
 }
 
-impl Trailers {
-    #[cold]
-    fn reset(&mut self, keep: usize) {
-        for fields in [self.received.get_mut(), self.to_send.get_mut()] {
-            fields.clear();
-            if fields.capacity() > keep {
-                fields.shrink();
-            }
-        }
-    }
-}
-
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.head.method(), self.head.target())
+        write!(f, "{} {}", self.head().method(), self.head().target())
     }
 }
 
@@ -480,17 +463,17 @@ mod tests {
     fn used() -> Exchange {
         let mut exchange = Exchange::new();
         let wire = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(1_000));
-        HeadParser::default().parse(wire.as_bytes(), &HeadLimits::default(), &mut exchange.head).unwrap();
-        exchange.response.get_mut().set("X", "y".repeat(3_000)).unwrap();
-        exchange.trailers().received.borrow_mut().push("X", "z".repeat(5_000)).unwrap();
-        exchange.trailers().to_send.borrow_mut().push("X", "z".repeat(7_000)).unwrap();
+        HeadParser::default().parse(wire.as_bytes(), &HeadLimits::default(), exchange.incoming.head_mut()).unwrap();
+        exchange.outgoing.head().borrow_mut().set("X", "y".repeat(3_000)).unwrap();
+        exchange.incoming.trailers().borrow_mut().push("X", "z".repeat(5_000)).unwrap();
+        exchange.outgoing.trailers().borrow_mut().push("X", "z".repeat(7_000)).unwrap();
         exchange
     }
 
     fn held(exchange: &Exchange) -> [usize; 4] {
-        let (response, trailers) = (exchange.response.borrow(), exchange.trailers());
-        let (received, to_send) = (trailers.received.borrow(), trailers.to_send.borrow());
-        [exchange.head.capacity(), response.capacity(), received.capacity(), to_send.capacity()]
+        let response = exchange.outgoing.head().borrow();
+        let (received, to_send) = (exchange.incoming.trailers().borrow(), exchange.outgoing.trailers().borrow());
+        [exchange.head().capacity(), response.capacity(), received.capacity(), to_send.capacity()]
     }
 
     #[test]

@@ -35,14 +35,14 @@ impl Server {
     pub(crate) fn oldest_exchanges(&self, most: usize, but_of: &str) -> (usize, Vec<OpenExchange>) {
         let paths = self.0.dispatch.paths();
         let left_out = paths.known(but_of);
-        let counts = |exchange: &Exchange| left_out.is_none() || paths.find(exchange.head.path()) != left_out;
+        let counts = |exchange: &Exchange| left_out.is_none() || paths.find(exchange.head().path()) != left_out;
         let mut all: Vec<Open> = self.each_open().filter(|(_, exchange)| counts(exchange)).collect();
         let count = all.len();
         if count > most {
-            all.select_nth_unstable_by_key(most, |(_, exchange)| exchange.started);
+            all.select_nth_unstable_by_key(most, |(_, exchange)| exchange.started());
             all.truncate(most);
         }
-        all.sort_by_key(|(_, exchange)| exchange.started);
+        all.sort_by_key(|(_, exchange)| exchange.started());
         (count, all.iter().map(|open| self.told(open)).collect())
     }
 
@@ -53,10 +53,10 @@ impl Server {
 
     fn told(&self, (stream, exchange): &Open) -> OpenExchange {
         OpenExchange {
-            method: exchange.head.method().to_owned(),
-            target: exchange.head.target().to_owned(),
-            path: exchange.head.path().to_owned(),
-            age: Duration::from_nanos(self.0.cx.lp.now().saturating_sub(exchange.started)),
+            method: exchange.head().method().to_owned(),
+            target: exchange.head().target().to_owned(),
+            path: exchange.head().path().to_owned(),
+            age: Duration::from_nanos(self.0.cx.lp.now().saturating_sub(exchange.started())),
             remote_addr: stream.peer(),
         }
     }

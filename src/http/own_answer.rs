@@ -94,10 +94,10 @@ impl Exchange {
             return;
         }
         let text = {
-            let mut head = self.response.borrow_mut();
+            let mut head = self.outgoing().head().borrow_mut();
             let text = write(&mut head);
-            if status == 503 && self.retry_after.get() > 0 {
-                let _ = head.set("Retry-After", self.retry_after.get().to_string());
+            if status == 503 && self.outgoing().retry_after() > 0 {
+                let _ = head.set("Retry-After", self.outgoing().retry_after().to_string());
             }
             // Where we do not take what the peer has to send, what it sends next is not to be guessed at.
             if matches!(status, 413 | 417) {

@@ -40,7 +40,7 @@ impl Outlet for Request {
     }
 
     fn remove(&self, listening: Listening) {
-        self.0.remove(listening);
+        listening.into_iter().flatten().for_each(|number| self.0.remove(number));
     }
 
     fn hold(&self) {
@@ -57,7 +57,7 @@ impl Outlet for Request {
     }
 
     fn reason(&self) -> CloseReason {
-        self.0.closed.get().unwrap_or(CloseReason::Destroyed)
+        self.0.closed().unwrap_or(CloseReason::Destroyed)
     }
 }
 
@@ -70,7 +70,7 @@ impl Inlet for Response {
     }
 
     fn remove(&self, listening: Listening) {
-        self.0.remove(listening);
+        listening.into_iter().flatten().for_each(|number| self.0.remove(number));
     }
 
     fn give(&self, bytes: Chunk<'_>) -> Flow {
@@ -91,7 +91,7 @@ impl Inlet for Response {
     }
 
     fn over(&self) -> Option<CloseReason> {
-        let reason = self.0.broken.get().or(self.0.closed.get());
+        let reason = self.0.outgoing().broken().or(self.0.closed());
         self.0.has_ended().then_some(reason.unwrap_or(CloseReason::Finished))
     }
 }

@@ -39,24 +39,24 @@ impl Request {
             done: Cell::new(Some(Box::new(done))),
             listener: Cell::new(None),
         });
-        if self.0.is_over() || self.0.end_told.get() {
-            let error = BodyError::Closed(self.0.closed.get().unwrap_or(CloseReason::Finished));
+        if self.0.is_over() || self.0.incoming().is_end_told() {
+            let error = BodyError::Closed(self.0.closed().unwrap_or(CloseReason::Finished));
             return self.0.call_soon(site, move |exchange| collector.finish(exchange, Err(error)));
         }
         if self.announced_length().is_some_and(|length| length > limit as u64) {
-            self.0.fallback.set(413);
+            self.0.outgoing().set_fallback(413);
             return self.0.call_soon(site, move |exchange| {
                 collector.finish(exchange, Err(BodyError::TooLarge { limit }));
             });
         }
         let data = collector.clone();
-        if !self.0.complete.get() {
+        if !self.0.incoming().is_complete() {
             let listener = self.on_data_at(site, move |req, bytes| {
                 if data.bytes.borrow().len() + bytes.len() > limit {
-                    req.0.fallback.set(413);
+                    req.0.outgoing().set_fallback(413);
                     // The rest is for nobody, unless others listen.
                     if let Some(listener) = data.listener.take() {
-                        req.0.listeners.remove_one(listener);
+                        req.0.remove(listener);
                     }
                     data.finish(&req.0, Err(BodyError::TooLarge { limit }));
                 } else if data.is_open() {

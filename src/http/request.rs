@@ -1,5 +1,6 @@
 use super::answer::{Answer, answer};
-use super::exchange::{Exchange, Listener, On, Phase};
+use super::exchange::{Exchange, Listener, On};
+use super::outgoing::Phase;
 use crate::callback::{Site, compare_by_identity};
 use crate::net::{Address, CloseReason};
 use crate::proto::h1::Version;
@@ -33,7 +34,7 @@ impl Request {
     /// # assert_eq!(sim.request("PUT", "/").send().status(), 405);
     /// ```
     pub fn method(&self) -> &str {
-        self.0.head.method()
+        self.0.head().method()
     }
 
     /// The request target as received, the query included: Node's `req.url`. Nothing is decoded.
@@ -45,7 +46,7 @@ impl Request {
     /// # assert_eq!(sim.request("GET", "/a%20b?page=2").send().text(), "/a%20b?page=2");
     /// ```
     pub fn url(&self) -> &str {
-        self.0.head.target()
+        self.0.head().target()
     }
 
     /// The path of the target, without the query. Nothing is decoded, `..` is not resolved.
@@ -61,7 +62,7 @@ impl Request {
     /// # assert_eq!(sim.request("GET", "/about?from=mail").send().text(), "what it is\n");
     /// ```
     pub fn path(&self) -> &str {
-        self.0.head.path()
+        self.0.head().path()
     }
 
     /// What follows the `?`, if there is one.
@@ -77,19 +78,19 @@ impl Request {
     /// # assert_eq!(sim.request("GET", "/list?sort=age&page=3").send().text(), "page 3\n");
     /// ```
     pub fn query(&self) -> Option<&str> {
-        self.0.head.query()
+        self.0.head().query()
     }
 
     /// The version of HTTP that the request has.
     pub fn version(&self) -> Version {
-        self.0.head.version()
+        self.0.head().version()
     }
 
     /// The host and port that the request is for: those of the target where it has them, since they override the Host
     /// field (RFC 9112, 3.2.2), else of that field, which may be empty. `None` only where neither is there, which HTTP/1.0
     /// allows (and HTTP/1.1 after [`set_require_host_header(false)`](super::Server::set_require_host_header)).
     pub fn host(&self) -> Option<&str> {
-        self.0.head.host()
+        self.0.head().host()
     }
 
     /// The value of the first field of that name; names are compared without case. See [`joined`](Request::joined) for
@@ -105,13 +106,13 @@ impl Request {
     /// # res.end(language) });
     /// ```
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.0.head.get(name)
+        self.0.head().get(name)
     }
 
     /// The value of the first field of that name as it was received, byte for byte, whether it is text or not (obs-text of
     /// RFC 9110, 5.5). It has no control characters but HTAB, and no blanks at its ends.
     pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
-        self.0.head.get_bytes(name)
+        self.0.head().get_bytes(name)
     }
 
     /// All fields, in the order and with the names' case as received; duplicates are there. Those whose value is no UTF-8
@@ -127,13 +128,13 @@ impl Request {
     /// # assert!(sim.request("GET", "/").header("X-Tag", "7").send().text().contains("X-Tag = 7\n"));
     /// ```
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.head.iter()
+        self.0.head().iter()
     }
 
     /// All fields with their values byte for byte, in the order and with the names' case as received: what a proxy
     /// passes on.
     pub fn headers_bytes(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.head.fields().iter_bytes()
+        self.0.head().fields().iter_bytes()
     }
 
     /// The values of all fields of that name, in order. Those that are no UTF-8 are left out.
@@ -148,12 +149,12 @@ impl Request {
     /// # assert_eq!(sim.request("GET", "/").header("Via", "1.1 a").header("Via", "1.1 b").send().text(), "it came by 2 proxies\n");
     /// ```
     pub fn header_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.head.get_all(name)
+        self.0.head().get_all(name)
     }
 
     /// The values of all fields of that name byte for byte, in order.
     pub fn header_all_bytes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.head.fields().get_all_bytes(name)
+        self.0.head().fields().get_all_bytes(name)
     }
 
     /// The values of all fields of that name in one, by Node's rules: `Cookie` is joined with `; `, what may be given
@@ -191,12 +192,12 @@ impl Request {
     /// # assert_eq!(sim.request("POST", "/").body("x").send().text(), "none");
     /// ```
     pub fn trailers(&self) -> Vec<(String, String)> {
-        self.0.trailers().received.borrow().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        self.0.incoming().trailers().borrow().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// The same, byte for byte, and all of them.
     pub fn trailers_bytes(&self) -> Vec<(String, Vec<u8>)> {
-        let received = self.0.trailers().received.borrow();
+        let received = self.0.incoming().trailers().borrow();
         received.iter_bytes().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
@@ -204,7 +205,7 @@ impl Request {
     /// either: it may stand in a log, or as a key for longer than the handles live. Handles themselves can be compared
     /// (`==`) and hashed; as keys they make Clippy warn of `mutable_key_type`, which an id does not.
     pub fn id(&self) -> u64 {
-        self.0.identity.number()
+        self.0.id()
     }
 
     /// The peer's address, while the exchange is open. Behind a proxy it is the proxy's.
@@ -334,12 +335,12 @@ impl Request {
     /// });
     /// ```
     pub fn pause(&self) {
-        self.0.paused.set(true);
+        self.0.incoming().pause();
     }
 
     /// Goes on with `on_data`, from the next pending phase on.
     pub fn resume(&self) {
-        if self.0.paused.replace(false) {
+        if self.0.incoming().unpause() {
             self.0.wake();
         }
     }
@@ -372,7 +373,7 @@ impl Request {
 
     /// Returns whether the whole request, body included, has been received.
     pub fn is_complete(&self) -> bool {
-        self.0.complete.get()
+        self.0.incoming().is_complete()
     }
 
     /// Returns whether the exchange is over, whether it succeeded or not.
@@ -382,7 +383,7 @@ impl Request {
 
     pub(super) fn on_data_at(&self, site: Site, f: impl FnMut(&Request, &[u8]) + 'static) -> Option<u32> {
         // Behind the final head it would be a part of the body.
-        if self.0.phase.get() == Phase::Open && self.0.owes_continue.replace(false) {
+        if self.0.outgoing().phase() == Phase::Open && self.0.incoming().take_continue() {
             self.0.inform(100, &[]);
         }
         let listener = self.0.add(On::Data, site, Listener::Data(Box::new(f)));

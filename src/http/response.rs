@@ -1,6 +1,7 @@
 use super::answer::{Answer, answer};
 use super::error::Error;
-use super::exchange::{Exchange, Listener, On, Phase};
+use super::exchange::{Exchange, Listener, On};
+use super::outgoing::Phase;
 use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::set_timeout;
 use crate::net::{Chunk, CloseReason, Flow, Overflow};
@@ -29,7 +30,7 @@ compare_by_identity!(Response);
 
 impl Response {
     pub(super) fn new(exchange: &Rc<Exchange>) -> Response {
-        exchange.handles.set(exchange.handles.get() + 1);
+        exchange.add_handle();
         Response(exchange.clone())
     }
 
@@ -77,7 +78,7 @@ impl Response {
     /// ```
     pub fn set_pending_limit(&self, bytes: usize, overflow: Overflow) -> &Self {
         let Overflow::Close = overflow;
-        self.0.pending_limit.set(bytes);
+        self.0.outgoing().set_pending_limit(bytes);
         self
     }
 
@@ -121,7 +122,7 @@ impl Response {
     }
 
     fn pass_on(&self, chunk: Chunk<'_>, last: bool) -> Flow {
-        if self.0.phase.get() == Phase::Ended {
+        if self.0.outgoing().phase() == Phase::Ended {
             self.is_late("a write", "the end");
             return Flow::Closed;
         }
@@ -222,9 +223,7 @@ impl Response {
     #[track_caller]
     pub fn set_timeout<R: Answer>(&self, after: Duration, f: impl FnOnce(&Response) -> R + 'static) -> &Self {
         let site = Location::caller();
-        if let Some(old) = self.0.timer.take() {
-            old.clear();
-        }
+        self.0.outgoing().set_timer(None);
         if after.is_zero() || self.0.has_ended() {
             return self;
         }
@@ -236,7 +235,7 @@ impl Response {
             }
         });
         timer.unref();
-        self.0.timer.set(Some(timer));
+        self.0.outgoing().set_timer(Some(timer));
         self
     }
 
@@ -256,7 +255,7 @@ impl Response {
     /// });
     /// ```
     pub fn id(&self) -> u64 {
-        self.0.identity.number()
+        self.0.id()
     }
 
     /// Returns whether `end` was called, or the library answered in its place.
@@ -266,7 +265,7 @@ impl Response {
 
     /// Returns whether the whole response was given to the kernel.
     pub fn is_finished(&self) -> bool {
-        self.0.finished.get()
+        self.0.outgoing().is_finished()
     }
 
     /// Returns whether the exchange is over, whether it succeeded or not.
@@ -284,11 +283,7 @@ impl Clone for Response {
 impl Drop for Response {
     #[inline]
     fn drop(&mut self) {
-        let handles = self.0.handles.get() - 1;
-        self.0.handles.set(handles);
-        if handles == 0 && self.0.phase.get() != Phase::Ended {
-            self.0.abandoned();
-        }
+        self.0.drop_handle();
     }
 }
 

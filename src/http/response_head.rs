@@ -1,7 +1,7 @@
 //! The head of a response: its status and fields, informational responses before it, and trailers.
 
-use super::exchange::Phase;
 use super::field_value::FieldValue;
+use super::outgoing::Phase;
 use super::response::Response;
 use crate::net::CloseReason;
 use crate::notice;
@@ -10,7 +10,7 @@ use crate::proto::h1::{FieldError, is_allowed_trailer};
 impl Response {
     /// Returns whether the head can still be changed; where it cannot, logs the late call.
     fn is_open(&self, what: &str) -> bool {
-        let open = self.0.phase.get() == Phase::Open && !self.0.fixed.get() && !self.0.is_over();
+        let open = self.0.outgoing().is_changeable() && !self.0.is_over();
         if !open {
             self.is_late(what, "the head was sent");
         }
@@ -41,7 +41,7 @@ impl Response {
 
     /// The status: 200 until it is set.
     pub fn status(&self) -> u16 {
-        self.0.response.borrow().status()
+        self.0.outgoing().head().borrow().status()
     }
 
     /// Sets the status, from 200 to 999. Informational ones have [`write_informational`](Response::write_informational).
@@ -55,7 +55,7 @@ impl Response {
     pub fn set_status(&self, status: u16) -> &Self {
         if self.is_open("set_status") {
             let result = match status {
-                200.. => self.0.response.borrow_mut().set_status(status),
+                200.. => self.0.outgoing().head().borrow_mut().set_status(status),
                 _ => Err(FieldError::Status),
             };
             if let Err(error) = result {
@@ -68,7 +68,7 @@ impl Response {
     /// Sets the phrase behind the status, which no client looks at; the usual one is there without it.
     pub fn set_status_message(&self, message: &str) -> &Self {
         if self.is_open("set_status_message") {
-            let result = self.0.response.borrow_mut().set_reason(message);
+            let result = self.0.outgoing().head().borrow_mut().set_reason(message);
             self.check("set_status_message", result);
         }
         self
@@ -93,7 +93,7 @@ impl Response {
     #[inline]
     pub fn set_header(&self, name: &str, value: impl FieldValue) -> &Self {
         if self.is_open("set_header") {
-            let result = value.with(|value| self.0.response.borrow_mut().set(name, value));
+            let result = value.with(|value| self.0.outgoing().head().borrow_mut().set(name, value));
             self.check(name, result);
         }
         self
@@ -105,7 +105,7 @@ impl Response {
     /// Where it would split or corrupt the response. Nothing is changed then.
     pub fn try_set_header(&self, name: &str, value: impl FieldValue) -> Result<(), FieldError> {
         if self.is_open("try_set_header") {
-            return value.with(|value| self.0.response.borrow_mut().set(name, value));
+            return value.with(|value| self.0.outgoing().head().borrow_mut().set(name, value));
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Response {
     /// ```
     pub fn append_header(&self, name: &str, value: impl FieldValue) -> &Self {
         if self.is_open("append_header") {
-            let result = value.with(|value| self.0.response.borrow_mut().append(name, value));
+            let result = value.with(|value| self.0.outgoing().head().borrow_mut().append(name, value));
             self.check(name, result);
         }
         self
@@ -137,7 +137,7 @@ impl Response {
     /// changed then.
     pub fn try_append_header(&self, name: &str, value: impl FieldValue) -> Result<(), FieldError> {
         if self.is_open("try_append_header") {
-            return value.with(|value| self.0.response.borrow_mut().append(name, value));
+            return value.with(|value| self.0.outgoing().head().borrow_mut().append(name, value));
         }
         Ok(())
     }
@@ -156,24 +156,24 @@ impl Response {
     /// ```
     pub fn remove_header(&self, name: &str) -> &Self {
         if self.is_open("remove_header") {
-            self.0.response.borrow_mut().remove(name);
+            self.0.outgoing().head().borrow_mut().remove(name);
         }
         self
     }
 
     /// The value that was set for that name; the first, where there are several. `None` where that is no UTF-8.
     pub fn header(&self, name: &str) -> Option<String> {
-        self.0.response.borrow().get(name).map(str::to_owned)
+        self.0.outgoing().head().borrow().get(name).map(str::to_owned)
     }
 
     /// The same, byte for byte.
     pub fn header_bytes(&self, name: &str) -> Option<Vec<u8>> {
-        self.0.response.borrow().get_bytes(name).map(<[u8]>::to_owned)
+        self.0.outgoing().head().borrow().get_bytes(name).map(<[u8]>::to_owned)
     }
 
     /// Returns whether a field of that name is set.
     pub fn has_header(&self, name: &str) -> bool {
-        self.0.response.borrow().has(name)
+        self.0.outgoing().head().borrow().has(name)
     }
 
     /// Sets the status and fields, and fixes the head: it goes with the first part of the body (unlike Node, where it is
@@ -192,7 +192,7 @@ impl Response {
         for (name, value) in fields {
             self.set_header(name, *value);
         }
-        self.0.fixed.set(true);
+        self.0.outgoing().fix_head();
         self
     }
 
@@ -211,7 +211,7 @@ impl Response {
 
     /// Returns whether the head can no longer be changed: it was sent, or is fixed.
     pub fn headers_sent(&self) -> bool {
-        self.0.fixed.get() || self.0.phase.get() != Phase::Open
+        !self.0.outgoing().is_changeable()
     }
 
     /// Sends `100 Continue`: the peer may send the body. `on_data` does it by itself.
@@ -227,7 +227,7 @@ impl Response {
     /// });
     /// ```
     pub fn write_continue(&self) {
-        if self.0.owes_continue.replace(false) {
+        if self.0.incoming().take_continue() {
             self.write_informational(100, &[]);
         }
     }
@@ -247,8 +247,8 @@ impl Response {
 
     /// Sends an informational response: any number of them may come before the final one. Not to an HTTP/1.0 peer.
     pub fn write_informational(&self, status: u16, fields: &[(&str, &str)]) {
-        let speaks = self.0.head.version() != crate::proto::h1::Version::Http10;
-        if self.0.phase.get() == Phase::Open && speaks {
+        let speaks = self.0.head().version() != crate::proto::h1::Version::Http10;
+        if self.0.outgoing().phase() == Phase::Open && speaks {
             self.0.inform(status, fields);
         }
     }
@@ -276,7 +276,7 @@ impl Response {
     pub fn add_trailer(&self, name: &str, value: impl FieldValue) -> &Self {
         if !is_allowed_trailer(name) {
             notice::error!(target: "oneloop::http", "{}: {name} may not be a trailer", self.0);
-        } else if let Err(error) = value.with(|value| self.0.trailers().to_send.borrow_mut().push(name, value)) {
+        } else if let Err(error) = value.with(|value| self.0.outgoing().trailers().borrow_mut().push(name, value)) {
             notice::error!(target: "oneloop::http", "{}: trailer {name}: {error}", self.0);
         }
         self

@@ -85,8 +85,8 @@ impl Request {
             done: Cell::new(Some(Box::new(move |result| answer(&exchange, || done(result))))),
         });
         // Callbacks come from the loop.
-        if self.0.is_over() || self.0.end_told.get() {
-            let reason = self.0.closed.get().unwrap_or(CloseReason::Finished);
+        if self.0.is_over() || self.0.incoming().is_end_told() {
+            let reason = self.0.closed().unwrap_or(CloseReason::Finished);
             return self.0.call_soon(site, move |_| save.fail(SaveError::Closed(reason)));
         }
         if self.announced_length().is_some_and(|length| length > limit) {
@@ -211,7 +211,7 @@ impl Save {
     }
 
     fn too_large(&self, req: &Request) {
-        req.0.fallback.set(413);
+        req.0.outgoing().set_fallback(413);
         self.take_no_more(req);
         self.fail(SaveError::TooLarge { limit: self.limit });
     }
@@ -219,7 +219,7 @@ impl Save {
     /// The rest is for nobody, unless others listen.
     fn take_no_more(&self, req: &Request) {
         if let Some(listener) = self.listener.take() {
-            req.0.listeners.remove_one(listener);
+            req.0.remove(listener);
         }
         self.go_on(req);
     }

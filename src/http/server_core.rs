@@ -1,9 +1,10 @@
 use super::client_error::ClientError;
 use super::date::Date;
 use super::dispatch::Dispatch;
-use super::exchange::{Exchange, Phase};
+use super::exchange::Exchange;
 use super::limits::LimitsInForce;
 use super::observing::{ExchangeEnd, Observing};
+use super::outgoing::Phase;
 use super::pool::Pool;
 use super::request::Request;
 use super::send_file::HotFiles;
@@ -93,7 +94,7 @@ impl ServerCore {
         match self.shedding.judge(lp, exchange, fresh) {
             Verdict::Take => return false,
             Verdict::Shed { retry_after } => {
-                exchange.retry_after.set(retry_after);
+                exchange.outgoing().set_retry_after(retry_after);
                 self.dispatch.drop_request(lp, exchange);
             }
             Verdict::Panicked => exchange.panicked(),
@@ -105,13 +106,13 @@ impl ServerCore {
     #[cold]
     pub fn exchange_ended(&self, stream: &Stream, exchange: &Rc<Exchange>, reason: CloseReason) {
         let lp = self.lp();
-        let answered = exchange.phase.get() != Phase::Open;
+        let answered = exchange.outgoing().phase() != Phase::Open;
         let request = Request(exchange.clone());
         let end = ExchangeEnd {
             request: &request,
-            status: answered.then(|| exchange.response.borrow().status()),
-            bytes: if answered { exchange.content_sent.get() } else { 0 },
-            duration: lp.exact_now().saturating_sub(Duration::from_nanos(exchange.started)),
+            status: answered.then(|| exchange.outgoing().head().borrow().status()),
+            bytes: exchange.outgoing().content_sent(),
+            duration: lp.exact_now().saturating_sub(Duration::from_nanos(exchange.started())),
             reason,
             remote_addr: stream.peer(),
         };

@@ -70,7 +70,7 @@ impl H1 {
         let limit = self.server.limits.all().half_open;
         // Behind input that is not read the end shows by a hint only. Where that input is the rest of this request, the
         // handler has paused it, and the time of the whole request runs.
-        let ended = stream.is_eof() || stream.has_fin_hint() && exchange.complete.get();
+        let ended = stream.is_eof() || stream.has_fin_hint() && exchange.incoming().is_complete();
         if !ended || limit == Duration::MAX {
             return Time::MAX;
         }
@@ -95,7 +95,7 @@ impl H1 {
             // It stands still while it is us who do not read.
             let unwanted = !exchange.is_read() && exchange.has_ended();
             let waits_for_us = !unwanted
-                && (exchange.paused.get() || exchange.owes_continue.get() || !exchange.listeners.has(On::Data))
+                && (exchange.incoming().is_paused() || exchange.incoming().owes_continue() || !exchange.has(On::Data))
                 || stream.is_paused();
             let window = nanos(limits.receive_window);
             let (lp, read) = (&stream.cx().lp, stream.bytes_read());
@@ -118,7 +118,7 @@ impl H1 {
             next = until.min(end);
         }
         if let Some(response) = limits.response.filter(|_| !exchange.has_ended()) {
-            let until = exchange.started + nanos(response);
+            let until = exchange.started() + nanos(response);
             if now >= until {
                 notice::warn!(target: "oneloop::http", "{exchange}: no response in {response:?}");
                 self.abort(stream, exchange, 503, "no answer was ready in time", CloseReason::ResponseTimeout);
@@ -137,7 +137,7 @@ impl H1 {
         let ends = nanos(limits.request);
         let came = stream.bytes_read() - self.watched(|watch| watch.before_body);
         let lasts = u128::from(came) * 1_000_000_000 / u128::from(limits.request_rate);
-        exchange.started + ends.max(Time::try_from(lasts).unwrap_or(Time::MAX / 4).min(Time::MAX / 4))
+        exchange.started() + ends.max(Time::try_from(lasts).unwrap_or(Time::MAX / 4).min(Time::MAX / 4))
     }
 
     pub(super) fn check_idle(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {

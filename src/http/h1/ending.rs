@@ -1,7 +1,7 @@
 //! The end of an exchange, and of the input.
 
 use super::H1;
-use crate::http::exchange::{Exchange, On};
+use crate::http::exchange::Exchange;
 use crate::net::{CloseReason, Stream};
 use crate::proto::h1::connection::{Action, Event, Persistence, Reading, Writing};
 use std::rc::Rc;
@@ -42,7 +42,7 @@ impl H1 {
 
     /// Lets go of an exchange that is over, and makes room for the next one, or closes.
     fn let_go(&self, stream: &Rc<Stream>, exchange: Rc<Exchange>) {
-        let reason = exchange.broken.get().unwrap_or(CloseReason::Finished);
+        let reason = exchange.outgoing().broken().unwrap_or(CloseReason::Finished);
         self.release(stream, exchange, reason);
         let now = stream.cx().lp.now();
         self.since.set(now);
@@ -82,13 +82,12 @@ impl H1 {
     fn release(&self, stream: &Rc<Stream>, exchange: Rc<Exchange>, reason: CloseReason) {
         let lp = &stream.cx().lp;
         // One that a handle is kept of learns when it has gone, too: see `Response::is_finished`.
-        if exchange.listeners.is_empty() && Rc::strong_count(&exchange) == 1 && !self.server.observing.is_on() {
+        if !exchange.is_listened_to() && Rc::strong_count(&exchange) == 1 && !self.server.observing.is_on() {
             exchange.finish(lp, reason);
             self.server.pool.recycle(exchange);
             return;
         }
-        let link = exchange.link.borrow_mut().take();
-        drop(link);
+        exchange.unlink();
         // A broken connection has dropped its output: that will never have gone.
         let mark = if stream.is_broken() { u64::MAX } else { stream.bytes_written() + stream.pending() as u64 };
         self.watch(|watch| watch.finishing.push_back((mark, reason, exchange)));
@@ -113,7 +112,7 @@ impl H1 {
                 if gone { watch.finishing.pop_front() } else { None }
             });
             let Some((_, reason, exchange)) = next else { return };
-            exchange.finished.set(reason == CloseReason::Finished);
+            exchange.outgoing().set_finished(reason == CloseReason::Finished);
             self.finish(stream, &exchange, reason);
             self.server.pool.recycle(exchange);
         }
@@ -122,8 +121,8 @@ impl H1 {
     /// Tells those who have begun to wait for the end of a request that it is whole.
     fn tell_request_end(&self, stream: &Rc<Stream>) {
         if let Some(exchange) = self.current()
-            && exchange.complete.get()
-            && !exchange.listeners.is_empty()
+            && exchange.incoming().is_complete()
+            && exchange.is_listened_to()
         {
             exchange.request_over(&stream.cx().lp);
             // They may have answered.
@@ -139,7 +138,7 @@ impl H1 {
         if (state.reading(), state.writing()) != (Reading::Body, Writing::Done) || !stream.is_open() {
             return;
         }
-        let wanted = self.current().is_some_and(|exchange| !exchange.is_read() || !exchange.paused.get());
+        let wanted = self.current().is_some_and(|exchange| !exchange.is_read() || !exchange.incoming().is_paused());
         if wanted && (stream.held() > 0 || self.is_at_end_of_body()) {
             stream.make_ready();
         }
@@ -168,10 +167,8 @@ impl H1 {
     #[cold]
     fn tell_peer_end(&self, stream: &Rc<Stream>) {
         if let Some(exchange) = self.current()
-            && exchange.listeners.has(On::PeerEnd)
+            && exchange.tell_peer_end(&stream.cx().lp)
         {
-            exchange.emit_end(&stream.cx().lp, On::PeerEnd);
-            exchange.listeners.remove(On::PeerEnd);
             // They may have answered.
             drop(exchange);
             self.settle(stream);

@@ -167,7 +167,7 @@ impl H1 {
             return ConnectionState::Closing;
         }
         match self.current() {
-            Some(exchange) if exchange.complete.get() => ConnectionState::Answering,
+            Some(exchange) if exchange.incoming().is_complete() => ConnectionState::Answering,
             Some(_) => ConnectionState::Receiving,
             None if stream.pending() > 0 => ConnectionState::Sending,
             None if self.is_idle() => ConnectionState::Idle,
@@ -253,7 +253,7 @@ impl Protocol for H1 {
     }
 
     fn pending_limit(&self) -> usize {
-        self.current().map_or(usize::MAX, |exchange| exchange.pending_limit.get())
+        self.current().map_or(usize::MAX, |exchange| exchange.outgoing().pending_limit())
     }
 
     fn eof(self: Rc<Self>, stream: &Rc<Stream>) {
@@ -279,7 +279,7 @@ impl Protocol for H1 {
         let current = self.current();
         if pending == 0
             && let Some(exchange) = current
-            && exchange.full.replace(false)
+            && exchange.outgoing().take_full()
             && !exchange.has_ended()
         {
             exchange.emit_drain(&stream.cx().lp);
@@ -356,10 +356,7 @@ impl Protocol for H1 {
         let current = self.current.take();
         let unsent = self.watched(|watch| std::mem::take(&mut watch.finishing));
         for exchange in current.into_iter().chain(unsent.into_iter().map(|(_, _, exchange)| exchange)) {
-            let link = exchange.link.borrow_mut().take();
-            drop(link);
-            exchange.closed.set(Some(CloseReason::LoopEnded));
-            exchange.listeners.clear();
+            exchange.tear_down();
         }
     }
 }

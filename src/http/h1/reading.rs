@@ -4,7 +4,8 @@ use super::{H1, Unfinished};
 use crate::event_loop::{Loop, Time};
 use crate::http::client_error::ClientError;
 use crate::http::dispatch::ServerEvent;
-use crate::http::exchange::{Exchange, Listener, On, Phase};
+use crate::http::exchange::{Exchange, Listener, On};
+use crate::http::incoming::is_whole;
 use crate::http::limits::nanos;
 use crate::http::own_answer;
 use crate::http::request::Request;
@@ -18,11 +19,6 @@ use std::time::Duration;
 const BUDGET: u8 = 64;
 /// The most exchanges that are over but for output which the peer does not read. Each keeps its head, of up to 16 KiB.
 const WAITING: usize = 64;
-
-/// Returns whether a request with this framing is complete with its head.
-fn is_whole(framing: Framing) -> bool {
-    matches!(framing, Framing::None | Framing::Length(0))
-}
 
 impl H1 {
     /// Reads heads and bodies in turn until nothing can go on. Returns how many bytes were consumed.
@@ -70,10 +66,10 @@ impl H1 {
             Unfinished::Head(parser) if begun => parser,
             _ => HeadParser::default(),
         };
-        let parsed = parser.parse(bytes, &self.server.limits.head(), &mut fresh.head);
+        let parsed = parser.parse(bytes, &self.server.limits.head(), fresh.incoming_mut().head_mut());
         match parsed {
             Ok(Parsed::Complete { len }) => {
-                let takes_over = self.asks_for_connection(&fresh.head);
+                let takes_over = self.asks_for_connection(fresh.head());
                 if takes_over && self.awaits_ends(stream) {
                     pool.recycle(exchange);
                     if begun {
@@ -81,7 +77,7 @@ impl H1 {
                     }
                     return None;
                 }
-                self.prepare(fresh, stream.cx().lp.now());
+                fresh.begin(self.clone(), stream.cx().lp.now());
                 let rest = bytes.get(len..).unwrap_or_default();
                 let taken =
                     if self.start_exchange(stream, exchange, takes_over.then_some(rest)) { rest.len() } else { 0 };
@@ -123,15 +119,6 @@ impl H1 {
         self.to_head.set(bytes.strip_prefix(b"\r\n").unwrap_or(bytes).starts_with(b"HEAD "));
     }
 
-    /// Sets up the exchange of a request whose head has just been read into it.
-    fn prepare(self: &Rc<Self>, exchange: &mut Exchange, now: Time) {
-        let complete = is_whole(exchange.head.framing());
-        exchange.started = now;
-        exchange.complete.set(complete);
-        exchange.owes_continue.set(!complete && exchange.head.expects_continue());
-        *exchange.link.get_mut() = Some(self.clone());
-    }
-
     /// Counts a request whose head is here, and gives it to its listeners. `leftover` is what follows the head of a request that
     /// asks for the connection itself. Returns whether the connection was given away, with those bytes.
     fn start_exchange(self: &Rc<Self>, stream: &Rc<Stream>, exchange: Rc<Exchange>, leftover: Option<&[u8]>) -> bool {
@@ -139,16 +126,16 @@ impl H1 {
         self.dispatched.set(self.dispatched.get() + 1);
         self.requests.set(self.requests.get().saturating_add(1));
         self.server.count_request();
-        let complete = exchange.complete.get();
-        let action = self.on(Event::HeadRead { content: !complete, persistent: exchange.head.persistent() });
+        let complete = exchange.incoming().is_complete();
+        let action = self.on(Event::HeadRead { content: !complete, persistent: exchange.head().persistent() });
         self.current.set(Some(exchange.clone()));
         if !complete {
-            self.await_body(stream, exchange.head.framing());
+            self.await_body(stream, exchange.head().framing());
         }
         if let Some(response) = self.server.limits.response() {
-            self.await_response(stream, exchange.started, response);
+            self.await_response(stream, exchange.started(), response);
         }
-        lp.label_turn(exchange.head.method_and_target());
+        lp.label_turn(exchange.head().method_and_target());
         if action == Action::Drop {
             self.server.dispatch.drop_request(lp, &exchange);
         } else if self.server.shedding.is_due(lp) && self.sheds(lp, &exchange) {
@@ -161,7 +148,7 @@ impl H1 {
         } else {
             self.server.dispatch.request(lp, &exchange);
         }
-        if exchange.complete.get() && !exchange.listeners.is_empty() {
+        if exchange.incoming().is_complete() && exchange.is_listened_to() {
             exchange.request_over(lp);
         }
         false
@@ -187,7 +174,7 @@ impl H1 {
     /// Returns whether such a request does: the program may decline an upgrade, but no CONNECT.
     #[cold]
     fn takes_over(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
-        exchange.head.is_connect() || self.server.dispatch.accepts_upgrade(lp, exchange)
+        exchange.head().is_connect() || self.server.dispatch.accepts_upgrade(lp, exchange)
     }
 
     /// An ordinary request, unless whoever was asked has panicked or destroyed it.
@@ -220,7 +207,7 @@ impl H1 {
     /// Hands the connection over: from here on it is a socket of the user's.
     #[cold]
     fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
-        if exchange.head.is_connect() && !self.server.dispatch.has(ServerEvent::Connect) {
+        if exchange.head().is_connect() && !self.server.dispatch.has(ServerEvent::Connect) {
             exchange.answer(501, own_answer::usual_words(501));
             return false;
         }
@@ -228,8 +215,7 @@ impl H1 {
         self.watched(|watch| watch.receive = None);
         let current = self.current.take();
         drop(current);
-        let link = exchange.link.borrow_mut().take();
-        drop(link);
+        exchange.unlink();
         self.server.observing.count_bytes(stream);
         let socket = Socket::adopt(stream);
         self.server.dispatch.upgrade(&stream.cx().lp, exchange, &socket, rest);
@@ -266,12 +252,12 @@ impl H1 {
         let Some(exchange) = self.current() else { return (0, false) };
         let is_read = exchange.is_read();
         let unwanted = !is_read && exchange.has_ended();
-        if !unwanted && (exchange.paused.get() || !is_read) {
+        if !unwanted && (exchange.incoming().is_paused() || !is_read) {
             return (0, false);
         }
         let limits = self.server.limits.all().body();
         let decoded =
-            self.watch(|watch| watch.decoder.decode(bytes, &limits, &mut exchange.trailers().received.borrow_mut()));
+            self.watch(|watch| watch.decoder.decode(bytes, &limits, &mut exchange.incoming().trailers().borrow_mut()));
         let lp = &stream.cx().lp;
         match decoded {
             Err(fault) => {
@@ -291,7 +277,7 @@ impl H1 {
                         });
                     }
                     BodyEvent::End => {
-                        exchange.complete.set(true);
+                        exchange.incoming().set_complete();
                         self.on(Event::ContentRead);
                         self.watched(|watch| watch.receive = None);
                         exchange.request_over(lp);
@@ -313,7 +299,7 @@ impl H1 {
         }
         // How long it is was not announced, and its answer has said that the connection goes on: a client that takes it at
         // its word would send the next request into our close. So it has the time that it would have for lingering.
-        let over = stream.cx().lp.now() >= exchange.started.saturating_add(nanos(limits.linger_total));
+        let over = stream.cx().lp.now() >= exchange.started().saturating_add(nanos(limits.linger_total));
         if over || discarded > limits.linger_bytes {
             self.on(Event::ContentLeft);
         }
@@ -351,7 +337,7 @@ impl H1 {
         }
         match self.on(Event::Refused) {
             Action::Answer => exchange.answer(status, words),
-            _ => exchange.phase.set(Phase::Ended),
+            _ => exchange.outgoing().end(),
         }
         self.break_off(stream, reason);
     }

@@ -2,7 +2,8 @@
 
 use super::{H1, Unfinished};
 use crate::event_loop::Loop;
-use crate::http::exchange::{Carrier, Exchange, Phase};
+use crate::http::exchange::{Carrier, Exchange};
+use crate::http::outgoing::Phase;
 use crate::http::send_file::HotFiles;
 use crate::net::{Address, Chunk, CloseReason, FilePart, Flow, Stream};
 use crate::notice;
@@ -20,7 +21,7 @@ impl H1 {
         // What follows a CONNECT may be meant for the tunnel that it does not get, and is not to be read as requests.
         must || wanted
             || unread
-            || exchange.head.is_connect()
+            || exchange.head().is_connect()
             || self.server.is_closing()
             || self.is_last()
             || self.requests.get() >= self.server.max_requests.get()
@@ -31,14 +32,15 @@ impl H1 {
     #[cold]
     fn stays_unread(&self, exchange: &Exchange) -> bool {
         let limit = self.server.limits.all().discard as u64;
-        !exchange.is_read() && (exchange.owes_continue.get() || self.watched(|watch| watch.decoder.remaining()) > limit)
+        !exchange.is_read()
+            && (exchange.incoming().owes_continue() || self.watched(|watch| watch.decoder.remaining()) > limit)
     }
 
     /// What a response says about the connection that is its last one, but perhaps for a refusal.
     #[cold]
     fn last_persistence(&self, exchange: &Exchange, plan: &BodyPlan) -> Persistence {
         // Behind content that ends with the connection, an answer to another request would be a part of it.
-        let ends = !exchange.head.persistent() || plan.must_close() || exchange.head.is_connect();
+        let ends = !exchange.head().persistent() || plan.must_close() || exchange.head().is_connect();
         if !ends && self.requests.get() >= self.server.max_requests.get() {
             Persistence::Spent
         } else {
@@ -49,8 +51,8 @@ impl H1 {
     /// Sends the head, and what is here of the body: in one piece where that is small. `known` is the length of the body where
     /// all of it is here.
     fn send_first(&self, stream: &Rc<Stream>, exchange: &Exchange, chunk: Chunk<'_>, known: Option<u64>) -> Flow {
-        let head = exchange.response.borrow();
-        let plan = match response_framing(&RequestInfo::from(&exchange.head), &head, known) {
+        let head = exchange.outgoing().head().borrow();
+        let plan = match response_framing(&RequestInfo::from(exchange.head()), &head, known) {
             Ok(plan) => plan,
             Err(error) => {
                 drop(head);
@@ -65,7 +67,7 @@ impl H1 {
         let how = Encoding {
             framing: plan.framing,
             date: Some(&date),
-            connection: connection_field(exchange.head.version(), exchange.head.persistent(), closing),
+            connection: connection_field(exchange.head().version(), exchange.head().persistent(), closing),
         };
         let mut encoder = BodyEncoder::new(plan.content());
         if encoder.is_until_close() {
@@ -77,13 +79,11 @@ impl H1 {
                 head.encode(out, &how);
                 out.extend_from_slice(chunk.as_bytes());
             });
-            exchange.phase.set(Phase::Ended);
-            exchange.content_sent.set(chunk.len() as u64);
+            exchange.outgoing().send_whole(chunk.len() as u64);
             self.on(Event::HeadWritten { content: false, persistence });
             return Flow::Ready;
         }
-        exchange.phase.set(Phase::Streaming);
-        exchange.content_sent.set(0);
+        exchange.outgoing().begin();
         self.on(Event::HeadWritten { content: true, persistence });
         self.unfinished.set(Unfinished::Content(encoder));
         stream.encode(|out| head.encode(out, &how));
@@ -106,7 +106,7 @@ impl H1 {
                     stream.encode(|out| h1::chunk(out, chunk.as_bytes()));
                 }
                 if last {
-                    stream.encode(|out| h1::last_chunk(out, &exchange.trailers().to_send.borrow()));
+                    stream.encode(|out| h1::last_chunk(out, &exchange.outgoing().trailers().borrow()));
                 }
                 stream.write(().into(), limit)
             }
@@ -121,7 +121,7 @@ impl H1 {
         if matches!(self.unfinished.get(), Unfinished::Content(encoder) if encoder.is_until_close()) {
             stream.end_message();
         }
-        exchange.phase.set(Phase::Ended);
+        exchange.outgoing().end();
         self.on(Event::ContentWritten);
     }
 
@@ -136,7 +136,7 @@ impl H1 {
         };
         self.unfinished.set(Unfinished::Content(encoder));
         if piece != Piece::Dropped {
-            exchange.content_sent.set(exchange.content_sent.get() + count as u64);
+            exchange.outgoing().count_content(count as u64);
         }
         Some(piece)
     }
@@ -147,8 +147,7 @@ impl H1 {
             target: "oneloop::http",
             "{exchange}: the body does not match its Content-Length; the connection is closed"
         );
-        exchange.phase.set(Phase::Ended);
-        exchange.broken.set(Some(CloseReason::BadResponse));
+        exchange.outgoing().break_off(CloseReason::BadResponse);
         self.cut(exchange, CloseReason::BadResponse);
     }
 
@@ -178,9 +177,9 @@ impl H1 {
 #[inline]
 fn after_send(stream: &Stream, exchange: &Exchange, flow: Flow) -> Flow {
     if flow.is_full() {
-        exchange.full.set(true);
+        exchange.outgoing().set_full();
     }
-    if exchange.phase.get() == Phase::Ended && !stream.is_corked() {
+    if exchange.outgoing().phase() == Phase::Ended && !stream.is_corked() {
         stream.make_ready();
     }
     flow

@@ -19,7 +19,7 @@ mod warm;
 pub(super) use hot::HotFiles;
 
 use super::conditional::Outcome;
-use super::exchange::Phase;
+use super::outgoing::Phase;
 use super::range::Selection;
 use super::response::Response;
 use crate::event_loop::driver::is_out_of_descriptors;
@@ -99,7 +99,7 @@ impl Response {
     /// change might not show.
     #[track_caller]
     pub fn send_file(&self, path: impl AsRef<Path>) {
-        if self.0.phase.get() != Phase::Open || self.0.fixed.get() || self.0.is_over() {
+        if !self.0.outgoing().is_changeable() || self.0.is_over() {
             log::debug!(target: "oneloop::http", "{}: send_file after the head was sent", self.0);
             return;
         }
@@ -144,7 +144,7 @@ impl Response {
 
     fn give_up_file(&self, status: u16) {
         // What the program has begun to send meanwhile is not ours to end.
-        if self.0.phase.get() == Phase::Open {
+        if self.0.outgoing().phase() == Phase::Open {
             self.0.give_up(status, CloseReason::BadResponse);
         }
     }
@@ -170,7 +170,7 @@ impl Response {
 
     /// Says all that is said before the content. Returns whether content follows: else the answer is whole.
     fn send_file_head(&self, ask: &Ask, outcome: Outcome, file: &Description, length: Option<u64>) -> bool {
-        if self.0.phase.get() != Phase::Open || self.0.fixed.get() || self.0.is_over() {
+        if !self.0.outgoing().is_changeable() || self.0.is_over() {
             log::debug!(target: "oneloop::http", "{}: the file came after the head was sent", self.0);
             return false;
         }
@@ -241,7 +241,7 @@ impl Response {
     }
 
     fn send_unsatisfiable(&self, size: u64) {
-        self.0.response.borrow_mut().clear();
+        self.0.outgoing().head().borrow_mut().clear();
         self.set_status(416);
         self.set_header("Content-Range", format!("bytes */{size}"));
         self.set_header("Content-Type", "text/plain; charset=utf-8");

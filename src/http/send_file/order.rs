@@ -47,7 +47,7 @@ impl Ask {
             conditions,
             etag: res.header_bytes("ETag").map(|tag| characters(&tag)),
             modified: res.header("Last-Modified"),
-            content_wanted: !res.0.head.is_head(),
+            content_wanted: !res.0.head().is_head(),
             sends_files: res.0.sends_files(),
         }
     }

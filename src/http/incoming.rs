@@ -1,0 +1,121 @@
+use crate::proto::h1::{Fields, Framing, RequestHead};
+use std::cell::{Cell, OnceCell, RefCell};
+
+/// The half of an exchange that comes in: the request, how much of it is here, and what the program wants of it.
+///
+/// The head is written while nobody else has the exchange, and does not change afterwards.
+pub(super) struct Incoming {
+    head: RequestHead,
+    complete: Cell<bool>,
+    paused: Cell<bool>,
+    owes_continue: Cell<bool>,
+    end_told: Cell<bool>,
+    /// Allocated with the first part of a body.
+    trailers: OnceCell<Box<RefCell<Fields>>>,
+}
+
+impl Incoming {
+    pub fn new() -> Incoming {
+        Incoming {
+            head: RequestHead::new(),
+            complete: Cell::new(false),
+            paused: Cell::new(false),
+            owes_continue: Cell::new(false),
+            end_told: Cell::new(false),
+            trailers: OnceCell::new(),
+        }
+    }
+
+    /// Makes it as new, but for the memory of its buffers: each keeps what it has, up to `keep` bytes.
+    pub fn reset(&mut self, keep: usize) {
+        if self.head.capacity() > keep {
+            self.head.clear();
+            self.head.shrink();
+        }
+        if let Some(trailers) = self.trailers.get_mut() {
+            reset_fields(trailers.get_mut(), keep);
+        }
+        self.complete.set(false);
+        self.paused.set(false);
+        self.owes_continue.set(false);
+        self.end_told.set(false);
+    }
+
+    /// Begins with the head that was just read into it.
+    pub fn begin(&mut self) {
+        let complete = is_whole(self.head.framing());
+        self.complete.set(complete);
+        self.owes_continue.set(!complete && self.head.expects_continue());
+    }
+
+    #[inline]
+    pub fn head(&self) -> &RequestHead {
+        &self.head
+    }
+
+    /// What a head is read into.
+    pub fn head_mut(&mut self) -> &mut RequestHead {
+        &mut self.head
+    }
+
+    /// Returns whether all of the request is here.
+    pub fn is_complete(&self) -> bool {
+        self.complete.get()
+    }
+
+    pub fn set_complete(&self) {
+        self.complete.set(true);
+    }
+
+    /// Returns whether the program has asked for no more of the body for now.
+    pub fn is_paused(&self) -> bool {
+        self.paused.get()
+    }
+
+    pub fn pause(&self) {
+        self.paused.set(true);
+    }
+
+    /// Returns whether it was paused.
+    pub fn unpause(&self) -> bool {
+        self.paused.replace(false)
+    }
+
+    /// Returns whether the peer waits for `100 (Continue)` before it sends the body (RFC 9110, section 10.1.1).
+    pub fn owes_continue(&self) -> bool {
+        self.owes_continue.get()
+    }
+
+    /// Notes that `100 (Continue)` is about to be sent. Returns whether the peer waits for it.
+    pub fn take_continue(&self) -> bool {
+        self.owes_continue.replace(false)
+    }
+
+    /// Returns whether the listeners of its end were called.
+    pub fn is_end_told(&self) -> bool {
+        self.end_told.get()
+    }
+
+    /// Notes that they are called now. Returns whether they were before.
+    pub fn tell_end(&self) -> bool {
+        self.end_told.replace(true)
+    }
+
+    /// The fields behind a chunked body: all of them, once the request is complete.
+    pub fn trailers(&self) -> &RefCell<Fields> {
+        self.trailers.get_or_init(Box::default)
+    }
+}
+
+/// Returns whether a request with this framing is complete with its head.
+pub(super) fn is_whole(framing: Framing) -> bool {
+    matches!(framing, Framing::None | Framing::Length(0))
+}
+
+#[cold]
+pub(super) fn reset_fields(fields: &mut Fields, keep: usize) {
+    fields.clear();
+    if fields.capacity() > keep {
+        fields.shrink();
+    }
+}

@@ -1,0 +1,206 @@
+use super::incoming::reset_fields;
+use crate::event_loop::Timeout;
+use crate::net::CloseReason;
+use crate::proto::h1::{Fields, ResponseHead};
+use std::cell::{Cell, OnceCell, RefCell};
+
+/// How far the response is.
+///
+/// ```text
+///   Open ──first write, flush_headers──► Streaming ──end──► Ended
+///     └────────────────end(body)──────────────────────────────▲
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The head can be changed.
+    Open,
+    /// The head has gone.
+    Streaming,
+    /// All of it was given to the connection, or the rest never will be.
+    Ended,
+}
+
+/// The half of an exchange that goes out: the response, how far it is, and what is to happen where the program does not
+/// complete it.
+pub(super) struct Outgoing {
+    head: RefCell<ResponseHead>,
+    phase: Cell<Phase>,
+    fixed: Cell<bool>,
+    finished: Cell<bool>,
+    full: Cell<bool>,
+    content_sent: Cell<u64>,
+    pending_limit: Cell<usize>,
+    fallback: Cell<u16>,
+    retry_after: Cell<u32>,
+    broken: Cell<Option<CloseReason>>,
+    timer: Cell<Option<Timeout>>,
+    /// Allocated with the first of them.
+    trailers: OnceCell<Box<RefCell<Fields>>>,
+}
+
+impl Outgoing {
+    pub fn new() -> Outgoing {
+        Outgoing {
+            head: RefCell::new(ResponseHead::new()),
+            phase: Cell::new(Phase::Open),
+            fixed: Cell::new(false),
+            finished: Cell::new(false),
+            full: Cell::new(false),
+            content_sent: Cell::new(0),
+            pending_limit: Cell::new(usize::MAX),
+            fallback: Cell::new(500),
+            retry_after: Cell::new(0),
+            broken: Cell::new(None),
+            timer: Cell::new(None),
+            trailers: OnceCell::new(),
+        }
+    }
+
+    /// Makes it as new, but for the memory of its buffers: each keeps what it has, up to `keep` bytes.
+    pub fn reset(&mut self, keep: usize) {
+        let head = self.head.get_mut();
+        head.clear();
+        if head.capacity() > keep {
+            head.shrink();
+        }
+        if let Some(trailers) = self.trailers.get_mut() {
+            reset_fields(trailers.get_mut(), keep);
+        }
+        self.phase.set(Phase::Open);
+        self.fixed.set(false);
+        self.finished.set(false);
+        self.full.set(false);
+        self.pending_limit.set(usize::MAX);
+        self.fallback.set(500);
+        self.retry_after.set(0);
+        self.broken.set(None);
+    }
+
+    // ---- The head
+
+    pub fn head(&self) -> &RefCell<ResponseHead> {
+        &self.head
+    }
+
+    /// Returns whether the program may still change the head.
+    pub fn is_changeable(&self) -> bool {
+        self.phase.get() == Phase::Open && !self.fixed.get()
+    }
+
+    /// `write_head` was called: the program cannot change the head any more.
+    pub fn fix_head(&self) {
+        self.fixed.set(true);
+    }
+
+    /// The fields that follow a chunked body.
+    pub fn trailers(&self) -> &RefCell<Fields> {
+        self.trailers.get_or_init(Box::default)
+    }
+
+    // ---- How far it is
+
+    #[inline]
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// The head has gone, and content follows.
+    pub fn begin(&self) {
+        self.phase.set(Phase::Streaming);
+        self.content_sent.set(0);
+    }
+
+    /// All has gone at once, with `content` bytes of content.
+    #[inline]
+    pub fn send_whole(&self, content: u64) {
+        self.phase.set(Phase::Ended);
+        self.content_sent.set(content);
+    }
+
+    /// More bytes of the content have gone.
+    pub fn count_content(&self, bytes: u64) {
+        self.content_sent.set(self.content_sent.get() + bytes);
+    }
+
+    /// The content is whole, or no more of it is wanted.
+    pub fn end(&self) {
+        self.phase.set(Phase::Ended);
+    }
+
+    /// The response is never going to be whole, for this reason.
+    pub fn break_off(&self, reason: CloseReason) {
+        self.phase.set(Phase::Ended);
+        self.broken.set(Some(reason));
+    }
+
+    /// Why it breaks off, if it does.
+    pub fn broken(&self) -> Option<CloseReason> {
+        self.broken.get()
+    }
+
+    /// Bytes of content that were given to the connection; 0 where the head was not.
+    pub fn content_sent(&self) -> u64 {
+        if self.phase.get() == Phase::Open { 0 } else { self.content_sent.get() }
+    }
+
+    /// Returns whether the kernel has all of it.
+    pub fn is_finished(&self) -> bool {
+        self.finished.get()
+    }
+
+    pub fn set_finished(&self, finished: bool) {
+        self.finished.set(finished);
+    }
+
+    // ---- Backpressure
+
+    /// Returns whether a write said `Full`, so that `drain` is to follow.
+    pub fn is_full(&self) -> bool {
+        self.full.get()
+    }
+
+    pub fn set_full(&self) {
+        self.full.set(true);
+    }
+
+    /// Notes that `drain` is told. Returns whether it was to follow.
+    pub fn take_full(&self) -> bool {
+        self.full.replace(false)
+    }
+
+    /// The most bytes that may be pending for the peer while the response is being written.
+    pub fn pending_limit(&self) -> usize {
+        self.pending_limit.get()
+    }
+
+    pub fn set_pending_limit(&self, bytes: usize) {
+        self.pending_limit.set(bytes);
+    }
+
+    // ---- Where the program does not complete it
+
+    /// The status that answers where the program does not answer.
+    pub fn fallback(&self) -> u16 {
+        self.fallback.get()
+    }
+
+    pub fn set_fallback(&self, status: u16) {
+        self.fallback.set(status);
+    }
+
+    /// After how many seconds the peer may try again, which a 503 of the library's own says; 0: it does not say that.
+    pub fn retry_after(&self) -> u32 {
+        self.retry_after.get()
+    }
+
+    pub fn set_retry_after(&self, seconds: u32) {
+        self.retry_after.set(seconds);
+    }
+
+    /// Clears the timer that watches over it, and sets another one in its place.
+    pub fn set_timer(&self, timer: Option<Timeout>) {
+        if let Some(old) = self.timer.replace(timer) {
+            old.clear();
+        }
+    }
+}
