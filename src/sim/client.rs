@@ -3,15 +3,15 @@ use super::{Peer, Sim};
 use crate::event_loop::driver::Address;
 use std::time::Duration;
 
-/// How long an answer may take, in virtual time, unless [`ClientRequest::at_most`] says otherwise.
+/// How long an answer may take, in virtual time, unless [`ClientRequest::at_most`] sets another limit.
 const AT_MOST: Duration = Duration::from_secs(5 * 60);
-/// Where the program listens at several ports, or at none.
+/// The port to connect to if the program listens on several addresses, or on none.
 const PORT: u16 = 80;
 
-/// A request that a scripted client is to send: begun by [`Sim::request`], sent by [`send`](ClientRequest::send).
+/// A request of a scripted client: begun by [`Sim::request`], sent by [`send`](ClientRequest::send).
 ///
-/// It is sent as told, and nothing in it is checked: a test may send what no client should. Where it is not told, it has a
-/// `Host` of `localhost`, and a `Content-Length` if there is a body.
+/// It is sent as it was built, and nothing in it is checked: a test may send what no client should. Unless they are set,
+/// `Host` is `localhost`, and `Content-Length` is the length of the body, if there is one.
 #[must_use = "it is sent by `send`"]
 pub struct ClientRequest<'a> {
     sim: &'a Sim,
@@ -24,7 +24,7 @@ pub struct ClientRequest<'a> {
 }
 
 enum To {
-    /// The only port of the program.
+    /// The only port on which the program listens.
     Only,
     Port(u16),
     Peer(Peer),
@@ -49,21 +49,21 @@ impl<'a> ClientRequest<'a> {
         self
     }
 
-    /// Gives it a body, which may be empty; a second one takes the place of the first.
+    /// Sets the body, which may be empty. A second call replaces it.
     pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.body = Some(body.as_ref().to_vec());
         self
     }
 
-    /// The port of the program to connect to. Default: where the program listens, if that is one address (a Unix path is
-    /// one as well), else 80.
+    /// The port of the program to connect to. Default: the address on which the program listens, if it is only one (which
+    /// may be the path of a Unix socket), else port 80.
     pub fn port(mut self, port: u16) -> Self {
         self.to = To::Port(port);
         self
     }
 
-    /// Sends it on a connection that is there, behind what was sent on it before: the connection is kept alive, and is not
-    /// closed after the answer. What the peer has received stays with it as well.
+    /// Sends the request on the connection of `peer`, after everything that was written to it before. The connection stays
+    /// open after the answer, and the peer also keeps the bytes that it has received.
     ///
     /// ```
     /// use oneloop::{http, sim::Sim};
@@ -88,12 +88,13 @@ impl<'a> ClientRequest<'a> {
         self
     }
 
-    /// Sends it, and runs the loop until the whole answer is here. A connection of its own is closed then, and the loop
-    /// runs until the program has seen it. The clock moves no further than the answer needs.
+    /// Sends the request, and runs the loop until the whole answer has come. Without [`on`](ClientRequest::on), the
+    /// connection is then closed, and the loop runs until the program has seen the close. The clock moves no further than
+    /// the answer needs.
     ///
     /// # Panics
-    /// Where the answer is not whole after [`at_most`](ClientRequest::at_most), or the connection has ended before, or what
-    /// came is no answer: with what is missing, and what was logged meanwhile. And as [`Sim::settle`].
+    /// If the answer is not whole after [`at_most`](ClientRequest::at_most), if the connection ends before, or if the bytes
+    /// are no answer: the message says what is missing and what was logged meanwhile. Also as [`Sim::settle`].
     #[track_caller]
     pub fn send(self) -> Reply {
         let sim = self.sim;
@@ -110,7 +111,7 @@ impl<'a> ClientRequest<'a> {
         let watched = peer.watch();
         let end = sim.now().saturating_add(self.at_most);
         let over = loop {
-            // Before the bytes are taken: what ends with it has come by then.
+            // Asked before the bytes are taken: if the connection has ended by then, all its bytes have come.
             let is_over = || {
                 let closed = peer.has_ended();
                 let bytes = peer.received_from(seen);

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::{Rc, Weak};
 
-/// As many as may wait; the script accepts them at once.
+/// Large enough for any test; the script accepts connections at once.
 const BACKLOG: i32 = 511;
 
 type OnAccept = Box<dyn FnMut(&Peer)>;
@@ -42,13 +42,13 @@ impl Listener {
         Ok(Listener(inner))
     }
 
-    /// Where it listens; port 0 was replaced by the one that was free.
+    /// The address on which it listens. If port 0 was asked for, this has the port that was chosen.
     pub fn local_addr(&self) -> Address {
         let bound = self.0.bound.borrow();
         bound.as_ref().map_or(Address::Unix(None), world::Listener::local_addr)
     }
 
-    /// Calls `script` with each connection that is accepted from now on, before anything has arrived on it.
+    /// Calls `script` with each connection that is accepted from now on, before any of its bytes has arrived.
     pub fn on_accept(&self, script: impl FnMut(&Peer) + 'static) -> &Self {
         self.0.on_accept.borrow_mut().push(Box::new(script));
         self
@@ -67,7 +67,7 @@ impl Inner {
             let Some(stream) = stream else { return };
             let peer = Peer::new(&self.world, stream, &self.peers);
             self.accepted.borrow_mut().push(peer.clone());
-            // Taken out: a script may add another.
+            // Taken out of the cell, because a script may add another one.
             let mut scripts = self.on_accept.take();
             for script in &mut scripts {
                 script(&peer);

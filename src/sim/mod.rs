@@ -19,7 +19,7 @@
 //!
 //! # Peers
 //! The other ends of the program's connections are scripts: [`Sim::connect`] makes a client ([`Peer`]), [`Sim::listen`] a
-//! server ([`Listener`]). They write slowly, read never, reset, and react, as told:
+//! server ([`Listener`]). They can write slowly, stop reading, reset the connection, and react to what they receive:
 //!
 //! ```
 //! use oneloop::sim::Sim;
@@ -40,7 +40,7 @@
 //! ```
 //!
 //! # Requests
-//! A handler's test needs no bytes: [`Sim::request`] sends a request and gives back the whole answer, decoded.
+//! To test a handler you need no bytes: [`Sim::request`] sends a request and returns the whole answer, decoded.
 //!
 //! ```
 //! use oneloop::{http, sim::Sim};
@@ -52,17 +52,17 @@
 //! ```
 //!
 //! # What is simulated
-//! Readiness is edge-triggered as epoll has it. A close with unread input is a RST, which takes away what its receiver
-//! has not read; so are bytes for a closed socket. A connection has a buffer of limited size in each direction
-//! ([`Network::buffer`]). A full backlog, or nobody at the address, means what it does in a real network. Jobs of the
-//! worker pool run on this thread, each at the virtual time when a worker would have ended it. Not simulated: lost or
-//! reordered bytes, which TCP hides; files; signals; standard input, which has ended.
+//! Readiness is edge-triggered, as with epoll. A close with unread input sends a RST, and the receiver of a RST loses what
+//! it has not read. Bytes that arrive at a closed socket are answered with a RST too. A connection has a buffer of limited
+//! size in each direction ([`Network::buffer`]). A full backlog, or an address where nobody listens, has the same effect as
+//! in a real network. Jobs of the worker pool run on this thread, each at the virtual time at which a worker would have
+//! finished it. Not simulated: lost or reordered bytes, which TCP hides; files; signals; standard input, which is empty.
 //!
-//! A panic in a callback goes on out of the method of `Sim` that ran the loop, so that a failed assertion fails the test;
+//! A panic in a callback leaves the method of `Sim` that ran the loop, so a failed assertion fails the test;
 //! [`set_panic_policy`](crate::event_loop::set_panic_policy) changes that.
 //!
-//! Scripts ([`Sim::at`], [`Peer::on_data`] and the like) are the world's doing and run *while the loop waits*. They may
-//! call what the program may call outside the loop's callbacks.
+//! Scripts ([`Sim::at`], [`Peer::on_data`] and the like) are not part of the program: they run *while the loop waits*. They
+//! may call whatever the program may call outside of the loop's callbacks.
 
 mod client;
 mod listener;
@@ -88,12 +88,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A program that needs more iterations without the clock moving would go on for ever.
+/// A program that runs this many iterations while the clock stands still is taken for one that never settles.
 const ITERATIONS_AT_ONE_INSTANT: u32 = 1_000_000;
-/// A program that is not at rest after so long a time repeats something for ever.
+/// A program that is not at rest after this time is taken for one that repeats something for ever.
 const LONGEST_WAY_TO_REST: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// A simulated world, which is this thread's event loop as long as it lives. See the [module's docs](self).
+/// A simulated world, which is this thread's event loop for as long as it exists. See the [module's docs](self).
 pub struct Sim {
     installed: Installed,
     world: World,
@@ -102,16 +102,16 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// A world in which nothing is random until [`Sim::set_network`] asks for it.
+    /// Makes a world in which nothing is random until [`Sim::set_network`] asks for it.
     ///
     /// # Panics
-    /// Where this thread's loop is running. Each thread can have a `Sim` of its own.
+    /// If this thread's loop is running. Each thread can have a `Sim` of its own.
     #[expect(clippy::new_without_default, reason = "it changes the thread's loop, which a default should not")]
     pub fn new() -> Sim {
         Sim::with_seed(0)
     }
 
-    /// The same, with another seed for what is random.
+    /// As [`Sim::new`], with another seed for random choices.
     ///
     /// # Panics
     /// As [`Sim::new`].
@@ -129,7 +129,7 @@ impl Sim {
         self.world.now()
     }
 
-    /// Runs the loop until nothing is left to do without the clock moving.
+    /// Runs the loop until there is nothing left to do without moving the clock.
     ///
     /// ```
     /// use oneloop::{net, sim::Sim};
@@ -143,7 +143,8 @@ impl Sim {
     /// ```
     ///
     /// # Panics
-    /// Where that never comes (a callback that arms an immediate, which arms one, and so on), and from inside a callback.
+    /// If that point is never reached (an immediate sets an immediate, which sets another, and so on), and from inside a
+    /// callback.
     pub fn settle(&self) {
         for _ in 0..ITERATIONS_AT_ONE_INSTANT {
             event_loop::run_nowait().unwrap_or_else(|error| fail(&error));
@@ -158,9 +159,9 @@ impl Sim {
         self.installed.lp().is_quiet() && !self.world.is_due()
     }
 
-    /// Runs the loop for so long, the clock moving from one occurrence to the next, and settles. Where nothing keeps the
-    /// program alive, its loop waits for nothing, as `run` would not: time passes for the peers, and timers that were
-    /// `unref`'d are late.
+    /// Runs the loop for `time`, with the clock moving from one occurrence to the next, and then settles. While nothing
+    /// keeps the program alive, the loop does not wait for timers that were `unref`'d, as `run` would not: time passes for
+    /// the peers only, and these timers are late.
     ///
     /// ```
     /// use oneloop::{set_timeout, sim::Sim};
@@ -182,8 +183,8 @@ impl Sim {
         self.settle();
     }
 
-    /// Runs the loop until `condition` holds, which is looked at after each iteration, for `at_most` so long. Says whether
-    /// it holds.
+    /// Runs the loop until `condition` holds, for at most `at_most` of virtual time. The condition is checked after each
+    /// iteration. Returns whether it holds.
     ///
     /// ```
     /// use oneloop::{set_timeout, sim::Sim};
@@ -225,10 +226,11 @@ impl Sim {
         }
     }
 
-    /// Runs until nothing can happen any more: the program waits for nobody, or has ended, and the peers are done.
+    /// Runs until nothing can happen any more: the program waits for nothing, or has ended, and the scripts of the peers
+    /// are done.
     ///
     /// # Panics
-    /// Where that is not so after a week of virtual time (an interval that nobody clears), and as [`Sim::settle`].
+    /// If this has not happened after a week of virtual time (an interval that is never cleared), and as [`Sim::settle`].
     pub fn run_to_rest(&self) {
         let end = self.now().saturating_add(LONGEST_WAY_TO_REST);
         loop {
@@ -243,35 +245,35 @@ impl Sim {
         }
     }
 
-    /// Runs a script after so much virtual time.
+    /// Runs a script when this much virtual time has passed.
     pub fn at(&self, after: Duration, script: impl FnOnce() + 'static) {
         self.world.at(self.now().saturating_add(after), move |_| script());
     }
 
-    /// A number below `end`, from the world's seed; 0 where `end` is 0. For scripts that vary with the seed.
+    /// Returns a random number below `end`, from the world's seed; 0 if `end` is 0. For scripts that vary with the seed.
     pub fn random(&self, end: u64) -> u64 {
         self.world.random(end)
     }
 
     // ---- Peers
 
-    /// A client that connects to this port of the program, from 127.0.0.1. It can be written to at once.
+    /// Connects a client to this port of the program, from 127.0.0.1. You can write to it at once.
     pub fn connect(&self, port: u16) -> Peer {
         self.connect_to(SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())
     }
 
-    /// A client that connects to this port from an address of its own; port 0 there is any.
+    /// Connects a client to this port from the address `from`; if its port is 0, one is chosen.
     pub fn connect_from(&self, from: SocketAddr, port: u16) -> Peer {
         let to: IpAddr = if from.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
         self.dial(Some(from), &SocketAddr::new(to, port).into())
     }
 
-    /// A client that connects to an address, which may be the path of a Unix socket.
+    /// Connects a client to an address, which may be the path of a Unix socket.
     pub fn connect_to(&self, to: Address) -> Peer {
         self.dial(None, &to)
     }
 
-    /// A request to the program's HTTP server, by a client that reads the whole answer: see [`ClientRequest`].
+    /// Begins a request to the program's HTTP server, by a client that reads the whole answer: see [`ClientRequest`].
     ///
     /// ```
     /// use oneloop::{http, sim::Sim};
@@ -296,10 +298,11 @@ impl Sim {
         Peer::new(&self.world, stream, &self.peers)
     }
 
-    /// A server for the program to connect to. Where there is none, the program's connections are refused.
+    /// Opens a scripted server for the program to connect to. At an address without one, the program's connections are
+    /// refused.
     ///
     /// # Errors
-    /// Where the address is in use, or is none.
+    /// If the address is in use, or is no address.
     pub fn listen(&self, address: impl ToSocketAddrs) -> io::Result<Listener> {
         let address = address.to_socket_addrs()?.next().ok_or(io::ErrorKind::InvalidInput)?;
         Listener::new(&self.world, address.into(), &self.peers)
@@ -307,8 +310,8 @@ impl Sim {
 
     // ---- The world
 
-    /// What the library has logged in this world: errors, warnings and informations, the last thousand of them. It needs no
-    /// logger, and one that is installed gets them as well. Here it says why a 500 is one:
+    /// Returns what the library has logged in this world: the last thousand errors, warnings and infos. No logger is
+    /// needed; if one is installed, it gets them as well. Here the log says why the answer is a 500:
     ///
     /// ```
     /// use oneloop::{http, sim::Sim};
@@ -338,21 +341,21 @@ impl Sim {
         self
     }
 
-    /// Sets how the waits of the loop for events behave from now on: how many events one wait reports, and whether signals
+    /// Sets how the loop's waits for events behave from now on: how many events one wait reports, and whether signals
     /// interrupt it.
     pub fn set_waits(&self, waits: Waits) -> &Self {
         self.world.set_waits(waits);
         self
     }
 
-    /// Sets whether the system sends files from where they are.
+    /// Sets whether the system can send files without copying them through the program.
     pub fn set_sendfile(&self, sendfile: Sendfile) -> &Self {
         self.world.set_sendfile(sendfile);
         self
     }
 
-    /// Stops the program for so long when it waits next, as SIGSTOP and SIGCONT do: time passes, what peers send waits with
-    /// the system, and the wait ends without telling of any of it.
+    /// Stops the program for this time at its next wait, as SIGSTOP and SIGCONT do: time passes, bytes from peers stay with
+    /// the system, and the wait ends without reporting them.
     ///
     /// ```
     /// use oneloop::sim::Sim;
@@ -367,52 +370,53 @@ impl Sim {
         self.world.stop(time);
     }
 
-    /// Makes an address swallow what is sent to it, as a firewall does: connections to it are neither accepted nor refused.
+    /// Makes an address swallow everything, as a firewall does: connections to it are neither accepted nor refused.
     pub fn set_black_hole(&self, address: SocketAddr) -> &Self {
         self.world.set_black_hole(address);
         self
     }
 
-    /// Sets how many sockets the program may have open before the system says EMFILE. `None`: any number.
+    /// Sets how many sockets the program may have open before the system says EMFILE. `None`: no limit.
     pub fn set_fd_limit(&self, limit: Option<usize>) -> &Self {
         self.world.set_fd_limit(limit.map(FdLimit::Process));
         self
     }
 
-    /// Sets how many sockets there may be before the system says ENFILE: then the whole system has no descriptor left, and
-    /// giving up a spare one does not help. `None`: any number.
+    /// Sets how many sockets the program may have open before the system says ENFILE: then the whole system has no
+    /// descriptor left, and giving up a spare one does not help. `None`: no limit.
     pub fn set_system_fd_limit(&self, limit: Option<usize>) -> &Self {
         self.world.set_fd_limit(limit.map(FdLimit::System));
         self
     }
 
-    /// Sets the limit of file descriptors that the program learns beforehand (`ulimit -n`). It accepts no more connections and
-    /// sends no more files than that allows, with some descriptors left for other things: from then on an idle connection
-    /// has to make room for a new one. At first `None`: it knows of no limit.
+    /// Sets the limit of file descriptors that the program knows of (`ulimit -n`). It then accepts no more connections and
+    /// sends no more files than that allows, less some descriptors for other uses. Near the limit, an idle connection is
+    /// closed to make room for a new one. Default: `None`, the program knows no limit.
     pub fn set_known_fd_limit(&self, limit: Option<usize>) -> &Self {
         self.world.descriptors().set_limit(limit);
         self
     }
 
-    /// Sockets that the program has open, listening ones included.
+    /// Returns how many sockets the program has open, including listening ones.
     pub fn open_fds(&self) -> usize {
         self.world.open_fds()
     }
 
-    /// The next connection that the program accepts turns out to be gone (ECONNABORTED).
+    /// Makes the program's next accept fail because the connection has gone (ECONNABORTED).
     pub fn abort_next_accept(&self) {
         self.world.abort_next_accept();
     }
 
-    /// The program's calls on its sockets so far: accepts, reads, writes and ends of output, whatever they came to.
+    /// Returns how many calls the program has made on its sockets: accepts, reads, writes and ends of output, with any
+    /// result.
     pub fn calls(&self) -> u64 {
         self.world.calls()
     }
 
     /// Makes one of the program's system calls on its sockets fail with an error of this kind. `after` calls succeed before
-    /// it; 0 fails the next one. The connection of that call is lost, and its peer sees a reset; `Interrupted` (EINTR) alone
-    /// costs nothing but the call. Only one failure is planned at a time: another `fail_call` replaces one that has not
-    /// come yet. To meet an error at every point, repeat a run once for each of its [calls](Sim::calls).
+    /// it; 0 fails the next one. The connection of that call is lost, and its peer sees a reset. Only `Interrupted` (EINTR)
+    /// loses nothing but the call. One failure can be planned at a time: another `fail_call` replaces one that has not come
+    /// yet. To test an error at every point, repeat a run once for each of its [calls](Sim::calls).
     ///
     /// ```
     /// use oneloop::{http, sim::Sim};
@@ -432,22 +436,22 @@ impl Sim {
         self.world.fail_call(after, kind);
     }
 
-    /// Sets how long each job of the worker pool takes from now on (at first 1 ms).
+    /// Sets how long each job of the worker pool takes from now on (1 ms by default).
     pub fn set_worker_latency(&self, latency: Duration) -> &Self {
         self.world.set_worker_latency(latency);
         self
     }
 
-    /// Gives a host name its addresses; none of them: its look-up fails, as it does for names that were never given any.
-    /// `localhost` is 127.0.0.1 at first.
+    /// Sets the addresses of a host name. With none, its look-up fails, as it does for unknown names. `localhost` is
+    /// 127.0.0.1 by default.
     pub fn set_host(&self, name: &str, addresses: &[IpAddr]) -> &Self {
         self.world.set_host(name, addresses);
         self
     }
 }
 
-/// Blocks the program for so long, as a callback does that computes or waits for something: time passes, and the loop sees
-/// afterwards what has happened meanwhile. On a real loop this thread sleeps.
+/// Blocks the program for this time, as a callback does that computes or waits: virtual time passes, and the loop sees
+/// afterwards what has happened meanwhile. On a real loop the thread sleeps.
 ///
 /// ```
 /// use oneloop::sim::{self, Sim};
@@ -468,13 +472,14 @@ pub fn block(time: Duration) {
 
 impl Drop for Sim {
     fn drop(&mut self) {
-        // What scripts captured may hold this world, and so itself. They go before the loop does: they may hold handles.
+        // Scripts may have captured this world, which would then never be freed. They are dropped before the loop, since
+        // they may hold handles.
         self.peers.end();
         self.world.end();
     }
 }
 
-/// No horizon is left behind, not even by a panic.
+/// Removes the horizon when it is dropped, also by a panic.
 struct Horizon<'a>(&'a World);
 
 impl Drop for Horizon<'_> {

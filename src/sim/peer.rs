@@ -6,47 +6,48 @@ use std::io::{ErrorKind, Read, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Read at once; nothing hangs on it.
+/// How many bytes one read takes. No result depends on it.
 const CHUNK: usize = 16 * 1024;
 
 type OnData = Box<dyn FnMut(&Peer, &[u8])>;
 type OnClose = Box<dyn FnOnce(&Peer)>;
 
-/// The scripted other end of one of the program's connections. A clone is the same peer; dropping all of them does not
-/// close it, [`Peer::close`] does.
+/// The scripted other end of one of the program's connections. A clone is the same peer. Dropping all clones does not close
+/// it; [`Peer::close`] does.
 ///
-/// What it writes arrives, and what it has received can be seen, when the loop has run: [`Sim::settle`](super::Sim::settle).
+/// Bytes that it writes arrive, and bytes that it has received can be seen, after the loop has run:
+/// [`Sim::settle`](super::Sim::settle).
 ///
-/// It does not close because the program does: a server that has closed a connection waits for the peer's end for some
-/// seconds, and counts it meanwhile in [`connections`](crate::http::Server::connections). Whether the program has closed
-/// says [`is_closed`](Peer::is_closed).
+/// It does not close when the program closes: a server that has closed a connection waits for the peer's end for some
+/// seconds, and meanwhile counts it in [`connections`](crate::http::Server::connections). [`is_closed`](Peer::is_closed)
+/// tells whether the program has closed.
 #[derive(Clone)]
 pub struct Peer(Rc<Inner>);
 
 struct Inner {
     world: World,
     local: Address,
-    /// `None`: this side has closed or reset it.
+    /// `None` once this side has closed or reset it.
     stream: RefCell<Option<Stream>>,
-    /// Written by the script, not yet accepted by the connection.
+    /// Bytes that the script has written and the connection has not accepted yet.
     outbox: RefCell<VecDeque<u8>>,
-    /// Scripts that still write a byte now and then.
+    /// How many calls of `write_each_byte_every` still have bytes to write.
     slow_writers: Cell<usize>,
     finish: Cell<Finish>,
     pace: Cell<Pace>,
-    /// The next read of a slow reader is scheduled.
+    /// True if the next read of a slow reader is scheduled.
     read_scheduled: Cell<bool>,
     received: RefCell<Vec<u8>>,
-    /// The FIN was read, or the connection failed.
+    /// True once the FIN was read or the connection has failed.
     over: Cell<bool>,
     fault: Cell<Option<ErrorKind>>,
-    /// The clock stands still when something has come.
+    /// True if the clock is to stand still when something has been received.
     watched: Cell<bool>,
     on_data: RefCell<Vec<OnData>>,
     on_close: RefCell<Vec<OnClose>>,
 }
 
-/// What follows what is to be written.
+/// What to do when the outbox has been written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Finish {
     Nothing,
@@ -93,15 +94,15 @@ impl Peer {
 
     // ---- Writing
 
-    /// Sends bytes after those that were written before, as fast as the program reads. After [`Peer::finish`], or where
-    /// the connection is gone, they are dropped.
+    /// Sends bytes after those that were written before, as fast as the program reads. They are dropped after
+    /// [`Peer::finish`] and if the connection is gone.
     pub fn write(&self, bytes: impl AsRef<[u8]>) {
         if self.0.finish.get() == Finish::Nothing {
             self.push(bytes.as_ref());
         }
     }
 
-    /// Sends the first byte now and one more each time that `every` has passed. [`Peer::finish`] waits for the last.
+    /// Sends the first byte now, and one more each time `every` has passed. [`Peer::finish`] waits for the last one.
     ///
     /// ```
     /// use oneloop::{http, sim::Sim};
@@ -141,7 +142,7 @@ impl Peer {
         }
     }
 
-    /// Ends this side (FIN) after what was written; what the program sends is still received.
+    /// Ends this side (FIN) after what was written. Bytes from the program are still received.
     pub fn finish(&self) {
         if self.0.finish.get() == Finish::Nothing {
             self.0.finish.set(Finish::Fin);
@@ -149,11 +150,12 @@ impl Peer {
         }
     }
 
-    /// Closes the connection after what was written: a FIN, and what the program sends afterwards is answered with a RST.
-    /// So is, as in a real network, what has arrived and was not read (after [`Peer::pause_reading`]).
+    /// Closes the connection after what was written: sends a FIN, and answers with a RST if the program sends anything
+    /// afterwards. As in a real network, it is a RST at once if something has arrived that was not read (after
+    /// [`Peer::pause_reading`]).
     pub fn close(&self) {
         if self.0.finish.get() == Finish::Done {
-            // The FIN was sent before.
+            // `finish` has sent the FIN already.
             self.let_go(false);
         } else {
             self.0.finish.set(Finish::Close);
@@ -161,7 +163,8 @@ impl Peer {
         }
     }
 
-    /// Resets the connection (RST). What was written and has not been accepted is lost, as is what the program has not read.
+    /// Resets the connection (RST). Both what was written and not yet accepted, and what the program has not read, are
+    /// lost.
     ///
     /// ```
     /// use oneloop::{net::{self, CloseReason}, sim::Sim};
@@ -194,7 +197,7 @@ impl Peer {
         }
     }
 
-    /// Hands on what is written, as far as there is room.
+    /// Gives the connection as much of the outbox as it accepts, then does what `finish` says.
     fn flush(&self) {
         let close = {
             let stream = self.0.stream.borrow();
@@ -221,7 +224,7 @@ impl Peer {
             match self.0.finish.get() {
                 Finish::Nothing | Finish::Done => return,
                 Finish::Fin => {
-                    // Not connected yet: once more when it is.
+                    // Not connected yet: this is tried again when it is.
                     if stream.shutdown(std::net::Shutdown::Write).is_ok() {
                         self.0.finish.set(Finish::Done);
                     }
@@ -238,22 +241,22 @@ impl Peer {
 
     // ---- Reading
 
-    /// All that has been received since the start, or since [`Peer::take`].
+    /// Returns everything received since the start, or since [`Peer::take`].
     pub fn received(&self) -> Vec<u8> {
         self.0.received.borrow().clone()
     }
 
-    /// The same, and forgets it.
+    /// Returns everything received, as [`Peer::received`], and forgets it.
     pub fn take(&self) -> Vec<u8> {
         self.0.received.take()
     }
 
-    /// The same as text, what is not UTF-8 replaced; nothing is forgotten.
+    /// Returns everything received as text, with U+FFFD for what is not UTF-8. Forgets nothing.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.received.borrow()).into_owned()
     }
 
-    /// What has been received behind the first `from` bytes, as far as it has not been taken.
+    /// Returns what was received after the first `from` bytes, except what was taken.
     pub(super) fn received_from(&self, from: usize) -> Vec<u8> {
         self.0.received.borrow().get(from..).unwrap_or_default().to_vec()
     }
@@ -262,8 +265,8 @@ impl Peer {
         self.0.received.borrow().len()
     }
 
-    /// Until what is returned is dropped, the run of the loop ends where something has come: what a peer receives is no
-    /// occurrence for the program, so the clock would go on to the next one of those.
+    /// Until the returned value is dropped, the clock stands still when this peer has received something. Without that, a
+    /// wait of the program would let it move on to the next occurrence.
     pub(super) fn watch(&self) -> Watched<'_> {
         self.0.watched.set(true);
         Watched(self)
@@ -275,7 +278,7 @@ impl Peer {
         }
     }
 
-    /// Reads no more: what the program sends fills the connection's buffer.
+    /// Stops reading, so that what the program sends fills the connection's buffer.
     ///
     /// ```
     /// use oneloop::{http, sim::Sim};
@@ -301,7 +304,7 @@ impl Peer {
         self.pump_soon();
     }
 
-    /// Reads at most so many bytes each time that `every` has passed.
+    /// Reads at most `bytes` bytes each time `every` has passed.
     pub fn read_at_rate(&self, bytes: usize, every: Duration) {
         self.0.pace.set(Pace::Slow { bytes, every });
         self.pump_soon();
@@ -312,11 +315,11 @@ impl Peer {
         self.0.world.at(self.0.world.now(), move |_| peer.pump());
     }
 
-    /// Something has changed: writes and reads what is possible.
+    /// Runs after each edge: writes and reads what is possible.
     fn pump(&self) {
         self.flush();
         match self.0.pace.get() {
-            // Of a reset one learns without reading.
+            // A reset is noticed whatever the pace of reading.
             _ if self.is_dead() => drop(self.read(CHUNK)),
             Pace::Paused => {}
             Pace::Free => while self.0.pace.get() == Pace::Free && self.read(CHUNK).is_some() {},
@@ -339,7 +342,7 @@ impl Peer {
         });
     }
 
-    /// Reads at most so much, once. `None`: there was nothing, and an edge will come where there is.
+    /// Reads once, at most `at_most` bytes. `None` if there was nothing; then an edge comes when there is.
     fn read(&self, at_most: usize) -> Option<()> {
         let mut buffer = vec![0; at_most.clamp(1, CHUNK)];
         let result = match &*self.0.stream.borrow() {
@@ -358,7 +361,7 @@ impl Peer {
                 let bytes = buffer.get(..length)?;
                 self.0.received.borrow_mut().extend_from_slice(bytes);
                 self.stop_clock();
-                // Taken out: a script may add another.
+                // Taken out of the cell, because a script may add another one.
                 let mut scripts = self.0.on_data.take();
                 for script in &mut scripts {
                     script(self, bytes);
@@ -392,22 +395,23 @@ impl Peer {
 
     // ---- State and reactions
 
-    /// Whether the program has closed or half-closed the connection, or it has failed, or this side has closed it.
+    /// Returns whether the connection is at an end: closed or half-closed by the program, failed, or closed by this side.
     pub fn is_closed(&self) -> bool {
         self.0.over.get() || self.0.stream.borrow().as_ref().is_none_or(|stream| stream.has_ended() || stream.is_dead())
     }
 
-    /// Whether all was read that comes on this connection, or it has failed, or this side has closed it.
+    /// Returns whether everything that comes on this connection has been read, or it has failed, or this side has closed
+    /// it.
     pub(super) fn has_ended(&self) -> bool {
         self.0.over.get() || self.0.stream.borrow().is_none()
     }
 
-    /// Whether the program has reset the connection (RST).
+    /// Returns whether the program has reset the connection (RST).
     pub fn was_reset(&self) -> bool {
         matches!(self.0.fault.get(), Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe))
     }
 
-    /// Whether it never came to a connection: nobody listened, or nobody answered.
+    /// Returns whether no connection was made: nobody listened, or nobody answered.
     pub fn was_refused(&self) -> bool {
         matches!(self.0.fault.get(), Some(ErrorKind::ConnectionRefused | ErrorKind::TimedOut))
     }
@@ -416,7 +420,7 @@ impl Peer {
         self.0.stream.borrow().as_ref().is_some_and(Stream::is_dead)
     }
 
-    /// Nothing can be sent any more.
+    /// Returns whether nothing can be sent any more.
     fn is_gone(&self) -> bool {
         self.0.stream.borrow().as_ref().is_none_or(Stream::is_dead)
     }
@@ -426,14 +430,14 @@ impl Peer {
         self.0.local.clone()
     }
 
-    /// Adds a reaction to what is received from now on. It runs as an occurrence of the world, while the loop waits.
+    /// Adds a callback for what is received from now on. It runs as an occurrence of the world, while the loop waits.
     pub fn on_data(&self, script: impl FnMut(&Peer, &[u8]) + 'static) -> &Self {
         self.0.on_data.borrow_mut().push(Box::new(script));
         self
     }
 
-    /// Adds a reaction to the program's close, once: its FIN was read (after all bytes before it), or the connection was
-    /// refused or reset. This side's own `close` or `reset` does not cause it.
+    /// Adds a callback for the program's close, called once: when its FIN was read (after all bytes before it), or when the
+    /// connection was refused or reset. This side's own `close` or `reset` does not cause it.
     pub fn on_close(&self, script: impl FnOnce(&Peer) + 'static) -> &Self {
         self.0.on_close.borrow_mut().push(Box::new(script));
         self
@@ -448,11 +452,11 @@ impl Drop for Watched<'_> {
     }
 }
 
-/// The peers of a world, which live on when the test drops them.
+/// All peers of a world. They live on when the test drops its handles.
 #[derive(Default)]
 pub(super) struct Peers {
     peers: RefCell<Vec<Peer>>,
-    /// Those that have closed are let go when there are so many.
+    /// When there are more peers than this, those that have closed are dropped.
     tidy_at: Cell<usize>,
 }
 
@@ -468,11 +472,11 @@ impl Peers {
             Vec::new()
         };
         drop(peers);
-        // Outside the borrow: a script holds what its owner put into it.
+        // Dropped after the borrow, since a script may hold user values.
         drop(closed);
     }
 
-    /// Lets go of all peers and what their scripts captured.
+    /// Drops all peers and what their scripts captured.
     pub fn end(&self) {
         for peer in self.peers.take() {
             let scripts = (peer.0.on_data.take(), peer.0.on_close.take());

@@ -2,17 +2,17 @@ use super::Line;
 use crate::proto::h1::{BodyDecoder, BodyEvent, BodyLimits, Fields, Framing};
 use std::fmt;
 
-/// Fields of a head that are read; no server of a test sends as many.
+/// How many fields of a head are read. No server in a test sends this many.
 const MAX_FIELDS: usize = 256;
-/// Characters of a body that are shown.
+/// How many characters of a body `Debug` shows.
 const SHOWN: usize = 2_000;
-/// A peer of a test need not guard itself.
+/// No limits: the peer is part of a test.
 const LIMITS: BodyLimits = BodyLimits { extensions: u64::MAX, trailers: usize::MAX, trailer_fields: usize::MAX };
 
 /// The whole answer to a [request](super::Sim::request), decoded.
 ///
 /// Its `Debug` output has the status, the fields, the text of the body and what the library has logged since the request
-/// was sent: what an assertion prints says why a 500 is one.
+/// was sent, so the message of a failed assertion tells the cause of a 500.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
     status: u16,
@@ -24,38 +24,40 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The status code, as 200. Interim answers (1xx) are passed over; 101 (Switching Protocols) alone is a whole answer.
+    /// The status code, such as 200. Interim answers (1xx) are skipped, except 101 (Switching Protocols), which is a whole
+    /// answer.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The text behind the status code, as `OK`. It may be empty.
+    /// The text after the status code, such as `OK`. It may be empty.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// The value of the first field of that name that is UTF-8; names are compared without case.
+    /// The value of the first field with this name, in any case, that is UTF-8.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers().filter(|(other, _)| other.eq_ignore_ascii_case(name)).find_map(|(_, value)| text(value))
     }
 
-    /// The values of all fields of that name, in order. One that is not UTF-8 is left out: see [`headers`](Reply::headers).
+    /// The values of all fields with this name, in order. Values that are not UTF-8 are left out: see
+    /// [`headers`](Reply::headers).
     pub fn header_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = self.headers().filter(move |(other, _)| other.eq_ignore_ascii_case(name));
         named.filter_map(|(_, value)| text(value))
     }
 
-    /// All fields, in the order and with the names' case as sent; values are bytes, as they came.
+    /// All fields in their order, with names in the case in which they were sent, and values as bytes.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
-    /// The body, without the chunked coding. An answer to HEAD has none, nor has a 204 or 304.
+    /// The body, without the chunked coding. Empty for an answer to HEAD, a 204 or a 304.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// The body as text, what is not UTF-8 replaced.
+    /// The body as text, with U+FFFD for what is not UTF-8.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -70,11 +72,11 @@ impl Reply {
         &self.log
     }
 
-    /// Gives itself back where its status is this one.
+    /// Returns the answer if its status is this one.
     ///
     /// # Panics
-    /// Where it is another, with all of the answer and what was logged meanwhile: more than an `assert_eq!` of two numbers
-    /// can say.
+    /// If it has another status. The message has the whole answer and what was logged meanwhile, which says more than an
+    /// `assert_eq!` of two numbers.
     #[track_caller]
     pub fn expect_status(self, status: u16) -> Reply {
         assert!(self.status == status, "oneloop: {status} was expected, not\n{self:?}");
@@ -105,10 +107,10 @@ fn text(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok()
 }
 
-/// An answer that is being read, in whatever pieces it comes.
+/// An answer while it is being read, in pieces of any size.
 pub(super) struct Reading {
     method: String,
-    /// Received, and not yet understood: a part of a head or of a chunk's frame.
+    /// Bytes that were received and not parsed yet: a part of a head or of a chunk's frame.
     rest: Vec<u8>,
     reply: Reply,
     stage: Stage,
@@ -117,7 +119,7 @@ pub(super) struct Reading {
 enum Stage {
     Head,
     Framed(BodyDecoder, Fields),
-    /// The body ends with the connection.
+    /// The body ends when the connection does.
     UntilClose,
     Whole,
 }
@@ -135,7 +137,7 @@ impl Reading {
         Reading { method: method.to_owned(), rest: Vec::new(), reply, stage: Stage::Head }
     }
 
-    /// Takes what has come next. An error says what is wrong with the answer.
+    /// Takes the next bytes. An error says what is wrong with the answer.
     pub fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.rest.extend_from_slice(bytes);
         while matches!(self.stage, Stage::Head) {
@@ -170,7 +172,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Takes a head, if it is all here. Says whether it was.
+    /// Takes a head, if all of it has come. Returns whether it has.
     fn take_head(&mut self) -> Result<bool, String> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut head = httparse::Response::new(&mut headers);
@@ -191,7 +193,7 @@ impl Reading {
         Ok(true)
     }
 
-    /// Where the body ends (RFC 9112, 6.3).
+    /// Determines where the body ends (RFC 9112, 6.3).
     fn body(&self) -> Result<Stage, String> {
         let reply = &self.reply;
         let tunnel = self.method == "CONNECT" && (200..300).contains(&reply.status);
@@ -211,7 +213,7 @@ impl Reading {
         Ok(Stage::Framed(BodyDecoder::new(framing), Fields::new()))
     }
 
-    /// Tells the reader that the connection has ended without an error: a body that lasts until the close is whole now.
+    /// The connection has ended without an error. A body that lasts until the close is whole now.
     pub fn end(&mut self) {
         if matches!(self.stage, Stage::UntilClose) {
             self.stage = Stage::Whole;
@@ -226,7 +228,7 @@ impl Reading {
         Reply { log, ..self.reply }
     }
 
-    /// What has come so far, of an answer that is not whole.
+    /// Describes what has come of an answer that is not whole.
     pub fn so_far(&self) -> String {
         let (status, had) = (self.reply.status, self.reply.body.len());
         match &self.stage {

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 const SECOND: Duration = Duration::from_secs(1);
 const PORT: u16 = 7;
 
-/// The least program: sends back what it receives, and its FIN after the peer's.
+/// The smallest program: sends back what it receives, and its FIN after the peer's.
 struct Echo {
     role: RefCell<Role>,
     token: Cell<Token>,
@@ -48,13 +48,13 @@ impl Echo {
         Echo::start(&lp, Role::Listener(lp.driver().listen(&Bind::Any { port: PORT }, &how).unwrap()));
     }
 
-    /// The program connects, and sends back what it is sent.
+    /// Connects to a scripted server and sends back what it receives.
     fn connect(to: Address) {
         let lp = current().unwrap();
         Echo::start(&lp, Role::Connection(lp.driver().connect(&to).unwrap()));
     }
 
-    /// False: the connection is over.
+    /// False once the connection is over.
     fn echo(&self, io: &Io, ready: Ready) -> bool {
         let mut landing = [0; 64];
         while ready.has(Ready::READ) && !self.ended.get() {
@@ -227,7 +227,7 @@ fn peers_see_resets_and_refusals() {
     assert_eq!(closed.get(), 0, "it waits in the backlog");
     sim.set_fd_limit(None);
     sim.abort_next_accept();
-    // A new edge, since the echo program does not try again by itself.
+    // Needed for a new edge: the echo program does not try again by itself.
     let other = sim.connect(PORT);
     sim.settle();
     assert!(aborted.was_reset() && aborted.is_closed());
@@ -334,7 +334,7 @@ fn what_scripts_hold_is_freed_with_the_world() {
 
 type Trace = Vec<(usize, Duration, Vec<u8>)>;
 
-/// Many clients on a rough network, and all that they saw.
+/// Runs many clients on a rough network. Returns everything that they saw.
 fn rough_run(seed: u64) -> (Trace, Vec<Peer>) {
     let sim = Sim::with_seed(seed);
     let millisecond = Duration::from_millis(1);
