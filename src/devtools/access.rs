@@ -1,14 +1,14 @@
 use crate::http::Request;
 
-/// Fields that a proxy adds: what comes through one comes from somewhere else, whatever its address.
+/// Fields that a proxy adds. A request that has one comes from another machine, even if its peer address is local.
 const FORWARDED: &[&str] = &["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
 /// Returns whether this request was made on this machine, for this machine: its peer has a loopback address, the host that
 /// it asks for is `localhost` or a loopback address (with any port), and no proxy says that it passed the request on.
 ///
-/// The host has to be looked at since a web site may have its own name resolved to a loopback address: a browser then
-/// takes it for the same site, but still says its name. A proxy on this machine that says nothing of itself and puts
-/// `localhost` in the place of the host cannot be told from a local client: keep it from the page by its own rules.
+/// The host is checked because a web site may let its own name resolve to a loopback address. A browser then takes the
+/// server for that site, but still sends the site's name. A proxy on this machine that adds none of its fields and sends
+/// `localhost` as the host looks like a local client: keep such a proxy from the page by its own rules.
 pub fn is_local(req: &Request) -> bool {
     let peer = req.remote_addr().and_then(|address| address.ip());
     peer.is_some_and(|ip| ip.is_loopback())

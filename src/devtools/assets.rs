@@ -2,7 +2,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// The parts of the page, with their media types, by their paths below the prefix.
+/// The files of the page: path below the prefix, media type, content.
 const ASSETS: &[(&str, &str, &str)] = &[
     ("/", HTML, include_str!("page/index.html")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),

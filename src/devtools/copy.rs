@@ -1,12 +1,12 @@
-//! Copies of what is recorded, during which the loop goes on.
+//! Copies what was recorded in parts, so that the loop goes on in between.
 
 use crate::event_loop::{Recording, mark_turn_as_own, recording_part, set_immediate};
 
-/// Records that are copied in a turn: some tenths of a millisecond.
+/// How many records are copied in one turn, which takes some tenths of a millisecond.
 const PART: usize = 500;
 
-/// Copies what is recorded from an iteration on until now, a part in each iteration of the loop, and hands it over.
-/// `None`: this loop is not recording.
+/// Copies the records from the iteration `since` up to now, one part in each iteration of the loop, and passes them to
+/// `then`. Passes `None` if this loop is not recording.
 pub(super) fn copy(since: u64, then: impl FnOnce(Option<Recording>) + 'static) {
     let Some(now) = recording_part(u64::MAX, 0) else { return then(None) };
     let until = now.next;
@@ -15,7 +15,8 @@ pub(super) fn copy(since: u64, then: impl FnOnce(Option<Recording>) + 'static) {
 
 fn go_on(mut copied: Recording, until: u64, then: Box<dyn FnOnce(Option<Recording>)>) {
     if let Some(part) = recording_part(copied.next, PART) {
-        // Overwritten before they were reached: what was copied before them is left out too, so that there is no gap.
+        // These records were overwritten before they could be copied. What was copied before them is dropped too, so that
+        // the copy has no gap.
         if part.dropped > 0 {
             copied.dropped += part.dropped + copied.iterations.len() as u64;
             copied.iterations.clear();

@@ -1,12 +1,12 @@
-//! Who held the loop, and who may have waited for it.
+//! Which turns held the loop, and how long other sources may have waited because of them.
 
 use crate::event_loop::{Iteration, Phase, SourceKind, TurnRecord};
 use std::time::Duration;
 
-/// Turns below this are not told: a loop that has a hundred of them a second is as good as one that has none.
+/// Shorter turns are not shown: even a hundred of them a second disturb nobody.
 const LONG: Duration = Duration::from_millis(10);
-/// A wait that took no longer found something ready when it began: what was ready then had been waiting. (A system call
-/// takes microseconds, timers are a millisecond away at least.)
+/// A wait that took less did not sleep: something was ready when it began, and had been waiting. (A system call takes
+/// microseconds, and timers are at least a millisecond away.)
 const AT_ONCE: Duration = Duration::from_micros(500);
 
 /// A turn that held the loop.
@@ -26,12 +26,12 @@ pub(super) struct Held {
     pub waited_at_most: Duration,
 }
 
-/// Reads the iterations as they come. What one held behind its wait is told with the one behind it, whose wait knows who
-/// waited.
+/// Reads the iterations in order. A turn that ran after the wait of its iteration is reported with the next iteration,
+/// whose wait shows how many sources had to wait.
 #[derive(Default)]
 pub(super) struct Follower {
     held: Vec<Held>,
-    /// The serial number of the last one, and the end of its wait.
+    /// The serial number of the last iteration, and the end of its wait.
     last: (u64, Duration),
 }
 
@@ -46,7 +46,7 @@ impl Follower {
                 since = iteration.began;
             }
             let long = iteration.turns.iter().filter(|turn| turn.took >= LONG).map(|turn| held(iteration, turn));
-            // The pending phase is before the wait.
+            // Turns of the pending phase ran before the wait of this iteration, so this wait shows who waited for them.
             let (before, behind): (Vec<_>, _) = long.partition(|held| held.phase == Phase::Pending);
             waited_for.extend(before);
             let at_once = iteration.wait.took < AT_ONCE && iteration.events > 0;

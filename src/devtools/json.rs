@@ -1,4 +1,4 @@
-//! Just enough JSON to say what was recorded.
+//! A JSON writer with just what the messages need.
 
 use crate::event_loop::trace::Escaped;
 use std::fmt::{Display, Write};
@@ -16,7 +16,7 @@ pub(super) fn object(out: &mut String, write: impl FnOnce(&mut Object<'_>)) {
     out.push('}');
 }
 
-/// A list of what `write` makes of each item.
+/// Writes an array; `write` writes each item.
 pub(super) fn list<T>(out: &mut String, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut String, T)) {
     out.push('[');
     for (at, item) in items.into_iter().enumerate() {
@@ -33,7 +33,7 @@ pub(super) fn number(out: &mut String, value: impl Display) {
     let _ = write!(out, "{value}");
 }
 
-/// Microseconds, to the tenth.
+/// A time in microseconds with one decimal.
 pub(super) fn micros(out: &mut String, time: Duration) {
     let tenths = time.as_nanos() / 100;
     number(out, tenths / 10);
@@ -49,7 +49,7 @@ pub(super) fn string(out: &mut String, text: &str) {
 }
 
 impl Object<'_> {
-    /// Writes a name, and gives what its value is to be written to. Names are ours: they need no escapes.
+    /// Writes a name and returns the text to which its value is to be written. Names are constants that need no escapes.
     pub fn name(&mut self, name: &str) -> &mut String {
         if !self.first {
             self.out.push(',');
@@ -65,7 +65,7 @@ impl Object<'_> {
         number(self.name(name), value);
     }
 
-    /// Writes a number with `places` digits behind the point; 0 for one that JSON does not have (NaN, infinity).
+    /// Writes a number with `places` decimals. NaN and infinity, which JSON does not have, become 0.
     pub fn decimal(&mut self, name: &str, value: f64, places: usize) {
         let value = if value.is_finite() { value } else { 0.0 };
         number(self.name(name), format_args!("{value:.places$}"));
@@ -79,7 +79,7 @@ impl Object<'_> {
         micros(self.name(name), time);
     }
 
-    /// A number that is left out where it is zero.
+    /// Writes a number, unless it is zero.
     pub fn some(&mut self, name: &str, value: u64) {
         if value > 0 {
             self.number(name, value);

@@ -1,17 +1,17 @@
-//! How much of a recording a message has: a loop can make more iterations in a tenth of a second than anybody can look at.
+//! Shortens a recording for a message: a loop can make more iterations in a tenth of a second than anybody can look at.
 
 use crate::event_loop::Iteration;
 use std::cmp::Reverse;
 use std::time::Duration;
 
-/// One iteration, or several in a row that have nothing remarkable.
+/// One iteration, or several in a row that are shown as a sum.
 #[derive(Debug)]
 pub(super) enum Piece<'a> {
     One(&'a Iteration),
     Many(&'a [Iteration]),
 }
 
-/// How much is told one by one.
+/// How many iterations and turns of a message are shown one by one.
 #[derive(Clone, Copy)]
 pub(super) struct Detail {
     pub iterations: usize,
@@ -19,23 +19,23 @@ pub(super) struct Detail {
 }
 
 impl Detail {
-    /// What is sent to an open page ten times a second: some 50 KiB at most.
+    /// For the messages that open pages get ten times a second: 50 KiB at most, about.
     pub const PUSH: Detail = Detail { iterations: 150, turns: 600 };
-    /// What is sent once, to a page that opens, of the time before: some 300 KiB.
+    /// For the history that a page gets once, when it opens: about 300 KiB.
     pub const HISTORY: Detail = Detail { iterations: 1_000, turns: 3_000 };
 
-    /// The number of turns that are told of each iteration, 3 to 40: fewer, the more iterations there are.
+    /// How many turns of each iteration are shown one by one: 3 to 40, fewer the more iterations there are.
     pub fn turns_each(self, iterations: usize) -> usize {
         (self.turns / iterations.max(1)).clamp(3, 40)
     }
 }
 
-/// What an iteration did beside waiting.
+/// The time that an iteration spent on anything but waiting.
 pub(super) fn work(iteration: &Iteration) -> Duration {
     iteration.took.saturating_sub(iteration.wait.took)
 }
 
-/// The iterations that worked longest one by one, and what lies between these in groups.
+/// Keeps the `most` iterations with the most work as they are, and joins the iterations between them into groups.
 pub(super) fn merge(iterations: &[Iteration], most: usize) -> Vec<Piece<'_>> {
     if iterations.len() <= most {
         return iterations.iter().map(Piece::One).collect();

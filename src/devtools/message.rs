@@ -1,15 +1,15 @@
-//! What a message of the stream says.
+//! The format of a message of the stream.
 //!
-//! One JSON object. Times are microseconds on the loop's clock, with a decimal; those inside an iteration count from
-//! its beginning. What is zero or empty may be left out.
+//! One JSON object. Times are microseconds on the loop's clock, with a decimal; those inside an iteration count from its
+//! beginning. A value that is zero or empty may be left out.
 //!
 //! ```text
 //!   boot        names this run of the server: another one means that it was started anew
 //!   at          when this was read
 //!   from, next  the serial numbers that it covers: from ≤ n < next
-//!   dropped     iterations of these that were overwritten before they could be told
-//!   own         [turns, time] of these iterations that served the page itself
-//!   queues      lengths when the last of them began: timers, ready (without connections of the page), immediates,
+//!   dropped     how many of these iterations were overwritten before they could be sent
+//!   own         [number, time] of the turns in these iterations that served the page itself
+//!   queues      lengths when the last iteration began: timers, ready (without connections of the page), immediates,
 //!               ticks, closing, jobs
 //!   iterations  each:
 //!     n, c      serial number; how many are put together here (1 where left out)
@@ -19,20 +19,20 @@
 //!     e, k      events that the wait returned; ticks that ran
 //!     r, s      bytes read and sent
 //!     o         time of turns that served the page itself
-//!     q         the most of each queue, where any is not zero
+//!     q         the largest length of each queue, if any is not zero
 //!     u         its longest turns, in their order; each: p phase, f kind, b began, d took, l label, a registered at,
 //!               c callbacks, k ticks, kd their time, r, s bytes, o 1 if it served the page
 //!     m         [number, time] of its other turns: of several iterations, of all
-//!     f         of these, the time in the poll phase by source, ticks left out: connection, listener, inbox, signals
-//!     kt        of these, the time of their ticks in each phase
+//!     f         the time of the turns of m in the poll phase by source, without ticks: connection, listener, inbox, signals
+//!     kt        the time of the ticks of these turns in each phase
 //!   held        turns that held the loop: n, p, f, b (absolute), d, l, a, o as above; found: sources that the next
-//!               wait found ready at once; waited: the most that these have waited
+//!               wait found ready at once; waited: the longest time that these can have waited
 //!   numbers     see `numbers`; in every fifth message
 //!   open        requests that are not answered yet, without the page's own; in every tenth message:
 //!     count     how many there are
 //!     oldest    twenty of them at most, the oldest first; each: m method, p path without the query, a age, r peer
-//!   routes      [prefix, registered at] of each listener for requests, fifty at most: an empty prefix for those that get
-//!               what no prefix takes; in the same messages
+//!   routes      [prefix, registered at] of each listener for requests, fifty at most; an empty prefix means a listener for
+//!               requests that no prefix matches; in the same messages
 //! ```
 
 use super::held::Held;
@@ -42,7 +42,7 @@ use crate::event_loop::{Iteration, Phase, Queues, Recording, Slice, SourceKind, 
 use std::cmp::Reverse;
 use std::time::Duration;
 
-/// Writes all but the numbers and the requests.
+/// Writes everything except the numbers and the requests.
 pub(super) fn write(all: &mut Object<'_>, boot: &str, recording: &Recording, held: &[Held], detail: Detail) {
     let iterations = &recording.iterations;
     let first = iterations.first().map_or(recording.next, |iteration| iteration.serial);
@@ -97,7 +97,7 @@ fn phase_number(phase: Phase) -> usize {
     }
 }
 
-/// The phases, the wait apart.
+/// The phases of an iteration, the poll phase without its wait.
 fn phases(iteration: &Iteration) -> [Slice; 5] {
     let mut phases = iteration.phases;
     let poll = &mut phases[1];
@@ -107,8 +107,8 @@ fn phases(iteration: &Iteration) -> [Slice; 5] {
     phases
 }
 
-/// The ready list when an iteration began, without connections of the page: each message puts these there, so that it would
-/// never be seen empty.
+/// The length of the ready list when an iteration began, without connections of the page: each message puts these there, so
+/// the list would never be shown as empty.
 fn ready(iteration: &Iteration) -> u32 {
     let own = iteration.turns.iter().filter(|turn| turn.own && turn.phase == Phase::Pending).count();
     iteration.queues.ready.saturating_sub(u32::try_from(own).unwrap_or(u32::MAX))
@@ -153,7 +153,7 @@ fn many(all: &mut Object<'_>, iterations: &[Iteration]) {
     iterations.iter().flat_map(|iteration| &iteration.turns).collect::<Others>().write(all);
 }
 
-/// What adds up.
+/// Writes the sums of counters over several iterations.
 fn counts(all: &mut Object<'_>, iterations: &[Iteration]) {
     let sum = |of: fn(&Iteration) -> u64| iterations.iter().map(of).sum::<u64>();
     all.some("e", sum(|iteration| u64::from(iteration.events)));
@@ -178,7 +178,7 @@ fn counts(all: &mut Object<'_>, iterations: &[Iteration]) {
     }
 }
 
-/// Turns that are not told one by one.
+/// Sums over the turns that are not shown one by one.
 #[derive(Default)]
 struct Others {
     number: u64,
@@ -187,7 +187,7 @@ struct Others {
     ticks: [Duration; 5],
 }
 
-/// What has turns in the poll phase, in the order of a message.
+/// The kinds of sources that have turns in the poll phase, in the order in which a message has them.
 const SOURCES: [SourceKind; 4] = [SourceKind::Connection, SourceKind::Listener, SourceKind::Inbox, SourceKind::Signals];
 
 impl<'a> FromIterator<&'a TurnRecord> for Others {
@@ -221,7 +221,7 @@ impl Others {
     }
 }
 
-/// The longest turns in their order, and the others.
+/// Returns the `most` longest turns, in their order, and the sums over the others.
 fn longest(turns: &[TurnRecord], most: usize) -> (Vec<&TurnRecord>, Others) {
     if turns.len() <= most {
         return (turns.iter().collect(), Others::default());

@@ -10,35 +10,35 @@
 //! # ?; std::io::Result::Ok(())
 //! ```
 //!
-//! It shows the last iterations to true scale, what had a turn in them and where its callbacks were registered, the
-//! phases with the lengths of their queues, the loop's numbers, who held the loop for how long, which requests the server has
-//! yet to answer, and where its requests go. It cannot change anything. All of it was measured: most of it is what
-//! [`recording`] has.
+//! The page shows the last iterations to scale, with their turns and the places where their callbacks were registered; the
+//! phases with the lengths of their queues; the loop's numbers; which turns held the loop and for how long; which requests
+//! the server has yet to answer; and its routes. It cannot change anything. Everything on it was measured; most of it comes
+//! from [`recording`].
 //!
 //! # Below the prefix
 //! | path | what it is |
 //! |---|---|
-//! | `/` | the page; its parts lie beside it |
+//! | `/` | the page; its files are beside it |
 //! | `/stream` | server-sent events, at most ten a second: what was recorded since the last one |
-//! | `/history?since=N` | once the same, from iteration `N` on |
-//! | `/trace` | all that is recorded, as a Chrome trace, for speedscope |
-//! | `/metrics` | the numbers alone |
+//! | `/history?since=N` | one such message with everything from iteration `N` on |
+//! | `/trace` | everything that is recorded, as a Chrome trace, for speedscope |
+//! | `/metrics` | only the numbers |
 //!
 //! # Who may look
-//! Peers at a loopback address, who ask for a loopback host ([`is_local`]); all others get 403. So neither another machine
-//! sees it, nor a web site that has its name resolved to 127.0.0.1 and the browser read the page for it. See
-//! [`Options::allow`] for other rules.
+//! By default only requests from a loopback address that ask for a loopback host ([`is_local`]); all others get 403. This
+//! keeps out other machines, and web sites that let their own name resolve to 127.0.0.1 so that a browser reads the page
+//! for them. Use [`Options::allow`] for other rules.
 //!
 //! # What it costs
-//! From `mount` on the loop records itself (see [`start_recording`]). While somebody
-//! looks, the loop has one more timer, ten times a second, which makes one message for all that look. Its turns are
-//! [marked](crate::event_loop::TurnRecord::own), and the page shows their share. Without readers there is no timer. Each
-//! connection is looked at three times a second then: twice for the numbers, once for the requests.
+//! From `mount` on, the loop records itself (see [`start_recording`]). While a page is open, the loop has one more timer,
+//! which makes one message for all open pages ten times a second. The turns of this timer are
+//! [marked](crate::event_loop::TurnRecord::own), and the page shows their share. Without open pages there is no timer. To
+//! make the messages, each connection is looked at three times a second: twice for the numbers, once for the requests.
 //!
-//! A page that is opened wants what was before, and a trace wants all: of full rings that is milliseconds of copying. The
-//! copy is made in parts of 500 records (iterations, turns, callbacks), one in each iteration's check phase, so that the
-//! others have their turns in between; a worker then puts it into words. What a busy loop has recorded between two messages
-//! is copied in such parts too.
+//! A page that opens asks for the history, and a trace for everything: copying full rings takes milliseconds. So the copy
+//! is made in parts of 500 records (iterations, turns, callbacks), one in the check phase of each iteration, and other
+//! sources have their turns in between. Then a worker writes the text. What a busy loop has recorded between two messages
+//! is copied in parts too.
 //!
 //! ```text
 //!   copy, in parts ─┬─► merge: the longest one by one, the others in groups ─► message (JSON) ─┬─► reader
@@ -65,7 +65,7 @@ use copy::copy;
 use std::rc::Rc;
 use stream::Stream;
 
-/// What a mounted page may be told. See [`mount_with`].
+/// The options of a mounted page. See [`mount_with`].
 pub struct Options {
     size: RecordingSize,
     allow: Box<dyn Fn(&Request) -> bool>,
@@ -78,14 +78,14 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How much is recorded. Where the loop is recording already, that recording goes on as it is.
+    /// Sets how much is recorded. If the loop is recording already, that recording goes on unchanged.
     pub fn recording(mut self, size: RecordingSize) -> Options {
         self.size = size;
         self
     }
 
-    /// Says which requests may see the page: [`is_local`] at first. What it shows are targets with their queries,
-    /// addresses of peers, and paths of the program's sources.
+    /// Sets which requests may see the page; [`is_local`] by default. The page shows targets of requests with their
+    /// queries, addresses of peers, and source paths of the program.
     pub fn allow(mut self, may_look: impl Fn(&Request) -> bool + 'static) -> Options {
         self.allow = Box::new(may_look);
         self
@@ -114,7 +114,7 @@ pub fn mount_with(server: &Server, prefix: &str, options: Options) {
     let mounted = Rc::new(Mounted { stream: Stream::new(server, &prefix), prefix, allow: options.allow });
     let page = mounted.clone();
     server.on_path(&mounted.prefix, move |req, res| page.answer(&req, res));
-    // The stream knows the server, and the server's listener the stream: that would keep both.
+    // The stream holds the server, and a listener of the server holds the stream: without this, neither would be freed.
     server.on_close(move || mounted.stream.end());
 }
 
@@ -140,7 +140,7 @@ impl Mounted {
         }
         match req.path().strip_prefix(&self.prefix).unwrap_or_default() {
             "" => {
-                // So that the page finds its parts beside it.
+                // With the slash, relative paths of the page's files are below the prefix.
                 res.set_header("Location", format!("{}/", self.prefix));
                 res.set_status(308).end(());
             }
@@ -159,7 +159,7 @@ impl Mounted {
     }
 }
 
-/// Whatever comes from here is for this page alone, is never kept, and is what it says it is.
+/// Sets the fields that keep an answer for this page alone, out of caches, and at its declared media type.
 fn guard(res: &Response) {
     res.set_header(
         "Content-Security-Policy",
@@ -186,7 +186,7 @@ fn since(req: &Request) -> u64 {
     fields.filter_map(|field| field.strip_prefix("since=")?.parse().ok()).next().unwrap_or(0)
 }
 
-/// Megabytes of text: written by a worker, so that the loop goes on.
+/// A trace has megabytes of text, so a worker writes it and the loop goes on.
 fn download_trace(res: Response) {
     copy(0, move |copied| {
         let Some(recording) = copied else {

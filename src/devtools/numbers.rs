@@ -1,4 +1,4 @@
-//! The loop's numbers: differences of readings.
+//! The loop's numbers: rates and delays over the last seconds, computed from readings of its counters.
 
 use super::json::{self, Object};
 use crate::event_loop::{Metrics, metrics};
@@ -6,11 +6,11 @@ use crate::http::Server;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Rates are those of the last second, or so.
+/// Rates are over about the last second.
 const RATE_OVER: Duration = Duration::from_secs(1);
-/// Delays are those of the last ten: a percentile needs many of them.
+/// Delays are over the last ten seconds: a percentile needs many of them.
 const DELAY_OVER: Duration = Duration::from_secs(10);
-/// Readings are no closer than this, however often somebody asks: so there are 25 of them at most.
+/// The shortest time between two readings that are kept, however often somebody asks. So at most 25 are kept.
 const APART: Duration = Duration::from_millis(400);
 
 struct Reading {
@@ -27,14 +27,14 @@ impl Readings {
         self.0.clear();
     }
 
-    /// The latest one that is at least so old, or the oldest.
+    /// Returns the latest reading that is at least this old, or else the oldest one.
     fn before(&self, at: Duration, age: Duration) -> Option<&Reading> {
         let old = self.0.iter().rev().find(|reading| reading.metrics.at + age <= at);
         old.or(self.0.front())
     }
 
-    /// Reads the counters and says what they are, and what became of them since earlier readings. Of the requests so
-    /// many were the page's own, and of the exchanges that are being answered.
+    /// Reads the counters, and writes them with their changes since earlier readings. `own_requests` of the requests, and
+    /// `own_exchanges` of those that are being answered, were the page's own.
     pub fn write(&mut self, out: &mut String, server: &Server, own_requests: u64, own_exchanges: usize) {
         let metrics = metrics();
         let requests = server.requests().saturating_sub(own_requests);

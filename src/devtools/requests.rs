@@ -1,16 +1,16 @@
-//! The requests that a server has yet to answer, and where its requests go.
+//! The requests that a server has yet to answer, and its routes.
 
 use super::json::{self, Object};
 use crate::http::{OpenExchange, Server};
 
-/// Requests that are told one by one.
+/// How many requests are listed.
 const OLDEST: usize = 20;
-/// Routes that are told.
+/// How many routes are listed.
 const ROUTES: usize = 50;
-/// Characters of a path or a prefix that are told: a target may have 16 KiB, and each message goes to all that look.
+/// How many characters of a path or prefix are shown: a target may have 16 KiB, and each message goes to all open pages.
 const PATH: usize = 200;
 
-/// Writes both. What is below `own` is the page's.
+/// Writes the open requests and the routes. Those below the prefix `own` are the page's own and left out.
 pub(super) fn write(all: &mut Object<'_>, server: &Server, own: &str) {
     let (count, oldest) = server.oldest_exchanges(OLDEST, own);
     json::object(all.name("open"), |all| {

@@ -1,4 +1,4 @@
-//! The stream: one message for all that look, while somebody does.
+//! The stream: one message for all open pages, while there are any.
 
 use super::copy::copy;
 use super::held::{Follower, Held};
@@ -15,33 +15,33 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, SystemTime};
 
-/// Ten pushes a second: more than that nobody sees, and each of them is a turn of the loop that is looked at.
+/// How often a message is pushed. More often, nobody could see it, and each push is a turn of the loop that is observed.
 const EVERY: Duration = Duration::from_millis(100);
-/// The numbers look at every connection: they come in every fifth message.
+/// Every fifth message has the numbers, which cost a look at every connection.
 const NUMBERS_EVERY: u32 = 5;
-/// So do the requests, in every tenth: once a second, and never in a message that has the numbers.
+/// Every tenth message has the requests, which cost as much. It is never a message with the numbers.
 const REQUESTS_EVERY: u32 = 10;
-/// Who has not read so much, in bytes, is not told more until it has; it asks for the history then.
+/// A reader with this many unread bytes gets no more messages until it has read them. Then it asks for the history.
 const PENDING: usize = 1 << 20;
-/// Streams at a time. A browser's tabs share one.
+/// How many streams there may be at a time. The tabs of one browser share one.
 const READERS: usize = 16;
 
 pub(super) struct Stream {
     boot: String,
-    /// What the page is below.
+    /// The prefix at which the page is mounted.
     prefix: String,
     server: RefCell<Option<Server>>,
     readers: RefCell<Vec<(u32, Response)>>,
     next_reader: Cell<u32>,
     timer: Cell<Option<Timeout>>,
-    /// The serial number of the iteration that the next push begins with.
+    /// The serial number of the first iteration of the next push.
     next: Cell<u64>,
     pushes: Cell<u32>,
-    /// Whether a push is being copied. On a busy loop that takes several iterations.
+    /// True while the records for a push are being copied, which takes several iterations on a busy loop.
     copying: Cell<bool>,
     follower: RefCell<Follower>,
     readings: RefCell<Readings>,
-    /// Requests for the page and its parts.
+    /// How many requests there were for the page and its files.
     requests: Cell<u64>,
 }
 
@@ -68,7 +68,7 @@ impl Stream {
         self.requests.set(self.requests.get() + 1);
     }
 
-    /// The server has closed.
+    /// Ends the stream, because the server has closed.
     pub fn end(&self) {
         self.stop();
         let server = self.server.take();
@@ -86,7 +86,7 @@ impl Stream {
             res.end(());
             return;
         }
-        // Milliseconds until a browser whose stream broke comes again.
+        // After how many milliseconds a browser connects again when its stream has broken.
         res.write("retry: 1000\n\n").ignore();
         let id = self.next_reader.replace(self.next_reader.get().wrapping_add(1));
         let stream = self.clone();
@@ -110,10 +110,10 @@ impl Stream {
             self.timer.set(running);
             return;
         }
-        // From now on: what was before is the history's.
+        // Push only what comes from now on; a page gets everything before from the history.
         self.next.set(recording(u64::MAX).map_or(0, |recording| recording.next));
         self.readings.borrow_mut().clear();
-        // Who opens the page sees all of it at once.
+        // Begin with a message that has both the numbers and the requests, so that a page is complete at once.
         self.pushes.set(0);
         let stream: Weak<Stream> = Rc::downgrade(self);
         let timer = set_interval(EVERY, move || {
@@ -133,7 +133,7 @@ impl Stream {
 
     fn push(self: &Rc<Self>) {
         mark_turn_as_own();
-        // A stream has no end of its own: it would hold up a server that shuts down.
+        // A stream never ends by itself, so it would keep a server that shuts down from closing.
         if self.listening().is_none() {
             let readers = self.readers.take();
             for (_, reader) in readers {
@@ -186,14 +186,14 @@ impl Stream {
         text
     }
 
-    /// Beside the streams there may be a request for the numbers themselves.
+    /// `asking` requests for the numbers are open besides the streams; both are the page's own.
     fn write_numbers(&self, out: &mut String, server: &Server, asking: usize) {
         let own = self.readers.borrow().len() + asking;
         self.readings.borrow_mut().write(out, server, self.requests.get(), own);
     }
 
-    /// Gives `then` a message with all that is recorded from the iteration `since` on. A worker writes the text, so that the
-    /// loop goes on meanwhile.
+    /// Passes `then` a message with everything that is recorded from the iteration `since` on. A worker writes the text, so
+    /// that the loop goes on meanwhile.
     pub fn history(&self, since: u64, then: impl FnOnce(String) + 'static) {
         let boot = self.boot.clone();
         copy(since, move |copied| {
@@ -214,7 +214,7 @@ impl Stream {
         });
     }
 
-    /// The numbers alone. Rates are over the time since somebody last asked, where nobody looks at the page.
+    /// The numbers alone. While no page is open, rates are over the time since the last call.
     pub fn metrics(&self) -> String {
         let mut text = String::new();
         match &*self.server.borrow() {
@@ -225,7 +225,7 @@ impl Stream {
     }
 }
 
-/// Of a program that has ended its recording: the numbers are there nevertheless.
+/// An empty recording, for a program that has stopped recording: the numbers can be shown nevertheless.
 fn nothing(since: u64) -> Recording {
     Recording { at: now(), iterations: Vec::new(), dropped: 0, next: since }
 }

@@ -5,12 +5,12 @@ import { kindOf, parts } from "./parts.js";
 import { table } from "./table.js";
 import { bytes, count, here, make, plural, time, what } from "./words.js";
 
-/** Rows of the table. */
+/** The most rows of the table. */
 const ROWS = 8;
-/** A wait of less than this share is none to speak of: without it the work looks the same. */
+/** A wait with a smaller share of its iteration is not shown apart: the bar of the work would look the same. */
 const WAIT = 0.03;
 
-/** An iteration in a sentence. */
+/** Describes an iteration in a sentence. */
 export function describe(piece) {
   const work = Math.max(0, piece.d - piece.wait.d);
   const name = piece.many ? `${plural(piece.count, "iteration")} from ${count(piece.n)} on` : `Iteration ${count(piece.n)}`;
@@ -81,7 +81,7 @@ export class Detail {
   }
 }
 
-/** What the time of a turn counts as: of its ticks first, where they are most of it. */
+/** Names what the time of a turn was spent on; ticks come first if they took most of it. */
 function timeOf(turn) {
   const kind = [swatch(kindOf(turn)), nameOf(kindOf(turn))];
   const ticks = [swatch("ticks"), `ticks ${time(turn.ticksTook)}`];
@@ -89,7 +89,7 @@ function timeOf(turn) {
   return turn.ticksTook > turn.d / 2 ? [...ticks, ", within ", ...kind] : [...kind, ", of which ", ...ticks];
 }
 
-/** Bars as wide as what they stand for, of an iteration or of what it did beside waiting. */
+/** The bars of an iteration, or of its work without the wait, each as wide as its share of the time. */
 function segments(piece, whole, withWait) {
   const shown = parts(piece).filter(({ key }) => withWait || key !== "idle").sort((a, b) => a.b - b.b);
   return shown.map(({ key, d, share }) => {

@@ -1,18 +1,18 @@
-// What the server tells, kept for a minute, for whoever draws it.
+// What the server has sent, kept for a minute, for the parts of the page that draw it.
 //
-// All tabs of one page share one stream: a browser opens six connections to a server, and each stream holds one. The
-// tab that has the lock listens to the server and passes on what it hears; when it closes, the next one gets the lock.
-// Where a browser has no locks, each tab listens by itself.
+// All tabs of one page share one stream: a browser opens at most six connections to a server, and each stream uses one. The
+// tab that has the lock reads the stream and passes messages on to the others; when it closes, the next one gets the lock.
+// In a browser without locks, each tab reads a stream of its own.
 //
-// Events: "message" (something was told), "gap" (the stream stood still: detail.from, .to), "state", "reset" (another
+// Events: "message" (a message has come), "gap" (the stream stood still: detail.from, .to), "state", "reset" (another
 // server, or the same one started anew).
 
-/** How long things are kept, in microseconds; and how many pieces. */
+/** How long things are kept, in microseconds; and how many pieces at most. */
 const KEPT = 60e6;
 const PIECES = 30_000;
-/** The server pushes ten times a second: a longer pause than this is told, in microseconds. */
+/** The server pushes ten times a second. A longer pause than this, in microseconds, is shown as a gap. */
 const GAP = 170_000;
-/** Until another try where the browser has given up, in milliseconds. */
+/** After how many milliseconds to try again when the browser has given up. */
 const AGAIN = 2000;
 
 export class Feed extends EventTarget {
@@ -35,7 +35,7 @@ export class Feed extends EventTarget {
 
   forget() {
     this.boot = null;
-    /** The server's time of the last message, in microseconds. */
+    /** The server's time in the last message, in microseconds. */
     this.at = 0;
     this.next = 0;
     this.pieces = [];
@@ -49,7 +49,7 @@ export class Feed extends EventTarget {
     this.routes = null;
     this.queues = null;
     this.dropped = 0;
-    /** The stream has just begun: what was before is no gap. */
+    /** True when the stream has just begun: the time before its first message is no gap. */
     this.fresh = true;
   }
 
@@ -91,7 +91,7 @@ export class Feed extends EventTarget {
     this.dispatchEvent(new Event("state"));
   }
 
-  /** Asks for what was before; what is told meanwhile waits. */
+  /** Asks for the history. Messages that come meanwhile are kept until it is here. */
   async fetchHistory() {
     if (this.waiting) return;
     this.waiting = [];
@@ -99,7 +99,7 @@ export class Feed extends EventTarget {
       const answer = await fetch(`${this.base}history?since=${this.next}`);
       if (answer.ok) this.take(await answer.json(), true);
     } catch {
-      // The stream says by itself that the server is gone.
+      // Nothing to do: the stream notices that the server is gone.
     }
     const waiting = this.waiting;
     this.waiting = null;
@@ -117,7 +117,7 @@ export class Feed extends EventTarget {
     this.boot = message.boot;
     if (message.next < this.next) return;
     if (!isHistory && this.next > 0 && message.from > this.next && !this.asked) {
-      // Some were missed: once is enough to ask.
+      // Some messages were missed. The history is asked for once only.
       this.asked = true;
       this.waiting = null;
       this.fetchHistory();
@@ -144,7 +144,8 @@ export class Feed extends EventTarget {
 
   notice(message) {
     this.owns.push({ at: message.at, turns: message.own[0], took: message.own[1] });
-    // A message is made within an iteration, which the next message tells, as the last one's gap can be explained then.
+    // A gap can be explained only now: a message is made within an iteration, and that iteration comes with the next
+    // message.
     const gap = this.unexplained;
     this.unexplained = null;
     if (gap) {
@@ -164,7 +165,7 @@ export class Feed extends EventTarget {
     const oldest = this.at - KEPT;
     let drop = Math.max(0, this.pieces.length - PIECES);
     while (drop < this.pieces.length && this.pieces[drop].t + this.pieces[drop].d < oldest) drop++;
-    // Seldom: the others move.
+    // Not at each message, since removing the first pieces moves all others.
     if (drop > 500 || (drop > 0 && this.pieces.length < 500)) this.pieces.splice(0, drop);
     this.held = this.held.slice(-200);
     this.gaps = this.gaps.slice(-50);
@@ -173,7 +174,7 @@ export class Feed extends EventTarget {
 
   // ---- Questions
 
-  /** The place of the first piece that ends after `at`. */
+  /** The index of the first piece that ends after `at`. */
   place(at) {
     let [low, high] = [0, this.pieces.length];
     while (low < high) {
@@ -184,7 +185,7 @@ export class Feed extends EventTarget {
     return low;
   }
 
-  /** The pieces that have a part in a span of time. */
+  /** The pieces that overlap a span of time. */
   *between(from, to) {
     for (let at = this.place(from); at < this.pieces.length && this.pieces[at].t < to; at++) yield this.pieces[at];
   }
@@ -202,7 +203,7 @@ export class Feed extends EventTarget {
   }
 }
 
-/** An iteration, or several put together, with names in place of letters. */
+/** Makes a piece of an iteration, or of several put together: names in place of the letters of a message. */
 function piece(told) {
   const many = typeof told.w === "number";
   return {

@@ -1,13 +1,13 @@
-// The house of the loop: its phases in their order, with what waits before each of them.
+// The house of the loop: its phases in their order, with the length of the queue before each of them.
 
 import { PHASES, QUEUES, count, make, time } from "./words.js";
 
-/** What this page itself has to do with a phase. */
+/** How this page itself shows up in a phase. */
 const MORE = {
   pending: " (The connection of this page, which has a message to send ten times a second, is not counted.)",
   timers: " (One of them is this page’s own: it makes the messages.)",
 };
-/** Shares are those of the last second, in microseconds. */
+/** Shares are over the last second, in microseconds. */
 const OVER = 1e6;
 
 export class House {
@@ -40,7 +40,7 @@ export class House {
 
   update() {
     const now = performance.now();
-    // Numbers that change ten times a second cannot be read.
+    // Nobody can read numbers that change ten times a second.
     if (now - (this.updated ?? 0) < 400) return;
     this.updated = now;
     const from = this.feed.at - OVER;

@@ -1,7 +1,7 @@
-// What the ribbon's colours and patterns stand for.
+// The meaning of the ribbon's colours and patterns.
 //
-// The phases have a colour each. Within the poll phase, whose colour is one, patterns tell the sources apart: these need no
-// eye for colours.
+// Each phase has a colour. Within the poll phase, which has one colour, patterns tell the sources apart; so they can be
+// told apart without seeing colours.
 
 import { PHASES, make } from "./words.js";
 
@@ -10,7 +10,7 @@ const phase = (key) => {
   return { key, name: name.toLowerCase(), text };
 };
 
-/** All of it from the bottom of a column to its top; then what is drawn over that. */
+/** The kinds of time that fill a column, from bottom to top. */
 export const KINDS = [
   { key: "idle", name: "waiting", text: "The loop waits until a socket has something, or a timer is due. It uses no processor meanwhile." },
   phase("pending"),
@@ -35,7 +35,7 @@ export function nameOf(key) {
   return KINDS.find((kind) => kind.key === key).name;
 }
 
-/** With what the marks stand for, where the page draws some. */
+/** The legend; `marks` explains the marks, if the page draws any. */
 export function legend(marks) {
   const all = [...KINDS, OWN, NEWS, ...(marks ? [{ key: "mark", ...marks }] : [])];
   return [
@@ -45,7 +45,7 @@ export function legend(marks) {
   ];
 }
 
-/** The same for a canvas, by key. Tiles are as wide as a column, so that each column shows them. */
+/** The colours and patterns for a canvas, by key. Tiles are as wide as a column, so that each column shows its pattern. */
 export function fills(pen, colour, ratio) {
   const tile = (height, marks) => {
     const canvas = document.createElement("canvas");

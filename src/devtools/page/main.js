@@ -7,9 +7,9 @@ import { Waited } from "./waited.js";
 import { here, time } from "./words.js";
 
 /**
- * Puts the parts of the page into their sections. `base` is where the server has them. A page that embeds them may say what
- * it calls itself, what the marks are that it will draw on the ribbon, what is to be done while the ribbon is quiet, and which
- * requests are its own beside those below `base`.
+ * Puts the parts of the page into their sections. `base` is the path at which the server has them. A page that embeds them may
+ * pass its own name, the meaning of the marks that it will draw on the ribbon, a hint to show while the ribbon is quiet, and a
+ * description of further requests that are its own.
  */
 export function start(base, { name = "this page", marks, quiet = "the loop waits", requests = "" } = {}) {
   here.name = name;
@@ -25,7 +25,7 @@ export function start(base, { name = "this page", marks, quiet = "the loop waits
   return { feed, ribbon };
 }
 
-/** Says whether the server is heard of. It is asked, not told: a blocked server says nothing. */
+/** Shows whether messages come. It checks the time of the last one, because a blocked server cannot say that it is blocked. */
 function showState(feed, place) {
   const say = (text, stopped) => {
     if (place.textContent === text) return;

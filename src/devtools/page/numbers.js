@@ -1,4 +1,4 @@
-// Numbers, each with what it means.
+// The numbers, each with its meaning.
 
 import { table } from "./table.js";
 import { bytes, count, make, time } from "./words.js";
@@ -15,7 +15,7 @@ const NUMBERS = (base, requests) => [
   ["Bytes buffered", (n) => bytes(n.buffered), "What the server holds for its connections: input that nobody took yet, output that a slow reader has not taken.", (n) => `At most ${bytes(n.largestBuffer)} for one.`],
 ];
 
-/** Each connection is in one of them. */
+/** The states of connections. Each connection is in exactly one of them. */
 const STATES = [
   ["idle", "Nothing is asked on it at the moment. It costs memory, and no thread. Those that your browser keeps open for this page are here too: the server does not know whose they are."],
   ["receiving", "A request has begun to arrive, and is not complete. Slow clients are here."],

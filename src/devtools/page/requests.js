@@ -1,9 +1,9 @@
-// The requests that the server has yet to answer, and where its requests go. What clients have sent is text, never markup.
+// The requests that the server has yet to answer, and its routes. Bytes of clients are shown as text, never as markup.
 
 import { table } from "./table.js";
 import { make, plural, time } from "./words.js";
 
-/** As many as a message has. */
+/** How many requests are listed: as many as a message has. */
 const SHOWN = 20;
 
 export class Requests {
@@ -47,7 +47,7 @@ export class Requests {
     this.showRoutes(feed.routes);
   }
 
-  /** They seldom change. */
+  /** Draws the routes only if they have changed, which is rare. */
   showRoutes(routes) {
     const told = JSON.stringify(routes);
     if (told === this.shownRoutes) return;

@@ -1,7 +1,7 @@
-// The ribbon: time from left to right, and at each place of it how much of that time the loop spent on what.
+// The ribbon: time runs from left to right, and each column shows how the loop spent that piece of time.
 //
-// A column that is a tenth full means that the loop was busy for a tenth of that column's time. Zoomed in far enough, a
-// column is within one phase, and the bars are the phases themselves.
+// A column that is filled to a tenth means that the loop was busy for a tenth of that column's time. Zoomed in far enough,
+// a column lies within one phase, and the bars are the phases themselves.
 
 import { here, make, plural, sharing, time, what } from "./words.js";
 import { Detail, describe } from "./detail.js";
@@ -9,17 +9,17 @@ import { KINDS, fills, legend } from "./legend.js";
 import { parts } from "./parts.js";
 import { scrolls } from "./scrolls.js";
 
-/** The width of a column, in CSS pixels: thinner ones cannot be told apart. */
+/** The width of a column, in CSS pixels. Thinner ones could not be told apart. */
 const COLUMN = 3;
 const KIND_AT = Object.fromEntries(KINDS.map(({ key }, at) => [key, at]));
 const SPANS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60].map((seconds) => seconds * 1e6);
-/** Redraws of who asked for less motion, in milliseconds. */
+/** The time between redraws for users who prefer reduced motion, in milliseconds. */
 const CALM = 1000;
-/** What is said of the busiest iteration stays for so long, in milliseconds: it is to be read. */
+/** How long the description of the busiest iteration stays, in milliseconds, so that it can be read. */
 const READABLE = 1500;
-/** A loop that is busy for less than this share of the time that is shown is called quiet. */
+/** A loop that is busy for less than this share of the shown time is called quiet. */
 const QUIET = 0.004;
-/** A turn of at least this length, in microseconds, is why a message was late; or an iteration with so many events. */
+/** A turn of at least HELD microseconds, or an iteration with at least MANY events, is the reason for a late message. */
 const HELD = 20_000;
 const MANY = 20;
 
@@ -31,7 +31,7 @@ export class Ribbon {
     this.paused = null;
     this.selected = null;
     this.hovered = null;
-    /** Of the program that embeds this: waits that clients measured themselves, { from, to, text }. */
+    /** Waits that clients measured themselves, from the program that embeds this page: { from, to, text }. */
     this.marks = [];
     this.build(section, marks);
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -78,7 +78,7 @@ export class Ribbon {
     this.canvas.addEventListener("click", (event) => {
       this.point(event);
       this.select(this.hovered);
-      // A finger does not leave what it has tapped.
+      // After a tap there is no event that says that the pointer has left.
       this.hovered = null;
     });
     this.canvas.addEventListener("keydown", (event) => this.key(event));
@@ -116,7 +116,7 @@ export class Ribbon {
     this.describe();
   }
 
-  /** Narrower or wider, around what is selected. */
+  /** Shows a shorter or longer span of time, around the selected iteration. */
   zoom(step) {
     const at = Math.min(Math.max(SPANS.indexOf(this.span) + step, 0), SPANS.length - 1);
     const chosen = this.selected;
@@ -143,7 +143,7 @@ export class Ribbon {
   point(event) {
     const box = this.canvas.getBoundingClientRect();
     const at = this.start + ((event.clientX - box.left) / box.width) * this.span;
-    // A finger or a mouse is less exact than a microsecond: of what is under a column, the busiest.
+    // A pointer is not exact to a microsecond, so take the busiest iteration under the column.
     const half = (COLUMN / box.width) * this.span;
     let best = null;
     for (const piece of this.feed.between(at - half, at + half)) {
@@ -159,7 +159,7 @@ export class Ribbon {
     const step = (by) => {
       const from = this.selected ? pieces.indexOf(this.selected) : pieces.length;
       let at = from + by;
-      // With Shift: on to one that worked for a millisecond.
+      // With Shift: skip iterations that worked for less than a millisecond.
       while (event.shiftKey && pieces[at] && pieces[at].d - pieces[at].wait.d < 1000) at += by;
       if (pieces[at]) this.select(pieces[at]);
     };
@@ -187,7 +187,7 @@ export class Ribbon {
     if (this.calm.matches && now - this.drawn < CALM) return;
     if (this.paused !== null) return;
     this.drawn = now;
-    // As long as it can be looked at.
+    // The text about a gap stays for as long as the gap can be shown.
     if (this.toldOf && this.toldOf.to < this.feed.at - SPANS.at(-1)) this.tell("");
     this.draw();
     if (!this.hovered && now - (this.described ?? -READABLE) > READABLE) this.describe();
@@ -210,7 +210,7 @@ export class Ribbon {
     }
   }
 
-  /** What is this page's own is the busiest only where there is nothing else. */
+  /** The busiest piece in sight. Work for this page itself counts only if there is nothing else. */
   busiest() {
     let [best, most] = [null, -1];
     for (const piece of this.feed.between(this.start, this.end)) {
@@ -244,7 +244,7 @@ export class Ribbon {
     this.axis(pen, room, colour);
   }
 
-  /** The time of each kind in each column, and the page's own part of it. */
+  /** Sums the time of each kind in each column, and the page's own part of it. */
   measure(columns) {
     const each = this.span / columns;
     const sums = Array.from({ length: columns }, () => ({ kinds: new Float64Array(KINDS.length), own: 0 }));
@@ -286,7 +286,7 @@ export class Ribbon {
         if (key === "idle" || sum.kinds[kind] <= 0) return;
         pen.fillStyle = kinds[key];
         const height = Math.min((sum.kinds[kind] / each) * full, y - room.top);
-        // What there was is seen, if only as a hairline at the bottom.
+        // The lowest kind is drawn at least one pixel high, so that even a very short time can be seen.
         pen.fillRect(at * COLUMN, y - height, COLUMN, Math.max(height, y === room.bottom ? 1 : 0));
         y -= height;
       });
@@ -294,7 +294,7 @@ export class Ribbon {
     pen.fillStyle = colour("own");
     sums.forEach((sum, at) => {
       if (sum.own <= 0) return;
-      // In its lane: that it was there. Over the columns: how much of them it was.
+      // In the lane: that the page had a part in this time. Hatched over the column: how large that part was.
       if (at % 2 === 0 || sums[at - 1]?.own <= 0) pen.fillRect(at * COLUMN, room.own, COLUMN - 1, 6);
       const height = Math.min((sum.own / each) * full, full);
       for (let y = 2; y < height; y += 5) pen.fillRect(at * COLUMN, room.bottom - y, COLUMN, 1.5);
@@ -315,7 +315,7 @@ export class Ribbon {
   signs(pen, room, colour) {
     pen.font = "12px system-ui, sans-serif";
     pen.textBaseline = "middle";
-    // The latest has its words first; those of an earlier one are left out where they would be written over.
+    // The latest text is written first. An earlier one is left out if it would overlap.
     let free = room.width;
     const bracket = (from, to, y, text) => {
       const [left, right] = [this.x(from, room), Math.max(this.x(to, room), this.x(from, room) + 2)];
@@ -359,13 +359,13 @@ export class Ribbon {
     }
   }
 
-  /** Draws waits that somebody else has measured. */
+  /** Draws waits that the embedding program has measured. */
   mark(waits) {
     this.marks = [...this.marks, ...waits].slice(-500);
     this.draw();
   }
 
-  /** Says something of a gap where all can read it. */
+  /** Shows a text about a gap beside the ribbon, also to screen readers. */
   tell(text, gap = null) {
     this.told.textContent = text;
     this.toldOf = gap;

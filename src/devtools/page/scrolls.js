@@ -1,4 +1,4 @@
-// A box of limited height, with a sign at its lower edge while there is more below.
+// A box of limited height, with a sign at its lower edge while it can be scrolled further down.
 
 import { make } from "./words.js";
 

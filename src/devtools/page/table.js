@@ -1,10 +1,11 @@
-// Tables that a phone can show: there each row is a block, with the names of the columns before its cells.
+// Tables for narrow screens: each row becomes a block, with the names of the columns before its cells.
 
 import { make } from "./words.js";
 
 /**
- * `columns` are their names; one that begins with "#" is of numbers. A row is a list of cells, each a text, an element or a
- * list of them; the first one may be its header. The roles are those that a table has anyway, until it is laid out as blocks.
+ * Makes a table. `columns` are the names of the columns; a name that begins with "#" is for numbers. A row is a list of cells;
+ * a cell is a text, an element or a list of them. With `headed`, the first cell of a row is its header. The roles are the
+ * default ones of a table; they are written out because laying a table out as blocks would remove them.
  */
 export function table(columns, rows, { headed = false, ...attributes } = {}) {
   const named = columns.map((name) => ({ name: name.replace("#", ""), class: name.startsWith("#") ? "number" : "" }));

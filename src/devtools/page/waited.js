@@ -1,9 +1,9 @@
-// Who held the loop, and who had to wait for it.
+// Which turns held the loop, and how long others waited because of them.
 
 import { scrolls } from "./scrolls.js";
 import { here, make, plural, sharing, time, what } from "./words.js";
 
-/** As many as are read. */
+/** How many turns are listed. Nobody reads more. */
 const SHOWN = 20;
 
 export class Waited {

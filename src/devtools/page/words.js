@@ -1,9 +1,9 @@
-// How things are called and written.
+// Words, units and elements for the other parts of the page.
 
-/** What the page is called whose turns are marked. */
+/** The name of the page whose turns are marked. */
 export const here = { name: "this page" };
 
-/** The phases in their order, as the messages number them. */
+/** The phases in the order of their numbers in the messages. */
 export const PHASES = [
   {
     key: "pending", name: "Pending", queue: "ready", queueName: "on the ready list",
@@ -27,10 +27,10 @@ export const PHASES = [
   },
 ];
 
-/** The places of the queues' lengths in the messages. */
+/** The index of each queue's length in the messages. */
 export const QUEUES = ["timers", "ready", "immediates", "ticks", "closing", "jobs"];
 
-/** A length of time, given in microseconds. */
+/** A text for a duration, given in microseconds. */
 export function time(us) {
   if (us >= 9_999_500) return `${(us / 1e6).toFixed(1)} s`;
   if (us >= 999_500) return `${(us / 1e6).toFixed(2)} s`;
@@ -54,7 +54,7 @@ export function bytes(n) {
   return `${n} B`;
 }
 
-/** What a turn was for, in words. */
+/** A text for the purpose of a turn. */
 export function what(turn) {
   if (turn.label) return turn.label;
   const of = {
@@ -64,13 +64,13 @@ export function what(turn) {
   return of[turn.kind] ?? "a turn";
 }
 
-/** Why a turn may take long in which little is done. */
+/** Explains why a turn may take long although it does little. */
 export function sharing() {
   const local = /^(localhost|127\.[\d.]+|\[::1\])$/.test(location.hostname);
   return local ? `This browser and the server share ${plural(navigator.hardwareConcurrency, "processor")}: a short turn may become a long one by waiting for a processor.` : "";
 }
 
-/** An element with attributes and content: strings are text, never markup. */
+/** Makes an element with attributes and content. Strings are inserted as text, never as markup. */
 export function make(name, attributes = {}, ...content) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
