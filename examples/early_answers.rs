@@ -1,9 +1,9 @@
-//! Answers before a body has come, with the status that the path asks for: what a gate does that knows from the head already
-//! that it does not want the rest. Try: `cargo run --example early_answers`, then
-//! `curl -i -T some.file http://localhost:7777/413`
+//! Answers before a body has come, with the status that the path asks for, as a server does that can tell from the head
+//! that it does not want the rest. Try: `cargo run --example early_answers`, then `curl -i -T some.file
+//! http://localhost:7777/413`
 //!
-//! The body is not read. What still comes of it is discarded for a while ([`Limits::linger_total`]), since a client that sends
-//! all of it before it reads would lose the answer to a connection that is closed at once.
+//! The body is not read. What still comes of it is discarded for a while ([`Limits::linger_total`]): if the connection were
+//! closed at once, a client that sends everything before it reads would lose the answer.
 //!
 //! The port is the first argument, or `PORT`, or 7777; 0 takes a free one.
 //!

@@ -1,7 +1,8 @@
 //! Sends a body back as it comes. Try: `cargo run --example echo`, then `curl -T large.file http://localhost:7777 | sha256sum`
 //!
-//! The answer flows while the request does, and no faster than it is read: `pipe` pauses the request while the response
-//! is full. So a gigabyte takes no more memory than a kilobyte. (A client that sends all before it reads waits for itself.)
+//! The answer flows while the request does, no faster than it is read: `pipe` pauses the request while the response is
+//! full. So a gigabyte takes no more memory than a kilobyte. (A client that reads nothing before it has sent everything
+//! will wait for ever.)
 //!
 //! The port is the first argument, or `PORT`, or 7777; 0 takes a free one.
 

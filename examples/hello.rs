@@ -1,7 +1,8 @@
 //! Hello from one loop. Try: `cargo run --release --example hello`, then `curl -i http://localhost:7777/seed-a-plant`
 //!
 //! The port is the first argument, or `PORT`, or 7777; 0 takes a free one. With `--features signals` (Unix), Ctrl-C and
-//! SIGTERM let the open answers end first; in a container, where it is process 1, SIGTERM does nothing without that.
+//! SIGTERM let the open answers end first. In a container, where it is process 1, SIGTERM does nothing without this
+//! feature.
 
 use oneloop::http;
 use std::io::Write;
@@ -18,7 +19,7 @@ fn main() -> std::io::Result<()> {
     let listening = server.clone();
     server.listen(port(), move || {
         if let Some(port) = listening.address().and_then(|address| address.port()) {
-            // Standard output may be closed by now (`… | head -1`), at which `println!` would panic.
+            // If the reader of standard output is gone (`… | head -1`), `println!` would panic.
             let _ = writeln!(std::io::stdout(), "Server listening on http://localhost:{port}");
         }
     })?;

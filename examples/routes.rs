@@ -10,7 +10,7 @@ use std::rc::Rc;
 #[path = "support/port.rs"]
 mod port;
 
-/// State of all requests: there is one thread, so no lock.
+/// The state that all requests share. There is one thread, so no lock.
 type Plants = Rc<RefCell<Vec<String>>>;
 
 fn main() -> std::io::Result<()> {
@@ -33,7 +33,7 @@ fn server() -> Server {
     server
 }
 
-/// GET answers HEAD as well: the library leaves out the content there.
+/// HEAD requests are answered as GET: the library leaves out their content.
 fn route(plants: &Plants, req: &Request, res: Response) -> http::Result {
     let segments: Vec<&str> = req.path().split('/').skip(1).collect();
     match (req.method(), &segments[..]) {
@@ -56,7 +56,7 @@ fn route(plants: &Plants, req: &Request, res: Response) -> http::Result {
     Ok(())
 }
 
-/// `?` works in the callback as well: a body that is too large is a 413.
+/// `?` also works in this callback: a body that is too large is answered 413.
 fn plant(plants: Plants, req: &Request, res: Response) {
     req.read_body(1024, move |body| {
         let name = String::from_utf8(body?).map_err(|_| Error::new(400, "A name is UTF-8"))?;
@@ -76,7 +76,7 @@ fn not_allowed(res: &Response, allowed: &str) -> http::Result {
     Err(Error::new(405, format!("Only {allowed} are known here")))
 }
 
-/// In memory, without a socket.
+/// The test runs in memory, without a socket.
 #[cfg(test)]
 mod tests {
     use oneloop::sim::Sim;

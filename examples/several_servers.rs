@@ -1,7 +1,8 @@
 //! Two HTTP servers and a TCP one on one loop. Try: `cargo run --example several_servers`, then `curl localhost:7777 localhost:7778`
 //! and `nc localhost 7779`
 //!
-//! They share their state as plain values. `curl -X POST localhost:7778/close` closes the first and the last; then nothing
+//! They share their state as plain values. `curl -X POST localhost:7778/close` closes the first and the third server; then
+//! nothing keeps the loop running, and the program ends.
 //! keeps the loop, and it ends.
 //!
 //! The first port is the first argument, or `PORT`, or 7777, and the others follow it; 0 takes free ones.
@@ -33,7 +34,7 @@ fn main() -> std::io::Result<()> {
     let lookup = net::create_server(move |socket| {
         counting.lookups.set(counting.lookups.get() + 1);
         socket.end(format!("{} visits\n", counting.visits.get()));
-        socket.on_data(|_, _| ()); // what is sent to it is not looked at
+        socket.on_data(|_, _| ()); // incoming bytes are ignored
     });
 
     let (closing_site, closing_lookup) = (site.clone(), lookup.clone());
@@ -46,7 +47,7 @@ fn main() -> std::io::Result<()> {
         }
         _ => res.end(format!("{} visits, {} lookups\n", counts.visits.get(), counts.lookups.get())),
     });
-    admin.unref(); // the loop does not go on for it alone
+    admin.unref(); // this server alone does not keep the loop running
 
     let first = port::port(1);
     let port = |next: u16| if first == 0 { 0 } else { first.saturating_add(next) };

@@ -1,7 +1,7 @@
 //! A chat by server-sent events, which knows who is there. Try: `cargo run --example sse_chat`, then a browser, twice; or `curl -N http://localhost:7777/events?ann` and `curl -d hello http://localhost:7777/say?bob`
 //!
-//! Whoever leaves is noticed at once, whoever does not read holds nobody up and is cut off, and a server that closes ends its
-//! streams by itself.
+//! A guest who leaves is noticed at once. A guest who does not read holds up nobody and is cut off. A server that closes
+//! ends its streams by itself.
 //!
 //! The port is the first argument, or `PORT`, or 7777; 0 takes a free one. With `--features signals` (Unix), Ctrl-C and
 //! SIGTERM close the server.
@@ -33,9 +33,10 @@ const PAGE: &str = r#"<!DOCTYPE html>
   };
 </script>
 "#;
-/// What may wait for a guest who reads slowly, in bytes. Who is further behind is cut off; a browser comes again by itself.
+/// How many bytes may wait for a guest who reads slowly. A guest further behind is cut off; a browser connects again by
+/// itself.
 const BEHIND: usize = 256 * 1024;
-/// Proxies take a stream in which nothing comes for a dead one.
+/// Proxies close a stream that is silent for too long.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 #[derive(Default)]
@@ -73,7 +74,7 @@ fn server() -> Server {
     server
 }
 
-/// The query: letters only, so that nothing has to be decoded or escaped.
+/// The guest's name, from the query: letters only, so that nothing has to be decoded or escaped.
 fn name(req: &Request) -> http::Result<String> {
     let name =
         req.query().filter(|name| (1..=20).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphabetic()));
@@ -84,7 +85,7 @@ impl Room {
     fn join(self: &Rc<Room>, name: String, req: &Request, res: Response) -> http::Result {
         res.set_header("Content-Type", "text/event-stream").set_header("Cache-Control", "no-store");
         res.set_pending_limit(BEHIND, Overflow::Close);
-        // A client that has gone only ends its side; without this its stream would be cut a second later.
+        // A browser that leaves only ends its side. Without this its stream would be cut a second later.
         let leaving = res.clone();
         req.on_peer_end(move |_| leaving.end(()));
         let room = self.clone();
@@ -114,7 +115,7 @@ impl Room {
         self.send(&format!("event: presence\ndata: {}\n\n", names.join(", ")));
     }
 
-    /// No callback runs inside of `write`, so the list may be borrowed meanwhile.
+    /// No callback runs inside of `write`, so the list may stay borrowed.
     fn send(&self, event: &str) {
         for (guest, _) in self.guests.borrow().iter() {
             guest.write(event).ignore();
@@ -122,7 +123,7 @@ impl Room {
     }
 }
 
-/// In memory, without a socket.
+/// The test runs in memory, without a socket.
 #[cfg(test)]
 mod tests {
     use oneloop::sim::Sim;

@@ -1,6 +1,6 @@
 //! A clock by server-sent events. Try: `cargo run --example sse_clock`, then `curl -N http://localhost:7777/events`, or a browser
 //!
-//! A `Response` that is kept is answered when the time has come, here each second until its reader leaves.
+//! A `Response` can be kept and answered later: here with a line each second, until its reader leaves.
 //!
 //! The port is the first argument, or `PORT`, or 7777; 0 takes a free one.
 
@@ -41,14 +41,14 @@ fn subscribe(res: Response) {
     tell_the_time(&res);
     let ticking = res.clone();
     let clock = set_interval(Duration::from_secs(1), move || tell_the_time(&ticking));
-    // The interval keeps the response, and the response this listener: whoever leaves takes both along.
+    // The interval keeps the response, and the response keeps this listener. When the reader leaves, both are dropped.
     res.on_close(move |_, reason| {
         clock.clear();
         log::info!("a reader left: {reason}");
     });
 }
 
-/// Who reads nothing is cut off by the deadline for stalled writes: what is pending here stays small.
+/// A reader who reads nothing is cut off by the limit for stalled writes, so little is ever pending here.
 fn tell_the_time(res: &Response) {
     let now = httpdate::fmt_http_date(SystemTime::now());
     res.write(format!("data: {now}\n\n")).ignore();

@@ -1,8 +1,8 @@
 //! Serves the files of a folder. Try: `cargo run --example static_files .`, then `curl -i -r 0-9 http://localhost:7777/README.md`
 //!
-//! `index.html` answers for its folder; ranges and caching are `send_file`'s. Nothing outside of the folder is given away,
-//! whatever the path is made of, and no file whose name begins with a dot, but
-//! what is in the folder `.well-known` (RFC 8615): certificates are renewed by it.
+//! `index.html` answers for its folder; `send_file` does ranges and caching. Nothing outside of the folder is sent,
+//! whatever the path is made of, and no file whose name begins with a dot, except those in the folder `.well-known` (RFC
+//! 8615), with which certificates are renewed.
 //!
 //! The folder is the first argument; the port the second, or `PORT`, or 7777; 0 takes a free one.
 
@@ -17,7 +17,7 @@ use std::sync::Arc;
 #[path = "support/port.rs"]
 mod port;
 
-/// The one name with a dot that is for everybody, at the top of the folder.
+/// The only name with a dot that is served, at the top of the folder.
 const WELL_KNOWN: &str = ".well-known";
 
 fn main() -> io::Result<()> {
@@ -38,7 +38,7 @@ fn main() -> io::Result<()> {
             move || locate(&root, &relative),
             move |place| match place {
                 Ok(Some(Place::File(path))) => {
-                    // May be kept, and is asked for again each time: the answer then is a short 304.
+                    // Browsers may keep it, but ask each time whether it has changed; the answer then is a short 304.
                     res.set_header("Cache-Control", "no-cache");
                     res.set_header("X-Content-Type-Options", "nosniff");
                     res.send_file(path);
@@ -58,15 +58,15 @@ fn not_found(res: &Response) {
     res.set_status(404).end("There is no such file\n");
 }
 
-/// Links of a folder's page are relative to the folder: its path has to end with a slash. (It begins with a single one,
-/// see `relative`: two would lead to another host.)
+/// Redirects to the path with a slash at its end, because links in a folder's page are relative to the folder. (The path
+/// begins with a single slash, see `relative`; two would lead to another host.)
 fn redirect(req: &Request, res: &Response) {
     let query = req.query().map(|query| format!("?{query}")).unwrap_or_default();
     res.set_header("Location", format!("{}/{query}", req.path()));
     res.set_status(308).end(());
 }
 
-/// The path below the folder that a request's path means. `None`: none that we follow.
+/// The path of a file below the folder, for the path of a request. `None` if there can be no such file.
 fn relative(path: &str) -> Option<PathBuf> {
     let path = path.strip_prefix('/')?;
     let (folders, file) = path.rsplit_once('/').map_or((None, path), |(folders, file)| (Some(folders), file));
@@ -75,12 +75,12 @@ fn relative(path: &str) -> Option<PathBuf> {
     names.enumerate().map(|(at, encoded)| name(encoded).filter(|name| !is_hidden(at, name.as_ref()))).collect()
 }
 
-/// Returns whether a name is for nobody, by its place in the path below the folder.
+/// Returns whether a name is not served. `at` is its place in the path below the folder.
 fn is_hidden(at: usize, name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") && !(at == 0 && name == WELL_KNOWN)
 }
 
-/// One name of a path, decoded. It is one: not `..`, nothing that holds a separator or NUL.
+/// Decodes one name of a path. `None` if it is `..`, or holds a separator or NUL.
 fn name(encoded: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut bytes = encoded.bytes();
@@ -102,7 +102,8 @@ enum Place {
     Folder,
 }
 
-/// Follows links, on a worker. `None`: nothing is there, or it is outside of the folder or hidden after all.
+/// Finds a file, following links. Runs on a worker. `None` if there is nothing, or if it is outside of the folder or
+/// hidden.
 fn locate(root: &Path, relative: &Path) -> Option<Place> {
     let path = root.join(relative).canonicalize().ok()?;
     let hidden = path.strip_prefix(root).ok()?.iter().enumerate().any(|(at, name)| is_hidden(at, name));

@@ -15,7 +15,7 @@ fn main() -> std::io::Result<()> {
             Err(error) => log::warn!("{line:?} is not added: {error}"),
         },
         move || {
-            // Where nobody reads (`… | true`), `println!` would panic.
+            // If the reader of standard output is gone (`… | true`), `println!` would panic.
             let _ = writeln!(std::io::stdout(), "the sum is {}", total.get());
         },
     );

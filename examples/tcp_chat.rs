@@ -1,6 +1,6 @@
 //! A chat room on plain TCP. Try: `cargo run --example tcp_chat`, then `nc localhost 7777` (or `curl telnet://localhost:7777`), twice
 //!
-//! The room is shared by the callbacks of all sockets: with one thread, an `Rc<RefCell<..>>` is all that it takes.
+//! The callbacks of all sockets share the room. With one thread, an `Rc<RefCell<..>>` is all that it takes.
 //!
 //! The port is the first argument, or `PORT`, or 7777; 0 takes a free one.
 
@@ -13,17 +13,18 @@ use std::time::Duration;
 #[path = "support/port.rs"]
 mod port;
 
-/// A longer line is not waited for.
+/// A guest with a longer line is sent away.
 const LONGEST_LINE: usize = 1024;
-/// Who says nothing for so long is gone.
+/// A guest who says nothing for this long is taken to be gone.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Who says this much at once, in bytes, is heard a part at a time. Short lines are many times as much for all others, who
-/// are given the time to read them: see `BEHIND`.
+/// A guest who says this much at once, in bytes, is heard a part at a time, with a pause of `BREATH` after each part. A part of
+/// short lines comes to many times as much for all other guests, who then have the time to read it: see `BEHIND`.
 const MUCH: usize = 4 * 1024;
 const BREATH: Duration = Duration::from_millis(200);
 
-/// Who is this far behind, in bytes, is not waited for: more than several who talk without a break say in one breath.
+/// A guest who is this many bytes behind is sent away. It is more than several guests who talk without a break say in one
+/// `BREATH`.
 const BEHIND: usize = 2 * 1024 * 1024;
 
 type Room = Rc<RefCell<BTreeMap<u32, Socket>>>;
@@ -74,12 +75,13 @@ fn join(room: &Room, guest: u32, socket: Socket) {
     });
 }
 
-/// Tells all others. No callback runs inside of `write`, so the room may be borrowed meanwhile.
+/// Tells all other guests. No callback runs inside of `write`, so the room may stay borrowed.
 fn tell(room: &Room, guest: u32, what: &str) {
     log::info!("guest {guest} {what}");
     for (other, socket) in room.borrow().iter() {
         if *other != guest {
-            // `Full` says that much was said at once, not that this guest is slow; the pending limit sees to that.
+            // `Full` means that much was written at once, not that this guest is slow; the pending limit looks after slow
+            // guests.
             socket.write(format!("guest {guest} {what}\n")).ignore();
         }
     }

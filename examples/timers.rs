@@ -14,9 +14,9 @@ fn main() -> std::io::Result<()> {
     set_immediate(|| say("immediate", "set by main: the check phase, after the poll phase"));
     next_tick(|| say("tick", "set by main: before the loop does anything else"));
 
-    // Nobody waits for this one: the loop ends without it.
+    // This timer does not keep the loop running: the program ends before it.
     set_timeout(Duration::from_secs(3600), || say("never", "an hour is too long")).unref();
-    // Dropping a timer's handle does not cancel it, `clear` does.
+    // Dropping a timer's handle does not cancel the timer; `clear` does.
     set_timeout(Duration::from_millis(30), || say("never", "it is cleared")).clear();
     oneloop::run()?;
     say("main", "after run(): nothing is left that could call back");
@@ -34,7 +34,7 @@ fn first_timer() {
     set_timeout(Duration::from_millis(30), from_the_poll_phase);
 }
 
-/// What is set in the poll phase, where sockets and workers call back, always comes in this order.
+/// Callbacks that are set in the poll phase, where sockets and workers call back, always come in this order.
 fn from_the_poll_phase() {
     say("timer", "of 40 ms: gives work to the worker pool");
     worker::run(
@@ -49,7 +49,7 @@ fn from_the_poll_phase() {
     );
 }
 
-/// An interval keeps the loop alive until it is cleared, by others or by itself.
+/// An interval keeps the loop running until it is cleared, here by itself.
 fn count_to_three() {
     let mut count = 0;
     set_interval_with(Duration::from_millis(10), move |timer| {
@@ -62,7 +62,7 @@ fn count_to_three() {
 }
 
 fn say(who: &str, what: &str) {
-    // Where nobody reads on (`… | head -1`), `println!` would panic in each callback.
+    // If the reader of standard output is gone (`… | head -1`), `println!` would panic in each callback.
     if writeln!(std::io::stdout(), "{:>4} ms  {who:<10}{what}", oneloop::now().as_millis()).is_err() {
         oneloop::stop();
     }

@@ -13,13 +13,13 @@ use std::time::Duration;
 #[path = "support/port.rs"]
 mod port;
 
-/// What each of the slow routes takes.
+/// How long each of the slow routes takes.
 const LONG: Duration = Duration::from_millis(100);
 
 fn main() -> std::io::Result<()> {
     env_logger::init();
     event_loop::start_recording(RecordingSize::default());
-    // Each callback gets a slice of its own, for two readings of the clock.
+    // With this, each callback has a slice of its own, at the price of two readings of the clock.
     event_loop::set_exact_timing(true);
     let server = http::create_server(|req, res| match req.path() {
         "/" => res.end("/block, /worker, /later, /ticks, and /trace, which shows them\n"),
@@ -41,7 +41,7 @@ fn main() -> std::io::Result<()> {
     oneloop::run()
 }
 
-/// The iterations up to this one, which has not ended.
+/// Sends all iterations before this one, which has not ended.
 fn send_trace(res: &Response) {
     let mut file = Vec::new();
     if let Some(recording) = event_loop::recording(0)

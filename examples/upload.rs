@@ -1,10 +1,10 @@
 //! Stores a body in a file, off the loop. Try: `cargo run --example upload`, then `curl -i -T some.file http://localhost:7777`
 //!
-//! `curl` sends the file's name behind the slash; a plain name is kept, any other is refused, and without one there is a number.
-//! What is cut off midway, or does not fit on the disk, leaves no file.
+//! `curl` sends the file's name after the slash. A plain name is kept, any other is refused, and a body without a name gets
+//! a number. A body that is cut off, or does not fit on the disk, leaves no file.
 //!
-//! The port is the first argument, or `PORT`, or 7777; 0 takes a free one. The second is the most that a body may have, in
-//! bytes.
+//! The port is the first argument, or `PORT`, or 7777; 0 takes a free one. The second argument is the largest size of a
+//! body, in bytes.
 
 use oneloop::http::{self, SaveError};
 use std::io;
@@ -46,7 +46,8 @@ fn main() -> io::Result<()> {
     oneloop::run()
 }
 
-/// Letters, digits, and dots and dashes between them: nothing that means another folder or a hidden file, anywhere.
+/// Returns whether a name has only letters and digits, with dots and dashes between them: on no system can it mean another
+/// folder or a hidden file.
 fn is_plain(name: &str) -> bool {
     name.len() <= 100
         && !name.starts_with(['.', '-'])

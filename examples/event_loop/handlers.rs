@@ -1,4 +1,5 @@
-//! What the loads ask for, on the loop. The thread pool has the same, as far as that means anything there.
+//! The handlers that the loads ask for, on the loop. The thread pool has the same ones, as far as they have a meaning
+//! there.
 
 use oneloop::http::Response;
 use oneloop::{next_tick, now, set_immediate, set_timeout, worker};
@@ -6,13 +7,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// The work of a request that does too much.
+/// How long the work of a request takes that does too much.
 pub const WORK: Duration = Duration::from_millis(200);
-/// A slice of it: so long nobody minds waiting.
+/// How long a slice of that work takes: nobody minds waiting for this long.
 const SLICE: Duration = Duration::from_millis(2);
-/// Bytes of the download.
+/// The size of the download, in bytes.
 pub const DOWNLOAD: usize = 8 * 1024 * 1024;
-/// A part of it, as a file would be read.
+/// A part of the download, of the size in which a file would be read.
 pub const PART: [u8; 16 * 1024] = [b'.'; 16 * 1024];
 
 pub fn has(path: &str) -> bool {
@@ -30,7 +31,7 @@ pub fn answer(path: &str, res: Response) {
     }
 }
 
-/// Computes for so long, as a handler does that parses something large or looks for primes.
+/// Computes for this long, as a handler does that parses something large or looks for primes.
 pub fn compute(length: Duration) {
     let until = Instant::now() + length;
     let mut number = 1_u64;
@@ -41,18 +42,18 @@ pub fn compute(length: Duration) {
     }
 }
 
-/// Nothing else happens on this thread meanwhile.
+/// Computes in the callback: nothing else happens on this thread meanwhile.
 fn block(res: Response) {
     compute(WORK);
     res.end("computed on the loop\n");
 }
 
-/// The same work on another thread: the loop goes on, and has the result in a later poll phase.
+/// Does the same work on another thread: the loop goes on, and gets the result in a later poll phase.
 fn on_a_worker(res: Response) {
     worker::run(|| compute(WORK), move |_| res.end("computed by a worker\n"));
 }
 
-/// The same work, but after each slice of it all others have their turns.
+/// Does the same work in slices: after each of them all others have their turns.
 fn in_slices(left: Duration, res: Response) {
     compute(SLICE);
     match left.saturating_sub(SLICE) {
@@ -61,7 +62,7 @@ fn in_slices(left: Duration, res: Response) {
     }
 }
 
-/// A tick that sets a tick: they all run before the loop does anything else, a timer that is long due included.
+/// Sets ticks that set ticks: all of them run before the loop does anything else, even before a timer that is long overdue.
 fn in_ticks(res: Response) {
     let (began, set_at) = (Instant::now(), now());
     let ticks = Rc::new(Cell::new(0_u64));
@@ -79,7 +80,7 @@ fn in_ticks(res: Response) {
     next_tick(move || tick(began, ticks));
 }
 
-/// Writes as much as the connection takes, and goes on when it has gone.
+/// Writes as much as the connection takes, and goes on when that has been sent.
 fn download(res: Response) {
     res.set_header("Content-Length", DOWNLOAD);
     let left = Rc::new(Cell::new(DOWNLOAD));

@@ -1,6 +1,6 @@
-//! Text as JSON has it.
+//! Writes JSON.
 
-/// A string with its quotes.
+/// A JSON string, with its quotes.
 pub fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for character in text.chars() {
@@ -16,7 +16,7 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// A list of what is JSON already.
+/// A JSON array of items that are JSON already.
 pub fn list(items: impl IntoIterator<Item = String>) -> String {
     format!("[{}]", items.into_iter().collect::<Vec<_>>().join(","))
 }

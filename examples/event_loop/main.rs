@@ -1,9 +1,9 @@
 //! A page that shows a real event loop at work, served by that loop, and lets you break it. Try: `cargo run --release --example
 //! event_loop`, then http://localhost:7777 in a browser
 //!
-//! What is drawn comes from `oneloop::devtools`, which any server can mount. This example adds what no server should have:
-//! buttons that hold its loop up, a thread pool with the same handlers to compare it with, and a quiz about the order of
-//! callbacks. It listens at a loopback address only, and takes orders from its own page only.
+//! The drawings come from `oneloop::devtools`, which any server can mount. This example adds what no server should have:
+//! buttons that hold up its loop, a thread pool with the same handlers to compare it with, and a quiz about the order of
+//! callbacks. It listens on a loopback address only, and takes orders only from its own page.
 //!
 //! The port is the first argument, or `PORT`, or 7777, and the thread pool has the next one, or a free one; 0 takes
 //! free ones.
@@ -24,9 +24,9 @@ mod pool;
 mod quiz;
 mod site;
 
-/// What the handlers share.
+/// The data that the handlers share.
 struct Demo {
-    /// Where the loop listens, and where the thread pool does.
+    /// The addresses of the loop's server and of the thread pool.
     on_loop: SocketAddr,
     on_pool: SocketAddr,
     loads: load::Desk,
@@ -55,7 +55,7 @@ fn main() -> std::io::Result<()> {
     oneloop::run()
 }
 
-/// A web site that has its name resolved to this machine, or that lets a browser send orders here, gets nowhere.
+/// Refuses web sites that let their own name resolve to this machine, and orders that come from other pages.
 fn answer(demo: &Demo, req: &Request, res: Response) {
     if !devtools::is_local(req) {
         res.set_status(403).end("This is for the machine that it runs on.\n");
@@ -77,7 +77,7 @@ fn answer(demo: &Demo, req: &Request, res: Response) {
                 event_loop::mark_turn_as_own();
                 orders::run(demo, name, req.query() == Some("on=pool"), res);
             } else if let Some(name) = path.strip_prefix("/quiz/") {
-                // Its programs are no part of the page: what they do to the loop is theirs.
+                // Not marked as the page's own turn: what the programs do to the loop is to be seen.
                 quiz::run(name, demo.on_loop, res);
             } else {
                 res.set_status(404).end("There is no such order.\n");

@@ -1,10 +1,10 @@
-//! What the page's buttons ask for.
+//! The orders that the page's buttons give.
 
 use super::load::{Experiment, Plan};
 use super::{Demo, json, pool, site};
 use oneloop::http::Response;
 
-/// What the page is to know before.
+/// What the page has to know in advance.
 pub fn experiments(demo: &Demo) -> String {
     let names = Experiment::ALL.iter().map(|experiment| {
         format!("{{\"name\":{},\"pool\":{}}}", json::quoted(experiment.name()), experiment.is_for_pool())
@@ -18,7 +18,7 @@ pub fn experiments(demo: &Demo) -> String {
     )
 }
 
-/// Runs one, and answers with what was measured when it is over.
+/// Runs an experiment, and answers with its results when it is over.
 pub fn run(demo: &Demo, name: &str, on_pool: bool, res: Response) {
     let experiment = Experiment::ALL.iter().find(|experiment| experiment.name() == name);
     let Some(experiment) = experiment.copied().filter(|experiment| !on_pool || experiment.is_for_pool()) else {

@@ -1,4 +1,4 @@
-//! The twin: the same handlers on a thread pool, as most servers have it. A connection has its thread until it is over.
+//! The same handlers on a thread pool, as most servers have it. A connection keeps its thread until it is over.
 
 use super::handlers::{DOWNLOAD, PART, WORK, compute};
 use std::io::{self, Read, Write};
@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Many for a pool: each has its stack, and the system has to switch between them.
+/// Many for a pool: each has a stack, and the system has to switch between them.
 pub const THREADS: usize = 64;
-/// They do little.
+/// In bytes. The threads do little.
 const STACK: usize = 128 * 1024;
 /// How long a thread waits for the next bytes of a request.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest head that a request may have, in bytes.
 const HEAD: usize = 4096;
 
-/// Starts the pool, and says where it listens.
+/// Starts the pool. Returns the address on which it listens.
 pub fn start(port: u16) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     let address = listener.local_addr()?;
@@ -38,7 +38,7 @@ pub fn start(port: u16) -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// One thread: a connection after the other.
+/// The work of one thread: it serves one connection after the other.
 fn work(connections: &Mutex<Receiver<TcpStream>>) {
     loop {
         let next = connections.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -75,10 +75,11 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// What a client says that sends no further request.
+/// Sent by a client that sends no further request.
 const CLOSE: &[u8] = b"\r\nConnection: close\r\n";
 
-/// `None` where the client has gone, or sends too much. None of them sends a request before it has the answer to the last.
+/// Reads a head. `None` if the client has gone or sends too much. No client here sends a request before it has the last
+/// answer.
 fn read_head(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     let mut head = Vec::new();
     let mut buffer = [0; 1024];

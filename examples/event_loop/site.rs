@@ -1,4 +1,4 @@
-//! The parts of the page, and who may give orders.
+//! The files of the page, and the check of who may give orders.
 
 use oneloop::http::{Request, Response};
 
@@ -37,13 +37,13 @@ fn guard(res: &Response) {
     res.set_header("Cache-Control", "no-store");
 }
 
-/// A browser says in a POST which page has sent it. Other programs say nothing, and are no danger: nobody makes them
-/// send what they do not mean to.
+/// Returns whether a request was made by this page. A browser names the page in a POST. Other programs name none, and are
+/// no danger: no web site can make them send a request.
 pub fn is_from_here(req: &Request) -> bool {
     let host = req.host().unwrap_or_default();
     let is_ours =
         |from: &[u8]| from.strip_prefix(b"http://").is_some_and(|from| from.eq_ignore_ascii_case(host.as_bytes()));
-    // By bytes: a value that is no text is there all the same.
+    // Compared as bytes, so that a value that is not UTF-8 counts too.
     req.header_bytes("origin").is_none_or(is_ours)
         && req.header_bytes("sec-fetch-site").is_none_or(|site| site == b"same-origin")
 }

@@ -1,9 +1,9 @@
-//! What the examples share: the port they listen on, and how they say so.
+//! Shared by the examples: the port on which they listen, and the line that says so.
 
 use oneloop::net::Address;
 use std::io::Write;
 
-/// The port: this argument, or `PORT`, or 7777. 0 takes a free one.
+/// The port: the argument with this number, or `PORT`, or 7777. 0 takes a free one.
 pub fn port(argument: usize) -> u16 {
     let given = std::env::args().nth(argument).or_else(|| std::env::var("PORT").ok());
     match given.map(|text| text.parse()) {
@@ -16,10 +16,10 @@ pub fn port(argument: usize) -> u16 {
     }
 }
 
-/// Says where a server listens.
+/// Prints where a server listens.
 pub fn announce(what: &str, address: Option<Address>) {
     if let Some(port) = address.and_then(|address| address.port()) {
-        // Standard output may be closed by now (`… | head -1`), at which `println!` would panic.
+        // If the reader of standard output is gone (`… | head -1`), `println!` would panic.
         let _ = writeln!(std::io::stdout(), "{what} listening on http://localhost:{port}");
     }
 }

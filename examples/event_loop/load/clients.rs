@@ -1,4 +1,4 @@
-//! The clients' side, on a loop of its own thread.
+//! The clients of a load, on the loop of a second thread.
 
 use super::report::{Asked, Report};
 use super::visitor::Visitor;
@@ -10,30 +10,30 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Ordinary clients, each of which asks for a greeting,
+/// How many ordinary clients there are. Each asks for a greeting,
 const CLIENTS: usize = 20;
-/// so often.
+/// once in this time.
 const EVERY: Duration = Duration::from_millis(50);
-/// They are alone at first, so that there is something to compare with.
+/// How long they are alone at first, so that there is something to compare with,
 const CALM: Duration = Duration::from_millis(800);
-/// And for a while afterwards.
+/// and how long they go on after the trouble.
 const AFTER: Duration = Duration::from_millis(300);
-/// Whatever happens, it ends.
+/// A load ends after this time in any case.
 const LONGEST: Duration = Duration::from_secs(12);
 
-/// Clients that send a byte of their request now and then,
+/// How many slow clients there are. Each sends a byte of its request
 const SLOW: usize = 1_000;
-/// this often,
+/// once in this time,
 const BYTE_EVERY: Duration = Duration::from_millis(250);
-/// for so long.
+/// for this long.
 const SLOW_FOR: Duration = Duration::from_millis(1_500);
-/// So many are made at a time, each millisecond: fewer than a listening socket's backlog.
+/// How many connections are made in each millisecond: fewer than the backlog of a listening socket holds.
 const BATCH: usize = 20;
-/// Connections of the flood.
+/// How many connections the flood makes.
 const FLOOD: usize = 2_000;
-/// File descriptors that this program needs for everything else.
+/// How many file descriptors this program needs for everything else.
 const RESERVE: usize = 200;
-/// The slow reader takes what is there this often: some 4 MiB a second.
+/// How often the slow reader reads what is there, which comes to about 4 MiB a second.
 const READ_EVERY: Duration = Duration::from_millis(15);
 
 struct Load {
@@ -42,11 +42,11 @@ struct Load {
     report: RefCell<Report>,
     trouble: Cell<Option<Instant>>,
     over: Cell<bool>,
-    /// Of the trouble: connections that are still open.
+    /// Connections of the trouble that are still open.
     open: RefCell<Vec<Socket>>,
 }
 
-/// Runs a plan to its end. Everything that it opened is closed then, since the loop ends when nothing is left.
+/// Runs a plan to its end. All its connections are closed by then, since the loop ends when nothing is left.
 pub fn run(plan: Plan) -> Report {
     let report = RefCell::new(Report { clients: CLIENTS, ..Report::default() });
     let load = Rc::new(Load {
@@ -60,7 +60,7 @@ pub fn run(plan: Plan) -> Report {
     for number in 0..CLIENTS {
         let load = load.clone();
         let visitor = Visitor::new(plan.target, plan.experiment.is_between_requests());
-        // Not all at once: visitors do not come in step.
+        // At different times: real visitors do not come in step.
         set_timeout(EVERY * number as u32 / CLIENTS as u32, move || visit(&load, &visitor));
     }
     let troubling = load.clone();
@@ -76,7 +76,7 @@ fn request(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 }
 
-/// Asks for a path, reads to the end, and says what came.
+/// Asks for a path, reads the answer to its end, and passes it to `done`.
 fn ask(target: SocketAddr, path: &str, done: impl FnOnce(Vec<u8>) + 'static) -> Socket {
     let request = request(path);
     let socket = net::connect(target, move |socket| socket.write(request.as_str()).ignore());
@@ -87,7 +87,7 @@ fn ask(target: SocketAddr, path: &str, done: impl FnOnce(Vec<u8>) + 'static) -> 
     socket
 }
 
-/// One request of an ordinary client, and those that follow it.
+/// Sends one request of an ordinary client, and schedules the next.
 fn visit(load: &Rc<Load>, visitor: &Rc<Visitor>) {
     let at = Instant::now();
     if load.over.get() || at > load.began + LONGEST {
@@ -119,7 +119,7 @@ fn trouble(load: &Rc<Load>) {
     }
 }
 
-/// The trouble is over; the ordinary clients go on for a while.
+/// The trouble is over. The ordinary clients go on for a while.
 fn over(load: &Rc<Load>) {
     let began = load.trouble.get().unwrap_or(load.began);
     load.report.borrow_mut().trouble = Some((began, Instant::now()));
@@ -141,7 +141,7 @@ fn one_request(load: &Rc<Load>, path: &str) {
     });
 }
 
-/// Each of them needs a descriptor here and one at the server.
+/// How many of the wanted connections there can be: each needs a descriptor here and one at the server.
 fn affordable(wanted: usize) -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap_or_default();
@@ -149,7 +149,7 @@ fn affordable(wanted: usize) -> usize {
     wanted.min(limit.saturating_sub(RESERVE) / 2)
 }
 
-/// Makes connections in batches, each of them with `made`, and calls `done` when all have been begun.
+/// Makes connections in batches, passes each to `made`, and calls `done` when all have been begun.
 fn connect_many(load: &Rc<Load>, left: usize, made: fn(&Rc<Load>, &Socket), done: fn(&Rc<Load>)) {
     if left == 0 {
         done(load);
@@ -190,7 +190,7 @@ fn slow_clients(load: &Rc<Load>) {
     });
 }
 
-/// Each connection is closed as soon as it is there.
+/// Opens many connections, and closes each as soon as it is made.
 fn flood(load: &Rc<Load>) {
     connect_many(
         load,

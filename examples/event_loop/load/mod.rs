@@ -1,5 +1,5 @@
-//! The loads: clients over real loopback sockets, from a second thread with a loop of its own. They time themselves, so
-//! what they say is what they waited, and not what the server thinks.
+//! The loads: clients that use real loopback sockets, on a second thread with a loop of its own. They time themselves, so
+//! they report what they have waited, and not what the server thinks.
 
 mod clients;
 mod report;
@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often the peaks of the loop's buffers and connections are looked at.
+/// How often the server's buffers and connections are counted, to find their peaks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +50,14 @@ impl Experiment {
         }
     }
 
-    /// Is it about requests, not about connections? Then the ordinary clients keep theirs, as browsers do. With the others
-    /// each request comes on a new one: on a thread pool, who has a connection has a thread already.
+    /// Returns whether it is about requests and not about connections. Then the ordinary clients keep their connections, as
+    /// browsers do. In the others, each request has a new one: on a thread pool, a client that has a connection has a
+    /// thread already.
     pub fn is_between_requests(self) -> bool {
         matches!(self, Experiment::Block | Experiment::Worker | Experiment::Slices | Experiment::Ticks)
     }
 
-    /// Does it mean anything to a thread pool?
+    /// Returns whether it has a meaning for a thread pool.
     pub fn is_for_pool(self) -> bool {
         !matches!(self, Experiment::Worker | Experiment::Slices | Experiment::Ticks)
     }
@@ -69,7 +70,7 @@ pub struct Plan {
     pub on_pool: bool,
 }
 
-/// Takes one order at a time.
+/// Runs one load at a time.
 #[derive(Default)]
 pub struct Desk {
     running: Rc<RefCell<Option<Running>>>,
@@ -81,22 +82,23 @@ struct Running {
     peaks: Rc<Peaks>,
 }
 
-/// The most that the server had while the load ran.
+/// The largest numbers of the server while the load ran.
 #[derive(Default)]
 struct Peaks {
     buffered: Cell<usize>,
     connections: Cell<usize>,
-    /// This program's own, before.
+    /// How many connections there were before.
     before: Cell<usize>,
 }
 
 thread_local! {
-    /// What the load's thread posts finds its order here: the order's callback cannot go to another thread.
+    /// The load that is running. The load's thread posts a closure that finds it here, because its callback cannot leave
+    /// this thread.
     static DESK: RefCell<Option<Rc<RefCell<Option<Running>>>>> = const { RefCell::new(None) };
 }
 
 impl Desk {
-    /// Begins a run; `done` gets what was measured. False where one is running.
+    /// Begins a load; `done` gets the results as JSON. Returns false if one is running already.
     pub fn run(&self, plan: Plan, done: impl FnOnce(String) + 'static) -> bool {
         if self.running.borrow().is_some() {
             return false;
@@ -112,7 +114,7 @@ impl Desk {
         });
         *self.running.borrow_mut() = Some(Running { done: Box::new(done), looking, peaks });
         DESK.set(Some(self.running.clone()));
-        // When the loop's clock was zero.
+        // The moment at which the loop's clock was zero.
         let zero = Instant::now() - now();
         let home = remote();
         let started = thread::Builder::new()

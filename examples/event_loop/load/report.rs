@@ -1,12 +1,12 @@
-//! What the clients measured.
+//! The results of a load, as the clients measured them.
 
 use super::super::json;
 use super::{Experiment, Plan};
 use std::time::{Duration, Instant};
 
-/// A wait that is drawn one by one.
+/// Waits of at least this length are drawn one by one,
 const NOTABLE: Duration = Duration::from_millis(10);
-/// So many of them, the longest.
+/// but only this many, the longest.
 const DRAWN: usize = 60;
 
 /// One request of an ordinary client.
@@ -21,18 +21,18 @@ pub struct Report {
     pub clients: usize,
     pub asked: Vec<Asked>,
     pub failed: usize,
-    /// When the trouble began, and when it was over.
+    /// When the trouble began and ended.
     pub trouble: Option<(Instant, Instant)>,
-    /// Connections that the trouble made.
+    /// How many connections the trouble made.
     pub made: usize,
-    /// What the answer to the trouble's own request said.
+    /// The text of the answer to the trouble's own request.
     pub answer: String,
-    /// Bytes that it received.
+    /// How many bytes the trouble received.
     pub received: u64,
 }
 
 impl Report {
-    /// Times are microseconds; `at` is on the clock of the loop, which began at `zero`.
+    /// Writes it as JSON. Times are in microseconds; `at` is on the clock of the loop, which was zero at `zero`.
     pub fn to_json(&self, plan: Plan, zero: Instant, connections: usize, buffered: usize) -> String {
         let (began, ended) = self.trouble.unwrap_or((zero, zero));
         let (mut before, mut during) = (Vec::new(), Vec::new());
@@ -74,7 +74,7 @@ impl Report {
     }
 }
 
-/// Of sorted times.
+/// The spread of sorted times.
 fn spread(times: &[Duration]) -> String {
     let at = |share: f64| times.get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1)));
     let micros = |time: Option<&Duration>| time.map_or(0, Duration::as_micros);

@@ -1,4 +1,4 @@
-//! An ordinary client. What it asks for takes no time, so that what it waits for is the others' doing.
+//! An ordinary client. Its requests take the server no time, so its waits are caused by others.
 
 use oneloop::net::{self, Socket};
 use std::cell::{Cell, RefCell};
@@ -9,13 +9,13 @@ type Done = Box<dyn FnOnce(bool)>;
 
 pub struct Visitor {
     target: SocketAddr,
-    /// Does it keep its connection for the next request?
+    /// True if it keeps its connection for the next request.
     keeps: bool,
     connection: RefCell<Option<Socket>>,
-    /// So many it has had.
+    /// How many connections it has had.
     connections: Cell<u32>,
     received: RefCell<Vec<u8>>,
-    /// Who waits for the answer.
+    /// Called with the answer.
     done: Cell<Option<Done>>,
 }
 
@@ -31,7 +31,7 @@ impl Visitor {
         })
     }
 
-    /// Asks for the greeting; `done` gets whether it came. The answer before is there.
+    /// Asks for the greeting. `done` gets whether it came. The previous answer has come by then.
     pub fn ask(self: &Rc<Self>, done: impl FnOnce(bool) + 'static) {
         self.done.set(Some(Box::new(done)));
         let kept = self.connection.take();
@@ -41,14 +41,14 @@ impl Visitor {
         self.connection.replace(Some(connection));
     }
 
-    /// It does not come back.
+    /// Closes its connection. It does not come back.
     pub fn leave(&self) {
         if let Some(connection) = self.connection.take() {
             connection.end(());
         }
     }
 
-    /// What is written meanwhile goes out as soon as the connection is there.
+    /// Connects. A request that is written meanwhile is sent as soon as the connection is made.
     fn connect(self: &Rc<Self>) -> Socket {
         let connection = net::connect(self.target, |_| ());
         let receiving = self.clone();
@@ -56,7 +56,8 @@ impl Visitor {
             receiving.received.borrow_mut().extend_from_slice(bytes);
             receiving.look();
         });
-        // One that is not kept is over with its answer, and by then no longer the visitor's.
+        // A connection that is not kept closes after its answer. By then the visitor may have a new one, which has another
+        // number.
         let closing = self.clone();
         let number = self.connections.get() + 1;
         self.connections.set(number);
@@ -85,7 +86,7 @@ impl Visitor {
     }
 }
 
-/// Is all of the content here, which has a length?
+/// Returns whether all of an answer has come. Its content has a Content-Length.
 fn is_whole(answer: &[u8]) -> bool {
     let Some(head) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
     let fields = String::from_utf8_lossy(&answer[..head]).to_ascii_lowercase();

@@ -69,7 +69,7 @@ const EXPERIMENTS = {
   },
 };
 
-/** What the ordinary clients say of it: they timed themselves. */
+/** The results of the ordinary clients, which timed themselves. */
 const ROWS = [
   ["requests during the trouble", (r) => count(r.during.count)],
   ["half of the answers came within", (r) => time(r.during.p50)],
@@ -139,7 +139,7 @@ export class Try {
     for (const button of this.buttons) button.disabled = false;
   }
 
-  /** Side by side what the clients measured, and below it what happened and why. */
+  /** Shows what the clients measured side by side, and below it what happened and why. */
   results(experiment, reports) {
     const where = (report) => (report.on === "loop" ? "this loop" : "thread pool");
     const head = reports.map((report) => make("th", { scope: "col", class: "number" }, where(report)));

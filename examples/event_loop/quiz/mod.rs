@@ -1,4 +1,5 @@
-//! The quiz: small programs whose order is to be guessed. Each really runs on this loop, and what is shown is what came.
+//! The quiz: small programs whose order of callbacks is to be guessed. Each really runs on this loop, and the page shows
+//! the order that it had.
 
 mod programs;
 
@@ -11,7 +12,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// A program: what it is about, what it says in the order in which it will, and why.
+/// A program: its subject, its lines in the order in which it will print them, and the explanation.
 pub struct Program {
     name: &'static str,
     title: &'static str,
@@ -19,22 +20,22 @@ pub struct Program {
     lines: &'static [(&'static str, &'static str)],
 }
 
-/// The source that is shown is the one that runs.
+/// The page shows the very source that runs.
 const SOURCE: &str = include_str!("programs.rs");
-/// Until the iteration of the last line has ended and is recorded.
+/// How long to wait until the iteration of the last line has ended and is recorded.
 const SETTLE: Duration = Duration::from_millis(20);
-/// A program that has not said everything by then has a mistake.
+/// A program that has not printed everything after this time has a mistake.
 const LONGEST: Duration = Duration::from_secs(3);
 
-/// Where a program says its lines.
+/// Takes the lines of a program.
 #[derive(Clone)]
 pub struct Say(Rc<Said>);
 
 struct Said {
     program: &'static Program,
-    /// Where this program's own server listens.
+    /// The address of this program's own server.
     server: SocketAddr,
-    /// When its callback began, and in which iteration.
+    /// When the program's callback began, and in which iteration.
     began: Instant,
     first: u64,
     lines: RefCell<Vec<Line>>,
@@ -42,12 +43,12 @@ struct Said {
     answer: RefCell<Option<Response>>,
 }
 
-/// One that was said.
+/// A line that was printed.
 struct Line {
     text: &'static str,
-    /// When its turn began: the loop's clock stands still within a callback.
+    /// When the turn began in which it was printed: the loop's clock stands still within a callback.
     turn: Duration,
-    /// Since the program's callback began.
+    /// The time since the program's callback began.
     after: Duration,
 }
 
@@ -79,7 +80,7 @@ impl Say {
 
     fn to_json(&self) -> String {
         let lines = self.0.lines.borrow();
-        // Of a full recording a copy takes milliseconds: no more than this program's iterations are wanted.
+        // Only this program's iterations are copied, since copying a full recording takes milliseconds.
         let first = self.0.first;
         let iterations = recording(first).map(|recording| recording.iterations).unwrap_or_default();
         let found = |at: Duration| {
@@ -102,7 +103,7 @@ impl Say {
     }
 }
 
-/// All programs, with their sources and their lines in no telling order.
+/// Lists all programs, with their sources and with their lines in an order that tells nothing.
 pub fn list() -> String {
     json::list(programs::ALL.iter().map(|program| {
         let mut lines: Vec<&str> = program.lines.iter().map(|(line, _)| *line).collect();
@@ -117,7 +118,7 @@ pub fn list() -> String {
     }))
 }
 
-/// The body of a program's function, without its indentation.
+/// The body of a program's function, with its indentation removed.
 fn source(name: &str) -> String {
     let function = name.replace('-', "_");
     let start = format!("fn {function}(");
@@ -127,7 +128,7 @@ fn source(name: &str) -> String {
     body.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// Runs one in the callback of this request, and answers when it has said all its lines.
+/// Runs a program in the callback of this request, and answers when it has printed all its lines.
 pub fn run(name: &str, server: SocketAddr, res: Response) {
     let Some(program) = programs::ALL.iter().find(|program| program.name == name) else {
         res.set_status(404).end("There is no such program.\n");

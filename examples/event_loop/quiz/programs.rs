@@ -1,4 +1,4 @@
-//! The programs. Their bodies are what the page shows.
+//! The programs of the quiz. The page shows their bodies.
 
 use super::{Program, Say};
 use oneloop::{net, next_tick, set_immediate, set_timeout, worker};
