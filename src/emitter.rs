@@ -52,6 +52,7 @@ type List<E> = Vec<Rc<Listener<dyn Fn(&E)>>>;
 /// Listeners are `Fn`, since an `emit` within an `emit` calls them again; their state goes into a `Cell` or `RefCell`. The
 /// listeners of [`once`](Emitter::once) are `FnOnce`. A listener that captures its own emitter keeps it alive until
 /// [`off`](Emitter::off) or [`remove_all`](Emitter::remove_all).
+///
 /// ```
 /// use oneloop::Emitter;
 /// use std::{cell::Cell, rc::Rc};

@@ -1,34 +1,34 @@
-//! Conditional requests (RFC 9110, 13): preconditions, and the validators that they are held against.
+//! Conditional requests (RFC 9110, 13): the preconditions of a request, and the validators with which they are compared.
 
 use super::range::{Selection, select};
 use super::request::Request;
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A file that was changed so short a time ago may be changed again without its time showing it: file systems count in
-/// steps, some of 2 s. Until then its validators are weak (RFC 9110, 8.8.1).
+/// Some file systems count time in steps of 2 s, so a file that was changed more recently than this may change again while
+/// its time stays the same. Until then its validators are weak (RFC 9110, 8.8.1).
 const SETTLED: Duration = Duration::from_secs(3);
-/// Dates have four digits for the year.
+/// The last second of the year 9999: dates have four digits for the year.
 const LAST_DATE: u64 = 253_402_300_799;
 
-/// What tells one state of a file from another.
+/// The validators that tell one state of a file from another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Validators {
-    /// With its quotes, as it is sent.
+    /// The entity tag with its quotes, as it is sent.
     pub etag: Option<String>,
-    /// In whole seconds, as it is sent.
+    /// The modification time in whole seconds, as it is sent.
     pub modified: Option<SystemTime>,
-    /// No change can have gone unnoticed: the date is a strong validator as well.
+    /// True if no change can have gone unnoticed. Then the date is a strong validator too.
     settled: bool,
 }
 
 impl Validators {
-    /// Those of a file: by its size and the time at which it was written last, as that write has left it.
+    /// Makes the validators of a file: from its size and its modification time.
     ///
-    /// A time of whole seconds was set by a tool, and says when something was built or packed (or, as the layers of containers
-    /// have it, nothing at all): two files that were put in one place after another may have the same. Then it is the time at
-    /// which the file was put there, which nobody can set, and which file it is. Where the system does not tell that, there are
-    /// no validators.
+    /// A modification time of whole seconds was set by a tool. It tells when something was built or packed (or nothing, in
+    /// layers of containers), so two files that were put in one place after another may have the same. Then the time at
+    /// which the file was put there, which no program can set, and the file's identity are used instead. If the system does
+    /// not tell these, the file has no validators.
     pub fn of(metadata: &Metadata, now: SystemTime) -> Validators {
         let written = metadata.modified().ok().and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
         let (age, place) = match written.filter(|age| age.subsec_nanos() > 0) {
@@ -41,7 +41,7 @@ impl Validators {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let settled = age + SETTLED <= now;
         let weak = if settled { "" } else { "W/" };
-        // A date in the future would be one that nobody has seen yet (RFC 9110, 8.8.2.1).
+        // No date in the future is sent (RFC 9110, 8.8.2.1).
         let seconds = age.min(now).as_secs();
         Validators {
             etag: Some(format!("{weak}\"{:x}-{:x}{place}\"", metadata.len(), age.as_nanos())),
@@ -50,7 +50,7 @@ impl Validators {
         }
     }
 
-    /// Puts in their place those that the program has set.
+    /// Replaces them by those that the program has set.
     pub fn replace(&mut self, etag: Option<&str>, modified: Option<&str>) {
         if let Some(etag) = etag {
             self.etag = Some(etag.to_owned());
@@ -60,13 +60,13 @@ impl Validators {
         }
     }
 
-    /// As the date that is sent, unless the file's time is none.
+    /// The value of `Last-Modified`; `None` if the file has no usable time.
     pub fn last_modified(&self) -> Option<String> {
         self.modified.map(httpdate::fmt_http_date)
     }
 }
 
-/// When a file was put where it is (its content, its owner or its names changed last), and its number.
+/// The time at which a file was put in its place (when its content, owner or names last changed), and its inode number.
 #[cfg(unix)]
 fn put_there(metadata: &Metadata) -> Option<(Duration, u64)> {
     use std::os::unix::fs::MetadataExt;
@@ -79,14 +79,14 @@ fn put_there(_: &Metadata) -> Option<(Duration, u64)> {
     None
 }
 
-/// What the preconditions of a request leave to do.
+/// How a request is to be answered after its preconditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Send what is selected.
+    /// Send the selected bytes.
     Send(Selection),
-    /// 304: the client has it.
+    /// 304: the client has the present state already.
     NotModified,
-    /// 412.
+    /// 412: a precondition does not hold.
     Failed,
 }
 
@@ -102,9 +102,10 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    /// Those that count for the request's method: all for GET, all but the range for HEAD, none for others.
+    /// Reads the preconditions that count for the request's method: all for GET, all but the range for HEAD, none for
+    /// others.
     pub fn of(request: &Request) -> Conditions {
-        // Most requests have none of them, and have it said by one look at each name.
+        // Most requests have none of these fields, which the first letter of each name shows.
         if !request.headers().any(|(name, _)| matches!(name.as_bytes().first(), Some(b'i' | b'I' | b'r' | b'R'))) {
             return Conditions::default();
         }
@@ -125,12 +126,12 @@ impl Conditions {
         }
     }
 
-    /// All is sent, whatever part was asked for.
+    /// Sends the whole content, whatever range was asked for.
     pub fn ignore_range(&mut self) {
         self.range = None;
     }
 
-    /// Evaluates them in the order of RFC 9110, 13.2.2, for a representation that exists.
+    /// Evaluates the preconditions in the order of RFC 9110, 13.2.2, for a representation that exists.
     pub fn evaluate(&self, validators: &Validators, length: u64) -> Outcome {
         let etag = validators.etag.as_deref().unwrap_or_default();
         let changed_after = |date: SystemTime| validators.modified.is_none_or(|modified| modified > date);
@@ -156,7 +157,8 @@ impl Conditions {
         }
     }
 
-    /// `If-Range`: is what the client has a part of still what we have? Only strong validators can say so.
+    /// Evaluates `If-Range`. Returns whether the client's part is of the present state, which only strong validators can
+    /// tell.
     fn range_holds(&self, validators: &Validators, etag: &str) -> bool {
         match &self.if_range {
             None => true,
@@ -169,20 +171,20 @@ impl Conditions {
     }
 }
 
-/// The value of a field that may be there once. `None` where it is there twice, since neither value is more likely meant.
+/// The value of a field that must not occur twice. `None` if it does, since it is unclear which one is meant.
 fn single<'a>(request: &'a Request, name: &'static str) -> Option<&'a [u8]> {
     let mut values = request.header_all_bytes(name);
     values.next().filter(|_| values.next().is_none())
 }
 
-/// A character for each byte. Tags may have bytes above ASCII (RFC 9110, 8.8.3), which need not be UTF-8: a condition is one
-/// all the same, and different bytes stay different.
+/// Makes one character of each byte. Entity tags may have bytes above ASCII (RFC 9110, 8.8.3) that are not UTF-8. This way
+/// they still can be compared, and different bytes stay different.
 pub(super) fn characters(value: &[u8]) -> String {
     value.iter().copied().map(char::from).collect()
 }
 
-/// Returns whether one tag in a list of entity tags matches ours. `*` matches every tag. What follows a malformed tag is
-/// not read.
+/// Returns whether one tag in a list of entity tags matches ours. `*` matches every tag. Tags after a malformed one are not
+/// read.
 fn any_match(list: &str, ours: &str, compare: fn(&str, &str) -> bool) -> bool {
     let mut rest = list.trim_matches([' ', '\t']);
     if rest == "*" {
@@ -199,7 +201,7 @@ fn any_match(list: &str, ours: &str, compare: fn(&str, &str) -> bool) -> bool {
     }
 }
 
-/// The length of the entity tag that a text begins with: a quoted string without escapes, which may hold commas.
+/// The length of the entity tag at the beginning of a text: a quoted string without escapes, which may contain commas.
 fn tag_length(text: &str) -> Option<usize> {
     let opaque = text.strip_prefix("W/").unwrap_or(text);
     let end = opaque.strip_prefix('"')?.find('"')?;

@@ -1,4 +1,4 @@
-//! The listeners of a server, and to which of them a request is given.
+//! The listeners of a server, and the choice of listeners for a request.
 //!
 //! ```text
 //!   one too many, or shed ──► on_drop_request, else 503
@@ -22,7 +22,7 @@ use crate::event_loop::Loop;
 use crate::net::{Address, CloseReason, Socket};
 use std::rc::Rc;
 
-/// What a server tells its listeners.
+/// An event of a server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ServerEvent {
     Connection,
@@ -48,11 +48,11 @@ pub(super) enum ServerListener {
     ClientError(Box<dyn FnMut(&ClientError)>),
     Drop(Box<dyn FnMut(&Address)>),
     ExchangeEnd(Box<dyn FnMut(&ExchangeEnd<'_>)>),
-    /// Of `Closing` and of `Close`.
+    /// For `Closing` and `Close`.
     Ending(Box<dyn FnMut()>),
 }
 
-/// A listener of requests that answers with the error which its handler returns.
+/// Makes a listener for requests. An error that the handler returns is answered as [`Answer`] says.
 pub(super) fn handler<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 'static) -> ServerListener {
     ServerListener::Request(Box::new(move |req, res| {
         if R::FALLIBLE {
@@ -64,11 +64,11 @@ pub(super) fn handler<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 'st
     }))
 }
 
-/// All the listeners of a server.
+/// All listeners of a server.
 pub(super) struct Dispatch {
     listeners: Listeners<ServerEvent, ServerListener>,
     paths: Paths,
-    /// By the number of their prefix in `paths`.
+    /// By the number that `paths` gives their prefix.
     path_listeners: Listeners<u32, ServerListener>,
 }
 
@@ -98,8 +98,8 @@ impl Dispatch {
         &self.paths
     }
 
-    /// The listeners of requests with the prefix of each (`None`: for all paths), in the order of their registration.
-    /// Those of prefixes come first.
+    /// The prefix of each listener for requests (`None`: all paths), and where it was registered. Listeners for a prefix
+    /// come first; each group is in the order of registration.
     pub fn routes(&self) -> impl Iterator<Item = (Option<u32>, Site)> {
         let below = self.path_listeners.sites().into_iter().map(|(number, site)| (Some(number), site));
         let others = self.listeners.sites().into_iter().filter(|(event, _)| *event == ServerEvent::Request);
@@ -108,7 +108,7 @@ impl Dispatch {
 
     // ---- Requests
 
-    /// Gives a request to the listeners that it is for.
+    /// Gives a request to the listeners for it.
     #[inline]
     pub fn request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
         if self.paths.is_empty() && !exchange.head().expects() {
@@ -136,15 +136,15 @@ impl Dispatch {
         }
     }
 
-    /// Gives a request that is one too many, for its connection or for the loop, to those who want to know.
+    /// Gives a request that is shed, or one too many for its connection, to the listeners for that.
     #[cold]
     pub fn drop_request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
         exchange.outgoing().set_fallback(503);
         give(&self.listeners, ServerEvent::DropRequest, lp, exchange);
     }
 
-    /// Returns whether a request that asks for another protocol is to be given its connection. If not, it is one for the
-    /// request listeners, unless it was answered here, after a panic.
+    /// Returns whether a request that asks for another protocol gets its connection. If not, the request goes to the
+    /// request listeners, unless a panic of the filter has answered it here.
     #[cold]
     pub fn accepts_upgrade(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
         let request = Request(exchange.clone());
@@ -159,7 +159,8 @@ impl Dispatch {
         accepted
     }
 
-    /// Gives a connection that is HTTP's no more to the listeners of upgrades, or of CONNECT, with the bytes behind the head.
+    /// Gives a connection that leaves HTTP to the listeners for upgrades, or for CONNECT, with the bytes that followed the
+    /// head.
     pub fn upgrade(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, socket: &Socket, rest: &[u8]) {
         let event = if exchange.head().is_connect() { ServerEvent::Connect } else { ServerEvent::Upgrade };
         self.listeners.each(event, |site, listener| {
@@ -224,7 +225,7 @@ impl Dispatch {
     }
 }
 
-/// Gives a request to all listeners of an event.
+/// Gives a request to all listeners for an event.
 #[inline]
 fn give<K: Copy + PartialEq>(
     listeners: &Listeners<K, ServerListener>,
@@ -232,7 +233,7 @@ fn give<K: Copy + PartialEq>(
     lp: &Rc<Loop>,
     exchange: &Rc<Exchange>,
 ) {
-    // A handle of our own, so that the request is given up only after all of them had it.
+    // Held until all listeners have had the request, so that it counts as dropped only then.
     let _response = Response::new(exchange);
     let mut panicked = false;
     listeners.each(event, |site, listener| {

@@ -5,9 +5,9 @@ use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What protects a server: every wait on a peer has an end, and everything that a peer can make grow has a bound. The
-/// defaults are all on. Set with [`Server::set_limits`](super::Server::set_limits), for connections and requests from then
-/// on.
+/// The limits that protect a server: every wait for a peer has an end, and everything that a peer can make grow has a
+/// bound. All are on by default. Set them with [`Server::set_limits`](super::Server::set_limits), for connections and
+/// requests from then on.
 ///
 /// ```
 /// use std::time::Duration;
@@ -20,79 +20,84 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Until the head of a request is there: from accept, or from the first byte of a later request. 30 s; then 408, or
-    /// a silent close where not one byte came (browsers connect ahead).
+    /// How long the head of a request may take to arrive: from accept, or from the first byte of a later request. Default:
+    /// 30 s. Then 408, or a close without an answer if not one byte came (browsers connect ahead).
     pub header: Duration,
-    /// Until the body of a request is there, from the end of its head. 300 s; then 408. It runs on while the handler pauses.
-    /// A body that is longer on its way is not cut while [`request_rate`](Limits::request_rate) holds.
+    /// How long the body of a request may take to arrive, from the end of its head. Default: 300 s. Then 408. The time goes
+    /// on while the handler pauses. A body that takes longer is not cut while [`request_rate`](Limits::request_rate) holds.
     pub request: Duration,
-    /// Bytes a second. A request goes on beyond [`request`](Limits::request) for as long as the average rate of its body,
-    /// from the end of its head, is at least this. 16 KiB, so that a slow upload which makes progress is not cut, and one
-    /// that drips is. `u32::MAX` makes `request` absolute. 0 asks for no average at all: then `receive_rate` alone ends a body
-    /// that does not come, and nothing ends one that its handler has paused.
+    /// In bytes per second. A body may take longer than [`request`](Limits::request) as long as its average rate, from the
+    /// end of the head, is at least this. Default: 16 KiB, so that a slow upload which makes progress is not cut, and one
+    /// that drips is. `u32::MAX` makes `request` absolute. 0 asks for no average at all: then only `receive_rate` ends a
+    /// body that does not come, and nothing ends a body that its handler has paused.
     pub request_rate: u32,
-    /// Between requests. 65 s: longer than the 60 s of common proxies, which have to close first. Then a close.
+    /// How long a connection may be idle between requests. Default: 65 s, longer than the 60 s of common proxies, which
+    /// should be the ones to close first. Then a close.
     pub keep_alive: Duration,
-    /// Bytes a second that a body has to come with, while it is awaited and we are reading. 240; 0 turns it off. Then
+    /// The least rate of a body, in bytes per second, while the server is reading it. Default: 240; 0 turns it off. Then
     /// 408.
     pub receive_rate: u32,
-    /// Over how long that is measured. 10 s.
+    /// The time over which `receive_rate` is measured. Default: 10 s.
     pub receive_window: Duration,
-    /// Bytes a second that a peer has to take of pending output. 240; 0 turns it off. Then a close.
+    /// The least rate at which a peer has to take pending output, in bytes per second. Default: 240; 0 turns it off. Then a
+    /// close.
     pub send_rate: u32,
-    /// Over how long that is measured. 30 s.
+    /// The time over which `send_rate` is measured. Default: 30 s.
     pub send_window: Duration,
-    /// How long pending output may make no progress at all. 60 s; then a close.
+    /// How long a peer may take nothing at all of pending output. Default: 60 s. Then a close.
     pub write_stall: Duration,
-    /// How long a handler may take until its response has ended. `None`, the one wait without an end; then 503, or a cut
-    /// where the head has gone.
+    /// How long a handler may take until its response has ended. Default: `None`, the only wait without an end. Then 503,
+    /// or a cut if the head has been sent.
     pub response: Option<Duration>,
-    /// How long a peer that has ended its side may wait for the answer that it is owed. 1 s; then the exchange is cut, for
-    /// the reason [`CloseReason::Disconnected`](crate::net::CloseReason::Disconnected).
+    /// How long a peer that has ended its side (FIN) may still wait for its answer. Default: 1 s. Then the exchange is cut,
+    /// for the reason [`CloseReason::Disconnected`](crate::net::CloseReason::Disconnected).
     ///
     /// A client that is gone and one that has only ended its side (`printf … | nc -N`) look alike: both have sent a FIN.
-    /// Nearly always the client is gone, and Node, Go, nginx and hyper take it so. The time runs from the FIN, and anew
-    /// from whatever the peer takes, or the handler reads of what it has sent before. It stands still while output is
-    /// pending: a peer that is gone answers that with a reset, and one that reads gets all of it, within `send_rate` and
-    /// `write_stall`. `Duration::MAX` waits for ever. A handler that wants to know at once has
-    /// [`Request::on_peer_end`](super::Request::on_peer_end). Connections that were handed over (upgrades, CONNECT) are
-    /// not concerned: see [`Socket::set_allow_half_open`](crate::net::Socket::set_allow_half_open).
+    /// Nearly always the client is gone, and Node, Go, nginx and hyper assume so. The time runs from the FIN. It begins
+    /// anew whenever the peer takes output, or the handler reads input that was sent before. It stands still while output
+    /// is pending: a peer that is gone answers such output with a reset, and one that reads gets all of it, within
+    /// `send_rate` and `write_stall`. `Duration::MAX` waits for ever. A handler that wants to know at once uses
+    /// [`Request::on_peer_end`](super::Request::on_peer_end). Connections that were handed over (upgrades, CONNECT) are not
+    /// affected: see [`Socket::set_allow_half_open`](crate::net::Socket::set_allow_half_open).
     pub half_open: Duration,
-    /// After a last response, while input may be unread, we send our FIN and discard what comes, so that the peer can read
-    /// the response. It ends when nothing has come for this long (5 s),
+    /// After the last response of a connection, if input may be unread, the server sends its FIN and discards what still
+    /// comes, so that the peer can read the response. It closes when nothing has come for this long (default: 5 s),
     pub linger_between: Duration,
-    /// after this long in all (30 s),
+    /// after this long in all (default: 30 s),
     pub linger_total: Duration,
-    /// or after this many bytes (no limit: what comes is discarded at once and costs no memory, and the times above end it;
-    /// a limit would take the early answer to a large upload from a client that reads only when it has sent all).
+    /// or after this many bytes (default: no limit. Discarded bytes cost no memory, and the times above end it. A limit
+    /// would take the early answer to a large upload from a client that reads only after it has sent everything).
     pub linger_bytes: usize,
-    /// Request line and fields, in bytes. 16 KiB; then 431, or 414 where the target alone is too long.
+    /// Size of the request line and the fields, in bytes. Default: 16 KiB. Then 431, or 414 if the target alone is too
+    /// long.
     pub head_bytes: usize,
-    /// Number of fields. 100, which is also the most; then 431.
+    /// Number of fields. Default: 100, which is also the largest value. Then 431.
     pub fields: usize,
-    /// Chunk extensions over a whole body, in bytes. 16 KiB; then 413.
+    /// Size of the chunk extensions of a whole body, in bytes. Default: 16 KiB. Then 413.
     pub extensions: usize,
-    /// Trailer section, in bytes. 16 KiB; then 431.
+    /// Size of the trailer section, in bytes. Default: 16 KiB. Then 431.
     pub trailers: usize,
-    /// The longest body, in bytes, that is read and thrown away when the handler has not read it, so that the connection can
-    /// take the next request. 256 KiB; behind a response to a request with a longer body, the connection closes. A chunked
-    /// body does not announce its length. It is thrown away up to this number of bytes, or, if they allow more, for
+    /// The longest body, in bytes, that is read and discarded if the handler has not read it, so that the connection can
+    /// take the next request. Default: 256 KiB. After the response to a request with a longer body, the connection closes.
+    /// A chunked body does not announce its length. It is discarded up to this number of bytes, or, if they allow more, for
     /// `linger_total` from its head and up to `linger_bytes`: its response did not say that the connection closes, and the
     /// client may rely on that.
     pub discard: usize,
-    /// Pending output from which on `write` says `Full`, and no further request of the connection is dispatched. 64 KiB.
+    /// In bytes. With this much output pending, `write` returns `Full`, and no further request of the connection is
+    /// dispatched. Default: 64 KiB.
     pub pending_output: usize,
-    /// Input held back per connection: requests behind one that is not answered yet, a body that nobody takes. 64 KiB
-    /// (and never less than a head may have, nor than one read brings, which is 64 KiB); then reading stops.
+    /// How much input is kept per connection, in bytes: requests behind one that is not answered yet, or a body that nobody
+    /// reads. Default: 64 KiB (never less than a head may have, or than one read brings, which is 64 KiB). Then reading
+    /// stops.
     pub held_input: usize,
-    /// What the server may keep in memory of small files (up to 128 KiB each, and up to a quarter of this) that
-    /// [`send_file`](super::Response::send_file) is asked for often: 8 times within `hot_file_age`. In bytes, 8 MiB; 0 has
-    /// every file read each time.
+    /// How much memory the server may use for small files (up to 128 KiB each, and up to a quarter of this) that are often
+    /// sent by [`send_file`](super::Response::send_file): at least 8 times within `hot_file_age`. In bytes. Default: 8 MiB.
+    /// With 0, every file is read each time.
     pub hot_files: usize,
-    /// How long ago such a file may have been looked at, at most, when it is sent: a change may show so much later. 100 ms; 0
-    /// has every file read each time.
+    /// The longest time since the last look at such a file when it is sent; a change may show this much later. Default: 100
+    /// ms. With 0, every file is read each time.
     pub hot_file_age: Duration,
-    /// Graceful shutdown: how long `close` waits for busy connections before it cuts them. 10 s.
+    /// Graceful shutdown: how long `close` waits for busy connections before it cuts them. Default: 10 s.
     pub shutdown: Duration,
 }
 
@@ -142,7 +147,7 @@ impl Limits {
     }
 }
 
-/// The limits of a server, with those that every request needs ready at hand. They are set in one place, all at once.
+/// The limits of a server. Those that every request needs have cells of their own; all are set at once, in one place.
 pub(super) struct LimitsInForce {
     head: Cell<HeadLimits>,
     pending_output: Cell<usize>,
@@ -167,14 +172,14 @@ impl Default for LimitsInForce {
 impl LimitsInForce {
     pub fn set(&self, limits: Limits) {
         self.head.set(limits.head(self.head.get().require_host));
-        // With none at all, nothing could ever be written.
+        // With a limit of 0, nothing could ever be written.
         self.pending_output.set(limits.pending_output.max(1));
         self.keep_alive.set(nanos(limits.keep_alive));
         self.response.set(limits.response);
         *self.all.borrow_mut() = Rc::new(limits);
     }
 
-    /// Says whether an HTTP/1.1 request without `Host` is refused.
+    /// Sets whether an HTTP/1.1 request without `Host` is refused.
     pub fn set_require_host(&self, on: bool) {
         self.head.set(HeadLimits { require_host: on, ..self.head.get() });
     }
@@ -200,13 +205,13 @@ impl LimitsInForce {
         self.response.get()
     }
 
-    /// How many bytes of files may be kept, and for how long without a look at the disk.
+    /// How many bytes of files may be kept, and how long without a look at the disk.
     pub fn hot_files(&self) -> (usize, Time) {
         let all = self.all();
         (all.hot_files, nanos(all.hot_file_age))
     }
 
-    /// All of them. What may call the program clones the `Rc`, since a callback may set others.
+    /// All limits. Code that may call the program clones the `Rc`, since a callback may set others.
     pub fn all(&self) -> Ref<'_, Rc<Limits>> {
         self.all.borrow()
     }

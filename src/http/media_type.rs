@@ -1,7 +1,7 @@
 use std::path::Path;
 
-/// What a file is taken for by its extension: the types of the web, the others are downloads. Text says that it is UTF-8:
-/// without it, browsers guess.
+/// The media types of file extensions on the web; files with other extensions are downloads. Text types state UTF-8,
+/// because browsers guess otherwise.
 const TYPES: &[(&str, &str)] = &[
     ("aac", "audio/aac"),
     ("apng", "image/apng"),
@@ -54,7 +54,7 @@ const TYPES: &[(&str, &str)] = &[
     ("zip", "application/zip"),
 ];
 
-/// The media type for a file of that name.
+/// The media type of a file, by its name.
 pub(super) fn of(path: &Path) -> &'static str {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let found = TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension));

@@ -1,19 +1,20 @@
 //! Byte ranges (RFC 9110, 14).
 
-/// What of a representation a `Range` field asks for.
+/// The part of a representation that a `Range` field selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Selection {
-    /// All: there is no range, or none that we follow.
+    /// All bytes: there is no range, or it is ignored.
     Whole,
     /// The bytes from `first` to `last`, both included.
     Part { first: u64, last: u64 },
-    /// None: the range begins behind the end.
+    /// No bytes: the range begins after the end.
     Unsatisfiable,
 }
 
-/// Selects from `length` bytes. A field that is malformed, has another unit or several ranges is ignored, as RFC 9110,
-/// 14.2 allows: who asks for several has to understand a whole answer, and many small ranges cost more than they spare. So
-/// is any range of nothing: some clients ask for `0-` of whatever they get, and all of it is what they want.
+/// Selects from `length` bytes. A field that is malformed, has another unit or has several ranges is ignored, as RFC 9110,
+/// 14.2 allows: a client that asks for several ranges has to understand a whole answer, and many small ranges cost more
+/// than they save. Every range of an empty representation is ignored too: some clients ask for `0-` of everything, and want
+/// it whole.
 pub(super) fn select(field: &str, length: u64) -> Selection {
     let Some((unit, set)) = field.split_once('=') else { return Selection::Whole };
     if length == 0 || !unit.eq_ignore_ascii_case("bytes") {
@@ -26,7 +27,7 @@ pub(super) fn select(field: &str, length: u64) -> Selection {
     }
 }
 
-/// `first-last`, `first-` or `-suffix`. `None`: it is malformed.
+/// Reads `first-last`, `first-` or `-suffix`. `None` if it is malformed.
 fn one(spec: &str, length: u64) -> Option<Selection> {
     let (first, last) = spec.split_once('-')?;
     if first.is_empty() {
@@ -46,7 +47,7 @@ fn one(spec: &str, length: u64) -> Option<Selection> {
     Some(Selection::Part { first, last: last.min(length - 1) })
 }
 
-/// One beyond the largest is as good as the largest: no file reaches it.
+/// A number above `u64::MAX` becomes `u64::MAX`, which makes no difference: no file is that long.
 fn number(digits: &str) -> Option<u64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

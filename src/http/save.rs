@@ -1,4 +1,5 @@
-//! Bodies to files: written by the worker pool, a piece at a time, no faster than that goes.
+//! Writes bodies of requests to files. The worker pool writes, a piece at a time, and the peer is slowed down to that
+//! speed.
 //!
 //! ```text
 //!   on_data ─► waiting ─┬─ enough, or the end ─► worker: (create,) write ─┬─► more waits: again
@@ -6,7 +7,8 @@
 //!                 └────────────────── resume ◄────────────────────────────┤
 //!                                                 the end: sync, rename ◄─┘ ─► done
 //! ```
-//! The unfinished file is an [`Unfinished`], which whoever lets go of it removes: whatever ends the exchange, or the job.
+//! The unfinished file is an [`Unfinished`], whose drop removes the file. So it is removed whatever ends the exchange or
+//! the job.
 
 use super::answer::{Answer, answer};
 use super::body_error::SaveError;
@@ -25,29 +27,29 @@ use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// So much is written by one job, unless the body ends before: then there is one job for all.
+/// A job writes at least this many bytes, unless the body ends before. A body with fewer bytes is written by a single job.
 const PIECE: usize = 128 * 1024;
-/// While a job writes, so much more may wait before the peer is slowed down.
+/// How many bytes may wait while a job writes, before the peer is slowed down.
 const MOST: usize = 2 * PIECE;
-/// How often another name is tried, where one is taken.
+/// How many other names are tried if a name is taken.
 const TRIES: usize = 4;
 
 impl Request {
-    /// Writes the body into a file, and gives `done` its size, once; the worker pool does the writing, and the peer is slowed
-    /// down to what it writes, so that at most about 320 KiB wait in memory while a job writes as much.
+    /// Writes the body into a file and passes its size to `done`, once. The worker pool does the writing, and the peer is
+    /// slowed down to its speed, so that at most about 320 KiB wait in memory while a job writes as much.
     ///
-    /// Until it is whole, the body is in a file of another name in the same folder (`.oneloop-….part`, with a part that cannot
-    /// be guessed). Then it is synced to the disk and renamed, which replaces a file that has the path already: whoever reads
-    /// there sees the old file or the new one, never a part. The folder itself is not synced: what is renamed a moment before
-    /// the power fails may have its old name afterwards.
+    /// While it is not whole, the body is in a file of another name in the same folder (`.oneloop-….part`, with a part that
+    /// cannot be guessed). Then that file is synced to the disk and renamed, and replaces a file that has the path already.
+    /// Whoever reads the path sees the old file or the new one, never a part. The folder itself is not synced: a file that
+    /// was renamed just before the power fails may have its old name afterwards.
     ///
-    /// A body of more than `limit` bytes gives an error, at once where it says its length, and is answered 413 unless `done`
-    /// answers. One that is cut off, a disk that is full, and a lack of file descriptors give an error as well. Whatever goes wrong, no file is left
-    /// behind (unless the process is killed), and what was at the path stays. Once the body is here, the file is kept, even if
-    /// the client does not wait for the answer.
+    /// A body of more than `limit` bytes is an error (at once, if the request states its length), and is answered 413
+    /// unless `done` answers. A body that is cut off, a full disk, and a lack of file descriptors are errors too. After an
+    /// error no file is left behind (unless the process is killed), and a file that was at the path before stays. Once the
+    /// whole body has come, the file is kept, even if the client does not wait for the answer.
     ///
-    /// The path is used as it is: a name that comes from the client has to be checked before. A relative path is taken from
-    /// the working directory of the moment.
+    /// The path is used as it is: check a name that comes from the client before you pass it. A relative path is resolved
+    /// in the working directory at the time of this call.
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| {
@@ -58,9 +60,9 @@ impl Request {
     /// });
     /// ```
     ///
-    /// `done` is called by the loop, in the poll phase or where the exchange ends. It may return an error, as a handler may:
-    /// `?` on what it gets answers 413 to a body that is too large, 503 where there are too few file descriptors
-    /// or no thread can write, and else 500.
+    /// The loop calls `done`, in the poll phase or when the exchange ends. It may return an error, as a handler may: `?` on
+    /// its argument answers 413 to a body that is too large, 503 if there are too few file descriptors or no thread can
+    /// write, and otherwise 500.
     #[track_caller]
     pub fn save_to<R: Answer>(
         &self,
@@ -72,7 +74,7 @@ impl Request {
         let exchange = self.0.clone();
         let path = path.as_ref();
         let save = Rc::new(Save {
-            // One that is made absolute now means the same when a worker comes to it.
+            // Made absolute now, since the working directory may be another one when a worker opens it.
             path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
             limit,
             size: Cell::new(0),
@@ -84,7 +86,7 @@ impl Request {
             listener: Cell::new(None),
             done: Cell::new(Some(Box::new(move |result| answer(&exchange, || done(result))))),
         });
-        // Callbacks come from the loop.
+        // Not in this call, because callbacks come from the loop.
         if self.0.is_over() || self.0.incoming().is_end_told() {
             let reason = self.0.closed().unwrap_or(CloseReason::Finished);
             return self.0.call_soon(site, move |_| save.fail(SaveError::Closed(reason)));
@@ -97,23 +99,23 @@ impl Request {
     }
 }
 
-/// A body on its way into a file. It is held by the listeners of the request, and by the job that writes.
+/// A body that is being written into a file. It is held by the listeners of the request, and by the job that writes.
 struct Save {
     path: PathBuf,
     limit: u64,
-    /// Bytes that came so far.
+    /// How many bytes have come so far.
     size: Cell<u64>,
-    /// Those that no job has taken yet.
+    /// The bytes that no job has taken yet.
     waiting: RefCell<Vec<u8>>,
-    /// `None`: a job has it, or there is none yet.
+    /// `None` if a job has it, or if there is none yet.
     unfinished: Cell<Option<Unfinished>>,
-    /// A job is on its way.
+    /// True while a job is at work.
     writes: Cell<bool>,
-    /// The request is paused, by this and not by the program.
+    /// True if this, and not the program, has paused the request.
     holds_back: Cell<bool>,
-    /// All of the body came.
+    /// True once the whole body has come.
     ended: Cell<bool>,
-    /// The number of its data listener.
+    /// The id of the data listener of this `Save`.
     listener: Cell<Option<u32>>,
     done: Cell<Option<Box<dyn FnOnce(Result<u64, SaveError>)>>>,
 }
@@ -156,7 +158,7 @@ impl Save {
         }
     }
 
-    /// Hands over what waits, if there is enough of it and no job at work.
+    /// Hands the waiting bytes to a job, if there are enough of them and no job is at work.
     fn write_on(self: &Rc<Self>, req: &Request) {
         let last = self.ended.get();
         if self.writes.get() || self.is_over() || !last && self.waiting.borrow().len() < PIECE {
@@ -164,7 +166,7 @@ impl Save {
         }
         let unfinished = self.unfinished.take();
         let mut counted = None;
-        // What one job opens and closes is not open for as long as a peer likes.
+        // A file that one job opens and closes is not counted: a slow peer cannot keep it open.
         if unfinished.is_none() && !last {
             match current().map(|lp| lp.driver().descriptors().file_room().open_file()).transpose() {
                 Ok(file) => counted = file,
@@ -187,7 +189,7 @@ impl Save {
                 save.writes.set(false);
                 match result.unwrap_or_else(|error| Err(error.into())) {
                     Ok(None) => save.finish(Ok(save.size.get())),
-                    // Nobody waits for it any more.
+                    // There was an error meanwhile, so the file is not needed any more.
                     Ok(unfinished) if save.is_over() => remove(unfinished),
                     Ok(unfinished) => {
                         save.unfinished.set(unfinished);
@@ -216,7 +218,7 @@ impl Save {
         self.fail(SaveError::TooLarge { limit: self.limit });
     }
 
-    /// The rest is for nobody, unless others listen.
+    /// Stops listening: the rest of the body is discarded, unless others listen for it.
     fn take_no_more(&self, req: &Request) {
         if let Some(listener) = self.listener.take() {
             req.0.remove(listener);
@@ -249,17 +251,17 @@ impl Drop for Save {
     }
 }
 
-/// Off the loop.
+/// Removes the file on a worker, since that may take long.
 fn remove(unfinished: Option<Unfinished>) {
     if let Some(unfinished) = unfinished {
         worker::run_for_library(move || drop(unfinished), |_| ());
     }
 }
 
-/// A file that is not whole. Letting go of it removes it.
+/// A file that is not whole. Dropping it removes the file.
 struct Unfinished {
     path: PathBuf,
-    /// `None`: it has its name.
+    /// `None` once the file has its final name.
     file: Option<File>,
     _counted: Option<OpenFile>,
 }
@@ -269,7 +271,7 @@ impl Unfinished {
         let folder = for_path.parent().filter(|_| for_path.file_name().is_some()).ok_or(ErrorKind::InvalidInput)?;
         let mut tries = 0;
         loop {
-            // Its keys are random, so that the name cannot be guessed and taken, by a link to elsewhere, say.
+            // The keys of `RandomState` are random, so nobody can guess the name and put a link to another place there.
             let path = folder.join(format!(".oneloop-{:016x}.part", RandomState::new().hash_one(tries)));
             match File::create_new(&path) {
                 Ok(file) => return Ok(Unfinished { path, file: Some(file), _counted: counted }),

@@ -10,19 +10,21 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What a queue of requests needs to be gone, where they are turned away; the peers' next attempts are spread by then.
+/// The default of `retry_after`: long enough for a queue of requests to clear once requests are turned away, and to spread
+/// the next attempts of the peers.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// How often the log says at most that requests are shed, in nanoseconds: the loop is late already.
+/// The shortest time between two lines of the log about shed requests: the loop is late already.
 const LOG_EVERY: Time = 1_000_000_000;
-/// A delay that no loop has: nothing is shed.
+/// No loop has this delay, so nothing is shed.
 const NEVER: Time = Time::MAX;
 
-/// When and how a server turns requests away because the loop is late. Set with
-/// [`set_load_shedding`](super::Server::set_load_shedding); off at first, since only the application knows which delay its
-/// clients would rather not wait for.
+/// When and how a server turns requests away because the loop is late. Set it with
+/// [`set_load_shedding`](super::Server::set_load_shedding). It is off by default, since only the application knows for
+/// which delay its clients would rather not wait.
 ///
-/// A loop that gets more work than it can do answers everybody late, at last later than anybody waits, and then works for
-/// nobody. Turning a request away costs microseconds; so those that are taken are answered in time.
+/// A loop that gets more work than it can do answers everybody late, and in the end so late that nobody is waiting any
+/// more: it works for nothing. Turning a request away costs microseconds, so the requests that are taken are answered in
+/// time.
 ///
 /// ```
 /// use oneloop::http::{self, LoadShedding};
@@ -36,24 +38,24 @@ const NEVER: Time = Time::MAX;
 /// );
 /// ```
 ///
-/// **What is measured.** How long a request may have waited between its readiness and its turn: the work of the iteration
-/// before, during which it may have come (and of one more, where its connection had to be accepted first), and that of its
-/// own iteration until its turn. That is a bound from clock readings that the loop takes anyway. It follows the load from
-/// one iteration to the next, up and down: there is no average to wait for. So one callback that holds the loop for longer
-/// than the delay costs those who waited for it an answer: set the delay to what your clients would wait, not to what is
-/// usual. Turns of the same iteration count one after another, so that of many requests which are ready at the same time
-/// the first ones are taken and the rest, which would be late, are not. (One wait of the loop takes 1,024 events from the
-/// system. Time spent behind those is not seen.)
+/// **What is measured.** How long a request may have waited from its arrival to its turn: the work of the previous
+/// iteration, during which it may have come (and of one more, if its connection had to be accepted first), and the work of
+/// this iteration before its turn. This is an upper bound, made of clock readings that the loop takes anyway. It follows
+/// the load from iteration to iteration, up and down, without an average. So one callback that holds the loop for longer
+/// than the delay costs the requests behind it their answers: set the delay to what your clients would wait, not to what is
+/// usual. The turns of one iteration add up. So of many requests that are ready at the same time the first are taken, and
+/// the rest, which would be late, are not. (One wait of the loop takes 1,024 events from the system; time that requests
+/// spend behind those is not seen.)
 ///
-/// **What is shed.** Requests that begin: their heads are here, and no listener has seen them. Exchanges that have begun
-/// go on, bodies and responses alike, and so do connections that another protocol has taken over. New connections are
-/// accepted (see [`set_max_connections`](super::Server::set_max_connections) for their limit).
+/// **What is shed.** Requests whose head has come and that no listener has seen. Exchanges that have begun go on, bodies
+/// and responses alike, and so do connections that another protocol has taken over. New connections are accepted (see
+/// [`set_max_connections`](super::Server::set_max_connections) for their limit).
 ///
-/// **The answer** is `503 Service Unavailable` with `Retry-After` (RFC 9110, 15.6.4). The connection is kept: a new one would
-/// cost an overloaded server more than the next request on this one, and a proxy in front keeps its pool. A body that
-/// comes with the request is discarded as any other that nobody reads ([`Limits::discard`](super::Limits::discard)). The
-/// connection is closed where that is too long, where the peer waits for `100 (Continue)`, which it does not get, and
-/// after a CONNECT. [`on_drop_request`](super::Server::on_drop_request) sees each such request, and may answer otherwise;
+/// **The answer** is `503 Service Unavailable` with `Retry-After` (RFC 9110, 15.6.4). The connection stays open: a new one
+/// would cost an overloaded server more than the next request on this one, and a proxy in front keeps its pool. A body that
+/// comes with the request is discarded, like any other that nobody reads ([`Limits::discard`](super::Limits::discard)). The
+/// connection is closed if that body is too long, if the peer waits for `100 (Continue)`, which it does not get, and after
+/// a CONNECT. [`on_drop_request`](super::Server::on_drop_request) sees each such request, and may answer otherwise;
 /// [`Metrics::shed`](crate::Metrics::shed) counts them; the log has one line a second.
 #[derive(Clone)]
 pub struct LoadShedding {
@@ -63,21 +65,21 @@ pub struct LoadShedding {
 }
 
 impl LoadShedding {
-    /// Requests are shed while the loop's delay is longer than this.
+    /// Sheds requests while the loop's delay is longer than this.
     pub fn new(max_delay: Duration) -> LoadShedding {
         LoadShedding { max_delay, retry_after: RETRY_AFTER, exempt: None }
     }
 
-    /// When the peers may try again: 1 s at first. The field has whole seconds; it is rounded up, and left out where it is
-    /// zero.
+    /// Sets when the peers may try again: after 1 s by default. The field has whole seconds; the time is rounded up, and
+    /// the field is left out if it is zero.
     pub fn retry_after(mut self, after: Duration) -> LoadShedding {
         self.retry_after = after;
         self
     }
 
-    /// Requests for which this says `true` are never shed: health checks, which would have the server restarted when it is
-    /// merely busy. It is asked about requests that would be shed, and about no others. One that panics costs its exchange
-    /// (500), as a handler does.
+    /// Sets requests that are never shed: those for which `is_exempt` returns true. Exempt health checks, because a failed
+    /// one might have a server restarted that is merely busy. It is called only for requests that would be shed. If it
+    /// panics, the exchange is answered 500, as after a panic of a handler.
     #[track_caller]
     pub fn exempt(mut self, is_exempt: impl Fn(&Request) -> bool + 'static) -> LoadShedding {
         self.exempt = Some((Location::caller(), Rc::new(is_exempt)));
@@ -95,10 +97,10 @@ impl fmt::Debug for LoadShedding {
     }
 }
 
-/// What becomes of a request that came while the loop may be late.
+/// What to do with a request that came while the loop may be late.
 pub(super) enum Verdict {
     Take,
-    /// To be turned away. The peer may try again after this many seconds; 0: nothing is said of that.
+    /// Turn it away. The peer may try again after this many seconds; 0: the answer has no `Retry-After`.
     Shed {
         retry_after: u32,
     },
@@ -106,14 +108,14 @@ pub(super) enum Verdict {
     Panicked,
 }
 
-/// When a server turns requests away, and how many it has turned away.
+/// Decides when a server turns requests away, and counts those for the log.
 pub(super) struct Shedding {
-    /// The part of `how` that every request needs.
+    /// Copied from `how`, because every request needs it.
     max_delay: Cell<Time>,
     how: RefCell<Option<LoadShedding>>,
-    /// When the log said so last.
+    /// When the log last mentioned shed requests.
     logged: Cell<Option<Time>>,
-    /// Requests shed since then.
+    /// How many requests were shed since then.
     not_logged: Cell<u64>,
 }
 
@@ -133,14 +135,14 @@ impl Shedding {
         discard(before);
     }
 
-    /// Returns whether the loop may be later than allowed. Always false where no load is to be shed.
+    /// Returns whether the loop may be later than allowed. False if shedding is off.
     #[inline]
     pub fn is_due(&self, lp: &Loop) -> bool {
         lp.longest_delay() > self.max_delay.get()
     }
 
-    /// Judges a request that came while the loop may be late. `fresh`: its connection was accepted in this iteration, or in the
-    /// one before. It may call the program: the exemption.
+    /// Decides about a request that came while the loop may be late. `fresh`: its connection was accepted in this iteration
+    /// or in the previous one. It may call user code: the exemption.
     #[cold]
     pub fn judge(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>, fresh: bool) -> Verdict {
         let delay = if fresh { lp.longest_delay() } else { lp.delay() };
@@ -155,7 +157,7 @@ impl Shedding {
             None => Some(false),
         };
         drop(request);
-        // The exemption may have replaced itself: then this is the last of it.
+        // The exemption may have replaced the settings that hold it: then this drops the last reference to it.
         discard(how);
         match exempt {
             Some(true) => Verdict::Take,

@@ -3,20 +3,20 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::rc::Rc;
 
-/// What a write achieved.
+/// The answer of a write: whether to go on writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a full output asks the writer to wait for `drain`"]
 pub enum Flow {
     /// Go on.
     Ready,
-    /// It was taken, but much is pending now: wait for `drain` (or `close`) before you write more, if you can.
+    /// The bytes were taken, but much is pending now: wait for `drain` (or `close`) before you write more, if you can.
     ///
-    /// This speaks of the writer, not of the reader. What is written in one turn is offered to the kernel at its end, so a
+    /// This is about the writer, not about the reader. Bytes written in one turn are offered to the kernel at its end, so a
     /// burst is `Full` however fast the peer reads: do not close a peer for it, and do not skip messages. For peers that do
-    /// not keep up there is [`Socket::set_pending_limit`](super::Socket::set_pending_limit), which looks at what the kernel
-    /// has refused.
+    /// not keep up there is [`Socket::set_pending_limit`](super::Socket::set_pending_limit), which counts only what the
+    /// kernel has refused.
     Full,
-    /// Nothing was taken: the socket or the exchange is over. `close` has been told or will be.
+    /// The bytes were dropped: the socket or the exchange is over. `close` has been called or will be.
     Closed,
 }
 
@@ -26,12 +26,12 @@ impl Flow {
         self == Flow::Full
     }
 
-    /// Lets go of the answer, where the writer is bounded by other means.
+    /// Does nothing. Call it where you need no answer because something else bounds the writer.
     pub fn ignore(self) {}
 }
 
-/// Bytes to be written: whatever is useful converts into it. What is owned, shared or static is not copied where it is
-/// large; what is borrowed is copied only as far as the kernel does not take it at once.
+/// Bytes to be written. Many types convert into it. Owned, shared and static bytes are not copied if there are many of
+/// them; of borrowed bytes, only those are copied that the kernel does not take at once.
 ///
 /// ```
 /// use oneloop::net::Chunk;
@@ -61,7 +61,7 @@ enum Kind<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    /// Bytes that live as long as the program: never copied.
+    /// Makes a chunk of bytes that live as long as the program. They are never copied.
     pub fn from_static(bytes: &'static [u8]) -> Chunk<'a> {
         Chunk(Kind::Static(bytes))
     }
@@ -76,7 +76,7 @@ impl<'a> Chunk<'a> {
         }
     }
 
-    /// Their number.
+    /// The number of bytes.
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
@@ -86,7 +86,7 @@ impl<'a> Chunk<'a> {
         self.len() == 0
     }
 
-    /// What remains of it after the first `start` bytes, in a form that can be kept.
+    /// The bytes after the first `start` ones, in a form that can be kept.
     pub(super) fn into_piece(self, start: usize) -> Piece {
         match self.0 {
             Kind::Borrowed(bytes) => Piece::new(Held::Owned(bytes.get(start..).unwrap_or_default().to_vec()), 0),
@@ -97,7 +97,7 @@ impl<'a> Chunk<'a> {
     }
 }
 
-/// A part of an output queue: bytes of which the first `start` are gone.
+/// A part of an output queue. Its first `start` bytes have been written.
 pub(super) struct Piece {
     held: Held,
     start: usize,
@@ -123,7 +123,7 @@ impl Piece {
         Piece::new(Held::File(part), 0)
     }
 
-    /// What is left of it.
+    /// The number of bytes that are left.
     pub fn len(&self) -> usize {
         match &self.held {
             Held::File(part) => part.len.saturating_sub(self.start),
@@ -131,7 +131,7 @@ impl Piece {
         }
     }
 
-    /// The file that holds the rest of this chunk, and the offset in it. `None`: the rest is in memory.
+    /// The file that holds the rest of this piece, and the offset in it. `None` if the rest is in memory.
     pub fn in_file(&self) -> Option<(&File, u64)> {
         match &self.held {
             Held::File(part) => Some((&part.file, part.offset + self.start as u64)),
@@ -139,7 +139,7 @@ impl Piece {
         }
     }
 
-    /// The rest of this chunk, if it is in memory; empty if it is in a file.
+    /// The rest of this piece if it is in memory; empty if it is in a file.
     pub fn bytes(&self) -> &[u8] {
         let all: &[u8] = match &self.held {
             Held::Owned(bytes) => bytes,
@@ -154,7 +154,7 @@ impl Piece {
         self.start += count;
     }
 
-    /// The buffer to append to, where it is one of our own and still small.
+    /// The buffer, if it belongs to the library and has fewer than `below` bytes: more can be appended to it.
     pub fn appendable(&mut self, below: usize) -> Option<&mut Vec<u8>> {
         match &mut self.held {
             Held::Owned(bytes) if bytes.len() < below => Some(bytes),

@@ -1,12 +1,12 @@
-//! Makes the connection of a stream, whatever protocol the stream has: looks the name up, then tries its addresses by the
-//! rules of RFC 8305 ("Happy Eyeballs").
+//! Makes the connection of a stream, for any protocol: looks the name up, then tries its addresses by the rules of RFC 8305
+//! ("Happy Eyeballs").
 //!
 //! ```text
 //!   look-up ──addresses, families in turn──► attempt 1 ──250 ms, or it fails──► attempt 2 ──► …
 //!                                                └────────── the first that is there ─────────┴──► the stream; the rest are closed
 //! ```
-//! An attempt that takes long is not given up while another begins: the slow one may be the only one that ever succeeds.
-//! Only a success ends the others, and the time for all of it.
+//! A slow attempt goes on when the next one begins, since it may be the only one that ever succeeds. Attempts end when one
+//! succeeds, or when the time for the whole dial is over.
 
 use super::look_up::{Asker, LookUps};
 use super::place::Place;
@@ -23,17 +23,18 @@ use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-/// Attempts of one dial that are under way at a time. Each has a file descriptor; a name may have dozens of addresses.
+/// How many attempts of one dial may be under way at a time. Each has a file descriptor, and a name may have dozens of
+/// addresses.
 const PARALLEL: usize = 6;
 
-/// A connection in the making. The context keeps it until it has ended, by the token of its stream.
+/// A connection that is being made. The net context keeps it until it has ended, by the token of its stream.
 pub(super) struct Dial {
     stream: Weak<Stream>,
-    /// For error messages.
+    /// Used in error messages.
     to: Place,
-    /// How long an attempt has before the next begins.
+    /// How long an attempt runs before the next one begins.
     delay: Duration,
-    /// Addresses that were not tried yet.
+    /// Addresses that have not been tried yet.
     left: RefCell<VecDeque<Address>>,
     attempts: RefCell<Vec<Rc<Attempt>>>,
     failed: RefCell<Vec<(Address, io::Error)>>,
@@ -43,14 +44,14 @@ pub(super) struct Dial {
 
 #[derive(Default)]
 struct Timers {
-    /// For all of it.
+    /// Limits the whole dial.
     whole: Cell<Option<Deadline>>,
-    /// For the look-up; then until the next attempt.
+    /// Limits the look-up; afterwards, begins the next attempt.
     step: Cell<Option<Deadline>>,
 }
 
 impl Dial {
-    /// Begins to connect. `Protocol::connected` follows, or the stream closes with the reason why not; both from the loop.
+    /// Begins to connect. Later the loop calls `Protocol::connected`, or closes the stream with the reason of the failure.
     pub fn start(stream: &Rc<Stream>, target: Target, site: Site) {
         let left = match &target.place {
             Place::Ip(address) => VecDeque::from([Address::Ip(*address)]),
@@ -82,7 +83,7 @@ impl Dial {
                 let asker: Weak<Dial> = Rc::downgrade(&dial);
                 LookUps::ask(&stream.cx().lp, site, &host, asker);
             }
-            // Not from here: a failure has to come from the loop.
+            // Not in this call: if it fails, the failure has to come from the loop.
             None => {
                 let weak = Rc::downgrade(&dial);
                 next_tick(move || {
@@ -104,14 +105,14 @@ impl Dial {
         clear(slot.replace(Some(timer)));
     }
 
-    /// The stream, as long as it waits for this.
+    /// The stream, as long as it is waiting for this connection.
     fn stream(&self) -> Option<Rc<Stream>> {
         self.stream.upgrade().filter(|stream| stream.is_connecting())
     }
 
     // ---- Addresses
 
-    /// Begins the next attempt. Without one that is under way it has failed.
+    /// Begins the next attempt. If there is no address left and no attempt is under way, the dial has failed.
     fn go_on(self: &Rc<Dial>) {
         clear(self.timers.step.take());
         let Some(stream) = self.stream() else { return };
@@ -147,7 +148,7 @@ impl Dial {
         }
     }
 
-    /// Lets go of all that it has begun.
+    /// Ends all attempts and timers.
     pub fn end(&self) {
         clear(self.timers.whole.take());
         clear(self.timers.step.take());
@@ -188,7 +189,7 @@ impl Dial {
         self.fail(CloseReason::ConnectTimeout, ErrorKind::TimedOut, why);
     }
 
-    /// Why each address failed, in the order in which they did.
+    /// The error of each address that failed, in the order of the failures.
     fn failures(&self) -> Vec<String> {
         let to = self.to.to_string();
         let text = |(address, error): &(Address, io::Error)| {
@@ -226,8 +227,8 @@ fn clear(timer: Option<Deadline>) {
     }
 }
 
-/// The order in which addresses are tried: the resolver's (RFC 6724), but with the families in turn (RFC 8305, section 4),
-/// so that a family that leads nowhere costs one delay. Each address once.
+/// The order in which addresses are tried: that of the resolver (RFC 6724), but alternating between the families (RFC 8305,
+/// section 4), so that a family that does not work costs one delay only. Duplicates are removed.
 fn in_order(found: &[SocketAddr], port: u16) -> Vec<SocketAddr> {
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in found {
@@ -255,11 +256,11 @@ fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address
 }
 
-/// One address that is being tried. It owns its socket until that is connected.
+/// The attempt to connect to one address. It owns its socket until the socket is connected.
 struct Attempt {
     dial: Weak<Dial>,
     address: Address,
-    /// `None` after its end.
+    /// `None` once the attempt has ended.
     io: RefCell<Option<Io>>,
     token: Cell<Token>,
     lp: Weak<Loop>,
@@ -285,7 +286,7 @@ impl Attempt {
         Ok(attempt)
     }
 
-    /// Closes the socket now; the slot is freed in the closing phase.
+    /// Closes the socket now. The slot is freed in the closing phase.
     fn close(&self) -> Option<Io> {
         let io = self.io.borrow_mut().take()?;
         if let Some(lp) = self.lp.upgrade() {
@@ -294,13 +295,13 @@ impl Attempt {
         Some(io)
     }
 
-    /// Returns whether the connection is there.
+    /// Returns whether the connection is made, or the error with which it failed.
     fn outcome(&self) -> io::Result<bool> {
         let io = self.io.borrow();
         let Some(io) = &*io else { return Ok(false) };
         match io.take_error()? {
             Some(error) => Err(error),
-            // Writable without a peer: a spurious event.
+            // Writable without a peer is a spurious event.
             None => match io.peer_addr() {
                 Ok(_) => Ok(true),
                 Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),

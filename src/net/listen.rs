@@ -6,11 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Node's. The kernel may cap it lower (`net.core.somaxconn`).
+/// Node's default. The kernel may cap it lower (`net.core.somaxconn`).
 const BACKLOG: i32 = 511;
 
-/// Where and how a server listens. A port, a pair of host and port, an address, a path, a text or a socket that listens
-/// already converts into it.
+/// Where and how a server listens. It can be made of a port, a pair of host and port, an address, a path, a text, or a
+/// socket that is already listening.
 ///
 /// | from | listens on |
 /// |---|---|
@@ -33,15 +33,16 @@ const BACKLOG: i32 = 511;
 /// ```
 ///
 /// # Unix sockets
-/// The path must not exist, or [`replace_stale`](Listen::replace_stale) is on. It is removed when the server closes, if it is
-/// still the socket that this server has bound there (its device and inode are compared): in a rolling restart the socket
-/// of the next process stays.
+/// The path must not exist, unless [`replace_stale`](Listen::replace_stale) is on. It is removed when the server closes, if
+/// the socket at the path is still the one that this server has bound (device and inode are compared): in a rolling restart
+/// the socket of the next process stays.
 ///
 /// # Sockets that listen already
-/// A supervisor may bind the socket and hand it to the program, and so may the process before. Then connections that come
-/// while nobody accepts wait in the kernel, and a restart loses none. Such a socket is made non-blocking, for all processes
-/// that have it; its path, if it has one, is not removed; [`backlog`](Listen::backlog), [`reuse_port`](Listen::reuse_port),
-/// [`ipv6_only`](Listen::ipv6_only) and [`mode`](Listen::mode) are for who binds.
+/// A supervisor may bind the socket and hand it to the program, and so may the process that ran before. Connections that
+/// come while no process accepts then wait in the kernel, and a restart loses none. The socket is made non-blocking, for
+/// all processes that have it. If it has a path, the path is not removed. [`backlog`](Listen::backlog),
+/// [`reuse_port`](Listen::reuse_port), [`ipv6_only`](Listen::ipv6_only) and [`mode`](Listen::mode) have no effect on it:
+/// they are for the process that binds.
 ///
 /// *systemd* (a unit of type `socket`, and in the `[Service]` section of the program's own `StandardInput=socket` with
 /// `StandardOutput=journal`), or `systemd-socket-activate --inetd --listen=7777 PROGRAM`, gives it as the standard input:
@@ -60,8 +61,8 @@ const BACKLOG: i32 = 511;
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// *A rolling restart without a supervisor*: a small parent binds the socket, and gives it to one process after the other.
-/// The next one is started before the last one is told to end:
+/// *A rolling restart without a supervisor*: a small parent process binds the socket, and gives it to one process after the
+/// other. It starts the next one before it tells the previous one to end:
 ///
 /// ```no_run
 /// # #[cfg(unix)] {
@@ -97,14 +98,14 @@ impl Listen {
         Listen { whereabouts: Whereabouts::Inherited(Arc::new(listener)), how: ListenHow::new(BACKLOG) }
     }
 
-    /// A Unix socket with a name that is no path (Linux' abstract namespace): nothing is left of it in the file system, and
-    /// everybody in the network namespace may connect. Elsewhere `listen` fails.
+    /// Listens on a Unix socket with a name in Linux' abstract namespace. It leaves nothing in the file system, and every
+    /// process in the network namespace may connect. On other systems `listen` fails.
     pub fn abstract_name(name: impl AsRef<[u8]>) -> Listen {
         Listen::new(Place::Abstract(name.as_ref().to_vec()))
     }
 
-    /// Connections that the kernel keeps for us until they are accepted: 511 at first. More are refused or retried by
-    /// their peers.
+    /// Sets how many connections the kernel keeps until they are accepted: 511 by default. Further ones are refused, or
+    /// their peers try again.
     pub fn backlog(mut self, connections: u16) -> Listen {
         self.how.backlog = i32::from(connections);
         self
@@ -117,23 +118,23 @@ impl Listen {
         self
     }
 
-    /// Keeps a `::` socket from taking IPv4 connections too.
+    /// Keeps a `::` socket from also taking IPv4 connections.
     pub fn ipv6_only(mut self, on: bool) -> Listen {
         self.how.ipv6_only = on;
         self
     }
 
-    /// The permissions of a Unix socket's path, as `chmod` has them: `0o660` lets the owner and the group connect. At first
-    /// they are what the process's umask leaves. They are set before anybody can connect. Nothing to do for other sockets.
+    /// Sets the permissions of a Unix socket's path, as for `chmod`: `0o660` lets the owner and the group connect. Without
+    /// this call, the umask of the process decides. They are set before anybody can connect. No effect on other sockets.
     pub fn mode(mut self, permissions: u32) -> Listen {
         self.how.mode = Some(permissions);
         self
     }
 
-    /// Replaces the path of a Unix socket on which nobody listens, as a process leaves it that was killed (off at first: an
-    /// existing path is an error, `AddrInUse`). Whether somebody does is found out by connecting; a socket that is alive and
-    /// what is no socket stay, and are an error. Not for two processes that start at the same path at once: the one may take
-    /// the other's socket, which does not listen yet, for a stale one.
+    /// Sets whether a Unix socket on which nobody listens, as a killed process leaves it, is replaced (off by default: a
+    /// path that exists is an error, `AddrInUse`). Whether somebody listens is found out by connecting. A socket that is in
+    /// use stays, as does anything that is not a socket, and `listen` returns an error. Do not use it if two processes may
+    /// start with the same path at once: one may take the other's socket, which does not listen yet, for a stale one.
     pub fn replace_stale(mut self, on: bool) -> Listen {
         self.how.replace_stale = on;
         self
@@ -162,7 +163,7 @@ impl Listen {
     }
 }
 
-/// For error messages.
+/// Used in error messages.
 impl Display for Listen {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.whereabouts {

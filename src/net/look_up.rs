@@ -1,4 +1,4 @@
-//! Host names, looked up by the worker pool: the operating system's resolver blocks.
+//! Looks up host names in the worker pool, because the operating system's resolver blocks.
 
 use crate::callback::{Site, discard};
 use crate::event_loop::driver::Lane;
@@ -9,13 +9,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 
-/// Who waits for the addresses of a host.
+/// Something that needs the addresses of a host.
 pub(super) trait Asker {
     /// Called once, by the loop. The addresses have port 0.
     fn resolved(self: Rc<Self>, found: &io::Result<Vec<SocketAddr>>);
 }
 
-/// The look-ups of a loop that are under way. Of one name there is one at a time, whoever asks.
+/// The look-ups of a loop that are under way. All askers for one name share one look-up.
 #[derive(Default)]
 pub(super) struct LookUps(RefCell<BTreeMap<String, Vec<Weak<dyn Asker>>>>);
 
@@ -24,7 +24,7 @@ impl LookUps {
         let look_ups = lp.local(|_| Rc::<LookUps>::default());
         let host = host.to_ascii_lowercase();
         if let Some(askers) = look_ups.0.borrow_mut().get_mut(&host) {
-            // Who has given up is forgotten before the list grows: a name server may be silent for long.
+            // Askers that have given up are removed before the list grows: a name server may be silent for a long time.
             if askers.len() == askers.capacity() {
                 askers.retain(|asker| asker.strong_count() > 0);
             }

@@ -1,4 +1,4 @@
-//! Pipes: what a source gives goes to a sink, no faster than that takes it.
+//! Pipes: bytes of a source go to a sink, no faster than the sink takes them.
 //!
 //! ```text
 //!   source ── data ──────────────► sink.write ─ Full ─► the source is paused until the sink's drain
@@ -6,8 +6,8 @@
 //!          ── closed before ─────► the sink fails: a response is cut, a socket reset  Err(Source)
 //!   the source is let go of  ◄──────────────────── the sink has closed, or was ended  Err(Sink)
 //! ```
-//! While it flows, the listeners of both ends hold the pipe, and the pipe holds both ends. When it is over it lets go of
-//! them, and its listeners are removed: nothing is left of it, however long the ends live on.
+//! While bytes flow, the listeners of both ends hold the pipe, and the pipe holds both ends. When the pipe is over, it
+//! drops its handles of the ends and removes its listeners: nothing of it is left, however long the ends live on.
 
 use super::socket::{Listener, On};
 use super::{Chunk, CloseReason, Flow, Linger, Socket, Stream};
@@ -20,26 +20,26 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How long the peer of a socket that is let go of may go on sending: it is to read what was written to it before, which
-/// a reset would take from it.
+/// Limits for the peer of a socket after the pipe has let go of the socket. The peer may go on sending for this long, so
+/// that it can read what was written to it before; a reset would discard that.
 const LINGER: Linger = Linger { between_reads: 1_000_000_000, total: 5_000_000_000, bytes: 1024 * 1024 };
-/// How long it may take none of that.
+/// How long that peer may read nothing at all before the socket is closed.
 const STALL: Duration = Duration::from_secs(30);
 
-/// Where a pipe takes bytes from: a [`Socket`], or the body of an [`http::Request`](crate::http::Request).
+/// Something from which a pipe takes bytes: a [`Socket`], or the body of an [`http::Request`](crate::http::Request).
 pub trait Source: Outlet {}
 
-/// Where a pipe takes bytes to: a [`Socket`], or the body of an [`http::Response`](crate::http::Response).
+/// Something to which a pipe gives bytes: a [`Socket`], or the body of an [`http::Response`](crate::http::Response).
 pub trait Sink: Inlet {}
 
-/// Why a pipe did not take all to the end: which side was over, and why.
+/// The reason why a pipe ended early: the side that was over first, and why it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PipeError {
-    /// The source was over before its end: cut, closed, or had ended before it was piped. The sink was cut.
+    /// The source was over before its end: it was cut or closed, or had ended before it was piped. The sink was cut.
     Source(CloseReason),
-    /// The sink was over before the source's end: closed, cut, or ended by the program ([`CloseReason::Finished`]). The
-    /// source was let go of.
+    /// The sink was over before the source's end: it was closed or cut, or the program ended it
+    /// ([`CloseReason::Finished`]). The pipe let go of the source.
     Sink(CloseReason),
 }
 
@@ -54,19 +54,21 @@ impl fmt::Display for PipeError {
 
 impl std::error::Error for PipeError {}
 
-/// Gives all that comes from a source to a sink, as their `pipe` does, and tells `done` how that ended: Node's
+/// Gives all bytes of a source to a sink, as their method `pipe` does, and passes the outcome to `done`: Node's
 /// `stream.pipeline`.
 ///
-/// * The source is paused while the sink is full ([`Flow::Full`]). If the program resumes it itself, more comes in.
-/// * When the source ends, the sink is ended; `done` gets the number of bytes. The sink has them, which does not say that
-///   its peer has.
-/// * When the source is over before its end, the sink fails, so that its peer sees that this was not all: a response is
-///   cut (502 where its head has not gone), a socket is reset.
-/// * When the sink is over first, the source is let go of. Of a request, the rest of the body is then for nobody, as if it
-///   had not been piped. A socket that nobody else listens to is closed, once what was written to it is with its peer.
+/// * The source is paused while the sink is full ([`Flow::Full`]). If the program resumes it itself, more bytes come.
+/// * When the source ends, the sink is ended, and `done` gets the number of bytes. The sink has taken them; its peer need
+///   not have received them.
+/// * When the source is over before its end, the sink fails, so that its peer sees that the bytes are not complete: a
+///   response is cut (answered 502 if its head has not been sent), a socket is reset.
+/// * When the sink is over first, the pipe lets go of the source. The rest of a request's body is then treated as if it had
+///   not been piped: nobody reads it. A socket without other listeners is closed as soon as its peer has got what was
+///   written to it.
 ///
-/// Other listeners of both ends stay. Several sources may go to one sink, but the first that ends, ends it. From one source
-/// to several sinks, the fastest of them sets the pace, and what the others have not taken grows: use `on_data` for that.
+/// Other listeners of both ends stay. Several sources may be piped to one sink, but the first one that ends also ends the
+/// sink. If one source is piped to several sinks, the fastest sets the pace, and the output pending for the others grows:
+/// use `on_data` for that.
 ///
 /// `done` is called once, by the loop, as a tick (see [`next_tick`](crate::next_tick)).
 ///
@@ -89,8 +91,8 @@ pub fn pipeline<F: Source, T: Sink>(from: &F, to: &T, done: impl FnOnce(Result<u
 }
 
 impl Socket {
-    /// Gives what comes in to a sink, another socket or a response, no faster than that takes it, and ends it when the peer
-    /// ends. A failure of one side ends the other: see [`pipeline`], which tells the outcome as well.
+    /// Gives the bytes that come in to a sink (another socket or a response), no faster than the sink takes them, and ends
+    /// the sink when the peer ends. A failure of one side ends the other: see [`pipeline`], which also reports the outcome.
     ///
     /// ```
     /// use oneloop::net;
@@ -112,10 +114,10 @@ impl Socket {
 type Done = Box<dyn FnOnce(Result<u64, PipeError>)>;
 
 struct Pipe<F: Outlet, T: Inlet> {
-    /// `None` once it is over.
+    /// `None` once the pipe is over.
     ends: RefCell<Option<Ends<F, T>>>,
     bytes: Cell<u64>,
-    /// The source is paused, by this and not by the program.
+    /// True if this pipe, and not the program, has paused the source.
     holds_back: Cell<bool>,
     done: Cell<Option<Done>>,
 }
@@ -127,7 +129,7 @@ struct Ends<F, T> {
     to_listeners: Listening,
 }
 
-/// Lays a pipe. No callback of the user's is called within it.
+/// Connects two ends. It calls no callback of the user.
 pub(crate) fn connect<F: Outlet, T: Inlet>(from: &F, to: &T, done: Option<Done>, site: Site) {
     let pipe = Rc::new(Pipe {
         ends: RefCell::new(Some(Ends {
@@ -163,7 +165,8 @@ impl<F: Outlet, T: Inlet> Pipe<F, T> {
                 }
             }
             Given::Closed(reason) => self.source_failed(reason),
-            // Perhaps within a call of the user's, or of one that answers with a status of its own after it.
+            // This may be called within a call that a user made, after which the program may still answer with a status of
+            // its own; so wait for a tick.
             Given::Nothing => {
                 if self.ends.borrow().is_some() {
                     let pipe = self.clone();
@@ -204,7 +207,7 @@ impl<F: Outlet, T: Inlet> Pipe<F, T> {
         if flow != Flow::Closed {
             self.bytes.set(self.bytes.get() + bytes.len() as u64);
         }
-        // Of one that has failed, the reason is told in a moment.
+        // `Closed` also holds back: the sink's close, with its reason, is reported in a moment.
         if flow != Flow::Ready {
             self.holds_back.set(true);
             from.hold();
@@ -228,7 +231,7 @@ impl<F: Outlet, T: Inlet> Pipe<F, T> {
         }
     }
 
-    /// It is over: takes its listeners from both ends.
+    /// Ends the pipe: takes its listeners from both ends and returns the ends. `None` if it was over already.
     fn let_go(&self) -> Option<Ends<F, T>> {
         let ends = self.ends.borrow_mut().take()?;
         ends.from.remove(ends.from_listeners);
@@ -243,59 +246,60 @@ impl<F: Outlet, T: Inlet> Pipe<F, T> {
     }
 }
 
-/// What the ends of a pipe are for it. Public only because [`Source`] and [`Sink`] are: who uses the library can neither
-/// name nor implement it.
+/// The operations that a pipe needs of its ends. It is public only because [`Source`] and [`Sink`] are: users of the
+/// library can neither name nor implement it.
 pub mod sealed {
     use super::*;
 
-    /// What a source gives.
+    /// An event of a source.
     pub enum Given<'a> {
         Data(&'a [u8]),
-        /// All was given.
+        /// The source has ended; all its bytes were given.
         End,
-        /// It is over.
+        /// The source has closed before its end.
         Closed(CloseReason),
-        /// Nothing comes any more: it was over before, or the program has removed what listened.
+        /// Nothing comes any more: the source was over before it was piped, or the program has removed the pipe's listener.
         Nothing,
     }
 
-    /// What a sink has taken.
+    /// An event of a sink.
     pub enum Taken {
-        /// All that was pending, after it was full.
+        /// The sink was full, and has now taken all that was pending.
         All,
         Closed(CloseReason),
     }
 
-    /// The numbers of the listeners that a pipe has added to one end.
+    /// The ids of the listeners that a pipe has added to one end.
     pub type Listening = [Option<u32>; 3];
 
-    /// None of its methods calls user code.
+    /// The source end of a pipe. None of its methods calls user code.
     pub trait Outlet: Clone + 'static {
-        /// Has `to` called, by the loop, with what comes; with [`Given::Nothing`] perhaps at once.
+        /// Has the loop call `to` with each event. [`Given::Nothing`] may come within this call.
         fn listen(&self, site: Site, to: Rc<dyn Fn(Given<'_>)>) -> Listening;
         fn remove(&self, listening: Listening);
         fn hold(&self);
         fn go_on(&self);
-        /// The pipe wants no more of it.
+        /// The pipe takes nothing more from this source.
         fn forsake(&self);
-        /// Why nothing comes any more.
+        /// The reason why nothing comes any more.
         fn reason(&self) -> CloseReason;
     }
 
-    /// None of its methods calls user code.
+    /// The sink end of a pipe. None of its methods calls user code.
     pub trait Inlet: Clone + 'static {
-        /// Has `to` called, by the loop, with what happens.
+        /// Has the loop call `to` with each event.
         fn watch(&self, site: Site, to: Rc<dyn Fn(Taken)>) -> Listening;
         fn remove(&self, listening: Listening);
         fn give(&self, bytes: Chunk<'_>) -> Flow;
         fn end(&self);
-        /// What it was given is not all, and no more comes: the source is over, for this reason.
+        /// The bytes given so far are not complete, and no more come: the source is over for this reason.
         fn fail(&self, reason: CloseReason);
-        /// Why it takes nothing more, where that is known: it has closed, or was ended.
+        /// The reason why the sink takes nothing more, if it has closed or was ended.
         fn over(&self) -> Option<CloseReason>;
     }
 
-    /// Stands in the listener of a source's end: where that is dropped uncalled, nothing comes any more.
+    /// Held by the end listener of a source. If that listener is dropped without a call, nothing comes any more, and the
+    /// pipe is told [`Given::Nothing`].
     pub struct Lead(pub Rc<dyn Fn(Given<'_>)>);
 
     impl Drop for Lead {
@@ -348,7 +352,7 @@ impl Outlet for Socket {
     }
 }
 
-/// Closes it unless its peer goes on to take what is pending.
+/// Every `STALL`: closes the stream if its peer has taken nothing of what is pending since the last check.
 fn see_off(stream: &Rc<Stream>) {
     let (weak, written) = (Rc::downgrade(stream), stream.bytes_written());
     let check = move || {

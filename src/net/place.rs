@@ -3,7 +3,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-/// Where to listen or to connect to, as it was given.
+/// Where to listen or to connect to, as the user gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// A port of this machine.
@@ -13,7 +13,7 @@ pub(super) enum Place {
     Path(PathBuf),
     /// A name of Linux' abstract namespace.
     Abstract(Vec<u8>),
-    /// A text that says none of these. The error comes when it is used.
+    /// A text that is none of these, with a hint what to write. The error comes when it is used.
     Unclear(String, &'static str),
 }
 
@@ -25,7 +25,7 @@ impl Place {
         }
     }
 
-    /// Reads a text. See the table of [`Listen`](super::Listen).
+    /// Reads a text: see the table of [`Listen`](super::Listen).
     pub fn parse(text: &str) -> Place {
         let unclear = |hint| Place::Unclear(text.to_owned(), hint);
         if let Some(path) = text.strip_prefix("unix:")
@@ -49,7 +49,7 @@ impl Place {
             return unclear("it has no port: write \"127.0.0.1:80\", or \"[::1]:80\" for IPv6");
         }
         let (host, port) = text.rsplit_once(':').unwrap_or_else(|| {
-            // Digits alone are a port, as Node takes them: they come from environment variables.
+            // Only digits are a port, as in Node: such texts come from environment variables.
             if text.bytes().all(|byte| byte.is_ascii_digit()) { ("", text) } else { (text, "") }
         });
         match port.parse::<u16>() {
@@ -64,7 +64,7 @@ impl Place {
         }
     }
 
-    /// The error of a text that says nothing.
+    /// Returns the error if this is an unclear text.
     pub fn check(&self) -> io::Result<()> {
         match self {
             Place::Unclear(_, hint) => Err(io::Error::new(ErrorKind::InvalidInput, *hint)),
@@ -75,7 +75,7 @@ impl Place {
 
 const HINT: &str = "write \"localhost:80\", \"127.0.0.1:80\", \"[::1]:80\", \"/a/path\" or \"80\"";
 
-/// For error messages.
+/// Used in error messages.
 impl Display for Place {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,11 +1,11 @@
-//! Small files that are asked for often are kept, so that they are sent without the way to a worker and back.
+//! Keeps small files that are often asked for in memory, so that they are sent without going to a worker and back.
 //!
 //! ```text
 //!   asked for the eighth time within `age` ─► its job loads all of it ─► kept ─► answers at once, for `age` from that look on
 //!                                                                        ▲ │
 //!                              a worker looks again, loads if it changed └─┘ after half of `age`, if it is still asked for often
 //! ```
-//! What is sent was on disk at most `age` ago. A file that is asked for more seldom is looked at each time.
+//! What is sent was on disk at most `age` ago. A file that is asked for less often is looked at for each request.
 
 use super::order::{Description, look_again};
 use super::stamp::Stamp;
@@ -17,11 +17,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Asked for so often within `age`, a file is worth to be kept.
+/// A file is kept if it is asked for this many times within `age`.
 const OFTEN: u32 = 8;
-/// Larger files are sent in chunks, for which the way to the worker is nothing.
+/// In bytes. Larger files are sent in chunks, and the way to the worker and back is small beside that.
 const LARGEST: u64 = 128 * 1024;
-/// What an entry takes beside its path and its content, in bytes, roughly.
+/// Roughly what an entry takes besides its path and its content, in bytes.
 const ENTRY: usize = 512;
 
 /// A small file, as a worker has read it.
@@ -31,7 +31,7 @@ pub(in crate::http) struct Loaded {
     pub bytes: Vec<u8>,
 }
 
-/// One that is kept.
+/// A file that is kept.
 pub(super) struct Hot {
     pub file: Description,
     pub content: Rc<[u8]>,
@@ -44,21 +44,21 @@ impl Hot {
     }
 }
 
-/// A server's. Nothing of it takes memory before a file is sent.
+/// The kept files of a server. They take no memory before a file is sent.
 pub(in crate::http) struct HotFiles {
-    /// The most that it may hold; 0 turns it off.
+    /// The most bytes that it may hold; 0 turns it off.
     bytes: Cell<usize>,
     age: Cell<Time>,
     table: RefCell<Table>,
-    /// Of files that are too large to be kept.
+    /// Which parts of larger files are in the operating system's memory.
     pub(super) warm: Warm,
 }
 
-/// What is known of a file when it is asked for.
+/// The answer to a request for a file.
 pub(super) enum Known {
-    /// It is kept, and was looked at short enough a time ago.
+    /// The file is kept, and a worker has looked at it recently enough.
     Hot(Rc<Hot>),
-    /// A worker has to look. `load`: it is worth to be kept up to this size.
+    /// A worker has to look. `load`: the file should be kept if it has at most this many bytes.
     Look { load: Option<u64> },
 }
 
@@ -72,14 +72,14 @@ impl HotFiles {
         })
     }
 
-    /// Lets go of what is more than it may hold now.
+    /// Sets the limits, and drops files until what is kept fits.
     pub fn configure(&self, bytes: usize, age: Time) {
         self.bytes.set(bytes);
         self.age.set(age);
         self.table.borrow_mut().make_room(0, bytes);
     }
 
-    /// A file is asked for, by its absolute path.
+    /// Asks for a file by its absolute path, and counts the request.
     pub(super) fn ask(self: &Rc<Self>, path: &Path, now: Time) -> Known {
         let cold = Known::Look { load: None };
         if self.bytes.get() == 0 || self.age.get() == 0 || !path.is_absolute() {
@@ -123,9 +123,9 @@ impl HotFiles {
             move |result| match result {
                 Ok(Ok(None)) => files.keep(&path, now, file),
                 Ok(Ok(Some(loaded))) => files.keep(&path, now, Hot::new(loaded)),
-                // It is gone, or whoever asks next is told what is wrong.
+                // The file is gone or cannot be read. The next request looks at it and is told what is wrong.
                 Ok(Err(_)) => files.forget(&path),
-                // Until a look succeeds again it is good for what is left of `age`.
+                // The job failed, not the look. The kept content may be sent for the rest of `age`.
                 Err(error) => {
                     log::debug!(target: "oneloop::http", "{}: a kept file cannot be looked at: {error}", path.display());
                     files.not_looked(&path);
@@ -134,7 +134,7 @@ impl HotFiles {
         );
     }
 
-    /// A job that was handed over at `then` has found a file that could be kept.
+    /// Notes a file that could be kept. It was found by a job that was handed over at `then`.
     pub(super) fn seen(&self, path: &Path, size: u64, then: Time) {
         if self.age.get() == 0 || size > self.largest() || size == 0 || !path.is_absolute() {
             return;
@@ -145,14 +145,14 @@ impl HotFiles {
         }
     }
 
-    /// The same of one that was loaded.
+    /// Keeps a file that a job, handed over at `then`, has loaded.
     pub(super) fn loaded(&self, path: &Path, loaded: Loaded, then: Time) -> Rc<Hot> {
         let hot = Hot::new(loaded);
         self.keep(path, then, hot.clone());
         hot
     }
 
-    /// What was read, or found unchanged, by a job that was handed over at `then`.
+    /// Stores a file that a job, handed over at `then`, has loaded or found unchanged.
     fn keep(&self, path: &Path, then: Time, file: Rc<Hot>) {
         let mut table = self.table.borrow_mut();
         let Some(entry) = table.entry(key(path)) else { return };
@@ -182,7 +182,8 @@ impl HotFiles {
     }
 }
 
-/// What a file is found by: byte for byte, since to compare paths part by part takes longer, and finds no more of what asks.
+/// The key of a file: the bytes of its path. Comparing paths part by part takes longer, and would only match more if
+/// programs wrote the same path in different ways.
 fn key(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }
@@ -191,21 +192,21 @@ fn key(path: &Path) -> &[u8] {
 struct Table {
     index: HashMap<Rc<[u8]>, usize>,
     entries: Vec<Entry>,
-    /// Where the next one is looked for that can go.
+    /// The index at which the search for an entry to remove goes on (the "clock" algorithm).
     hand: usize,
-    /// Bytes in all.
+    /// Bytes of all entries.
     held: usize,
 }
 
 struct Entry {
     key: Rc<[u8]>,
     file: Option<Rc<Hot>>,
-    /// When the job was handed over by which it was last looked at.
+    /// When the job was handed over that last looked at the file.
     since: Time,
-    /// How often it was asked for since then.
+    /// How many requests there were since then.
     asked: u32,
     checking: bool,
-    /// It was asked for since the hand passed it.
+    /// There was a request since the hand passed this entry.
     used: bool,
 }
 
@@ -227,7 +228,7 @@ impl Table {
         self.held += size;
     }
 
-    /// Lets go of what was not asked for lately, then of anything, until so many bytes more fit.
+    /// Removes entries until `more` bytes fit into `most`: first those without a recent request, then any.
     fn make_room(&mut self, more: usize, most: usize) {
         while self.held + more > most && !self.entries.is_empty() {
             self.hand %= self.entries.len();

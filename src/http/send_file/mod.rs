@@ -1,5 +1,5 @@
-//! Files as responses, as fast as the peer takes them. Workers read them, a chunk at a time; of a large file, only so that it
-//! is in the operating system's memory, from where the loop sends it (`sendfile`).
+//! Sends files as responses, as fast as the peer takes them. Workers read them, a chunk at a time. A large file they only
+//! read so that it is in the operating system's memory, from which the loop sends it (`sendfile`).
 //!
 //! ```text
 //!   send_file ─┬─► worker: stat, preconditions, open, first chunk ─► head + chunk ─┬─► all sent: end
@@ -38,10 +38,11 @@ impl Response {
     /// Answers with a file, and ends the response. The file is opened and read by the [worker pool](crate::worker), no faster
     /// than the peer takes it, so that the loop does not wait for a disk.
     ///
-    /// On Linux, what is longer than 128 KiB takes no memory of the program: a worker reads it, a MiB at a time, so that the
-    /// operating system has it in memory, and the loop sends it from there (`sendfile`), within 10 s as a rule. A system that
-    /// is so short of memory that it has let go of it by then makes the loop wait for that read. Elsewhere at most 128 KiB of a
-    /// file are in memory for each peer, beside [`Limits::pending_output`](super::Limits::pending_output).
+    /// On Linux, a file of more than 128 KiB takes no memory of the program: a worker reads it, a MiB at a time, so that it
+    /// is in the operating system's memory, and the loop sends it from there (`sendfile`), usually within 10 s. If the
+    /// system is so short of memory that it has dropped the bytes by then, the loop waits for the disk. On other systems at
+    /// most 128 KiB of a file are in memory for each peer, besides
+    /// [`Limits::pending_output`](super::Limits::pending_output).
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| match req.path() {
@@ -55,17 +56,17 @@ impl Response {
     /// });
     /// ```
     ///
-    /// The path is used as it is: one that was made from a request has to be checked before (see the example
-    /// `static_files`). A relative one is taken from the working directory of the moment.
+    /// The path is used as it is: check a path that is made from a request before you pass it (see the example
+    /// `static_files`). A relative path is resolved in the working directory at the time of this call.
     ///
-    /// Small files that are asked for often are kept in memory and sent from there: see
-    /// [`Limits::hot_files`](super::Limits::hot_files). Of such a file, what is sent was on disk at most
-    /// [`Limits::hot_file_age`](super::Limits::hot_file_age) ago: a change, a new file in its place, its removal, or that it may
-    /// not be read any more, shows that much later (100 ms). A file that is asked for more seldom is looked at each time.
+    /// Small files that are often asked for are kept in memory and sent from there: see
+    /// [`Limits::hot_files`](super::Limits::hot_files). What is sent of such a file was on disk at most
+    /// [`Limits::hot_file_age`](super::Limits::hot_file_age) ago (100 ms by default). So a change, a replacement, a removal
+    /// or a loss of permission shows that much later. A file that is asked for less often is looked at for each request.
     ///
-    /// What was set before stays: a `Content-Type` (else it is that of the extension), `Cache-Control`, an `ETag` or
-    /// `Last-Modified` of your own, and a status that is not 200, with which the file is sent as it is. With 200, the request
-    /// decides (RFC 9110, 13 and 14):
+    /// What you have set before stays: a `Content-Type` (otherwise the extension determines it), `Cache-Control`, an `ETag`
+    /// or `Last-Modified` of your own, and a status other than 200, with which the whole file is sent. With 200, the
+    /// request decides (RFC 9110, 13 and 14):
     ///
     /// | the request | the answer |
     /// |---|---|
@@ -88,15 +89,15 @@ impl Response {
     /// | grows meanwhile | it is sent up to the length that was announced |
     /// | does not know its size (Linux's `/proc` and `/sys`) | it is read to its end, and sent chunked (to an HTTP/1.0 peer: until the close), without validators and ranges |
     ///
-    /// The answers from 403 on are the library's: what was set for the file (its caching, its type) is not for them.
+    /// Answers from 403 on are the library's own. Fields that were set for the file (caching, type) are not sent with them.
     ///
     /// # Validators
-    /// `ETag` is made of the file's size and the time at which it was written last, and `Last-Modified` is that time. A time of
-    /// whole seconds was set by a tool (an archive, a reproducible build, a layer of a container), and may be the same for two
-    /// versions. It is not used: on Unix, the time at which the file was put where it is (`ctime`) stands for it, with the
-    /// file's inode in the `ETag`, so that replicas of a server name one file differently; elsewhere such a file has no
-    /// validators. A file whose time is less than 3 s ago has a weak `ETag`, with which no download is resumed, since another
-    /// change might not show.
+    /// `ETag` is made of the file's size and its modification time, and `Last-Modified` is that time. A modification time
+    /// of whole seconds was set by a tool (an archive, a reproducible build, a layer of a container), and may be the same
+    /// for two versions, so it is not used. On Unix the time at which the file was put in its place (`ctime`) is used
+    /// instead, and the `ETag` also has the file's inode, so that replicas of a server have different tags for one file; on
+    /// other systems such a file has no validators. A file that was modified less than 3 s ago has a weak `ETag`, with
+    /// which no download is resumed, since a further change might not show.
     #[track_caller]
     pub fn send_file(&self, path: impl AsRef<Path>) {
         if !self.0.outgoing().is_changeable() || self.0.is_over() {
@@ -109,7 +110,8 @@ impl Response {
         let ask = Ask::of(self);
         let res = self.clone();
         let load = match files.ask(&path, now) {
-            // What is called after this, in the same callback, finds the response as open as it is while a worker looks.
+            // As a tick, so that the rest of this callback finds the response still open, as it does when a worker has to
+            // look.
             Known::Hot(hot) => return next_tick(move || res.send_hot(&ask, &hot)),
             Known::Look { load } => load,
         };
@@ -143,13 +145,13 @@ impl Response {
     }
 
     fn give_up_file(&self, status: u16) {
-        // What the program has begun to send meanwhile is not ours to end.
+        // If the program has begun a response meanwhile, the library must not end it.
         if self.0.outgoing().phase() == Phase::Open {
             self.0.give_up(status, CloseReason::BadResponse);
         }
     }
 
-    /// One that is in memory.
+    /// Sends a file that is in memory.
     fn send_hot(&self, ask: &Ask, hot: &Hot) {
         let outcome = ask.decide(&hot.file);
         let whole = hot.content.len();
@@ -168,7 +170,8 @@ impl Response {
         }
     }
 
-    /// Says all that is said before the content. Returns whether content follows: else the answer is whole.
+    /// Sets the status and the fields for a file. Returns whether content follows; if not, the whole answer is sent or
+    /// queued here.
     fn send_file_head(&self, ask: &Ask, outcome: Outcome, file: &Description, length: Option<u64>) -> bool {
         if !self.0.outgoing().is_changeable() || self.0.is_over() {
             log::debug!(target: "oneloop::http", "{}: the file came after the head was sent", self.0);
@@ -186,7 +189,7 @@ impl Response {
             self.set_validators(file);
         }
         if outcome == Outcome::NotModified {
-            // The client has what describes the content (RFC 9110, 15.4.5).
+            // The client has the fields that describe the content already (RFC 9110, 15.4.5).
             for name in ["Content-Type", "Content-Length", "Content-Encoding", "Content-Language"] {
                 self.remove_header(name);
             }
@@ -209,7 +212,7 @@ impl Response {
 
     fn send_content(&self, content: Content, length: Option<u64>) {
         if length.is_none() {
-            // What is given to `end` alone would have its length said after all.
+            // With the head still open, `end` would add a Content-Length for what it is given.
             self.flush_headers();
         }
         match content {
@@ -249,7 +252,7 @@ impl Response {
     }
 }
 
-/// For what a file cannot be opened or read.
+/// The status for an error of opening or reading a file.
 fn status_of(error: &io::Error) -> u16 {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename | ErrorKind::InvalidInput => 404,
@@ -259,7 +262,7 @@ fn status_of(error: &io::Error) -> u16 {
     }
 }
 
-/// A relative path means what it means now, whatever the working directory is when a worker comes to it.
+/// Makes a path absolute now, since the working directory may be another one when a worker opens it.
 fn absolute(path: &Path) -> Cow<'_, Path> {
     if path.is_absolute() {
         Cow::Borrowed(path)

@@ -1,4 +1,5 @@
-//! What a worker does for one request: one job that looks, opens and reads the first chunk, which of a small file is all.
+//! The job of a worker for one request: it looks at the file, opens it and reads the first chunk, which is all of a small
+//! file.
 
 use super::super::conditional::{Conditions, Outcome, Validators, characters};
 use super::super::media_type;
@@ -14,21 +15,21 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Read in one job, and so the most that is held of a file for a peer, beside what `Limits::pending_output` allows. Large
-/// enough that the way to the worker and back is lost beside it.
+/// In bytes: what one job reads, and so the most that is in memory of a file for a peer, besides `Limits::pending_output`.
+/// It is so large that the way to the worker and back does not matter.
 pub(super) const CHUNK: u64 = 128 * 1024;
 
-/// What of the request, and of what the program has set, decides how a file is answered with.
+/// What decides how a file is answered: the conditions of the request, and what the program has set.
 pub(super) struct Ask {
-    /// The request decides; else it is a status that the program has set.
+    /// True if the request's conditions count; false if the program has set a status other than 200.
     pub answers_request: bool,
     conditions: Conditions,
-    /// Those that the program has set itself.
+    /// The validators that the program has set itself.
     etag: Option<String>,
     modified: Option<String>,
-    /// Not for HEAD.
+    /// False for HEAD.
     pub content_wanted: bool,
-    /// The connection takes a large file without its being read.
+    /// True if the connection can send a large file without reading it (`sendfile`).
     sends_files: bool,
 }
 
@@ -52,7 +53,7 @@ impl Ask {
         }
     }
 
-    /// Holds the request's conditions against the file's state.
+    /// Evaluates the request's conditions for the file's present state.
     pub fn decide(&self, file: &Description) -> Outcome {
         let own = &file.validators;
         let outcome = if self.etag.is_none() && self.modified.is_none() {
@@ -63,20 +64,20 @@ impl Ask {
             self.conditions.evaluate(&validators, file.size.unwrap_or(0))
         };
         match outcome {
-            // Of a file without a size there are no parts.
+            // A file of unknown size has no ranges.
             Outcome::Send(_) if file.size.is_none() => Outcome::Send(Selection::Whole),
             outcome => outcome,
         }
     }
 }
 
-/// What is said of a file, whatever is sent of it.
+/// The properties of a file that the head of an answer states.
 pub(super) struct Description {
     pub validators: Validators,
-    /// As the field's value.
+    /// The value of the field.
     pub last_modified: Option<String>,
     pub media_type: &'static str,
-    /// `None`: nobody knows, before it has been read to its end.
+    /// `None` if the size is known only after the file has been read to its end.
     pub size: Option<u64>,
 }
 
@@ -97,45 +98,46 @@ impl Description {
 pub(super) struct Order {
     pub path: PathBuf,
     pub ask: Ask,
-    /// It is asked for often: all of it is wanted, up to so many bytes, to answer others with as well.
+    /// If the file has at most this many bytes, load all of it: it is often asked for, and will answer other requests as
+    /// well.
     pub load: Option<u64>,
     pub room: FileRoom,
 }
 
-/// What the job found.
+/// The result of the job.
 pub(super) enum Found {
-    /// A file that is to be kept, whole.
+    /// A whole file that is to be kept.
     Hot(Loaded),
-    /// What this request gets.
+    /// The answer to this request.
     File {
         outcome: Outcome,
         file: Description,
-        /// Bytes to send, where that is known.
+        /// How many bytes to send, if that is known.
         length: Option<u64>,
         content: Content,
     },
 }
 
-/// What is to be sent of a file.
+/// The bytes to be sent.
 pub(super) enum Content {
-    /// Nothing: only the head is wanted.
+    /// No bytes: only the head is sent.
     None,
-    /// All of it is here.
+    /// All bytes.
     Whole(Vec<u8>),
-    /// The first chunk is here; the file has more.
+    /// The first chunk, and the file with the rest.
     First(Vec<u8>, Counted),
-    /// All of it is to be sent from the file, from `start` on.
+    /// All bytes are to be sent from the file by `sendfile`, from `start` on.
     There { file: Counted, place: Place, start: u64 },
 }
 
-/// A file that is open for as long as its peer takes it, and counts as such from the job on.
+/// An open file that counts against the limit of file descriptors until its peer has received it.
 pub(super) struct Counted {
     pub file: File,
     pub counted: OpenFile,
 }
 
 impl Order {
-    /// On a worker.
+    /// Does the job. Runs on a worker.
     pub fn fulfil(&self) -> io::Result<Found> {
         let (file, metadata) = open(&self.path)?;
         let size = metadata.len();
@@ -167,7 +169,7 @@ impl Order {
                 if file.metadata()?.len() != size {
                     return Err(shorter());
                 }
-                // It says a size that it does not have, as those of Linux's /sys do.
+                // The file is shorter than the size that it states, as files of Linux's /sys are.
                 (&file).rewind()?;
                 return self.to_its_end(file, None);
             }
@@ -181,7 +183,8 @@ impl Order {
         Ok(Counted { file, counted: self.room.open_file()? })
     }
 
-    /// A file that says that it is empty may have content all the same, made up when it is read (Linux's /proc).
+    /// Reads a file whose size is not known. A file that states the size 0 may still have content, made up when it is read
+    /// (Linux's /proc).
     fn to_its_end(&self, file: File, empty: Option<&Metadata>) -> io::Result<Found> {
         let first = read(&file, CHUNK)?;
         let (described, length) = match empty {
@@ -199,13 +202,13 @@ impl Order {
     }
 }
 
-/// Returns whether a file has a byte before `end`. Not every file has the size that it says.
+/// Returns whether a file has a byte just before `end`. Some files are shorter than the size that they state.
 fn ends_there(file: &File, end: u64) -> io::Result<bool> {
     Ok(read_at(file, &mut [0], end - 1)? > 0)
 }
 
 fn open(path: &Path) -> io::Result<(File, Metadata)> {
-    // Before it is opened: to open a pipe is to wait until somebody writes into it.
+    // Checked before opening, because opening a named pipe waits until some process writes into it.
     if !fs::metadata(path)?.is_file() {
         return Err(ErrorKind::IsADirectory.into());
     }
@@ -214,7 +217,7 @@ fn open(path: &Path) -> io::Result<(File, Metadata)> {
     Ok((file, metadata))
 }
 
-/// All of a small file. `None`: its size is not what can be read of it.
+/// Loads all of a small file. `None` if its stated size is not the number of bytes that can be read.
 fn load(path: &Path, file: &File, metadata: &Metadata) -> io::Result<Option<Loaded>> {
     let bytes = read(file, metadata.len() + 1)?;
     if bytes.is_empty() || bytes.len() as u64 != metadata.len() {
@@ -225,7 +228,7 @@ fn load(path: &Path, file: &File, metadata: &Metadata) -> io::Result<Option<Load
     Ok(Some(Loaded { file: Description::of(path, metadata), stamp: Stamp::of(metadata, SystemTime::now()), bytes }))
 }
 
-/// For a file that is kept: `None` where it is still what it was.
+/// Looks at a kept file again, and loads it if it has changed. `None` if it is unchanged.
 pub(super) fn look_again(path: &Path, stamp: &Stamp, most: u64) -> io::Result<Option<Loaded>> {
     let metadata = fs::metadata(path)?;
     if metadata.is_file() && stamp.still_holds(&metadata) {
@@ -236,8 +239,8 @@ pub(super) fn look_again(path: &Path, stamp: &Stamp, most: u64) -> io::Result<Op
     loaded.map(Some).ok_or_else(|| io::Error::other("it is not to be kept any more"))
 }
 
-/// So many bytes, or fewer where the file ends before. By one call, where the system gives them at once: `read_to_end` asks
-/// in small pieces that grow.
+/// Reads `count` bytes, or fewer if the file ends before, with one call if the system gives them at once. (`read_to_end`
+/// would read in small pieces that grow.)
 pub(super) fn read(mut file: &File, count: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(count).map_err(|_| ErrorKind::FileTooLarge)?];
     let mut filled = 0;

@@ -1,21 +1,21 @@
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime};
 
-/// File systems count time in steps, some of 2 s: a file that was changed so short a time ago may be changed again without
-/// a time of it showing that.
+/// Some file systems count time in steps of 2 s. A file that was changed more recently than this may change again while its
+/// times stay the same.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// What tells one state of a file from another, on this machine: its size, its times, and which file it is.
+/// Tells one state of a file from another on this machine: by its size, its times, and its identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) struct Stamp {
     size: u64,
     modified: Option<SystemTime>,
     #[cfg(unix)]
     place: (u64, u64),
-    /// Seconds and nanoseconds. No program can set it.
+    /// The time of the last change (`ctime`), in seconds and nanoseconds. No program can set it.
     #[cfg(unix)]
     changed: (i64, i64),
-    /// No change after this can go unnoticed.
+    /// True if any later change is certain to change this stamp.
     settled: bool,
 }
 
@@ -42,7 +42,7 @@ impl Stamp {
         }
     }
 
-    /// Returns whether the file is in the same state for certain.
+    /// Returns whether the file is certainly in the same state.
     pub fn still_holds(&self, metadata: &Metadata) -> bool {
         let now = Stamp { settled: true, ..Stamp::of(metadata, SystemTime::UNIX_EPOCH) };
         self.settled && *self == now

@@ -12,41 +12,42 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// When the workers' queue is full, a transfer that has begun asks again after so long.
+/// When the workers' queue is full, a transfer that has begun tries again after this time.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
-/// A peer that takes a part of a file in less time gets larger ones.
+/// A peer that takes a part of a file in less time than this gets larger parts next.
 const QUICK: Time = 100_000_000;
-/// From one that takes longer for a part a smaller one is pending, so that it is sent soon after it was warmed.
+/// A peer that takes longer than this for a part gets smaller parts next, so that each is sent soon after it was read into
+/// memory.
 const SLOW: Time = 1_000_000_000;
 
-/// A file that is longer than one chunk, on its way.
+/// The sending of a file that is longer than one chunk.
 ///
-/// It is held by the job that reads, or by the listener that waits for drain; where the exchange ends both let go of it.
+/// It is held by the job that reads, or by the listener for `drain`. When the exchange ends, both drop it.
 pub(super) struct Transfer {
     res: Response,
     file: Arc<File>,
     _counted: OpenFile,
-    /// Bytes that are still to be given to the response; `None`: all up to the file's end, wherever that is.
+    /// How many bytes are still to be given to the response; `None`: all up to the end of the file.
     left: Cell<Option<u64>>,
-    /// It is sent by parts that stay in the file. Else it is read.
+    /// `Some` if the file is sent in parts by `sendfile`; `None` if it is read and written.
     parts: Option<Parts>,
-    /// The last write found the output full.
+    /// True if the last write was `Full`: the next `drain` goes on.
     waits: Cell<bool>,
     listens: Cell<bool>,
 }
 
 struct Parts {
     place: Place,
-    /// Where the next one begins.
+    /// The offset of the next part.
     at: Cell<u64>,
-    /// How long it may be.
+    /// The largest length of the next part.
     most: Cell<u64>,
-    /// When the last one was given to the response.
+    /// When the last part was given to the response.
     given: Cell<Time>,
 }
 
 impl Transfer {
-    /// Sends a file by reading it; the first chunk is here already.
+    /// Sends a file by reading it. The first chunk has been read already.
     pub fn read(res: Response, file: Counted, length: Option<u64>, first: Vec<u8>) {
         Transfer::new(res, file, length, None).send(first);
     }
@@ -76,7 +77,7 @@ impl Transfer {
         }
     }
 
-    /// The response has taken something, and has more to come.
+    /// Goes on after a write that was not the last, as its result says.
     fn after(self: &Rc<Self>, flow: Flow) {
         match flow {
             Flow::Ready => self.go_on(),
@@ -170,7 +171,7 @@ impl Transfer {
 
     // ---- Both
 
-    /// What a job has brought, if that is still wanted. Where the job was refused, another follows.
+    /// Returns the result of a job if it is still wanted. If the job was refused, starts another one later.
     fn succeeded<T>(self: &Rc<Self>, result: Result<io::Result<T>, worker::Error>) -> Option<T> {
         if self.res.is_ended() {
             return None;
@@ -198,7 +199,7 @@ impl Transfer {
 }
 
 impl Parts {
-    /// Suits the next part to how long the peer took for the last one.
+    /// Fits the size of the next part to the time that the peer took for the last one.
     fn fit(&self, now: Time) {
         match now.saturating_sub(self.given.get()) {
             _ if self.given.get() == 0 => {}

@@ -1,8 +1,8 @@
-//! What of large files is in the operating system's memory, as far as is known.
+//! Remembers which parts of large files are in the operating system's memory (the page cache).
 //!
-//! The loop sends such files itself (`sendfile`), and must not wait for a disk. So a worker reads each stretch before it is
-//! sent, into nowhere: it is in the page cache then. That is remembered for a while, so that a file which is sent again and
-//! again is not read each time.
+//! The loop sends such files itself (`sendfile`) and must not wait for a disk. So a worker reads each stretch before it is
+//! sent, and throws the bytes away: then they are in the page cache. That is remembered for a while, so that a file which
+//! is often sent is not read each time.
 
 use crate::event_loop::Time;
 use crate::event_loop::driver::read_at;
@@ -11,18 +11,18 @@ use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io;
 
-/// A file is warmed by stretches of this many bytes, each of which begins at a multiple of it. A disk reads as much in a few
+/// The size of a stretch, in bytes. A stretch begins at a multiple of its size. A disk reads this much in a few
 /// milliseconds.
 pub(super) const STRETCH: u64 = 1024 * 1024;
-/// How long a stretch counts as warm. Systems that run out of memory let go of the pages which were used longest ago; to have
-/// read all others takes most of them longer than this.
+/// How long a stretch counts as warm. A system that is short of memory drops the pages that were not used for longest; most
+/// systems take longer than this to read as much as fills the rest of their memory.
 const FRESH: Time = 10_000_000_000;
-/// Stretches that are remembered at most: 4 GiB of files, in some 200 KiB of memory.
+/// How many stretches are remembered at most: 4 GiB of files, in about 200 KiB of memory.
 const REMEMBERED: usize = 4096;
-/// Read at a time. It stays in the processor's cache.
+/// The size of one read, in bytes. The buffer stays in the processor's cache.
 const SCRATCH: usize = 64 * 1024;
 
-/// Which file it is, by device and inode. `None`: the system does not tell.
+/// The device and inode of a file. `None` if the system does not tell them.
 pub(super) type Place = Option<(u64, u64)>;
 
 pub(super) fn place(metadata: &Metadata) -> Place {
@@ -38,22 +38,22 @@ pub(super) fn place(metadata: &Metadata) -> Place {
     }
 }
 
-/// A server's. Nothing of it takes memory before a large file is sent.
+/// The warm stretches of a server's files. They take no memory before a large file is sent.
 #[derive(Default)]
 pub(super) struct Warm {
-    /// By file and number of the stretch: when it was read.
+    /// Device, inode and number of a stretch, and when it was read.
     stretches: RefCell<HashMap<(u64, u64, u64), Time>>,
 }
 
 impl Warm {
-    /// Returns whether the stretch in which `at` lies was read a short time ago.
+    /// Returns whether the stretch that contains the offset `at` was read recently.
     pub fn holds(&self, place: Place, at: u64, now: Time) -> bool {
         let Some((device, inode)) = place else { return false };
         let stretches = self.stretches.borrow();
         stretches.get(&(device, inode, at / STRETCH)).is_some_and(|then| now.saturating_sub(*then) < FRESH)
     }
 
-    /// It was read by a job that was handed over at `then`.
+    /// Notes that a job, handed over at `then`, has read the stretch that contains `at`.
     pub fn note(&self, place: Place, at: u64, then: Time) {
         let Some((device, inode)) = place else { return };
         let mut stretches = self.stretches.borrow_mut();
@@ -66,7 +66,7 @@ impl Warm {
     }
 }
 
-/// On a worker: reads the stretch in which `at` lies. Where the file ends before, that shows when it is sent.
+/// Reads the stretch that contains `at`, on a worker. It is no error if the file ends before: sending will notice that.
 pub(super) fn warm(file: &File, at: u64) -> io::Result<()> {
     let (mut at, end) = (at / STRETCH * STRETCH, stretch_end(at));
     let mut scratch = vec![0; SCRATCH];
