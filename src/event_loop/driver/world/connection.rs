@@ -262,9 +262,7 @@ impl Endpoint {
         }
         let possible = into.len().min(me.input.unread.len());
         let length = world.0.network.borrow().seen(possible, &world.0.random);
-        for (place, byte) in into.iter_mut().zip(me.input.unread.drain(..length)) {
-            *place = byte;
-        }
+        me.input.unread.read_exact(&mut into[..length])?;
         let arrives_just_now = length < possible;
         let writer = self.other();
         let room = {
