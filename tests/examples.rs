@@ -12,6 +12,7 @@ mod sse_chat;
 
 mod support;
 
+use crate::support::bytes::pattern;
 use crate::support::folder::Folder;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -129,10 +130,6 @@ impl Answer {
     fn expect(&self, status: u16, text: &str) {
         assert_eq!((self.status, self.text()), (status, text), "{}", self.head);
     }
-}
-
-fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at / 251 + at) as u8).collect()
 }
 
 /// Waits for what a program does to its files.

@@ -24,7 +24,7 @@ fn small_only(req: Request, res: Response) {
 
 fn upload(length: usize) -> Vec<u8> {
     let mut bytes = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n").into_bytes();
-    bytes.resize(bytes.len() + length, b'x');
+    bytes.extend_from_slice(&vec![b'x'; length]);
     bytes
 }
 
@@ -74,7 +74,7 @@ fn chunked_upload(length: usize) -> Vec<u8> {
     let mut bytes = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     for _ in 0..length / 1000 {
         bytes.extend_from_slice(b"3e8\r\n");
-        bytes.resize(bytes.len() + 1000, b'x');
+        bytes.extend_from_slice(&[b'x'; 1000]);
         bytes.extend_from_slice(b"\r\n");
     }
     bytes.extend_from_slice(b"0\r\n\r\n");

@@ -1,5 +1,6 @@
 //! Pipes between any of request, response and socket: backpressure, ends and failures go through them.
 
+use crate::support::bytes::pattern;
 use crate::support::http::*;
 use crate::support::real;
 use oneloop::event_loop::metrics;
@@ -16,11 +17,6 @@ use std::thread::{self, JoinHandle};
 
 const SIZE: usize = 5 << 20;
 const UPSTREAM: (&str, u16) = ("127.0.0.1", 9);
-
-/// Bytes that tell their place.
-fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
-}
 
 /// A pipe from a request or a socket to a response or a socket, and the peers at its two ends.
 struct Pipe {

@@ -1,5 +1,6 @@
 //! `Request::save_to`: a whole body under its name, or no file at all.
 
+use crate::support::bytes::pattern;
 use crate::support::folder::Folder;
 use oneloop::http::{self, Request, Response, SaveError};
 use oneloop::net::CloseReason;
@@ -70,10 +71,6 @@ impl World {
         assert_eq!(*self.told.borrow(), [told]);
         assert_eq!(self.files(), files);
     }
-}
-
-fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at / 251 + at) as u8).collect()
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `Response::send_file`: whole, by parts, on conditions, as fast as the peer takes it.
 
+use crate::support::bytes::pattern;
 use crate::support::folder::Folder;
 use crate::support::own_thread::on_own_thread;
 use oneloop::http::{self, Request, Response};
@@ -90,11 +91,6 @@ impl Answer {
     fn expect(&self, status: u16, body: &str) {
         assert_eq!((self.status(), String::from_utf8_lossy(&self.body).as_ref()), (status, body), "{}", self.head);
     }
-}
-
-/// Bytes of which no two chunks are the same.
-fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at / 251 + at) as u8).collect()
 }
 
 // ---- Whole

@@ -1,5 +1,6 @@
 //! Promise 7 for sockets: what a peer or a program can make grow is bounded, and who is told to wait is told to go on.
 
+use crate::support::bytes::pattern;
 use crate::support::net::*;
 use oneloop::event_loop::metrics;
 use oneloop::net::{self, Flow, Socket};

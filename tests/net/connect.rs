@@ -1,5 +1,6 @@
 //! Outgoing connections: look-up, addresses in turn, failures and their reasons, the timeout.
 
+use crate::support::bytes::pattern;
 use crate::support::net::*;
 use oneloop::event_loop::metrics;
 use oneloop::net::{self, Flow, Socket, Target};

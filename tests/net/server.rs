@@ -1,5 +1,6 @@
 //! Servers: where they listen, what they refuse, how they close.
 
+use crate::support::bytes::pattern;
 use crate::support::net::*;
 use oneloop::event_loop::{Address, PanicPolicy, metrics, set_panic_policy};
 use oneloop::net::{self, CloseReason, Listen, Server};

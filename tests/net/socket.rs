@@ -1,5 +1,6 @@
 //! Sockets: flow in both directions, half-close, the close and its reasons, timeouts, references, panics.
 
+use crate::support::bytes::pattern;
 use crate::support::net::*;
 use oneloop::event_loop::{PanicPolicy, metrics, set_panic_policy};
 use oneloop::net::{self, Chunk, CloseReason, Flow, Socket};

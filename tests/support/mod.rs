@@ -1,6 +1,7 @@
 //! What tests share. Each crate of tests has a module of it, and uses a part.
 #![allow(dead_code, unused_imports, reason = "each crate of tests uses a part of it")]
 
+pub mod bytes;
 pub mod folder;
 pub mod http;
 pub mod json;

@@ -100,8 +100,3 @@ pub fn run_real() {
     oneloop::run().unwrap();
     watchdog.clear();
 }
-
-/// Bytes that tell their place.
-pub fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
-}

@@ -229,7 +229,7 @@ fn is_well_formed(reply: &Reply, to_head: bool, http10: bool) -> Result<(), Stri
         () if !bare && !to_head && lengths + codings == 0 && !http10 => "no framing",
         () if names("connection") > 1 => "two Connection fields",
         // RFC 9112, 5.2 and 2.2: what the reader of responses took for a line has neither CR nor LF.
-        () if reply.fields.iter().any(|(_, value)| value.contains(['\r', '\n'])) => "a bare CR or LF",
+        () if reply.fields.iter().any(|(_, value)| value.contains('\r') || value.contains('\n')) => "a bare CR or LF",
         () => return Ok(()),
     };
     Err(format!("{broken}: {reply:?}"))
