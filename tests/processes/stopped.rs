@@ -123,23 +123,30 @@ fn two_thousand_clients_are_answered_after_a_handler_that_blocks() {
         eprintln!("SKIPPED: 2,000 clients need a limit of 2,200 open files, and it is {files} (see `ulimit -n`)");
         return;
     }
-    // They all have to be there before it is over for the first.
-    let limit = Duration::from_secs(4);
+    // All have to be there before the time of the first is over: a slow machine gets more of it.
+    let Some(answered) = [1, 4, 16].into_iter().find_map(|limit| crowd(Duration::from_secs(limit))) else {
+        eprintln!("SKIPPED: 2,000 clients could not connect and write within 16 s");
+        return;
+    };
+    assert_eq!(answered, (2_000, Some("busy".to_owned())));
+}
+
+/// Two thousand clients that write while a handler blocks for longer than anybody may wait: how many are answered, and what the
+/// blocked one gets. Nothing where they were not all in time.
+fn crowd(limit: Duration) -> Option<(usize, Option<String>)> {
     let mut server = Server::start(limit);
     let began = Instant::now();
     let mut streams: Vec<_> = (0..2_000).map(|_| server.connect()).collect();
     let mut busy = server.connect();
     busy.write_all(get("/busy").as_bytes()).unwrap();
     assert!(server.output.any(|line| line.unwrap().ends_with("busy")), "the child says that it is busy");
-    for stream in &mut streams {
-        stream.write_all(get("/b").as_bytes()).unwrap();
+    let written = streams.iter_mut().all(|stream| stream.write_all(get("/b").as_bytes()).is_ok());
+    if began.elapsed() >= limit {
+        return None;
     }
-    if began.elapsed() > limit {
-        eprintln!("SKIPPED: it took {:?} to connect, too long for what is to be seen", began.elapsed());
-        return;
-    }
+    assert!(written, "a client was cut before its time was over");
     sleep(limit + 800 * MS);
     server.child.stdin.take().unwrap().write_all(b"\n").unwrap();
     let answered = streams.iter_mut().filter_map(answer).filter(|text| text == "/b").count();
-    assert_eq!((answered, answer(&mut busy).as_deref()), (2_000, Some("busy")));
+    Some((answered, answer(&mut busy)))
 }
