@@ -1,8 +1,8 @@
 //! Micro-benchmarks of the parts: a request's head, a response's head, both together as an exchange in memory, sockets in
 //! memory, timers, ticks and immediates.
 //!
-//! They run on one thread, without sockets, and show which part a change moved. They do not add up to a server: there
-//! the kernel has most of the time, and the caches are shared with it. For that, see the `throughput` bench.
+//! They run on one thread, without sockets, and show which part a change has affected. They do not add up to a server: in a
+//! server the kernel takes most of the time, and shares the caches. For that, see the `throughput` bench.
 
 use criterion::{BatchSize, Criterion, Throughput};
 use oneloop::proto::h1::{
@@ -15,10 +15,10 @@ use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Timers, ticks and immediates are measured in flocks of so many, so that what one costs beside the loop's own
-/// iteration (which waits on the operating system once) can be told.
+/// Timers, ticks and immediates are measured in flocks of this many, so that the cost of one can be told from that of the
+/// loop's iteration around them (which waits on the operating system once).
 const FLOCK: u64 = 1_000;
-/// Longer than the timers of a flock, so that all are due.
+/// Longer than the timers of a flock run, so that all are due.
 const DUE: Duration = Duration::from_millis(2);
 const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
@@ -42,7 +42,7 @@ fn heads(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(bytes.len() as u64));
         group.bench_function(name, |bencher| bencher.iter(|| parse(black_box(&bytes), &mut parser, &mut head)));
     }
-    // The slow path: what a peer that sends a byte at a time costs.
+    // The slow path: the cost of a peer that sends a byte at a time.
     let bytes = request("browser");
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     group.bench_function("eight browser fields, a byte at a time", |bencher| {
@@ -58,7 +58,7 @@ fn heads(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What `hello` says: one field of its own, the Date and the length.
+/// The head that `hello` answers with: one field of its own, the Date and the length.
 fn compose(head: &mut ResponseHead, out: &mut Vec<u8>, framing: Framing) {
     head.encode(out, &Encoding { framing, date: Some(DATE), ..Encoding::default() });
     out.extend_from_slice(BODY.as_bytes());
@@ -86,7 +86,7 @@ fn responses(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// From the bytes of requests to the bytes of their answers, without the loop, callbacks and sockets between them.
+/// From the bytes of requests to the bytes of their answers, without loop, callbacks and sockets.
 fn exchanges(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("codec exchange");
     for (name, case, requests) in [("one", "ka64", 1), ("browser", "browser", 1), ("16 pipelined", "pipe16", 16)] {
@@ -112,8 +112,8 @@ fn exchanges(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A whole exchange as a server has it, callbacks and keep-alive included, over sockets in memory. What
-/// `socket in memory/echo` costs is in it.
+/// A whole exchange of a server, with callbacks and keep-alive, over sockets in memory. It includes the cost of `socket in
+/// memory/echo`.
 fn served(criterion: &mut Criterion) {
     let sim = Sim::new();
     let server = http::create_server(|_, response| {
@@ -144,8 +144,8 @@ fn served(criterion: &mut Criterion) {
     sim.settle();
 }
 
-/// A message there and back through the loop and a socket in memory: what stands between the codec and the kernel. The
-/// simulated world's own work is in it.
+/// A message there and back through the loop and a socket in memory: everything between the codec and the kernel. It
+/// includes the work of the simulated world itself.
 fn sockets(criterion: &mut Criterion) {
     let sim = Sim::new();
     let server = net::create_server(|socket| {
@@ -169,7 +169,7 @@ fn sockets(criterion: &mut Criterion) {
     sim.settle();
 }
 
-/// One iteration of this thread's loop, which does not wait.
+/// Runs one iteration of this thread's loop, which does not wait.
 fn iterate() {
     let iterated = oneloop::run_nowait();
     assert!(iterated.is_ok(), "{iterated:?}");
@@ -212,7 +212,7 @@ fn timers(criterion: &mut Criterion) {
 fn queues(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("queues");
     group.throughput(Throughput::Elements(FLOCK));
-    // Ticks empty before the first iteration; an immediate runs in the check phase of one.
+    // Ticks run before the first iteration; an immediate runs in the check phase of one.
     group.bench_function("next_tick", |bencher| {
         bencher.iter_batched(
             || (0..FLOCK).for_each(|_| oneloop::next_tick(|| {})),
@@ -232,7 +232,7 @@ fn queues(criterion: &mut Criterion) {
             iterate();
         });
     });
-    // What stands above as a share of each flock: an iteration with nothing to do.
+    // An iteration with nothing to do. It is part of each flock's time above.
     group.throughput(Throughput::Elements(1));
     group.bench_function("idle iteration", |bencher| bencher.iter(iterate));
     group.finish();

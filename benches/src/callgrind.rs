@@ -1,7 +1,7 @@
 //! Instructions per request, counted by valgrind's callgrind: of the program's own code, not of the kernel's.
 //!
-//! Each case runs twice, with N and with 2N requests over one connection; the difference over N is the cost of one, and
-//! start-up, the first exchange and the shutdown cancel out.
+//! Each case runs twice, with N and with 2N requests over one connection. The difference divided by N is the cost of one
+//! request; start-up, the first exchange and the shutdown cancel out.
 
 use crate::child::{Launch, Server};
 use crate::machine;
@@ -9,18 +9,19 @@ use crate::traffic::{BODY, Case, Client};
 use std::io;
 use std::path::Path;
 
-/// Requests of the shorter run.
+/// The number of requests of the shorter run.
 const REQUESTS: usize = 8_000;
 
-/// One connection does one exchange at a time, so the cases that differ only in their connections are one here.
+/// A run has one connection with one exchange at a time, so cases that differ only in the number of connections are the
+/// same here.
 pub const MEASURED: [&str; 3] = ["ka64", "pipe16", "browser"];
 
-/// Is valgrind installed?
+/// Returns whether valgrind is installed.
 pub fn is_there() -> bool {
     machine::find_program("valgrind").is_some()
 }
 
-/// Instructions of one request: the difference of two runs, so that all which happens once cancels out.
+/// The instructions of one request: the difference of two runs, so that everything that happens once cancels out.
 pub fn per_request(server: &Launch, case: &Case) -> io::Result<f64> {
     let once = run(server, case, REQUESTS)?;
     let twice = run(server, case, 2 * REQUESTS)?;
@@ -30,7 +31,7 @@ pub fn per_request(server: &Launch, case: &Case) -> io::Result<f64> {
     Ok((twice - once) as f64 / REQUESTS as f64)
 }
 
-/// Instructions of a whole run of a server.
+/// The instructions of a whole run of a server.
 fn run(server: &Launch, case: &Case, requests: usize) -> io::Result<u64> {
     let folder = std::env::temp_dir().join(format!("oneloop-instructions-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
@@ -48,7 +49,7 @@ fn under_callgrind(server: &Launch, case: &Case, requests: usize, out: &Path) ->
         client.exchange(&batch, case.depth, Some(BODY))?;
     }
     drop(client);
-    // SIGTERM by the warden; callgrind writes what it counted.
+    // The warden sends SIGTERM, and callgrind writes its counts.
     server.stop();
     let text =
         std::fs::read_to_string(out).map_err(|error| io::Error::other(format!("callgrind wrote nothing: {error}")))?;

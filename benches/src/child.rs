@@ -6,9 +6,9 @@
 //! ```
 //!
 //! A server, ours or another's, is started by a *warden*: this very program again, with [`WARDEN`] as its first argument.
-//! The warden tells the server's process id, waits, and when its stdin ends (because the bench dropped it, or because the
-//! bench died) it ends its own child, by process id: first politely, so that a tool around it can write its report, then
-//! for good. Nothing is ever looked up by name.
+//! The warden prints the server's process id and waits. When its standard input ends (because the bench dropped it, or
+//! because the bench died), it ends its own child, by process id: first politely, so that a tool around it can write its
+//! report, then for good. No process is ever looked up by name.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read};
@@ -17,14 +17,14 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The first argument that makes a program of ours a warden.
+/// The first argument that makes one of our programs a warden.
 pub const WARDEN: &str = "warden";
 
-/// How long a server may take until it listens. Under valgrind that is seconds.
+/// How long a server may take before it listens. Under valgrind that is seconds.
 const START: Duration = Duration::from_secs(30);
 /// How long a server may take to end when asked politely; a tool around it writes its report in this time.
 const POLITE: Duration = Duration::from_secs(5);
-/// How often an awaited child is looked at.
+/// How often a child is checked that is waited for.
 const GLANCE: Duration = Duration::from_millis(5);
 
 /// How to start a program.
@@ -58,14 +58,14 @@ impl Launch {
         self
     }
 
-    /// Puts another command in front, which must end in replacing itself by the rest: `taskset -c 0`, `strace -D …`.
+    /// Puts another command in front, which must end by replacing itself with the rest: `taskset -c 0`, `strace -D …`.
     pub fn under<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, wrapper: I) -> Launch {
         let wrapper = wrapper.into_iter().map(|word| word.as_ref().to_owned());
         self.command.splice(0..0, wrapper);
         self
     }
 
-    /// Lets it open so many files. Only a shell can raise the limit for a child without `unsafe` on our side.
+    /// Lets it open this many files. Without `unsafe` code, only a shell can raise the limit for a child.
     pub fn open_files(mut self, limit: u64) -> Launch {
         self.open_files = cfg!(unix).then_some(limit);
         self
@@ -90,18 +90,18 @@ impl Launch {
     }
 }
 
-/// A running server; ended when dropped.
+/// A running server. It is ended when this is dropped.
 pub struct Server {
     /// Its process id.
     pub pid: u32,
-    /// Where it listens.
+    /// The port on which it listens.
     pub port: u16,
     warden: Child,
     leash: Option<ChildStdin>,
 }
 
 impl Server {
-    /// Starts a server and waits until it says, on its stdout, where it listens.
+    /// Starts a server and waits until it prints, on its standard output, the port on which it listens.
     pub fn start(launch: &Launch) -> io::Result<Server> {
         let mut warden = Command::new(std::env::current_exe()?)
             .arg(WARDEN)
@@ -112,7 +112,7 @@ impl Server {
             .spawn()?;
         let leash = warden.stdin.take();
         let lines = lines_of(warden.stdout.take());
-        // From here on an error drops the server, which ends it.
+        // From here on, an error drops the server, which ends it.
         let mut server = Server { pid: 0, port: 0, warden, leash };
         let end = Instant::now() + START;
         while server.pid == 0 || server.port == 0 {
@@ -134,7 +134,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Ends the server and returns when it is gone.
+    /// Ends the server and returns when its process has ended.
     pub fn stop(mut self) {
         self.end();
     }
@@ -160,7 +160,7 @@ fn lines_of(output: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String
     if let Some(output) = output {
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                // Nobody listens once the server has started; the pipe is read on all the same.
+                // Once the server has started, nobody receives the lines; the pipe is read nevertheless.
                 let _ = sender.send(line);
             }
         });
@@ -176,7 +176,7 @@ fn port_in(line: &str) -> Option<u16> {
     rest[..digits].parse().ok().filter(|port| *port != 0)
 }
 
-/// Waits for a child, at most so long; `None` is a child that still runs.
+/// Waits for a child, for at most this long. `None` if it is still running.
 pub fn wait(child: &mut Child, at_most: Duration) -> io::Result<Option<std::process::ExitStatus>> {
     let end = Instant::now() + at_most;
     loop {
@@ -190,9 +190,9 @@ pub fn wait(child: &mut Child, at_most: Duration) -> io::Result<Option<std::proc
     }
 }
 
-/// Runs a program that ends by itself and returns what it wrote; one that has not ended after `at_most` is ended.
+/// Runs a program that ends by itself and returns its output. If it has not ended after `at_most`, it is ended.
 ///
-/// What it writes must fit into a pipe (64 KiB on Linux); a program that says more is told to use a file.
+/// Its output must fit into a pipe (64 KiB on Linux); tell a program with more output to use a file.
 pub fn run(launch: &Launch, at_most: Duration) -> io::Result<String> {
     let mut child = launch.command().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let leash = child.stdin.take();
@@ -213,7 +213,7 @@ pub fn run(launch: &Launch, at_most: Duration) -> io::Result<String> {
     }
 }
 
-/// Ends this process as soon as its stdin does: its parent is gone, or wants it gone.
+/// Ends this process as soon as its standard input ends: its parent is gone, or wants it gone.
 pub fn end_with_parent() {
     thread::spawn(|| {
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
@@ -221,7 +221,8 @@ pub fn end_with_parent() {
     });
 }
 
-/// Is this process a warden? Then it is one until its server ends. To be called first in `main`.
+/// Returns `None` if this process is not to be a warden. Otherwise it is one until its server ends. Call this first in
+/// `main`.
 pub fn warden() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     if args.next()? != WARDEN {
@@ -229,7 +230,7 @@ pub fn warden() -> Option<ExitCode> {
     }
     let words: Vec<OsString> = args.collect();
     let (program, rest) = words.split_first()?;
-    // Stdout is the server's from here on; the pipe into its stdin ends with this process.
+    // From here on the standard output is the server's. The pipe into the server's standard input ends with this process.
     let mut server = match Command::new(program).args(rest).stdin(Stdio::piped()).spawn() {
         Ok(server) => server,
         Err(error) => {
@@ -253,10 +254,10 @@ pub fn warden() -> Option<ExitCode> {
     Some(ExitCode::SUCCESS)
 }
 
-/// SIGTERM, so that strace and callgrind write what they counted; SIGKILL for one who does not care.
+/// Sends SIGTERM, so that strace and callgrind write their results, and SIGKILL if that does not help.
 fn end_politely(server: &mut Child) {
     if cfg!(unix) {
-        // The child was not waited for, so that this id can be no other process's.
+        // The child was not waited for, so no other process can have this id.
         let _ = Command::new("kill").args(["-TERM", &server.id().to_string()]).stderr(Stdio::null()).status();
         if matches!(wait(server, POLITE), Ok(Some(_))) {
             return;

@@ -1,8 +1,8 @@
-//! What is made of many figures: medians, spreads, percentiles.
+//! Statistics of many figures: medians, spreads, percentiles.
 
 use std::collections::BTreeMap;
 
-/// The middle of the known figures; NaN where there is none.
+/// The median of the known figures; NaN if there is none.
 pub fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
     let mut figures: Vec<f64> = figures.into_iter().filter(|figure| !figure.is_nan()).collect();
     figures.sort_by(f64::total_cmp);
@@ -13,21 +13,22 @@ pub fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-/// Between which of the known figures the median of ever more such figures lies, at 95 %; NaN where there is none.
+/// The 95 % confidence interval of the median, from the known figures; NaN if there is none.
 ///
-/// The number of figures below the true median is that of heads in as many tosses of a coin, whatever their distribution.
-/// With fewer than six figures no two are so sure, and the outermost stand (of five: 94 %).
+/// The number of figures below the true median is distributed like that of heads in as many tosses of a coin, whatever the
+/// distribution of the figures. With fewer than six figures no interval is that certain, and the outermost are returned (of
+/// five: 94 %).
 pub fn bounds(figures: impl IntoIterator<Item = f64>) -> (f64, f64) {
     let mut figures: Vec<f64> = figures.into_iter().filter(|figure| !figure.is_nan()).collect();
     figures.sort_by(f64::total_cmp);
     let count = figures.len();
-    // The normal approximation, with the correction for its being one of a whole number.
+    // The normal approximation of the binomial distribution, with the continuity correction.
     let outside = ((count as f64 - 1.0 - 1.96 * (count as f64).sqrt()) / 2.0).max(0.0) as usize;
     let at = |place: usize| figures.get(place).copied().unwrap_or(f64::NAN);
     (at(outside), at(count.wrapping_sub(outside + 1)))
 }
 
-/// How far figures lie apart, as a share of their median.
+/// The difference of the largest and the smallest figure, as a share of the median.
 pub fn spread(figures: &[f64]) -> f64 {
     let least = figures.iter().copied().fold(f64::INFINITY, f64::min);
     let most = figures.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -39,18 +40,18 @@ pub fn spread(figures: &[f64]) -> f64 {
 pub struct Latencies(BTreeMap<u64, u64>);
 
 impl Latencies {
-    /// Notes that a latency was seen so often.
+    /// Adds `count` occurrences of a latency.
     pub fn add(&mut self, microseconds: u64, count: u64) {
         *self.0.entry(microseconds).or_default() += count;
     }
 
-    /// Takes the samples back that wrk has made up.
+    /// Removes the samples that wrk has made up.
     ///
-    /// wrk means its figures for a constant rate: for each latency of twice the mean interval between the answers of a
-    /// connection and above, it adds one shorter by an interval, by two, and so on (`stats_correct` in its source). The
-    /// load here is a closed loop, which never meant to send those; and for pipelined batches wrk's interval is that of
-    /// single answers, so that what it prints is wrong by far. The additions always go below the latency that causes
-    /// them, so going from the longest latency down finds each count as it was.
+    /// wrk corrects its figures for a constant rate: for each latency of at least twice the mean interval between the
+    /// answers of a connection, it adds one that is shorter by an interval, one shorter by two, and so on (`stats_correct`
+    /// in its source). The load here is a closed loop, which never meant to send those requests. And for pipelined batches
+    /// wrk's interval is that of single answers, which makes its printed figures wrong by far. Added samples are always
+    /// shorter than the latency that causes them, so going from the longest latency down restores each count.
     pub fn take_back_made_up(&mut self, interval: u64) {
         if interval == 0 {
             return;
@@ -72,7 +73,7 @@ impl Latencies {
         self.0.retain(|_, count| *count > 0);
     }
 
-    /// The latency that this share of all stayed at or below; NaN where there is none.
+    /// The latency that this share of all did not exceed; NaN if there is none.
     pub fn percentile(&self, share: f64) -> f64 {
         let total: u64 = self.0.values().sum();
         let mut seen = 0;
@@ -95,7 +96,7 @@ mod tests {
         assert!(median([]).is_nan());
     }
 
-    /// The places are those of tables for the sign test.
+    /// The expected indices are from tables for the sign test.
     #[test]
     fn a_median_lies_between_two_of_the_figures() {
         for (count, outside) in [(1, 0), (5, 0), (6, 0), (8, 0), (9, 1), (20, 5), (30, 9), (50, 17)] {
@@ -123,7 +124,7 @@ mod tests {
         assert!(Latencies::default().percentile(0.5).is_nan());
     }
 
-    /// What wrk does, in its order: from the shortest latency up.
+    /// Adds samples as wrk does, and in its order: from the shortest latency up.
     fn make_up(latencies: &mut Latencies, interval: u64) {
         let longest = *latencies.0.keys().next_back().unwrap();
         for latency in 2 * interval..=longest {

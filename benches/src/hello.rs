@@ -10,9 +10,9 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// Builds `examples/hello` as the README says (release profile, default features) and returns where it is.
+/// Builds `examples/hello` as the README says (release profile, default features) and returns its path.
 ///
-/// Only the package at the root is named, so that no feature which a bench dependency asks for is in it.
+/// Only the package at the root is named, so that it has no feature which only a dependency of the benches asks for.
 pub fn build() -> io::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -38,13 +38,13 @@ pub fn build() -> io::Result<PathBuf> {
     program.ok_or_else(|| io::Error::other("cargo built examples/hello but did not say where"))
 }
 
-/// How to start it: on a port that the system chooses, and with the log level it has by default, whatever this shell has
-/// set.
+/// How to start it: on a port that the system chooses, and with its default log level, whatever the environment of this
+/// shell says.
 pub fn launch(program: &Path) -> Launch {
     Launch::new(program).env("PORT", "0").env("RUST_LOG", "error")
 }
 
-/// The path that a message of cargo's gives for the program it built, if it gives one.
+/// The path of a program that a message of cargo reports, if it reports one.
 fn executable(message: &str) -> Option<PathBuf> {
     let (_, rest) = message.split_once(r#""executable":""#)?;
     let mut path = String::new();
@@ -52,7 +52,7 @@ fn executable(message: &str) -> Option<PathBuf> {
     loop {
         match chars.next()? {
             '"' => return Some(path.into()),
-            // In a path JSON escapes nothing else: backslashes (Windows) and quotes.
+            // JSON escapes nothing else in a path: backslashes (Windows) and quotes.
             '\\' => path.push(chars.next()?),
             other => path.push(other),
         }

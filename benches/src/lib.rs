@@ -1,6 +1,6 @@
-//! What the measuring programs share: the traffic ([`traffic`]), the machine they run on ([`machine`]), the servers
-//! they start as child processes ([`child`]), the `hello` that users get ([`hello`]), medians ([`figures`]), counts of
-//! instructions ([`callgrind`]), and what the trials under attack are made of ([`trial`]).
+//! The parts that the measuring programs share: the traffic ([`traffic`]), the machine ([`machine`]), servers as child
+//! processes ([`child`]), the `hello` that users get ([`hello`]), medians ([`figures`]), counts of instructions
+//! ([`callgrind`]), and the parts of the trials under attack ([`trial`]).
 //!
 //! ```text
 //!  benches/micro.rs     benches/throughput/     src/bin/{instructions,recorder}.rs     src/bin/{fairness,files,slow,soak}.rs

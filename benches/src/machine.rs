@@ -1,8 +1,8 @@
 //! What the operating system tells about processes, CPUs and limits.
 //!
 //! Everything is read from `/proc`, so the figures exist on Linux only; elsewhere the functions return `None` and the
-//! reports show a dash. No figure is better than the kernel's clock tick ([`tick`], 10 ms on nearly every Linux): over a
-//! window of six seconds that is a sixth of a percent.
+//! reports show a dash. No figure is more exact than the kernel's clock tick ([`tick`], 10 ms on nearly every Linux): over
+//! a window of six seconds that is a sixth of a percent.
 
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -27,13 +27,13 @@ impl CpuTime {
         self.user + self.system
     }
 
-    /// What was used since `earlier`.
+    /// The time that was used since `earlier`.
     pub fn since(self, earlier: CpuTime) -> CpuTime {
         CpuTime { user: self.user - earlier.user, system: self.system - earlier.system }
     }
 }
 
-/// Length of a clock tick in seconds: the unit of every time in `/proc`.
+/// The length of a clock tick in seconds: the unit of every time in `/proc`.
 pub fn tick() -> f64 {
     static TICK: OnceLock<f64> = OnceLock::new();
     *TICK.get_or_init(|| {
@@ -43,13 +43,13 @@ pub fn tick() -> f64 {
     })
 }
 
-/// CPU time that all threads of a process, dead ones included, have used so far.
+/// The CPU time that all threads of a process, also those that have ended, have used so far.
 pub fn cpu_time(pid: u32) -> Option<CpuTime> {
     // Fields 14 and 15 of proc_pid_stat(5).
     stat_times(&format!("/proc/{pid}/stat"), 14)
 }
 
-/// CPU time of all children of this process that ended and were waited for, with their own children.
+/// The CPU time of all children of this process that have ended and were waited for, including their own children.
 pub fn children_time() -> Option<CpuTime> {
     // Fields 16 and 17 of proc_pid_stat(5).
     stat_times("/proc/self/stat", 16)
@@ -57,30 +57,30 @@ pub fn children_time() -> Option<CpuTime> {
 
 fn stat_times(path: &str, field: usize) -> Option<CpuTime> {
     let text = fs::read_to_string(path).ok()?;
-    // The second field is the program's name in brackets and may hold spaces; the third follows the last bracket.
+    // The second field is the program's name in brackets, which may contain spaces; the third one follows the last bracket.
     let mut rest = text.rsplit_once(')')?.1.split_ascii_whitespace().skip(field - 3);
     let mut seconds = || Some(rest.next()?.parse::<u64>().ok()? as f64 * tick());
     Some(CpuTime { user: seconds()?, system: seconds()? })
 }
 
-/// Resident memory of a process in bytes. `smaps_rollup` is exact, where `statm` is counted per CPU and lags behind.
+/// The resident memory of a process in bytes. `smaps_rollup` is exact; `statm` is counted per CPU and lags behind.
 pub fn resident_bytes(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let line = text.lines().find(|line| line.starts_with("Rss:"))?;
     Some(line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
 }
 
-/// Seconds that a process's first thread was ready to run and had no CPU: what other processes cost it.
+/// How many seconds a process's first thread was ready to run and had no CPU, because other processes had it.
 pub fn waited_for_cpu(pid: u32) -> Option<f64> {
     ran_and_waited(&pid.to_string()).map(|(_, waited)| waited)
 }
 
-/// The same of the calling thread; 0 where the system does not tell.
+/// As [`waited_for_cpu`], for the calling thread; 0 if the system does not tell.
 pub fn this_thread_waited_for_cpu() -> f64 {
     ran_and_waited("thread-self").map_or(0.0, |(_, waited)| waited)
 }
 
-/// Seconds that a thread ran, and that it was ready to run and had no CPU.
+/// How many seconds a thread ran, and how many it was ready to run and had no CPU.
 fn ran_and_waited(thread: &str) -> Option<(f64, f64)> {
     let text = fs::read_to_string(format!("/proc/{thread}/schedstat")).ok()?;
     let mut nanos = text.split_ascii_whitespace().map(|word| word.parse::<u64>().ok());
@@ -92,41 +92,42 @@ pub fn open_descriptors(pid: u32) -> Option<usize> {
     Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count())
 }
 
-/// The times of one CPU (or of all, `None`) in seconds since boot: (busy with processes, stolen by the hypervisor). What
-/// processes are charged with is in the first, so that it is comparable with their [`cpu_time`]: see
+/// The times of one CPU (`None`: of all) in seconds since boot: (busy with processes, stolen by the hypervisor). The first
+/// includes everything that processes are charged with, so that it is comparable with their [`cpu_time`]: see
 /// [`interrupts_are_charged`].
 pub fn cpu_use(cpu: Option<usize>) -> Option<(f64, f64)> {
     let name = cpu.map_or("cpu".to_string(), |n| format!("cpu{n}"));
     let text = fs::read_to_string("/proc/stat").ok()?;
     let line = text.lines().find(|line| line.split(' ').next() == Some(&name))?;
     let n: Vec<f64> = line.split_ascii_whitespace().skip(1).filter_map(|w| w.parse().ok()).collect();
-    // user nice system idle iowait irq softirq steal, see proc_stat(5).
+    // The fields are user nice system idle iowait irq softirq steal: see proc_stat(5).
     let (&[user, nice, system, _idle, _iowait, irq, softirq, steal], _) = n.split_first_chunk::<8>()?;
     let interrupts = if interrupts_are_charged() { irq + softirq } else { 0.0 };
     Some(((user + nice + system + interrupts) * tick(), steal * tick()))
 }
 
-/// Does a process's own time hold the interrupts that came while it ran? A Linux built with `IRQ_TIME_ACCOUNTING` takes
-/// them out, another does not; `/proc/stat` has them apart in either case. It matters here, since what a server sends over
-/// loopback is received in a soft interrupt of its own `send`.
+/// Returns whether a process's own time includes the interrupts that came while it ran. A Linux built with
+/// `IRQ_TIME_ACCOUNTING` subtracts them, another does not; `/proc/stat` shows them apart in either case. It matters here
+/// because bytes that a server sends over loopback are received in a soft interrupt during its own `send`.
 ///
-/// Found out once, in a few hundredths of a second: a thread sends to itself all the time, and its time either is all that
-/// went by or lacks a good part of it.
+/// It is found out once, within a few hundredths of a second: a thread sends to itself all the time, and then its own time
+/// either is all the time that has passed, or lacks a good part of it.
 pub fn interrupts_are_charged() -> bool {
-    /// A CPU that is taken away for a moment, or a sleep, hides time; it makes none.
+    /// Several tries, because a CPU that is taken away for a moment, or a sleep, hides time. Nothing adds time.
     const TRIES: usize = 3;
     static CHARGED: OnceLock<bool> = OnceLock::new();
     *CHARGED.get_or_init(|| (0..TRIES).any(|_| share_of_talking().is_some_and(|share| share > 0.9)))
 }
 
-/// The share of some time, spent talking to oneself over loopback, that the kernel says this thread ran or waited for a CPU.
+/// The share of some time, spent sending to itself over loopback, for which the kernel says that this thread ran or waited
+/// for a CPU.
 fn share_of_talking() -> Option<f64> {
     let talker = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
     talker.connect(talker.local_addr().ok()?).ok()?;
     talker.set_nonblocking(true).ok()?;
     let began = (Instant::now(), ran_and_waited("thread-self")?);
     while began.0.elapsed() < Duration::from_millis(20) {
-        // Either may have nothing to do; then it is asked again.
+        // Either call may have nothing to do; the loop tries again.
         let _ = talker.send(&[0; 64]);
         let _ = talker.recv(&mut [0; 64]);
     }
@@ -134,7 +135,7 @@ fn share_of_talking() -> Option<f64> {
     Some((ran + waited - began.1.0 - began.1.1) / elapsed.as_secs_f64())
 }
 
-/// The CPUs this process may run on, by number; where the system does not say, those it counts.
+/// The numbers of the CPUs on which this process may run; if the system does not tell, all CPUs that it counts.
 pub fn cpus() -> Vec<usize> {
     let listed = fs::read_to_string("/proc/self/status").ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
@@ -143,7 +144,7 @@ pub fn cpus() -> Vec<usize> {
     listed.unwrap_or_else(|| (0..thread::available_parallelism().map_or(1, |n| n.get())).collect())
 }
 
-/// Reads a list as the kernel writes it: `0-3,8`.
+/// Reads a list in the kernel's form: `0-3,8`.
 fn parse_cpu_list(list: &str) -> Option<Vec<usize>> {
     let mut cpus = Vec::new();
     for part in list.split(',') {
@@ -153,7 +154,7 @@ fn parse_cpu_list(list: &str) -> Option<Vec<usize>> {
     (!cpus.is_empty()).then_some(cpus)
 }
 
-/// How many files a process may open: (now, the most it may raise that to). `None` is no limit, or not known.
+/// How many files a process may open: (now, the most to which it may raise that). `None` is no limit, or not known.
 pub fn open_files() -> (Option<u64>, Option<u64>) {
     let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap_or_default();
@@ -212,14 +213,14 @@ mod tests {
         assert!(open_files().0.unwrap() > 0);
     }
 
-    /// Otherwise the use of a CPU by others, which is this less what a server used, comes out below what it is. Of all CPUs,
-    /// since nothing is pinned here.
+    /// If this failed, the use of a CPU by other processes (this figure minus what a server used) would come out too low.
+    /// For all CPUs together, since nothing is pinned here.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_process_that_talks_over_loopback_has_not_used_more_than_the_cpus_were_busy() {
         let me = std::process::id();
         let begun = Instant::now();
-        // What the hypervisor took in between, some kernels charge as well.
+        // Some kernels also charge the time that the hypervisor took in between.
         let gone = || cpu_use(None).map(|(busy, stolen)| busy + stolen).unwrap();
         let before = (gone(), cpu_time(me).unwrap().total());
         while begun.elapsed() < Duration::from_secs(1) {
@@ -227,7 +228,7 @@ mod tests {
         }
         let busy = gone() - before.0;
         let used = cpu_time(me).unwrap().total() - before.1;
-        // The kernel finds out by some hundred ticks what a CPU was busy with.
+        // The kernel samples what a CPU was busy with, at some hundred ticks here.
         assert!(busy > 0.85 * used, "busy for {busy} s, of which this process had {used} s");
     }
 }

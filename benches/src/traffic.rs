@@ -1,17 +1,17 @@
-//! The traffic: what is asked in which case, and how an answer is told from the next one.
+//! The traffic: the requests of each case, and how the end of an answer is found.
 
 use memchr::memmem;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// How long a server may take over one answer of the checks before it counts as hung.
+/// How long one answer of the checks may take before the server counts as hung.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The body that every server here answers `GET /` with: the one of `examples/hello`.
+/// The body with which every server here answers `GET /`: the one of `examples/hello`.
 pub const BODY: &str = "Hello from one loop\n";
 
-/// Eight fields that a desktop browser adds to `Host`, about 520 bytes.
+/// The eight fields that a desktop browser sends besides `Host`, about 520 bytes.
 const BROWSER_FIELDS: [(&str, &str); 8] = [
     ("Connection", "keep-alive"),
     ("Upgrade-Insecure-Requests", "1"),
@@ -29,19 +29,19 @@ const BROWSER_FIELDS: [(&str, &str); 8] = [
 /// One kind of load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// As the command line and the tables name it.
+    /// The name in the command line and in the tables.
     pub name: &'static str,
-    /// Keep-alive connections, each with one batch under way at any time.
+    /// The number of keep-alive connections. Each has one batch under way at any time.
     pub connections: usize,
-    /// Requests in a batch: 1, or more where they are pipelined.
+    /// The number of requests in a batch: 1, or more if they are pipelined.
     pub depth: usize,
-    /// Whether a request carries the eight fields of a browser.
+    /// True if a request has the eight fields of a browser.
     pub browser: bool,
-    /// For the heading of its table.
+    /// The heading of its table.
     pub about: &'static str,
 }
 
-/// Every case there is.
+/// All cases.
 pub const CASES: [Case; 4] = [
     Case { name: "ka64", connections: 64, depth: 1, browser: false, about: "keep-alive, 64 connections" },
     Case { name: "ka256", connections: 256, depth: 1, browser: false, about: "keep-alive, 256 connections" },
@@ -79,9 +79,9 @@ pub struct Answer {
     pub length: usize,
 }
 
-/// Finds the answer that `bytes` begin with; `None` while it is not whole.
+/// Finds the answer at the beginning of `bytes`; `None` while it is not whole.
 ///
-/// It reads what the servers of these benches send, `Content-Length` only, and says so otherwise.
+/// It reads only what the servers of these benches send (`Content-Length`), and anything else is an error.
 pub fn answer(bytes: &[u8]) -> io::Result<Option<Answer>> {
     let mut start = 0;
     let mut body = None;
@@ -109,7 +109,7 @@ fn status(bytes: &[u8]) -> io::Result<u16> {
     status.ok_or_else(|| io::Error::other("an answer without a status line"))
 }
 
-/// Counts requests without content by the blank lines that end them, in whatever pieces they come.
+/// Counts requests without content by the blank lines that end them, in pieces of any size.
 pub struct BlankLines(memmem::Finder<'static>);
 
 const BLANK_LINE: &[u8] = b"\r\n\r\n";
@@ -121,7 +121,8 @@ impl Default for BlankLines {
 }
 
 impl BlankLines {
-    /// How many end in `bytes`. `begun` is the connection's own: how many bytes of one the piece before ended with.
+    /// How many blank lines end in `bytes`. `begun` belongs to the connection: how many bytes of a blank line the previous
+    /// piece ended with.
     #[inline]
     pub fn count(&self, begun: &mut usize, bytes: &[u8]) -> usize {
         let (mut count, bytes) = if *begun == 0 { (0, bytes) } else { go_on(begun, bytes) };
@@ -138,7 +139,8 @@ impl BlankLines {
     }
 }
 
-/// Goes on with a blank line that has begun, until it ends or proves to be none: whether it ended, and what is left.
+/// Continues a blank line that the previous piece has begun. Returns whether it ended here (1) or not (0), and the bytes
+/// after it.
 #[cold]
 fn go_on<'a>(begun: &mut usize, mut bytes: &'a [u8]) -> (usize, &'a [u8]) {
     while *begun > 0
@@ -171,7 +173,7 @@ impl Client {
         Client::over(TcpStream::connect(("127.0.0.1", port))?)
     }
 
-    /// Takes a connection that is there already.
+    /// Takes over an open connection.
     pub fn over(stream: TcpStream) -> io::Result<Client> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -179,14 +181,14 @@ impl Client {
         Ok(Client { stream, unread: Vec::new(), landing: vec![0; 16 * 1024].into() })
     }
 
-    /// Sends a batch and waits for its `depth` answers, each of which must be a 200 with `body`, where one is given.
-    /// Returns the bytes of the last answer's head.
+    /// Sends a batch and waits for its `depth` answers, each of which must be a 200, with `body` if one is given. Returns
+    /// the size of the last answer's head.
     pub fn exchange(&mut self, batch: &[u8], depth: usize, body: Option<&str>) -> io::Result<usize> {
         self.send(batch)?;
         self.receive(depth, body)
     }
 
-    /// Sends a batch, whose answers are to be received before the next one.
+    /// Sends a batch. Receive its answers before you send the next one.
     pub fn send(&mut self, batch: &[u8]) -> io::Result<()> {
         self.stream.write_all(batch)
     }
@@ -216,7 +218,7 @@ impl Client {
         Ok(head)
     }
 
-    /// The connection, for one who only wants to hold it.
+    /// The connection, for a caller that only wants to keep it open.
     pub fn into_stream(self) -> TcpStream {
         self.stream
     }

@@ -1,4 +1,4 @@
-//! The load generators: wrk where it is installed, or our own. Each is run once for the warm-up and once for the
+//! The load generators: wrk if it is installed, otherwise our own. Each runs once for the warm-up and once for the
 //! measurement, as a process of its own, so that its CPU time can be told from the server's.
 
 mod own;
@@ -11,27 +11,28 @@ use oneloop_benches::traffic::Case;
 use std::io;
 use std::path::Path;
 
-/// What one run of a generator found.
+/// The results of one run of a generator.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// Answers that came, whole.
+    /// The number of whole answers.
     pub requests: u64,
-    /// How long it took.
+    /// How long the run took.
     pub seconds: f64,
-    /// Connections that failed, answers that were not 200, batches that got no answer in time.
+    /// The number of failed connections, answers other than 200, and batches without an answer in time.
     pub errors: u64,
-    /// Microseconds from the sending of a batch until its last answer: the median …
+    /// Microseconds from the sending of a batch to its last answer: the median,
     pub p50: f64,
-    /// … and what 99 of 100 batches stay below.
+    /// and the 99th percentile.
     pub p99: f64,
 }
 
-/// A batch without an answer after so many seconds is an error.
+/// A batch without an answer after this many seconds is an error.
 const TIMEOUT: u64 = 2;
-/// A generator that runs so many seconds longer than it was told is ended.
+/// A generator that runs this many seconds longer than it was told to is ended.
 const GRACE: u64 = 20;
 
-/// Drives a case against a server on this machine. `wrapper` is the command that pins the generator, `folder` is for files.
+/// Drives a case against a server on this machine. `wrapper` is the command that pins the generator, `folder` is for its
+/// files.
 pub fn run(
     generator: Generator,
     case: &Case,

@@ -1,6 +1,6 @@
-//! Idle keep-alive connections: the memory that each costs, and what they cost the active ones.
+//! Idle keep-alive connections: how much memory each costs, and how much they cost the active ones.
 //!
-//! A process of its own, the *holder*, opens them; each asks once, gets its answer and stays open.
+//! A process of its own, the *holder*, opens them. Each sends one request, gets its answer and stays open.
 
 use crate::load::{self, Rig};
 use crate::measure::{self, Sample};
@@ -18,28 +18,29 @@ use std::process::{Child, ChildStdin, ChildStdout, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The role of the holder's process.
+/// The role of the process that holds the idle connections.
 pub const HOLD: &str = "hold";
 
-/// Files that a process needs beside its connections: the active ones, listener, poll, pipes, libraries.
+/// How many files a process needs besides its idle connections: the active ones, the listener, poll, pipes, libraries.
 const OTHER_FILES: u64 = 1024;
-/// Connections from one local address; the ports of one last for about 28,000.
+/// How many connections are made from one local address. The ports of one address last for about 28,000.
 const PER_ADDRESS: usize = 5_000;
 /// How long one connection and how long all of them may take to open.
 const ONE: Duration = Duration::from_secs(5);
 const ALL: Duration = Duration::from_secs(60);
-/// Exchanges before the first look at the memory: what is set up lazily is not the connections' cost.
+/// How many exchanges there are before memory is first read, so that what is set up lazily does not count for the
+/// connections.
 const SETTLING: usize = 20;
-/// Let allocators and the kernel come to rest before memory is read.
+/// How long to wait before memory is read, for allocators and the kernel to come to rest.
 const REST: Duration = Duration::from_millis(700);
-/// What oneloop is held to: bytes per connection, and the share that the active connections may lose.
+/// The bars for oneloop: bytes per connection, and the share of throughput that the active connections may lose.
 const MOST_BYTES: f64 = 300.0;
 const MOST_LOSS: f64 = 0.08;
 
-/// What one round of one server showed.
+/// The results of one round of one server.
 struct Round {
     bytes: f64,
-    /// Idle connections that the server closed before the end.
+    /// How many idle connections the server closed before the end.
     closed: usize,
     alone: Sample,
     beside: Sample,
@@ -68,8 +69,8 @@ pub fn compare(rig: &Rig, connections: usize) -> io::Result<bool> {
     let active = Case::named("ka64").ok_or_else(|| io::Error::other("no case ka64"))?;
     let mut rounds: Vec<(&str, Vec<Round>)> = rig.names.iter().map(|name| (*name, Vec::new())).collect();
     if !rig.options.chosen {
-        // tiny_http would need a thread each, or the active ones starve; the second ceiling has the same idle connections as
-        // the first. Name them by --only to see that.
+        // tiny_http would need a thread for each, or the active ones starve. The second ceiling has the same idle
+        // connections as the first. Name them with --only to see that.
         rounds.retain(|(name, _)| !["tiny_http", HTTPARSE].contains(name));
     }
     let mut whole = true;
@@ -141,7 +142,7 @@ fn print(connections: usize, rounds: &[(&str, Vec<Round>)]) {
     }
 }
 
-/// One round of one server: alone and beside idle connections, each freshly started, in either order.
+/// Measures one round of one server, alone and beside idle connections, in either order. Each part starts the server anew.
 fn measure(rig: &Rig, name: &str, connections: usize, active: &Case, idle_first: bool) -> io::Result<Round> {
     let start = || {
         let files = connections as u64 + OTHER_FILES;
@@ -173,13 +174,13 @@ fn measure(rig: &Rig, name: &str, connections: usize, active: &Case, idle_first:
     Ok(Round { bytes, closed, alone, beside })
 }
 
-/// Resident memory after a rest.
+/// The resident memory after a rest.
 fn rested(server: &Server) -> f64 {
     thread::sleep(REST);
     machine::resident_bytes(server.pid).map_or(f64::NAN, |bytes| bytes as f64)
 }
 
-/// The process that holds the idle connections; it ends, and they with it, when this is dropped.
+/// The process that holds the idle connections. When this is dropped, the process ends, and its connections with it.
 struct Holder {
     process: Child,
     ask: Option<ChildStdin>,
@@ -187,7 +188,7 @@ struct Holder {
 }
 
 impl Holder {
-    /// Returns when all of them are open and have been answered once.
+    /// Starts it. Returns when all connections are open and have had one answer.
     fn start(port: u16, connections: usize) -> io::Result<Holder> {
         let launch = Launch::own(HOLD)?
             .arg(port.to_string())
@@ -203,7 +204,7 @@ impl Holder {
         }
     }
 
-    /// How many of them are still open.
+    /// How many of the connections are still open.
     fn open(&mut self) -> io::Result<usize> {
         if let Some(ask) = &mut self.ask {
             ask.write_all(b"how many?\n")?;
@@ -228,7 +229,8 @@ impl Drop for Holder {
     }
 }
 
-/// The body of the holder's process: PORT CONNECTIONS. It tells how many are open, and again for each line it is sent.
+/// The main function of the holder's process, with the arguments PORT CONNECTIONS. It prints how many connections are open,
+/// and prints it again for each line of its standard input.
 pub fn main(args: &[String]) -> ExitCode {
     let numbers: Vec<usize> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
     let &[port, connections] = &numbers[..] else {
@@ -247,7 +249,7 @@ pub fn main(args: &[String]) -> ExitCode {
         }
     }
     println!("{}", held.len());
-    // Ends with the bench, as every child does.
+    // The loop ends with the bench, as every child does.
     for _ in io::stdin().lock().lines().map_while(Result::ok) {
         println!("{}", held.iter_mut().filter_map(|stream| is_open(stream).then_some(())).count());
     }
@@ -256,7 +258,7 @@ pub fn main(args: &[String]) -> ExitCode {
 
 fn open(port: u16, number: usize) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    // One address has not ports enough; all of 127.0.0.0/8 is local, on Linux without being told.
+    // One address has too few ports. On Linux all of 127.0.0.0/8 is local without any setting.
     if cfg!(target_os = "linux") {
         let block = (number / PER_ADDRESS) as u32;
         let from = Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 0, 2).to_bits() + block);
@@ -271,7 +273,7 @@ fn open(port: u16, number: usize) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Nothing to read is a connection that is open; an end or an error is none.
+/// Returns whether a connection is open: a read finds nothing, but no end and no error.
 fn is_open(stream: &mut TcpStream) -> bool {
     matches!(stream.read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock)
 }

@@ -1,5 +1,5 @@
-//! The comparison under load. Every round measures every case on every server: all are freshly started and warmed up, and
-//! then driven in turn, a slice at a time, so that whatever the machine does for some seconds it does to all of them.
+//! The comparison under load. Every round measures every case on every server: all servers are started anew and warmed up,
+//! and then driven in turn, a slice at a time, so that a disturbance of some seconds affects all of them.
 
 use crate::generator::{self, Load};
 use crate::measure::{self, Sample};
@@ -14,18 +14,18 @@ use serde_json::json;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Seconds of a slice. Shorter ones would be opening connections for too much of it.
+/// The length of a slice, in seconds. In shorter ones, opening connections would take too much of the time.
 const SLICE: u64 = 1;
-/// A disturbed slice is measured again at most so often; then the figures stand, with what disturbed it beside them.
+/// How often a disturbed slice is measured again at most. Then its figures stand, and the report says what disturbed it.
 const MOST_AGAIN: usize = 2;
 
-/// All that a measurement needs.
+/// Everything that a measurement needs.
 pub struct Rig {
     pub options: Options,
     pub generator: Generator,
     pub place: Place,
     pub folder: Folder,
-    /// Who is measured, in the order of the tables.
+    /// The servers that are measured, in the order of the tables.
     pub names: Vec<&'static str>,
     servers: Servers,
 }
@@ -80,8 +80,8 @@ impl Rig {
         )
     }
 
-    /// The servers in the order of one round: each begins one place further on, and every other round runs backwards, so
-    /// that none always follows the same neighbour or always comes first.
+    /// The servers in the order of one round. Each round begins one server further on, and every other round runs
+    /// backwards, so that no server always follows the same neighbour or always comes first.
     pub fn order(&self, round: usize) -> Vec<&'static str> {
         let mut order = self.names.clone();
         order.rotate_left(round % self.names.len().max(1));
@@ -92,7 +92,7 @@ impl Rig {
     }
 }
 
-/// A folder for scripts and records, gone when dropped.
+/// A folder for scripts and results. It is removed when this is dropped.
 pub struct Folder(PathBuf);
 
 impl Folder {
@@ -113,7 +113,7 @@ impl Drop for Folder {
     }
 }
 
-/// The figures of one case on one server, for each round that it got through.
+/// The figures of one case on one server, for each round that succeeded.
 pub struct Row {
     pub case: Case,
     pub server: &'static str,
@@ -123,13 +123,13 @@ pub struct Row {
 /// One round of one case on one server.
 pub struct Round {
     pub number: usize,
-    /// All its slices together.
+    /// All slices of the round together.
     pub whole: Sample,
-    /// In order: those of one place were measured one server after the other.
+    /// The slices in order. Slices with the same index were measured right after each other, one server after the other.
     pub slices: Vec<Sample>,
 }
 
-/// Measures all and prints the tables. Says whether every server could be measured.
+/// Measures all cases and prints the tables. Returns whether every server could be measured.
 pub fn compare(rig: &Rig) -> io::Result<bool> {
     let mut rows: Vec<Row> = Vec::new();
     for case in &rig.options.cases {
@@ -177,14 +177,14 @@ pub fn compare(rig: &Rig) -> io::Result<bool> {
     Ok(whole)
 }
 
-/// One case of one round: what each server showed, slice by slice.
+/// Measures one case of one round: the slices of each server.
 fn measure_case(rig: &Rig, case: &Case, round: usize) -> Vec<(&'static str, io::Result<Vec<Sample>>)> {
     let order = rig.order(round);
     let mut running: Vec<_> = order.iter().map(|&name| (name, Running::start(rig, name, case))).collect();
     for slice in 0..rig.options.duration.div_ceil(SLICE) as usize {
         let count = running.len();
         for at in 0..count {
-            // Each comes first as often as the others.
+            // So each server comes first equally often.
             let at = (at + slice) % count;
             let (name, state) = &mut running[at];
             if let Ok(server) = state
@@ -216,12 +216,12 @@ impl Running {
     }
 }
 
-/// Measures a window, and again while the hypervisor or other processes disturbed it.
+/// Measures a window, and measures it again while the hypervisor or other processes disturb it.
 pub fn undisturbed(rig: &Rig, name: &str, mut window: impl FnMut() -> io::Result<Sample>) -> io::Result<Sample> {
     let mut again = 0;
     loop {
         let sample = window()?;
-        // An unknown share (NaN) is no reason. At real-time priority others only have what the server leaves.
+        // An unknown share (NaN) is no reason to repeat. At real-time priority, others only get what the server leaves.
         let crowded = sample.other_share > rig.options.max_others && !rig.options.realtime;
         let disturbed = crowded || sample.steal > rig.options.max_steal;
         if !disturbed || again == MOST_AGAIN {

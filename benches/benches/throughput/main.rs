@@ -1,4 +1,4 @@
-//! The comparison: oneloop's `hello` beside a ceiling and published peers, on this machine, over loopback.
+//! The comparison: oneloop's `hello` beside a ceiling and published servers, on this machine, over loopback.
 //!
 //! ```text
 //!  main ── options           what is asked
@@ -9,8 +9,8 @@
 //!    └─── report             tables, the project's bars, JSON
 //! ```
 //!
-//! This program is also its own children: its first argument may be one of the roles below. Run it by cargo (see
-//! `benches/README.md`), or `--help` it.
+//! This program is also its own child processes: its first argument may be one of the roles below. Run it with cargo (see
+//! `benches/README.md`), or give it `--help`.
 
 mod generator;
 mod idle;
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         print!("{HELP}");
         return ExitCode::SUCCESS;
     }
-    // `cargo test --all-targets` runs benches too, without this argument, and does not want minutes of load.
+    // `cargo test --all-targets` also runs benches, without this argument, and should not cause minutes of load.
     if !args.iter().any(|arg| arg == "--bench") {
         println!("nothing measured: run this by `cargo bench`, or with --bench");
         return ExitCode::SUCCESS;
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures what was asked for; says whether everything could be.
+/// Measures what was asked for. Returns whether everything could be measured.
 fn measure(options: &Options) -> io::Result<bool> {
     let rig = load::Rig::prepare(options)?;
     println!("{}\n", rig.description());

@@ -1,4 +1,4 @@
-//! One measured window: a server, a case, some seconds.
+//! One measured window: a server under one case for some seconds.
 
 use crate::generator::Load;
 use crate::load::Rig;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::io;
 use std::time::Instant;
 
-/// What a window showed. What the system does not tell is NaN, a dash in the tables, null in JSON.
+/// The results of a window. A figure that the system does not tell is NaN: a dash in the tables, null in JSON.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     /// Answers per second.
@@ -39,11 +39,11 @@ impl Sample {
         self.user + self.system
     }
 
-    /// What windows of the same length showed together. Of the latencies it is the median.
+    /// Combines windows of the same length. Latencies become their median.
     pub fn of(slices: &[Sample]) -> Sample {
         let sum = |figure: fn(&Sample) -> f64| slices.iter().map(figure).sum::<f64>();
         let mean = |figure| sum(figure) / slices.len() as f64;
-        // Each window counts by its requests.
+        // Each window is weighted by its requests.
         let per_request = |figure: fn(&Sample) -> f64| {
             slices.iter().map(|slice| figure(slice) * slice.rate).sum::<f64>() / sum(|slice| slice.rate)
         };
@@ -85,7 +85,7 @@ struct Reading {
     at: Instant,
     server: Option<CpuTime>,
     generators: Option<CpuTime>,
-    /// Of the server's CPU, where it is pinned.
+    /// Times of the server's CPU, if the server is pinned to one.
     busy: Option<f64>,
     stolen: Option<f64>,
 }
@@ -102,7 +102,7 @@ impl Reading {
     }
 }
 
-/// Asks the case's own bytes once on one connection, and looks at every answer. Returns the bytes of a head.
+/// Sends a batch of the case once on one connection, and checks every answer. Returns the size of an answer's head.
 pub fn check(server: &Server, case: &Case) -> io::Result<usize> {
     Client::connect(server.port)?.exchange(&case.batch(server.port), case.depth, Some(BODY))
 }

@@ -27,7 +27,7 @@ other measurements:
   --syscalls           system calls per request, counted by strace
 ";
 
-/// What is measured.
+/// The kind of measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Load,
@@ -45,13 +45,13 @@ pub enum Generator {
 pub struct Options {
     pub mode: Mode,
     pub rounds: usize,
-    /// Seconds.
+    /// In seconds.
     pub duration: u64,
-    /// Seconds.
+    /// In seconds.
     pub warmup: u64,
-    /// In the order of the tables.
+    /// The servers to measure, in the order of the tables.
     pub servers: Vec<&'static str>,
-    /// Whether the user named the servers: then one that cannot be had is an error.
+    /// True if the user named the servers. Then it is an error if one is not available.
     pub chosen: bool,
     pub cases: Vec<Case>,
     pub generator: Option<Generator>,
@@ -66,7 +66,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads the arguments; the error is for the user.
+    /// Reads the arguments. The error is a message for the user.
     pub fn read(args: impl IntoIterator<Item = String>) -> Result<Options, String> {
         let mut options = Options {
             mode: Mode::Load,
@@ -86,14 +86,14 @@ impl Options {
         };
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
-            // Both `--rounds 3` and `--rounds=3`.
+            // Accepts both `--rounds 3` and `--rounds=3`.
             let (name, joined) = match arg.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_string())),
                 None => (arg.as_str(), None),
             };
             let mut value = || joined.clone().or_else(|| args.next()).ok_or(format!("{name} wants a value"));
             match name {
-                // What cargo adds.
+                // Added by cargo.
                 "--bench" => {}
                 "--quick" => {
                     options.rounds = 1;

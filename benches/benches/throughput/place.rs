@@ -1,10 +1,10 @@
-//! Who runs on which CPU.
+//! Chooses the CPUs on which the server and the generator run.
 
 use crate::options::Options;
 use oneloop_benches::machine;
 use std::io;
 
-/// The server's and the generator's CPU, and the commands that put them there.
+/// The CPUs of the server and of the generator, and the commands that pin them there.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
     pub server_cpu: Option<usize>,
@@ -29,11 +29,11 @@ impl Place {
             if machine::find_program("chrt").is_none() {
                 return Err(io::Error::other("--realtime needs chrt on the PATH"));
             }
-            // Above all ordinary work, below the kernel's own threads.
+            // Above all ordinary processes, below the kernel's own threads.
             place.server = ["chrt", "-r", "10"].map(String::from).to_vec();
             place.generator = place.server.clone();
         }
-        // The first and the last are the least likely to be two halves of one core.
+        // The first and the last CPU are the least likely to be two halves of one core.
         let (Some(first), Some(last)) = (cpus.first(), cpus.last()) else { return Ok(place) };
         if first == last || machine::find_program("taskset").is_none() {
             return Ok(place);
@@ -48,7 +48,7 @@ impl Place {
         Ok(place)
     }
 
-    /// For the head of the report.
+    /// The text for the head of the report.
     pub fn description(&self) -> String {
         match (self.server_cpu, self.generator_cpu) {
             (Some(server), Some(generator)) => format!("server on CPU {server}, generator on CPU {generator}"),

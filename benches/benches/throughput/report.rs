@@ -1,4 +1,4 @@
-//! Tables, bars, JSON.
+//! The report: tables, the bars, JSON.
 
 use crate::load::{Rig, Row};
 use crate::measure::Sample;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use std::io;
 
-/// What oneloop is held to: its CPU time per request over the ceiling's, and its user part in microseconds.
+/// A bar for oneloop: the ratio of its CPU time per request to the ceiling's, and its user time in microseconds.
 struct Bar {
     case: &'static str,
     ratio: f64,
@@ -24,24 +24,24 @@ const BARS: [Bar; 4] = [
     Bar { case: "browser", ratio: 1.08, user: 1.4 },
 ];
 
-/// CPU time over the ceiling's.
+/// The ratio of a server's CPU time to the ceiling's.
 struct Ratio {
-    /// The median of all slices' ratios.
+    /// The median of the ratios of all slices.
     median: f64,
-    /// The rounds, each by itself, lie around that from here to there.
+    /// The bounds between which the ratios of the single rounds lie.
     low: f64,
     high: f64,
 }
 
 impl Ratio {
-    /// Is the bar too close for this run to tell?
+    /// Returns whether the bar lies within the bounds, so that this run cannot decide.
     fn leaves_open(&self, bar: f64) -> bool {
         self.low <= bar && bar < self.high
     }
 
     fn shown(&self) -> String {
         let median = shown(self.median, 2);
-        // The ceiling itself, and a single round.
+        // The ceiling itself, or a single round.
         if self.low == self.high {
             return median;
         }
@@ -54,9 +54,9 @@ impl Row {
         median(self.rounds.iter().map(|round| figure(&round.whole)))
     }
 
-    /// CPU time over the ceiling's, each slice over the one that was measured in the same turn of the servers. A machine
-    /// that runs faster for some seconds (its clock rate, its neighbours) does so for both. Rounds differ by more than
-    /// their slices do, so that the bounds are made of rounds.
+    /// The ratio of CPU time to the ceiling's. Each slice is compared with that of the ceiling from the same turn of the
+    /// servers: if the machine runs faster for some seconds (its clock rate, its neighbours), it does so for both. The
+    /// bounds are made of rounds, because rounds differ by more than their slices.
     fn over(&self, ceiling: Option<&Row>) -> Ratio {
         let of = |number| ceiling?.rounds.iter().find(|round| round.number == number);
         let rounds: Vec<Vec<f64>> = self
@@ -74,12 +74,12 @@ impl Row {
     }
 }
 
-/// A figure with so many digits after the point, or a dash.
+/// A figure with this number of decimals, or a dash.
 pub fn shown(figure: f64, digits: usize) -> String {
     if figure.is_finite() { format!("{figure:.digits$}") } else { "–".to_string() }
 }
 
-/// Whether a figure keeps to its bar.
+/// Says whether a figure keeps to its bar.
 pub fn met(figure: f64, most: f64) -> &'static str {
     match figure {
         _ if figure.is_nan() => "not known",
@@ -92,7 +92,7 @@ fn percent(share: f64) -> String {
     shown(100.0 * share, 0)
 }
 
-/// A table for each case, and whether the bars are met.
+/// A table for each case, and the verdict on the bars.
 pub fn tables(rows: &[Row]) -> String {
     let mut text = String::new();
     for case in CASES {
@@ -154,7 +154,7 @@ fn table(text: &mut String, case: &Case, rows: &[&Row]) {
     text.push('\n');
 }
 
-/// Writes what was measured where the user wants it.
+/// Writes the results as JSON to the file that the user named.
 pub fn write_json(rig: &Rig, results: Value) -> io::Result<()> {
     let Some(path) = &rig.options.out else { return Ok(()) };
     let all = json!({

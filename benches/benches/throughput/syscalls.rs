@@ -1,7 +1,7 @@
 //! System calls per request, counted by `strace -c`.
 //!
-//! Tracing slows a server many times, so that more connections are ready at each poll than in a free run; what holds in
-//! both is how many calls one readable event makes: one `recv` and one `send`, and no `epoll_ctl`.
+//! Tracing makes a server many times slower, so more connections are ready at each poll than in a free run. The same in
+//! both is the number of calls for one readable event: one `recv` and one `send`, and no `epoll_ctl`.
 
 use crate::load::Rig;
 use crate::measure;
@@ -14,9 +14,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long strace may take to write its table once the server is gone.
+/// How long strace may take to write its table after the server has ended.
 const WRITTEN: Duration = Duration::from_secs(5);
-/// Calls rarer than this per request are left out of the table.
+/// The table leaves out calls that are rarer than this per request.
 const RARE: f64 = 0.005;
 
 struct Calls {
@@ -66,14 +66,14 @@ pub fn count(rig: &Rig) -> io::Result<bool> {
 fn traced(rig: &Rig, case: &Case, name: &str) -> io::Result<(f64, Vec<Calls>)> {
     let table = rig.folder.path().join("strace.txt");
     let _ = std::fs::remove_file(&table);
-    // -D keeps the server our child's own process id and makes the tracer the grandchild.
+    // With -D, the server keeps the process id of our child, and the tracer is the grandchild.
     let tracer = ["strace", "-D", "-f", "-c", "-o"].map(|word| word.to_string());
     let tracer = tracer.into_iter().chain([table.display().to_string()]);
     let server = rig.start(name, |launch| launch.under(tracer))?;
     measure::check(&server, case)?;
     let load = rig.drive(&server, case, rig.options.duration)?;
     server.stop();
-    // Start-up, the check and the last unanswered batches are counted too: together less than a thousandth.
+    // Start-up, the check and the last unanswered batches are included; together they are less than a thousandth.
     Ok((load.requests as f64, read(&table)?))
 }
 

@@ -2,9 +2,9 @@
 //!
 //!     cargo run --release -p oneloop-benches --bin fairness [-- --rounds N] [--seconds N] [--clients N]
 //!
-//! Rounds without and with the two come in turn. The clients are measured as fast as they are answered, and at 20 requests
-//! a second each. It fails where, in the median of the rounds, the clients' p99 beside the two is above 10 ms or above three
-//! times that without them.
+//! Rounds without and with the two alternate. The clients are measured twice: as fast as they are answered, and at 20
+//! requests a second each. It fails if, in the median of the rounds, the clients' p99 beside the two is above 10 ms, or
+//! above three times that without them.
 
 use oneloop_benches::child::{Launch, Server};
 use oneloop_benches::figures::median;
@@ -23,7 +23,7 @@ cargo run --release -p oneloop-benches --bin fairness [-- OPTIONS]
   --clients N   (50)
 ";
 
-/// Milliseconds that a client's p99 may be beside the greedy ones, and how many times that without them.
+/// The largest p99 of a client beside the greedy ones, in milliseconds, and as a multiple of that without them.
 const MOST: f64 = 10.0;
 const MOST_TIMES: f64 = 3.0;
 
@@ -48,8 +48,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The server has a CPU of its own; on the other one the greedy ones get what the clients leave, so that it is the server
-/// that is measured, and not the scheduler's choice among clients.
+/// The CPUs. The server has one of its own. On the other one the greedy processes get what the clients leave, so that the
+/// server is measured, and not how the scheduler divides a CPU among clients.
 struct Place {
     server: Vec<String>,
     clients: Vec<String>,
@@ -70,9 +70,9 @@ impl Place {
         }
     }
 
-    /// Where clients wake up now and then, of the idle class if that can be had: a process that is merely nice keeps its CPU
-    /// for a whole slice then, some milliseconds, and that would be counted as the server's. Where they leave no CPU over,
-    /// that class would get none, and with it the server no load.
+    /// Clients that wake up now and then run beside greedy processes of the idle class, if it is available: a process that
+    /// is merely nice would keep its CPU for a whole slice of some milliseconds, which would count as the server's. Clients
+    /// that leave no CPU time over would leave the idle class none, and with it the server no load.
     fn greedy(&self, clients_sleep: bool) -> Vec<String> {
         let modest: &[&str] = match () {
             () if clients_sleep && machine::find_program("chrt").is_some() => &["chrt", "--idle", "0"],

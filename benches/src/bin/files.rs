@@ -1,11 +1,11 @@
-//! What a file costs: CPU per request of `send_file`, beside the same bytes from memory, beside `hello`, and beside nginx.
+//! The cost of a file: CPU per request of `send_file`, beside the same bytes from memory, beside `hello`, and beside nginx.
 //!
 //!     cargo run --release -p oneloop-benches --bin files [-- --rounds N] [--seconds N] [--connections N] [--huge]
 //!
-//! One file of each size is asked for again and again by wrk, over loopback; the contenders of a size come in turn in each
-//! round, so that what disturbs one disturbs all. CPU is user and system time of the server's process, workers included. nginx
-//! has one process, `sendfile on`, and no `open_file_cache`. It fails where `send_file` costs more than 1.5 times `hello` for
-//! 4 KiB, or more than nginx up to 64 KiB, or where it is below nine tenths of nginx's throughput per CPU above that.
+//! wrk asks for one file of each size again and again, over loopback. In each round the contenders for a size run in turn,
+//! so that a disturbance affects all of them. CPU is user and system time of the server's process, workers included. nginx
+//! has one process, `sendfile on`, and no `open_file_cache`. It fails if `send_file` costs more than 1.5 times `hello` for
+//! 4 KiB, or more than nginx up to 64 KiB, or if above that its throughput per CPU is below nine tenths of nginx's.
 
 use oneloop::http;
 use oneloop_benches::child::{self, Launch, Server};
@@ -29,15 +29,15 @@ cargo run --release -p oneloop-benches --bin files [-- OPTIONS]
   --huge            1 GiB as well
 ";
 
-/// The role of our server's process; its folder is the next argument.
+/// The role of our server's process. The next argument is its folder.
 const ROLE: &str = "files";
 const HELLO: &str = "Hello from one loop\n";
 const SIZES: [(&str, usize); 5] =
     [("1 KiB", 1 << 10), ("4 KiB", 4 << 10), ("16 KiB", 16 << 10), ("64 KiB", 64 << 10), ("1 MiB", 1 << 20)];
 const HUGE: (&str, usize) = ("1 GiB", 1 << 30);
-/// Up to here the way to the file is what counts, above it the bytes.
+/// Up to this size the way to the file matters most, above it the bytes.
 const SMALL: usize = 64 << 10;
-/// A file that is larger is not held in memory for comparison.
+/// A file larger than this is not also served from memory for comparison.
 const HELD: usize = 1 << 20;
 
 fn main() -> ExitCode {
@@ -70,7 +70,7 @@ fn ended(outcome: io::Result<bool>) -> ExitCode {
     }
 }
 
-/// `/hello`, `/memory/SIZE`, `/file/SIZE`.
+/// The server's process: answers `/hello`, `/memory/SIZE` and `/file/SIZE`.
 fn serve(folder: &Path) -> io::Result<()> {
     child::end_with_parent();
     let folder = folder.to_owned();
@@ -147,12 +147,12 @@ http {{
     Ok(Some(server))
 }
 
-/// One server and one path of it.
+/// One server and one path on it.
 struct Contender<'a> {
     name: &'static str,
     server: &'a Server,
     path: String,
-    /// Microseconds of CPU for each request, a figure for each round.
+    /// Microseconds of CPU per request, one figure for each round.
     cost: Vec<f64>,
 }
 

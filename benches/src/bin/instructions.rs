@@ -2,8 +2,8 @@
 //!
 //!     cargo run -p oneloop-benches --bin instructions [-- --record]
 //!
-//! Instructions are counted by valgrind's callgrind, which knows no clock: the figures hardly move on a busy machine, so
-//! they can guard in CI what timings cannot. Only the program's own code counts, not the kernel's.
+//! Instructions are counted by valgrind's callgrind, which does not measure time: the figures hardly change on a busy
+//! machine, so they can guard in CI what timings cannot. Only the program's own code counts, not the kernel's.
 //!
 //! The record is `benches/instructions.txt`.
 
@@ -15,9 +15,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// How much a figure may grow.
+/// How much a figure may grow, as a share.
 const GROWTH: f64 = 0.03;
-/// A figure that shrank by more than this is worth recording, so that the guard stands closer.
+/// A figure that has shrunk by more than this should be recorded, so that later growth is noticed.
 const SHRUNK: f64 = 0.03;
 
 const HELP: &str = "\
@@ -68,7 +68,7 @@ fn guard(record: bool) -> io::Result<ExitCode> {
     Ok(compare(&counted, &text))
 }
 
-/// Prints each figure beside its record; fails where one has grown too much or has no record.
+/// Prints each figure beside its record. Fails if one has grown too much or has no record.
 fn compare(counted: &[(&str, f64)], text: &str) -> ExitCode {
     let (mut grown, mut unknown) = (false, false);
     for (name, count) in counted {
@@ -111,7 +111,7 @@ fn file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("instructions.txt")
 }
 
-/// `NAME COUNT` lines; `#` begins a comment.
+/// The count in the line `NAME COUNT` of this name. A line that begins with `#` is a comment.
 fn recorded(text: &str, name: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }

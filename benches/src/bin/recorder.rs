@@ -1,4 +1,4 @@
-//! What the recorder costs: instructions, and CPU time per request with the recorder off and on.
+//! The cost of the recorder: instructions, and CPU time per request with the recorder off and on.
 //!
 //!     cargo run --release -p oneloop-benches --bin recorder [-- --pairs N] [--requests N]
 //!
@@ -7,11 +7,11 @@
 //!
 //! * Instructions, by callgrind, of a server process.
 //! * User CPU of a server and its peer in the simulated world, which makes no system calls: the median of the differences.
-//! * User CPU of a server process under the case's own load, over real sockets. It begins and ends its recording when told,
-//!   so that both are measured in turn in the same memory. Many kernels split user from system by what a clock tick
-//!   happens to meet, so it takes millions of requests to tell.
+//! * User CPU of a server process under the case's own load, over real sockets. It starts and stops recording on request,
+//!   so that both are measured in turn in the same memory. Many kernels split user from system time by where a clock tick
+//!   happens to fall, so this figure needs millions of requests.
 //!
-//! It fails where one of the latter two is above 0.25 µs.
+//! It fails if one of the latter two is above 0.25 µs.
 
 use oneloop::event_loop::{RecordingSize, start_recording, stop_recording};
 use oneloop::http;
@@ -34,13 +34,13 @@ cargo run --release -p oneloop-benches --bin recorder [-- OPTIONS]
 
 /// The first argument that makes this program the server.
 const SERVE: &str = "serve";
-/// Microseconds that recording may cost a request.
+/// How many microseconds recording may cost per request.
 const MOST: f64 = 0.25;
-/// Exchanges in memory that are timed together: some milliseconds, so that some are not interrupted.
+/// How many exchanges in memory are timed together. They take some milliseconds, so that some slices are not interrupted.
 const SLICE: usize = 1_000;
-/// Slices of a measurement. So many exchanges fill the rings.
+/// How many slices a measurement has. This many exchanges fill the rings.
 const SLICES: usize = 20;
-/// Requests that fill the rings, each a turn at least.
+/// How many requests fill the rings; each has at least one turn.
 const FILLING: u64 = 20_000;
 
 fn main() -> ExitCode {
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// `examples/hello`, which records when it is told to.
+/// Does what `examples/hello` does, and records when told to.
 fn serve(on: bool) -> io::Result<()> {
     if on {
         start_recording(RecordingSize::default());
@@ -130,7 +130,7 @@ fn compare(pairs: u64, requests: u64) -> io::Result<bool> {
     Ok(held)
 }
 
-/// The medians of what a request costs without the recorder, and of what it costs more with it.
+/// The medians of the cost of a request without the recorder, and of the additional cost with it.
 fn middle(costs: &[(f64, f64)]) -> (f64, f64) {
     (median(costs.iter().map(|(off, _)| *off)), median(costs.iter().map(|(off, on)| on - off)))
 }
@@ -157,11 +157,11 @@ fn in_memory(case: &Case, pairs: u64) -> Vec<(f64, f64)> {
         1e6 * began.elapsed().as_secs_f64() / (SLICE * case.depth) as f64
     };
     let measure = || {
-        // Until the rings are full, each page of theirs is a page fault.
+        // Until the rings are full, each of their pages causes a page fault.
         for _ in 0..SLICES {
             slice();
         }
-        // The quickest is the one that nobody interrupted.
+        // The quickest slice is one that was not interrupted.
         (0..SLICES).map(|_| slice()).fold(f64::INFINITY, f64::min)
     };
     let pair = |_| {
@@ -173,7 +173,7 @@ fn in_memory(case: &Case, pairs: u64) -> Vec<(f64, f64)> {
     (0..pairs.max(1)).map(pair).collect()
 }
 
-/// What one server used over real sockets, and for how many requests.
+/// The CPU time that one server used over real sockets, and the number of requests.
 #[derive(Clone, Copy, Default)]
 struct Used {
     user: f64,
@@ -187,7 +187,7 @@ impl Used {
     }
 }
 
-/// All that was used with the recorder off, and on. `None` where the system does not tell.
+/// The CPU time with the recorder off, and on. `None` if the system does not tell.
 fn over_sockets(case: &Case, pairs: u64, requests: u64) -> io::Result<Option<[Used; 2]>> {
     let cpus = machine::cpus();
     let pin = |cpu: usize| vec!["taskset".to_string(), "-c".into(), cpu.to_string()];
@@ -202,11 +202,11 @@ fn over_sockets(case: &Case, pairs: u64, requests: u64) -> io::Result<Option<[Us
     }
     let mut used = [Used::default(); 2];
     for pair in 0..pairs.max(1) {
-        // Each comes first as often as the other.
+        // So each comes first equally often.
         for on in if pair % 2 == 0 { [false, true] } else { [true, false] } {
             let told = if on { "/on" } else { "/off" };
             clients[0].exchange(format!("GET {told} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes(), 1, Some(BODY))?;
-            // Until the rings are full, each page of theirs is a page fault.
+            // Until the rings are full, each of their pages causes a page fault.
             load(&mut clients, &server, case, requests.min(FILLING))?;
             let before = machine::cpu_time(server.pid);
             let sent = load(&mut clients, &server, case, requests)?;
@@ -225,7 +225,8 @@ fn over_sockets(case: &Case, pairs: u64, requests: u64) -> io::Result<Option<[Us
     Ok(Some(used))
 }
 
-/// A batch on each connection, then the answers of each: a wait finds many of them ready. Says how many requests were sent.
+/// Sends a batch on each connection, then receives the answers of each, so that a wait finds many of them ready. Returns
+/// how many requests were sent.
 fn load(clients: &mut [Client], server: &Server, case: &Case, requests: u64) -> io::Result<u64> {
     let batch = case.batch(server.port);
     let each_round = (clients.len() * case.depth) as u64;

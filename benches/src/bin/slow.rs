@@ -1,10 +1,10 @@
-//! slowloris, slow post and slow read against clients that behave: what the attack costs them, and when it is over.
+//! slowloris, slow post and slow read against clients that behave: how much the attack costs them, and when it is over.
 //!
 //!     cargo run --release -p oneloop-benches --bin slow [-- --short] [--connections N] [--clients N] [--rate N]
 //!
-//! Each attack comes twice: by slowhttptest, where that is installed, and by stubborn peers of our own. It fails where a
-//! client's p99 is more than 50 ms above that without the attack, where a request of a client fails, where fewer than nine
-//! tenths of the attackers got in (then it was no attack), or where they are not gone by their deadlines.
+//! Each attack comes twice: by slowhttptest, if it is installed, and by stubborn peers of our own. It fails if a client's
+//! p99 is more than 50 ms above that without the attack, if a request of a client fails, if fewer than nine tenths of the
+//! attackers got in (then it was no attack), or if they are not gone by their deadlines.
 
 use oneloop_benches::child::{Launch, Server};
 use oneloop_benches::machine;
@@ -25,11 +25,13 @@ cargo run --release -p oneloop-benches --bin slow [-- OPTIONS]
   --rate N          requests a second of each of them (20)
 ";
 
-/// What a client's p99 may grow by, in milliseconds.
+/// How many milliseconds a client's p99 may grow.
 const MOST_MORE: f64 = 50.0;
-/// Sweeps come every half second and are a tenth coarse, the FIN takes a round, and 5,000 closes take their time.
+/// In seconds, added to each deadline: sweeps come every half second and are exact to a tenth, the FIN takes a round trip,
+/// and 5,000 closes take some time.
 const SLACK: u64 = 4;
-/// A server that had to wait for a CPU for a larger share of the time says nothing of itself: measured again, twice at most.
+/// If the server had to wait for a CPU for a larger share of the time, the result says nothing about it. It is then
+/// measured again, twice at most.
 const DISTURBED: f64 = 0.05;
 /// How often the attackers are counted.
 const GLANCE: Duration = Duration::from_millis(200);
@@ -44,23 +46,23 @@ struct Trial {
     connections: u64,
     pace: Pace,
     deadlines: Deadlines,
-    /// All attackers are to be there after so many seconds.
+    /// The number of seconds within which all attackers come.
     ramp: u64,
     /// How long the clients are measured without an attack.
     calm: Duration,
 }
 
 impl Trial {
-    /// Seconds after which the last attacker of a kind must be gone, by the limits in force.
+    /// After how many seconds the last attacker of a kind must be gone, by the limits that are set.
     fn gone_after(&self, kind: Kind, by: By) -> u64 {
-        // Ours go on sending after the FIN; slowhttptest closes then.
+        // Our own attackers go on sending after the FIN; slowhttptest closes then.
         let linger = if matches!(by, By::Ourselves) { self.deadlines.linger.unwrap_or(30) } else { 0 };
         let Deadlines { header, receive, send, stall, .. } = self.deadlines;
         match kind {
             Kind::Head => header.unwrap_or(30) + linger,
-            // The window in which the attack begins may still have its head in it.
+            // Twice, because the head may still count in the first window of the attack.
             Kind::Body => 2 * receive.unwrap_or(10) + linger,
-            // So may the first window of the answer: the kernel's buffers took much of it.
+            // Twice, because the kernel's buffers took much of the answer in the first window.
             Kind::Read => (2 * send.unwrap_or(30)).max(stall.unwrap_or(60)) + send.unwrap_or(30),
         }
     }
@@ -156,7 +158,7 @@ fn attack(trial: &Trial, kind: Kind, by: By) -> io::Result<Held> {
         if count > peak {
             (peak, last_in) = (count, Instant::now());
         }
-        // One in a hundred may be in its last moments, or a probe.
+        // One in a hundred may be about to close, or be a probe.
         if gone.is_none() && peak > 0 && count <= connections as usize / 100 {
             gone = Some(last_in.elapsed());
         } else if gone.is_some() && count > connections as usize / 100 {
@@ -219,7 +221,7 @@ fn slowhttptest(trial: &Trial, kind: Kind, port: u16, time: Duration) -> io::Res
         Kind::Read => (&["-X", "-w", "512", "-y", "1024", "-n", "5", "-z", "32"], "download"),
     };
     let url = format!("http://127.0.0.1:{port}/{path}");
-    // A shell lets it open files enough, as it does for our own.
+    // A shell raises its limit of open files, as for our own processes.
     let launch = with_connections(Launch::new("slowhttptest"), trial.connections)?;
     let mut command: Command = launch.command();
     command.args(mode).args(["-c", &count, "-r", &rate, "-l", &seconds, "-u", &url, "-v", "0"]);

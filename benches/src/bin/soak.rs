@@ -1,15 +1,15 @@
-//! Thousands of connections of all kinds for minutes: does the server stay as it is?
+//! Thousands of connections of all kinds for minutes, to see whether the server's memory and descriptors stay as they are.
 //!
 //!     cargo run --release -p oneloop-benches --bin soak [-- --minutes N] [--connections N] [--clients N] [--rate N]
 //!
-//! A server and its clients, a process each. Every five seconds a line says what the clients see, what p99 those of them have
-//! that behave, and what memory and file descriptors the server has.
+//! A server and its clients, each in a process. Every five seconds a line says what the clients see, the p99 of those
+//! clients that behave, and the memory and file descriptors of the server.
 //!
-//! The verdict. What was sampled in the first third of the time does not count: buffers and pools grow to their size. Of the
-//! rest, the medians of the earlier and the later half are compared. *Flat* is memory that has grown by at most 5 % and 1 MiB
-//! (what an allocator's fragments may do), and descriptors that differ by at most 2 %; and when all clients have gone, those
-//! of the server are as many as before they came, within its longest deadline. It fails where that is not so, where an
-//! answer was not what it should be, where a request of a client that behaves failed, or where fewer than nine tenths of the
+//! The verdict. Samples from the first third of the time do not count, because buffers and pools are still growing. Of the
+//! rest, the medians of the earlier and the later half are compared. *Flat* means that memory has grown by at most 5 % and
+//! 1 MiB (the fragments of an allocator may do that), that descriptors differ by at most 2 %, and that the server, within
+//! its longest deadline after all clients have gone, has as many descriptors as before they came. It fails if the server is
+//! not flat, if an answer was wrong, if a request of a client that behaves failed, or if fewer than nine tenths of the
 //! connections were held.
 
 use oneloop_benches::child::Server;
@@ -32,16 +32,16 @@ cargo run --release -p oneloop-benches --bin soak [-- OPTIONS]
   --rate N          requests a second of each of these (20)
 ";
 
-/// What memory may grow by.
+/// How much memory may grow.
 const GROWTH: f64 = 1.05;
 const GROWTH_BYTES: f64 = (1 << 20) as f64;
-/// What descriptors may differ by.
+/// How much the number of descriptors may differ.
 const DIFFERENCE: f64 = 0.02;
-/// The longest that a connection may be left when its peer has gone without a word: pending output that makes no progress
-/// (60 s), and a sweep. On one machine the kernel tells sooner.
+/// The longest time that a connection may stay open after its peer has gone without a word: pending output that makes no
+/// progress (60 s), and a sweep. On one machine the kernel tells sooner.
 const GONE: Duration = Duration::from_secs(65);
 
-/// Peers for a hundred connections: about a tenth of them have ended one and not begun the next.
+/// How many peers are needed for a hundred connections: about a tenth of them have closed one and not opened the next.
 const CROWD: u64 = 112;
 
 struct Sample {
@@ -123,7 +123,7 @@ fn soak(connections: u64, pace: polite::Pace, time: Duration) -> io::Result<bool
     Ok(held)
 }
 
-/// Resident memory in bytes, and descriptors.
+/// The resident memory in bytes, and the number of descriptors.
 fn look(server: &Server) -> io::Result<(f64, f64)> {
     let memory = machine::resident_bytes(server.pid);
     let both = memory.zip(machine::open_descriptors(server.pid));
@@ -131,7 +131,7 @@ fn look(server: &Server) -> io::Result<(f64, f64)> {
     Ok((memory as f64, descriptors as f64))
 }
 
-/// Waits until the server has no more descriptors than before, and says how many it has.
+/// Waits until the server has no more descriptors than before. Returns how many it has.
 fn rest(server: &Server, before: f64) -> io::Result<f64> {
     let began = Instant::now();
     loop {
@@ -148,7 +148,7 @@ fn rest(server: &Server, before: f64) -> io::Result<f64> {
     }
 }
 
-/// Says whether it is flat, by the rule above.
+/// Returns whether the samples are flat, by the rule above.
 fn verdict(connections: u64, samples: &[Sample], left: f64) -> bool {
     let counted = samples.get(samples.len() / 3..).unwrap_or_default();
     let (earlier, later) = counted.split_at(counted.len() / 2);

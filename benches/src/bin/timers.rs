@@ -1,13 +1,13 @@
-//! A million timers: what it costs to arm, refresh, clear and run one of them, and how long an iteration takes.
+//! A million timers: the cost of arming, refreshing, clearing and running one of them, and the length of an iteration.
 //!
 //!     cargo run --release -p oneloop-benches --bin timers [-- --timers N] [--rounds N]
 //!
-//! Figures are nanoseconds a timer, the median of the rounds. Beside them stand those of a `BTreeMap` from (deadline, number)
-//! to the boxed callback, measured in the same round, since the processor's caches decide much of it: the ratio tells more
-//! than the figure. Time in which other programs had the processor is not counted. The longest iteration is that of the
-//! calmest round, since interrupts and the machine below a virtual one take their time, too.
+//! Figures are nanoseconds per timer, the median of the rounds. Beside them are those of a `BTreeMap` from (deadline,
+//! number) to the boxed callback, measured in the same round. The processor's caches have a large effect on both, so the
+//! ratio tells more than the figure. Time in which other programs had the processor is not counted. The longest iteration
+//! is that of the calmest round, since interrupts and the host of a virtual machine take time too.
 //!
-//! It fails where arming or clearing takes over 150 ns, refreshing over 20 ns, or an iteration over 5 ms.
+//! It fails if arming or clearing takes over 150 ns, refreshing over 20 ns, or an iteration over 5 ms.
 
 use oneloop::{Timeout, run_nowait, set_immediate, set_timeout};
 use oneloop_benches::figures::median;
@@ -27,14 +27,14 @@ cargo run --release -p oneloop-benches --bin timers [-- OPTIONS]
   --rounds N   of all measurements (3)
 ";
 
-/// Nanoseconds that arming or clearing a timer may take.
+/// How many nanoseconds arming or clearing a timer may take.
 const CHANGE: f64 = 150.0;
-/// Nanoseconds that refreshing one may take.
+/// How many nanoseconds refreshing a timer may take.
 const REFRESH: f64 = 20.0;
-/// Milliseconds that an iteration may take which has nothing but timers to look after.
+/// How many milliseconds an iteration may take that has only timers to handle.
 const ITERATION: f64 = 5.0;
 
-/// Of one iteration under churn: timers that are refreshed, and timers that are cleared and armed anew.
+/// Changes in one iteration under churn: how many timers are refreshed, and how many are cleared and armed anew.
 const REFRESHED: usize = 1_000;
 const REPLACED: usize = 100;
 /// Enough iterations to refresh each timer twice.
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
             let (one, other) = (median(of_loop.iter().map(of)), median(of_tree.iter().map(of)));
             println!("  {name:28} {one:8.0} {other:10.0} {:6.2}{}", one / other, verdict(one, most, &mut held));
         }
-        // Later rounds use the memory of those before them.
+        // Later rounds reuse the memory of earlier ones.
         let bytes = of_loop.iter().map(|changes| changes.bytes).fold(0.0, f64::max);
         if !spread {
             println!("  {:28} {bytes:8.0} bytes, the callback's 8 and the handle's 16 included", "memory");
@@ -93,18 +93,18 @@ fn verdict(figure: f64, most: f64, held: &mut bool) -> String {
     if figure <= most { String::new() } else { format!("  ABOVE {most}") }
 }
 
-/// Runs it with a loop of its own.
+/// Runs `f` on a thread with a loop of its own.
 fn apart<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> R {
     thread::spawn(f).join().unwrap_or_else(|_| panic!("a measurement panicked"))
 }
 
-/// Nanoseconds a timer of what changes a timer; and bytes of one.
+/// The cost of changes, in nanoseconds per timer, and the memory of a timer in bytes.
 #[derive(Default)]
 struct Changes {
     arm: f64,
     refresh: f64,
     refresh_at_random: f64,
-    /// Clear one and arm one, in the long run.
+    /// Clear one timer and arm another, in the long run.
     replace: f64,
     clear_at_random: f64,
     clear: f64,
@@ -129,7 +129,7 @@ impl Stopwatch {
     }
 }
 
-/// Nanoseconds for each of `count` that `f` changes.
+/// The time of `f` in nanoseconds, divided by `count`.
 fn each(count: usize, f: impl FnOnce()) -> f64 {
     let began = Stopwatch::start();
     f();
@@ -137,7 +137,7 @@ fn each(count: usize, f: impl FnOnce()) -> f64 {
 }
 
 fn changes(timers: usize, spread: bool, round: u64) -> Changes {
-    // In a callback, as programs do it: there the loop's clock stands still.
+    // In a callback, as in programs: there the loop's clock stands still.
     in_a_callback(move || {
         let mut random = Random(round);
         let after: Vec<Duration> = (0..timers).map(|_| Duration::from_nanos(nanos(spread, &mut random))).collect();
@@ -164,7 +164,7 @@ fn changes(timers: usize, spread: bool, round: u64) -> Changes {
     })
 }
 
-/// The same with the ordered map that the standard library has.
+/// The same changes on the standard library's ordered map.
 fn tree(timers: usize, spread: bool, round: u64) -> Changes {
     let mut random = Random(round);
     let after: Vec<u64> = (0..timers).map(|_| nanos(spread, &mut random)).collect();
@@ -201,7 +201,7 @@ fn tree(timers: usize, spread: bool, round: u64) -> Changes {
     changes
 }
 
-/// Milliseconds of iterations, and nanoseconds that a timer has of all of them.
+/// The length of iterations in milliseconds, and the nanoseconds of all of them per timer.
 struct Iterations {
     longest: f64,
     median: f64,
@@ -282,7 +282,7 @@ fn refreshed_in_time(timers: usize, _: u64) -> Iterations {
     measured
 }
 
-/// Has `f` run as a callback of the loop, and returns what it returns.
+/// Runs `f` as a callback of the loop, and returns its result.
 fn in_a_callback<R: 'static>(f: impl FnOnce() -> R + 'static) -> R {
     let result = Rc::new(Cell::new(None));
     let inner = result.clone();
@@ -291,7 +291,7 @@ fn in_a_callback<R: 'static>(f: impl FnOnce() -> R + 'static) -> R {
     result.take().unwrap_or_else(|| panic!("it did not run"))
 }
 
-/// A callback with a capture, as callbacks have.
+/// A callback that captures something, as most callbacks do.
 fn count(ran: &Rc<Cell<u64>>) -> impl FnOnce() + 'static {
     let ran = ran.clone();
     move || ran.set(black_box(ran.get() + 1))

@@ -1,4 +1,4 @@
-//! Connections of all kinds: those that a server has on a bad day, all at once, each again and again.
+//! Connections of all kinds that a server has on a bad day, all at once, each again and again.
 
 use super::polite::{self, Outcome, Pace};
 use super::{address, numbers, on_leash, site};
@@ -11,16 +11,16 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The role of their process.
+/// The role of the crowd's process.
 pub const ROLE: &str = "crowd";
-/// How often it says what it sees.
+/// How often it prints a report.
 pub const REPORT: Duration = Duration::from_secs(5);
-/// They come in groups, so often, and so many in a second.
+/// The connections come in groups: the time between two groups, and the number of connections in a second.
 const RAMP: Duration = Duration::from_millis(10);
 const PER_SECOND: usize = 2_000;
-/// Requests of one batch of a pipeliner.
+/// How many requests a batch of a pipeliner has.
 const BATCH: usize = 16;
-/// Bytes of an upload.
+/// The size of an upload, in bytes.
 const UPLOAD: usize = 256 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ enum Kind {
     Downloader,
 }
 
-/// Of a hundred connections, how many are what.
+/// How many of a hundred connections are of each kind.
 const SHARES: [(Kind, usize); 13] = [
     (Kind::Idle, 38),
     (Kind::Silent, 5),
@@ -59,7 +59,7 @@ const SHARES: [(Kind, usize); 13] = [
 
 impl Kind {
     fn of(number: usize) -> Kind {
-        // 37 and 100 have no common divisor: each hundred has all kinds, mixed.
+        // 37 and 100 have no common divisor, so each hundred connections have all kinds, mixed.
         let mut place = number * 37 % 100;
         for (kind, share) in SHARES {
             if place < share {
@@ -70,7 +70,7 @@ impl Kind {
         Kind::Idle
     }
 
-    /// What it sends when it is connected.
+    /// The bytes that it sends when it is connected.
     fn opening(self) -> Vec<u8> {
         let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
         let post = |bytes: usize| format!("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: {bytes}\r\n\r\n");
@@ -89,7 +89,7 @@ impl Kind {
         .into_bytes()
     }
 
-    /// The answer that it must get, if any: anything else is wrong.
+    /// The only answer that it may get, if it is to get one.
     fn status(self) -> Option<u16> {
         match self {
             Kind::Bad => Some(400),
@@ -100,23 +100,23 @@ impl Kind {
     }
 }
 
-/// What its process says every five seconds.
+/// A report, which the process prints every five seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Report {
-    /// Connections that are open, polite ones not counted.
+    /// How many connections are open, not counting polite ones.
     pub open: u64,
-    /// Connections that have been made since the last report.
+    /// How many connections have been made since the last report.
     pub made: u64,
-    /// Whole answers since the last report, polite ones not counted.
+    /// How many whole answers have come since the last report, not counting those of polite clients.
     pub answered: u64,
-    /// Answers that were not what they must be, since the beginning.
+    /// How many answers were wrong, since the beginning.
     pub wrong: u64,
-    /// The polite clients, since the last report.
+    /// The results of the polite clients since the last report.
     pub polite: Outcome,
 }
 
 impl Report {
-    /// Reads what its process says.
+    /// Reads a report that the process has printed.
     pub fn parse(line: &str) -> Option<Report> {
         let (counts, outcome) = line.split_once('|')?;
         let counts: Vec<u64> = counts.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
@@ -125,13 +125,13 @@ impl Report {
     }
 }
 
-/// How to start its process, which goes on until it is told to end.
+/// How to start the process, which goes on until it is told to end.
 pub fn launch(port: u16, connections: u64, pace: Pace) -> io::Result<Launch> {
     let numbers = [port.into(), connections, pace.clients, pace.interval.as_millis() as u64];
     Ok(numbers.iter().fold(Launch::own(ROLE)?, |launch, number| launch.arg(number.to_string())))
 }
 
-/// Its process: PORT CONNECTIONS CLIENTS INTERVAL_MS.
+/// The main function of the process, with the arguments PORT CONNECTIONS CLIENTS INTERVAL_MS.
 pub fn main(args: &[String]) -> io::Result<()> {
     let [port, connections, clients, interval] = numbers::<4>(args)?;
     on_leash(|| std::process::exit(0));
@@ -176,9 +176,9 @@ fn more(count: &Cell<u64>, by: u64) {
 }
 
 impl Crowd {
-    /// About so long: half as long to half as long again.
+    /// A random time around `seconds`: from half of it to one and a half times as long.
     fn about(&self, time: Duration) -> Duration {
-        // xorshift: no need for more.
+        // xorshift is good enough here.
         let mut random = self.random.get();
         random ^= random << 13;
         random ^= random >> 7;
@@ -187,7 +187,7 @@ impl Crowd {
         time.mul_f64(0.5 + (random % 1000) as f64 / 1000.0)
     }
 
-    /// Connects, does what its kind does until the connection ends, and comes again after a while.
+    /// Connects, does what its kind does until the connection ends, and connects again after a while.
     fn come(self: Rc<Self>, number: usize) {
         let kind = Kind::of(number);
         let me = self.clone();
@@ -255,7 +255,7 @@ impl Crowd {
 
     fn take(self: Rc<Self>, kind: Kind, socket: &Socket, unread: &RefCell<Vec<u8>>, bytes: &[u8]) {
         match kind {
-            // Neither reads to the end.
+            // Neither of these reads to the end.
             Kind::Resetting | Kind::SlowReader => return socket.pause(),
             _ => {}
         }
@@ -285,7 +285,7 @@ impl Crowd {
         more(&self.answered, whole);
         let pause = match kind {
             Kind::Active => 1,
-            // A batch, some of whose answers may come later.
+            // The answers to a batch may come in several pieces.
             Kind::Pipeliner if whole > 0 && unread.is_empty() => 2,
             Kind::Uploader | Kind::Downloader => 4,
             _ => return,

@@ -1,4 +1,4 @@
-//! Two that take all they can get: one pipelines requests without end, one uploads without end.
+//! Two threads that take all they can get: one pipelines requests without end, one uploads without end.
 
 use super::numbers;
 use crate::child::Launch;
@@ -11,17 +11,17 @@ use std::time::Instant;
 
 /// The role of their process.
 pub const ROLE: &str = "greedy";
-/// Requests that the pipeliner gives to one write.
+/// How many requests the pipeliner writes at a time.
 const BATCH: usize = 512;
-/// Bytes of a chunk of the upload.
+/// The size of a chunk of the upload, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// How to start their process. It goes on until its stdin ends, and says then what it got.
+/// How to start their process. It goes on until its standard input ends, and then prints what it got.
 pub fn launch(port: u16) -> io::Result<Launch> {
     Ok(Launch::own(ROLE)?.arg(port.to_string()))
 }
 
-/// Their process: PORT.
+/// The main function of their process, with the argument PORT.
 pub fn main(args: &[String]) -> io::Result<()> {
     let [port] = numbers::<1>(args)?;
     let connect = || TcpStream::connect(("127.0.0.1", port as u16));

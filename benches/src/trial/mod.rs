@@ -7,8 +7,8 @@
 //!                                   sluggish  slowloris, slow post, slow read                   (slow)
 //!                                   crowd     connections of all kinds, with a few polite ones  (soak)
 //! ```
-//! Clients and attackers run on oneloop's own `net`, one loop a process, but for the two greedy ones, which are threads.
-//! A role is the first argument of the program: [`role`] runs it, and is to be called first in `main`.
+//! Clients and attackers run on oneloop's own `net`, one loop per process, except the two greedy ones, which are threads. A
+//! role is the first argument of the program. [`role`] runs it; call it first in `main`.
 
 pub mod crowd;
 pub mod greedy;
@@ -25,7 +25,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Is this process one of a trial's? Then it is that until it ends.
+/// Returns `None` if the first argument is no role. Otherwise runs the role until it ends.
 pub fn role() -> Option<ExitCode> {
     if let Some(ended) = child::warden() {
         return Some(ended);
@@ -50,13 +50,13 @@ pub fn role() -> Option<ExitCode> {
     })
 }
 
-/// The first numbers of a role's arguments.
+/// The first `N` numbers among a role's arguments.
 pub fn numbers<const N: usize>(args: &[String]) -> io::Result<[u64; N]> {
     let numbers: Vec<u64> = args.iter().filter_map(|arg| arg.parse().ok()).collect();
     numbers.try_into().map_err(|_| io::Error::other(format!("{N} numbers are wanted, got {args:?}")))
 }
 
-/// Reads `--name value` and `--flag` (whose value is 1) from a command line; `None` is a name that is not known.
+/// Reads `--name value` and `--flag` (whose value is 1) from the command line. `None` if a name is unknown.
 pub fn options(names: &[&str]) -> Option<Vec<(String, u64)>> {
     let mut found = Vec::new();
     let mut args = std::env::args().skip(1).peekable();
@@ -68,15 +68,15 @@ pub fn options(names: &[&str]) -> Option<Vec<(String, u64)>> {
     Some(found)
 }
 
-/// The value of an option, or what it is unless told.
+/// The value of an option, or its default.
 pub fn option(options: &[(String, u64)], name: &str, unless_told: u64) -> u64 {
     options.iter().rev().find(|(other, _)| other == name).map_or(unless_told, |(_, value)| *value)
 }
 
-/// Files that a process of a trial needs beside its many connections.
+/// How many files a process of a trial needs besides its many connections.
 const OTHER_FILES: u64 = 1024;
 
-/// Lets a process have so many connections; an error where the system does not.
+/// Lets a process have this many connections. An error if the system does not allow it.
 pub fn with_connections(launch: Launch, connections: u64) -> io::Result<Launch> {
     let needed = connections + OTHER_FILES;
     match machine::open_files() {
@@ -88,14 +88,14 @@ pub fn with_connections(launch: Launch, connections: u64) -> io::Result<Launch> 
     }
 }
 
-/// Of the addresses of this machine (127.0.0.0/8), the one for a connection of this number. The ports between two addresses
-/// are 28,000, and those of closed connections are taken for a minute: with 16 of them there are enough.
+/// The local address (of 127.0.0.0/8) for the connection with this number. There are 28,000 ports between two addresses,
+/// and those of closed connections stay taken for a minute: 16 addresses are enough.
 pub fn address(number: usize) -> String {
     let last = if cfg!(target_os = "linux") { 1 + number % 16 } else { 1 };
     Ipv4Addr::new(127, 0, 0, last as u8).to_string()
 }
 
-/// A role that runs until it is told to end, or says something meanwhile.
+/// A running role, which ends when it is told to and may print lines meanwhile.
 pub struct Running {
     process: Child,
     leash: Option<ChildStdin>,
@@ -124,12 +124,12 @@ impl Running {
         self.process.id()
     }
 
-    /// The next line that it says, if one comes in time.
+    /// The next line that it prints, if one comes in time.
     pub fn line(&self, at_most: Duration) -> Option<String> {
         self.lines.recv_timeout(at_most).ok()
     }
 
-    /// Tells it to end, waits for that, and returns the last line that it said.
+    /// Tells it to end, waits for that, and returns the last line that it printed.
     pub fn end(mut self, at_most: Duration) -> Option<String> {
         drop(self.leash.take());
         let _ = child::wait(&mut self.process, at_most);
@@ -147,7 +147,7 @@ impl Drop for Running {
     }
 }
 
-/// In a role: calls `f` on this thread's loop when the parent wants the role to end, or is gone.
+/// For a role: calls `f` on this thread's loop when the parent wants the role to end, or is gone.
 pub fn on_leash(f: impl FnOnce() + Send + 'static) {
     let remote = oneloop::remote();
     thread::spawn(move || {

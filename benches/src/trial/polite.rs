@@ -1,4 +1,4 @@
-//! Clients that behave: keep-alive connections, each with one request at a time, whose latency is measured.
+//! Clients that behave: keep-alive connections with one request at a time each, whose latency is measured.
 
 use super::numbers;
 use crate::child::{self, Launch};
@@ -13,25 +13,25 @@ use std::time::{Duration, Instant};
 
 /// The role of their process.
 pub const ROLE: &str = "polite";
-/// How long one that was cut off waits before it comes again.
+/// How long a client that was cut off waits before it connects again.
 const AGAIN: Duration = Duration::from_millis(100);
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// How many they are, and how often each asks.
+/// How many clients there are, and how often each sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// Connections.
+    /// The number of clients, each with one connection.
     pub clients: u64,
-    /// Between two requests of one of them; zero: as soon as it is answered.
+    /// The time between two requests of one client. Zero: it sends the next one as soon as it is answered.
     pub interval: Duration,
 }
 
-/// What was measured.
+/// The results.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Outcome {
-    /// Answers of status 200.
+    /// How many answers had the status 200.
     pub answered: u64,
-    /// Other answers, connections that were closed or could not be made.
+    /// How many other answers there were, and connections that were closed or could not be made.
     pub failed: u64,
     /// Milliseconds.
     pub p50: f64,
@@ -48,7 +48,7 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// What the clients of a loop have seen since it was last taken.
+/// The results of the clients of one loop since they were last taken.
 #[derive(Debug, Default)]
 pub struct Tally {
     latencies: RefCell<Latencies>,
@@ -57,7 +57,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Takes it.
+    /// Takes the results and begins anew.
     pub fn take(&self) -> Outcome {
         let latencies = self.latencies.take();
         let milliseconds = |share: f64| latencies.percentile(share) / 1000.0;
@@ -75,7 +75,7 @@ impl Tally {
     }
 }
 
-/// Lets them begin on this thread's loop. They ask until the loop ends.
+/// Starts the clients on this thread's loop. They send requests until the loop ends.
 pub fn start(port: u16, pace: Pace) -> Rc<Tally> {
     let tally = Rc::new(Tally::default());
     for number in 0..pace.clients {
@@ -86,7 +86,7 @@ pub fn start(port: u16, pace: Pace) -> Rc<Tally> {
             unread: RefCell::default(),
             tally: tally.clone(),
         });
-        // Spread over the interval, so that they do not ask all at once.
+        // Spread over the interval, so that they do not all send at once.
         let offset = pace.interval.mul_f64(number as f64 / pace.clients as f64);
         set_timeout(offset, move || client.connect());
     }
@@ -96,7 +96,7 @@ pub fn start(port: u16, pace: Pace) -> Rc<Tally> {
 struct Client {
     port: u16,
     interval: Duration,
-    /// When the request that is not answered yet was to be sent.
+    /// When the request that is not answered yet was due to be sent.
     due: Cell<Instant>,
     unread: RefCell<Vec<u8>>,
     tally: Rc<Tally>,
@@ -136,7 +136,7 @@ impl Client {
         let took = u64::try_from(now.duration_since(self.due.get()).as_micros()).unwrap_or(u64::MAX);
         self.tally.latencies.borrow_mut().add(took, 1);
         self.tally.answered.set(self.tally.answered.get() + 1);
-        // One that was kept waiting beyond its next turn has been late since then.
+        // If an answer comes after the next request was due, that request is late from its due time on.
         let next = self.due.get() + self.interval;
         if self.interval.is_zero() {
             self.ask(socket, now);
@@ -149,19 +149,19 @@ impl Client {
     }
 }
 
-/// Measures in a process of its own, put in place by `place`.
+/// Measures clients in a process of their own; `place` may pin it.
 pub fn measure(port: u16, pace: Pace, time: Duration, place: impl FnOnce(Launch) -> Launch) -> io::Result<Outcome> {
     let said = child::run(&place(launch(port, pace, time)?), time + Duration::from_secs(30))?;
     parse(&said)
 }
 
-/// How to start their process, which says what it measured when the time is over.
+/// How to start their process, which prints its results when the time is over.
 pub fn launch(port: u16, pace: Pace, time: Duration) -> io::Result<Launch> {
     let numbers = [port.into(), pace.clients, pace.interval.as_millis() as u64, time.as_millis() as u64];
     Ok(numbers.iter().fold(Launch::own(ROLE)?, |launch, number| launch.arg(number.to_string())))
 }
 
-/// Reads what their process says.
+/// Reads the results that their process has printed.
 pub fn parse(said: &str) -> io::Result<Outcome> {
     let figures: Vec<f64> = said.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
     let &[answered, failed, p50, p99, max] = &figures[..] else {
@@ -170,7 +170,8 @@ pub fn parse(said: &str) -> io::Result<Outcome> {
     Ok(Outcome { answered: answered as u64, failed: failed as u64, p50, p99, max })
 }
 
-/// Their process: PORT CLIENTS INTERVAL_MS TIME_MS. What it sees in the first tenth of the time does not count.
+/// The main function of their process, with the arguments PORT CLIENTS INTERVAL_MS TIME_MS. The first tenth of the time
+/// does not count.
 pub fn main(args: &[String]) -> io::Result<()> {
     let [port, clients, interval, time] = numbers::<4>(args)?;
     child::end_with_parent();
@@ -187,7 +188,7 @@ pub fn main(args: &[String]) -> io::Result<()> {
     Ok(())
 }
 
-/// The options that the trials share: how many clients, how many requests a second each.
+/// The options that the trials share: the number of clients, and the requests per second of each.
 pub fn pace(options: &[(String, u64)]) -> Pace {
     let rate = super::option(options, "rate", 20).max(1);
     Pace { clients: super::option(options, "clients", 50), interval: Duration::from_secs(1) / rate as u32 }

@@ -11,16 +11,16 @@ use std::time::Duration;
 
 /// The role of its process.
 pub const ROLE: &str = "site";
-/// Bytes of `/download`: many times what the kernel takes for a peer that does not read.
+/// The size of `/download`, in bytes: many times what the kernel takes for a peer that does not read.
 pub const DOWNLOAD: usize = 8 << 20;
-/// Bytes of `/file`.
+/// The size of `/file`, in bytes.
 pub const FILE: usize = 256 * 1024;
-/// Bytes that one write of a download gives.
+/// How many bytes of a download are written at a time.
 const PIECE: usize = 16 * 1024;
-/// How long `/later` takes.
+/// How long `/later` waits before it answers.
 const LATER: Duration = Duration::from_millis(50);
 
-/// Deadlines in seconds; what is not told is the default.
+/// Deadlines in seconds; `None` is the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deadlines {
     /// `Limits::header`.
@@ -46,7 +46,7 @@ impl Deadlines {
         ]
     }
 
-    /// The limits that they make.
+    /// The limits with these deadlines.
     pub fn limits(&self, mut limits: http::Limits) -> http::Limits {
         let set = |limit: &mut Duration, seconds: Option<u64>| {
             if let Some(seconds) = seconds {
@@ -62,7 +62,7 @@ impl Deadlines {
     }
 }
 
-/// How to start it.
+/// How to start the server.
 pub fn launch(mut deadlines: Deadlines) -> io::Result<Launch> {
     let mut launch = Launch::own(ROLE)?.env("RUST_LOG", "error");
     for (name, seconds) in deadlines.all() {
@@ -73,7 +73,7 @@ pub fn launch(mut deadlines: Deadlines) -> io::Result<Launch> {
     Ok(launch)
 }
 
-/// Its process, until it is ended.
+/// The main function of the server's process. It runs until it is ended.
 pub fn main(args: &[String]) -> io::Result<()> {
     let mut deadlines = Deadlines::default();
     for arg in args {
@@ -96,7 +96,7 @@ pub fn main(args: &[String]) -> io::Result<()> {
         _ => res.end(BODY),
     });
     server.set_limits(deadlines.limits(server.limits()));
-    // Far above what any of the trials asks for: that it is on must cost nobody an answer.
+    // Far above any delay of the trials: load shedding is on, and must cost nobody an answer.
     server.set_load_shedding(LoadShedding::new(Duration::from_secs(5)));
     let listening = server.clone();
     server.listen(("0.0.0.0", 0), move || {
@@ -119,7 +119,7 @@ fn download(res: Response, bytes: usize) {
             }
         }
     };
-    // The handle that the listener keeps is the promise to go on.
+    // The response that the listener keeps is not dropped, so it does not answer by itself before the download goes on.
     let (kept, drained) = (res.clone(), go_on.clone());
     res.on_drain(move |_| drained(&kept));
     go_on(&res);

@@ -1,4 +1,4 @@
-//! Peers that are as slow as they can be, and stubborn: they go on after the server has answered and said FIN.
+//! Peers that are as slow as they can be, and stubborn: they go on after the server has answered and sent its FIN.
 
 use super::{address, numbers, on_leash};
 use crate::child::Launch;
@@ -11,24 +11,24 @@ use std::time::Duration;
 
 /// The role of their process.
 pub const ROLE: &str = "sluggish";
-/// Between two pieces of what they send.
+/// The time between two pieces of what they send.
 const EVERY: Duration = Duration::from_secs(1);
-/// They come in groups, so often.
+/// They come in groups; this is the time between two groups.
 const RAMP: Duration = Duration::from_millis(10);
 
-/// What is slow about them.
+/// The part of an exchange in which they are slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// slowloris: the head, a field at a time.
+    /// slowloris: they send the head, a field at a time.
     Head,
-    /// slow post: the body, a byte at a time.
+    /// slow post: they send the body, a byte at a time.
     Body,
-    /// slow read: a large answer is asked for and never read.
+    /// slow read: they ask for a large answer and never read it.
     Read,
 }
 
 impl Kind {
-    /// As the command line and the tables name it.
+    /// The name in the command line and in the tables.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Head => "head",
@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// What they begin with.
+    /// The bytes with which they begin.
     fn opening(self) -> &'static str {
         match self {
             Kind::Head => "GET / HTTP/1.1\r\nHost: a\r\n",
@@ -55,14 +55,14 @@ impl Kind {
     }
 }
 
-/// How to start their process. They come spread over so many seconds; it says `open` when all have been connected.
+/// How to start their process. They come spread over `seconds`; it prints `open` when all have been connected.
 pub fn launch(port: u16, connections: u64, kind: Kind, seconds: u64) -> io::Result<Launch> {
     let numbers = [port.into(), connections, seconds];
     let launch = numbers.iter().fold(Launch::own(ROLE)?, |launch, number| launch.arg(number.to_string()));
     Ok(launch.arg(kind.name()))
 }
 
-/// Their process: PORT CONNECTIONS SECONDS KIND.
+/// The main function of their process, with the arguments PORT CONNECTIONS SECONDS KIND.
 pub fn main(args: &[String]) -> io::Result<()> {
     let [port, connections, seconds] = numbers::<3>(args)?;
     let (port, connections) = (port as u16, connections as usize);

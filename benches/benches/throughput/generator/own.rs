@@ -1,5 +1,5 @@
-//! Our own generator: one thread on mio, a closed loop. Every connection has one batch under way; when its last answer
-//! has come, the next one is sent. Every answer's status and length are looked at.
+//! Our own generator: one thread on mio, as a closed loop. Every connection has one batch under way. When the last answer
+//! of a batch has come, the next batch is sent. The status and length of every answer are checked.
 
 use super::{GRACE, Load, TIMEOUT};
 use hdrhistogram::Histogram;
@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 /// The role of the generator's process.
 pub const GENERATE: &str = "generate";
 
-/// With so many errors the figures mean nothing; the run ends early.
+/// With this many errors the figures mean nothing, and the run ends early.
 const MOST_ERRORS: u64 = 10_000;
-/// How often the end is looked for while no event comes.
+/// How often the end of the run is checked while no event comes.
 const GLANCE: Duration = Duration::from_millis(50);
 
 pub fn run(case: &Case, port: u16, seconds: u64, wrapper: &[String]) -> io::Result<Load> {
@@ -32,7 +32,7 @@ fn parse(said: &str) -> Option<Load> {
     Some(Load { requests: next()? as u64, seconds: next()?, errors: next()? as u64, p50: next()?, p99: next()? })
 }
 
-/// The body of the generator's process: CASE PORT SECONDS.
+/// The main function of the generator's process, with the arguments CASE PORT SECONDS.
 pub fn main(args: &[String]) -> ExitCode {
     child::end_with_parent();
     let load = (|| {
@@ -55,11 +55,11 @@ pub fn main(args: &[String]) -> ExitCode {
 
 struct Connection {
     stream: TcpStream,
-    /// How much of the batch has been sent.
+    /// How many bytes of the batch have been sent.
     sent: usize,
-    /// How many of its answers have come.
+    /// How many answers to the batch have come.
     answered: usize,
-    /// What came after the last whole answer.
+    /// The bytes after the last whole answer.
     unread: Vec<u8>,
     begun: Instant,
 }
@@ -72,12 +72,12 @@ impl Connection {
         Ok(Connection { stream, sent: 0, answered: 0, unread: Vec::new(), begun: Instant::now() })
     }
 
-    /// Sends what is left of the batch.
+    /// Sends the rest of the batch.
     fn send(&mut self, batch: &[u8]) -> io::Result<()> {
         while self.sent < batch.len() {
             match self.stream.write(&batch[self.sent..]) {
                 Ok(n) => self.sent += n,
-                // Not connected yet is no error: the writable event comes when it is.
+                // A connection that is not made yet is no error: the writable event comes when it is.
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => break,
                 Err(error) => return Err(error),
             }
@@ -85,7 +85,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes whole answers off what has been read; how many there were.
+    /// Removes whole answers from what has been read. Returns how many there were.
     fn take_answers(&mut self) -> io::Result<u64> {
         let (mut at, mut count) = (0, 0);
         while let Some(answer) = traffic::answer(&self.unread[at..])? {

@@ -1,4 +1,4 @@
-//! wrk, told by a Lua script what to send and where to write what it recorded.
+//! wrk. A Lua script tells it what to send, and where to write its results.
 
 use super::{GRACE, Load, TIMEOUT};
 use oneloop_benches::child::{self, Launch};
@@ -27,7 +27,7 @@ pub fn run(case: &Case, port: u16, seconds: u64, wrapper: &[String], folder: &Pa
     parse(&text, case.connections).ok_or_else(|| io::Error::other("wrk's record cannot be read"))
 }
 
-/// The script: one string for every batch, and at the end the totals and each latency recorded with its count.
+/// The script: it sends one string as every batch, and at the end writes the totals and each latency with its count.
 fn lua(batch: &[u8], record: &Path) -> String {
     format!(
         r#"local batch = {batch}
@@ -48,7 +48,7 @@ end
     )
 }
 
-/// A Lua string: every byte that is not plain as `\ddd`.
+/// A string for Lua: every byte that is not plain is written as `\ddd`.
 fn quoted(bytes: &[u8]) -> String {
     let plain = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\' || b == b' ';
     let text: String =
@@ -64,7 +64,7 @@ fn parse(text: &str, connections: usize) -> Option<Load> {
     for mut line in lines {
         latencies.add(line.next()??, line.next()??);
     }
-    // As wrk computes it.
+    // Computed as in wrk.
     let interval = duration.checked_div(requests / connections as u64).unwrap_or(0);
     latencies.take_back_made_up(interval);
     Some(Load {

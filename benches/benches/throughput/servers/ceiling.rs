@@ -1,9 +1,9 @@
-//! The ceiling: what the kernel leaves possible. One thread on mio reads once per readable event, counts blank lines and
-//! writes that many canned answers. It parses nothing, has no deadlines and no clock, and does not know what it is asked;
-//! no server can do less.
+//! The ceiling: the most that the kernel allows. One thread on mio reads once per readable event, counts blank lines and
+//! writes that many canned answers. It parses nothing, has no deadlines and no clock, and does not know what was asked; no
+//! server can do less.
 //!
-//! With [`Httparse`] it is the ceiling of those that parse by httparse, as oneloop does but for the request line: it looks at
-//! every byte of each request, and does nothing with what it found.
+//! With [`Httparse`] it is the ceiling for servers that parse with httparse, as oneloop does except for the request line:
+//! it looks at every byte of each request, and does nothing with the result.
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -14,7 +14,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::Ipv4Addr;
 
-/// What `examples/hello` answers, byte for byte but for the date.
+/// The answer of `examples/hello`, byte for byte except for the date.
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Content-Type: text/plain; charset=utf-8\r\n\
     Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
@@ -23,17 +23,17 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Hello from one loop\n";
 
 const LISTENER: Token = Token(usize::MAX);
-/// As large as oneloop's landing area: a read is never cut short by it in these cases.
+/// As large as oneloop's landing area: no read is cut short by it in these cases.
 const LANDING: usize = 64 * 1024;
-/// More blank lines of four bytes cannot end in one read.
+/// No more blank lines of four bytes can end in one read.
 const MOST_ANSWERS: usize = LANDING / 4 + 1;
 
-/// How it finds out how many answers are due.
+/// A way to find out how many answers are due.
 pub trait Look: Default {
-    /// What a connection keeps of what came.
+    /// The part of the input that a connection has to keep.
     type Kept: Default;
 
-    /// How many requests end in `bytes`. `None`: they are none.
+    /// How many requests end in `bytes`. `None` if these are no requests.
     fn count(&self, kept: &mut Self::Kept, bytes: &[u8]) -> Option<usize>;
 }
 
@@ -67,11 +67,11 @@ impl Look for Httparse {
     }
 }
 
-/// How many whole requests without content these are, and what follows them.
+/// How many whole requests without content there are, and what follows them.
 fn parse(mut bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut count = 0;
     while !bytes.is_empty() {
-        // As many fields as oneloop takes.
+        // As many fields as oneloop accepts.
         let mut fields = [const { MaybeUninit::uninit() }; 100];
         let mut request = httparse::Request::new(&mut []);
         match request.parse_with_uninit_headers(bytes, &mut fields).ok()? {
@@ -127,8 +127,8 @@ fn accept<L: Look>(listener: &TcpListener, poll: &Poll, connections: &mut Slab<C
     }
 }
 
-/// One readable event: one read, one write. Says whether the connection lives on; one that does not take its answers at
-/// once does not, since nothing is kept here. The generators always do.
+/// Handles one readable event: one read, one write. Returns whether the connection stays open. It is closed if it does not
+/// take its answers at once, since nothing is kept here; the generators always take them.
 fn turn<L: Look>(connection: &mut Connection<L>, landing: &mut [u8], canned: &[u8], look: &L) -> bool {
     loop {
         let bytes = match connection.stream.read(landing) {
@@ -141,7 +141,7 @@ fn turn<L: Look>(connection: &mut Connection<L>, landing: &mut [u8], canned: &[u
         if length > 0 && !connection.stream.write(&canned[..length]).is_ok_and(|n| n == length) {
             return false;
         }
-        // A short read has emptied the socket; asking again would be a call more than needed.
+        // A short read has emptied the socket; another read would be a call more than needed.
         if bytes.len() < landing.len() {
             return true;
         }

@@ -1,4 +1,4 @@
-//! hyper 1 on tokio's current-thread runtime, with the flush of pipelined answers that it offers.
+//! hyper 1 on tokio's current-thread runtime, with hyper's option to flush pipelined answers together.
 
 use bytes::Bytes;
 use http_body_util::Full;

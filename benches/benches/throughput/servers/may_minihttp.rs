@@ -17,7 +17,7 @@ impl HttpService for Hello {
 
 pub fn serve() -> io::Result<()> {
     may::config().set_workers(1);
-    // It does not tell which port it got, so one that is free a moment before is asked for.
+    // It does not tell which port it got, so it is given one that was free a moment before.
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let server = HttpServer(Hello).start((Ipv4Addr::LOCALHOST, port))?;
     super::announce(port);

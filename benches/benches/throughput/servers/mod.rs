@@ -1,8 +1,8 @@
-//! The servers that are compared. All but oneloop's and Node's are roles of this program: `throughput serve NAME`.
+//! The servers that are compared. All except oneloop's and Node's are roles of this program: `throughput serve NAME`.
 //!
-//! Each answers `GET /` with [`BODY`](oneloop_benches::traffic::BODY) as `text/plain`, listens on a port of its own
-//! choice, says which, and ends when its stdin does. Each uses one thread for its connections (tiny_http: its own pool),
-//! and all are built with oneloop's release profile: fat LTO, one codegen unit, unwinding panics.
+//! Each answers `GET /` with [`BODY`](oneloop_benches::traffic::BODY) as `text/plain`, chooses a port and prints it, and
+//! ends when its standard input does. Each uses one thread for its connections (tiny_http: its own pool), and all are built
+//! with oneloop's release profile: fat LTO, one codegen unit, unwinding panics.
 
 mod ceiling;
 mod hyper;
@@ -20,30 +20,30 @@ use std::process::ExitCode;
 /// The role of a server child.
 pub const SERVE: &str = "serve";
 
-/// The one that the others are compared with.
+/// The server with which the others are compared.
 pub const CEILING: &str = "ceiling";
-/// The ceiling of those that parse by httparse.
+/// The ceiling for servers that parse with httparse.
 pub const HTTPARSE: &str = "httparse";
 /// The server under test.
 pub const ONELOOP: &str = "oneloop";
 
-/// Every server there is, in the order of the tables.
+/// All servers, in the order of the tables.
 pub const NAMES: [&str; 7] = [CEILING, HTTPARSE, ONELOOP, "may_minihttp", "hyper", "tiny_http", "node"];
 
-/// What is the same for all requests of a run.
+/// The paths of the programs that are started as servers, found once for a run.
 pub struct Servers {
     hello: Option<PathBuf>,
     node: Option<PathBuf>,
 }
 
 impl Servers {
-    /// Looks for the programs that are not this one, and builds `hello` if it is wanted.
+    /// Looks for the programs other than this one, and builds `hello` if it is wanted.
     pub fn prepare(wanted: &[&str]) -> io::Result<Servers> {
         let hello = if wanted.contains(&ONELOOP) { Some(hello::build()?) } else { None };
         Ok(Servers { hello, node: machine::find_program("node") })
     }
 
-    /// How to start a server; `None` where it is not installed.
+    /// How to start a server; `None` if it is not installed.
     pub fn launch(&self, name: &str) -> io::Result<Option<Launch>> {
         Ok(match name {
             ONELOOP => self.hello.as_deref().map(hello::launch),
@@ -53,8 +53,8 @@ impl Servers {
     }
 }
 
-/// Node's `http`. Its newest releases keep idle connections for 65 s, as oneloop does; older ones for 5 s, which would
-/// close those of `--idle` before they were counted.
+/// Node's `http`. Its newest releases keep idle connections for 65 s, as oneloop does. Older ones keep them for 5 s, and
+/// would close those of `--idle` before they are counted.
 const NODE: &str = r#"
 const server = require('http').createServer((req, res) => {
   res.setHeader('Content-Type', 'text/plain; charset=utf-8');
@@ -65,7 +65,7 @@ server.listen(0, '127.0.0.1', () => console.log(`listening on http://127.0.0.1:$
 process.stdin.on('end', () => process.exit()).resume();
 "#;
 
-/// The body of a server child.
+/// The main function of a server process.
 pub fn serve(name: &str) -> ExitCode {
     child::end_with_parent();
     let served = match name {
@@ -82,7 +82,7 @@ pub fn serve(name: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Tells the bench where a server listens.
+/// Tells the bench on which port a server listens.
 fn announce(port: u16) {
     println!("listening on http://127.0.0.1:{port}");
 }

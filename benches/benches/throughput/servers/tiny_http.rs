@@ -1,5 +1,5 @@
-//! tiny_http: blocking threads, one per connection at work, from its own pool; the requests are answered by
-//! [`THREADS`] of ours, as its documentation shows.
+//! tiny_http: blocking threads from its own pool, one for each active connection. [`THREADS`] threads of ours answer the
+//! requests, as its documentation shows.
 
 use oneloop_benches::traffic::BODY;
 use std::io;
