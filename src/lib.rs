@@ -47,7 +47,7 @@
 //! [event loop or threads](guide::loop_or_threads).
 //!
 //! # The promises
-//! Each has tests that are named after it; a change that breaks one is a bug.
+//! Each promise has tests that are named after it. A change that breaks one is a bug.
 //!
 //!  1. **One thread.** A loop, its sockets, timers and callbacks live on one thread; handles are not `Send`. The only ways
 //!     in from outside are a [`channel`], a [`Remote`] and the [`worker`] pool.
@@ -56,17 +56,17 @@
 //!     call, is synchronous, as in Node.)
 //!  3. **The phases run in a documented order**, see [`event_loop`].
 //!  4. **Every request gets exactly one whole response, in order, or its connection is closed.** A response that is dropped
-//!     unfinished answers 500, or cuts the connection where its head has gone; the error that a handler returns
-//!     ([`http::Error`]) answers in its stead. What had arrived when a server closes is answered.
-//!  5. **A panic in a callback costs that exchange only** (500); in a timer, tick or socket callback it costs that. The
-//!     loop goes on. See [`event_loop::set_panic_policy`]. Not with `panic = "abort"`.
+//!     unfinished answers 500, or cuts the connection if its head has been sent. If the handler returned an error
+//!     ([`http::Error`]), that error is the answer. Requests that had arrived when a server closes are answered.
+//!  5. **A panic in a callback costs that exchange only** (500). In a timer, tick or socket callback it costs that timer, tick
+//!     or socket. The loop goes on. See [`event_loop::set_panic_policy`]. Not with `panic = "abort"`.
 //!  6. **A dead handle is harmless**: calls on a finished exchange or a closed socket do nothing.
 //!  7. **Memory is bounded by configuration**: see [`http::Limits`], and `set_pending_limit` of a socket or a response.
-//!  8. **Every wait on a peer has an end**, by default. The one wait without one is the handler's own, and that ends when
-//!     its client has gone ([`Limits::half_open`](http::Limits::half_open)). No peer is late for input that
-//!     the loop has not looked at: while a callback blocks, or while the process is stopped.
+//!  8. **Every wait for a peer has an end**, by default. The only wait without one is that for the handler, and it ends when
+//!     the client has gone ([`Limits::half_open`](http::Limits::half_open)). No peer is cut off as late because the loop has
+//!     not looked at its input yet: while a callback blocks, or while the process is stopped.
 //!  9. **Bytes from the network never panic, desync or smuggle.** What RFC 9112 leaves ambiguous is refused.
-//! 10. **No connection starves another**: turns have budgets, and so has what other threads send. Your jobs, files and
+//! 10. **No connection starves another**: turns have budgets, and so have messages of other threads. Your jobs, files and
 //!     look-ups have [threads of their own](worker).
 //! 11. **Every close has a reason**: [`CloseReason`](net::CloseReason).
 //!
@@ -76,14 +76,14 @@
 //!
 //! # Logging
 //! Through the `log` crate, with the targets `oneloop::loop`, `oneloop::net` and `oneloop::http`. *error*: panics, fields and
-//! bodies that cannot be sent, what the system does not give (threads, connections); *warn*: slow callbacks, file descriptors
-//! that run short, a 5xx from a handler's error or a dropped response, jobs that alone keep the loop; *info*: listening,
-//! what a shutdown waits for; *debug*: connections closed with their reason, late calls; *trace*: each phase. Where no
+//! bodies that cannot be sent, threads or connections that the system refuses; *warn*: slow callbacks, a lack of file
+//! descriptors, a 5xx from a handler's error or a dropped response, jobs that alone keep the loop running; *info*: listening,
+//! what a shutdown waits for; *debug*: each closed connection with its reason, late calls; *trace*: each phase. If no
 //! logger is installed, the first warning or error of each kind goes to standard error: see [`set_stderr_fallback`]. A test
 //! sees all of them: [`sim::Sim::log`].
 //!
 //! # How it is built
-//! Layers, of which each imports only those below it; `ARCHITECTURE.md` in the repository says more.
+//! In layers. Each layer imports only layers below it. `ARCHITECTURE.md` in the repository says more.
 //! ```text
 //!  sim          a whole program on a virtual clock with scripted peers, for tests. Nothing imports it
 //!  devtools     a page that shows the loop at work, on any http::Server

@@ -1,14 +1,14 @@
-//! What the library has to say, and to whom: to the program's logger through the `log` crate; where none is installed, to
-//! standard error, lest a warning or an error be an empty terminal; and to the simulated world of a test, which keeps it.
+//! Messages of the library. They go to the program's logger through the `log` crate; if there is none, warnings and errors
+//! go to standard error, so that a failure is not silent; and the simulated world of a test keeps them.
 //!
 //! ```text
 //!   notice::warn!(target: "oneloop::http", …) ──► log::warn!(…)                      a logger decides
 //!                                             ├─► no logger, warning or error ──────► standard error, once for each place
 //!                                             └─► a world of `sim` on this thread ──► `Sim::log`
 //! ```
-//! Everything from `info` upwards goes through here. What is said at `debug` and `trace` goes to `log` alone.
+//! Everything from `info` upwards goes through here. Messages at `debug` and `trace` go to `log` directly.
 //!
-//! Imports nothing of ours.
+//! Imports no other module of the library.
 
 use log::{Level, LevelFilter};
 use std::cell::{Cell, RefCell};
@@ -18,25 +18,25 @@ use std::io::Write;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Lines that a simulated world keeps; the oldest go first.
+/// How many lines a simulated world keeps; new ones replace the oldest.
 const KEPT: usize = 1_000;
 
-/// Whether standard error may stand in for a logger.
+/// True if standard error may stand in for a logger.
 static STANDS_IN: AtomicBool = AtomicBool::new(true);
-/// Whether the way to see more was told.
+/// True once the hint how to see more was printed.
 static EXPLAINED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static WORLD: RefCell<Option<Rc<Kept>>> = const { RefCell::new(None) };
 }
 
-/// Says whether warnings and errors of this library go to standard error where no logger is installed (true at first, for
+/// Sets whether warnings and errors of this library go to standard error if no logger is installed (true by default, for
 /// the whole process).
 ///
-/// A handler's `Err`, a response that was forgotten, a field that cannot be sent: each is a 500 whose reason is in the log.
-/// Without a logger the first of each kind is printed, with its route. A program that prints nothing has this turned off; one
-/// that wants all of it installs a logger, as `env_logger::init()`, and then `RUST_LOG` decides. (A logger that is installed
-/// with everything off cannot be told from none.)
+/// A handler's `Err`, a response that was forgotten, a field that cannot be sent: each is answered 500, and the log has the
+/// reason. Without a logger, the first of each kind is printed, with its route. Turn this off in a program that must print
+/// nothing. To see everything, install a logger, such as `env_logger::init()`; then `RUST_LOG` decides. (A logger with all
+/// levels turned off cannot be told from none.)
 pub fn set_stderr_fallback(on: bool) {
     STANDS_IN.store(on, Ordering::Relaxed);
 }
@@ -45,11 +45,11 @@ pub fn set_stderr_fallback(on: bool) {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Line {
-    /// Error, warning or information: what is said at `debug` and `trace` is not kept.
+    /// Error, warning or info. Messages at `debug` and `trace` are not kept.
     pub level: Level,
     /// The part of the library: `oneloop::loop`, `oneloop::net` or `oneloop::http`.
     pub target: &'static str,
-    /// What was said.
+    /// The text.
     pub text: String,
 }
 
@@ -63,12 +63,12 @@ impl fmt::Display for Line {
 #[derive(Default)]
 pub(crate) struct Kept {
     lines: RefCell<VecDeque<Line>>,
-    /// So many have gone before the first that is still here.
+    /// How many lines have been dropped before the first one that is kept.
     forgotten: Cell<usize>,
 }
 
 impl Kept {
-    /// Keeps what is said on this thread, until it is given to [`Kept::end`].
+    /// Keeps the messages of this thread, until it is given to [`Kept::end`].
     pub fn begin() -> Keeping {
         let kept = Rc::new(Kept::default());
         let before = WORLD.with(|world| world.replace(Some(kept.clone())));
@@ -85,19 +85,19 @@ impl Kept {
     }
 }
 
-/// What is said on this thread is kept until this is dropped.
+/// While this exists, the messages of this thread are kept.
 pub(crate) struct Keeping {
     kept: Rc<Kept>,
     before: Option<Rc<Kept>>,
 }
 
 impl Keeping {
-    /// How many lines there were so far.
+    /// How many lines there have been so far.
     pub fn count(&self) -> usize {
         self.kept.forgotten.get() + self.kept.lines.borrow().len()
     }
 
-    /// The lines after the first `count`, as far as they are kept.
+    /// The lines after the first `count`, except those that were dropped.
     pub fn lines_since(&self, count: usize) -> Vec<Line> {
         let gone = count.saturating_sub(self.kept.forgotten.get());
         self.kept.lines.borrow().iter().skip(gone).cloned().collect()
@@ -107,7 +107,7 @@ impl Keeping {
 impl Drop for Keeping {
     fn drop(&mut self) {
         let before = self.before.take();
-        // A world that was made later and is still there goes on.
+        // If a world was made later and still exists, it goes on keeping messages.
         let _ = WORLD.try_with(|world| {
             if world.borrow().as_ref().is_some_and(|kept| Rc::ptr_eq(kept, &self.kept)) {
                 world.replace(before);
@@ -116,7 +116,7 @@ impl Drop for Keeping {
     }
 }
 
-/// The part of the macros that is not the logger's. `said`: whether this place has said something before.
+/// The part of the macros that is not the logger's. `said`: set once this place has printed a message.
 #[cold]
 pub(crate) fn say(level: Level, target: &'static str, said: &AtomicBool, text: fmt::Arguments<'_>) {
     let world = WORLD.try_with(|world| world.borrow().clone()).ok().flatten();
@@ -126,7 +126,7 @@ pub(crate) fn say(level: Level, target: &'static str, said: &AtomicBool, text: f
     let unheard = level <= Level::Warn && log::max_level() == LevelFilter::Off;
     if unheard && STANDS_IN.load(Ordering::Relaxed) && !said.swap(true, Ordering::Relaxed) {
         let mut to = std::io::stderr().lock();
-        // Nobody is left to be told that standard error is closed.
+        // If standard error is closed, there is nowhere to report that.
         let _ = writeln!(to, "{level} {target}: {text}");
         if !EXPLAINED.swap(true, Ordering::Relaxed) {
             let _ = writeln!(

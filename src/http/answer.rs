@@ -6,7 +6,7 @@ use crate::net::CloseReason;
 use crate::notice;
 use std::rc::Rc;
 
-/// What a handler may return, and a callback of its request or response: nothing, or an [`http::Result`](Result), so
+/// The return value of a handler, or of a callback of its request or response: nothing, or an [`http::Result`](Result), so
 /// that `?` works. An error answers the request: see [`Error`].
 #[diagnostic::on_unimplemented(
     message = "a handler returns nothing, or a `Result<(), oneloop::http::Error>`; this one returns `{Self}`",
@@ -15,7 +15,7 @@ use std::rc::Rc;
 pub trait Answer {
     #[doc(hidden)]
     fn into_error(self) -> Option<Error>;
-    /// Whether there can be an error.
+    /// True if there can be an error.
     #[doc(hidden)]
     const FALLIBLE: bool;
 }
@@ -27,7 +27,7 @@ impl Answer for () {
     }
 }
 
-/// For one type of errors only: with several, `Ok(())` at the end of a closure would not say which is meant.
+/// For one error type only: with several, the type of `Ok(())` at the end of a closure would be ambiguous.
 impl Answer for Result<()> {
     const FALLIBLE: bool = true;
     fn into_error(self) -> Option<Error> {
@@ -35,7 +35,8 @@ impl Answer for Result<()> {
     }
 }
 
-/// For closures that only panic: `|_, _| unreachable!()`. Their type, `!`, cannot be named otherwise yet.
+/// For closures that only panic, such as `|_, _| unreachable!()`. Their type is `!`, which stable Rust cannot name in
+/// another way.
 impl Answer for <fn() -> ! as Returns>::Output {
     const FALLIBLE: bool = false;
     fn into_error(self) -> Option<Error> {
@@ -52,14 +53,15 @@ impl<T> Returns for fn() -> T {
     type Output = T;
 }
 
-/// Calls a handler, or a callback of an exchange, with what its result asks for.
+/// Calls a handler, or a callback of an exchange, and answers with the error that it returns, if any.
 #[inline]
 pub(super) fn answer<R: Answer>(exchange: &Rc<Exchange>, f: impl FnOnce() -> R) {
     if !R::FALLIBLE {
         f();
         return;
     }
-    // Kept until the error is known: a handle that `f` lets go of is not the last one, and the answer is the error's.
+    // Kept until the result is known. If `f` drops its handles and returns an error, the answer is the error, not the 500
+    // of a dropped response.
     let _response = Response::new(exchange);
     if let Some(error) = f().into_error() {
         exchange.fail(&error);
@@ -67,8 +69,8 @@ pub(super) fn answer<R: Answer>(exchange: &Rc<Exchange>, f: impl FnOnce() -> R) 
 }
 
 impl Exchange {
-    /// A handler or callback of this exchange failed: answers with its error, or cuts the connection where the head has
-    /// gone. What is left of the request's body is for nobody.
+    /// A handler or callback of this exchange has failed: answers with its error, or cuts the connection if the head has
+    /// been sent. The rest of the request's body is discarded.
     #[cold]
     pub fn fail(&self, error: &Error) {
         let (phase, status) = (self.outgoing().phase(), error.status());

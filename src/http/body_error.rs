@@ -2,16 +2,16 @@ use crate::net::CloseReason;
 use std::fmt;
 use std::io;
 
-/// Why there is no whole body.
+/// The reason why there is no whole body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// It has more bytes than were allowed.
+    /// The body has more bytes than were allowed.
     TooLarge {
-        /// So many were.
+        /// How many were allowed.
         limit: usize,
     },
-    /// The exchange was over before the body was.
+    /// The exchange was over before the whole body had come.
     Closed(CloseReason),
 }
 
@@ -26,16 +26,16 @@ impl fmt::Display for BodyError {
 
 impl std::error::Error for BodyError {}
 
-/// Why a body is not in its file: see [`Request::save_to`](super::Request::save_to).
+/// The reason why a body was not saved to a file: see [`Request::save_to`](super::Request::save_to).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SaveError {
-    /// It has more bytes than were allowed.
+    /// The body has more bytes than were allowed.
     TooLarge {
-        /// So many were.
+        /// How many were allowed.
         limit: u64,
     },
-    /// The exchange was over before the body was.
+    /// The exchange was over before the whole body had come.
     Closed(CloseReason),
     /// The file cannot be made, written or renamed.
     File(io::Error),

@@ -5,10 +5,10 @@ use crate::proto::h1::Fault;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClientError {
-    /// What was wrong with it; `None` where it did not come in time.
+    /// What was wrong with it; `None` if it did not come in time.
     pub fault: Option<Fault>,
-    /// The status that it is answered with.
+    /// The status with which it is answered.
     pub status: u16,
-    /// Who sent it.
+    /// The address of the peer that sent it.
     pub peer: Address,
 }

@@ -1,6 +1,6 @@
 use super::server::Server;
 
-/// What a connection is about.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ConnectionState {
     Idle,
@@ -10,31 +10,32 @@ pub(super) enum ConnectionState {
     Closing,
 }
 
-/// How many connections of a server are in which state. Each of its [`connections`](Server::connections) is in one of
-/// them.
+/// How many connections of a server are in each state. Each of its [`connections`](Server::connections) is in exactly one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionStates {
-    /// No request is here, and none has begun: the connection has just been made, or persists behind a response (RFC 9112,
+    /// There is no request, and none has begun: the connection has just been made, or persists after a response (RFC 9112,
     /// 9.3). [`close_idle_connections`](Server::close_idle_connections) closes these, and those that are `sending`.
     pub idle: usize,
-    /// A request is on its way: its head has begun, or the end of its content is not here yet. Its handler may have
-    /// it already, and may even have answered it.
+    /// A request is arriving: its head has begun, or the end of its content has not come yet. Its handler may have been
+    /// called already, and may even have answered.
     pub receiving: usize,
-    /// A whole request is here, and its response has not ended: the handler owes it. Also where the peer has ended its side
-    /// meanwhile, until [`Limits::half_open`](super::Limits::half_open) is over.
+    /// A whole request has come, and its response has not ended: the handler has to answer. This includes connections whose
+    /// peer has ended its side, until [`Limits::half_open`](super::Limits::half_open) is over.
     pub answering: usize,
-    /// The response has ended, and the peer has yet to take a part of it.
+    /// The response has ended, and the peer has not taken all of it yet.
     pub sending: usize,
-    /// It takes no further request: what is still to be sent goes out, the peer's close is awaited, or its end is about to
-    /// be told.
+    /// The connection takes no further request: pending output is sent, the peer's close is awaited, or the end is about to
+    /// be reported.
     pub closing: usize,
-    /// It was handed over to [`on_upgrade`](Server::on_upgrade) or [`on_connect`](Server::on_connect), and is open.
+    /// The connection was handed over to [`on_upgrade`](Server::on_upgrade) or [`on_connect`](Server::on_connect), and is
+    /// open.
     pub upgraded: usize,
 }
 
 impl Server {
-    /// How many of its connections are in which state, now. It looks at every connection, so it is not for every request.
+    /// Returns how many of the connections are in each state now. It looks at every connection, so do not call it for each
+    /// request.
     pub fn connection_states(&self) -> ConnectionStates {
         let mut states = ConnectionStates::default();
         for stream in self.0.cx.streams() {
@@ -48,7 +49,7 @@ impl Server {
                 None => {}
             }
         }
-        // One whose end is being told has no slot any more, and still counts as a connection.
+        // A connection whose end is being reported has no slot any more, but still counts.
         let open = states.idle + states.receiving + states.answering + states.sending + states.upgraded;
         states.closing = self.connections().saturating_sub(open);
         states

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 /// The value of the `Date` field (RFC 9110, 6.6.1), formatted once a second. All servers of a loop share it.
 pub(super) struct Date {
     text: RefCell<[u8; 29]>,
-    /// When the second changes, on the loop's clock.
+    /// When the second ends, on the loop's clock.
     until: Cell<Time>,
 }
 
@@ -29,7 +29,7 @@ impl Date {
     fn read(&self, lp: &Loop) {
         let wall = lp.wall();
         let mut text = [b' '; 29];
-        // Written in place: a request that is answered at this moment must not allocate either.
+        // Written in place, because the request that is being answered must not allocate.
         if write!(&mut text[..], "{}", httpdate::HttpDate::from(wall)).is_ok() {
             *self.text.borrow_mut() = text;
         }

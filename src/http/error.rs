@@ -8,14 +8,14 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 
-/// What a handler returns: `Ok(())`, or the [`Error`] that its request is answered with.
+/// The return type of a handler: `Ok(())`, or the [`Error`] with which its request is answered.
 pub type Result<T = ()> = std::result::Result<T, Error>;
 
-/// Why a request cannot be answered as asked: a status, a text for the client, and what it came from, for the log.
+/// Why a request cannot be answered as asked: a status, a text for the client, and the cause, for the log.
 ///
-/// A handler that returns one has its request answered with it, as `text/plain`. Any other error becomes one by `?`: with
-/// the status 500, and its text in the log alone, since it may name what is nobody's business. Text becomes one too:
-/// `Err("no database")?`. Two kinds of errors have a status of their own:
+/// If a handler returns one, its request is answered with it, as `text/plain`. `?` turns any other error into one with the
+/// status 500; the text of that error goes only to the log, since it may contain private details. Text can be an error too:
+/// `Err("no database")?`. Two kinds of errors get other statuses:
 ///
 /// | error | status |
 /// |---|---|
@@ -34,9 +34,9 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 /// });
 /// ```
 ///
-/// Fields that were set before are sent with it (`Allow` with a 405, `WWW-Authenticate` with a 401, what all answers of a
-/// server have), but for those that describe the content which is not sent: `Content-Type`, `Content-Length`,
-/// `Content-Encoding` and their like, `ETag`, `Last-Modified`, and what is said about caching.
+/// Fields that were set before are sent with it (`Allow` with a 405, `WWW-Authenticate` with a 401, fields that all answers
+/// of a server have), except those that describe the content which is not sent: `Content-Type`, `Content-Length`,
+/// `Content-Encoding` and the like, `ETag`, `Last-Modified`, and fields about caching.
 ///
 /// ```
 /// use oneloop::http::{self, Error};
@@ -51,11 +51,11 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 /// });
 /// ```
 ///
-/// Where the head has gone already, the connection is cut: the client sees that the response is not whole. In the log
-/// stands a warning for each error that the client was told as a 5xx, or could not be told; the others are debug lines.
+/// If the head has been sent already, the connection is cut, so that the client sees that the response is not whole. The
+/// log has a warning for each error that was answered with a 5xx or could not be answered; other errors are debug lines.
 ///
-/// A function that returns another error is called with `?`: `|req, res| Ok(handle(req, res)?)`. It implements no
-/// [`std::error::Error`] itself: else there could be no conversion from any.
+/// A function that returns another error type is called with `?`: `|req, res| Ok(handle(req, res)?)`. `Error` itself does
+/// not implement [`std::error::Error`], because otherwise it could not be made from any other error.
 pub struct Error {
     status: u16,
     text: Cow<'static, str>,
@@ -63,9 +63,10 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error with this status and text. The client sees both; where the text is empty, the usual phrase of the status.
+    /// Makes an error with this status and text. The client sees both; if the text is empty, it sees the usual phrase of
+    /// the status.
     ///
-    /// The status is one of an error, from 400 to 599. Another one is a mistake: it is logged and becomes 500.
+    /// The status must be that of an error, from 400 to 599. Any other is a mistake: it is logged and becomes 500.
     #[track_caller]
     pub fn new(status: u16, text: impl Into<Cow<'static, str>>) -> Error {
         let valid = (400..=599).contains(&status);
@@ -76,7 +77,7 @@ impl Error {
         Error { status: if valid { status } else { 500 }, text: text.into(), source: None }
     }
 
-    /// Says what it came from: an error, or a text. It goes to the log, not to the client.
+    /// Adds the cause: an error, or a text. It goes to the log, not to the client.
     ///
     /// ```
     /// use oneloop::http::Error;
@@ -95,17 +96,17 @@ impl Error {
         self.status
     }
 
-    /// What the client is told beside the status; empty for what came from another error.
+    /// The text that the client sees besides the status. Empty if this was made from another error.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What it came from.
+    /// The cause, if there is one.
     pub fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref()
     }
 
-    /// What it came from, where that is an `E`.
+    /// The cause, if it is an `E`.
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         self.source()?.downcast_ref()
     }
@@ -125,7 +126,7 @@ impl<E: Into<Box<dyn StdError>>> From<E> for Error {
     }
 }
 
-/// Returns whether an error says that the server has too little of something at the moment.
+/// Returns whether an error says that the server lacks some resource at the moment.
 fn is_want(source: &(dyn StdError + 'static)) -> bool {
     let io: Option<&io::Error> = match source.downcast_ref() {
         Some(SaveError::File(error)) => Some(error),
@@ -138,8 +139,8 @@ fn is_want(source: &(dyn StdError + 'static)) -> bool {
     io.is_some_and(is_out_of_descriptors) || job.is_some_and(worker::Error::is_refusal)
 }
 
-/// For logs: the text, and all that it came from; the status, where there is neither. Many errors end with the text of their
-/// source: that is not said twice.
+/// For logs: the text and the chain of causes, or the status if there is neither. Many errors end with the text of their
+/// source, which is not repeated.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = (!self.text.is_empty()).then_some(&*self.text);

@@ -1,4 +1,4 @@
-/// What a field's value can be given as: text, which is sent as UTF-8, a number, or bytes.
+/// The types in which the value of a field can be given: text, which is sent as UTF-8, a number, or bytes.
 pub trait FieldValue {
     /// Lends its bytes.
     #[doc(hidden)]

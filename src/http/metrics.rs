@@ -4,10 +4,10 @@ use super::server::Server;
 use std::panic::Location;
 
 impl Server {
-    /// Called for each exchange when it is over, well or not: once, behind the listeners of its own (`on_finish`, `on_close`),
-    /// in the turn in which the kernel took the last byte, or in the closing phase where the connection was cut. Not for
-    /// messages that were refused: see [`on_client_error`](Server::on_client_error). It allocates nothing for a request, and
-    /// what is not asked for costs nothing. A log of all accesses, in five lines:
+    /// Calls `f` for each exchange when it is over, well or not: once, after the exchange's own listeners (`on_finish`,
+    /// `on_close`), in the turn in which the kernel took the last byte, or in the closing phase if the connection was cut.
+    /// It is not called for messages that were refused: see [`on_client_error`](Server::on_client_error). It allocates
+    /// nothing per request, and without listeners it costs nothing. A log of all accesses takes five lines:
     ///
     /// ```
     /// let server = oneloop::http::create_server(|_req, res| res.end("hi"));
@@ -22,14 +22,14 @@ impl Server {
         self.add(ServerEvent::ExchangeEnd, Location::caller(), ServerListener::ExchangeEnd(Box::new(f)))
     }
 
-    /// Says whether responses are counted by class and their durations are measured (false at first), for
-    /// [`metrics`](Server::metrics). It takes a reading of the clock for each request.
+    /// Sets whether responses are counted by class and their durations are measured (false by default), for
+    /// [`metrics`](Server::metrics). It costs a reading of the clock for each request.
     pub fn set_metrics(&self, on: bool) -> &Self {
         self.0.observing.set_counting(on, self.0.dispatch.has(ServerEvent::ExchangeEnd));
         self
     }
 
-    /// What it has done so far. It looks at every open connection, so it is not for every request.
+    /// Returns what the server has counted so far. It looks at every open connection, so do not call it for each request.
     ///
     /// ```
     /// use oneloop::{http, sim::Sim};

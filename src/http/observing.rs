@@ -1,7 +1,7 @@
-//! What a server tells of its exchanges once they are over, and what it counts of them.
+//! Reports exchanges that are over to listeners of a server, and counts them.
 //!
-//! It costs nothing while nobody asks for it: one flag of the server says so ([`Observing::is_on`]). If the flag is set, an
-//! exchange ends when the kernel has its last byte, as an exchange does of which a handle is kept.
+//! While nobody listens or counts, it costs one check of a flag ([`Observing::is_on`]). If the flag is set, an exchange
+//! ends only when the kernel has taken its last byte, as does an exchange of which a handle is kept.
 
 use super::request::Request;
 use crate::event_loop::Histogram;
@@ -16,21 +16,22 @@ use std::time::Duration;
 pub struct ExchangeEnd<'a> {
     /// The request: its method, target and fields.
     pub request: &'a Request,
-    /// The status of the response; `None` where none was sent: the exchange was cut before, or handed over to
-    /// [`Server::on_upgrade`](super::Server::on_upgrade) or [`Server::on_connect`](super::Server::on_connect), whose listener writes the response itself.
+    /// The status of the response; `None` if none was sent: the exchange was cut before, or handed over to
+    /// [`Server::on_upgrade`](super::Server::on_upgrade) or [`Server::on_connect`](super::Server::on_connect), whose
+    /// listener writes the response itself.
     pub status: Option<u16>,
-    /// Bytes of the response's content, without head and chunk sizes, as servers' logs count them. Where the exchange was
-    /// cut, those that were given to the connection, which need not have reached the peer.
+    /// The number of bytes of the response's content, without head and chunk sizes, as logs of servers count them. If the
+    /// exchange was cut, these are the bytes that were given to the connection; the peer need not have received them.
     pub bytes: u64,
-    /// From the turn in which the head was read until the kernel had the last byte of the response.
+    /// The time from the turn in which the head was read until the kernel had taken the last byte of the response.
     pub duration: Duration,
-    /// Why it ended: [`CloseReason::Finished`] where all went well.
+    /// Why it ended: [`CloseReason::Finished`] if nothing went wrong.
     pub reason: CloseReason,
     /// The peer's address.
     pub remote_addr: Address,
 }
 
-/// A line for a log: peer, method, target, status, bytes and duration; and the reason, where it was cut.
+/// A line for a log: peer, method, target, status, bytes and duration; and the reason, if it was cut.
 impl fmt::Display for ExchangeEnd<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (method, target) = (self.request.method(), self.request.url());
@@ -47,24 +48,25 @@ impl fmt::Display for ExchangeEnd<'_> {
     }
 }
 
-/// What a server has done so far: see [`Server::metrics`](super::Server::metrics).
+/// The counters of a server: see [`Server::metrics`](super::Server::metrics).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ServerMetrics {
-    /// Requests that came, answered or not.
+    /// How many requests have come, answered or not.
     pub requests: u64,
-    /// Exchanges that are over, by the class of their response's status: 2xx, 3xx, 4xx, 5xx. Counted only while
+    /// How many exchanges are over, by the class of their response's status: 2xx, 3xx, 4xx, 5xx. Counted only while
     /// [`Server::set_metrics`](super::Server::set_metrics) is on.
     pub responses: [u64; 4],
-    /// Exchanges that are over without a response: cut before one was sent, or handed over. Counted while it is on.
+    /// How many exchanges are over without a response: cut before one was sent, or handed over. Counted only while it is
+    /// on.
     pub unanswered: u64,
-    /// Messages that were refused, for which there was no exchange: see [`Server::on_client_error`](super::Server::on_client_error).
+    /// How many messages were refused without an exchange: see [`Server::on_client_error`](super::Server::on_client_error).
     pub refused: u64,
-    /// [`ExchangeEnd::duration`] of those exchanges. Counted while it is on.
+    /// The [`ExchangeEnd::duration`] of these exchanges. Counted only while it is on.
     pub latency: Histogram,
-    /// Bytes received on its connections, up to an upgrade.
+    /// How many bytes were received on the server's connections, up to an upgrade.
     pub bytes_read: u64,
-    /// Bytes that the kernel took on them.
+    /// How many bytes the kernel has taken on these connections.
     pub bytes_written: u64,
 }
 
@@ -77,23 +79,23 @@ pub(super) struct Observing {
     unanswered: Cell<u64>,
     refused: Cell<u64>,
     latency: RefCell<Histogram>,
-    /// Of connections that are gone.
+    /// Bytes received and sent on connections that are gone.
     bytes: Cell<(u64, u64)>,
 }
 
 impl Observing {
-    /// Returns whether the end of an exchange matters to anybody: it is counted, or there are listeners for it.
+    /// Returns whether the end of an exchange is to be counted or reported.
     #[inline]
     pub fn is_on(&self) -> bool {
         self.on.get()
     }
 
-    /// The program has a listener for the ends of exchanges.
+    /// Notes that there is a listener for the ends of exchanges.
     pub fn tell(&self) {
         self.on.set(true);
     }
 
-    /// Sets whether the ends of exchanges are counted. `told`: there are listeners, which are told in any case.
+    /// Sets whether the ends of exchanges are counted. `told`: there are listeners for them, which are called in any case.
     pub fn set_counting(&self, on: bool, told: bool) {
         self.counts.set(on);
         self.on.set(on || told);
@@ -103,7 +105,7 @@ impl Observing {
         self.refused.set(self.refused.get() + 1);
     }
 
-    /// A connection is over, or no longer HTTP's.
+    /// Adds the bytes of a connection that is over, or that has left HTTP.
     pub fn count_bytes(&self, stream: &Stream) {
         let (read, written) = self.bytes.get();
         self.bytes.set((read + stream.bytes_read(), written + stream.bytes_written()));
@@ -122,7 +124,7 @@ impl Observing {
         self.latency.borrow_mut().add(end.duration);
     }
 
-    /// What was counted so far. `open`: the bytes received and sent on the connections that are open.
+    /// The counters. `open`: the bytes received and sent on the connections that are open.
     pub fn metrics(&self, requests: u64, open: (u64, u64)) -> ServerMetrics {
         let (read, written) = self.bytes.get();
         ServerMetrics {

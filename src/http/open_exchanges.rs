@@ -12,25 +12,25 @@ pub struct OpenExchange {
     pub method: String,
     /// Its target.
     pub target: String,
-    /// The path of its target, without the query, which may hold what is not for a log or a page.
+    /// The path of its target, without the query, which may contain private data.
     pub path: String,
-    /// How long ago its head was here.
+    /// The time since its head had come.
     pub age: Duration,
-    /// Who sent it.
+    /// The address of the peer that sent it.
     pub remote_addr: Address,
 }
 
 type Open = (Rc<Stream>, Rc<Exchange>);
 
 impl Server {
-    /// The requests that are not answered yet, with their age and route: what a handler still owes. It looks at every
-    /// connection, so it is not for every request.
+    /// Lists the requests that are not answered yet, with their age and route. It looks at every connection, so do not call
+    /// it for each request.
     pub fn open_exchanges(&self) -> Vec<OpenExchange> {
         self.each_open().map(|open| self.told(&open)).collect()
     }
 
-    /// How many there are but those of one prefix's listeners, and the oldest of these, the oldest first. Only they are
-    /// copied.
+    /// Returns the number of open requests, not counting those for one prefix, and the `most` oldest of them, the oldest
+    /// first. Only these are copied.
     #[cfg_attr(not(feature = "devtools"), expect(dead_code, reason = "for the devtools"))]
     pub(crate) fn oldest_exchanges(&self, most: usize, but_of: &str) -> (usize, Vec<OpenExchange>) {
         let paths = self.0.dispatch.paths();

@@ -1,10 +1,10 @@
-//! The answers that are the library's own: to a message that is no request, and where no handler answers. Each says in
-//! plain text what its status means and, in a few words, why it came. Nothing of the request is repeated in it.
+//! The library's own answers: to a message that is no request, and in place of a handler that does not answer. Each says in
+//! plain text what its status means and, in a few words, what was wrong. Nothing of the request is repeated in it.
 
 use super::exchange::Exchange;
 use crate::proto::h1::{ConnectionField, Encoding, Framing, ResponseHead};
 
-/// What is said with a status whose cause has no words of its own, as a [`Fault`](crate::proto::h1::Fault) has them.
+/// The text for a status if its cause has no text of its own, as a [`Fault`](crate::proto::h1::Fault) has one.
 pub(super) fn usual_words(status: u16) -> &'static str {
     match status {
         408 => "the request did not come in time",
@@ -12,14 +12,14 @@ pub(super) fn usual_words(status: u16) -> &'static str {
         417 => "this server cannot meet the expectation",
         501 => "this server does not implement the method",
         503 => "the server is too busy at the moment",
-        // The phrase says it; or, with 500, what failed is for the log.
+        // The phrase of the status is enough; and what led to a 500 is for the log only.
         _ => "",
     }
 }
 
-/// What a handler has set about the content that it meant to send: untrue of the text that an error sends in its place. The
-/// other fields are about the client or the resource, and wanted with an error as well: `Allow`, `WWW-Authenticate`,
-/// `Access-Control-Allow-Origin`, cookies, policies.
+/// Fields about the content that a handler meant to send. They would be wrong for the text that an error sends in its
+/// place. The other fields are about the client or the resource, and are sent with an error as well: `Allow`,
+/// `WWW-Authenticate`, `Access-Control-Allow-Origin`, cookies, policies.
 const OF_THE_CONTENT: [&str; 15] = [
     "Accept-Ranges",
     "Cache-Control",
@@ -38,9 +38,9 @@ const OF_THE_CONTENT: [&str; 15] = [
     "Transfer-Encoding",
 ];
 
-/// Status and fields of such an answer, into a head; and its content.
+/// Writes the status and the fields of such an answer into a head. Returns its content.
 fn write(head: &mut ResponseHead, status: u16, words: &str) -> String {
-    // None can fail: the status is one of ours, the others are literals.
+    // None of these can fail: the status is the library's, and the others are literals.
     let _ = head.set_reason("");
     let _ = head.set_status(status);
     let _ = head.set("Content-Type", "text/plain; charset=utf-8");
@@ -50,8 +50,8 @@ fn write(head: &mut ResponseHead, status: u16, words: &str) -> String {
     }
 }
 
-/// A whole response to something that is no request, which says that it is the connection's last. No content, where HEAD
-/// asked.
+/// Encodes a whole response to a message that is no request. It says that it is the last one of the connection. After HEAD
+/// it has no content.
 pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29], to_head: bool) {
     let mut head = ResponseHead::new();
     let text = write(&mut head, status, words);
@@ -64,7 +64,7 @@ pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29
 }
 
 impl Exchange {
-    /// Answers a request in place of its handler. What that has set is not for this answer.
+    /// Answers a request in place of its handler. What the handler has set is dropped.
     pub fn answer(&self, status: u16, words: &str) {
         self.answer_in_text(status, |head| {
             head.clear();
@@ -72,8 +72,8 @@ impl Exchange {
         });
     }
 
-    /// The same with an error of the handler's, whose words are all that it says; without any, the usual ones. What the
-    /// handler has set is kept, but for [what is said of the content](OF_THE_CONTENT).
+    /// Answers a request with an error of its handler. The text is that of the error, or the usual one if that is empty.
+    /// What the handler has set is kept, except [fields about the content](OF_THE_CONTENT).
     pub fn answer_error(&self, status: u16, words: &str) {
         self.answer_in_text(status, |head| {
             for name in OF_THE_CONTENT {
@@ -99,7 +99,8 @@ impl Exchange {
             if status == 503 && self.outgoing().retry_after() > 0 {
                 let _ = head.set("Retry-After", self.outgoing().retry_after().to_string());
             }
-            // Where we do not take what the peer has to send, what it sends next is not to be guessed at.
+            // The peer may be sending the refused body already. Its next bytes may be that body or a request, so the
+            // connection closes.
             if matches!(status, 413 | 417) {
                 let _ = head.set("Connection", "close");
             }

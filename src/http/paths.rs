@@ -3,12 +3,12 @@ use std::cell::RefCell;
 /// The prefixes that have listeners of their own: see [`Server::on_path`](super::Server::on_path).
 #[derive(Default)]
 pub(super) struct Paths {
-    /// The place of each is its number.
+    /// The number of a prefix is its index.
     prefixes: RefCell<Vec<Box<str>>>,
 }
 
 impl Paths {
-    /// The number of a prefix, which it keeps.
+    /// The number of a prefix. It stays the same; a new prefix gets a new one.
     pub fn number(&self, prefix: &str) -> u32 {
         self.known(prefix).unwrap_or_else(|| {
             let mut prefixes = self.prefixes.borrow_mut();
@@ -17,19 +17,19 @@ impl Paths {
         })
     }
 
-    /// The number that a prefix has already.
+    /// The number of a prefix, if it has one.
     pub fn known(&self, prefix: &str) -> Option<u32> {
         let prefix = prefix.trim_end_matches('/');
         self.prefixes.borrow().iter().position(|other| **other == *prefix).map(|number| number as u32)
     }
 
-    /// Returns whether no path has a listener. A request to a server without such listeners costs this look and no more.
+    /// Returns whether no prefix has a listener. For a server without such listeners, a request costs only this check.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.prefixes.borrow().is_empty()
     }
 
-    /// The number of the longest prefix that `path` has.
+    /// The number of the longest prefix that matches `path`.
     pub fn find(&self, path: &str) -> Option<u32> {
         let prefixes = self.prefixes.borrow();
         let below =
@@ -38,7 +38,7 @@ impl Paths {
         numbered.max_by_key(|(_, prefix)| prefix.len()).map(|(number, _)| number as u32)
     }
 
-    /// The prefix of a number, as [`Route`](super::Route) tells it.
+    /// The prefix with this number, as a [`Route`](super::Route) shows it.
     pub fn prefix(&self, number: u32) -> Option<String> {
         let prefixes = self.prefixes.borrow();
         let prefix = prefixes.get(number as usize)?;

@@ -1,4 +1,4 @@
-//! The body of a request as a source of pipes, that of a response as a sink.
+//! The body of a request as a source of pipes, and that of a response as a sink.
 
 use super::exchange::{Listener, On};
 use super::request::Request;
@@ -12,8 +12,8 @@ use std::panic::Location;
 use std::rc::Rc;
 
 impl Request {
-    /// Sends the body on to a sink, a response or a socket, no faster than that takes it, and ends it. A failure of one side
-    /// ends the other: see [`net::pipeline`](crate::net::pipeline), which tells the outcome as well.
+    /// Sends the body on to a sink (a response or a socket), no faster than the sink takes it, and then ends the sink. A
+    /// failure of one side ends the other: see [`net::pipeline`](crate::net::pipeline), which also reports the outcome.
     ///
     /// ```
     /// let echo = oneloop::http::create_server(|req, res| req.pipe(&res));
@@ -51,7 +51,7 @@ impl Outlet for Request {
         self.resume();
     }
 
-    /// What nobody listens to is discarded with the answer.
+    /// If nobody listens to the rest of the body, it is discarded once the request is answered.
     fn forsake(&self) {
         self.0.wake();
     }
@@ -81,7 +81,7 @@ impl Inlet for Response {
         self.end(());
     }
 
-    /// 502: whoever the answer was to come from has failed.
+    /// Answers 502, because the source of the answer has failed.
     fn fail(&self, reason: CloseReason) {
         if !self.0.has_ended() {
             let what = if self.headers_sent() { "cut" } else { "answered 502" };

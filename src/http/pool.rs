@@ -3,12 +3,12 @@ use crate::event_loop::Loop;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Exchanges kept for the next request. More are in use at a time only where handlers answer later.
+/// How many exchanges are kept for later requests. More are in use at a time only if handlers answer later.
 const KEPT: usize = 256;
-/// An exchange that has grown beyond this, in bytes, gives its memory back.
+/// An exchange whose buffers have grown beyond this size, in bytes, gives their memory back.
 const GROWN: usize = 32 * 1024;
 
-/// The exchanges that no request uses, with the memory of their buffers. All servers of a loop share them.
+/// Exchanges that no request uses, kept with the memory of their buffers. All servers of a loop share them.
 #[derive(Default)]
 pub(super) struct Pool(RefCell<Vec<Rc<Exchange>>>);
 
@@ -17,12 +17,12 @@ impl Pool {
         lp.local(|_| Rc::default())
     }
 
-    /// An exchange that nobody else has.
+    /// Takes an exchange to which there is no other handle.
     pub fn take(&self) -> Rc<Exchange> {
         self.0.borrow_mut().pop().unwrap_or_else(new_exchange)
     }
 
-    /// Takes an exchange back. If the user keeps a handle of it, it is let go instead.
+    /// Takes an exchange back, unless the user still has a handle of it.
     pub fn recycle(&self, mut exchange: Rc<Exchange>) {
         let Some(free) = Rc::get_mut(&mut exchange) else { return };
         free.reset(GROWN);

@@ -1,4 +1,4 @@
-//! `read_body`: the whole body at once.
+//! `read_body`: collects the whole body.
 
 use super::answer::{Answer, answer};
 use super::body_error::BodyError;
@@ -10,16 +10,16 @@ use std::panic::Location;
 use std::rc::Rc;
 
 impl Request {
-    /// The length that the content has by its field; `None` where it is chunked.
+    /// The length of the content by its Content-Length; `None` if it is chunked.
     pub(super) fn announced_length(&self) -> Option<u64> {
         self.header("Content-Length").and_then(|length| length.parse().ok())
     }
 
-    /// Collects the body and gives it to `done`, once, where Node's programs collect it by `on('data')` and `on('end')`.
+    /// Collects the body and passes it to `done`, once. Programs for Node do this with `on('data')` and `on('end')`.
     ///
-    /// A body of more than `limit` bytes gives an error, at once where it says its length (then it is not asked for by
-    /// `100 Continue`), and is answered 413 unless `done` answers. One that is cut off gives an error as well. `done` may return
-    /// a `Result`, as a handler may: see [`Error`](super::Error).
+    /// A body of more than `limit` bytes is an error (at once, if the request states its length; then it is not asked for
+    /// by `100 Continue`), and is answered 413 unless `done` answers. A body that is cut off is an error too. `done` may
+    /// return a `Result`, as a handler may: see [`Error`](super::Error).
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| {
@@ -54,7 +54,7 @@ impl Request {
             let listener = self.on_data_at(site, move |req, bytes| {
                 if data.bytes.borrow().len() + bytes.len() > limit {
                     req.0.outgoing().set_fallback(413);
-                    // The rest is for nobody, unless others listen.
+                    // The rest is discarded, unless others listen for it.
                     if let Some(listener) = data.listener.take() {
                         req.0.remove(listener);
                     }
@@ -82,11 +82,11 @@ impl Request {
 
 type Done = Box<dyn FnOnce(&Rc<Exchange>, Result<Vec<u8>, BodyError>)>;
 
-/// What `read_body` has so far.
+/// The part of the body that `read_body` has collected so far.
 struct Collector {
     bytes: RefCell<Vec<u8>>,
     done: Cell<Option<Done>>,
-    /// The number of its data listener.
+    /// The id of its data listener.
     listener: Cell<Option<u32>>,
 }
 

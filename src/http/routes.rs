@@ -1,12 +1,12 @@
 use super::server::Server;
 use std::panic::Location;
 
-/// Where requests go, as [`Server::routes`] lists it: a listener and what it is for.
+/// A listener for requests and its prefix, as [`Server::routes`] lists them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Route {
-    /// The prefix that was given to [`Server::on_path`], without a slash at its end (but `/` for `/`). `None`: the listener
-    /// gets each request that no prefix takes; it was given to [`create_server`](super::create_server) or
+    /// The prefix that was given to [`Server::on_path`], without a slash at its end (except for `/` itself). `None`: the
+    /// listener gets every request that no prefix matches; it was given to [`create_server`](super::create_server) or
     /// [`Server::on_request`].
     pub prefix: Option<String>,
     /// Where in the program's source it was registered.
@@ -14,9 +14,9 @@ pub struct Route {
 }
 
 impl Server {
-    /// Where requests go: the listeners of prefixes ([`on_path`](Server::on_path)), in the order of their registration, and
-    /// behind them those for all other requests. What a handler tells apart by itself is not known here. It copies the
-    /// list.
+    /// Lists where requests go: first the listeners for prefixes ([`on_path`](Server::on_path)), in the order of their
+    /// registration, then those for all other requests. Paths that a handler tells apart by itself are not known here. The
+    /// list is a copy.
     ///
     /// ```
     /// let server = oneloop::http::create_server(|_req, res| res.end("the site"));

@@ -1,4 +1,4 @@
-//! What a graceful end waits for, and who is told that it has begun.
+//! A graceful shutdown: tells listeners that it has begun, and logs what it waits for.
 
 use super::dispatch::ServerEvent;
 use super::server::Server;
@@ -6,11 +6,11 @@ use crate::event_loop::next_tick;
 use crate::notice;
 use std::fmt;
 
-/// Exchanges that one line of the log names.
+/// How many exchanges one line of the log names.
 const NAMED: usize = 5;
 
 impl Server {
-    /// Tells the listeners that its end has begun: later, since callbacks come from the loop.
+    /// Tells the listeners that the shutdown has begun: in a later turn, since callbacks come from the loop.
     pub(super) fn tell_closing(&self) {
         if self.0.dispatch.has(ServerEvent::Closing) {
             let server = self.clone();
@@ -27,7 +27,7 @@ impl Server {
         );
     }
 
-    /// Its time is over.
+    /// Logs what is cut, because the time of the shutdown is over.
     pub(super) fn say_what_is_cut(&self) {
         if self.connections() > 0 {
             notice::info!(
@@ -41,7 +41,7 @@ impl Server {
     }
 }
 
-/// So many of these.
+/// A number of things with their name, in the singular or plural.
 struct Count(usize, &'static str);
 
 impl fmt::Display for Count {
@@ -50,8 +50,8 @@ impl fmt::Display for Count {
     }
 }
 
-/// The exchanges that a server has yet to answer and the connections that it has handed over. A disabled log line does not
-/// look for them.
+/// The exchanges that a server has yet to answer, and the connections that it has handed over. They are looked for only if
+/// the log line is enabled.
 struct Awaited<'a>(&'static str, &'a Server);
 
 impl fmt::Display for Awaited<'_> {
@@ -59,7 +59,7 @@ impl fmt::Display for Awaited<'_> {
         let Awaited(mut before, server) = *self;
         let exchanges = server.open_exchanges();
         for exchange in exchanges.iter().take(NAMED) {
-            // Without the query, which may hold what is not for a log.
+            // Without the query, which may contain private data.
             write!(f, "{before}{} {} ({:.1} s)", exchange.method, exchange.path, exchange.age.as_secs_f64())?;
             before = ", ";
         }

@@ -7,15 +7,15 @@ use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a connection may take to be made, the look-up and all addresses included, unless told otherwise.
+/// The default of `timeout`: how long it may take to make a connection, including the look-up and all addresses.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the look-up may take of it: two name servers that are asked for 5 s each, as the usual resolvers do.
+/// The default of `look_up_timeout`: enough to ask two name servers for 5 s each, as the usual resolvers do.
 const LOOK_UP: Duration = Duration::from_secs(10);
-/// RFC 8305, section 5 ("Connection Attempt Delay"): the value and the least one.
+/// The default and the least "Connection Attempt Delay" (RFC 8305, section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 
-/// Where to connect to. A pair of host and port, an address, a path or a text converts into it.
+/// Where to connect to. It can be made of a pair of host and port, an address, a path or a text.
 ///
 /// | from | connects to |
 /// |---|---|
@@ -47,26 +47,27 @@ impl Target {
         Target { place, timeout: TIMEOUT, look_up_timeout: LOOK_UP, attempt_delay: ATTEMPT_DELAY }
     }
 
-    /// A Unix socket with a name that is no path (Linux' abstract namespace). Elsewhere the connection fails.
+    /// Connects to a Unix socket with a name in Linux' abstract namespace. On other systems the connection fails.
     pub fn abstract_name(name: impl AsRef<[u8]>) -> Target {
         Target::new(Place::Abstract(name.as_ref().to_vec()))
     }
 
-    /// How long it may take until the connection is there: 30 s at first, the look-up and all addresses included. Then it
-    /// closes with [`ConnectTimeout`](super::CloseReason::ConnectTimeout).
+    /// Sets how long it may take to make the connection: 30 s by default, including the look-up and all addresses. Then the
+    /// socket closes with [`ConnectTimeout`](super::CloseReason::ConnectTimeout).
     pub fn timeout(mut self, after: Duration) -> Target {
         self.timeout = after;
         self
     }
 
-    /// How long the look-up of its name may take: 10 s at first. Then it closes with
+    /// Sets how long the look-up of the name may take: 10 s by default. Then the socket closes with
     /// [`ConnectTimeout`](super::CloseReason::ConnectTimeout) and an error that says so.
     pub fn look_up_timeout(mut self, after: Duration) -> Target {
         self.look_up_timeout = after;
         self
     }
 
-    /// How long an address has before the next of the same name is tried beside it: 250 ms at first, at least 10 ms.
+    /// Sets how long an attempt to connect to one address runs before the next address of the same name is tried beside it:
+    /// 250 ms by default, at least 10 ms.
     pub fn attempt_delay(mut self, delay: Duration) -> Target {
         self.attempt_delay = delay.max(LEAST_ATTEMPT_DELAY);
         self
@@ -121,12 +122,14 @@ impl From<PathBuf> for Target {
     }
 }
 
-/// Connects. `connected` is called once, when the connection is there; otherwise `on_error` and `on_close` tell why not, in
-/// the closing phase. What is written before goes out then. Where nobody wants to know, give `|_| ()`.
+/// Connects. `connected` is called once, when the connection is made. If it cannot be made, `on_error` and `on_close` tell
+/// why, in the closing phase. Output that is written before is sent as soon as the connection is made. For no callback,
+/// give `|_| ()`.
 ///
-/// A host name is looked up on the worker pool, however many ask for the same name at a time. Its addresses are tried by the
-/// rules of RFC 8305: IPv6 and IPv4 in turn, the next one 250 ms after the one before, or at once where that fails. The first
-/// that answers is taken; until then none is given up. Where all fail, the error names each with its reason.
+/// A host name is looked up by the worker pool, once for all that ask for the same name at a time. Its addresses are tried
+/// by the rules of RFC 8305: IPv6 and IPv4 in turn, the next one 250 ms after the one before, or at once if that fails. The
+/// first that answers is taken; until then no attempt is given up. If all fail, the error names each address with its
+/// reason.
 ///
 /// ```
 /// use oneloop::net;

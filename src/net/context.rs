@@ -6,28 +6,29 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// Reads land here before they are parsed. As large as what a socket's buffer usually holds: a short read is the rule,
-/// and on epoll and kqueue it saves the read that would find nothing.
+/// The size of the landing area, in bytes: reads are received there before they are parsed. It is as large as what a
+/// socket's buffer usually holds, so reads are usually short, which on epoll and kqueue saves the read that would find
+/// nothing.
 const LANDING: usize = 64 * 1024;
 
-/// What all streams of a loop share.
+/// The data that all streams of a loop share.
 pub(crate) struct Context {
     pub lp: Rc<Loop>,
-    /// Taken for a turn and put back, never borrowed: it is lent to user code.
+    /// Taken for a turn and put back, never borrowed, because it is lent to user code.
     landing: Cell<Option<Box<[u8]>>>,
-    /// Output of the turn that runs now.
+    /// The output of the turn that is running.
     pub(super) cork: RefCell<Vec<u8>>,
-    /// Whose turn it is.
+    /// The stream whose turn it is.
     pub(super) corked: Cell<Token>,
-    /// Acceptors that wait for a connection to close.
+    /// Acceptors that wait until a connection closes.
     waiting: RefCell<Vec<Token>>,
     pub(super) room: Room,
-    /// Connections in the making, by the token of their stream. Beside the streams, which stay small.
+    /// Connections that are being made, by the token of their stream. They are kept here, so that streams stay small.
     pub(super) dials: RefCell<BTreeMap<Token, Rc<Dial>>>,
 }
 
 impl Context {
-    /// The one of this thread's loop.
+    /// The context of a loop, made at the first call.
     pub fn of(lp: &Rc<Loop>) -> Rc<Context> {
         lp.local(|lp| {
             Rc::new(Context {
@@ -83,7 +84,7 @@ fn new_landing() -> Box<[u8]> {
     vec![0; LANDING].into()
 }
 
-/// The landing area of a turn within a turn, which found none.
+/// Drops the landing area of a turn within a turn, which found none and made its own.
 #[cold]
 fn discard_landing(landing: Box<[u8]>) {
     drop(landing);

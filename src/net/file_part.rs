@@ -1,10 +1,10 @@
 use std::fs::File;
 use std::sync::Arc;
 
-/// Bytes of a file that are to be sent from there: they take no memory while they are pending.
+/// Bytes of a file that are sent straight from the file. They take no memory while they are pending.
 ///
-/// Whoever makes one sees to it that the bytes are in the operating system's memory, since the loop sends them: a part of which
-/// some are not makes it wait for the disk. A file that has become shorter costs the connection
+/// The code that makes a part first has its bytes read into the operating system's memory, because the loop sends them and
+/// would otherwise wait for the disk. If the file has become shorter, the connection is closed
 /// ([`CloseReason::BadResponse`](super::CloseReason::BadResponse)).
 pub(crate) struct FilePart {
     pub file: Arc<File>,

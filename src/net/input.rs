@@ -1,13 +1,14 @@
 use std::cell::Cell;
 
-/// Bytes that were read and not consumed: an unfinished head, or what is held back. Nothing held, no memory.
+/// Bytes that were read and that the protocol has not consumed: an unfinished head, or input that is held back. It takes no
+/// memory while it is empty.
 #[derive(Default)]
 pub(super) struct Input(Cell<Option<Box<Held>>>);
 
 #[derive(Default)]
 struct Held {
     bytes: Vec<u8>,
-    /// Consumed bytes at the beginning, not yet moved away.
+    /// How many bytes at the beginning have been consumed and not removed yet.
     start: usize,
 }
 
@@ -25,7 +26,8 @@ impl Input {
 
     pub fn append(&self, bytes: &[u8]) {
         let mut held = self.0.take().unwrap_or_default();
-        // Moved to the front only when that frees half of the buffer: each byte is moved once at most on average.
+        // Bytes are moved to the front only if that frees half of the buffer, so that on average each byte is moved at most
+        // once.
         if held.start > held.bytes.len() / 2 {
             held.bytes.drain(..held.start);
             held.start = 0;
@@ -34,8 +36,8 @@ impl Input {
         self.0.set(Some(held));
     }
 
-    /// Lends the bytes; `f` says how many it consumed. They are taken from their cell meanwhile, not borrowed: `f` may
-    /// call user code.
+    /// Lends the bytes to `f`, which returns how many it consumed. They are taken out of their cell meanwhile and not
+    /// borrowed, since `f` may call user code.
     pub fn consume(&self, f: impl FnOnce(&mut [u8]) -> usize) -> usize {
         let Some(mut held) = self.0.take() else { return 0 };
         let start = held.start;
@@ -48,7 +50,7 @@ impl Input {
         consumed
     }
 
-    /// All of it, as bytes of the caller's.
+    /// Takes all bytes.
     pub fn take(&self) -> Vec<u8> {
         match self.0.take() {
             Some(held) if held.start == 0 => held.bytes,

@@ -4,17 +4,18 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::IoSlice;
 
-/// Small writes gather in one buffer up to this size; then another begins, so that no buffer is grown without end.
+/// Small writes are gathered in one buffer up to this size, in bytes. Then the next buffer begins, so that no buffer grows
+/// without end.
 const BUFFER: usize = 64 * 1024;
-/// Pieces given to the kernel by one call.
+/// How many pieces one call gives to the kernel.
 const PIECES: usize = 16;
 
-/// Bytes that the kernel did not take yet. It exists only while there are some.
+/// Bytes that the kernel has not taken yet. It exists only while there are some.
 #[derive(Default)]
 pub(super) struct Output {
     pieces: VecDeque<Piece>,
     len: usize,
-    /// Those of them that are in files.
+    /// How many of these bytes are in files.
     in_files: usize,
 }
 
@@ -23,7 +24,7 @@ impl Output {
         self.len
     }
 
-    /// Bytes that it has in memory.
+    /// How many bytes are in memory.
     pub fn held(&self) -> usize {
         self.len - self.in_files
     }
@@ -60,13 +61,13 @@ impl Output {
         }
     }
 
-    /// Where the next bytes for the kernel are, and how many, if they are in a file.
+    /// The file, the offset and the number of the next bytes for the kernel, if these are in a file.
     pub fn next_in_file(&self) -> Option<(&File, u64, usize)> {
         let next = self.pieces.iter().find(|piece| piece.len() > 0)?;
         next.in_file().map(|(file, offset)| (file, offset, next.len()))
     }
 
-    /// The next bytes for the kernel, so many at most, up to those that are in a file.
+    /// The next bytes for the kernel: at most `most`, and only up to those that are in a file.
     pub fn slices<'a>(&'a self, into: &mut [IoSlice<'a>; PIECES], most: usize) -> usize {
         let (mut count, mut left) = (0, most);
         let pieces = self.pieces.iter().filter(|piece| piece.len() > 0).take_while(|piece| piece.in_file().is_none());
@@ -87,7 +88,7 @@ impl Output {
         [IoSlice::new(&[]); PIECES]
     }
 
-    /// The kernel took `count` bytes.
+    /// Removes `count` bytes, which the kernel has taken.
     pub fn advance(&mut self, mut count: usize) {
         self.len -= count.min(self.len);
         while let Some(piece) = self.pieces.front_mut() {
@@ -112,7 +113,7 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    /// Takes as a connection does: what is in memory up to a file, or of one file.
+    /// Takes bytes as a connection does: those in memory up to the next file, or those of one file.
     fn drain(output: &mut Output, most: usize) -> Vec<u8> {
         let bytes = match output.next_in_file() {
             Some((file, offset, len)) => read(file, offset, len.min(most)),
@@ -140,7 +141,7 @@ mod tests {
             sizes in proptest::collection::vec((0_usize..40_000, 0_u8..4), 0..12),
             step in 1_usize..50_000,
         ) {
-            // Of the files that are there for certain, one that is long enough.
+            // The program's own file certainly exists and is long enough.
             let file = Arc::new(File::open(std::env::current_exe().unwrap()).unwrap());
             let (mut output, mut expected, mut got) = (Output::default(), Vec::new(), Vec::new());
             let mut pieces = Vec::new();
@@ -170,7 +171,7 @@ mod tests {
         }
     }
 
-    /// Of pieces, each in a file or not, the bytes in files that are left when the first `gone` of all have gone.
+    /// The number of bytes in files that are left of these pieces (each in a file or not) after the first `gone` bytes.
     fn left_in_files(pieces: &[(usize, bool)], mut gone: usize) -> usize {
         let mut left = 0;
         for (size, in_file) in pieces {

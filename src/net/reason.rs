@@ -1,10 +1,10 @@
 use std::fmt;
 
-/// Why a connection was closed. Every close has one: `on_close` gets it, the log and the metrics name it.
+/// The reason why a connection was closed. Every close has one: `on_close` gets it, and the log and the metrics show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// All was said on both sides.
+    /// Both sides have sent everything and ended.
     Finished,
     /// The program destroyed it.
     Destroyed,
@@ -19,19 +19,19 @@ pub enum CloseReason {
     Reset,
     /// The operating system reported another error.
     Failed,
-    /// No connection came about: refused, unreachable, or the name is unknown.
+    /// No connection was made: it was refused, the peer is unreachable, or its name is unknown.
     ConnectFailed,
-    /// No connection came about in time.
+    /// No connection was made in time.
     ConnectTimeout,
-    /// A request's head was not there in time.
+    /// The head of a request did not come in time.
     HeaderTimeout,
-    /// A whole request was not there in time.
+    /// The body of a request did not come in time.
     RequestTimeout,
     /// No further request came in time.
     IdleTimeout,
-    /// It was idle, longer than all others, and a new connection needed its file descriptor.
+    /// It had been idle longer than all others, and a new connection needed its file descriptor.
     MadeRoom,
-    /// The handler did not answer in the time that `Limits::response` gives it.
+    /// The handler did not answer within `Limits::response`.
     ResponseTimeout,
     /// The peer sent too slowly.
     SlowReceive,
@@ -39,17 +39,17 @@ pub enum CloseReason {
     SlowSend,
     /// The peer read nothing at all.
     WriteStall,
-    /// More was pending for the peer than [`Overflow::Close`](super::Overflow::Close) allows it.
+    /// More output was pending for the peer than [`Overflow::Close`](super::Overflow::Close) allows.
     Overflow,
-    /// What the peer sent is no message that we accept.
+    /// The peer sent something that is not an acceptable message.
     BadMessage,
-    /// The program's response could not be completed: a body that belies its length, a handle dropped midway.
+    /// The program's response could not be completed: its body has not the stated length, or its handle was dropped midway.
     BadResponse,
-    /// A callback panicked, and no answer could say so.
+    /// A callback panicked, and it was too late to answer 500.
     Panicked,
     /// The server has as many connections as it may have.
     TooMany,
-    /// The server was closed, and this connection was idle or had its time.
+    /// The server was closed, and this connection was idle or its time was over.
     ServerClosed,
     /// The loop ended.
     LoopEnded,

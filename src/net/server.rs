@@ -26,8 +26,8 @@ struct Inner {
     half_open: Cell<bool>,
 }
 
-/// A TCP or Unix server. A cheap handle: clones are the same server. While it listens the loop keeps it, dropped handles
-/// or not; [`close`](Server::close) ends it.
+/// A TCP or Unix server. It is a cheap handle: clones are the same server. While the server listens, the loop keeps it,
+/// even if all handles are dropped; [`close`](Server::close) ends it.
 #[derive(Clone)]
 pub struct Server(Rc<Inner>);
 
@@ -46,7 +46,7 @@ pub struct Server(Rc<Inner>);
 /// ```
 ///
 /// # Panics
-/// Where this thread is ending and its loop is gone.
+/// If this thread is ending and its loop is gone.
 #[track_caller]
 pub fn create_server(on_connection: impl FnMut(Socket) + 'static) -> Server {
     let Some(lp) = current() else {
@@ -62,8 +62,8 @@ pub fn create_server(on_connection: impl FnMut(Socket) + 'static) -> Server {
 }
 
 impl Server {
-    /// Listens. It is bound when this returns; `listening` is called by the loop, once, in its next pending phase; give
-    /// `()` where nobody wants to know.
+    /// Listens. The socket is bound when this returns. The loop calls `listening` once, in its next pending phase; give
+    /// `()` for no callback.
     ///
     /// ```
     /// use oneloop::net::{self, Listen};
@@ -78,14 +78,14 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// Where it cannot: the port is in use or needs privileges, the name is unknown, it is listening already. The message
-    /// names the address.
+    /// If it cannot listen: the port is in use or needs privileges, the name is unknown, or the server is listening
+    /// already. The message names the address.
     #[track_caller]
     pub fn listen(&self, on: impl Into<Listen>, listening: impl OptionalCallback) -> io::Result<()> {
         self.0.acceptor.listen(&on.into(), self.0.clone(), Location::caller(), listening.boxed())
     }
 
-    /// Where it listens: with the port that the system chose, where that was 0.
+    /// The address on which it listens. If port 0 was asked for, this has the port that the system chose.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -104,7 +104,7 @@ impl Server {
     }
 
     /// Stops listening at once; open connections go on. `closed` is called when the last of them is gone, in a closing
-    /// phase; where it was not listening, in the next one.
+    /// phase. If the server was not listening, it is called in the next one.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -125,15 +125,15 @@ impl Server {
         self.add(On::Connection, Location::caller(), Listener::Connection(Box::new(f)))
     }
 
-    /// Called for each connection that is closed at once because as many are open as
-    /// [`set_max_connections`](Server::set_max_connections) allows, with its peer's address; in the poll phase.
+    /// Calls `f` with the peer's address for each connection that is closed at once because as many are open as
+    /// [`set_max_connections`](Server::set_max_connections) allows; in the poll phase.
     #[track_caller]
     pub fn on_drop(&self, f: impl FnMut(&Address) + 'static) -> &Self {
         self.add(On::Drop, Location::caller(), Listener::Drop(Box::new(f)))
     }
 
-    /// Called when it has closed and its last connection is gone, before what was given to `close`: each time, for a
-    /// server that listens again and closes again.
+    /// Calls `f` when the server has closed and its last connection is gone, before the callback of `close`; each time, if
+    /// the server listens again and closes again.
     #[track_caller]
     pub fn on_close(&self, f: impl FnMut() + 'static) -> &Self {
         self.add(On::Close, Location::caller(), Listener::Close(Box::new(f)))
@@ -144,30 +144,30 @@ impl Server {
         self
     }
 
-    /// Sets how many connections the server may have open at a time (at first any number). One more is accepted, closed at
-    /// once, and told to `on_drop`.
+    /// Sets how many connections the server may have open at a time (no limit by default). One more is accepted, closed at
+    /// once, and reported to `on_drop`.
     pub fn set_max_connections(&self, count: usize) -> &Self {
         self.0.acceptor.set_max_connections(count);
         self
     }
 
-    /// Sets whether our side of each new connection stays open when the peer has ended its own (at first it does not).
+    /// Sets whether our side of each new connection stays open when the peer has ended its own (false by default).
     pub fn set_allow_half_open(&self, on: bool) -> &Self {
         self.0.half_open.set(on);
         self
     }
 
-    /// Its open connections.
+    /// The number of its open connections.
     pub fn connections(&self) -> usize {
         self.0.acceptor.connections()
     }
 
-    /// Lets the loop end while it listens.
+    /// Lets the loop end while the server listens.
     pub fn unref(&self) -> &Self {
         self.set_ref(false)
     }
 
-    /// Says whether the loop goes on while it listens (true at first).
+    /// Sets whether the server keeps the loop running while it listens (true by default).
     pub fn set_ref(&self, on: bool) -> &Self {
         self.0.acceptor.set_referenced(on);
         self
