@@ -160,7 +160,7 @@ pub fn stop() {
 /// within one callback is armed at the same instant. (Outside [`run`] it is read at each call.) To measure how long something
 /// takes, use [`clock`].
 pub fn now() -> Duration {
-    current().map_or(Duration::ZERO, |lp| Duration::from_nanos(lp.now()))
+    current().map_or(Duration::ZERO, |lp| lp.now().into())
 }
 
 /// The time since the loop was made, read at this call: where [`now`] stands still, this goes on. For measuring how long a

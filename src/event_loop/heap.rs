@@ -99,6 +99,7 @@ impl<T> Heap<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event_loop::Time;
 
     /// A generator of numbers that look random (Knuth's).
     fn random(state: &mut u64, end: u64) -> u64 {
@@ -115,7 +116,7 @@ mod tests {
             let times = 1 + random(&mut state, 50);
             for _ in 0..1_000 {
                 number += 1;
-                let key = (random(&mut state, times), number);
+                let key = (Time::from_nanos(random(&mut state, times)), number);
                 match random(&mut state, 8) {
                     0 if !list.is_empty() => {
                         let at = usize::try_from(random(&mut state, list.len() as u64)).unwrap();

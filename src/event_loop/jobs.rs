@@ -21,13 +21,12 @@ pub(crate) enum JobError {
     Panicked(String),
 }
 
-const SECOND: Time = 1_000_000_000;
 /// How long `run` goes on for jobs alone, unless told otherwise: longer than honest work takes as a rule, and yet a program
 /// that was told to end does end.
-const GRACE: Time = 300 * SECOND;
+const GRACE: Time = Time::from_secs(300);
 /// When the log names the jobs that keep it: before a supervisor loses its patience (Docker after 10 s, Kubernetes after
 /// 30 s, systemd after 90 s).
-const COMPLAIN_AFTER: Time = 8 * SECOND;
+const COMPLAIN_AFTER: Time = Time::from_secs(8);
 /// Jobs that a line of the log names.
 const NAMED: usize = 4;
 
@@ -94,7 +93,7 @@ impl Jobs {
     }
 
     pub fn set_grace(&self, grace: Duration) {
-        self.grace.set(Time::try_from(grace.as_nanos()).unwrap_or(Time::MAX));
+        self.grace.set(grace.into());
     }
 
     /// Returns whether the loop goes on for jobs alone. To be asked where nothing else keeps it alive, in each iteration. What
@@ -109,16 +108,16 @@ impl Jobs {
         let before = self.alone.get().filter(|alone| alone.seen_in + 1 >= iteration);
         let mut alone = before.unwrap_or(Alone { since: now, seen_in: iteration, complained: false });
         alone.seen_in = iteration;
-        let (waited, grace) = (seen.saturating_sub(alone.since), self.grace.get());
+        let (waited, grace) = (seen - alone.since, self.grace.get());
         if waited >= grace {
-            let waited = Duration::from_nanos(waited);
+            let waited = Duration::from(waited);
             notice::warn!(target: "oneloop::loop", "run() ends without {}: it has waited {waited:.0?} for nothing else", self.names(now));
             self.let_go();
             return false;
         }
         if waited >= COMPLAIN_AFTER && !alone.complained {
             alone.complained = true;
-            let left = Duration::from_nanos(grace - waited);
+            let left = Duration::from(grace - waited);
             notice::warn!(target: "oneloop::loop", "run() waits for nothing but {}; for {left:.0?} more (worker::set_grace)", self.names(now));
         }
         self.alone.set(Some(alone));
@@ -136,7 +135,7 @@ impl Jobs {
         let alone = self.alone.get().filter(|alone| alone.seen_in == iteration)?;
         let grace = self.grace.get();
         let after = if alone.complained { grace } else { grace.min(COMPLAIN_AFTER) };
-        Some(alone.since.saturating_add(after))
+        Some(alone.since + after)
     }
 
     /// They keep the loop alive no longer. A result that comes while it runs for something else is told nevertheless.
@@ -152,7 +151,7 @@ impl Jobs {
         let mut jobs: Vec<_> = parked.iter().map(|(_, job)| job).filter(|job| job.referenced).collect();
         jobs.sort_by_key(|job| job.given);
         let named = jobs.iter().take(NAMED).map(|job| {
-            let age = Duration::from_nanos(now.saturating_sub(job.given));
+            let age = Duration::from(now - job.given);
             format!("the worker job given at {} {age:.0?} ago", job.site)
         });
         let mut text = named.collect::<Vec<_>>().join(", ");

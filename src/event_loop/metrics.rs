@@ -8,16 +8,16 @@ const SUB_BITS: u32 = SUB.ilog2();
 /// Powers of two of nanoseconds that have buckets: the last one is over 9 minutes.
 const POWERS: usize = 40;
 
-/// In nanoseconds. A wait that takes less did not sleep: something was ready when it began. (A system call takes
+/// A wait that takes less did not sleep: something was ready when it began. (A system call takes
 /// microseconds, and timers and sweeps are at least a millisecond away.)
-const AT_ONCE: Time = 500_000;
+const AT_ONCE: Time = Time::from_micros(500);
 
 /// A histogram of durations from nanoseconds to minutes. The width of a bucket is an eighth of its value.
 #[derive(Clone)]
 pub struct Histogram {
     counts: Box<[u64]>,
     total: u64,
-    max: Time,
+    max: u64,
 }
 
 impl Default for Histogram {
@@ -29,10 +29,11 @@ impl Default for Histogram {
 impl Histogram {
     /// Adds one duration.
     pub(crate) fn add(&mut self, time: Duration) {
-        self.record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        self.record(time.into());
     }
 
-    pub(super) fn record(&mut self, nanos: Time) {
+    pub(super) fn record(&mut self, time: Time) {
+        let nanos = time.nanos();
         if let Some(count) = self.counts.get_mut(Histogram::bucket(nanos)) {
             *count += 1;
         }
@@ -40,7 +41,7 @@ impl Histogram {
         self.max = self.max.max(nanos);
     }
 
-    fn bucket(nanos: Time) -> usize {
+    fn bucket(nanos: u64) -> usize {
         if nanos < SUB as u64 {
             return nanos as usize;
         }
@@ -50,12 +51,12 @@ impl Histogram {
     }
 
     /// The largest value that a bucket counts.
-    fn upper(bucket: usize) -> Time {
+    fn upper(bucket: usize) -> u64 {
         if bucket < SUB {
-            return bucket as Time;
+            return bucket as u64;
         }
         let power = bucket / SUB - 1;
-        (((SUB + bucket % SUB + 1) as Time) << power) - 1
+        (((SUB + bucket % SUB + 1) as u64) << power) - 1
     }
 
     /// The number of durations that were added.
@@ -132,24 +133,24 @@ impl Counters {
     /// The pending phase begins. Sources on the ready list were put there after the last wait.
     pub fn pending_begins(&self) {
         self.ready_since.set(self.polled.get());
-        self.backlog_before.set(0);
+        self.backlog_before.set(Time::ZERO);
     }
 
     /// A wait begins. Returns the time since the last wait ended: no source that became ready in between has waited longer.
     pub fn iteration_ends(&self, now: Time) -> Time {
-        let worked = now.saturating_sub(self.polled.get());
+        let worked = now - self.polled.get();
         self.loop_delay.borrow_mut().record(worked);
         worked
     }
 
     pub fn wait_ends(&self, began: Time, now: Time, events: usize) {
-        self.idle.set(self.idle.get() + now.saturating_sub(began));
+        self.idle.set(self.idle.get() + (now - began));
         // A wait that slept had found nothing ready; so the sources that it returned became ready just now.
-        let at_once = now.saturating_sub(began) < AT_ONCE;
-        let worked = began.saturating_sub(self.polled.get());
-        let backlog = self.backlog.replace(if at_once { worked } else { 0 });
-        self.backlog_before.set(if at_once { backlog } else { 0 });
-        self.ready_since.set(now.saturating_sub(self.backlog.get()));
+        let at_once = now - began < AT_ONCE;
+        let worked = began - self.polled.get();
+        let backlog = self.backlog.replace(if at_once { worked } else { Time::ZERO });
+        self.backlog_before.set(if at_once { backlog } else { Time::ZERO });
+        self.ready_since.set(now - self.backlog.get());
         self.polled_before.set(self.polled.replace(now));
         self.last_events.set(events);
         self.events.set(self.events.get() + events as u64);
@@ -161,13 +162,13 @@ impl Loop {
     /// which had to wait to be accepted before. Reads no clock.
     #[inline]
     pub(crate) fn longest_delay(&self) -> Time {
-        self.now().saturating_sub(self.counters.ready_since.get()) + self.counters.backlog_before.get()
+        self.now() - self.counters.ready_since.get() + self.counters.backlog_before.get()
     }
 
     /// As [`longest_delay`](Loop::longest_delay), for a connection that is not new: the work of the previous iteration,
     /// during which it may have become ready, and the work of this one until its turn.
     pub(crate) fn delay(&self) -> Time {
-        self.now().saturating_sub(self.counters.ready_since.get())
+        self.now() - self.counters.ready_since.get()
     }
 
     /// Returns whether `at` lies in this iteration or in the previous one.
@@ -247,8 +248,8 @@ pub fn metrics() -> Metrics {
     };
     let sources = lp.registry.snapshot();
     let of = |kind: Kind| sources.iter().filter(|source| source.kind() == kind).count();
-    let at = Duration::from_nanos(lp.now());
-    let idle = Duration::from_nanos(lp.counters.idle.get());
+    let at = Duration::from(lp.now());
+    let idle = Duration::from(lp.counters.idle.get());
     Metrics {
         at,
         iterations: lp.counters.iterations.get(),
@@ -270,7 +271,7 @@ pub fn metrics() -> Metrics {
 
 #[cfg(test)]
 mod tests {
-    use super::Histogram;
+    use super::{Histogram, Time};
     use std::time::Duration;
 
     #[test]
@@ -289,7 +290,7 @@ mod tests {
     fn percentiles_are_known_to_an_eighth() {
         let mut histogram = Histogram::default();
         for micros in 1..=1000_u64 {
-            histogram.record(micros * 1000);
+            histogram.record(Time::from_micros(micros));
         }
         let p50 = histogram.percentile(50.0);
         assert!(p50 >= Duration::from_micros(500) && p50 <= Duration::from_micros(563), "{p50:?}");
@@ -301,7 +302,7 @@ mod tests {
     #[test]
     fn the_longest_times_are_counted_in_the_last_bucket() {
         let mut histogram = Histogram::default();
-        histogram.record(u64::MAX);
+        histogram.record(Time::MAX);
         assert_eq!(histogram.percentile(50.0), Duration::from_nanos(Histogram::upper(319)));
     }
 }

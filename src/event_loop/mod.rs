@@ -54,6 +54,7 @@ mod remote;
 mod run;
 mod silence;
 mod slow;
+mod time;
 mod timers;
 pub mod trace;
 
@@ -77,6 +78,4 @@ pub(crate) use jobs::{JobError, JobResult};
 pub(crate) use registry::{Due, Kind, Source, Token};
 pub(crate) use run::Loop;
 pub(crate) use silence::{Deadline, Moment, set_deadline};
-
-/// The loop's clock: nanoseconds since the loop was made.
-pub(crate) type Time = u64;
+pub(crate) use time::Time;

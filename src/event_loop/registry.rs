@@ -72,12 +72,12 @@ impl Due {
 
     /// Rounded up: a deadline is never early.
     pub fn at(time: Time) -> Due {
-        Due(u32::try_from(time.div_ceil(Due::NANOS)).unwrap_or(u32::MAX - 1))
+        Due(u32::try_from(time.nanos().div_ceil(Due::NANOS)).unwrap_or(u32::MAX - 1))
     }
 
     /// The first instant at which it has passed.
     pub fn time(self) -> Time {
-        u64::from(self.0) * Due::NANOS
+        Time::from_nanos(u64::from(self.0) * Due::NANOS)
     }
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct Registry {
 
 /// Connections' deadlines are seconds; being this late is nothing to them, and 10,000 slots are looked through in
 /// microseconds.
-const SWEEP_EVERY: Time = 500_000_000;
+const SWEEP_EVERY: Time = Time::from_millis(500);
 /// Slots that one iteration looks through, so that a million connections do not hold it up.
 const SLICE: usize = 16_384;
 
@@ -114,7 +114,7 @@ impl Registry {
             slots: RefCell::new(Slab::new()),
             generation: Cell::new(0),
             earliest: Cell::new(Due::NEVER),
-            next_sweep: Cell::new(0),
+            next_sweep: Cell::new(Time::ZERO),
             cursor: Cell::new(None),
         }
     }
@@ -159,7 +159,7 @@ impl Registry {
     /// When the loop has to wake up for a sweep.
     pub fn next_sweep(&self) -> Option<Time> {
         match self.cursor.get() {
-            Some(_) => Some(0),
+            Some(_) => Some(Time::ZERO),
             None if self.earliest.get() == Due::NEVER => None,
             None => Some(self.earliest.get().time().max(self.next_sweep.get())),
         }

@@ -86,7 +86,7 @@ impl Loop {
             closing: RefCell::default(),
             referenced: Cell::new(0),
             signals: Cell::new(Token::NONE),
-            clock: Cell::new(0),
+            clock: Cell::new(Time::ZERO),
             silence: Silence::default(),
             running: Cell::new(false),
             stopping: Cell::new(false),
@@ -292,7 +292,7 @@ impl Loop {
                 return Ok(look);
             }
         }
-        let timeout = self.wake_at().map(|at| Duration::from_nanos(at.saturating_sub(self.clock.get())));
+        let timeout = self.wake_at().map(|at| Duration::from(at - self.clock.get()));
         self.driver.wait(timeout, events)
     }
 
@@ -398,7 +398,7 @@ impl Loop {
             || self.is_halted()
             || !self.is_alive();
         if busy {
-            return Some(0);
+            return Some(Time::ZERO);
         }
         let next = earlier(self.timers.next(), self.registry.next_sweep());
         match self.jobs.next(self.counters.iterations.get()) {
@@ -496,8 +496,7 @@ impl Loop {
     /// Also for what begins at the end of a turn, which may have taken long.
     #[inline]
     pub(crate) fn read_clock(&self) {
-        let now = self.driver.now();
-        self.clock.set(now.as_secs() * 1_000_000_000 + u64::from(now.subsec_nanos()));
+        self.clock.set(Time::of_clock(self.driver.now()));
     }
 
     pub(crate) fn is_running(&self) -> bool {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// A loop that did not look for so long was away: a callback held it, or the process was stopped. Longer than callbacks of
 /// a healthy program take, and little beside the windows over which rates are measured.
-const AWAY: Time = 1_000_000_000;
+const AWAY: Time = Time::from_secs(1);
 
 /// That no event came is no proof that a peer has sent nothing. What it sent stands with the kernel until a wait tells of it,
 /// and some waits tell nothing (a signal interrupted them, as SIGSTOP and SIGCONT do) or not all (more sources were ready
@@ -66,7 +66,7 @@ impl Silence {
         match wait.look {
             // It cannot have been late for what came after its own end, nor has it seen what comes after it was ended.
             Look::All => return self.proven.set(wait.until.min(wait.ended)),
-            Look::Interrupted if wait.ended.saturating_sub(wait.began) > AWAY => self.back.set(wait.ended),
+            Look::Interrupted if wait.ended - wait.began > AWAY => self.back.set(wait.ended),
             Look::Interrupted => self.row.set(row),
             Look::Full => {
                 let (began, told) = row.unwrap_or((wait.began, 0));
@@ -154,8 +154,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// Calls `f` after so long, once all that peers did until then has had its turn: see [`Loop::seen_until`]. A plain timer comes
 /// too early for a judgement after a callback that blocked, since timers are due before the next wait.
 pub(crate) fn set_deadline(after: Duration, f: impl FnOnce() + 'static) -> Deadline {
-    let after_nanos = Time::try_from(after.as_nanos()).unwrap_or(Time::MAX);
-    let until = current().map_or(0, |lp| lp.now().saturating_add(after_nanos));
+    let until = current().map_or(Time::ZERO, |lp| lp.now() + after.into());
     let deadline = Deadline(Rc::default());
     deadline.arm(after, until, f);
     deadline
@@ -183,13 +182,12 @@ impl Deadline {
 mod tests {
     use super::*;
 
-    const SECOND: Time = 1_000_000_000;
-
-    /// Waits, one an iteration.
-    fn silence(waits: &[(Look, Time, Time, usize, Time)]) -> Silence {
+    /// Waits, one an iteration: (what it told, second it began, second of its timeout, events, second it ended).
+    fn silence(waits: &[(Look, u64, u64, usize, u64)]) -> Silence {
         let silence = Silence::default();
         for (number, &(look, began, until, events, ended)) in waits.iter().enumerate() {
             let number = number as u64 + 1;
+            let [began, until, ended] = [began, until, ended].map(Time::from_secs);
             match look {
                 Look::All if events > 0 => silence.told_all(began),
                 look => silence.told_less(&Vain { look, number, began, until, ended, events, sources: 10 }),
@@ -200,7 +198,7 @@ mod tests {
 
     #[test]
     fn silence_is_proven_up_to_the_beginning_of_a_wait_that_told_all() {
-        let proven = |waits| silence(waits).proven.get();
+        let proven = |waits| silence(waits).proven.get().nanos() / 1_000_000_000;
         assert_eq!(proven(&[(Look::All, 3, 9, 2, 7)]), 3);
         assert_eq!(proven(&[(Look::All, 3, 9, 0, 11)]), 9, "it ran into its timeout");
         assert_eq!(proven(&[(Look::All, 3, 9, 0, 7)]), 7, "or ended before");
@@ -212,22 +210,22 @@ mod tests {
     fn full_waits_prove_something_when_they_have_told_of_as_many_sources_as_there_are() {
         let full = |began| (Look::Full, began, began, 4, began + 1);
         let row = [full(1), full(3), (Look::Interrupted, 4, 9, 0, 5), full(6), full(8)];
-        let proven: Vec<Time> = (1..=row.len()).map(|count| silence(&row[..count]).proven.get()).collect();
-        assert_eq!(proven, [0, 0, 0, 1, 1]);
+        let proven = |waits: &[_]| Vec::from_iter((1..=waits.len()).map(|count| silence(&waits[..count]).proven.get()));
+        assert_eq!(proven(&row), [0, 0, 0, 1, 1].map(Time::from_secs));
         let broken = [full(1), full(3), (Look::All, 4, 4, 1, 5), full(6), full(8), full(10)];
-        let proven: Vec<Time> = (1..=broken.len()).map(|count| silence(&broken[..count]).proven.get()).collect();
-        assert_eq!(proven, [0, 0, 4, 4, 4, 6]);
+        assert_eq!(proven(&broken), [0, 0, 4, 4, 4, 6].map(Time::from_secs));
     }
 
     #[test]
     fn it_was_away_when_it_worked_or_was_stopped_for_more_than_a_second() {
+        let seconds = Time::from_secs;
         let back = |waits| silence(waits).back.get();
-        assert_eq!(back(&[(Look::All, 0, 60 * SECOND, 1, 50 * SECOND)]), 0, "a wait is no absence");
-        assert_eq!(back(&[(Look::Interrupted, 0, 60 * SECOND, 0, 50 * SECOND)]), 50 * SECOND);
+        assert_eq!(back(&[(Look::All, 0, 60, 1, 50)]), seconds(0), "a wait is no absence");
+        assert_eq!(back(&[(Look::Interrupted, 0, 60, 0, 50)]), seconds(50));
         let silence = Silence::default();
-        silence.worked(SECOND, 5 * SECOND);
-        assert_eq!(silence.back.get(), 0);
-        silence.worked(2 * SECOND, 7 * SECOND);
-        assert_eq!(silence.back.get(), 7 * SECOND);
+        silence.worked(seconds(1), seconds(5));
+        assert_eq!(silence.back.get(), seconds(0));
+        silence.worked(seconds(2), seconds(7));
+        assert_eq!(silence.back.get(), seconds(7));
     }
 }

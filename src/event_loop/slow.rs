@@ -71,7 +71,7 @@ pub struct SlowCallback {
 }
 
 /// The default: 50 ms is what Node's community calls a blocked loop.
-const THRESHOLD: Time = 50_000_000;
+const THRESHOLD: Time = Time::from_millis(50);
 
 /// The data of the turn that is running.
 pub(super) struct Turn {
@@ -96,7 +96,7 @@ impl Turn {
             ticks: Cell::new(0),
             site: Cell::new(Location::caller()),
             label: RefCell::default(),
-            began: Cell::new(0),
+            began: Cell::new(Time::ZERO),
             threshold: Cell::new(THRESHOLD),
         }
     }
@@ -151,7 +151,7 @@ impl Loop {
             self.drain_ticks();
         }
         self.read_clock();
-        let took = self.now().saturating_sub(self.turn.began.get());
+        let took = self.now() - self.turn.began.get();
         self.record_end_of_turn(phase, took);
         if took > self.turn.threshold.get() && self.turn.callbacks.get() > 0 {
             self.note_slow(phase, took);
@@ -173,7 +173,7 @@ impl Loop {
             callbacks: self.turn.callbacks.get(),
             registered: self.turn.site.get(),
             label: String::from_utf8_lossy(&self.turn.label.borrow()).into_owned(),
-            took: Duration::from_nanos(took),
+            took: Duration::from(took),
             slowest: self.slow.slowest.take(),
             waiting: 0,
             waited_at_most: Duration::ZERO,
@@ -186,7 +186,7 @@ impl Loop {
         let waiting = self.slow.waiting.take();
         for (polled, mut slow) in waiting {
             slow.waiting = events;
-            slow.waited_at_most = Duration::from_nanos(self.now().saturating_sub(polled));
+            slow.waited_at_most = Duration::from(self.now() - polled);
             notice::warn!(
                 target: "oneloop::loop",
                 "{} held the loop for {:?} ({} phase, {} callbacks, the last registered at {}); the next poll found {} \
@@ -229,7 +229,7 @@ const LABEL: usize = 200;
 /// Sets how long a turn may take before it is reported: 50 ms by default. [`Duration::MAX`] turns the report off.
 pub fn set_slow_threshold(threshold: Duration) {
     if let Some(lp) = current() {
-        lp.turn.threshold.set(u64::try_from(threshold.as_nanos()).unwrap_or(u64::MAX));
+        lp.turn.threshold.set(threshold.into());
     }
 }
 

@@ -131,7 +131,7 @@ impl Timers {
     #[inline]
     fn put_off(&self, timer: &Timer, now: Time) -> Key {
         let sequence = self.next_sequence.replace(self.next_sequence.get() + 1);
-        let due = (now.saturating_add(timer.every), sequence);
+        let due = (now + timer.every, sequence);
         timer.due.set(due);
         due
     }
@@ -353,10 +353,9 @@ fn set(after: Duration, callback: impl Callback + 'static, site: Site) -> Timeou
         callback.discard();
         return Timeout(None);
     };
-    let every = u64::try_from(after.max(LEAST).as_nanos()).unwrap_or(u64::MAX);
     let timer: Rc<Timer> = Rc::new(Timer {
-        every,
-        due: Cell::new((0, 0)),
+        every: after.max(LEAST).into(),
+        due: Cell::new((Time::ZERO, 0)),
         armed: Cell::new(false),
         referenced: Cell::new(true),
         site,

@@ -13,7 +13,7 @@ pub(super) struct Date {
 
 impl Date {
     pub fn of(lp: &Rc<Loop>) -> Rc<Date> {
-        lp.local(|_| Rc::new(Date { text: RefCell::new([b' '; 29]), until: Cell::new(0) }))
+        lp.local(|_| Rc::new(Date { text: RefCell::new([b' '; 29]), until: Cell::new(Time::ZERO) }))
     }
 
     /// The date of this iteration, formatted anew if the second has changed.
@@ -34,6 +34,6 @@ impl Date {
             *self.text.borrow_mut() = text;
         }
         let nanos = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
-        self.until.set(lp.now() + u64::from(1_000_000_000 - nanos));
+        self.until.set(lp.now() + Time::from_nanos(u64::from(1_000_000_000 - nanos)));
     }
 }

@@ -88,7 +88,7 @@ impl Exchange {
         Exchange {
             incoming: Incoming::new(),
             outgoing: Outgoing::new(),
-            started: 0,
+            started: Time::ZERO,
             link: RefCell::new(None),
             listeners: Listeners::new(),
             handles: Cell::new(0),

@@ -143,7 +143,7 @@ impl Limits {
     }
 
     pub(super) fn linger(&self) -> Linger {
-        Linger { between_reads: nanos(self.linger_between), total: nanos(self.linger_total), bytes: self.linger_bytes }
+        Linger { between_reads: self.linger_between.into(), total: self.linger_total.into(), bytes: self.linger_bytes }
     }
 }
 
@@ -162,7 +162,7 @@ impl Default for LimitsInForce {
         LimitsInForce {
             head: Cell::new(all.head(true)),
             pending_output: Cell::new(all.pending_output),
-            keep_alive: Cell::new(nanos(all.keep_alive)),
+            keep_alive: Cell::new(Time::from(all.keep_alive)),
             response: Cell::new(all.response),
             all: RefCell::new(Rc::new(all)),
         }
@@ -174,7 +174,7 @@ impl LimitsInForce {
         self.head.set(limits.head(self.head.get().require_host));
         // With a limit of 0, nothing could ever be written.
         self.pending_output.set(limits.pending_output.max(1));
-        self.keep_alive.set(nanos(limits.keep_alive));
+        self.keep_alive.set(Time::from(limits.keep_alive));
         self.response.set(limits.response);
         *self.all.borrow_mut() = Rc::new(limits);
     }
@@ -208,16 +208,11 @@ impl LimitsInForce {
     /// How many bytes of files may be kept, and how long without a look at the disk.
     pub fn hot_files(&self) -> (usize, Time) {
         let all = self.all();
-        (all.hot_files, nanos(all.hot_file_age))
+        (all.hot_files, Time::from(all.hot_file_age))
     }
 
     /// All limits. Code that may call the program clones the `Rc`, since a callback may set others.
     pub fn all(&self) -> Ref<'_, Rc<Limits>> {
         self.all.borrow()
     }
-}
-
-/// On the loop's clock.
-pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4)
 }

@@ -56,7 +56,7 @@ impl Server {
             method: exchange.head().method().to_owned(),
             target: exchange.head().target().to_owned(),
             path: exchange.head().path().to_owned(),
-            age: Duration::from_nanos(self.0.cx.lp.now().saturating_sub(exchange.started())),
+            age: (self.0.cx.lp.now() - exchange.started()).into(),
             remote_addr: stream.peer(),
         }
     }

@@ -3,7 +3,7 @@ use super::client_error::ClientError;
 use super::connection::Connection;
 use super::dispatch::{ServerEvent, ServerListener, handler};
 use super::h1::H1;
-use super::limits::{Limits, nanos};
+use super::limits::Limits;
 use super::own_answer;
 use super::request::Request;
 use super::response::Response;
@@ -11,7 +11,7 @@ use super::server_core::ServerCore;
 use super::shedding::LoadShedding;
 use crate::callback::{OptionalCallback, Site};
 use crate::event_loop::driver::Io;
-use crate::event_loop::{current, set_deadline};
+use crate::event_loop::{Time, current, set_deadline};
 use crate::net::{Address, CloseReason, Listen, Owner, Protocol, Socket, Stream};
 use std::any::Any;
 use std::io;
@@ -448,7 +448,7 @@ impl Owner for ServerCore {
         if let Some(stream) = self.acceptor.dropped_stream(io, peer, Rc::new(Refused)) {
             let date = self.date();
             stream.encode(|out| own_answer::encode(out, 503, "too many connections", &date, false));
-            stream.need_due(lp.now() + nanos(self.limits.all().linger_total));
+            stream.need_due(lp.now() + Time::from(self.limits.all().linger_total));
             stream.finish(CloseReason::TooMany, Some(self.limits.all().linger()));
         }
     }

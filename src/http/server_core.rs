@@ -13,7 +13,6 @@ use crate::event_loop::{Deadline, Loop};
 use crate::net::{Acceptor, CloseReason, Context, Stream};
 use std::cell::{Cell, Ref};
 use std::rc::Rc;
-use std::time::Duration;
 
 /// What the handles of a server and its connections share. It knows no version of HTTP.
 ///
@@ -112,7 +111,7 @@ impl ServerCore {
             request: &request,
             status: answered.then(|| exchange.outgoing().head().borrow().status()),
             bytes: exchange.outgoing().content_sent(),
-            duration: lp.exact_now().saturating_sub(Duration::from_nanos(exchange.started())),
+            duration: lp.exact_now().saturating_sub(exchange.started().into()),
             reason,
             remote_addr: stream.peer(),
         };

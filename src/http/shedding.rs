@@ -1,5 +1,4 @@
 use super::exchange::Exchange;
-use super::limits::nanos;
 use super::request::Request;
 use crate::callback::{Site, discard};
 use crate::event_loop::{Loop, Time};
@@ -14,7 +13,7 @@ use std::time::Duration;
 /// the next attempts of the peers.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The shortest time between two lines of the log about shed requests: the loop is late already.
-const LOG_EVERY: Time = 1_000_000_000;
+const LOG_EVERY: Time = Time::from_secs(1);
 /// No loop has this delay, so nothing is shed.
 const NEVER: Time = Time::MAX;
 
@@ -130,7 +129,7 @@ impl Shedding {
     }
 
     pub fn set(&self, how: Option<LoadShedding>) {
-        self.max_delay.set(how.as_ref().map_or(NEVER, |how| nanos(how.max_delay)));
+        self.max_delay.set(how.as_ref().map_or(NEVER, |how| Time::from(how.max_delay)));
         let before = self.how.replace(how);
         discard(before);
     }
@@ -176,7 +175,7 @@ impl Shedding {
         let now = lp.now();
         if self.logged.get().is_none_or(|at| now >= at + LOG_EVERY) {
             self.logged.set(Some(now));
-            let (count, delay) = (self.not_logged.replace(0), Duration::from_nanos(delay));
+            let (count, delay) = (self.not_logged.replace(0), Duration::from(delay));
             notice::warn!(target: "oneloop::http", "the loop is {delay:?} late: {count} requests were answered 503");
         }
     }

@@ -18,7 +18,7 @@ const LAST: usize = 4_096;
 /// When there is no descriptor left, not even the spare one: how long until it is tried again.
 const RETRY: Duration = Duration::from_millis(100);
 /// Out of descriptors, the log says so once in so long.
-const COMPLAIN_EVERY: Time = 1_000_000_000;
+const COMPLAIN_EVERY: Time = Time::from_secs(1);
 
 /// Whose connections an acceptor takes: a server of `net`, or one of `http`.
 pub(crate) trait Owner {

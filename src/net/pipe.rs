@@ -12,7 +12,7 @@
 use super::socket::{Listener, On};
 use super::{Chunk, CloseReason, Flow, Linger, Socket, Stream};
 use crate::callback::Site;
-use crate::event_loop::{next_tick, set_timeout};
+use crate::event_loop::{Time, next_tick, set_timeout};
 use sealed::{Given, Inlet, Listening, Outlet, Taken};
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// Limits for the peer of a socket after the pipe has let go of the socket. The peer may go on sending for this long, so
 /// that it can read what was written to it before; a reset would discard that.
-const LINGER: Linger = Linger { between_reads: 1_000_000_000, total: 5_000_000_000, bytes: 1024 * 1024 };
+const LINGER: Linger = Linger { between_reads: Time::from_secs(1), total: Time::from_secs(5), bytes: 1024 * 1024 };
 /// How long that peer may read nothing at all before the socket is closed.
 const STALL: Duration = Duration::from_secs(30);
 

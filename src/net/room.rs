@@ -7,9 +7,9 @@ use std::rc::{Rc, Weak};
 /// Connections that a look through all of them finds, so that each new one does not cost such a look.
 const FOUND: usize = 64;
 /// Where nobody was idle, there is no other look through all connections before this has passed.
-const NOT_BEFORE: Time = 100_000_000;
+const NOT_BEFORE: Time = Time::from_millis(100);
 /// The log says so once in so long.
-const COMPLAIN_EVERY: Time = 10_000_000_000;
+const COMPLAIN_EVERY: Time = Time::from_secs(10);
 
 /// An idle connection.
 struct Idle {

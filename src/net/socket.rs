@@ -80,7 +80,7 @@ impl Socket {
             pending_limit: Cell::new(usize::MAX),
             timeout: Cell::new(None),
             timer: Cell::new(None),
-            last_activity: Cell::new(0),
+            last_activity: Cell::new(Time::ZERO),
             identity: Identity::default(),
         }))
     }
@@ -541,7 +541,7 @@ impl Inner {
             return;
         }
         let lp = &stream.cx().lp;
-        let quiet = Duration::from_nanos(lp.now().saturating_sub(self.last_activity.get()));
+        let quiet = Duration::from(lp.now() - self.last_activity.get());
         if quiet < after {
             return self.arm(after - quiet);
         }

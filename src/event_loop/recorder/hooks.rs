@@ -161,14 +161,14 @@ impl Loop {
     }
 
     pub(in crate::event_loop) fn record_end_of_ticks(&self, began: Duration) {
-        let took = nanos(self.driver.now().saturating_sub(began));
+        let took = (self.driver.now() - began).into();
         self.recorder.with(|tape| tape.add_ticks(took));
     }
 
     /// A callback has returned that was timed by itself ([`set_exact_timing`](crate::event_loop::set_exact_timing)).
     pub(in crate::event_loop) fn record_call(&self, began: Duration, took: Duration, site: Site, what: &dyn Display) {
         if self.recorder.is_on() {
-            self.recorder.with(|tape| tape.end_call(nanos(began), nanos(took), site, what));
+            self.recorder.with(|tape| tape.end_call(began.into(), took.into(), site, what));
         }
     }
 
@@ -191,8 +191,4 @@ impl Loop {
     pub(super) fn mark_turn_as_own(&self) {
         self.recorder.with(Tape::mark_as_own);
     }
-}
-
-fn nanos(time: Duration) -> Time {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -5,7 +5,6 @@ use super::ring::{Label, Labels, Ring};
 use crate::callback::Site;
 use crate::event_loop::{Phase, Time, Token};
 use std::fmt::Display;
-use std::time::Duration;
 
 /// How many connections are remembered as serving an observer. A page has a few; with more, the oldest is forgotten.
 const OWN: usize = 64;
@@ -117,7 +116,7 @@ impl Tape {
         self.turn = None;
         self.iteration = Some(IterationEntry {
             marks: [now; 6],
-            waited: 0,
+            waited: Time::ZERO,
             events: 0,
             first_turn: self.turns.next(),
             turns: 0,
@@ -154,7 +153,7 @@ impl Tape {
             return;
         }
         // A phase that had nothing to do, or that a panic skipped, has no mark: it ends when it begins.
-        let mut latest = 0;
+        let mut latest = Time::ZERO;
         for mark in &mut iteration.marks {
             latest = latest.max(*mark);
             *mark = latest;
@@ -168,7 +167,7 @@ impl Tape {
     pub fn begin_turn(&mut self, kind: SourceKind, token: Token, totals: Totals) {
         if self.iteration.is_some() {
             let first_call = self.calls.next();
-            self.turn = Some(OpenTurn { kind, token, before: totals, ticks_took: 0, first_call, own: false });
+            self.turn = Some(OpenTurn { kind, token, before: totals, ticks_took: Time::ZERO, first_call, own: false });
         }
     }
 
@@ -251,7 +250,7 @@ impl Tape {
             iterations.push(self.iteration(self.first + number, entry));
         }
         Recording {
-            at: Duration::from_nanos(at),
+            at: at.into(),
             dropped: oldest.saturating_sub(since.max(1)),
             next: iterations.last().map_or(self.next(), |last| last.serial + 1),
             iterations,
@@ -298,11 +297,11 @@ impl Tape {
         TurnRecord {
             phase: entry.phase,
             kind: entry.kind,
-            began: Duration::from_nanos(entry.began),
-            took: Duration::from_nanos(entry.took),
+            began: entry.began.into(),
+            took: entry.took.into(),
             callbacks: entry.callbacks,
             ticks: short(entry.counted.ticks),
-            ticks_took: Duration::from_nanos(entry.ticks_took),
+            ticks_took: entry.ticks_took.into(),
             registered: (entry.callbacks > 0).then_some(entry.site),
             label: self.labels.get(entry.label),
             read: entry.counted.read,
@@ -331,7 +330,7 @@ impl Totals {
 }
 
 fn slice(began: Time, took: Time) -> Slice {
-    Slice { began: Duration::from_nanos(began), took: Duration::from_nanos(took) }
+    Slice { began: began.into(), took: took.into() }
 }
 
 fn short(count: impl TryInto<u32>) -> u32 {

@@ -4,7 +4,7 @@ use super::{CROSSING, H1};
 use crate::event_loop::Time;
 use crate::http::client_error::ClientError;
 use crate::http::exchange::{Exchange, On};
-use crate::http::limits::{Limits, nanos};
+use crate::http::limits::Limits;
 use crate::http::own_answer::usual_words;
 use crate::net::{CloseReason, Stream};
 use crate::notice;
@@ -20,7 +20,7 @@ impl H1 {
             return Some(Time::MAX);
         }
         let limits = self.server.limits.all();
-        let (window, stall) = (nanos(limits.send_window), nanos(limits.write_stall));
+        let (window, stall) = (Time::from(limits.send_window), Time::from(limits.write_stall));
         let (lp, written) = (&stream.cx().lp, stream.bytes_written());
         let (stalled, slow, next) = self.watch(|watch| {
             let (began, mark) = match watch.send {
@@ -80,7 +80,7 @@ impl H1 {
             Some((since, before)) if before == mark && stream.pending() == 0 => since,
             _ => watch.half_open.insert((now, mark)).0,
         });
-        since + nanos(limit)
+        since + Time::from(limit)
     }
 
     fn check_request(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, now: Time) -> Option<Time> {
@@ -97,7 +97,7 @@ impl H1 {
             let waits_for_us = !unwanted
                 && (exchange.incoming().is_paused() || exchange.incoming().owes_continue() || !exchange.has(On::Data))
                 || stream.is_paused();
-            let window = nanos(limits.receive_window);
+            let window = Time::from(limits.receive_window);
             let (lp, read) = (&stream.cx().lp, stream.bytes_read());
             let (slow, end) = self.watch(|watch| {
                 let (began, mark) = *watch.receive.get_or_insert((now, read));
@@ -118,7 +118,7 @@ impl H1 {
             next = until.min(end);
         }
         if let Some(response) = limits.response.filter(|_| !exchange.has_ended()) {
-            let until = exchange.started() + nanos(response);
+            let until = exchange.started() + Time::from(response);
             if now >= until {
                 notice::warn!(target: "oneloop::http", "{exchange}: no response in {response:?}");
                 self.abort(stream, exchange, 503, "no answer was ready in time", CloseReason::ResponseTimeout);
@@ -132,12 +132,12 @@ impl H1 {
     /// When the time of a request whose body is awaited is over, if nothing more of it comes.
     fn request_ends(&self, stream: &Stream, exchange: &Exchange, limits: &Limits) -> Time {
         if limits.request_rate == 0 {
-            return Time::MAX / 4;
+            return Time::MAX;
         }
-        let ends = nanos(limits.request);
+        let ends = Time::from(limits.request);
         let came = stream.bytes_read() - self.watched(|watch| watch.before_body);
         let lasts = u128::from(came) * 1_000_000_000 / u128::from(limits.request_rate);
-        exchange.started() + ends.max(Time::try_from(lasts).unwrap_or(Time::MAX / 4).min(Time::MAX / 4))
+        exchange.started() + ends.max(Time::from_nanos(u64::try_from(lasts).unwrap_or(u64::MAX)))
     }
 
     pub(super) fn check_idle(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
@@ -152,7 +152,7 @@ impl H1 {
             self.close_if_idle(stream);
             return stream.is_open().then(|| self.since.get() + CROSSING);
         }
-        let until = self.since.get() + nanos(if waits_for_head { limits.header } else { limits.keep_alive });
+        let until = self.since.get() + Time::from(if waits_for_head { limits.header } else { limits.keep_alive });
         if now < until {
             return Some(until);
         }
@@ -168,5 +168,5 @@ impl H1 {
 }
 
 fn too_slow(bytes: u64, rate: u32, over: Time) -> bool {
-    rate > 0 && u128::from(bytes) * 1_000_000_000 < u128::from(rate) * u128::from(over)
+    rate > 0 && u128::from(bytes) * 1_000_000_000 < u128::from(rate) * u128::from(over.nanos())
 }

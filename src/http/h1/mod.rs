@@ -20,7 +20,6 @@ mod writing;
 
 use super::connection_states::ConnectionState;
 use super::exchange::Exchange;
-use super::limits::nanos;
 use super::server_core::ServerCore;
 use crate::event_loop::Time;
 use crate::net::{CloseReason, Protocol, Stream};
@@ -31,9 +30,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-/// Grace for a request that crosses our close of an idle connection, and for the first request of a new connection, in
-/// nanoseconds: above a round trip, and short enough for a shutdown.
-const CROSSING: Time = 1_000_000_000;
+/// Grace for a request that crosses our close of an idle connection, and for the first request of a new connection:
+/// above a round trip, and short enough for a shutdown.
+const CROSSING: Time = Time::from_secs(1);
 
 /// An HTTP/1 connection: the protocol of a stream, and the carrier of one exchange after the other.
 pub(super) struct H1 {
@@ -101,7 +100,7 @@ impl Default for Watch {
             before_body: 0,
             half_open: None,
             send: None,
-            progress: (0, 0),
+            progress: (Time::ZERO, 0),
             finishing: VecDeque::new(),
         }
     }
@@ -130,7 +129,7 @@ impl H1 {
     /// Gives it its stream, and the deadline of the first request.
     pub fn start(&self, stream: &Rc<Stream>) {
         let _ = self.stream.set(stream.clone());
-        stream.need_due(self.since.get() + nanos(self.server.limits.all().header));
+        stream.need_due(self.since.get() + Time::from(self.server.limits.all().header));
     }
 
     /// Tells what has happened: the one way in which the state moves. Returns what has to be done. An event that the state does
@@ -308,7 +307,7 @@ impl Protocol for H1 {
             watch.send = Some((now, written));
             watch.progress = (now, written);
         });
-        stream.need_due(now + nanos(limits.send_window.min(limits.write_stall)));
+        stream.need_due(now + Time::from(limits.send_window.min(limits.write_stall)));
         // So that each progress is seen, and the end of it.
         stream.tell_sent();
     }

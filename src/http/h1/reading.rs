@@ -6,7 +6,6 @@ use crate::http::client_error::ClientError;
 use crate::http::dispatch::ServerEvent;
 use crate::http::exchange::{Exchange, Listener, On};
 use crate::http::incoming::is_whole;
-use crate::http::limits::nanos;
 use crate::http::own_answer;
 use crate::http::request::Request;
 use crate::net::{CloseReason, Socket, Stream};
@@ -109,7 +108,7 @@ impl H1 {
         if self.requests.get() > 0 {
             self.since.set(stream.cx().lp.now());
         }
-        stream.need_due(self.since.get() + nanos(self.server.limits.all().header));
+        stream.need_due(self.since.get() + Time::from(self.server.limits.all().header));
     }
 
     /// Notes whether a head that is incomplete or bad begins as a HEAD request does: its answer has no body (RFC 9110,
@@ -156,7 +155,7 @@ impl H1 {
 
     #[cold]
     fn await_response(&self, stream: &Rc<Stream>, started: Time, limit: Duration) {
-        stream.need_due(started + nanos(limit));
+        stream.need_due(started + Time::from(limit));
     }
 
     /// Returns whether a request asks for the connection itself (CONNECT, or an upgrade) and can be given it. An upgrade with
@@ -243,7 +242,7 @@ impl H1 {
             watch.receive = Some((now, stream.bytes_read()));
             watch.before_body = stream.bytes_read();
         });
-        stream.need_due(now + nanos(limits.receive_window.min(limits.request)));
+        stream.need_due(now + Time::from(limits.receive_window.min(limits.request)));
     }
 
     /// Gives the body to its listeners, or discards it. Returns how many bytes were consumed, and whether reading can go on.
@@ -299,7 +298,7 @@ impl H1 {
         }
         // How long it is was not announced, and its answer has said that the connection goes on: a client that takes it at
         // its word would send the next request into our close. So it has the time that it would have for lingering.
-        let over = stream.cx().lp.now() >= exchange.started().saturating_add(nanos(limits.linger_total));
+        let over = stream.cx().lp.now() >= exchange.started() + Time::from(limits.linger_total);
         if over || discarded > limits.linger_bytes {
             self.on(Event::ContentLeft);
         }

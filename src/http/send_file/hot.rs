@@ -82,13 +82,13 @@ impl HotFiles {
     /// Asks for a file by its absolute path, and counts the request.
     pub(super) fn ask(self: &Rc<Self>, path: &Path, now: Time) -> Known {
         let cold = Known::Look { load: None };
-        if self.bytes.get() == 0 || self.age.get() == 0 || !path.is_absolute() {
+        if self.bytes.get() == 0 || self.age.get() == Time::ZERO || !path.is_absolute() {
             return cold;
         }
         let check = {
             let mut table = self.table.borrow_mut();
             let Some(entry) = table.entry(key(path)) else { return cold };
-            let since = now.saturating_sub(entry.since);
+            let since = now - entry.since;
             entry.used = true;
             if since > self.age.get() {
                 entry.since = now;
@@ -101,7 +101,7 @@ impl HotFiles {
             let often = entry.asked >= OFTEN;
             let Some(file) = &entry.file else { return Known::Look { load: often.then_some(self.largest()) } };
             let file = file.clone();
-            if !often || since < self.age.get() / 2 || entry.checking {
+            if !often || since + since < self.age.get() || entry.checking {
                 return Known::Hot(file);
             }
             entry.checking = true;
@@ -136,7 +136,7 @@ impl HotFiles {
 
     /// Notes a file that could be kept. It was found by a job that was handed over at `then`.
     pub(super) fn seen(&self, path: &Path, size: u64, then: Time) {
-        if self.age.get() == 0 || size > self.largest() || size == 0 || !path.is_absolute() {
+        if self.age.get() == Time::ZERO || size > self.largest() || size == 0 || !path.is_absolute() {
             return;
         }
         let mut table = self.table.borrow_mut();

@@ -15,10 +15,10 @@ use std::time::Duration;
 /// When the workers' queue is full, a transfer that has begun tries again after this time.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// A peer that takes a part of a file in less time than this gets larger parts next.
-const QUICK: Time = 100_000_000;
+const QUICK: Time = Time::from_millis(100);
 /// A peer that takes longer than this for a part gets smaller parts next, so that each is sent soon after it was read into
 /// memory.
-const SLOW: Time = 1_000_000_000;
+const SLOW: Time = Time::from_secs(1);
 
 /// The sending of a file that is longer than one chunk.
 ///
@@ -54,7 +54,7 @@ impl Transfer {
 
     /// Sends `length` bytes from `start` on without reading them.
     pub fn by_parts(res: Response, file: Counted, place: Place, start: u64, length: u64) {
-        let parts = Parts { place, at: Cell::new(start), most: Cell::new(CHUNK), given: Cell::new(0) };
+        let parts = Parts { place, at: Cell::new(start), most: Cell::new(CHUNK), given: Cell::new(Time::ZERO) };
         Transfer::new(res, file, Some(length), Some(parts)).go_on();
     }
 
@@ -126,7 +126,7 @@ impl Transfer {
         let count = left.min(parts.most.get()).min(stretch_end(at) - at);
         self.left.set(Some(left - count));
         parts.at.set(at + count);
-        parts.given.set(exchange.lp().map_or(0, |lp| lp.now()));
+        parts.given.set(exchange.lp().map_or(Time::ZERO, |lp| lp.now()));
         let part = FilePart { file: self.file.clone(), offset: at, len: usize::try_from(count).unwrap_or(0) };
         let flow = exchange.send_file(part, left == count);
         if left > count {
@@ -201,8 +201,8 @@ impl Transfer {
 impl Parts {
     /// Fits the size of the next part to the time that the peer took for the last one.
     fn fit(&self, now: Time) {
-        match now.saturating_sub(self.given.get()) {
-            _ if self.given.get() == 0 => {}
+        match now - self.given.get() {
+            _ if self.given.get() == Time::ZERO => {}
             took if took < QUICK => self.most.set(STRETCH),
             took if took > SLOW => self.most.set(CHUNK),
             _ => {}

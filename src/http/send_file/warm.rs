@@ -16,7 +16,7 @@ use std::io;
 pub(super) const STRETCH: u64 = 1024 * 1024;
 /// How long a stretch counts as warm. A system that is short of memory drops the pages that were not used for longest; most
 /// systems take longer than this to read as much as fills the rest of their memory.
-const FRESH: Time = 10_000_000_000;
+const FRESH: Time = Time::from_secs(10);
 /// How many stretches are remembered at most: 4 GiB of files, in about 200 KiB of memory.
 const REMEMBERED: usize = 4096;
 /// The size of one read, in bytes. The buffer stays in the processor's cache.
@@ -50,7 +50,7 @@ impl Warm {
     pub fn holds(&self, place: Place, at: u64, now: Time) -> bool {
         let Some((device, inode)) = place else { return false };
         let stretches = self.stretches.borrow();
-        stretches.get(&(device, inode, at / STRETCH)).is_some_and(|then| now.saturating_sub(*then) < FRESH)
+        stretches.get(&(device, inode, at / STRETCH)).is_some_and(|then| now - *then < FRESH)
     }
 
     /// Notes that a job, handed over at `then`, has read the stretch that contains `at`.
@@ -58,7 +58,7 @@ impl Warm {
         let Some((device, inode)) = place else { return };
         let mut stretches = self.stretches.borrow_mut();
         if stretches.len() >= REMEMBERED {
-            stretches.retain(|_, since| then.saturating_sub(*since) < FRESH);
+            stretches.retain(|_, since| then - *since < FRESH);
         }
         if stretches.len() < REMEMBERED {
             stretches.insert((device, inode, at / STRETCH), then);

@@ -1,13 +1,14 @@
 //! The one close path, with lingering as a state of it.
 
 use super::{Ending, Event, Linger, Stream};
+use crate::event_loop::Time;
 use crate::net::CloseReason;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
 /// How long what was said before a reset has for its way, since a reset overtakes what is still on it. Nobody tells whether it
 /// is enough for a peer that reads slowly; it is more than a round trip.
-const ARRIVAL: Linger = Linger { between_reads: 1_000_000_000, total: 1_000_000_000, bytes: 1024 * 1024 };
+const ARRIVAL: Linger = Linger { between_reads: Time::from_secs(1), total: Time::from_secs(1), bytes: 1024 * 1024 };
 
 impl Stream {
     pub(super) fn new_ending(&self, reason: CloseReason, error: Option<io::Error>) -> Ending {
@@ -67,7 +68,7 @@ impl Stream {
         let now = self.cx.lp.seen_until();
         let until = ending
             .linger
-            .map_or(0, |linger| (ending.began + linger.total).min(ending.last_read + linger.between_reads));
+            .map_or(Time::ZERO, |linger| (ending.began + linger.total).min(ending.last_read + linger.between_reads));
         if now >= until {
             ending.linger = None;
             self.ending.set(Some(ending));
