@@ -58,7 +58,7 @@ pub use chunk::{Chunk, Flow};
 pub use connect::{Target, connect};
 pub use listen::Listen;
 pub use overflow::Overflow;
-pub use pipe::{PipeError, Sink, Source, pipeline};
+pub use pipe::{KeepOpen, PipeError, Sink, Source, pipeline};
 pub use reason::CloseReason;
 pub use server::{Server, create_server};
 pub use socket::Socket;

@@ -32,6 +32,53 @@ pub trait Source: Outlet {}
 /// Something to which a pipe gives bytes: a [`Socket`], or the body of an [`http::Response`](crate::http::Response).
 pub trait Sink: Inlet {}
 
+/// A sink that is not ended when the source of its pipe ends: Node's `pipe(to, { end: false })`.
+///
+/// Use it for a sink that you write more to, and for a connection to an HTTP server: most of them believe that a client which
+/// has ended its side is gone. In all else it behaves as the sink in it does; a source that fails cuts it.
+///
+/// ```
+/// use oneloop::{http, net::{self, KeepOpen}, sim::Sim};
+///
+/// let sim = Sim::new();
+/// let server = http::create_server(|req, res| {
+///     net::pipeline(&req, &KeepOpen(res.clone()), move |outcome| match outcome {
+///         Ok(bytes) => res.end(format!("\nThat were {bytes} bytes.")),
+///         Err(error) => log::warn!("{error}"),
+///     });
+/// });
+/// server.listen(80, ()).unwrap();
+/// assert_eq!(sim.request("POST", "/").body("seeds").send().text(), "seeds\nThat were 5 bytes.");
+/// ```
+#[derive(Clone, Debug)]
+pub struct KeepOpen<T>(pub T);
+
+impl<T: Sink> Sink for KeepOpen<T> {}
+
+impl<T: Sink> Inlet for KeepOpen<T> {
+    fn watch(&self, site: Site, to: Rc<dyn Fn(Taken)>) -> Listening {
+        self.0.watch(site, to)
+    }
+
+    fn remove(&self, listening: Listening) {
+        self.0.remove(listening);
+    }
+
+    fn give(&self, bytes: Chunk<'_>) -> Flow {
+        self.0.give(bytes)
+    }
+
+    fn end(&self) {}
+
+    fn fail(&self, reason: CloseReason) {
+        self.0.fail(reason);
+    }
+
+    fn over(&self) -> Option<CloseReason> {
+        self.0.over()
+    }
+}
+
 /// The reason why a pipe ended early: the side that was over first, and why it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -58,8 +105,8 @@ impl std::error::Error for PipeError {}
 /// `stream.pipeline`.
 ///
 /// * The source is paused while the sink is full ([`Flow::Full`]). If the program resumes it itself, more bytes come.
-/// * When the source ends, the sink is ended, and `done` gets the number of bytes. The sink has taken them; its peer need
-///   not have received them.
+/// * When the source ends, the sink is ended (unless it is a [`KeepOpen`]), and `done` gets the number of bytes. The sink has
+///   taken them; its peer need not have received them.
 /// * When the source is over before its end, the sink fails, so that its peer sees that the bytes are not complete: a
 ///   response is cut (answered 502 if its head has not been sent), a socket is reset.
 /// * When the sink is over first, the pipe lets go of the source. The rest of a request's body is then treated as if it had

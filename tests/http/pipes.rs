@@ -633,3 +633,38 @@ fn a_real_client_that_goes_closes_the_connection_to_the_service() {
         },
     );
 }
+
+/// A proxy keeps its connection to a service, which would take the end of its side for a client that has gone.
+#[test]
+fn a_sink_that_is_kept_open_takes_what_comes_behind_the_pipe() {
+    let (sim, record) = (Sim::new(), Record::default());
+    let upstream = sim.listen(UPSTREAM).unwrap();
+    let services: Rc<RefCell<Vec<Peer>>> = Rc::default();
+    let accepted = services.clone();
+    upstream.on_accept(move |peer| accepted.borrow_mut().push(peer.clone()));
+    let told = record.clone();
+    let service = net::connect(UPSTREAM, |_| ());
+    let sink = service.clone();
+    let server = http::create_server(move |req, res| {
+        let told = told.clone();
+        net::pipeline(&req, &net::KeepOpen(sink.clone()), move |outcome| {
+            told.add(format!("{outcome:?}"));
+            res.end("passed on");
+        });
+    });
+    server.listen(PORT, ()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(bodies(&send(&sim, post("/", "seeds"))), ["passed on"]);
+    }
+    record.expect(&["Ok(5)", "Ok(5)"]);
+    let peer = services.borrow()[0].clone();
+    assert_eq!((peer.text().as_str(), peer.is_closed()), ("seedsseeds", false));
+    // A source that fails, and one that does not see the end, are as with any other sink.
+    let client = send(&sim, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+    client.reset();
+    sim.settle();
+    record.expect(&["Err(Source(Reset))"]);
+    assert!(peer.was_reset() && service.is_closed());
+    assert_eq!(bodies(&send(&sim, post("/", "seeds"))), ["passed on"]);
+    record.expect(&["Err(Sink(Destroyed))"]);
+}

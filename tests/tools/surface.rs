@@ -243,6 +243,7 @@ fn ends_of_pipes(req: &http::Request, res: &http::Response, socket: &Socket) {
     }
     req.pipe(res);
     req.pipe(socket);
+    req.pipe(&net::KeepOpen(socket.clone()));
     socket.pipe(res);
     socket.pipe(socket);
     relay(req, res);
