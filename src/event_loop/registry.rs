@@ -90,7 +90,8 @@ struct Slot {
 
 /// The sources of a loop, in slots, and their coarse deadlines.
 ///
-/// A slot is freed in the closing phase and nowhere else, so that no event of an iteration finds another tenant.
+/// A slot is freed in the closing phase, so that no event of an iteration finds another tenant. (Where the start of a source
+/// fails, it is freed at once: no event can be for it.)
 pub(crate) struct Registry {
     slots: RefCell<Slab<Slot>>,
     generation: Cell<u32>,
@@ -138,7 +139,7 @@ impl Registry {
         (Token::new(token.index(), slot.generation as usize) == token).then(|| slot.source.clone())
     }
 
-    /// For the closing phase only.
+    /// Frees a slot: in the closing phase, or where the start of its source has failed.
     pub fn remove(&self, token: Token) -> Option<Rc<dyn Source>> {
         self.get(token)?;
         self.slots.borrow_mut().try_remove(token.index()).map(|slot| slot.source)

@@ -64,7 +64,7 @@ impl Silence {
     pub fn told_less(&self, wait: &Vain) {
         let row = self.row.take().filter(|_| self.in_vain.get() + 1 == wait.number);
         match wait.look {
-            // It cannot have been late for what came after its own end, nor has it seen what comes after it was ended.
+            // A wait that timed out proves silence up to its timeout; one that was woken before proves it up to then.
             Look::All => return self.proven.set(wait.until.min(wait.ended)),
             Look::Interrupted if wait.ended - wait.began > AWAY => self.back.set(wait.ended),
             Look::Interrupted => self.row.set(row),

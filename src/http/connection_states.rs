@@ -49,7 +49,7 @@ impl Server {
                 None => {}
             }
         }
-        // A connection whose end is being reported has no slot any more, but still counts.
+        // A connection whose end is being reported has no protocol any more, so the loop above does not find it. It still counts.
         let open = states.idle + states.receiving + states.answering + states.sending + states.upgraded;
         states.closing = self.connections().saturating_sub(open);
         states

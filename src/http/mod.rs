@@ -5,7 +5,7 @@
 //!                                             ▲                  │
 //!                                             └──── link ────────┘   cut when the exchange is over
 //! ```
-//! User handles hold the exchange, never the connection: what is called on a finished exchange reaches nothing, least of
+//! Requests and responses hold the exchange, never the connection: what is called on a finished exchange reaches nothing, least of
 //! all the next request of that connection. An exchange that nobody kept is recycled with its buffers, so that a
 //! keep-alive request which is answered in its callback allocates nothing, and an idle connection holds none.
 //!
@@ -13,7 +13,8 @@
 //! ```text
 //!   bytes ─► head parsed ─► on_request(req, res) ─► body to on_data … on_end      ┐ in either order
 //!                                   └─► res.write … res.end ─► cork ─► one send   ┘
-//!   both over ─► on_finish when the kernel has it ─► on_close ─► on_exchange_end ─► the next request of the connection
+//!   both over                    ─► the next request of the connection is read
+//!   and the kernel has the answer ─► on_finish ─► on_close ─► on_exchange_end
 //! ```
 //! Requests of one connection are dispatched one after another (Node dispatches at once and queues the answers; on the wire
 //! it looks the same). Whatever ends an exchange early goes one of these ways:

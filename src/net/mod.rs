@@ -1,6 +1,6 @@
 //! TCP and Unix sockets: servers, connections, flow control.
 //!
-//! Imports `event_loop`, `worker`, `callback` and `notice`; `http` is written on it as a user's protocol would be.
+//! Imports `event_loop`, `callback` and `notice`; `http` is written on it as a user's protocol would be.
 //!
 //! ```text
 //!   Server ── Acceptor ──accept──► Stream = io + transport + protocol          (one registration for its whole life)

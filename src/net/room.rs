@@ -29,7 +29,7 @@ pub(super) struct Room {
     found: RefCell<Vec<Idle>>,
     /// Those that go as soon as what they have sent until that moment has had its turn, if they are idle then.
     leaving: RefCell<Vec<(Moment, Idle)>>,
-    /// The last of them makes room for one that has not come yet.
+    /// The last of `leaving` makes room for a connection that has not come yet.
     spare: Cell<bool>,
     found_none: Cell<Option<Time>>,
     complained: Cell<Option<Time>>,
@@ -79,7 +79,7 @@ impl Context {
         if !self.is_making_room() {
             return false;
         }
-        // The room that it makes is made.
+        // From here on nobody has to make room for a connection that has not come yet.
         self.room.spare.set(false);
         for (asked, idle) in self.room.leaving.take() {
             if !self.lp.has_looked_since(asked) {

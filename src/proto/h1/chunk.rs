@@ -1,4 +1,5 @@
-//! Content sent in chunks (RFC 9112, 7.1).
+//! Content that is sent in chunks (RFC 9112, 7.1). Chunks that are received are read by the
+//! [`BodyDecoder`](super::BodyDecoder).
 
 use super::{fields::Fields, trailer};
 
