@@ -51,7 +51,6 @@ const CIRCLES: &[&[&str]] = &[
         "http/response.rs",
         "http/send_file/mod.rs",
     ],
-    &["http/connection_states.rs", "http/h1/mod.rs", "http/server.rs"],
     &["http/send_file/hot.rs", "http/send_file/order.rs"],
     &["net/output.rs", "net/stream/mod.rs"],
 ];

@@ -1,14 +1,5 @@
 use super::server::Server;
-
-/// The state of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ConnectionState {
-    Idle,
-    Receiving,
-    Answering,
-    Sending,
-    Closing,
-}
+use super::server_connection::ConnectionState;
 
 /// How many connections of a server are in each state. Each of its [`connections`](Server::connections) is in exactly one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -57,6 +57,7 @@ mod routes;
 mod save;
 mod send_file;
 mod server;
+mod server_connection;
 mod server_core;
 mod shedding;
 mod shutdown;

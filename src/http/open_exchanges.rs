@@ -26,7 +26,7 @@ impl Server {
     /// Lists the requests that are not answered yet, with their age and route. It looks at every connection, so do not call
     /// it for each request.
     pub fn open_exchanges(&self) -> Vec<OpenExchange> {
-        self.each_open().map(|open| self.told(&open)).collect()
+        self.each_open().iter().map(|open| self.told(open)).collect()
     }
 
     /// Returns the number of open requests, not counting those for one prefix, and the `most` oldest of them, the oldest
@@ -36,7 +36,8 @@ impl Server {
         let paths = self.0.dispatch.paths();
         let left_out = paths.known(but_of);
         let counts = |exchange: &Exchange| left_out.is_none() || paths.find(exchange.head().path()) != left_out;
-        let mut all: Vec<Open> = self.each_open().filter(|(_, exchange)| counts(exchange)).collect();
+        let mut all = self.each_open();
+        all.retain(|(_, exchange)| counts(exchange));
         let count = all.len();
         if count > most {
             all.select_nth_unstable_by_key(most, |(_, exchange)| exchange.started());
@@ -46,9 +47,16 @@ impl Server {
         (count, all.iter().map(|open| self.told(open)).collect())
     }
 
-    fn each_open(&self) -> impl Iterator<Item = Open> {
-        let current = |(stream, connection): (Rc<Stream>, Rc<super::h1::H1>)| Some((stream, connection.current()?));
-        self.each_connection().filter_map(current).filter(|(_, exchange)| !exchange.has_ended())
+    fn each_open(&self) -> Vec<Open> {
+        let mut open = Vec::new();
+        for (stream, connection) in self.each_connection() {
+            connection.each_exchange(&mut |exchange| {
+                if !exchange.has_ended() {
+                    open.push((stream.clone(), exchange));
+                }
+            });
+        }
+        open
     }
 
     fn told(&self, (stream, exchange): &Open) -> OpenExchange {

@@ -7,13 +7,13 @@ use super::limits::Limits;
 use super::own_answer;
 use super::request::Request;
 use super::response::Response;
+use super::server_connection::ServerConnection;
 use super::server_core::ServerCore;
 use super::shedding::LoadShedding;
 use crate::callback::{OptionalCallback, Site};
 use crate::event_loop::driver::Io;
 use crate::event_loop::{Time, current, set_deadline};
 use crate::net::{Address, CloseReason, Listen, Owner, Protocol, Socket, Stream};
-use std::any::Any;
 use std::io;
 use std::panic::Location;
 use std::rc::Rc;
@@ -405,7 +405,7 @@ impl std::fmt::Debug for Server {
 
 impl Server {
     /// Its connections, in the order of their slots.
-    pub(super) fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<H1>)> {
+    pub(super) fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<dyn ServerConnection>)> {
         self.0.cx.streams().filter_map(|stream| {
             let connection = self.connection(&stream)?;
             Some((stream, connection))
@@ -422,11 +422,13 @@ impl Server {
         stream.is_open() && stream.is_of(&self.0.acceptor) && self.connection(stream).is_none()
     }
 
-    /// The HTTP of a stream, if that is one of this server's connections.
-    pub(super) fn connection(&self, stream: &Stream) -> Option<Rc<H1>> {
-        let protocol: Rc<dyn Any> = stream.protocol();
-        let connection = protocol.downcast::<H1>().ok()?;
-        Rc::ptr_eq(&connection.server, &self.0).then_some(connection)
+    /// The HTTP of a stream, if that is one of this server's connections and speaks HTTP.
+    pub(super) fn connection(&self, stream: &Stream) -> Option<Rc<dyn ServerConnection>> {
+        let mut connection = None;
+        if stream.is_of(&self.0.acceptor) {
+            stream.protocol().provide(&mut connection);
+        }
+        connection
     }
 }
 

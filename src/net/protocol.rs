@@ -8,7 +8,7 @@ use std::rc::Rc;
 ///
 /// The loop calls all of it, within a turn of the stream, with nothing borrowed. Only `data` has to be written: by default a
 /// protocol ignores what it is told.
-pub(crate) trait Protocol: Any {
+pub(crate) trait Protocol {
     /// Called with bytes that came. Returns how many of them it consumed. The stream keeps the rest, and gives it again in front
     /// of what comes next: when more came, or when [`Stream::make_ready`] asks for a turn.
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize;
@@ -41,6 +41,9 @@ pub(crate) trait Protocol: Any {
     fn idle_since(&self, _stream: &Rc<Stream>) -> Option<Time> {
         None
     }
+    /// Called by a layer above, which wants to speak to a protocol of its own as more than a `Protocol`. `wanted` is a
+    /// `&mut Option<T>`, where `T` is what that layer looks for. A protocol that can be used as a `T` puts itself there.
+    fn provide(self: Rc<Self>, _wanted: &mut dyn Any) {}
     /// The last call, in the closing phase.
     fn close(self: Rc<Self>, _stream: &Rc<Stream>, _reason: CloseReason, _error: Option<&io::Error>) {}
     /// Called in place of `close` when the loop ends. It makes no callback.

@@ -6,6 +6,7 @@ use crate::http::client_error::ClientError;
 use crate::http::exchange::{Exchange, On};
 use crate::http::limits::Limits;
 use crate::http::own_answer::usual_words;
+use crate::http::server_connection::ServerConnection;
 use crate::net::{CloseReason, Stream};
 use crate::notice;
 use crate::proto::h1::connection::Reading;

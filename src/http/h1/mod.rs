@@ -18,13 +18,14 @@ mod ending;
 mod reading;
 mod writing;
 
-use super::connection_states::ConnectionState;
 use super::exchange::Exchange;
+use super::server_connection::{ConnectionState, ServerConnection};
 use super::server_core::ServerCore;
 use crate::event_loop::Time;
 use crate::net::{CloseReason, Protocol, Stream};
 use crate::proto::h1::connection::{Action, Connection, Event, Persistence, Reading, Role};
 use crate::proto::h1::{BodyDecoder, BodyEncoder, Framing, HeadParser};
+use std::any::Any;
 use std::cell::{Cell, OnceCell};
 use std::collections::VecDeque;
 use std::io;
@@ -37,7 +38,7 @@ const CROSSING: Time = Time::from_secs(1);
 /// An HTTP/1 connection: the protocol of a stream, and the carrier of one exchange after the other.
 pub(super) struct H1 {
     stream: OnceCell<Rc<Stream>>,
-    pub(super) server: Rc<ServerCore>,
+    server: Rc<ServerCore>,
     /// The exchange that is being carried, until it is let go of: see [`H1::settle`].
     current: Cell<Option<Rc<Exchange>>>,
     unfinished: Cell<Unfinished>,
@@ -152,30 +153,15 @@ impl H1 {
         self.state.get().persistence() != Persistence::Persists
     }
 
-    pub fn current(&self) -> Option<Rc<Exchange>> {
+    fn current(&self) -> Option<Rc<Exchange>> {
         let current = self.current.take();
         let clone = current.clone();
         self.current.set(current);
         clone
     }
 
-    /// Returns what the connection is doing. A request that its handler has already answered is still being received until its
-    /// body ends.
-    pub fn state(&self, stream: &Stream) -> ConnectionState {
-        if !stream.is_open() {
-            return ConnectionState::Closing;
-        }
-        match self.current() {
-            Some(exchange) if exchange.incoming().is_complete() => ConnectionState::Answering,
-            Some(_) => ConnectionState::Receiving,
-            None if stream.pending() > 0 => ConnectionState::Sending,
-            None if self.is_idle() => ConnectionState::Idle,
-            None => ConnectionState::Receiving,
-        }
-    }
-
     /// Returns whether no request is here, none is coming in and none is held back.
-    pub fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         let nothing_held = self.stream.get().is_none_or(|stream| stream.held() == 0);
         self.state.get().is_idle() && self.current().is_none() && nothing_held && !self.in_data.get()
     }
@@ -184,27 +170,6 @@ impl H1 {
     /// again by itself where the connection ends without an answer, unless the method is idempotent (RFC 9110, 9.2.2).
     fn awaits_first_request(&self, stream: &Stream) -> bool {
         self.requests.get() == 0 && stream.cx().lp.seen_until() < self.since.get() + CROSSING
-    }
-
-    /// Closes it if it is idle, a new one when it has had its grace. An answer that is still going out goes out; one that the
-    /// peer has yet to read is not lost by the reset that would answer a request which crosses our close.
-    pub fn close_if_idle(&self, stream: &Rc<Stream>) {
-        if !self.is_idle() || !stream.is_open() {
-            return;
-        }
-        if self.awaits_first_request(stream) {
-            self.leaving.set(true);
-            return stream.need_due(self.since.get() + CROSSING);
-        }
-        if self.requests.get() == 0 {
-            return stream.destroy(CloseReason::ServerClosed);
-        }
-        let mut linger = self.server.limits.all().linger();
-        if stream.pending() == 0 {
-            linger.between_reads = linger.between_reads.min(CROSSING);
-        }
-        self.on(Event::Last);
-        stream.finish(CloseReason::ServerClosed, Some(linger));
     }
 
     /// Notes something in the watch, which is allocated where there is none.
@@ -235,6 +200,47 @@ impl H1 {
             || !watch.finishing.is_empty();
         self.watch.set(needed.then_some(watch));
         result
+    }
+}
+
+impl ServerConnection for H1 {
+    /// A request that its handler has already answered is still being received until its body ends.
+    fn state(&self, stream: &Stream) -> ConnectionState {
+        if !stream.is_open() {
+            return ConnectionState::Closing;
+        }
+        match self.current() {
+            Some(exchange) if exchange.incoming().is_complete() => ConnectionState::Answering,
+            Some(_) => ConnectionState::Receiving,
+            None if stream.pending() > 0 => ConnectionState::Sending,
+            None if self.is_idle() => ConnectionState::Idle,
+            None => ConnectionState::Receiving,
+        }
+    }
+
+    /// A new connection is closed when it has had its grace. An answer that is still being sent is sent. One that the peer has
+    /// not read yet is not lost: a request that crosses our close is read for a while, where a reset would discard that answer.
+    fn close_if_idle(&self, stream: &Rc<Stream>) {
+        if !self.is_idle() || !stream.is_open() {
+            return;
+        }
+        if self.awaits_first_request(stream) {
+            self.leaving.set(true);
+            return stream.need_due(self.since.get() + CROSSING);
+        }
+        if self.requests.get() == 0 {
+            return stream.destroy(CloseReason::ServerClosed);
+        }
+        let mut linger = self.server.limits.all().linger();
+        if stream.pending() == 0 {
+            linger.between_reads = linger.between_reads.min(CROSSING);
+        }
+        self.on(Event::Last);
+        stream.finish(CloseReason::ServerClosed, Some(linger));
+    }
+
+    fn each_exchange(&self, f: &mut dyn FnMut(Rc<Exchange>)) {
+        self.current().into_iter().for_each(f);
     }
 }
 
@@ -332,6 +338,12 @@ impl Protocol for H1 {
 
     fn idle_since(&self, stream: &Rc<Stream>) -> Option<Time> {
         (self.is_idle() && !self.awaits_first_request(stream)).then(|| self.since.get())
+    }
+
+    fn provide(self: Rc<Self>, wanted: &mut dyn Any) {
+        if let Some(wanted) = wanted.downcast_mut::<Option<Rc<dyn ServerConnection>>>() {
+            *wanted = Some(self);
+        }
     }
 
     fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>) {
