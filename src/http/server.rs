@@ -11,9 +11,8 @@ use super::server_connection::ServerConnection;
 use super::server_core::ServerCore;
 use super::shedding::LoadShedding;
 use crate::callback::{OptionalCallback, Site};
-use crate::event_loop::driver::Io;
 use crate::event_loop::{Time, current, set_deadline};
-use crate::net::{Address, CloseReason, Listen, Owner, Protocol, Socket, Stream};
+use crate::net::{Accepted, Address, CloseReason, Listen, Owner, Protocol, Socket, Stream};
 use std::io;
 use std::panic::Location;
 use std::rc::Rc;
@@ -433,10 +432,10 @@ impl Server {
 }
 
 impl Owner for ServerCore {
-    fn accepted(self: Rc<Self>, io: Io, peer: Address) {
+    fn accepted(self: Rc<Self>, accepted: Accepted) {
         let lp = self.lp();
         let connection = H1::new(&self, lp.now());
-        let Some(stream) = self.acceptor.stream(io, peer, connection.clone()) else { return };
+        let Some(stream) = self.acceptor.stream(accepted, connection.clone()) else { return };
         connection.start(&stream);
         log::debug!(target: "oneloop::http", "connection from {}", stream.peer());
         if self.dispatch.has(ServerEvent::Connection) {
@@ -444,10 +443,10 @@ impl Owner for ServerCore {
         }
     }
 
-    fn dropped(self: Rc<Self>, io: Io, peer: Address) {
+    fn dropped(self: Rc<Self>, dropped: Accepted) {
         let lp = self.lp();
-        self.dispatch.tell_drop(lp, &peer);
-        if let Some(stream) = self.acceptor.dropped_stream(io, peer, Rc::new(Refused)) {
+        self.dispatch.tell_drop(lp, &dropped.peer);
+        if let Some(stream) = self.acceptor.dropped_stream(dropped, Rc::new(Refused)) {
             let date = self.date();
             stream.encode(|out| own_answer::encode(out, 503, "too many connections", &date, false));
             stream.need_due(lp.now() + Time::from(self.limits.all().linger_total));

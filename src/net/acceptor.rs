@@ -1,6 +1,6 @@
-use super::{Address, Context, Listen, Protocol, Stream};
+use super::{Accepted, Address, Context, Listen, Protocol, Stream};
 use crate::callback::{Site, discard};
-use crate::event_loop::driver::{Io, Listener, Ready};
+use crate::event_loop::driver::{Listener, Ready};
 use crate::event_loop::{Kind, Loop, Moment, Source, Time, Token, set_timeout};
 use crate::notice;
 use std::any::Any;
@@ -23,9 +23,9 @@ const COMPLAIN_EVERY: Time = Time::from_secs(1);
 /// Whose connections an acceptor takes: a server of `net`, or one of `http`.
 pub(crate) trait Owner {
     /// A connection was accepted. The owner makes a stream of it; within the acceptor's turn.
-    fn accepted(self: Rc<Self>, io: Io, peer: Address);
+    fn accepted(self: Rc<Self>, connection: Accepted);
     /// One more than [`set_max_connections`](Acceptor::set_max_connections).
-    fn dropped(self: Rc<Self>, io: Io, peer: Address);
+    fn dropped(self: Rc<Self>, connection: Accepted);
     /// All that the kernel had when [`Acceptor::look`] was called has had its turn.
     fn looked(self: Rc<Self>) {}
     /// The server is closed and its last connection gone: in the closing phase, once.
@@ -55,7 +55,7 @@ pub(crate) struct Acceptor {
     max_connections: Cell<usize>,
     closing: Cell<bool>,
     /// Connections that waited in the backlog when it was closed.
-    last: RefCell<VecDeque<(Io, Address)>>,
+    last: RefCell<VecDeque<Accepted>>,
     /// The owner waits for a look at all that the kernel has.
     looking: Cell<Option<Moment>>,
     unref: Cell<bool>,
@@ -206,7 +206,7 @@ impl Acceptor {
         let mut last = self.last.borrow_mut();
         for _ in 0..LAST {
             match self.cx.lp.driver().accept(listener) {
-                Ok(connection) => last.push_back(connection),
+                Ok((io, peer)) => last.push_back(Accepted { io, peer }),
                 Err(error) if is_about_one(&error) || error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return,
             }
@@ -222,18 +222,18 @@ impl Acceptor {
             }
             let next = self.last.borrow_mut().pop_front();
             match next {
-                Some((io, peer)) => self.give(&owner, io, peer),
+                Some(connection) => self.give(&owner, connection),
                 None => return false,
             }
         }
         !self.last.borrow().is_empty()
     }
 
-    fn give(&self, owner: &Rc<dyn Owner>, io: Io, peer: Address) {
+    fn give(&self, owner: &Rc<dyn Owner>, connection: Accepted) {
         if self.connections.get() >= self.max_connections.get() {
-            owner.clone().dropped(io, peer);
+            owner.clone().dropped(connection);
         } else {
-            owner.clone().accepted(io, peer);
+            owner.clone().accepted(connection);
         }
     }
 
@@ -330,7 +330,7 @@ impl Acceptor {
             match accepted {
                 Ok((io, peer)) => {
                     self.cx.accepted();
-                    self.give(&owner, io, peer);
+                    self.give(&owner, Accepted { io, peer });
                 }
                 Err(error) => self.settle(&error),
             }
@@ -501,12 +501,14 @@ impl Source for Acceptor {
 impl Acceptor {
     /// The stream of an accepted connection, which counts as one of [`connections`](Acceptor::connections) until it has
     /// closed.
-    pub fn stream(self: &Rc<Self>, io: Io, peer: Address, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
+    pub fn stream(self: &Rc<Self>, connection: Accepted, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
+        let Accepted { io, peer } = connection;
         watched(Stream::accepted(&self.cx, Some(self), io, peer, protocol))
     }
 
     /// The stream of a connection that is one too many. It does not count: it is only told so, and closed.
-    pub fn dropped_stream(&self, io: Io, peer: Address, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
+    pub fn dropped_stream(&self, connection: Accepted, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
+        let Accepted { io, peer } = connection;
         watched(Stream::accepted(&self.cx, None, io, peer, protocol))
     }
 }

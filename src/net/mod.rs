@@ -31,6 +31,7 @@
 //! A `Transport` carries the bytes of a stream: it reads, writes and ends our side. The stream knows plaintext only, and counts it:
 //! what is read, written and pending is plaintext. There is one transport so far, the socket itself; TLS will be another.
 
+mod accepted;
 mod acceptor;
 mod chunk;
 mod connect;
@@ -63,6 +64,7 @@ pub use reason::CloseReason;
 pub use server::{Server, create_server};
 pub use socket::Socket;
 
+pub(crate) use accepted::Accepted;
 pub(crate) use acceptor::{Acceptor, Owner};
 pub(crate) use context::Context;
 pub(crate) use file_part::FilePart;

@@ -1,7 +1,6 @@
-use super::{Acceptor, Address, Context, Listen, Owner, Socket};
+use super::{Accepted, Acceptor, Address, Context, Listen, Owner, Socket};
 use crate::callback::{Listeners, OptionalCallback, Site};
 use crate::event_loop::current;
-use crate::event_loop::driver::Io;
 use std::cell::Cell;
 use std::io;
 use std::panic::Location;
@@ -189,8 +188,8 @@ impl std::fmt::Debug for Server {
 }
 
 impl Owner for Inner {
-    fn accepted(self: Rc<Self>, io: Io, peer: Address) {
-        let Some(socket) = Socket::accepted(&self.acceptor, io, peer) else { return };
+    fn accepted(self: Rc<Self>, connection: Accepted) {
+        let Some(socket) = Socket::accepted(&self.acceptor, connection) else { return };
         socket.set_allow_half_open(self.half_open.get());
         let lp = &self.acceptor.cx().lp;
         self.listeners.each(On::Connection, |site, listener| {
@@ -202,7 +201,7 @@ impl Owner for Inner {
         });
     }
 
-    fn dropped(self: Rc<Self>, io: Io, peer: Address) {
+    fn dropped(self: Rc<Self>, Accepted { io, peer }: Accepted) {
         drop(io);
         self.listeners.each(On::Drop, |site, listener| {
             if let Listener::Drop(f) = listener {

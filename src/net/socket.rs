@@ -1,6 +1,5 @@
-use super::{Acceptor, Address, Chunk, CloseReason, Context, Flow, Overflow, Protocol, Stream};
+use super::{Accepted, Acceptor, Address, Chunk, CloseReason, Context, Flow, Overflow, Protocol, Stream};
 use crate::callback::{Identity, Listeners, Once, Site, compare_by_identity, discard};
-use crate::event_loop::driver::Io;
 use crate::event_loop::{Deadline, Time, set_deadline};
 use std::cell::{Cell, OnceCell};
 use std::io;
@@ -85,9 +84,9 @@ impl Socket {
         }))
     }
 
-    pub(super) fn accepted(acceptor: &Rc<Acceptor>, io: Io, peer: Address) -> Option<Socket> {
+    pub(super) fn accepted(acceptor: &Rc<Acceptor>, connection: Accepted) -> Option<Socket> {
         let socket = Socket::new();
-        let stream = acceptor.stream(io, peer, socket.0.clone())?;
+        let stream = acceptor.stream(connection, socket.0.clone())?;
         let _ = socket.0.stream.set(stream);
         Some(socket)
     }
