@@ -46,7 +46,6 @@ const CIRCLES: &[&[&str]] = &[
         "http/answer.rs",
         "http/conditional.rs",
         "http/exchange.rs",
-        "http/own_answer.rs",
         "http/request.rs",
         "http/response.rs",
         "http/send_file/mod.rs",

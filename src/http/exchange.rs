@@ -2,14 +2,14 @@ use crate::callback::{Identity, Listeners, Once, Site, discard};
 use crate::event_loop::{Loop, Time, next_tick};
 use crate::net::{Address, Chunk, CloseReason, FilePart, Flow};
 use crate::notice;
-use crate::proto::h1::RequestHead;
+use crate::proto::h1::{RequestHead, ResponseHead};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, Phase};
-use super::own_answer::usual_words;
+use super::own_answer::{usual_words, write_error, write_instead};
 use super::request::Request;
 use super::response::Response;
 use super::send_file::HotFiles;
@@ -398,6 +398,23 @@ impl Exchange {
         self.give_up(500, CloseReason::Panicked);
     }
 
+    /// Answers in place of the handler: see [`own_answer`](super::own_answer).
+    pub fn answer(&self, status: u16, words: &str) {
+        self.answer_by(|head| write_instead(head, status, words, self.outgoing.retry_after()));
+    }
+
+    /// Answers with an error of the handler.
+    pub fn answer_error(&self, status: u16, words: &str) {
+        self.answer_by(|head| write_error(head, status, words, self.outgoing.retry_after()));
+    }
+
+    fn answer_by(&self, write: impl FnOnce(&mut ResponseHead) -> String) {
+        if self.is_carried() {
+            let text = write(&mut self.outgoing.head().borrow_mut());
+            self.send(text.into(), true).ignore();
+        }
+    }
+
     /// Answers with a status of ours, or cuts the connection where the head has gone.
     pub fn give_up(&self, status: u16, reason: CloseReason) {
         match self.outgoing.phase() {
@@ -452,41 +469,5 @@ impl Exchange {
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.head().method(), self.head().target())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::proto::h1::{HeadLimits, HeadParser};
-
-    fn used() -> Exchange {
-        let mut exchange = Exchange::new();
-        let wire = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(1_000));
-        HeadParser::default().parse(wire.as_bytes(), &HeadLimits::default(), exchange.incoming.head_mut()).unwrap();
-        exchange.outgoing.head().borrow_mut().set("X", "y".repeat(3_000)).unwrap();
-        exchange.incoming.trailers().borrow_mut().push("X", "z".repeat(5_000)).unwrap();
-        exchange.outgoing.trailers().borrow_mut().push("X", "z".repeat(7_000)).unwrap();
-        exchange
-    }
-
-    fn held(exchange: &Exchange) -> [usize; 4] {
-        let response = exchange.outgoing.head().borrow();
-        let (received, to_send) = (exchange.incoming.trailers().borrow(), exchange.outgoing.trailers().borrow());
-        [exchange.head().capacity(), response.capacity(), received.capacity(), to_send.capacity()]
-    }
-
-    #[test]
-    fn a_buffer_that_has_grown_gives_its_memory_back_and_the_others_keep_theirs() {
-        let grown = held(&used());
-        assert!(grown.is_sorted() && grown[0] > 1_000, "{grown:?}");
-        for (at, most) in grown.into_iter().enumerate() {
-            for keep in [most - 1, most] {
-                let mut exchange = used();
-                exchange.reset(keep);
-                let kept = grown.map(|bytes| if bytes <= keep { bytes } else { 0 });
-                assert_eq!(held(&exchange), kept, "buffer {at}, {keep} bytes kept");
-            }
-        }
     }
 }

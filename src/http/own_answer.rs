@@ -1,7 +1,6 @@
 //! The library's own answers: to a message that is no request, and in place of a handler that does not answer. Each says in
 //! plain text what its status means and, in a few words, what was wrong. Nothing of the request is repeated in it.
 
-use super::exchange::Exchange;
 use crate::proto::h1::{ConnectionField, Encoding, Framing, ResponseHead};
 
 /// The text for a status if its cause has no text of its own, as a [`Fault`](crate::proto::h1::Fault) has one.
@@ -63,49 +62,49 @@ pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29
     }
 }
 
-impl Exchange {
-    /// Answers a request in place of its handler. What the handler has set is dropped.
-    pub fn answer(&self, status: u16, words: &str) {
-        self.answer_in_text(status, |head| {
-            head.clear();
-            write(head, status, words)
-        });
-    }
+/// Writes an answer in place of that of the handler. What the handler has set is dropped. After `retry_after` seconds the peer may
+/// try again, which a 503 says unless it is 0. Returns the content.
+pub(super) fn write_instead(head: &mut ResponseHead, status: u16, words: &str, retry_after: u32) -> String {
+    head.clear();
+    let text = write(head, status, words);
+    write_what_follows(head, status, retry_after);
+    text
+}
 
-    /// Answers a request with an error of its handler. The text is that of the error, or the usual one if that is empty.
-    /// What the handler has set is kept, except [fields about the content](OF_THE_CONTENT).
-    pub fn answer_error(&self, status: u16, words: &str) {
-        self.answer_in_text(status, |head| {
-            for name in OF_THE_CONTENT {
-                head.remove(name);
-            }
-            match words {
-                "" => write(head, status, usual_words(status)),
-                words => {
-                    write(head, status, words);
-                    format!("{words}\n")
-                }
-            }
-        });
+/// Writes an answer with an error of the handler. The text is that of the error, or the usual one if that is empty. What the
+/// handler has set is kept, except [fields about the content](OF_THE_CONTENT). Returns the content.
+pub(super) fn write_error(head: &mut ResponseHead, status: u16, words: &str, retry_after: u32) -> String {
+    for name in OF_THE_CONTENT {
+        head.remove(name);
     }
-
-    fn answer_in_text(&self, status: u16, write: impl FnOnce(&mut ResponseHead) -> String) {
-        if !self.is_carried() {
-            return;
+    let text = match words {
+        "" => write(head, status, usual_words(status)),
+        words => {
+            write(head, status, words);
+            format!("{words}\n")
         }
-        let text = {
-            let mut head = self.outgoing().head().borrow_mut();
-            let text = write(&mut head);
-            if status == 503 && self.outgoing().retry_after() > 0 {
-                let _ = head.set("Retry-After", self.outgoing().retry_after().to_string());
-            }
-            // The peer may be sending the refused body already. Its next bytes may be that body or a request, so the
-            // connection closes.
-            if matches!(status, 413 | 417) {
-                let _ = head.set("Connection", "close");
-            }
-            text
-        };
-        self.send(text.into(), true).ignore();
+    };
+    write_what_follows(head, status, retry_after);
+    text
+}
+
+/// Writes an answer to a request for a part that a file of `size` bytes does not have (RFC 9110, section 15.5.17). Returns the
+/// content.
+pub(super) fn write_unsatisfiable(head: &mut ResponseHead, size: u64) -> String {
+    head.clear();
+    let text = write(head, 416, usual_words(416));
+    let _ = head.set("Content-Range", format!("bytes */{size}"));
+    text
+}
+
+/// Says what the peer may do next, and when.
+fn write_what_follows(head: &mut ResponseHead, status: u16, retry_after: u32) {
+    if status == 503 && retry_after > 0 {
+        let _ = head.set("Retry-After", retry_after.to_string());
+    }
+    // The peer may be sending the refused body already. Its next bytes may be that body or a request, so the connection
+    // closes.
+    if matches!(status, 413 | 417) {
+        let _ = head.set("Connection", "close");
     }
 }

@@ -37,3 +37,41 @@ impl Pool {
 fn new_exchange() -> Rc<Exchange> {
     Rc::new(Exchange::new())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Exchange;
+    use crate::proto::h1::{HeadLimits, HeadParser};
+
+    fn used() -> Exchange {
+        let mut exchange = Exchange::new();
+        let wire = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(1_000));
+        HeadParser::default()
+            .parse(wire.as_bytes(), &HeadLimits::default(), exchange.incoming_mut().head_mut())
+            .unwrap();
+        exchange.outgoing().head().borrow_mut().set("X", "y".repeat(3_000)).unwrap();
+        exchange.incoming().trailers().borrow_mut().push("X", "z".repeat(5_000)).unwrap();
+        exchange.outgoing().trailers().borrow_mut().push("X", "z".repeat(7_000)).unwrap();
+        exchange
+    }
+
+    fn held(exchange: &Exchange) -> [usize; 4] {
+        let response = exchange.outgoing().head().borrow();
+        let (received, to_send) = (exchange.incoming().trailers().borrow(), exchange.outgoing().trailers().borrow());
+        [exchange.head().capacity(), response.capacity(), received.capacity(), to_send.capacity()]
+    }
+
+    #[test]
+    fn a_buffer_that_has_grown_gives_its_memory_back_and_the_others_keep_theirs() {
+        let grown = held(&used());
+        assert!(grown.is_sorted() && grown[0] > 1_000, "{grown:?}");
+        for (at, most) in grown.into_iter().enumerate() {
+            for keep in [most - 1, most] {
+                let mut exchange = used();
+                exchange.reset(keep);
+                let kept = grown.map(|bytes| if bytes <= keep { bytes } else { 0 });
+                assert_eq!(held(&exchange), kept, "buffer {at}, {keep} bytes kept");
+            }
+        }
+    }
+}

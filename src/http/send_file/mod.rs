@@ -20,6 +20,7 @@ pub(super) use hot::HotFiles;
 
 use super::conditional::Outcome;
 use super::outgoing::Phase;
+use super::own_answer::write_unsatisfiable;
 use super::range::Selection;
 use super::response::Response;
 use crate::event_loop::driver::is_out_of_descriptors;
@@ -244,11 +245,8 @@ impl Response {
     }
 
     fn send_unsatisfiable(&self, size: u64) {
-        self.0.outgoing().head().borrow_mut().clear();
-        self.set_status(416);
-        self.set_header("Content-Range", format!("bytes */{size}"));
-        self.set_header("Content-Type", "text/plain; charset=utf-8");
-        self.end("416 Range Not Satisfiable\n");
+        let text = write_unsatisfiable(&mut self.0.outgoing().head().borrow_mut(), size);
+        self.end(text);
     }
 }
 
