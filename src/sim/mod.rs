@@ -70,6 +70,7 @@ mod peer;
 mod reply;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use crate::event_loop::driver::world::{Network, Sendfile, Waits};
 pub use crate::notice::Line;

@@ -1,8 +1,9 @@
+use super::wire::Wire;
 use crate::event_loop::driver::Address;
 use crate::event_loop::driver::world::{Stream, World};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ struct Inner {
     world: World,
     local: Address,
     /// `None` once this side has closed or reset it.
-    stream: RefCell<Option<Stream>>,
+    stream: RefCell<Option<Wire>>,
     /// Bytes that the script has written and the connection has not accepted yet.
     outbox: RefCell<VecDeque<u8>>,
     /// How many calls of `write_each_byte_every` still have bytes to write.
@@ -87,7 +88,7 @@ impl Peer {
                 Peer(inner).pump();
             }
         }));
-        *peer.0.stream.borrow_mut() = Some(stream);
+        *peer.0.stream.borrow_mut() = Some(Wire::new(stream));
         peers.add(&peer);
         peer
     }
@@ -208,8 +209,7 @@ impl Peer {
                 if bytes.is_empty() {
                     break;
                 }
-                let mut writer = stream;
-                match writer.write(bytes) {
+                match stream.write(bytes) {
                     Ok(length) => drop(outbox.drain(..length)),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                     Err(error) => {
@@ -225,7 +225,7 @@ impl Peer {
                 Finish::Nothing | Finish::Done => return,
                 Finish::Fin => {
                     // Not connected yet: this is tried again when it is.
-                    if stream.shutdown(std::net::Shutdown::Write).is_ok() {
+                    if stream.finish().is_ok() {
                         self.0.finish.set(Finish::Done);
                     }
                     return;
@@ -346,10 +346,7 @@ impl Peer {
     fn read(&self, at_most: usize) -> Option<()> {
         let mut buffer = vec![0; at_most.clamp(1, CHUNK)];
         let result = match &*self.0.stream.borrow() {
-            Some(stream) if !self.0.over.get() => {
-                let mut reader = stream;
-                reader.read(&mut buffer)
-            }
+            Some(stream) if !self.0.over.get() => stream.read(&mut buffer),
             _ => return None,
         };
         match result {
@@ -417,12 +414,12 @@ impl Peer {
     }
 
     fn is_dead(&self) -> bool {
-        self.0.stream.borrow().as_ref().is_some_and(Stream::is_dead)
+        self.0.stream.borrow().as_ref().is_some_and(|stream| stream.is_dead())
     }
 
     /// Returns whether nothing can be sent any more.
     fn is_gone(&self) -> bool {
-        self.0.stream.borrow().as_ref().is_none_or(Stream::is_dead)
+        self.0.stream.borrow().as_ref().is_none_or(|stream| stream.is_dead())
     }
 
     /// The address of this end.

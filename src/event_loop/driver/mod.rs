@@ -36,6 +36,8 @@ pub(crate) use lanes::Lane;
 pub(crate) use os::Os;
 pub(crate) use pool::{Job, Refused};
 pub(crate) use world::World;
+#[cfg(any(test, oneloop_veil))]
+pub(crate) use world::{VEILED, Veil};
 
 use crate::notice;
 use std::io::Result;

@@ -52,7 +52,10 @@ impl Stream {
         if self.state.has_last_written() {
             self.with_io(|io| io.set_reset_on_close(false));
         }
-        let Some(linger) = linger else { return self.close_with_ending() };
+        let Some(linger) = linger else {
+            self.say_goodbye();
+            return self.close_with_ending();
+        };
         self.state.on(Event::Linger);
         if !breaks_off {
             self.shut_down();

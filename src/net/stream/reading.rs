@@ -45,7 +45,7 @@ impl Stream {
             let mut landing = self.cx.take_landing();
             // Behind what is held there is only room for the rest of what may be.
             let room = if self.input.is_empty() { landing.len() } else { self.room_behind_held(landing.len()) };
-            let received = match (&mut *self.transport.borrow_mut(), landing.get_mut(..room)) {
+            let received = match (&mut *self.transport.borrow_mut(), landing.get_mut(..room.min(budget))) {
                 (Some(transport), Some(landing)) => transport.read(landing),
                 _ => Received::Nothing,
             };

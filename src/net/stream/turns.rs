@@ -118,6 +118,7 @@ impl Source for Stream {
             }
             if ready.has(Ready::WRITE) {
                 self.state.on(Event::Writable);
+                self.flush_transport();
                 self.flush_output();
             }
             self.receive();

@@ -274,6 +274,23 @@ impl Stream {
         self.state.on(Event::TellSent);
     }
 
+    /// Sends what the transport has to send of its own.
+    #[inline(always)]
+    pub(super) fn flush_transport(&self) {
+        if let Some(transport) = &mut *self.transport.borrow_mut()
+            && transport.wants_write()
+        {
+            transport.flush();
+        }
+    }
+
+    /// Tells the peer that nothing follows, in front of a close.
+    pub(super) fn say_goodbye(&self) {
+        if let Some(transport) = &mut *self.transport.borrow_mut() {
+            transport.say_goodbye();
+        }
+    }
+
     /// Ends our side now.
     pub(super) fn shut_down(&self) {
         if let Some(transport) = &mut *self.transport.borrow_mut() {

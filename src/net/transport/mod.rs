@@ -1,15 +1,24 @@
 //! The transport seam: what carries the bytes of a stream. Above it there is plaintext only: that is what a stream reads and
 //! writes, and what it counts as read, written and pending. Below it there is a socket.
 //!
-//! | a transport has to | for |
+//! | what a transport does | rule |
 //! |---|---|
-//! | `read` plaintext, and tell whether another read may bring more at once | the read path |
-//! | `write` plaintext; what it says that it took is with the kernel, all of it | the write path: what was not taken is pending |
-//! | `shutdown`: end our side in order | the end of the output |
+//! | `read` | It gives plaintext, and tells whether it and the socket are drained. Where they are not, the stream reads again without an event |
+//! | `write` | Bytes that it takes are with the kernel, all of them. The stream keeps the others, and offers them again, in front of what follows |
+//! | `wants_write`, `flush` | Bytes of its own (a handshake, a goodbye) are sent when the kernel takes some |
+//! | `say_goodbye` | In front of an orderly close: what tells the peer that nothing is missing. TLS: `close_notify` |
+//! | `shutdown` | The goodbye, then our FIN |
+
+#[cfg(any(test, oneloop_veil))]
+mod veiled;
 
 use crate::event_loop::driver::Io;
+#[cfg(any(test, oneloop_veil))]
+use crate::event_loop::driver::VEILED;
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
+#[cfg(any(test, oneloop_veil))]
+use veiled::Veiled;
 
 /// epoll and kqueue tell of what comes after a short read. Elsewhere only `WouldBlock` ends reading.
 const SHORT_READ_ENDS: bool = cfg!(any(
@@ -27,6 +36,9 @@ const SHORT_READ_ENDS: bool = cfg!(any(
 pub(super) enum Transport {
     /// The socket itself.
     Plain(Io),
+    /// A toy in place of TLS, for tests in the simulated world.
+    #[cfg(any(test, oneloop_veil))]
+    Veiled(Box<Veiled>),
 }
 
 /// What one read brought.
@@ -52,8 +64,26 @@ pub(super) enum Plaintext<'a> {
     File(&'a File, u64, usize),
 }
 
+#[cfg(any(test, oneloop_veil))]
+impl<'a> Plaintext<'a> {
+    /// Bytes for a transport that takes one piece at a time, and no file.
+    fn first(&self) -> &'a [u8] {
+        match self {
+            Plaintext::Bytes(bytes) => bytes,
+            Plaintext::Pieces(pieces) => {
+                pieces.iter().map(|piece| &**piece).find(|piece| !piece.is_empty()).unwrap_or_default()
+            }
+            Plaintext::File(..) => &[],
+        }
+    }
+}
+
 impl Transport {
     pub fn new(io: Io) -> Transport {
+        #[cfg(any(test, oneloop_veil))]
+        if VEILED && matches!(io, Io::Sim(_)) {
+            return Transport::Veiled(Box::new(Veiled::new(io)));
+        }
         Transport::Plain(io)
     }
 
@@ -61,6 +91,8 @@ impl Transport {
     pub fn io(&self) -> &Io {
         match self {
             Transport::Plain(io) => io,
+            #[cfg(any(test, oneloop_veil))]
+            Transport::Veiled(veiled) => veiled.io(),
         }
     }
 
@@ -69,16 +101,28 @@ impl Transport {
         loop {
             let received = match self {
                 Transport::Plain(io) => io.read(into),
+                #[cfg(any(test, oneloop_veil))]
+                Transport::Veiled(veiled) => veiled.read(into),
             };
             return match received {
                 Ok(0) => Received::End,
-                Ok(count) => Received::Bytes { count, drained: SHORT_READ_ENDS && count < into.len() },
+                Ok(count) => Received::Bytes { count, drained: self.is_drained(count, into.len()) },
                 Err(error) => match refused(error) {
                     Ok(()) => Received::Nothing,
                     Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                     Err(error) => Received::Failed(error),
                 },
             };
+        }
+    }
+
+    /// Returns whether a read that brought `count` bytes, of the `room` that there was, has brought all that is here.
+    #[inline(always)]
+    fn is_drained(&self, count: usize, room: usize) -> bool {
+        match self {
+            Transport::Plain(_) => SHORT_READ_ENDS && count < room,
+            #[cfg(any(test, oneloop_veil))]
+            Transport::Veiled(veiled) => veiled.is_drained() && !veiled.has_plaintext(),
         }
     }
 
@@ -91,6 +135,8 @@ impl Transport {
                 (Transport::Plain(io), Plaintext::Bytes(bytes)) => io.write(bytes),
                 (Transport::Plain(io), Plaintext::Pieces(pieces)) => io.write_vectored(pieces),
                 (Transport::Plain(io), Plaintext::File(file, offset, len)) => send_file(io, file, *offset, *len),
+                #[cfg(any(test, oneloop_veil))]
+                (Transport::Veiled(veiled), plaintext) => veiled.write(plaintext.first()),
             };
             return match written {
                 Ok(count) => Ok(count),
@@ -107,13 +153,46 @@ impl Transport {
     pub fn sends_files(&self) -> bool {
         match self {
             Transport::Plain(io) => io.sends_files(),
+            #[cfg(any(test, oneloop_veil))]
+            Transport::Veiled(_) => false,
         }
     }
 
-    /// Ends our side. What the peer still sends can be read.
+    /// Returns whether it has bytes of its own to send, which [`Transport::flush`] does when the kernel takes some.
+    pub fn wants_write(&self) -> bool {
+        match self {
+            Transport::Plain(_) => false,
+            #[cfg(any(test, oneloop_veil))]
+            Transport::Veiled(veiled) => veiled.wants_write(),
+        }
+    }
+
+    pub fn flush(&mut self) {
+        let flushed: io::Result<()> = match self {
+            Transport::Plain(_) => Ok(()),
+            #[cfg(any(test, oneloop_veil))]
+            Transport::Veiled(veiled) => veiled.flush(),
+        };
+        // What fails now is told by the next write or read.
+        drop(flushed);
+    }
+
+    /// Says that nothing follows, in front of a close. A plain socket says it by closing.
+    pub fn say_goodbye(&mut self) {
+        let said: io::Result<()> = match self {
+            Transport::Plain(_) => Ok(()),
+            #[cfg(any(test, oneloop_veil))]
+            Transport::Veiled(veiled) => veiled.say_goodbye(),
+        };
+        drop(said);
+    }
+
+    /// Ends our side, with the goodbye before. What the peer still sends can be read.
     pub fn shutdown(&mut self) {
         let ended = match self {
             Transport::Plain(io) => io.shutdown_write(),
+            #[cfg(any(test, oneloop_veil))]
+            Transport::Veiled(veiled) => veiled.shutdown(),
         };
         // It fails where the connection is gone, which reading tells.
         drop(ended);

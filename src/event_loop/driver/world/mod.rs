@@ -18,7 +18,7 @@
 //! Owns: `schedule` (what will happen), `readiness` (edges and events, as epoll has them), `connection` (two ends and what
 //! is between them), `listener` (ports, backlogs, file descriptors), `faults` (calls that fail), `waits` (waits that are
 //! interrupted or full), `workers` (jobs and host names), `network` (how rough it is), `sendfile` (whether it has that
-//! call), `random`. Imports only the types of `driver`.
+//! call), `random`; and, for tests of the library, `veil` (a toy in place of TLS). Imports only the types of `driver`.
 
 mod connection;
 mod faults;
@@ -30,6 +30,8 @@ mod schedule;
 mod sendfile;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, oneloop_veil))]
+mod veil;
 mod waits;
 mod workers;
 
@@ -38,6 +40,8 @@ pub(crate) use listener::{FdLimit, Listener};
 pub use network::Network;
 pub(crate) use readiness::Script;
 pub use sendfile::Sendfile;
+#[cfg(any(test, oneloop_veil))]
+pub(crate) use veil::{VEILED, Veil};
 pub use waits::Waits;
 
 use super::lanes::{Lane, Lanes};

@@ -1,0 +1,71 @@
+//! The transport of connections in a veiled simulated world: see [`Veil`]. It asks of the seam what TLS will ask of it: the bytes of
+//! the socket are not those of the stream, they come in frames, and some of them are the transport's own.
+
+use super::SHORT_READ_ENDS;
+use crate::event_loop::driver::{Io, Veil};
+use std::io;
+
+pub(in crate::net) struct Veiled {
+    io: Io,
+    veil: Veil,
+    /// Our FIN follows the goodbye.
+    owes_fin: bool,
+    /// The last read has read from the socket, and found less there than it had room for.
+    drained: bool,
+}
+
+impl Veiled {
+    pub fn new(io: Io) -> Veiled {
+        Veiled { io, veil: Veil::default(), owes_fin: false, drained: false }
+    }
+
+    pub fn io(&self) -> &Io {
+        &self.io
+    }
+
+    pub fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let (io, drained) = (&self.io, &mut self.drained);
+        // What an earlier read found says nothing now: input may have come since, and its event has been.
+        *drained = false;
+        self.veil.read(into, &mut |into| {
+            let count = io.read(into)?;
+            *drained = SHORT_READ_ENDS && count < into.len();
+            Ok(count)
+        })
+    }
+
+    pub fn is_drained(&self) -> bool {
+        self.drained
+    }
+
+    pub fn has_plaintext(&self) -> bool {
+        self.veil.has_plaintext()
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.veil.write(bytes, &mut |bytes| self.io.write(bytes))
+    }
+
+    pub fn wants_write(&self) -> bool {
+        self.veil.wants_write()
+    }
+
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.veil.flush(&mut |bytes| self.io.write(bytes))?;
+        if self.owes_fin && !self.veil.wants_write() {
+            self.owes_fin = false;
+            self.io.shutdown_write()?;
+        }
+        Ok(())
+    }
+
+    pub fn say_goodbye(&mut self) -> io::Result<()> {
+        self.veil.say_goodbye(&mut |bytes| self.io.write(bytes))
+    }
+
+    pub fn shutdown(&mut self) -> io::Result<()> {
+        self.owes_fin = true;
+        self.say_goodbye()?;
+        self.flush()
+    }
+}

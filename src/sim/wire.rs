@@ -1,0 +1,64 @@
+use crate::event_loop::driver::world::Stream;
+#[cfg(any(test, oneloop_veil))]
+use crate::event_loop::driver::{VEILED, Veil};
+#[cfg(any(test, oneloop_veil))]
+use std::cell::RefCell;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::ops::Deref;
+
+/// A peer's end of a connection. Where a build veils the simulated connections, it veils and unveils what the peer writes and
+/// reads, as a transport does it for the program.
+pub(super) struct Wire {
+    stream: Stream,
+    #[cfg(any(test, oneloop_veil))]
+    veil: Option<RefCell<Veil>>,
+}
+
+impl Wire {
+    pub fn new(stream: Stream) -> Wire {
+        Wire {
+            stream,
+            #[cfg(any(test, oneloop_veil))]
+            veil: VEILED.then(RefCell::default),
+        }
+    }
+
+    pub fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        let mut stream = &self.stream;
+        #[cfg(any(test, oneloop_veil))]
+        if let Some(veil) = &self.veil {
+            return veil.borrow_mut().read(into, &mut |into| stream.read(into));
+        }
+        stream.read(into)
+    }
+
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut stream = &self.stream;
+        #[cfg(any(test, oneloop_veil))]
+        if let Some(veil) = &self.veil {
+            return veil.borrow_mut().write(bytes, &mut |bytes| stream.write(bytes));
+        }
+        stream.write(bytes)
+    }
+
+    /// Ends this side, with a FIN.
+    pub fn finish(&self) -> io::Result<()> {
+        #[cfg(any(test, oneloop_veil))]
+        if let Some(veil) = &self.veil
+            && self.stream.is_connected()
+        {
+            let mut stream = &self.stream;
+            veil.borrow_mut().say_goodbye(&mut |bytes| stream.write(bytes))?;
+        }
+        self.stream.shutdown(Shutdown::Write)
+    }
+}
+
+impl Deref for Wire {
+    type Target = Stream;
+
+    fn deref(&self) -> &Stream {
+        &self.stream
+    }
+}
