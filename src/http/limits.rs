@@ -1,5 +1,5 @@
 use crate::event_loop::Time;
-use crate::net::Linger;
+use crate::net::{Linger, SendLimits};
 use crate::proto::h1::{BodyLimits, HeadLimits};
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
@@ -144,6 +144,10 @@ impl Limits {
 
     pub(super) fn linger(&self) -> Linger {
         Linger { between_reads: self.linger_between.into(), total: self.linger_total.into(), bytes: self.linger_bytes }
+    }
+
+    pub(super) fn sending(&self) -> SendLimits {
+        SendLimits { stall: self.write_stall, rate: self.send_rate, window: self.send_window }
     }
 }
 

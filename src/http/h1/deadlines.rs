@@ -1,13 +1,13 @@
 //! What is awaited from the peer has an end: the checks behind `Protocol::due`.
 
-use super::{CROSSING, H1};
+use super::{CROSSING, H1, Watch};
 use crate::event_loop::Time;
 use crate::http::client_error::ClientError;
 use crate::http::exchange::{Exchange, On};
 use crate::http::limits::Limits;
 use crate::http::own_answer::usual_words;
 use crate::http::server_connection::ServerConnection;
-use crate::net::{CloseReason, Stream};
+use crate::net::{CloseReason, Stream, too_slow};
 use crate::notice;
 use crate::proto::h1::connection::Reading;
 use std::rc::Rc;
@@ -16,40 +16,17 @@ use std::time::Duration;
 impl H1 {
     /// Returns when the next deadline of pending output is; `None` where one has passed, and the connection was closed.
     pub(super) fn check_output(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
-        if stream.pending() == 0 {
-            self.watched(|watch| watch.send = None);
-            return Some(Time::MAX);
-        }
-        let limits = self.server.limits.all();
-        let (window, stall) = (Time::from(limits.send_window), Time::from(limits.write_stall));
-        let (lp, written) = (&stream.cx().lp, stream.bytes_written());
-        let (stalled, slow, next) = self.watch(|watch| {
-            let (began, mark) = match watch.send {
-                Some(window) => window,
-                None => {
-                    watch.progress = (now, written);
-                    *watch.send.insert((now, written))
-                }
-            };
-            if watch.progress.1 != written {
-                watch.progress = (now, written);
+        let limits = self.server.limits.all().sending();
+        let check = |watch: &mut Watch| watch.send.check(stream, &limits, now);
+        let checked =
+            if stream.pending() == 0 { self.watched(|watch| Some(check(watch))) } else { Some(self.watch(check)) };
+        match checked.unwrap_or(Ok(Time::MAX)) {
+            Ok(next) => Some(next),
+            Err(reason) => {
+                stream.destroy(reason);
+                None
             }
-            let stalled = now >= watch.progress.0 + stall;
-            let mut slow = false;
-            if now >= began + window {
-                let sent = written - mark;
-                // None at all is a stall, which has its own time.
-                slow = sent > 0 && !lp.was_away_since(began) && too_slow(sent, limits.send_rate, now - began);
-                watch.send = Some((now, written));
-            }
-            let began = watch.send.map_or(now, |(began, _)| began);
-            (stalled, slow, (began + window).min(watch.progress.0 + stall))
-        });
-        if stalled || slow {
-            stream.destroy(if stalled { CloseReason::WriteStall } else { CloseReason::SlowSend });
-            return None;
         }
-        Some(next)
     }
 
     /// Returns when the next deadline of a request and its response is; `None` where one has passed, and was acted on.
@@ -166,8 +143,4 @@ impl H1 {
         }
         None
     }
-}
-
-fn too_slow(bytes: u64, rate: u32, over: Time) -> bool {
-    rate > 0 && u128::from(bytes) * 1_000_000_000 < u128::from(rate) * u128::from(over.nanos())
 }

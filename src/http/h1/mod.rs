@@ -22,7 +22,7 @@ use super::exchange::Exchange;
 use super::server_connection::{ConnectionState, ServerConnection};
 use super::server_core::ServerCore;
 use crate::event_loop::Time;
-use crate::net::{CloseReason, Protocol, Stream};
+use crate::net::{CloseReason, Protocol, SendWatch, Stream};
 use crate::proto::h1::connection::{Action, Connection, Event, Persistence, Reading, Role};
 use crate::proto::h1::{BodyDecoder, BodyEncoder, Framing, HeadParser};
 use std::any::Any;
@@ -84,10 +84,8 @@ struct Watch {
     before_body: u64,
     /// Since the peer has ended its side: when it last took part in the exchange, and a mark that changes when it does.
     half_open: Option<(Time, u64)>,
-    /// The same for what was sent.
-    send: Option<(Time, u64)>,
-    /// When output last made progress, and the bytes sent until then.
-    progress: (Time, u64),
+    /// The deadlines of output that the kernel has refused.
+    send: SendWatch,
     /// Exchanges that are over but for their output: each with the count of sent bytes at which it is finished, and the reason.
     finishing: VecDeque<(u64, CloseReason, Rc<Exchange>)>,
 }
@@ -100,8 +98,7 @@ impl Default for Watch {
             receive: None,
             before_body: 0,
             half_open: None,
-            send: None,
-            progress: (Time::ZERO, 0),
+            send: SendWatch::default(),
             finishing: VecDeque::new(),
         }
     }
@@ -195,7 +192,7 @@ impl H1 {
         let needed = self.server.observing.is_on()
             || self.reading() == Reading::Body
             || watch.receive.is_some()
-            || watch.send.is_some()
+            || watch.send.is_on()
             || watch.half_open.is_some()
             || !watch.finishing.is_empty();
         self.watch.set(needed.then_some(watch));
@@ -278,8 +275,8 @@ impl Protocol for H1 {
     }
 
     fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize) {
-        let (now, written) = (stream.cx().lp.now(), stream.bytes_written());
-        self.watched(|watch| watch.progress = (now, written));
+        let now = stream.cx().lp.now();
+        self.watched(|watch| watch.send.note(stream, now));
         self.finish_sent(stream);
         let current = self.current();
         if pending == 0
@@ -308,11 +305,7 @@ impl Protocol for H1 {
     fn blocked(self: Rc<Self>, stream: &Rc<Stream>) {
         let now = stream.cx().lp.now();
         let limits = self.server.limits.all();
-        let written = stream.bytes_written();
-        self.watch(|watch| {
-            watch.send = Some((now, written));
-            watch.progress = (now, written);
-        });
+        self.watch(|watch| watch.send.start(stream, now));
         stream.need_due(now + Time::from(limits.send_window.min(limits.write_stall)));
         // So that each progress is seen, and the end of it.
         stream.tell_sent();

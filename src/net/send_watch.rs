@@ -1,0 +1,78 @@
+use super::{CloseReason, Stream};
+use crate::event_loop::Time;
+use std::time::Duration;
+
+/// Limits of output that the kernel has refused.
+pub(crate) struct SendLimits {
+    /// The longest time in which nothing is sent.
+    pub stall: Duration,
+    /// The fewest bytes a second, measured over a `window`. 0: any rate will do.
+    pub rate: u32,
+    pub window: Duration,
+}
+
+/// The deadlines of output that a peer does not take, or takes too slowly. Any protocol can own one: it calls [`start`] when the
+/// kernel has refused output, [`note`] when output was sent, and [`check`] when a deadline has passed.
+///
+/// [`start`]: SendWatch::start
+/// [`note`]: SendWatch::note
+/// [`check`]: SendWatch::check
+#[derive(Default)]
+pub(crate) struct SendWatch {
+    /// The beginning of the present window of the rate, and the bytes sent until then. `None` while no output is pending.
+    window: Option<(Time, u64)>,
+    /// The last time at which output made progress, and the bytes sent until then.
+    progress: (Time, u64),
+}
+
+impl SendWatch {
+    pub fn is_on(&self) -> bool {
+        self.window.is_some()
+    }
+
+    pub fn start(&mut self, stream: &Stream, now: Time) {
+        self.window = Some((now, stream.bytes_written()));
+        self.note(stream, now);
+    }
+
+    /// Notes that output was sent.
+    pub fn note(&mut self, stream: &Stream, now: Time) {
+        self.progress = (now, stream.bytes_written());
+    }
+
+    /// Returns when the next deadline is, [`Time::MAX`] if no output is pending; or the reason for which the stream is to be closed.
+    pub fn check(&mut self, stream: &Stream, limits: &SendLimits, now: Time) -> Result<Time, CloseReason> {
+        if stream.pending() == 0 {
+            self.window = None;
+            return Ok(Time::MAX);
+        }
+        let written = stream.bytes_written();
+        if self.window.is_none() {
+            self.start(stream, now);
+        }
+        if self.progress.1 != written {
+            self.note(stream, now);
+        }
+        let stalls = self.progress.0 + Time::from(limits.stall);
+        if now >= stalls {
+            return Err(CloseReason::WriteStall);
+        }
+        let (began, before) = self.window.unwrap_or((now, written));
+        let ends = began + Time::from(limits.window);
+        if now < ends {
+            return Ok(ends.min(stalls));
+        }
+        // A window in which nothing was sent is part of a stall, which has a time of its own.
+        let sent = written - before;
+        if sent > 0 && !stream.cx().lp.was_away_since(began) && too_slow(sent, limits.rate, now - began) {
+            return Err(CloseReason::SlowSend);
+        }
+        self.window = Some((now, written));
+        Ok((now + Time::from(limits.window)).min(stalls))
+    }
+}
+
+/// Returns whether `bytes` in this time are less than `rate` bytes a second. The rate 0 is no limit.
+pub(crate) fn too_slow(bytes: u64, rate: u32, time: Time) -> bool {
+    rate > 0 && u128::from(bytes) * 1_000_000_000 < u128::from(rate) * u128::from(time.nanos())
+}
