@@ -1,24 +1,22 @@
-use super::{Accepted, Address, Context, Listen, Protocol, Stream};
+//! A listening socket and its connections. This file holds what it is; beside it stand how it accepts, and what it does with its
+//! backlog when it closes.
+
+mod accepting;
+mod backlog;
+
+use super::{Accepted, Address, Context, Listen};
 use crate::callback::{Site, discard};
 use crate::event_loop::driver::{Listener, Ready};
-use crate::event_loop::{Kind, Loop, Moment, Source, Time, Token, set_timeout};
+use crate::event_loop::{Kind, Loop, Moment, Source, Time, Token};
 use crate::notice;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
-use std::time::Duration;
 
 /// Connections that one turn accepts before the others have theirs.
 const BUDGET: usize = 64;
-/// Connections that a server takes from its backlog when it closes: what Linux keeps at most unless told otherwise
-/// (`net.core.somaxconn`).
-const LAST: usize = 4_096;
-/// When there is no descriptor left, not even the spare one: how long until it is tried again.
-const RETRY: Duration = Duration::from_millis(100);
-/// Out of descriptors, the log says so once in so long.
-const COMPLAIN_EVERY: Time = Time::from_secs(1);
 
 /// Whose connections an acceptor takes: a server of `net`, or one of `http`.
 pub(crate) trait Owner {
@@ -201,78 +199,6 @@ impl Acceptor {
         }
     }
 
-    /// Takes all that waits, as many as there may be at once. No callback: that is for the acceptor's turn.
-    fn take_backlog(&self, listener: &Listener) {
-        let mut last = self.last.borrow_mut();
-        for _ in 0..LAST {
-            match self.cx.lp.driver().accept(listener) {
-                Ok((io, peer)) => last.push_back(Accepted { io, peer }),
-                Err(error) if is_about_one(&error) || error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return,
-            }
-        }
-    }
-
-    /// Makes connections of what was taken from the backlog. Says whether more are left.
-    fn accept_last(self: &Rc<Self>) -> bool {
-        let Some(owner) = self.owner.borrow().clone() else { return false };
-        for _ in 0..BUDGET {
-            if self.cx.lp.is_halted() {
-                return true;
-            }
-            let next = self.last.borrow_mut().pop_front();
-            match next {
-                Some(connection) => self.give(&owner, connection),
-                None => return false,
-            }
-        }
-        !self.last.borrow().is_empty()
-    }
-
-    fn give(&self, owner: &Rc<dyn Owner>, connection: Accepted) {
-        if self.connections.get() >= self.max_connections.get() {
-            owner.clone().dropped(connection);
-        } else {
-            owner.clone().accepted(connection);
-        }
-    }
-
-    /// Tells the owner, with [`Owner::looked`], when all that the kernel has now has had its turn.
-    pub fn look(&self) {
-        if self.connections.get() > 0 || self.has_last() {
-            self.looking.set(Some(self.cx.lp.this_moment()));
-            self.queue();
-        }
-    }
-
-    /// Closes what was taken from the backlog.
-    pub fn drop_last(&self) {
-        let last = self.last.take();
-        drop(last);
-    }
-
-    /// In a turn of its own: what is left of the backlog, and then a look.
-    fn end_backlog(self: &Rc<Self>) {
-        let had_some = !self.last.borrow().is_empty();
-        if self.accept_last() {
-            return self.queue();
-        }
-        if had_some && self.looking.get().is_some() {
-            // For what the new ones have sent.
-            return self.look();
-        }
-        let Some(moment) = self.looking.get() else { return self.check_closed() };
-        if !self.cx.lp.has_looked_since(moment) {
-            return self.queue();
-        }
-        self.looking.set(None);
-        let owner = self.owner.borrow().clone();
-        if let Some(owner) = owner {
-            owner.looked();
-        }
-        self.check_closed();
-    }
-
     /// Closes the listening socket. Returns whether there was one.
     fn stop_listening(&self) -> bool {
         self.address.take();
@@ -290,11 +216,6 @@ impl Acceptor {
         }
     }
 
-    /// Returns whether connections that it took from the backlog are still to be made.
-    pub fn has_last(&self) -> bool {
-        !self.last.borrow().is_empty()
-    }
-
     pub(super) fn connection_opened(&self) {
         self.connections.set(self.connections.get() + 1);
     }
@@ -310,96 +231,6 @@ impl Acceptor {
         }
     }
 
-    fn accept(self: &Rc<Self>) {
-        let Some(owner) = self.owner.borrow().clone() else { return };
-        for _ in 0..BUDGET {
-            if !self.acceptable.get() || !self.is_listening() {
-                break;
-            }
-            if self.cx.lp.is_halted() {
-                break;
-            }
-            if !self.cx.may_accept() {
-                // Left in the backlog.
-                return if self.cx.is_making_room() { self.queue() } else { self.wait_for_room() };
-            }
-            let accepted = match &*self.listener.borrow() {
-                Some(listener) => self.cx.lp.driver().accept(listener),
-                None => return,
-            };
-            match accepted {
-                Ok((io, peer)) => {
-                    self.cx.accepted();
-                    self.give(&owner, Accepted { io, peer });
-                }
-                Err(error) => self.settle(&error),
-            }
-        }
-        if self.acceptable.get() || self.cx.is_making_room() {
-            self.queue();
-        }
-    }
-
-    fn settle(self: &Rc<Self>, error: &io::Error) {
-        match error.kind() {
-            ErrorKind::WouldBlock => {
-                self.acceptable.set(false);
-                self.cx.nobody_waits();
-            }
-            // A signal came.
-            ErrorKind::Interrupted => {}
-            _ if is_about_one(error) => {
-                log::debug!(target: "oneloop::net", "a connection was gone before it was accepted: {error}");
-            }
-            _ => self.out_of_descriptors(error),
-        }
-    }
-
-    /// EMFILE, ENFILE, or memory: an idle connection makes room; where there is none, accept and close the new one, so that
-    /// its peer need not wait; else try again later.
-    #[cold]
-    fn out_of_descriptors(self: &Rc<Self>, error: &io::Error) {
-        let now = self.cx.lp.now();
-        if self.complained.get().is_none_or(|at| now >= at + COMPLAIN_EVERY) {
-            self.complained.set(Some(now));
-            notice::error!(target: "oneloop::net", "cannot accept connections: {error}");
-        }
-        if self.cx.is_making_room() || self.cx.ask_one_to_leave() {
-            self.acceptable.set(false);
-            return self.queue();
-        }
-        let shed = match &*self.listener.borrow() {
-            Some(listener) => self.cx.lp.driver().shed(listener),
-            None => return,
-        };
-        match shed {
-            Ok(true) => {}
-            Ok(false) => self.acceptable.set(false),
-            Err(_) => self.wait_for_room(),
-        }
-    }
-
-    fn wait_for_room(self: &Rc<Self>) {
-        self.cx.wait_for_room(self.token.get());
-        // Another loop's close does not wake us, nor does a file's.
-        self.retry_later();
-    }
-
-    fn retry_later(self: &Rc<Self>) {
-        self.acceptable.set(false);
-        if self.retrying.replace(true) {
-            return;
-        }
-        let weak = Rc::downgrade(self);
-        let retry = move || {
-            if let Some(acceptor) = weak.upgrade() {
-                acceptor.retrying.set(false);
-                acceptor.try_again();
-            }
-        };
-        set_timeout(RETRY, retry).unref();
-    }
-
     /// Calls `listening`, which comes before any connection.
     fn announce(&self) {
         if let Some((site, listening)) = self.listening.take() {
@@ -411,28 +242,6 @@ impl Acceptor {
             }
         }
     }
-
-    fn try_again(self: &Rc<Self>) {
-        if self.is_listening() {
-            self.acceptable.set(true);
-            self.accept();
-        }
-    }
-}
-
-/// It was gone before we took it, or the network has failed it: the next one is another matter (accept(2)).
-fn is_about_one(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionAborted
-            | ErrorKind::ConnectionReset
-            | ErrorKind::BrokenPipe
-            | ErrorKind::TimedOut
-            | ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::NetworkDown
-            | ErrorKind::PermissionDenied
-    )
 }
 
 #[cold]
@@ -495,30 +304,5 @@ impl Source for Acceptor {
 
     fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
         self
-    }
-}
-
-impl Acceptor {
-    /// The stream of an accepted connection, which counts as one of [`connections`](Acceptor::connections) until it has
-    /// closed.
-    pub fn stream(self: &Rc<Self>, connection: Accepted, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
-        let Accepted { io, peer } = connection;
-        watched(Stream::accepted(&self.cx, Some(self), io, peer, protocol))
-    }
-
-    /// The stream of a connection that is one too many. It does not count: it is only told so, and closed.
-    pub fn dropped_stream(&self, connection: Accepted, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
-        let Accepted { io, peer } = connection;
-        watched(Stream::accepted(&self.cx, None, io, peer, protocol))
-    }
-}
-
-fn watched(stream: io::Result<Rc<Stream>>) -> Option<Rc<Stream>> {
-    match stream {
-        Ok(stream) => Some(stream),
-        Err(error) => {
-            notice::error!(target: "oneloop::net", "cannot watch a connection: {error}");
-            None
-        }
     }
 }

@@ -1,0 +1,159 @@
+//! Takes connections from the listening socket, and makes streams of them.
+
+use super::{Acceptor, BUDGET, Owner};
+use crate::event_loop::{Time, set_timeout};
+use crate::net::{Accepted, Protocol, Stream};
+use crate::notice;
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// When there is no descriptor left, not even the spare one: how long until it is tried again.
+const RETRY: Duration = Duration::from_millis(100);
+/// Out of descriptors, the log says so once in so long.
+const COMPLAIN_EVERY: Time = Time::from_secs(1);
+
+impl Acceptor {
+    pub(super) fn give(&self, owner: &Rc<dyn Owner>, connection: Accepted) {
+        if self.connections.get() >= self.max_connections.get() {
+            owner.clone().dropped(connection);
+        } else {
+            owner.clone().accepted(connection);
+        }
+    }
+
+    fn accept(self: &Rc<Self>) {
+        let Some(owner) = self.owner.borrow().clone() else { return };
+        for _ in 0..BUDGET {
+            if !self.acceptable.get() || !self.is_listening() {
+                break;
+            }
+            if self.cx.lp.is_halted() {
+                break;
+            }
+            if !self.cx.may_accept() {
+                // Left in the backlog.
+                return if self.cx.is_making_room() { self.queue() } else { self.wait_for_room() };
+            }
+            let accepted = match &*self.listener.borrow() {
+                Some(listener) => self.cx.lp.driver().accept(listener),
+                None => return,
+            };
+            match accepted {
+                Ok((io, peer)) => {
+                    self.cx.accepted();
+                    self.give(&owner, Accepted { io, peer });
+                }
+                Err(error) => self.settle(&error),
+            }
+        }
+        if self.acceptable.get() || self.cx.is_making_room() {
+            self.queue();
+        }
+    }
+
+    fn settle(self: &Rc<Self>, error: &io::Error) {
+        match error.kind() {
+            ErrorKind::WouldBlock => {
+                self.acceptable.set(false);
+                self.cx.nobody_waits();
+            }
+            // A signal came.
+            ErrorKind::Interrupted => {}
+            _ if is_about_one(error) => {
+                log::debug!(target: "oneloop::net", "a connection was gone before it was accepted: {error}");
+            }
+            _ => self.out_of_descriptors(error),
+        }
+    }
+
+    /// EMFILE, ENFILE, or memory: an idle connection makes room; where there is none, accept and close the new one, so that
+    /// its peer need not wait; else try again later.
+    #[cold]
+    fn out_of_descriptors(self: &Rc<Self>, error: &io::Error) {
+        let now = self.cx.lp.now();
+        if self.complained.get().is_none_or(|at| now >= at + COMPLAIN_EVERY) {
+            self.complained.set(Some(now));
+            notice::error!(target: "oneloop::net", "cannot accept connections: {error}");
+        }
+        if self.cx.is_making_room() || self.cx.ask_one_to_leave() {
+            self.acceptable.set(false);
+            return self.queue();
+        }
+        let shed = match &*self.listener.borrow() {
+            Some(listener) => self.cx.lp.driver().shed(listener),
+            None => return,
+        };
+        match shed {
+            Ok(true) => {}
+            Ok(false) => self.acceptable.set(false),
+            Err(_) => self.wait_for_room(),
+        }
+    }
+
+    fn wait_for_room(self: &Rc<Self>) {
+        self.cx.wait_for_room(self.token.get());
+        // Another loop's close does not wake us, nor does a file's.
+        self.retry_later();
+    }
+
+    fn retry_later(self: &Rc<Self>) {
+        self.acceptable.set(false);
+        if self.retrying.replace(true) {
+            return;
+        }
+        let weak = Rc::downgrade(self);
+        let retry = move || {
+            if let Some(acceptor) = weak.upgrade() {
+                acceptor.retrying.set(false);
+                acceptor.try_again();
+            }
+        };
+        set_timeout(RETRY, retry).unref();
+    }
+
+    pub(super) fn try_again(self: &Rc<Self>) {
+        if self.is_listening() {
+            self.acceptable.set(true);
+            self.accept();
+        }
+    }
+
+    /// The stream of an accepted connection, which counts as one of [`connections`](Acceptor::connections) until it has
+    /// closed.
+    pub fn stream(self: &Rc<Self>, connection: Accepted, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
+        let Accepted { io, peer } = connection;
+        watched(Stream::accepted(&self.cx, Some(self), io, peer, protocol))
+    }
+
+    /// The stream of a connection that is one too many. It does not count: it is only told so, and closed.
+    pub fn dropped_stream(&self, connection: Accepted, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
+        let Accepted { io, peer } = connection;
+        watched(Stream::accepted(&self.cx, None, io, peer, protocol))
+    }
+}
+
+fn watched(stream: io::Result<Rc<Stream>>) -> Option<Rc<Stream>> {
+    match stream {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            notice::error!(target: "oneloop::net", "cannot watch a connection: {error}");
+            None
+        }
+    }
+}
+
+/// It was gone before we took it, or the network has failed it: the next one is another matter (accept(2)).
+pub(super) fn is_about_one(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::BrokenPipe
+            | ErrorKind::TimedOut
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::PermissionDenied
+    )
+}

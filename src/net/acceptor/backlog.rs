@@ -1,0 +1,83 @@
+//! The last connections of a server that closes: those that wait in the backlog of its listening socket.
+
+use super::accepting::is_about_one;
+use super::{Acceptor, BUDGET};
+use crate::event_loop::driver::Listener;
+use crate::net::Accepted;
+use std::io::ErrorKind;
+use std::rc::Rc;
+
+/// Connections that a server takes from its backlog when it closes: what Linux keeps at most unless told otherwise
+/// (`net.core.somaxconn`).
+const LAST: usize = 4_096;
+
+impl Acceptor {
+    /// Takes all that waits, as many as there may be at once. No callback: that is for the acceptor's turn.
+    pub(super) fn take_backlog(&self, listener: &Listener) {
+        let mut last = self.last.borrow_mut();
+        for _ in 0..LAST {
+            match self.cx.lp.driver().accept(listener) {
+                Ok((io, peer)) => last.push_back(Accepted { io, peer }),
+                Err(error) if is_about_one(&error) || error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Makes connections of what was taken from the backlog. Says whether more are left.
+    fn accept_last(self: &Rc<Self>) -> bool {
+        let Some(owner) = self.owner.borrow().clone() else { return false };
+        for _ in 0..BUDGET {
+            if self.cx.lp.is_halted() {
+                return true;
+            }
+            let next = self.last.borrow_mut().pop_front();
+            match next {
+                Some(connection) => self.give(&owner, connection),
+                None => return false,
+            }
+        }
+        !self.last.borrow().is_empty()
+    }
+
+    /// Tells the owner, with [`Owner::looked`], when all that the kernel has now has had its turn.
+    pub fn look(&self) {
+        if self.connections.get() > 0 || self.has_last() {
+            self.looking.set(Some(self.cx.lp.this_moment()));
+            self.queue();
+        }
+    }
+
+    /// Closes what was taken from the backlog.
+    pub fn drop_last(&self) {
+        let last = self.last.take();
+        drop(last);
+    }
+
+    /// Returns whether connections that it took from the backlog are still to be made.
+    pub fn has_last(&self) -> bool {
+        !self.last.borrow().is_empty()
+    }
+
+    /// In a turn of its own: what is left of the backlog, and then a look.
+    pub(super) fn end_backlog(self: &Rc<Self>) {
+        let had_some = !self.last.borrow().is_empty();
+        if self.accept_last() {
+            return self.queue();
+        }
+        if had_some && self.looking.get().is_some() {
+            // For what the new ones have sent.
+            return self.look();
+        }
+        let Some(moment) = self.looking.get() else { return self.check_closed() };
+        if !self.cx.lp.has_looked_since(moment) {
+            return self.queue();
+        }
+        self.looking.set(None);
+        let owner = self.owner.borrow().clone();
+        if let Some(owner) = owner {
+            owner.looked();
+        }
+        self.check_closed();
+    }
+}

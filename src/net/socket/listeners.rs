@@ -1,0 +1,158 @@
+//! The callbacks of a socket.
+
+use super::{Listener, On, Socket};
+use crate::callback::{Site, discard};
+use crate::net::CloseReason;
+#[cfg(doc)]
+use crate::net::{Flow, connect};
+use std::io;
+use std::panic::Location;
+
+impl Socket {
+    fn add(&self, on: On, site: Site, listener: Listener) -> &Self {
+        self.listen(on, site, listener);
+        self
+    }
+
+    /// The listener's number, unless it ended here.
+    pub(in crate::net) fn listen(&self, on: On, site: Site, listener: Listener) -> Option<u32> {
+        if self.0.closed_told.get() {
+            discard(listener);
+            return None;
+        }
+        Some(self.0.listeners.add(on, site, listener))
+    }
+
+    pub(in crate::net) fn remove_listeners(&self, numbers: [Option<u32>; 3]) {
+        numbers.into_iter().flatten().for_each(|number| self.0.listeners.remove_one(number));
+    }
+
+    pub(in crate::net) fn is_listened_to(&self) -> bool {
+        self.0.listeners.has(On::Data)
+    }
+
+    pub(in crate::net) fn has_told_end(&self) -> bool {
+        self.0.end_told.get()
+    }
+
+    pub(in crate::net) fn has_told_close(&self) -> bool {
+        self.0.closed_told.get()
+    }
+
+    /// Called with bytes as they come, in chunks of any size. The first such listener starts the flow.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// use oneloop::net;
+    /// let server = net::create_server(|socket| {
+    ///     socket.on_data(|socket, bytes| socket.write(bytes).ignore()); // an echo
+    /// });
+    /// server.listen(7, ())?;
+    /// # let peer = sim.connect(7);
+    /// # peer.write("hello");
+    /// # sim.settle();
+    /// # assert_eq!(peer.text(), "hello");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn on_data(&self, f: impl FnMut(&Socket, &[u8]) + 'static) -> &Self {
+        self.add(On::Data, Location::caller(), Listener::Data(Box::new(f)));
+        self.flow();
+        self
+    }
+
+    /// Called once, when the peer has ended its side and all that it sent was taken. Unless
+    /// [`set_allow_half_open`](Socket::set_allow_half_open) is on, our side is ended after it.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// use oneloop::net;
+    /// let server = net::create_server(|socket| {
+    ///     socket.set_allow_half_open(true);
+    ///     socket.on_data(|_, _| ()); // what the peer says is not needed, only its end
+    ///     socket.on_end(|socket| socket.end("you said all, so do I\n"));
+    /// });
+    /// # server.listen(7, ())?;
+    /// # let peer = sim.connect(7);
+    /// # peer.finish();
+    /// # sim.settle();
+    /// # assert_eq!(peer.text(), "you said all, so do I\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn on_end(&self, f: impl FnOnce(&Socket) + 'static) -> &Self {
+        self.add(On::End, Location::caller(), Listener::Once(Some(Box::new(f))))
+    }
+
+    /// Called when all pending output went out, after a `write` that said [`Flow::Full`].
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// use oneloop::net;
+    /// let server = net::create_server(|socket| {
+    ///     let fill = |socket: &net::Socket| while !socket.write(&[b'x'; 4096]).is_full() {};
+    ///     fill(&socket);
+    ///     socket.on_drain(fill); // goes on as fast as the peer reads
+    /// });
+    /// # server.listen(7, ())?;
+    /// # let peer = sim.connect(7);
+    /// # peer.on_data(|peer, _| if peer.received().len() > 200_000 { peer.close() });
+    /// # sim.settle();
+    /// # assert!(peer.received().len() > 200_000);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn on_drain(&self, f: impl FnMut(&Socket) + 'static) -> &Self {
+        self.add(On::Drain, Location::caller(), Listener::Plain(Box::new(f)))
+    }
+
+    /// Called when nothing was sent or received for the time set with [`set_timeout`](Socket::set_timeout), and again after
+    /// each further such time. The socket stays open.
+    ///
+    /// ```
+    /// use oneloop::net;
+    /// use std::time::Duration;
+    /// let server = net::create_server(|socket| {
+    ///     socket.set_timeout(Duration::from_secs(60));
+    ///     socket.on_timeout(|socket| socket.end("a minute of silence\n"));
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn on_timeout(&self, f: impl FnMut(&Socket) + 'static) -> &Self {
+        self.add(On::Timeout, Location::caller(), Listener::Plain(Box::new(f)))
+    }
+
+    /// Called once, when the operating system reported an error, before `on_close`, in the closing phase.
+    ///
+    /// ```
+    /// let socket = oneloop::net::connect(7777, |socket| socket.end("hello\n"));
+    /// socket.on_error(|_, error| log::warn!("no connection: {error}"));
+    /// ```
+    #[track_caller]
+    pub fn on_error(&self, f: impl FnOnce(&Socket, &io::Error) + 'static) -> &Self {
+        self.add(On::Error, Location::caller(), Listener::Error(Some(Box::new(f))))
+    }
+
+    /// Called once, last, in the closing phase.
+    ///
+    /// ```
+    /// let server = oneloop::net::create_server(|socket| {
+    ///     socket.on_close(|socket, reason| log::info!("{:?} is gone: {reason}", socket.remote_addr()));
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn on_close(&self, f: impl FnOnce(&Socket, CloseReason) + 'static) -> &Self {
+        self.add(On::Close, Location::caller(), Listener::Close(Some(Box::new(f))))
+    }
+
+    /// Called once, when an outgoing connection is there (see [`connect`](connect)).
+    ///
+    /// ```
+    /// let socket = oneloop::net::connect(("localhost", 7777), |socket| socket.write("hello\n").ignore());
+    /// socket.on_connect(|socket| log::info!("connected to {:?}", socket.remote_addr())); // another listener
+    /// ```
+    #[track_caller]
+    pub fn on_connect(&self, f: impl FnOnce(&Socket) + 'static) -> &Self {
+        self.add(On::Connect, Location::caller(), Listener::Once(Some(Box::new(f))))
+    }
+}
