@@ -8,11 +8,11 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 
-/// A request. A cheap handle: clones are the same request, and equal. It may be kept for as long as you like: what it says of the
-/// head stays, and once the exchange is over its other methods do nothing.
+/// A request. It is a cheap handle: clones are the same request, and equal. You may keep it for as long as you like: the
+/// head stays readable, and once the exchange is over the other methods do nothing.
 ///
-/// A body is read when somebody asks for it with [`on_data`](Request::on_data), [`read_body`](Request::read_body) or
-/// [`pipe`](Request::pipe). One that nobody has asked for by the time the response has ended is discarded, within the
+/// The body is read when somebody asks for it with [`on_data`](Request::on_data), [`read_body`](Request::read_body) or
+/// [`pipe`](Request::pipe). If nobody has asked for it by the time the response has ended, it is discarded, within the
 /// limits of [`Limits::discard`](super::Limits::discard).
 #[derive(Clone)]
 pub struct Request(pub(super) Rc<Exchange>);
@@ -37,7 +37,7 @@ impl Request {
         self.0.head().method()
     }
 
-    /// The request target as received, the query included: Node's `req.url`. Nothing is decoded.
+    /// The request target as received, including the query: Node's `req.url`. Nothing is decoded.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -65,7 +65,7 @@ impl Request {
         self.0.head().path()
     }
 
-    /// What follows the `?`, if there is one.
+    /// The part of the target after the `?`, if there is one.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -81,24 +81,25 @@ impl Request {
         self.0.head().query()
     }
 
-    /// The version of HTTP that the request has.
+    /// The HTTP version of the request.
     pub fn version(&self) -> Version {
         self.0.head().version()
     }
 
-    /// The host and port that the request is for: those of the target where it has them, since they override the Host
-    /// field (RFC 9112, 3.2.2), else of that field, which may be empty. `None` only where neither is there, which HTTP/1.0
-    /// allows (and HTTP/1.1 after [`set_require_host_header(false)`](super::Server::set_require_host_header)).
+    /// The host and port that the request is for. If the target has them, they are taken from there, since they override
+    /// the Host field (RFC 9112, 3.2.2); otherwise from that field, which may be empty. `None` only if neither is there,
+    /// which HTTP/1.0 allows (and HTTP/1.1 after
+    /// [`set_require_host_header(false)`](super::Server::set_require_host_header)).
     pub fn host(&self) -> Option<&str> {
         self.0.head().host()
     }
 
-    /// The value of the first field of that name; names are compared without case. See [`joined`](Request::joined) for
+    /// The value of the first field with this name; names are compared without case. See [`joined`](Request::joined) for
     /// fields that are given more than once.
     ///
-    /// A value may have bytes above ASCII, which browsers and most others mean as UTF-8. Where they are not, this is `None`
-    /// as if the field were not there: [`header_bytes`](Request::header_bytes) has them, and is what to ask where it
-    /// matters whether a field is there at all.
+    /// A value may have bytes above ASCII, which are usually meant as UTF-8. If the value is not valid UTF-8, this returns
+    /// `None`, as if the field were not there. [`header_bytes`](Request::header_bytes) returns such values too; use it if
+    /// it matters whether a field is there at all.
     ///
     /// ```
     /// # oneloop::http::create_server(|req, res| {
@@ -109,13 +110,13 @@ impl Request {
         self.0.head().get(name)
     }
 
-    /// The value of the first field of that name as it was received, byte for byte, whether it is text or not (obs-text of
-    /// RFC 9110, 5.5). It has no control characters but HTAB, and no blanks at its ends.
+    /// The bytes of the first field's value with this name, as received, whether they are text or not (obs-text of RFC
+    /// 9110, 5.5). They contain no control characters except HTAB, and neither begin nor end with blanks.
     pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
         self.0.head().get_bytes(name)
     }
 
-    /// All fields, in the order and with the names' case as received; duplicates are there. Those whose value is no UTF-8
+    /// All fields in the order and case in which they were received, including duplicates. Fields whose value is not UTF-8
     /// are left out: see [`headers_bytes`](Request::headers_bytes).
     ///
     /// ```
@@ -131,13 +132,13 @@ impl Request {
         self.0.head().iter()
     }
 
-    /// All fields with their values byte for byte, in the order and with the names' case as received: what a proxy
-    /// passes on.
+    /// All fields with the bytes of their values, in the order and case in which they were received. A proxy passes these
+    /// on.
     pub fn headers_bytes(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.head().fields().iter_bytes()
     }
 
-    /// The values of all fields of that name, in order. Those that are no UTF-8 are left out.
+    /// The values of all fields with this name, in order. Values that are not UTF-8 are left out.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -152,19 +153,19 @@ impl Request {
         self.0.head().get_all(name)
     }
 
-    /// The values of all fields of that name byte for byte, in order.
+    /// The bytes of the values of all fields with this name, in order.
     pub fn header_all_bytes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.0.head().fields().get_all_bytes(name)
     }
 
-    /// The values of all fields of that name in one, by Node's rules: `Cookie` is joined with `; `, what may be given
-    /// only once (`Authorization`, `Content-Type`, `Host`, `Referer`, `User-Agent`, …) is the first, and all others are
-    /// joined with `, `. `None` where there is none, or the whole is no UTF-8.
+    /// The values of all fields with this name in one text, by Node's rules. `Cookie` is joined with `; `. Of a field that
+    /// may be given only once (`Authorization`, `Content-Type`, `Host`, `Referer`, `User-Agent`, …) it is the first value.
+    /// All others are joined with `, `. `None` if there is no such field, or if the result is not UTF-8.
     pub fn joined(&self, name: &str) -> Option<String> {
         String::from_utf8(self.joined_bytes(name)?).ok()
     }
 
-    /// The same, byte for byte.
+    /// As [`joined`](Request::joined), as bytes, which need not be UTF-8.
     pub fn joined_bytes(&self, name: &str) -> Option<Vec<u8>> {
         let mut values = self.header_all_bytes(name);
         let mut joined = values.next()?.to_owned();
@@ -178,7 +179,8 @@ impl Request {
         Some(joined)
     }
 
-    /// The fields that followed a chunked body: complete once the request is. Those whose value is no UTF-8 are left out.
+    /// The fields that followed a chunked body. They are complete once the request is. Fields whose value is not UTF-8 are
+    /// left out.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -195,20 +197,20 @@ impl Request {
         self.0.incoming().trailers().borrow().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    /// The same, byte for byte, and all of them.
+    /// All fields that followed a chunked body, with the bytes of their values.
     pub fn trailers_bytes(&self) -> Vec<(String, Vec<u8>)> {
         let received = self.0.incoming().trailers().borrow();
         received.iter_bytes().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
-    /// The number of its exchange, which its [`Response`](super::Response) has as well. No other of this process has it, not later
-    /// either: it may stand in a log, or as a key for longer than the handles live. Handles themselves can be compared
+    /// The number of the exchange, which its [`Response`](super::Response) has too. No other exchange of this process ever
+    /// has the same, so it can be used in a log, or as a key that outlives the handles. Handles themselves can be compared
     /// (`==`) and hashed; as keys they make Clippy warn of `mutable_key_type`, which an id does not.
     pub fn id(&self) -> u64 {
         self.0.id()
     }
 
-    /// The peer's address, while the exchange is open. Behind a proxy it is the proxy's.
+    /// The peer's address, while the exchange is open. Behind a proxy it is that of the proxy.
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| {
@@ -230,13 +232,15 @@ impl Request {
         self
     }
 
-    /// Called with the body as it comes, in chunks of any size, without the chunked coding. The first such listener
-    /// starts the flow (and sends `100 Continue`, where the peer waits for it). It comes in the poll phase, each time that
-    /// something has arrived; what was held back (by [`pause`](Request::pause), or since nobody listened) comes in the
-    /// pending phase. An error that it returns answers the request ([`Error`](super::Error)), and no more of the body is told.
+    /// Calls `f` with the body as it comes, in pieces of any size, without the chunked coding. The first such listener
+    /// starts the flow (and sends `100 Continue` if the peer waits for it). It is called in the poll phase, each time
+    /// something has arrived. Bytes that were held back (by [`pause`](Request::pause), or because nobody listened) come in
+    /// the pending phase. An error that it returns answers the request ([`Error`](super::Error)), and no more of the body
+    /// comes.
     ///
-    /// To have the whole body at once, use [`read_body`](Request::read_body): it collects the chunks, and has a limit.
-    /// `on_data` is for what is used as it comes. What it shares with [`on_end`](Request::on_end) stands in an `Rc`:
+    /// To have the whole body at once, use [`read_body`](Request::read_body): it collects the pieces, and has a limit.
+    /// `on_data` is for bodies that are used as they come. Data that it shares with [`on_end`](Request::on_end) goes into
+    /// an `Rc`:
     ///
     /// ```
     /// use oneloop::{http, sim::Sim};
@@ -253,8 +257,8 @@ impl Request {
     /// assert_eq!(sim.request("POST", "/").body([0, 1, 0]).send().text(), "2 zeros");
     /// ```
     ///
-    /// A `let mut body = Vec::new()` that one callback fills and the other one sends cannot be in both: the compiler says
-    /// E0382 (or E0373, E0507), and with a `body.clone()` it compiles, but one of the two has an empty copy. See the guide,
+    /// A `let mut body = Vec::new()` that one callback fills and the other one sends cannot be in both. The compiler says
+    /// E0382 (or E0373, E0507); with a `body.clone()` it compiles, but one of the two has an empty copy. See the guide,
     /// [closures](crate::guide::closures#the-body-of-a-request).
     #[track_caller]
     pub fn on_data<R: Answer>(&self, mut f: impl FnMut(&Request, &[u8]) -> R + 'static) -> &Self {
@@ -262,9 +266,10 @@ impl Request {
         self
     }
 
-    /// Called once, when the whole request is here. Where it is here already, as a request without a body is, the loop calls it
-    /// soon after this call, in the same turn of the connection or in the next pending phase, and never within this call. A body
-    /// that nobody reads does not end. An error that the callback returns answers the request: see [`Error`](super::Error).
+    /// Calls `f` once, when the whole request has come. If it has come already, as a request without a body has, the loop
+    /// calls it soon after this call (in the same turn of the connection or in the next pending phase), never within this
+    /// call. A body that nobody reads does not end. An error that `f` returns answers the request: see
+    /// [`Error`](super::Error).
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -284,11 +289,11 @@ impl Request {
         self.add(On::End, Location::caller(), Listener::End(Some(Box::new(end))))
     }
 
-    /// Called once, when the peer has ended its side of the connection while this exchange is open: at once, so to say,
-    /// where it had done so before. Nearly always the client is gone then, and the answer is for nobody: stop what is still
-    /// being computed for it. A few clients only say that they have no further request, and read on; which it is cannot be
-    /// told. The exchange itself is cut after [`Limits::half_open`](super::Limits::half_open) without an answer, which
-    /// [`on_close`](Request::on_close) tells. (Node's `req.on('close')` comes here already.)
+    /// Calls `f` once, when the peer has ended its side of the connection while this exchange is open, or soon after this
+    /// call if it has done so before. Nearly always the client is gone then, and nobody will read the answer: stop what is
+    /// still being computed for it. A few clients only say that they have no further request, and go on reading; the two
+    /// cases look the same. After [`Limits::half_open`](super::Limits::half_open) without an answer the exchange is cut,
+    /// and [`on_close`](Request::on_close) is called. (Node's `req.on('close')` is called here already.)
     ///
     /// ```
     /// use std::time::Duration;
@@ -303,8 +308,8 @@ impl Request {
         self.add(On::PeerEnd, Location::caller(), Listener::End(Some(Box::new(ended))))
     }
 
-    /// Called once, last, when the exchange is over: [`CloseReason::Finished`] where all went well, else why it was cut.
-    /// Then all its listeners are dropped.
+    /// Calls `f` once, as the last listener, when the exchange is over: with [`CloseReason::Finished`] if all went well,
+    /// else with the reason why it was cut. Then all listeners of the exchange are dropped.
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| {
@@ -321,7 +326,7 @@ impl Request {
         self
     }
 
-    /// Stops `on_data` until [`resume`](Request::resume); the peer is slowed down in the end.
+    /// Stops `on_data` until [`resume`](Request::resume). When the buffers are full, the peer is slowed down.
     ///
     /// ```
     /// use oneloop::worker;
@@ -338,20 +343,21 @@ impl Request {
         self.0.incoming().pause();
     }
 
-    /// Goes on with `on_data`, from the next pending phase on.
+    /// Resumes `on_data`, from the next pending phase on.
     pub fn resume(&self) {
         if self.0.incoming().unpause() {
             self.0.wake();
         }
     }
 
-    /// Wants no more of the body: the listeners of data and end are dropped, and with the answer what is left of it is
-    /// discarded. Where that is more than [`Limits::discard`](super::Limits::discard), the connection closes after the
-    /// response, which reaches the peer all the same. For a handler that answers in the middle of a body that it listens
-    /// to: without this it goes on getting data, and where it has paused, the rest waits for it. A
-    /// [`read_body`](Request::read_body) that waits gets its error when the exchange is over. A `Response` that only the
-    /// dropped listeners held is given up with them: keep one to answer with. What the body is
-    /// piped into fails, as soon as the callback that runs has returned: answer before that, or see [`pipeline`](crate::net::pipeline).
+    /// Discards the rest of the body: drops the listeners of `on_data` and `on_end`, and once the request is answered,
+    /// reads the rest and throws it away. If that is more than [`Limits::discard`](super::Limits::discard), the connection
+    /// closes after the response, which reaches the peer nevertheless. Call it in a handler that answers in the middle of a
+    /// body to which it listens. Without it, the handler goes on getting data, and if it has paused, the rest waits.
+    ///
+    /// A [`read_body`](Request::read_body) that is waiting gets its error when the exchange is over. A `Response` that only
+    /// the dropped listeners held is dropped with them: keep one to answer with. If the body is piped, the pipe fails as
+    /// soon as the running callback has returned: answer before that, or see [`pipeline`](crate::net::pipeline).
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -371,7 +377,7 @@ impl Request {
         self.0.wake();
     }
 
-    /// Returns whether the whole request, body included, has been received.
+    /// Returns whether the whole request, including its body, has been received.
     pub fn is_complete(&self) -> bool {
         self.0.incoming().is_complete()
     }
@@ -382,7 +388,7 @@ impl Request {
     }
 
     pub(super) fn on_data_at(&self, site: Site, f: impl FnMut(&Request, &[u8]) + 'static) -> Option<u32> {
-        // Behind the final head it would be a part of the body.
+        // After the final head, a `100 Continue` would be taken for a part of the body.
         if self.0.outgoing().phase() == Phase::Open && self.0.incoming().take_continue() {
             self.0.inform(100, &[]);
         }
@@ -391,13 +397,13 @@ impl Request {
         listener
     }
 
-    /// Closes the connection at once: the exchange is over, and so is what was to follow it.
+    /// Closes the connection at once. The exchange is over, and so are all later ones on this connection.
     pub fn destroy(&self) {
         self.0.cut(CloseReason::Destroyed);
     }
 }
 
-/// Fields of which Node keeps the first.
+/// Fields of which Node keeps only the first.
 const SINGLE: &[&str] = &[
     "age",
     "authorization",

@@ -10,20 +10,20 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A response. A handle: clones are the same response, and equal. When the last one is dropped before the response has ended, it is
-/// answered 500, or the connection is cut where the head has gone: no request hangs because somebody forgot it.
-/// A listener of [`on_drain`](Response::on_drain) that waits for its call counts as a handle.
+/// A response. It is a handle: clones are the same response, and equal. If the last one is dropped before the response has
+/// ended, the library answers 500, or cuts the connection if the head has been sent: no request hangs because it was
+/// forgotten. A listener of [`on_drain`](Response::on_drain) that waits for its call counts as a handle.
 ///
-/// The head goes with the first part of the body; where all of it is given to [`end`](Response::end) at once, it has a
-/// `Content-Length`, else it is chunked (to an HTTP/1.0 peer: until the close). `Date`, framing and `Connection` are
-/// seen to.
+/// The head is sent with the first part of the body. If the whole body is given to [`end`](Response::end) at once, the
+/// response has a `Content-Length`, otherwise it is chunked (to an HTTP/1.0 peer: it lasts until the close). `Date`,
+/// framing and `Connection` are set by the library.
 ///
-/// What ends with the connection (RFC 9112, 6.3) and breaks off is a reset, since a FIN would make it whole. The reset comes
-/// a second after what was said before, which it would overtake; at once where the connection is destroyed, and where the peer
-/// goes on sending. What the kernel has not sent by then is lost, answers to earlier requests included. A Unix socket has
-/// no reset: there it is the end of the stream.
+/// If a response that lasts until the close (RFC 9112, 6.3) breaks off, the connection is reset, since a FIN would make it
+/// look whole. A reset overtakes bytes that are still being sent, so it comes a second later; at once if the connection is
+/// destroyed, or if the peer goes on sending. Bytes that the kernel has not sent by then are lost, including answers to
+/// earlier requests. A Unix socket has no reset: there it is the end of the stream.
 ///
-/// Once the response has ended all methods do nothing; a debug line of the log says so.
+/// Once the response has ended, all methods do nothing; a debug line of the log says so.
 pub struct Response(pub(super) Rc<Exchange>);
 
 compare_by_identity!(Response);
@@ -41,9 +41,10 @@ impl Response {
 
     // ---- The body
 
-    /// Sends a part of the body, after the head if that has not gone. The bytes leave at the end of the turn. What the
-    /// kernel does not take is kept; from [`Limits::pending_output`](super::Limits::pending_output) on this says
-    /// [`Flow::Full`], which asks you to wait for `on_drain`.
+    /// Sends a part of the body, after the head if that has not been sent. The bytes are given to the kernel at the end of
+    /// the turn. Bytes that the kernel does not take are kept; from
+    /// [`Limits::pending_output`](super::Limits::pending_output) on this returns [`Flow::Full`], which asks you to wait for
+    /// `on_drain`.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -60,11 +61,12 @@ impl Response {
         self.pass_on(chunk.into(), false)
     }
 
-    /// Sets how many bytes may be pending for the peer while this response is being written, and what happens when they are
-    /// more. No limit at first, and none once the response has ended: then `Limits::send_rate` and `Limits::write_stall`
-    /// see to the rest. For streams that go on by themselves, as events for a page: a reader that does not keep up costs no
-    /// more memory than this, and nobody waits for it. What counts is what the kernel has refused, as for
-    /// [`Socket::set_pending_limit`](crate::net::Socket::set_pending_limit), which says how much to allow.
+    /// Sets how many bytes may be pending for the peer while this response is being written, and what happens if there are
+    /// more. By default there is no limit, and there is none once the response has ended: then `Limits::send_rate` and
+    /// `Limits::write_stall` apply. It is for streams that go on by themselves, such as events for a page: a reader that
+    /// does not keep up takes no more memory than this, and nobody waits for it. Only bytes that the kernel has refused
+    /// count, as for [`Socket::set_pending_limit`](crate::net::Socket::set_pending_limit), whose documentation says how
+    /// much to allow.
     ///
     /// ```
     /// use oneloop::http;
@@ -82,7 +84,7 @@ impl Response {
         self
     }
 
-    /// Ends the response, with a last part of the body, or `()`.
+    /// Ends the response with a last part of the body, or with `()`.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -100,8 +102,8 @@ impl Response {
         self.pass_on(chunk.into(), true).ignore();
     }
 
-    /// Answers with an error, as a handler that returns it does: for what fails in a callback that returns nothing. Where
-    /// the head has gone, the connection is cut; where the response has ended, the error is only logged.
+    /// Answers with an error, as if a handler had returned it. Use it in callbacks that return nothing. If the head has
+    /// been sent, the connection is cut; if the response has ended, the error is only logged.
     ///
     /// ```
     /// use oneloop::{http, worker};
@@ -129,12 +131,12 @@ impl Response {
         self.0.send(chunk, last)
     }
 
-    /// Bytes of this connection that the kernel has not taken.
+    /// How many bytes of this connection the kernel has not taken yet.
     pub fn pending(&self) -> usize {
         self.0.pending()
     }
 
-    /// Closes the connection at once: the peer sees that the response is not whole.
+    /// Closes the connection at once. The peer sees that the response is not whole.
     pub fn destroy(&self) {
         self.0.cut(CloseReason::Destroyed);
     }
@@ -146,9 +148,9 @@ impl Response {
         self
     }
 
-    /// Called when all pending output went out, after a `write` that said [`Flow::Full`]. Until then the listener counts as
-    /// a handle: it is lent one, and need not capture its own. An error that it returns cuts the connection, since the head
-    /// has gone.
+    /// Calls `f` when all pending output has been sent, after a `write` that returned [`Flow::Full`]. Until then the
+    /// listener counts as a handle: it is lent the response and need not capture one. An error that it returns cuts the
+    /// connection, since the head has been sent.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -176,7 +178,7 @@ impl Response {
         self.add(On::Drain, Location::caller(), Listener::Drain(Box::new(drain)))
     }
 
-    /// Called once, when the whole response was given to the kernel.
+    /// Calls `f` once, when the kernel has taken the whole response.
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| {
@@ -190,7 +192,7 @@ impl Response {
         self.add(On::Finish, Location::caller(), Listener::Finish(Some(Box::new(f))))
     }
 
-    /// Called once, when the exchange is over, with the reason. `on_finish` comes before it, unless the answer was cut.
+    /// Calls `f` once with the reason, when the exchange is over. `on_finish` comes before it, unless the answer was cut.
     ///
     /// ```
     /// use oneloop::net::CloseReason;
@@ -207,8 +209,8 @@ impl Response {
         self.add(On::ResponseClose, Location::caller(), Listener::ResponseClose(Some(Box::new(f))))
     }
 
-    /// Has `f` called when the response has not ended after so long: answer there, return an [`Error`], or `destroy`. A later
-    /// call replaces an earlier one; zero turns it off.
+    /// Has `f` called if the response has not ended after this time. In it, answer, return an [`Error`], or call `destroy`.
+    /// A later call replaces an earlier one; zero turns it off.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -241,7 +243,7 @@ impl Response {
 
     // ---- Facts
 
-    /// The number of its exchange, which its [`Request`](super::Request) has as well: see [`Request::id`](super::Request::id).
+    /// The number of the exchange, which its [`Request`](super::Request) has too: see [`Request::id`](super::Request::id).
     ///
     /// ```
     /// use oneloop::http::{self, Response};
@@ -263,7 +265,7 @@ impl Response {
         self.0.has_ended()
     }
 
-    /// Returns whether the whole response was given to the kernel.
+    /// Returns whether the kernel has taken the whole response.
     pub fn is_finished(&self) -> bool {
         self.0.outgoing().is_finished()
     }

@@ -8,7 +8,7 @@ use crate::notice;
 use crate::proto::h1::{FieldError, is_allowed_trailer};
 
 impl Response {
-    /// Returns whether the head can still be changed; where it cannot, logs the late call.
+    /// Returns whether the head can still be changed. If not, logs the late call.
     fn is_open(&self, what: &str) -> bool {
         let open = self.0.outgoing().is_changeable() && !self.0.is_over();
         if !open {
@@ -17,7 +17,7 @@ impl Response {
         open
     }
 
-    /// A field or status that would corrupt the response costs it.
+    /// Gives up the response (500) if a field or status would have corrupted it.
     fn check(&self, what: &str, result: Result<(), FieldError>) {
         if let Err(error) = result {
             self.refuse(what, &error);
@@ -30,7 +30,7 @@ impl Response {
         self.0.give_up(500, CloseReason::BadResponse);
     }
 
-    /// A mistake of another kind than a bad field: where there is no logger, the first of each kind is told.
+    /// Logs a mistake other than a bad field. Without a logger, the first of each kind is printed.
     #[cold]
     fn refuse_status(&self, error: &FieldError) {
         notice::error!(target: "oneloop::http", "{}: set_status: {error}; answered 500", self.0);
@@ -39,12 +39,12 @@ impl Response {
 
     // ---- The head
 
-    /// The status: 200 until it is set.
+    /// The status: 200 unless another one was set.
     pub fn status(&self) -> u16 {
         self.0.outgoing().head().borrow().status()
     }
 
-    /// Sets the status, from 200 to 999. Informational ones have [`write_informational`](Response::write_informational).
+    /// Sets the status, from 200 to 999. For informational ones see [`write_informational`](Response::write_informational).
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -65,7 +65,7 @@ impl Response {
         self
     }
 
-    /// Sets the phrase behind the status, which no client looks at; the usual one is there without it.
+    /// Sets the reason phrase after the status. No client evaluates it; by default it is the usual one.
     pub fn set_status_message(&self, message: &str) -> &Self {
         if self.is_open("set_status_message") {
             let result = self.0.outgoing().head().borrow_mut().set_reason(message);
@@ -74,12 +74,12 @@ impl Response {
         self
     }
 
-    /// Sets a field, in place of all of that name. One that would split or corrupt the response (a line end in the value,
-    /// a blank in the name) answers 500 and is logged; see [`try_set_header`](Response::try_set_header).
+    /// Sets a field and removes all others with this name. A field that would split or corrupt the response (a line end in
+    /// the value, a blank in the name) is answered 500 and logged; see [`try_set_header`](Response::try_set_header).
     ///
-    /// The value is text, a number, or bytes. It is sent as it is, text as UTF-8: bytes above ASCII are opaque data
-    /// (RFC 9110, 5.5), which not every client reads as UTF-8. What is sure to arrive is percent-encoded, as in
-    /// `attachment; filename*=UTF-8''na%C3%AFve.txt` (RFC 8187).
+    /// The value is text, a number, or bytes. It is sent unchanged, text as UTF-8. Bytes above ASCII are opaque data (RFC
+    /// 9110, 5.5), which not every client reads as UTF-8. To be safe, percent-encode them, as in `attachment;
+    /// filename*=UTF-8''na%C3%AFve.txt` (RFC 8187).
     ///
     /// ```
     /// # oneloop::http::create_server(|req, res| {
@@ -99,10 +99,10 @@ impl Response {
         self
     }
 
-    /// Sets a field, in place of all of that name.
+    /// Sets a field and removes all others with this name.
     ///
     /// # Errors
-    /// Where it would split or corrupt the response. Nothing is changed then.
+    /// If it would split or corrupt the response. Then nothing is changed.
     pub fn try_set_header(&self, name: &str, value: impl FieldValue) -> Result<(), FieldError> {
         if self.is_open("try_set_header") {
             return value.with(|value| self.0.outgoing().head().borrow_mut().set(name, value));
@@ -110,8 +110,8 @@ impl Response {
         Ok(())
     }
 
-    /// Adds a field behind those of that name (`Set-Cookie`). One that would split or corrupt the response answers 500 and
-    /// is logged; see [`try_append_header`](Response::try_append_header).
+    /// Adds a field after those with the same name (`Set-Cookie`). A field that would split or corrupt the response is
+    /// answered 500 and logged; see [`try_append_header`](Response::try_append_header).
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -130,11 +130,11 @@ impl Response {
         self
     }
 
-    /// Adds a field behind those of that name: for fields that come from elsewhere, as a proxy's.
+    /// Adds a field after those with the same name. Use it for fields that come from elsewhere, as in a proxy.
     ///
     /// # Errors
-    /// Where it would split or corrupt the response, or is a second Content-Length or Transfer-Encoding. Nothing is
-    /// changed then.
+    /// If it would split or corrupt the response, or if it is a second Content-Length or Transfer-Encoding. Then nothing is
+    /// changed.
     pub fn try_append_header(&self, name: &str, value: impl FieldValue) -> Result<(), FieldError> {
         if self.is_open("try_append_header") {
             return value.with(|value| self.0.outgoing().head().borrow_mut().append(name, value));
@@ -142,7 +142,7 @@ impl Response {
         Ok(())
     }
 
-    /// Removes all fields of that name.
+    /// Removes all fields with this name.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -161,23 +161,23 @@ impl Response {
         self
     }
 
-    /// The value that was set for that name; the first, where there are several. `None` where that is no UTF-8.
+    /// The value that was set for this name, or the first if there are several. `None` if it is not UTF-8.
     pub fn header(&self, name: &str) -> Option<String> {
         self.0.outgoing().head().borrow().get(name).map(str::to_owned)
     }
 
-    /// The same, byte for byte.
+    /// As [`header`](Response::header), as bytes, which need not be UTF-8.
     pub fn header_bytes(&self, name: &str) -> Option<Vec<u8>> {
         self.0.outgoing().head().borrow().get_bytes(name).map(<[u8]>::to_owned)
     }
 
-    /// Returns whether a field of that name is set.
+    /// Returns whether a field with this name is set.
     pub fn has_header(&self, name: &str) -> bool {
         self.0.outgoing().head().borrow().has(name)
     }
 
-    /// Sets the status and fields, and fixes the head: it goes with the first part of the body (unlike Node, where it is
-    /// chunked from here on, `end` still counts the length).
+    /// Sets the status and fields, and fixes the head. It is sent with the first part of the body, so `end` can still add
+    /// the length (in Node the response is chunked from here on).
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -245,7 +245,7 @@ impl Response {
         self.write_informational(103, fields);
     }
 
-    /// Sends an informational response: any number of them may come before the final one. Not to an HTTP/1.0 peer.
+    /// Sends an informational response. There may be any number before the final one. An HTTP/1.0 peer gets none.
     pub fn write_informational(&self, status: u16, fields: &[(&str, &str)]) {
         let speaks = self.0.head().version() != crate::proto::h1::Version::Http10;
         if self.0.outgoing().phase() == Phase::Open && speaks {
@@ -253,7 +253,7 @@ impl Response {
         }
     }
 
-    /// Sets fields that follow the body, where that is chunked. Those that may not stand there are left out and logged.
+    /// Sets fields that follow the body, if it is chunked. Fields that are not allowed there are left out and logged.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -272,7 +272,7 @@ impl Response {
         self
     }
 
-    /// Adds one such field.
+    /// Adds one field that follows the body.
     pub fn add_trailer(&self, name: &str, value: impl FieldValue) -> &Self {
         if !is_allowed_trailer(name) {
             notice::error!(target: "oneloop::http", "{}: {name} may not be a trailer", self.0);

@@ -27,8 +27,7 @@ struct Open {
 ///
 /// | | may have |
 /// |---|---|
-/// | connections and files that are being sent, together | the soft limit less 64 (or less a quarter of it, if that is
-/// less) |
+/// | connections and files that are being sent, together | the soft limit less 64 (or less a quarter of it, if that is less) |
 /// | files that are being sent | a third of that, so that downloads leave room for connections |
 pub(crate) struct Descriptors {
     open: Arc<Open>,
