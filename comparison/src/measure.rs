@@ -38,7 +38,7 @@ const WRITTEN: Duration = Duration::from_secs(5);
 pub struct Place {
     pub server_cpus: Vec<usize>,
     pub client_cpus: Vec<usize>,
-    /// Are they apart, and can processes be pinned?
+    /// True if server and generator have CPUs of their own, and processes can be pinned.
     pub pinned: bool,
 }
 

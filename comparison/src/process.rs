@@ -35,7 +35,7 @@ impl Family {
         Family(pids)
     }
 
-    /// Is it more than one process?
+    /// Returns whether it is more than one process.
     pub fn has_several(&self) -> bool {
         self.0.len() > 1
     }

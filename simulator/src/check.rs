@@ -47,7 +47,7 @@ fn sent(plan: &Plan, exchange: &Exchange) -> Sent {
     }
 }
 
-/// Is this what the handler has sent?
+/// Returns whether this is what the handler has sent.
 fn is_equal(sent: &Sent, reply: &Reply, exchange: &Exchange, request: Option<&Request>) -> bool {
     match sent {
         Sent::Content(bytes) => {
@@ -67,7 +67,7 @@ fn is_equal(sent: &Sent, reply: &Reply, exchange: &Exchange, request: Option<&Re
     }
 }
 
-/// May the library have answered so, where the exchange has ended for this reason?
+/// Returns whether the library may have given this answer, if the exchange has ended for this reason.
 fn is_refusal(status: u16, reason: CloseReason) -> bool {
     match reason {
         CloseReason::RequestTimeout | CloseReason::SlowReceive => status == 408,

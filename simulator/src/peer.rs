@@ -16,7 +16,7 @@ pub struct Client {
     ledger: Rc<Ledger>,
     pub peer: Peer,
     pub reader: RefCell<Reader>,
-    /// Has it read all that it was sent, as far as it came?
+    /// True if it has read everything that it was sent, as far as that arrived.
     pub faithful: Cell<bool>,
     /// The server has ended the connection.
     pub ended: Cell<bool>,

@@ -346,12 +346,12 @@ impl Plan {
         plan
     }
 
-    /// Whether a failing call may cost a connection; one that was interrupted does not.
+    /// Returns whether a failing call may cost a connection; an interrupted one does not.
     pub fn loses_calls(&self) -> bool {
         self.calls.iter().any(|fault| fault.kind != ErrorKind::Interrupted)
     }
 
-    /// Whether a connection may be refused or closed for other reasons than its own.
+    /// Returns whether a connection is refused or closed only for reasons of its own.
     pub fn has_room(&self) -> bool {
         self.max_requests == 0
             && self.max_connections == usize::MAX

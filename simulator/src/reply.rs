@@ -26,7 +26,7 @@ enum State {
 }
 
 pub struct Reader {
-    /// Whether the request of each response was HEAD, in order.
+    /// For each response, in order: true if its request was HEAD.
     heads: Vec<bool>,
     /// Which of them is to CONNECT.
     connect: Option<usize>,
@@ -55,7 +55,7 @@ impl Reader {
         }
     }
 
-    /// Is a part of a response here, of which the rest has not come?
+    /// Returns whether a part of a response has come, but not the rest.
     pub fn has_part(&self) -> bool {
         self.state != State::Tunnel && (self.state != State::Head || !self.rest.is_empty())
     }

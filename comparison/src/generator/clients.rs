@@ -109,7 +109,7 @@ impl Clients {
         }
     }
 
-    /// Is nothing to be sent any more?
+    /// Returns whether nothing more is to be sent.
     fn is_over(&self, now: Instant) -> bool {
         self.window.get().is_some_and(|window| now >= window.end)
     }

@@ -32,7 +32,7 @@ pub enum Phase {
 
 /// What a loop drives.
 pub trait Driven {
-    /// Opens connections, as many as may be in the making; are all there?
+    /// Opens as many connections as may be opened at a time. Returns whether all are open.
     fn set_up(&self, now: Instant) -> bool;
     /// How many are not.
     fn missing(&self) -> usize;
@@ -44,7 +44,7 @@ pub trait Driven {
     fn next(&self) -> Option<Instant>;
     /// Gives up what is too old.
     fn expire(&self, now: Instant);
-    /// Is nothing under way?
+    /// Returns whether nothing is under way.
     fn is_settled(&self) -> bool;
     /// Changes when anything happens.
     fn happened(&self) -> u64;

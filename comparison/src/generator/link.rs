@@ -89,12 +89,12 @@ impl Link {
         self.socket.write(Chunk::from(bytes)).ignore();
     }
 
-    /// Is it there: connected and not closed?
+    /// Returns whether it is connected and not closed.
     pub fn is_made(&self) -> bool {
         self.made.get() && !self.socket.is_closed()
     }
 
-    /// Can nothing be asked on it any more: is it closed, or about to be?
+    /// Returns whether no request can be sent on it any more: it is closed, or about to be.
     pub fn is_closed(&self) -> bool {
         self.closing.get() || self.socket.is_closed()
     }

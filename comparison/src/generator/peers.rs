@@ -47,7 +47,7 @@ impl Idle {
         })
     }
 
-    /// Opens more; are all there and answered?
+    /// Opens more connections. Returns whether all are open and were answered.
     pub fn set_up(&self) -> bool {
         let Some(me) = self.me.upgrade() else { return true };
         let (allowed, since) = self.allowed.get();

@@ -37,7 +37,7 @@ impl SlowReaders {
         SlowReaders { over, open, wanted }
     }
 
-    /// Are all there?
+    /// Returns whether all connections are open.
     pub fn set_up(&self) -> bool {
         self.connections() == self.wanted
     }

@@ -43,7 +43,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// A request that was meant to be sent at `meant` ended now. `open`: does the send time decide whether it counts?
+    /// A request that was meant to be sent at `meant` ended now. `open`: the time of sending decides whether it counts.
     pub fn ended(&mut self, window: Window, open: bool, timed: bool, meant: Instant, now: Instant, end: End) {
         if end == End::Answered && window.has(now) {
             self.answers += 1;

@@ -45,12 +45,12 @@ pub struct Contradiction {
     pub win: Win,
     /// How many times better the winner is in the other: below 1 where it is worse.
     pub other: f64,
-    /// Whether the loser wins there.
+    /// True if the loser wins there.
     pub reversed: bool,
 }
 
 impl Contradiction {
-    /// Whether it is of this pair.
+    /// Returns whether it is about this pair.
     pub fn is_of(&self, place: &Place<'_>, pair: &Pair<'_, '_>) -> bool {
         let designs = [pair.first.design, pair.second.design];
         self.win.workload == place.workload

@@ -226,7 +226,7 @@ fn main_reason<'v>(verdicts: impl Iterator<Item = &'v (&'v str, &'v str, Verdict
 }
 
 impl Ending {
-    /// Whether anything was judged.
+    /// Returns whether anything was judged.
     pub fn is_verdict(&self) -> bool {
         match self {
             Ending::Alone | Ending::AllFail => false,

@@ -32,17 +32,17 @@ impl Figure {
         }
     }
 
-    /// Whether the greater is the better.
+    /// Returns whether a larger figure is better.
     pub fn more_is_better(self) -> bool {
         self == Figure::Throughput
     }
 
-    /// Whether the generator's own limit spoils it.
+    /// Returns whether a limit of the generator would falsify it.
     pub fn is_of_the_generator(self) -> bool {
         matches!(self, Figure::Throughput | Figure::P99)
     }
 
-    /// Whether it counts the answers of a window, of which some were begun before it.
+    /// Returns whether it counts the answers of a window, some of which were begun before it.
     pub fn is_of_a_window(self) -> bool {
         matches!(self, Figure::Throughput | Figure::Cpu)
     }

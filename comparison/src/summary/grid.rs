@@ -87,7 +87,7 @@ impl<'a> Place<'a> {
         self.measured(design).find(|entry| entry.variant != MISTAKE && entry.fails())
     }
 
-    /// Whether everyone was asked at the same fixed rate, within a percent.
+    /// Returns whether all contenders had the same fixed rate of requests, within a percent.
     pub fn has_one_rate(&self) -> bool {
         let rates = self.entries.iter().flat_map(|entry| &entry.measured).map(|(_, measured)| measured.offered);
         let fold = |(least, most): (f64, f64), rate: f64| (least.min(rate), most.max(rate));
@@ -96,7 +96,7 @@ impl<'a> Place<'a> {
         least.is_finite() && least > 0.0 && most <= least * 1.01
     }
 
-    /// Whether the load came at a fixed rate.
+    /// Returns whether the load came at a fixed rate.
     pub fn is_open(&self) -> bool {
         self.entries.iter().flat_map(|entry| &entry.measured).any(|(_, measured)| measured.offered.is_some())
     }
@@ -129,12 +129,12 @@ impl Entry<'_> {
         self.over(|measured| Some(faults(measured))).values().fold(0.0, f64::max)
     }
 
-    /// Whether too many did.
+    /// Returns whether too many requests failed.
     pub fn fails(&self) -> bool {
         self.faults() > MOST_FAULTS
     }
 
-    /// Whether too many did in every one of at least three rounds.
+    /// Returns whether too many failed in every one of at least three rounds.
     pub fn fails_throughout(&self) -> bool {
         let least = self.over(|measured| Some(faults(measured))).least();
         self.measured.len() >= ROUNDS && least > MOST_FAULTS
@@ -146,12 +146,12 @@ impl Entry<'_> {
         self.over(|measured| Some(mean(&measured.latency) / (1e6 * measured.seconds))).values().fold(0.0, f64::max)
     }
 
-    /// Whether it has the figure in every round.
+    /// Returns whether it has the figure in every round.
     pub fn tells(&self, figure: Figure) -> bool {
         self.rounds(figure).count() == self.measured.len()
     }
 
-    /// Whether the generator was the limit in a round.
+    /// Returns whether the generator was the limit in a round.
     pub fn is_generator_limited(&self) -> bool {
         self.measured.iter().any(|(_, measured)| measured.generator_limited)
     }

@@ -54,7 +54,7 @@ pub struct Summary {
     pub defaults: Vec<Contest>,
     /// Wins that the other run contradicted: they count as ties above.
     pub contradicted: Vec<Contradiction>,
-    /// Whether there was another run.
+    /// True if there was another run.
     pub with_another: bool,
 }
 

@@ -45,12 +45,12 @@ pub enum Tie {
 }
 
 impl Tie {
-    /// Whether it says that the two were found alike, rather than that nothing can be said.
+    /// Returns whether it says that the two are alike, rather than that nothing can be said.
     pub fn is_measured(self) -> bool {
         matches!(self, Tie::Spread | Tie::Small | Tie::Rounds)
     }
 
-    /// Whether it says that nobody could be judged, rather than that somebody was not judged.
+    /// Returns whether it says that nobody could be judged, rather than that somebody was not judged.
     pub fn is_silent(self) -> bool {
         matches!(self, Tie::Window | Tie::FewRounds | Tie::Generator)
     }

@@ -45,7 +45,7 @@ pub fn cost(position: &Position, contender: &Contender) -> f64 {
     start + ramp + stress.peers.fill().as_secs_f64() + stress.warm_up + stress.seconds + drain
 }
 
-/// Has it fewer threads than there are connections that each want one?
+/// Returns whether it has fewer threads than there are connections that each want one.
 fn is_starved(position: &Position, contender: &Contender) -> bool {
     let connections = match position.stress.load {
         // Opened as they are needed.

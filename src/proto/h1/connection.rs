@@ -213,7 +213,7 @@ impl Connection {
         self.writing
     }
 
-    /// Whether the connection goes on after the present exchange.
+    /// Returns whether the connection goes on after the present exchange.
     #[inline]
     pub fn persistence(&self) -> Persistence {
         self.persistence

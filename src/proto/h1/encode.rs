@@ -125,7 +125,8 @@ fn encode_date(out: &mut Vec<u8>, date: &[u8; 29]) {
 #[inline]
 fn encode_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"Content-Length: ");
-    // The usual numbers of digits are written as arrays, whose length the compiler knows, so that no piece is a call.
+    // Lengths with a usual number of digits are written as arrays. The compiler knows the length of an array, so it copies
+    // each piece without a function call.
     match length {
         0..10 => out.extend_from_slice(&digits::<1>(length)),
         10..100 => out.extend_from_slice(&digits::<2>(length)),

@@ -34,7 +34,7 @@ impl Fields {
         self.lines.len()
     }
 
-    /// Whether there are no fields.
+    /// Returns whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }

@@ -13,8 +13,8 @@ pub struct HeadLimits {
     pub fields: usize,
     /// Bytes of the request-target: beyond it, 414.
     pub target: usize,
-    /// Whether an HTTP/1.1 request without Host is refused, as RFC 9112, 3.2 demands. A malformed or repeated Host is
-    /// refused in any case.
+    /// Refuses an HTTP/1.1 request without Host, as RFC 9112, 3.2 demands. A malformed or repeated Host is refused in any
+    /// case.
     pub require_host: bool,
 }
 

@@ -136,7 +136,7 @@ impl OutgoingFields {
         self.length
     }
 
-    /// Returns whether a field was set that has a say in how the message is sent.
+    /// Returns whether a field was set that affects how the message is sent.
     pub(super) fn has_special(&self) -> bool {
         self.flags != 0
     }

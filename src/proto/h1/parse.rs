@@ -11,7 +11,7 @@ use super::{
 /// field, and is filled before each head. A head with more fields is read again with a larger table.
 pub(super) const USUAL_FIELDS: usize = 32;
 
-/// What became of the bytes of a head.
+/// The result of reading a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed {
     /// The head has not ended: keep the bytes, append what comes, and call again.

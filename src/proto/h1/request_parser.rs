@@ -65,7 +65,7 @@ impl Incoming for RequestHead {
         if !section::mark(found, text, &mut self.fields) {
             return None;
         }
-        // A loop of its own: marking and noting together need more registers than there are.
+        // A loop of its own, because marking and noting in one loop need more registers than there are.
         let mut seen = Seen::default();
         for field in found {
             seen.note(field.name.as_bytes(), field.value, section::distance(text, field.value) as u32);
@@ -114,7 +114,7 @@ fn positions(line: &Words<'_>) -> Result<RequestLine, Fault> {
     other_positions(line, target_start)
 }
 
-/// The same for a target in another form than the origin form.
+/// As [`positions`], for a target in another form than the origin form.
 #[cold]
 fn other_positions(line: &Words<'_>, target_start: u32) -> Result<RequestLine, Fault> {
     let parts = target::read(line.method, line.target, line.question)?;
@@ -145,7 +145,8 @@ mod tests {
         assert_eq!(size_of::<HeadParser>(), 8);
     }
 
-    /// More fields than usual cost one more reading, not a scan.
+    /// A head with more fields than usual is read twice, the second time with a larger table. It is not scanned byte by
+    /// byte.
     #[test]
     fn a_head_that_comes_whole_is_not_scanned() {
         for (fields, reads) in [(1, 1), (USUAL_FIELDS, 1), (USUAL_FIELDS + 1, 2), (MAX_FIELDS, 2)] {

@@ -110,7 +110,7 @@ impl Seen {
 
     /// Reads the options of a Connection field (RFC 9110, 7.6.1); those that are not ours to act on are ignored.
     fn note_connection(&mut self, value: &[u8]) {
-        // What nearly all clients send needs no taking apart.
+        // Nearly all clients send just this, so it is compared first.
         if same_name(value, b"keep-alive") {
             self.option = self.option.with(b"keep-alive");
             return;
@@ -134,7 +134,7 @@ impl Seen {
         }
     }
 
-    /// What is above ASCII in a value is opaque: nothing that we act on can be made of it.
+    /// Bytes above ASCII are opaque: a value that has any cannot be acted on.
     fn note_bytes(&mut self, value: &[u8]) {
         if !value.is_ascii() {
             self.found |= NOT_ASCII;

@@ -2,7 +2,7 @@
 
 use super::{field_error::FieldError, framing::Framing, head::RequestHead, response::ResponseHead, version::Version};
 
-/// What of a request its response's framing depends on.
+/// The properties of a request that determine the framing of its response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestInfo {
     /// The method is HEAD.
@@ -19,12 +19,12 @@ impl From<&RequestHead> for RequestInfo {
     }
 }
 
-/// What to send.
+/// The decision on how the content of a response is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyPlan {
     /// The framing that the head announces.
     pub framing: Framing,
-    /// Whether content is sent behind the head. If not, what the caller has of it is to be discarded.
+    /// True if content is sent after the head. If not, content that the caller has is to be discarded.
     pub body: bool,
 }
 
@@ -35,7 +35,7 @@ impl BodyPlan {
         if self.body { self.framing } else { Framing::None }
     }
 
-    /// Whether the connection must close to end the content.
+    /// Returns whether the connection must close to end the content.
     pub fn must_close(&self) -> bool {
         self.framing == Framing::UntilClose
     }
@@ -61,7 +61,7 @@ pub fn response_framing(
     head: &ResponseHead,
     known_length: Option<u64>,
 ) -> Result<BodyPlan, FieldError> {
-    // The usual answer, so that it need not go through the whole table.
+    // The usual answer does not go through the whole table.
     if let Some(length) = known_length
         && matches!(head.status(), 200..=203 | 400..=599)
         && !head.fields.has_special()
@@ -89,7 +89,7 @@ fn from_table(request: &RequestInfo, head: &ResponseHead, known_length: Option<u
     }
     let chunked = (head.wants_chunked() && request.version == Version::Http11).then_some(Framing::Chunked);
     if request.head {
-        // Handlers that know of HEAD give no content at all: that says nothing about GET.
+        // A handler that knows of HEAD gives no content at all, so a length of 0 says nothing about the answer to GET.
         let known = known_length.filter(|&length| length > 0).map(Framing::Length);
         return nothing(declared.or(chunked).or(known).unwrap_or_default());
     }
@@ -109,7 +109,7 @@ fn from_table(request: &RequestInfo, head: &ResponseHead, known_length: Option<u
 mod tests {
     use super::*;
 
-    /// The usual answer is not looked up: it is what the table says all the same.
+    /// The shortcut for the usual answer gives the same result as the table.
     #[test]
     fn the_usual_answer_is_that_of_the_table() {
         for status in 200..=999 {

@@ -1,4 +1,4 @@
-//! The grammar of a head, one byte at a time: what decides when a head comes in pieces or is bad.
+//! The grammar of a head, one byte at a time. It decides about heads that come in pieces or are invalid.
 
 use super::{
     fault::Fault,
@@ -12,11 +12,11 @@ pub(super) trait StartLine: Copy + Default {
     /// raised at the first byte that cannot be right.
     fn step(&mut self, byte: u8, at: u32, limits: &HeadLimits) -> Result<bool, Fault>;
 
-    /// What is too large where the limit of the whole head is reached in this line.
+    /// The fault if the limit of the whole head is reached in this line.
     fn too_large(&self) -> Fault;
 }
 
-/// How far a head was looked at, and what is due next.
+/// How far the head was scanned, and what may come next.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Scan<L> {
     /// The first byte not looked at yet.
@@ -26,7 +26,7 @@ pub(super) struct Scan<L> {
     part: HeadPart<L>,
 }
 
-/// The fields follow with the LF of the start line.
+/// The part of the head in which the scan is. The LF of the start line already belongs to the fields.
 #[derive(Clone, Copy, Debug)]
 enum HeadPart<L> {
     StartLine(L),

@@ -4,7 +4,8 @@ use super::super::handlers::{CONTENT_TYPE, PIECE};
 use super::{Connection, Desk, End, Step};
 use oneloop::proto::h1::{ConnectionField, Encoding, Framing, RequestInfo, connection_field, response_framing};
 
-/// Does a body of this length follow, and does the connection end with this answer?
+/// The head of an answer was written. `body`: a body follows; the other field says whether the connection ends with this
+/// answer.
 struct Begun {
     body: bool,
     closes: bool,

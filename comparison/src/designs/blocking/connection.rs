@@ -94,7 +94,7 @@ impl Connection {
         self.begun = true;
     }
 
-    /// Has what it waits for not come in time?
+    /// Returns whether the time for what it waits for is over.
     pub fn is_due(&self, now: Instant) -> bool {
         now >= self.due
     }

@@ -55,7 +55,7 @@ impl Desk {
         }
     }
 
-    /// Does it hold bytes that no request has used up?
+    /// Returns whether it holds bytes that no request has used.
     pub fn has_input(&self) -> bool {
         !self.unread.is_empty()
     }

@@ -47,7 +47,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Has all of the request come that is served?
+    /// Returns whether all of the request that is being served has come.
     pub fn is_whole(&self) -> bool {
         let body = &self.request.body;
         let has_length = matches!(self.request.head.framing(), Framing::Length(_));

@@ -22,7 +22,7 @@ pub struct Parked {
     pub connection: Connection,
     /// What the thread is to do with it.
     pub task: Task,
-    /// Is it registered with the poller?
+    /// True if it is registered with the poller.
     pub watched: bool,
     /// Its number for as long as it lives.
     slot: usize,

@@ -1,7 +1,7 @@
 use super::World;
 
-/// Whether the simulated system can send files without copying them through the program (`sendfile`). A handler sees no
-/// difference: `Response::send_file` keeps its promises with each variant.
+/// How the simulated system answers a call of `sendfile`, which sends files without copying them through the program. A
+/// handler sees no difference: `Response::send_file` keeps its promises with each variant.
 ///
 /// ```
 /// use oneloop::sim::{Sendfile, Sim};
