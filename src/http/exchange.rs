@@ -151,7 +151,7 @@ impl Exchange {
         self.closed.get().is_some()
     }
 
-    /// The listener's number, unless it ended here.
+    /// Returns the listener's id, or `None` if the event can no longer come and the listener was dropped.
     pub fn add(&self, on: On, site: Site, listener: Listener) -> Option<u32> {
         // One for something that can no longer come ends here, with what it captured.
         let late = match on {

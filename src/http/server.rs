@@ -17,17 +17,17 @@ use std::io;
 use std::panic::Location;
 use std::rc::Rc;
 
-/// An HTTP/1.1 server. A cheap handle: clones are the same server. While it listens the loop keeps it, dropped handles or
-/// not; [`close`](Server::close) ends it.
+/// An HTTP/1.1 server. It is a cheap handle: clones are the same server. While the server listens, the loop keeps it, even
+/// if all handles are dropped; [`close`](Server::close) ends it.
 #[derive(Clone)]
 pub struct Server(pub(super) Rc<ServerCore>);
 
-/// Makes a server that gives each request to `on_request`, with its response. It is called in the poll phase (or the
-/// pending phase, for a request that waited behind another), once for each request, one after another for the requests of
-/// one connection.
+/// Makes a server that gives each request to `on_request`, with its response. `on_request` is called in the poll phase (or
+/// in the pending phase, for a request that waited behind another), once for each request, one after another for the
+/// requests of one connection.
 ///
 /// The handler may answer at once, or keep the [`Response`] and answer later. It returns nothing, or a `Result` so that `?`
-/// works: see [`Error`](super::Error). One that drops the response unanswered or panics answers 500.
+/// works: see [`Error`](super::Error). If it panics, or drops the response unanswered, the answer is 500.
 ///
 /// ```no_run
 /// use oneloop::http;
@@ -45,7 +45,7 @@ pub struct Server(pub(super) Rc<ServerCore>);
 /// ```
 ///
 /// # Panics
-/// Where this thread is ending and its loop is gone.
+/// If this thread is ending and its loop is gone.
 #[track_caller]
 pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R + 'static) -> Server {
     let Some(lp) = current() else {
@@ -64,18 +64,18 @@ impl Server {
 
     // ---- Listening
 
-    /// Listens: on a port, an address, a Unix path, or with options; see [`Listen`]. It is bound when this returns;
-    /// `listening` is called by the loop, once, in its next pending phase; give `()` where nobody wants to know.
+    /// Listens on a port, an address, a Unix path, or with options; see [`Listen`]. The socket is bound when this returns.
+    /// The loop calls `listening` once, in its next pending phase; give `()` for no callback.
     ///
     /// # Errors
-    /// Where it cannot: the port is in use or needs privileges, the name is unknown, it is listening already. The message
-    /// names the address.
+    /// If it cannot listen: the port is in use or needs privileges, the name is unknown, or the server is listening
+    /// already. The message names the address.
     #[track_caller]
     pub fn listen(&self, on: impl Into<Listen>, listening: impl OptionalCallback) -> io::Result<()> {
         self.0.acceptor.listen(&on.into(), self.0.clone(), Location::caller(), listening.boxed())
     }
 
-    /// Where it listens: with the port that the system chose, where that was 0.
+    /// The address on which it listens. If port 0 was asked for, this has the port that the system chose.
     pub fn address(&self) -> Option<Address> {
         self.0.acceptor.address()
     }
@@ -85,19 +85,19 @@ impl Server {
         self.0.acceptor.is_listening()
     }
 
-    /// Ends the server: it stops listening at once; idle connections are closed, busy ones after their response, which says
-    /// `Connection: close`. Requests that have arrived by then are answered like that too: the server accepts the connections
-    /// that wait (4,096 at most), and reads all connections once more, before it closes any. A new connection without a
-    /// request stays until a second after it was accepted, since its first request may be on its way (see
+    /// Ends the server. It stops listening at once. Idle connections are closed, busy ones after their response, which says
+    /// `Connection: close`. Requests that have arrived by then are answered in the same way: the server accepts the
+    /// connections that wait (4,096 at most), and reads all connections once more, before it closes any. A new connection
+    /// without a request stays until a second after it was accepted, since its first request may be on its way (see
     /// [`close_idle_connections`](Server::close_idle_connections)).
     ///
     /// Connections that are still busy after [`Limits::shutdown`] are cut. So are those that were handed over
-    /// ([`on_upgrade`](Server::on_upgrade), [`on_connect`](Server::on_connect)); until then they are the program's to end.
-    /// (Node waits for them for ever.) The log says what is waited for, and [`on_closing`](Server::on_closing) tells handlers
-    /// that would take longer.
+    /// ([`on_upgrade`](Server::on_upgrade), [`on_connect`](Server::on_connect)); until then it is up to the program to end
+    /// them. (Node waits for them for ever.) The log says what the server waits for, and [`on_closing`](Server::on_closing)
+    /// tells handlers that would take longer.
     ///
-    /// `closed` is called when the last connection is gone, in a closing phase. A client that does not close its side, though it
-    /// has been told, holds that up: for a second where its connection was idle, else for [`Limits::linger_between`].
+    /// `closed` is called when the last connection is gone, in a closing phase. A client that does not close its side after
+    /// it has been told to delays that: by a second if its connection was idle, else by [`Limits::linger_between`].
     ///
     /// ```
     /// use oneloop::http;
@@ -135,20 +135,21 @@ impl Server {
         }
     }
 
-    /// Closes the connections that have no request, as soon as what they have sent until now has been read: a request that
-    /// the system has already is answered. The call returns before that. Where a peer has yet to read a part of its last
-    /// response, its connection is closed after that.
+    /// Closes the connections that have no request, as soon as what they have sent until now has been read; a request that
+    /// the system has already is answered. This happens after the call has returned. If a peer has not yet taken all of its
+    /// last response, its connection is closed after that.
     ///
-    /// A request that is on its way finds our FIN and no answer; it is discarded, for a second at most, so that no reset takes
-    /// earlier answers from a client that has yet to read them. On a connection that has been used, clients expect that, and
-    /// send the request again on another one (RFC 9112, section 9.3.1). On a new one most of them do not, so a connection that
-    /// was accepted less than a second ago and has sent nothing is closed when that second is over, unless its first request
-    /// has begun. (Node and nginx let such connections be; hyper closes them at once.)
+    /// A request that is on its way meets our FIN and gets no answer. It is discarded, for a second at most, so that no
+    /// reset takes earlier answers from a client that has not read them yet. On a connection that has been used, clients
+    /// expect that, and send the request again on another one (RFC 9112, section 9.3.1). On a new connection most of them
+    /// do not. So a connection that was accepted less than a second ago and has sent nothing is closed only when that
+    /// second is over, unless its first request has begun by then. (Node and nginx leave such connections open; hyper
+    /// closes them at once.)
     pub fn close_idle_connections(&self) {
         self.0.acceptor.look();
     }
 
-    /// Closes all connections at once, answered or not; also those that were handed over by
+    /// Closes all connections at once, answered or not, including those that were handed over by
     /// [`on_upgrade`](Server::on_upgrade) or [`on_connect`](Server::on_connect), which Node leaves alone.
     pub fn close_all_connections(&self) {
         self.0.acceptor.drop_last();
@@ -162,24 +163,24 @@ impl Server {
 
     // ---- Listeners
 
-    /// Adds another listener for requests. Each gets its own handles; the request is given up only when none of them keeps a
-    /// `Response`.
+    /// Adds another listener for requests. Each listener gets handles of its own. The request counts as dropped only when
+    /// none of them keeps a `Response`.
     #[track_caller]
     pub fn on_request<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
         self.add(ServerEvent::Request, Location::caller(), handler(f))
     }
 
-    /// Called instead of the request listeners for a request whose path is `prefix`, or lies below it: `/admin` has
-    /// `/admin`, `/admin/` and `/admin/users`, but not `/administrator`. Of several prefixes the longest counts. Paths are
-    /// compared as received: nothing is decoded, `..` is not resolved. It is for what is put beside a program's own
-    /// handler without a change to it, as a status page.
+    /// Calls `f` instead of the request listeners for a request whose path is `prefix`, or lies below it: `/admin` matches
+    /// `/admin`, `/admin/` and `/admin/users`, but not `/administrator`. If several prefixes match, the longest counts.
+    /// Paths are compared as received: nothing is decoded, `..` is not resolved. Use it for something that stands beside a
+    /// program's own handler without a change to that, such as a status page.
     #[track_caller]
     pub fn on_path<R: Answer>(&self, prefix: &str, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
         self.0.dispatch.add_path(prefix, Location::caller(), handler(f));
         self
     }
 
-    /// Called for each new connection, in the poll phase.
+    /// Calls `f` for each new connection, in the poll phase.
     ///
     /// ```
     /// let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -190,26 +191,26 @@ impl Server {
         self.add(ServerEvent::Connection, Location::caller(), ServerListener::Connection(Box::new(f)))
     }
 
-    /// Called instead of the request listeners for a request with `Expect: 100-continue`: say
-    /// [`write_continue`](Response::write_continue), or answer. Without such a listener, the request listeners get it, and
-    /// `100 Continue` is sent when the body is first asked for.
+    /// Calls `f` instead of the request listeners for a request with `Expect: 100-continue`. In it, call
+    /// [`write_continue`](Response::write_continue), or answer. Without such a listener, the request listeners get the
+    /// request, and `100 Continue` is sent when the body is first asked for.
     #[track_caller]
     pub fn on_check_continue<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
         self.add(ServerEvent::CheckContinue, Location::caller(), handler(f))
     }
 
-    /// Called instead of the request listeners for a request with another expectation. Without such a listener it is
+    /// Calls `f` instead of the request listeners for a request with another expectation. Without such a listener it is
     /// answered 417.
     #[track_caller]
     pub fn on_check_expectation<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
         self.add(ServerEvent::CheckExpectation, Location::caller(), handler(f))
     }
 
-    /// Called instead of the request listeners for a request that asks for another protocol, with the connection's socket
-    /// and the bytes behind the head that were read already. From then on the connection is the listener's: it writes the
-    /// response, 101 or not, and no limit of the server's applies. Without such a listener, or where
-    /// [`set_upgrade_filter`](Server::set_upgrade_filter) declines, an `Upgrade` is ignored, as is one with content: it would
-    /// have to be read as HTTP first (RFC 9110, 7.8).
+    /// Calls `f` instead of the request listeners for a request that asks for another protocol, with the connection's
+    /// socket and the bytes after the head that have been read already. From then on the connection belongs to the
+    /// listener: it writes the response, 101 or not, and no limit of the server applies. The `Upgrade` is ignored if there
+    /// is no such listener, if [`set_upgrade_filter`](Server::set_upgrade_filter) declines, and if the request has content,
+    /// which would have to be read as HTTP first (RFC 9110, 7.8).
     ///
     /// ```
     /// let server = oneloop::http::create_server(|_req, res| res.end("an ordinary answer\n"));
@@ -224,13 +225,13 @@ impl Server {
         self.add(ServerEvent::Upgrade, Location::caller(), ServerListener::Upgrade(Box::new(f)))
     }
 
-    /// Sets `f` to decide, before anything is handed over, whether a request that [`on_upgrade`](Server::on_upgrade) would get is
-    /// to have its connection. With `false` the offer is ignored, as RFC 9110, 7.8 allows: the request is an ordinary one,
-    /// and the connection goes on. It is called once for each such request, in the phase in which its listener would be; not
-    /// for CONNECT. A panic in it costs the request (500). A later call replaces an earlier one; without one, all are
-    /// accepted. (Node: `shouldUpgradeCallback`.)
+    /// Sets `f` to decide, before anything is handed over, whether a request for which there is an
+    /// [`on_upgrade`](Server::on_upgrade) listener gets its connection. With `false` the offer is ignored, as RFC 9110, 7.8
+    /// allows: the request is an ordinary one, and the connection goes on. `f` is called once for each such request, in the
+    /// phase in which the listener would be; not for CONNECT. A panic in it costs the request (500). A later call replaces
+    /// an earlier one; without a filter, all are accepted. (Node: `shouldUpgradeCallback`.)
     ///
-    /// A server with WebSockets needs it for other clients' sake: `curl --http2` offers `Upgrade: h2c` with each request.
+    /// A server with WebSockets needs it because of other clients: `curl --http2` offers `Upgrade: h2c` with each request.
     ///
     /// ```
     /// let server = oneloop::http::create_server(|_req, res| res.end("an ordinary answer\n"));
@@ -245,13 +246,13 @@ impl Server {
         self.add(ServerEvent::ShouldUpgrade, Location::caller(), ServerListener::ShouldUpgrade(Box::new(f)))
     }
 
-    /// The same for CONNECT. Without such a listener, it is answered 501.
+    /// As [`on_upgrade`](Server::on_upgrade), for CONNECT. Without such a listener, it is answered 501.
     #[track_caller]
     pub fn on_connect(&self, f: impl FnMut(Request, Socket, Vec<u8>) + 'static) -> &Self {
         self.add(ServerEvent::Connect, Location::caller(), ServerListener::Upgrade(Box::new(f)))
     }
 
-    /// Called for each message that is refused, with the reason. The answer and the close are the library's.
+    /// Calls `f` for each message that is refused, with the reason. The library answers and closes the connection.
     ///
     /// ```
     /// let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -262,23 +263,23 @@ impl Server {
         self.add(ServerEvent::ClientError, Location::caller(), ServerListener::ClientError(Box::new(f)))
     }
 
-    /// Called instead of the request listeners for a request beyond
-    /// [`set_max_requests_per_socket`](Server::set_max_requests_per_socket), which came with or right behind the last one,
-    /// and for one that is [shed](Server::set_load_shedding). Unless it answers, the answer is 503.
+    /// Calls `f` instead of the request listeners for a request beyond
+    /// [`set_max_requests_per_socket`](Server::set_max_requests_per_socket) that came with or right after the last one, and
+    /// for a request that is [shed](Server::set_load_shedding). If `f` does not answer, the answer is 503.
     #[track_caller]
     pub fn on_drop_request<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
         self.add(ServerEvent::DropRequest, Location::caller(), handler(f))
     }
 
-    /// Called for each connection beyond [`set_max_connections`](Server::set_max_connections), which is answered 503 and
+    /// Calls `f` for each connection beyond [`set_max_connections`](Server::set_max_connections), which is answered 503 and
     /// closed.
     #[track_caller]
     pub fn on_drop(&self, f: impl FnMut(&Address) + 'static) -> &Self {
         self.add(ServerEvent::Drop, Location::caller(), ServerListener::Drop(Box::new(f)))
     }
 
-    /// Called once, when [`close`](Server::close) has begun, in the tick queue behind what called it: for what would hold the
-    /// end up and can end by itself, as streams of events and sockets of upgrades.
+    /// Calls `f` once, when [`close`](Server::close) has begun, as a tick after the callback that called it. Use it to end
+    /// what would delay the close and never ends by itself, such as streams of events and sockets of upgrades.
     ///
     /// ```
     /// use oneloop::http::{self, Response};
@@ -301,8 +302,8 @@ impl Server {
         self.add(ServerEvent::Closing, Location::caller(), ServerListener::Ending(Box::new(f)))
     }
 
-    /// Called when the server has closed and its last connection is gone, before the callback that was given to `close`. A
-    /// server may listen and close again: then it is called again.
+    /// Calls `f` when the server has closed and its last connection is gone, before the callback that was given to `close`.
+    /// If the server listens and closes again, `f` is called again.
     #[track_caller]
     pub fn on_close(&self, f: impl FnMut() + 'static) -> &Self {
         self.add(ServerEvent::Close, Location::caller(), ServerListener::Ending(Box::new(f)))
@@ -310,7 +311,7 @@ impl Server {
 
     // ---- Settings
 
-    /// The limits in force.
+    /// Returns the present limits.
     pub fn limits(&self) -> Limits {
         Limits::clone(&self.0.limits.all())
     }
@@ -332,26 +333,27 @@ impl Server {
         self
     }
 
-    /// Sets whether an HTTP/1.1 request without `Host` is refused (true at first, as RFC 9112, 3.2 demands).
+    /// Sets whether an HTTP/1.1 request without `Host` is refused (true by default, as RFC 9112, 3.2 demands).
     pub fn set_require_host_header(&self, on: bool) -> &Self {
         self.0.limits.set_require_host(on);
         self
     }
 
-    /// Sets how many connections the server may have open at a time (at first any number).
+    /// Sets how many connections the server may have open at a time (no limit by default).
     pub fn set_max_connections(&self, count: usize) -> &Self {
         self.0.acceptor.set_max_connections(count);
         self
     }
 
-    /// Sets how many requests one connection may bring; the last response says `Connection: close`. 0: any number, as at
-    /// first.
+    /// Sets how many requests one connection may bring; the last response says `Connection: close`. 0, the default, means
+    /// any number.
     pub fn set_max_requests_per_socket(&self, count: u32) -> &Self {
         self.0.max_requests.set(if count == 0 { u32::MAX } else { count });
         self
     }
 
-    /// Sets when new requests are answered 503 because the loop is late; `None` takes them all, as at first. See [`LoadShedding`].
+    /// Sets when new requests are answered 503 because the loop is late. `None`, the default, takes all requests. See
+    /// [`LoadShedding`].
     ///
     /// ```
     /// use oneloop::http::{self, LoadShedding};
@@ -364,12 +366,12 @@ impl Server {
         self
     }
 
-    /// Lets the loop end while it listens.
+    /// Lets the loop end while the server listens.
     pub fn unref(&self) -> &Self {
         self.set_ref(false)
     }
 
-    /// Says whether the loop goes on while it listens (true at first).
+    /// Sets whether the server keeps the loop running while it listens (true by default).
     pub fn set_ref(&self, on: bool) -> &Self {
         self.0.acceptor.set_referenced(on);
         self
@@ -382,12 +384,12 @@ impl Server {
 
     // ---- Facts
 
-    /// Its open connections.
+    /// The number of its open connections.
     pub fn connections(&self) -> usize {
         self.0.acceptor.connections()
     }
 
-    /// The requests that came so far, answered or not. Messages that were refused are not counted: they are none.
+    /// The number of requests so far, answered or not. Messages that were refused are no requests and are not counted.
     pub fn requests(&self) -> u64 {
         self.0.requests()
     }

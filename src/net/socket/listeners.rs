@@ -14,7 +14,7 @@ impl Socket {
         self
     }
 
-    /// The listener's number, unless it ended here.
+    /// Returns the listener's id, or `None` if the event can no longer come and the listener was dropped.
     pub(in crate::net) fn listen(&self, on: On, site: Site, listener: Listener) -> Option<u32> {
         if self.0.closed_told.get() {
             discard(listener);
@@ -39,7 +39,7 @@ impl Socket {
         self.0.closed_told.get()
     }
 
-    /// Called with bytes as they come, in chunks of any size. The first such listener starts the flow.
+    /// Calls `f` with bytes as they come, in pieces of any size. The first such listener starts the flow.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -61,7 +61,7 @@ impl Socket {
         self
     }
 
-    /// Called once, when the peer has ended its side and all that it sent was taken. Unless
+    /// Calls `f` once, when the peer has ended its side and everything that it sent was taken. Unless
     /// [`set_allow_half_open`](Socket::set_allow_half_open) is on, our side is ended after it.
     ///
     /// ```
@@ -84,7 +84,7 @@ impl Socket {
         self.add(On::End, Location::caller(), Listener::Once(Some(Box::new(f))))
     }
 
-    /// Called when all pending output went out, after a `write` that said [`Flow::Full`].
+    /// Calls `f` when all pending output has been sent, after a `write` that returned [`Flow::Full`].
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -106,8 +106,8 @@ impl Socket {
         self.add(On::Drain, Location::caller(), Listener::Plain(Box::new(f)))
     }
 
-    /// Called when nothing was sent or received for the time set with [`set_timeout`](Socket::set_timeout), and again after
-    /// each further such time. The socket stays open.
+    /// Calls `f` when nothing was sent or received for the time set with [`set_timeout`](Socket::set_timeout), and again
+    /// after each further such time. The socket stays open.
     ///
     /// ```
     /// use oneloop::net;
@@ -122,7 +122,7 @@ impl Socket {
         self.add(On::Timeout, Location::caller(), Listener::Plain(Box::new(f)))
     }
 
-    /// Called once, when the operating system reported an error, before `on_close`, in the closing phase.
+    /// Calls `f` once, when the operating system has reported an error, before `on_close`, in the closing phase.
     ///
     /// ```
     /// let socket = oneloop::net::connect(7777, |socket| socket.end("hello\n"));
@@ -133,7 +133,7 @@ impl Socket {
         self.add(On::Error, Location::caller(), Listener::Error(Some(Box::new(f))))
     }
 
-    /// Called once, last, in the closing phase.
+    /// Calls `f` once, as the last callback, in the closing phase.
     ///
     /// ```
     /// let server = oneloop::net::create_server(|socket| {

@@ -12,7 +12,7 @@ use std::io;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-/// Output pending from which on `write` says `Full`.
+/// With this many bytes of output pending, `write` returns `Full`.
 const PENDING: usize = 64 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,16 +27,16 @@ pub(super) enum On {
 }
 
 pub(super) enum Listener {
-    /// Of `Drain` and `Timeout`.
+    /// For `Drain` and `Timeout`.
     Plain(Box<dyn FnMut(&Socket)>),
-    /// Of `Connect` and `End`.
+    /// For `Connect` and `End`.
     Once(Once<dyn FnOnce(&Socket)>),
     Data(Box<dyn FnMut(&Socket, &[u8])>),
     Error(Once<dyn FnOnce(&Socket, &io::Error)>),
     Close(Once<dyn FnOnce(&Socket, CloseReason)>),
 }
 
-/// What a socket knows beside its stream.
+/// What a socket has besides its stream.
 pub(super) struct Inner {
     me: Weak<Inner>,
     stream: OnceCell<Rc<Stream>>,
@@ -45,10 +45,10 @@ pub(super) struct Inner {
     half_open: Cell<bool>,
     end_told: Cell<bool>,
     closed_told: Cell<bool>,
-    /// `write` said `Full`: there will be one `drain`.
+    /// True if `write` has returned `Full`, so that one `drain` is to follow.
     full: Cell<bool>,
     limit: Cell<usize>,
-    /// What may be pending of what the kernel has refused.
+    /// The most bytes that may be pending once the kernel has refused output.
     pending_limit: Cell<usize>,
     timeout: Cell<Option<Duration>>,
     timer: Cell<Option<Deadline>>,
@@ -56,12 +56,12 @@ pub(super) struct Inner {
     identity: Identity,
 }
 
-/// A connection: bytes in both directions. A cheap handle: clones are the same socket, and equal. While it is open the loop keeps
-/// it, dropped handles or not.
+/// A connection: bytes in both directions. It is a cheap handle: clones are the same socket, and equal. While the socket is
+/// open, the loop keeps it, even if all handles are dropped.
 ///
-/// Input is read when somebody listens for it: without an `on_data` at most 64 KiB are taken from the kernel.
-/// All callbacks come from the loop, in its poll or pending phase, `on_close` in the closing phase; they get the
-/// socket, so that they need not capture it. After `on_close` all of them are dropped.
+/// Input is read when somebody listens for it: without an `on_data`, at most 64 KiB are taken from the kernel. All
+/// callbacks come from the loop, in its poll or pending phase, `on_close` in the closing phase. They get the socket as an
+/// argument, so they need not capture it. After `on_close` all of them are dropped.
 ///
 /// On a closed socket all methods do nothing.
 #[derive(Clone)]
@@ -116,8 +116,9 @@ impl Socket {
 
     // ---- Writing
 
-    /// Writes. The bytes leave at the end of the socket's turn or, outside of it, before the loop waits again. What the
-    /// kernel does not take is kept; from 64 KiB on this says [`Flow::Full`], which asks you to wait for `on_drain`.
+    /// Writes. The bytes are given to the kernel at the end of the socket's turn or, outside of it, before the loop waits
+    /// again. Bytes that the kernel does not take are kept; from 64 KiB on this returns [`Flow::Full`], which asks you to
+    /// wait for `on_drain`.
     ///
     /// ```
     /// use oneloop::net::{self, Flow};
@@ -135,7 +136,7 @@ impl Socket {
                 if flow.is_full() {
                     self.0.full.set(true);
                 } else if self.0.timeout.get().is_some() {
-                    // That the peer takes it is activity.
+                    // Counts as activity when the peer takes it.
                     stream.tell_sent();
                 }
                 flow
@@ -147,8 +148,9 @@ impl Socket {
         }
     }
 
-    /// Ends our side, with a last part of the output, or `()`, when all that was written went out. What the peer still sends can be read; where nobody listens for
-    /// it (no `on_data`, and not paused), it is discarded from now on. When both sides have ended, the socket closes.
+    /// Ends our side when all output has been sent, with a last part of it, or with `()`. Input from the peer can still be
+    /// read; if nobody listens for it (no `on_data`, and not paused), it is discarded from now on. When both sides have
+    /// ended, the socket closes.
     ///
     /// ```
     /// let server = oneloop::net::create_server(|socket| socket.end("no time, good-bye\n"));
@@ -164,14 +166,14 @@ impl Socket {
         }
     }
 
-    /// Closes it at once. Output that the kernel has not taken is lost. `on_close` follows in the closing phase.
+    /// Closes the socket at once. Output that the kernel has not taken is lost. `on_close` follows in the closing phase.
     pub fn destroy(&self) {
         if let Some(stream) = self.stream() {
             stream.destroy(CloseReason::Destroyed);
         }
     }
 
-    /// Closes it with a reset (RST), so that the peer sees an error.
+    /// Closes the socket with a reset (RST), so that the peer sees an error.
     pub fn reset(&self) {
         if let Some(stream) = self.stream() {
             stream.with_io(|io| io.set_reset_on_close(true));
@@ -179,21 +181,21 @@ impl Socket {
         }
     }
 
-    /// Sets how many pending bytes make `write` say `Full`: 64 KiB at first.
+    /// Sets with how many pending bytes `write` returns `Full`: 64 KiB by default.
     pub fn set_write_limit(&self, bytes: usize) -> &Self {
         self.0.limit.set(bytes.max(1));
         self
     }
 
-    /// Sets how many bytes may be pending for the peer, and what happens when they are more. No limit at first.
+    /// Sets how many bytes may be pending for the peer, and what happens if there are more. No limit by default.
     ///
-    /// What counts is what the kernel has refused: it takes some 128 KiB for a peer before that has read anything. So allow as
-    /// much as the largest burst that you send, and some seconds of what a slow peer is behind; that is also what a peer that
-    /// reads nothing can cost in memory, beside the kernel's own buffers.
+    /// Only bytes that the kernel has refused count: it takes about 128 KiB for a peer that has not read anything. So allow
+    /// as much as the largest burst that you send, and some seconds of what a slow peer is behind. That is also what a peer
+    /// that reads nothing can cost in memory, besides the kernel's own buffers.
     ///
-    /// How large a burst is may be in somebody else's hand. In a chat, 64 KiB of short lines of one guest are half a mebibyte
-    /// for each other guest, and no peer can have read that by then: [pause](Socket::pause) whoever says so much, as the example
-    /// `tcp_chat` does.
+    /// The size of a burst may be up to somebody else. In a chat, 64 KiB of short lines of one guest are half a mebibyte
+    /// for each other guest, and no peer can have read that by then: [pause](Socket::pause) a guest who says so much, as
+    /// the example `tcp_chat` does.
     ///
     /// ```
     /// use oneloop::net::{self, Overflow};
@@ -209,15 +211,15 @@ impl Socket {
         self
     }
 
-    /// Output that the kernel has not taken, in bytes.
+    /// How many bytes of output the kernel has not taken.
     pub fn pending(&self) -> usize {
         self.stream().map_or(0, |stream| stream.pending())
     }
 
     // ---- Reading
 
-    /// Stops `on_data` until [`resume`](Socket::resume). What is in the receive buffers stays there, so that the peer
-    /// is slowed down in the end.
+    /// Stops `on_data` until [`resume`](Socket::resume). Input stays in the kernel's buffers; when they are full, the peer
+    /// is slowed down.
     ///
     /// ```
     /// use oneloop::{net, set_timeout};
@@ -237,7 +239,7 @@ impl Socket {
         }
     }
 
-    /// Goes on with `on_data`, from the next pending phase on.
+    /// Resumes `on_data`, from the next pending phase on.
     pub fn resume(&self) {
         self.0.paused.set(false);
         self.flow();
@@ -257,13 +259,13 @@ impl Socket {
 
     // ---- Settings and facts
 
-    /// Says whether our side stays open when the peer has ended its own (false at first).
+    /// Sets whether our side stays open when the peer has ended its own (false by default).
     pub fn set_allow_half_open(&self, on: bool) -> &Self {
         self.0.half_open.set(on);
         self
     }
 
-    /// Has `on_timeout` called when nothing is sent or received for so long. Zero turns it off.
+    /// Has `on_timeout` called when nothing is sent or received for this long. Zero turns it off.
     pub fn set_timeout(&self, after: Duration) -> &Self {
         if let Some(timer) = self.0.timer.take() {
             timer.clear();
@@ -279,7 +281,7 @@ impl Socket {
         self
     }
 
-    /// `TCP_NODELAY`: small writes leave at once. On at first.
+    /// Sets `TCP_NODELAY`: small writes are sent at once. On by default.
     ///
     /// # Errors
     /// What the operating system says.
@@ -287,7 +289,7 @@ impl Socket {
         self.stream().and_then(|stream| stream.with_io(|io| io.set_no_delay(on))).unwrap_or(Ok(()))
     }
 
-    /// Has the kernel probe an idle peer after so long; `None` turns it off (as it is at first).
+    /// Has the kernel probe the peer after it has been idle for this long. `None`, the default, turns it off.
     ///
     /// # Errors
     /// What the operating system says.
@@ -295,18 +297,18 @@ impl Socket {
         self.stream().and_then(|stream| stream.with_io(|io| io.set_keep_alive(idle))).unwrap_or(Ok(()))
     }
 
-    /// Its number, which no other socket of this process has, not later either. Handles themselves can be compared (`==`)
-    /// and hashed.
+    /// The number of the socket. No other socket of this process ever has the same. Handles themselves can be compared
+    /// (`==`) and hashed.
     pub fn id(&self) -> u64 {
         self.0.identity.number()
     }
 
-    /// Our end's address, while it is open.
+    /// The address of our end, while the socket is open.
     pub fn local_addr(&self) -> Option<Address> {
         self.stream()?.local()
     }
 
-    /// The peer's address; `None` where there is or was no connection.
+    /// The peer's address; `None` if there has been no connection.
     ///
     /// ```
     /// let server = oneloop::net::create_server(|socket| match socket.remote_addr() {
@@ -318,12 +320,12 @@ impl Socket {
         self.stream().filter(|stream| stream.has_peer()).map(|stream| stream.peer())
     }
 
-    /// Bytes received so far.
+    /// How many bytes were received so far.
     pub fn bytes_read(&self) -> u64 {
         self.stream().map_or(0, |stream| stream.bytes_read())
     }
 
-    /// Bytes that were written and taken by the kernel so far.
+    /// How many written bytes the kernel has taken so far.
     pub fn bytes_written(&self) -> u64 {
         self.stream().map_or(0, |stream| stream.bytes_written())
     }
@@ -343,12 +345,12 @@ impl Socket {
         self.0.paused.get()
     }
 
-    /// Lets the loop end while it is open.
+    /// Lets the loop end while the socket is open.
     pub fn unref(&self) -> &Self {
         self.set_ref(false)
     }
 
-    /// Says whether the loop goes on while it is open (true at first).
+    /// Sets whether the socket keeps the loop running while it is open (true by default).
     pub fn set_ref(&self, on: bool) -> &Self {
         if let Some(stream) = self.stream() {
             stream.set_referenced(on);

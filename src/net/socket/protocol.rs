@@ -12,7 +12,7 @@ impl Inner {
         self.last_activity.set(stream.cx().lp.now());
     }
 
-    /// One timer, which is not touched by activity: when it fires it looks how long nothing has happened.
+    /// There is one timer, which activity does not touch: when it fires, it checks how long nothing has happened.
     pub(super) fn arm(&self, after: Duration) {
         let me = self.me.clone();
         let timer = set_deadline(after, move || {
@@ -52,8 +52,8 @@ impl Inner {
         });
     }
 
-    /// Calls the listeners of an event. A panic closes the socket and ends the round, unless it is the last one: the end
-    /// is told to all.
+    /// Calls the listeners for an event. A panic closes the socket, and the remaining listeners are not called, except for
+    /// the last events (error and close), which all listeners get.
     fn each(&self, on: On, socket: &Socket, mut call: impl FnMut(&mut Listener)) {
         let Some(stream) = self.stream.get() else { return };
         let lp = &stream.cx().lp;
@@ -67,7 +67,7 @@ impl Inner {
         });
     }
 
-    /// Who has ended its side and listens for nothing does not want what the peer still sends.
+    /// Returns whether input is to be discarded: our side has ended, and nobody listens.
     fn ignores_input(&self, stream: &Stream) -> bool {
         stream.is_ended() && !self.paused.get() && !self.listeners.has(On::Data)
     }
