@@ -1,4 +1,4 @@
-//! The one place that calls user code: guard, timing, ticks.
+//! Calls user code, with guard, timing and ticks. No other place does.
 
 use super::Loop;
 use crate::callback::{Caught, Site, discard, guarded};
@@ -6,20 +6,21 @@ use crate::notice;
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 
-/// What becomes of a panic in a callback. See [`set_panic_policy`](super::set_panic_policy).
+/// What happens after a panic in a callback. See [`set_panic_policy`](super::set_panic_policy).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PanicPolicy {
-    /// It is logged, costs what it concerns (the exchange, the socket, the timer), and the loop goes on.
+    /// The panic is logged and costs the object that the callback belongs to (the exchange, the socket, the timer). The
+    /// loop goes on.
     #[default]
     Catch,
-    /// The same; then the loop stops, and `run` goes on with the unwind. For tests: a failed assertion fails.
+    /// As `Catch`, but then the loop stops, and the panic comes out of `run`. For tests: a failed assertion fails the test.
     Resume,
 }
 
 /// A panic in a callback, as [`on_panic`](super::on_panic) sees it.
 #[derive(Debug)]
 pub struct PanicInfo<'a> {
-    /// What the panic said.
+    /// The text of the panic.
     pub message: &'a str,
     /// Where the callback was registered.
     pub registered: Site,
@@ -29,12 +30,12 @@ pub struct PanicInfo<'a> {
 
 type OnPanic = Box<dyn FnMut(&PanicInfo<'_>)>;
 
-/// What a loop knows of panics.
+/// The panic policy of a loop, its listener for panics, and a panic that is to come out of `run`.
 #[derive(Default)]
 pub(super) struct Panics {
     pub policy: Cell<PanicPolicy>,
     listener: RefCell<Option<OnPanic>>,
-    /// Waits to be resumed out of `run`.
+    /// True if there is a panic that is to come out of `run`.
     halted: Cell<bool>,
     payload: RefCell<Option<Caught>>,
 }
@@ -56,8 +57,8 @@ impl Panics {
 }
 
 impl Loop {
-    /// Calls a callback of the user's, and the ticks that it leaves. `None`: it panicked, which has been logged and
-    /// reported; what it costs is for the caller to settle.
+    /// Calls a user's callback, and then the ticks that it has set. `None`: it panicked. The panic has been logged and
+    /// reported; the caller decides what it costs.
     #[inline]
     pub(crate) fn call<R>(&self, site: Site, what: &dyn Display, f: impl FnOnce() -> R) -> Option<R> {
         self.turn.callbacks.set(self.turn.callbacks.get() + 1);
@@ -91,7 +92,7 @@ impl Loop {
                 notice::error!(target: "oneloop::loop", "the on_panic listener panicked: {}", second.message());
                 second.forget();
             }
-            // It may have replaced itself.
+            // The listener may have replaced itself.
             if self.panics.listener.borrow().is_none() {
                 *self.panics.listener.borrow_mut() = Some(listener);
             } else {
@@ -105,13 +106,13 @@ impl Loop {
         }
     }
 
-    /// Has a panic to be resumed: no further callback is made.
+    /// Returns whether a panic is to come out of `run`. Then no further callback is called.
     #[inline]
     pub(crate) fn is_halted(&self) -> bool {
         self.panics.halted.get()
     }
 
-    /// Goes on with the unwind of a panic that waits for it.
+    /// Resumes the panic that is to come out of `run`, if there is one.
     pub(super) fn resume_panic(&self) {
         if self.panics.halted.replace(false) {
             let caught = self.panics.payload.take();

@@ -12,7 +12,7 @@ thread_local! {
     static CURRENT: Holder = const { Holder(RefCell::new(None)) };
 }
 
-/// Ends the loop with its thread. Handles that outlive it find no loop and do nothing.
+/// Holds the loop of a thread, and ends it with the thread. Handles that outlive it find no loop and do nothing.
 struct Holder(RefCell<Option<Rc<Loop>>>);
 
 impl Drop for Holder {
@@ -24,8 +24,8 @@ impl Drop for Holder {
     }
 }
 
-/// Something waits for a loop that nobody has run, and its thread ends. Most likely `run` was forgotten; a panic before it looks
-/// the same from here, since a thread has caught its panic by the time its thread-locals are dropped.
+/// Logs that something waits for a loop which nobody has run, when its thread ends. Most likely a call of `run` is missing.
+/// A panic before that call looks the same here, since a thread has caught its panic before its thread-locals are dropped.
 fn report_never_run(lp: &Loop) {
     if lp.waits_for_run() {
         let sources = lp.registry.snapshot();
@@ -42,10 +42,10 @@ fn report_never_run(lp: &Loop) {
     }
 }
 
-/// This thread's loop, made when it is first asked for. `None` while the thread ends.
+/// This thread's loop, made at the first call. `None` while the thread ends.
 ///
 /// # Panics
-/// Where the operating system has no poll instance to give (it is out of file descriptors before anything began).
+/// If the operating system has no poll instance to give (there was no file descriptor left at the very beginning).
 pub(crate) fn current() -> Option<Rc<Loop>> {
     CURRENT
         .try_with(|holder| {
@@ -75,7 +75,7 @@ impl Installed {
 /// Makes a loop on another driver this thread's loop.
 ///
 /// # Panics
-/// Where this thread's loop is running.
+/// If this thread's loop is running.
 pub(crate) fn install(driver: Driver) -> Installed {
     let lp = Loop::new(driver);
     let before = CURRENT.with(|holder| {
@@ -102,20 +102,21 @@ fn gone() -> io::Error {
 /// Runs this thread's loop until nothing is left that could call back (no open socket or server, no timer that was not
 /// `unref`'d, …) or [`stop`] was called. See the [module's docs](super) for the phases.
 ///
-/// A program that serves ends by a signal: SIGINT and SIGTERM end it at once, in the middle of its answers, unless it
-/// listens to them (module `signals`, feature `signals`) and closes its servers. As the first process of a container (number
-/// 1) it *must* listen to SIGTERM: the kernel drops that signal for a process of this number that has no listener.
+/// A server program ends by a signal: SIGINT and SIGTERM end it at once, in the middle of its answers, unless it listens to
+/// them (module `signals`, feature `signals`) and closes its servers. As the first process of a container (number 1) it
+/// *must* listen to SIGTERM: the kernel does not deliver that signal to process 1 if it has no listener.
 ///
 /// # Errors
-/// Where it is running already (a callback called `run`), or where the operating system cannot wait for events.
+/// If the loop is running already (a callback called `run`), or if the operating system cannot wait for events.
 ///
 /// # Panics
-/// With [`PanicPolicy::Resume`], a panic of a callback goes on out of here.
+/// With [`PanicPolicy::Resume`], a panic of a callback comes out of this call.
 pub fn run() -> io::Result<()> {
     current().ok_or_else(gone)?.run()
 }
 
-/// Runs one iteration, which waits for events if there is nothing else to do. Says whether anything is left to wait for.
+/// Runs one iteration, which waits for events if there is nothing else to do. Returns whether there is anything left to
+/// wait for.
 ///
 /// # Errors
 /// As [`run`].
@@ -123,7 +124,7 @@ pub fn run_once() -> io::Result<bool> {
     current().ok_or_else(gone)?.run_single(true)
 }
 
-/// Runs one iteration without waiting. Says whether anything is left to wait for.
+/// Runs one iteration without waiting. Returns whether there is anything left to wait for.
 ///
 /// ```
 /// // A program with a loop of its own, as a game, lets ours go on between two frames.
@@ -140,8 +141,8 @@ pub fn run_nowait() -> io::Result<bool> {
     current().ok_or_else(gone)?.run_single(false)
 }
 
-/// Has [`run`] return after the iteration that runs now. What is open stays open; `run` may be called again. Outside
-/// `run`, the next one returns before its first iteration.
+/// Makes [`run`] return after the iteration that is running. What is open stays open, and `run` may be called again. If the
+/// loop is not running, the next `run` returns before its first iteration.
 ///
 /// ```
 /// use std::time::Duration;
@@ -156,14 +157,14 @@ pub fn stop() {
     }
 }
 
-/// The loop's clock: time since the loop was made, read once at the end of each turn, not at each call. What is armed
-/// within one callback is armed at the same instant. (Outside [`run`] it is read at each call.) To measure how long something
-/// takes, use [`clock`].
+/// The loop's clock: the time since the loop was made, read once at the end of each turn, and not at each call. Timers that
+/// are set in one callback are therefore set at the same instant. (Outside of [`run`] it is read at each call.) To measure
+/// how long something takes, use [`clock`].
 pub fn now() -> Duration {
     current().map_or(Duration::ZERO, |lp| lp.now().into())
 }
 
-/// The time since the loop was made, read at this call: where [`now`] stands still, this goes on. For measuring how long a
+/// The time since the loop was made, read at this call: it goes on where [`now`] stands still. Use it to measure how long a
 /// callback, or a request, takes:
 ///
 /// ```
@@ -173,19 +174,19 @@ pub fn now() -> Duration {
 /// # let _ = (sum, took);
 /// ```
 ///
-/// In a simulated world it is virtual, as everything there.
+/// In a simulated world it is virtual, like everything there.
 pub fn clock() -> Duration {
     current().map_or(Duration::ZERO, |lp| lp.exact_now())
 }
 
-/// Sets what becomes of panics in callbacks (promise 5). [`PanicPolicy::Catch`] at first.
+/// Sets what happens after a panic in a callback (promise 5). Default: [`PanicPolicy::Catch`].
 pub fn set_panic_policy(policy: PanicPolicy) {
     if let Some(lp) = current() {
         lp.panics.policy.set(policy);
     }
 }
 
-/// Calls `f` for each panic of a callback, at once. There is one such listener a loop; a new one replaces it.
+/// Calls `f` for each panic of a callback, at once. A loop has one such listener; a new one replaces it.
 ///
 /// ```
 /// use oneloop::event_loop::on_panic;

@@ -1,4 +1,4 @@
-//! The jobs that were handed to workers, as the loop sees them, and how long it waits for them alone.
+//! The loop's side of the jobs that were handed to workers: their callbacks, and how long the loop goes on for them alone.
 
 use super::driver::{Job, Lane, Refused};
 use super::{Loop, Time};
@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) type JobResult = Result<Box<dyn Any + Send>, JobError>;
 type Done = Box<dyn FnOnce(JobResult)>;
 
-/// Why a job has no result.
+/// The reason why a job has no result.
 #[derive(Debug)]
 pub(crate) enum JobError {
     QueueFull,
@@ -21,19 +21,19 @@ pub(crate) enum JobError {
     Panicked(String),
 }
 
-/// How long `run` goes on for jobs alone, unless told otherwise: longer than honest work takes as a rule, and yet a program
-/// that was told to end does end.
+/// How long `run` goes on for jobs alone, by default: longer than real work usually takes, and short enough that a program
+/// which was told to end does end.
 const GRACE: Time = Time::from_secs(300);
-/// When the log names the jobs that keep it: before a supervisor loses its patience (Docker after 10 s, Kubernetes after
-/// 30 s, systemd after 90 s).
+/// When the log names the jobs that keep the loop running: before a supervisor kills the program (Docker after 10 s,
+/// Kubernetes after 30 s, systemd after 90 s).
 const COMPLAIN_AFTER: Time = Time::from_secs(8);
-/// Jobs that a line of the log names.
+/// How many jobs a line of the log names.
 const NAMED: usize = 4;
 
-/// What is to be done with the results stays here, with the loop: it need not be `Send`.
+/// The callbacks for the results of jobs. They stay with the loop, so they need not be `Send`.
 pub(super) struct Jobs {
     parked: RefCell<Slab<Parked>>,
-    /// Jobs that keep the loop alive.
+    /// How many jobs keep the loop alive.
     referenced: Cell<usize>,
     grace: Cell<Time>,
     alone: Cell<Option<Alone>>,
@@ -46,11 +46,12 @@ struct Parked {
     done: Done,
 }
 
-/// Since when nothing but jobs has kept the loop alive, and none of them has ended.
+/// The time since which only jobs have kept the loop alive, and none of them has ended.
 #[derive(Clone, Copy)]
 struct Alone {
     since: Time,
-    /// The iteration that saw it last. Where it is not the one before, something else has kept the loop alive meanwhile.
+    /// The last iteration in which this was so. If it is not the previous one, something else has kept the loop alive
+    /// meanwhile.
     seen_in: u64,
     complained: bool,
 }
@@ -66,7 +67,7 @@ impl Jobs {
         self.parked.borrow().len()
     }
 
-    /// Those that keep the loop alive.
+    /// How many jobs keep the loop alive.
     pub fn referenced(&self) -> usize {
         self.referenced.get()
     }
@@ -76,7 +77,7 @@ impl Jobs {
         self.parked.borrow_mut().insert(parked)
     }
 
-    /// What is to be called with the result of a job; once.
+    /// Takes the callback for the result of a job, which can be done once.
     pub fn take(&self, id: usize) -> Option<(Site, Done)> {
         let parked = self.parked.borrow_mut().try_remove(id)?;
         self.referenced.set(self.referenced.get() - usize::from(parked.referenced));
@@ -96,8 +97,8 @@ impl Jobs {
         self.grace.set(grace.into());
     }
 
-    /// Returns whether the loop goes on for jobs alone. To be asked where nothing else keeps it alive, in each iteration. What
-    /// workers did up to `seen` is known.
+    /// Returns whether the loop goes on for jobs alone. Ask it in each iteration in which nothing else keeps the loop
+    /// alive. Results that workers delivered before `seen` have been received.
     #[inline]
     pub fn keep_alive(&self, now: Time, seen: Time, iteration: u64) -> bool {
         self.referenced.get() > 0 && self.is_worth_waiting(now, seen, iteration)
@@ -124,7 +125,7 @@ impl Jobs {
         true
     }
 
-    /// When [`Jobs::keep_alive`], which was asked in this iteration, has something new to say.
+    /// When the answer of [`Jobs::keep_alive`], asked in this iteration, may change.
     #[inline]
     pub fn next(&self, iteration: u64) -> Option<Time> {
         if self.referenced.get() == 0 { None } else { self.next_while_alone(iteration) }
@@ -138,14 +139,15 @@ impl Jobs {
         Some(alone.since + after)
     }
 
-    /// They keep the loop alive no longer. A result that comes while it runs for something else is told nevertheless.
+    /// From now on the jobs do not keep the loop alive. A result that comes while the loop runs for something else is still
+    /// delivered.
     fn let_go(&self) {
         self.parked.borrow_mut().iter_mut().for_each(|(_, parked)| parked.referenced = false);
         self.referenced.set(0);
         self.alone.set(None);
     }
 
-    /// Those that keep the loop alive, for the log: the oldest first.
+    /// The jobs that keep the loop alive, for the log, the oldest first.
     fn names(&self, now: Time) -> String {
         let parked = self.parked.borrow();
         let mut jobs: Vec<_> = parked.iter().map(|(_, job)| job).filter(|job| job.referenced).collect();
@@ -171,7 +173,8 @@ impl Loop {
         work: impl FnOnce() -> Box<dyn Any + Send> + Send + 'static,
         done: Done,
     ) {
-        // Who waits for a look-up keeps the loop alive; for the look-up of a connection that was given up nobody waits.
+        // A look-up does not keep the loop alive by itself: the connection that waits for it does, and a connection that
+        // was given up waits no more.
         let referenced = lane != Lane::LookUp;
         let id = self.jobs.park(Parked { site, given: self.now(), referenced, done });
         let inbox = self.inbox.clone();
@@ -193,7 +196,7 @@ impl Loop {
         }
     }
 
-    /// Sets how long it goes on for jobs alone.
+    /// Sets how long the loop goes on for jobs alone.
     pub(crate) fn set_job_grace(&self, grace: Duration) {
         self.jobs.set_grace(grace);
     }

@@ -1,11 +1,11 @@
-//! The event loop: one a thread, made when it is first used.
+//! The event loop: one for each thread, made when it is first used.
 //!
 //! It owns the sources (listeners, connections, signals) in a slab, the timers, the tick and immediate queues, the ready
 //! list and the ways in from other threads; it knows nothing of TCP or HTTP. It imports `callback` and
 //! `notice` only.
 //!
 //! # One iteration
-//! The order is libuv's since 1.45, which Node 20 and later show.
+//! The order is that of libuv since 1.45, and so of Node 20 and later.
 //!
 //! ```text
 //!  run():  Err if this thread's loop is running; the tick queue; clock; due timers, once
@@ -37,7 +37,7 @@
 //!   callback, where [`clock`] goes on.
 //!
 //! # Seeing it
-//! [`metrics`] has sums and the loop's delay; [`on_slow`] tells of turns that held the loop; a recording
+//! [`metrics`] has sums and the loop's delay; [`on_slow`] reports turns that held the loop; a recording
 //! ([`start_recording`], [`recording`]) has the last iterations with their phases and turns, for a [`trace`] or a page.
 
 mod call;

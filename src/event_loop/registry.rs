@@ -5,36 +5,37 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// What a source is, for the metrics.
+/// The kind of a source, for the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Listener,
     Connection,
-    /// An address that a connection is tried with.
+    /// An attempt to connect to one address.
     Attempt,
     Signals,
 }
 
-/// Something that the driver watches and that the loop gives turns to: a listener, a connection or an attempt at one, the signals.
+/// Something that the driver watches and that the loop gives turns to: a listener, a connection, an attempt to connect, or
+/// the signals.
 pub(crate) trait Source: Any {
-    /// One turn, in the poll phase: something changed.
+    /// One turn, in the poll phase, because something has changed.
     fn turn(self: Rc<Self>, lp: &Rc<Loop>, ready: Ready);
-    /// One turn, in the pending phase: it had put itself on the ready list.
+    /// One turn, in the pending phase, because the source has put itself on the ready list.
     fn resume(self: Rc<Self>, lp: &Rc<Loop>);
-    /// The time that was set with [`Registry::set_due`] has passed; called by a sweep, outside any turn of its own. What
-    /// it is due for is judged by [`Loop::seen_until`].
+    /// The time set with [`Registry::set_due`] has passed. A sweep calls this, outside of any turn of the source. Whether a
+    /// peer is late is decided by [`Loop::seen_until`], not by the clock.
     fn due(self: Rc<Self>, lp: &Rc<Loop>);
-    /// The closing phase: the place for `on_close`. Its slot is freed afterwards.
+    /// Called in the closing phase, to call `on_close`. The slot is freed afterwards.
     fn closed(self: Rc<Self>, lp: &Rc<Loop>);
-    /// The loop ends: lets go of everything that could keep others alive, without a callback.
+    /// The loop ends: drops everything that could keep other objects alive, and calls no callback.
     fn teardown(&self);
     fn kind(&self) -> Kind;
-    /// Bytes held for it by the library.
+    /// How many bytes the library holds for it.
     fn buffered(&self) -> usize;
     fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
 }
 
-/// A slot's index and generation in one number, half of its bits each: the driver's token.
+/// The token that the driver knows a source by: its slot's index and generation in one number, with half of the bits each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Token(usize);
 
@@ -42,7 +43,7 @@ const HALF: u32 = usize::BITS / 2;
 const INDEX: usize = (1 << HALF) - 1;
 
 impl Token {
-    /// A source that is not registered yet.
+    /// The token of a source that is not registered.
     pub const NONE: Token = Token(usize::MAX - 1);
 
     fn new(index: usize, generation: usize) -> Token {
@@ -62,7 +63,7 @@ impl Token {
     }
 }
 
-/// Deadlines of sources are coarse: a tenth of a second is 1. 32 bits last for 13 years.
+/// The deadline of a source, in tenths of a second. 32 bits are enough for 13 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Due(u32);
 
@@ -70,19 +71,19 @@ impl Due {
     pub const NEVER: Due = Due(u32::MAX);
     const NANOS: u64 = 100_000_000;
 
-    /// Rounded up: a deadline is never early.
+    /// Rounded up, so that a deadline is never early.
     pub fn at(time: Time) -> Due {
         Due(u32::try_from(time.nanos().div_ceil(Due::NANOS)).unwrap_or(u32::MAX - 1))
     }
 
-    /// The first instant at which it has passed.
+    /// The first instant at which the deadline has passed.
     pub fn time(self) -> Time {
         Time::from_nanos(u64::from(self.0) * Due::NANOS)
     }
 }
 
 struct Slot {
-    /// The upper half of the token: tells a slot's tenants apart, should an old token turn up.
+    /// The upper half of the token. It tells the present source of a slot from earlier ones, should an old token turn up.
     generation: u32,
     due: Due,
     source: Rc<dyn Source>,
@@ -90,23 +91,22 @@ struct Slot {
 
 /// The sources of a loop, in slots, and their coarse deadlines.
 ///
-/// A slot is freed in the closing phase, so that no event of an iteration finds another tenant. (Where the start of a source
-/// fails, it is freed at once: no event can be for it.)
+/// A slot is freed in the closing phase and nowhere else, so an event never meets another source in the slot of its own.
 pub(crate) struct Registry {
     slots: RefCell<Slab<Slot>>,
     generation: Cell<u32>,
-    /// Not later than the earliest deadline of all slots.
+    /// The earliest deadline of all slots, or an earlier time.
     earliest: Cell<Due>,
-    /// No sweep begins before this: sweeps are at least [`SWEEP_EVERY`] apart.
+    /// No sweep begins before this, since sweeps are at least [`SWEEP_EVERY`] apart.
     next_sweep: Cell<Time>,
-    /// Where a sweep that was cut into slices goes on.
+    /// The slot at which a sweep that was interrupted goes on.
     cursor: Cell<Option<usize>>,
 }
 
-/// Connections' deadlines are seconds; being this late is nothing to them, and 10,000 slots are looked through in
-/// microseconds.
+/// The time between two sweeps. Deadlines of connections are seconds, so being this late does not matter; looking through
+/// 10,000 slots takes microseconds.
 const SWEEP_EVERY: Time = Time::from_millis(500);
-/// Slots that one iteration looks through, so that a million connections do not hold it up.
+/// How many slots one iteration looks through, so that a million connections do not hold it up.
 const SLICE: usize = 16_384;
 
 impl Registry {
@@ -120,13 +120,13 @@ impl Registry {
         }
     }
 
-    /// Sources that there are.
+    /// The number of sources.
     pub fn len(&self) -> usize {
         self.slots.borrow().len()
     }
 
     pub fn insert(&self, source: Rc<dyn Source>) -> Token {
-        // The last generation is left out: with the last index it would be the waker's token.
+        // The last generation is not used: together with the last index it would be the waker's token.
         let generation = (self.generation.get() + 1) % (INDEX as u32);
         self.generation.set(generation);
         let index = self.slots.borrow_mut().insert(Slot { generation, due: Due::NEVER, source });
@@ -139,13 +139,13 @@ impl Registry {
         (Token::new(token.index(), slot.generation as usize) == token).then(|| slot.source.clone())
     }
 
-    /// Frees a slot: in the closing phase, or where the start of its source has failed.
+    /// Frees a slot. Call it only in the closing phase.
     pub fn remove(&self, token: Token) -> Option<Rc<dyn Source>> {
         self.get(token)?;
         self.slots.borrow_mut().try_remove(token.index()).map(|slot| slot.source)
     }
 
-    /// Asks for `Source::due` once the time has passed. It replaces the deadline set before.
+    /// Has `Source::due` called once the time has passed. It replaces the previous deadline.
     pub fn set_due(&self, token: Token, due: Due) {
         if let Some(slot) = self.slots.borrow_mut().get_mut(token.index())
             && Token::new(token.index(), slot.generation as usize) == token
@@ -157,7 +157,7 @@ impl Registry {
         }
     }
 
-    /// When the loop has to wake up for a sweep.
+    /// When the loop has to wake up for a sweep. `None`: not at all.
     pub fn next_sweep(&self) -> Option<Time> {
         match self.cursor.get() {
             Some(_) => Some(Time::ZERO),
@@ -171,8 +171,7 @@ impl Registry {
         self.next_sweep().is_some_and(|at| at <= now)
     }
 
-    /// Looks through the next slice of slots. The sources that are due are put into `found`; their deadlines are taken
-    /// off.
+    /// Looks through the next slice of slots. Puts the sources that are due into `found`, and removes their deadlines.
     pub fn sweep(&self, now: Time, found: &mut Vec<(Token, Rc<dyn Source>)>) {
         let from = self.cursor.get().unwrap_or_else(|| {
             self.next_sweep.set(now + SWEEP_EVERY);
@@ -194,7 +193,7 @@ impl Registry {
         self.cursor.set((until < end).then_some(until));
     }
 
-    /// All sources that there are now, in the order of their slots.
+    /// All present sources, in the order of their slots.
     pub fn snapshot(&self) -> Vec<Rc<dyn Source>> {
         self.slots.borrow().iter().map(|(_, slot)| slot.source.clone()).collect()
     }

@@ -22,8 +22,8 @@ use std::time::{Duration, SystemTime};
 
 /// The loop of one thread.
 ///
-/// In memory the fields stand as they stand here: the kernel takes the processor's cache between one request and the next,
-/// and what every turn needs is fetched in a few lines.
+/// The order of the fields is deliberate (`repr(C)`): the first are those that every turn touches. So they share a few
+/// cache lines, which the kernel has evicted since the last turn.
 #[repr(C)]
 pub(crate) struct Loop {
     // ---- Every turn
@@ -31,7 +31,7 @@ pub(crate) struct Loop {
     pub(super) silence: Silence,
     running: Cell<bool>,
     stopping: Cell<bool>,
-    /// Torn down: nothing that is handed to it now would ever be called or let go.
+    /// True after teardown: nothing that is handed to the loop now would ever be called or dropped.
     ended: Cell<bool>,
     pub(super) exact_timing: Cell<bool>,
     signals: Cell<Token>,
@@ -42,12 +42,12 @@ pub(crate) struct Loop {
     pub(super) panics: Panics,
     // ---- Every iteration
     pub(super) counters: Counters,
-    /// Between two waits: what a panic kept from its turn. Otherwise kept for its capacity.
+    /// Between two waits, events whose turns a panic has prevented; otherwise empty, and kept for its capacity.
     events: Cell<Vec<Event>>,
-    /// Sources that want a turn although the driver will not tell: see [`Loop::make_ready`].
+    /// The ready list: sources that want a turn without an event of the driver. See [`Loop::make_ready`].
     pub(super) ready: RefCell<VecDeque<Token>>,
     closing: RefCell<VecDeque<Token>>,
-    /// Sources that keep the loop alive.
+    /// How many sources keep the loop alive.
     referenced: Cell<usize>,
     pub(super) immediates: Immediates,
     pub(super) timers: Timers,
@@ -57,11 +57,11 @@ pub(crate) struct Loop {
     pub(super) inbox: Arc<Inbox>,
     pub(super) channels: Channels,
     pub(super) jobs: Jobs,
-    /// What the layers above keep once a loop (buffers, pools), by type.
+    /// Objects that the layers above have once per loop (buffers, pools), by type.
     locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
 }
 
-/// Timers that one timers phase looks at. Their callbacks may take a millisecond; then sources have their turns.
+/// How many timers one timers phase looks at. Their callbacks may take a millisecond; then sources have their turns.
 const TIMERS_PER_PHASE: usize = 1_024;
 
 impl Loop {
@@ -162,7 +162,7 @@ impl Loop {
         if self.running.replace(true) {
             return Err(io::Error::other("this thread's loop is running already: run() was called from a callback"));
         }
-        // Not even a simulation's script that panics leaves it running.
+        // Reset by a drop, so that even a panic in a script of a simulation does not leave the loop marked as running.
         struct Ran<'a>(&'a Cell<bool>);
         impl Drop for Ran<'_> {
             fn drop(&mut self) {
@@ -173,7 +173,7 @@ impl Loop {
         f(self)
     }
 
-    /// Logs, where somebody wants to know that much. The code for it stands apart from the iteration's.
+    /// Logs, if the level *trace* is enabled. The code for it is kept out of the iteration.
     #[inline(always)]
     fn trace(&self, f: impl FnOnce(&Self)) {
         if log::STATIC_MAX_LEVEL >= log::LevelFilter::Trace && log::max_level() >= log::LevelFilter::Trace {
@@ -186,7 +186,7 @@ impl Loop {
         f(self);
     }
 
-    /// Phase 1. A source that makes itself ready again waits for the next iteration.
+    /// Phase 1, pending. A source that makes itself ready again waits for the next iteration.
     #[inline]
     fn run_pending(self: &Rc<Self>) {
         self.counters.pending_begins();
@@ -213,9 +213,9 @@ impl Loop {
         }
     }
 
-    /// Phase 2.
+    /// Phase 2, poll.
     fn poll(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
-        // Empty, unless a panic ended the last poll midway: what it did not come to is told once only.
+        // Empty, unless a panic ended the last poll midway: each event is reported only once, so the rest of it was kept.
         let mut events = self.events.take();
         let (before, kept) = (self.clock.get(), events.len());
         self.silence.worked(self.counters.iteration_ends(before), before);
@@ -271,7 +271,7 @@ impl Loop {
             self.give_turn(&event);
         }
         if self.is_halted() {
-            // Readiness is told once: what a panic kept from its turn has it after the next wait.
+            // Readiness is reported only once, so events whose turns a panic has prevented are kept for the next poll.
             events.drain(..turned);
             events.extend(woken.into_iter().chain(signalled));
         } else {
@@ -283,8 +283,8 @@ impl Loop {
 
     /// Waits until something is ready, at most until the next timer or sweep.
     ///
-    /// Where several sources were ready at once, some are again as a rule: then it looks before it waits. A look takes no
-    /// timeout, for which the kernel reads the clock twice, whether it comes to wait or not.
+    /// If several sources were ready last time, some usually are again: then it first looks without waiting. A look has no
+    /// timeout, whereas for a timeout the kernel reads the clock twice, even if it does not have to wait.
     fn wait(&self, may_wait: bool, events: &mut Vec<Event>) -> io::Result<Look> {
         if !may_wait || self.counters.last_events.get() > 1 {
             let look = self.driver.wait(Some(Duration::ZERO), events)?;
@@ -296,7 +296,8 @@ impl Loop {
         self.driver.wait(timeout, events)
     }
 
-    /// An event may be for a source that an earlier turn has closed; then its slot still has it, and it ignores it.
+    /// The source may have been closed by an earlier turn of this iteration. Slots are freed only in the closing phase, so
+    /// it is still found, and ignores the event.
     #[inline(always)]
     fn give_turn(self: &Rc<Self>, event: &Event) {
         let token = Token::from_number(event.token);
@@ -308,7 +309,7 @@ impl Loop {
         }
     }
 
-    /// The deadlines of sources.
+    /// Calls the sources whose deadlines have passed.
     #[inline]
     fn sweep(self: &Rc<Self>) {
         if self.registry.sweep_is_due(self.seen_until()) {
@@ -332,7 +333,7 @@ impl Loop {
         }
     }
 
-    /// Phase 4.
+    /// Phase 4, closing.
     #[inline]
     fn run_closing(self: &Rc<Self>) {
         if !self.closing.borrow().is_empty() {
@@ -360,7 +361,7 @@ impl Loop {
         self.record_end_of(Phase::Closing);
     }
 
-    /// Phase 5.
+    /// Phase 5, timers.
     #[inline]
     fn run_timers(self: &Rc<Self>) {
         if self.timers.armed() > 0 {
@@ -388,7 +389,7 @@ impl Loop {
         log::trace!(target: "oneloop::loop", "timers: {}", TIMERS_PER_PHASE - left);
     }
 
-    /// Until when phase 2 may wait: not at all where that is past, and for ever where it is `None`.
+    /// Until when phase 2 may wait. A time in the past: not at all. `None`: without a limit.
     #[inline(always)]
     pub(super) fn wake_at(&self) -> Option<Time> {
         let busy = !self.ready.borrow().is_empty()
@@ -429,14 +430,14 @@ impl Loop {
             || self.jobs.keep_alive(self.clock.get(), self.seen_until(), self.counters.iterations.get())
     }
 
-    /// Returns whether a program waits for the loop, by whatever would keep it alive, and nobody has ever run it.
+    /// Returns whether the loop has never been run although something waits for it that would keep it alive.
     pub(super) fn waits_for_run(&self) -> bool {
         self.counters.iterations.get() == 0
             && (self.referenced.get() + self.timers.referenced() > 0
                 || self.awaited().iter().any(|(_, count)| *count > 0))
     }
 
-    /// What a program waits for beside its sources and timers, by kind.
+    /// What keeps the loop alive besides sources and timers, by kind.
     pub(super) fn awaited(&self) -> [(&'static str, usize); 3] {
         [
             ("immediates and ticks", self.immediates.referenced() + self.ticks.len()),
@@ -463,8 +464,8 @@ impl Loop {
         &self.driver
     }
 
-    /// The cached clock. Outside `run` nobody reads it from time to time, so it is read now: what is armed before `run`
-    /// counts from when it is armed.
+    /// The cached clock. Outside of `run` it is not refreshed by turns, so it is read now: a timer that is set before `run`
+    /// counts from the moment at which it is set.
     #[inline]
     pub(crate) fn now(&self) -> Time {
         if !self.running.get() {
@@ -493,7 +494,7 @@ impl Loop {
         self.driver.wall()
     }
 
-    /// Also for what begins at the end of a turn, which may have taken long.
+    /// Reads the clock. Also called for a time that begins at the end of a turn, since the turn may have taken long.
     #[inline]
     pub(crate) fn read_clock(&self) {
         self.clock.set(Time::of_clock(self.driver.now()));
@@ -503,7 +504,7 @@ impl Loop {
         self.running.get()
     }
 
-    /// Returns whether the loop was taken down: only handles that outlive it keep this value in memory.
+    /// Returns whether the loop was torn down: then only handles that outlive it keep this value in memory.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.get()
     }
@@ -512,7 +513,7 @@ impl Loop {
         self.stopping.set(true);
     }
 
-    /// Takes a source in. It keeps the loop alive until [`Loop::release`] or its end.
+    /// Adds a source. Its owner calls [`Loop::hold`] if it is to keep the loop alive.
     pub(crate) fn insert(&self, source: Rc<dyn Source>) -> Token {
         let is_signals = source.kind() == Kind::Signals;
         let token = self.registry.insert(source);
@@ -527,7 +528,7 @@ impl Loop {
         self.referenced.set(self.referenced.get() + 1);
     }
 
-    /// Counts one that no longer does.
+    /// Counts a source that no longer keeps the loop alive.
     pub(crate) fn release(&self) {
         self.referenced.set(self.referenced.get().saturating_sub(1));
     }
@@ -536,17 +537,18 @@ impl Loop {
         self.registry.set_due(token, due);
     }
 
-    /// Gives a source a turn in the next pending phase. It keeps a flag, so that it is there once at most.
+    /// Gives a source a turn in the next pending phase. The source remembers that it is on the list, so that it is added
+    /// only once.
     pub(crate) fn make_ready(&self, token: Token) {
         self.ready.borrow_mut().push_back(token);
     }
 
-    /// Gives a source, which has closed itself, its turn in the closing phase, its last.
+    /// Gives a source that has closed itself its last turn, in the closing phase.
     pub(crate) fn make_closing(&self, token: Token) {
         self.closing.borrow_mut().push_back(token);
     }
 
-    /// Takes back a source whose start failed, before any callback knew of it.
+    /// Removes a source whose start failed, before any callback knew of it.
     pub(crate) fn remove(&self, token: Token) {
         let removed = self.registry.remove(token);
         drop(removed);
@@ -556,7 +558,7 @@ impl Loop {
         self.registry.snapshot()
     }
 
-    /// The one `T` of this loop, made by `make` when it is first asked for.
+    /// The only `T` of this loop, made by `make` at the first call.
     pub(crate) fn local<T: Any>(self: &Rc<Self>, make: impl FnOnce(&Rc<Self>) -> Rc<T>) -> Rc<T> {
         let found =
             self.locals.borrow().iter().find(|(id, _)| *id == TypeId::of::<T>()).map(|(_, local)| local.clone());
@@ -568,7 +570,8 @@ impl Loop {
         made
     }
 
-    /// Ends the loop: no callback is made any more; what was to be called is dropped. Handles find themselves closed.
+    /// Ends the loop: calls no callback any more and drops everything that was to be called. Handles find themselves
+    /// closed.
     pub(super) fn teardown(&self) {
         self.ended.set(true);
         self.inbox.end();

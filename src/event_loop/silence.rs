@@ -1,4 +1,4 @@
-//! Until when it is known that peers were silent: the one notion by which everything that judges lateness goes.
+//! Tells until when it is certain that peers were silent. All judgements whether a peer is late use this.
 
 use super::driver::Look;
 use super::{Loop, Time, Timeout, current, set_timeout};
@@ -6,65 +6,65 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A loop that did not look for so long was away: a callback held it, or the process was stopped. Longer than callbacks of
-/// a healthy program take, and little beside the windows over which rates are measured.
+/// A loop that has not waited for this long was away: a callback held it, or the process was stopped. This is longer than
+/// callbacks of a healthy program take, and short beside the windows over which rates are measured.
 const AWAY: Time = Time::from_secs(1);
 
-/// That no event came is no proof that a peer has sent nothing. What it sent stands with the kernel until a wait tells of it,
-/// and some waits tell nothing (a signal interrupted them, as SIGSTOP and SIGCONT do) or not all (more sources were ready
-/// than one wait can tell of). So silence is proven only up to the instant at which the last wait *began* that told all; where
-/// that wait ran into its timeout, up to the end of the timeout.
+/// If no event came, that does not prove that a peer has sent nothing. Its bytes stay with the kernel until a wait reports
+/// them, and some waits report nothing (a signal interrupted them, as SIGSTOP and SIGCONT do) or not everything (more
+/// sources were ready than one wait can report). So silence is proven only up to the instant at which the last wait *began*
+/// that reported everything. If that wait ran into its timeout, silence is proven up to the end of the timeout.
 ///
-/// Who judges a peer does so after the turns of what that wait told of, and by this instant instead of the clock: then a peer
-/// that did in time what was awaited is never cut, however late the loop learns of it.
+/// Code that judges a peer does so after the turns of the sources which that wait reported, and by this instant instead of
+/// the clock. Then a peer that was in time is never cut, however late the loop learns of it.
 ///
-/// While more sources are ready at each wait than it can tell of, no single one proves anything. But the kernel tells of
-/// sources in the order in which they became ready, so that all that were ready when such a row of waits began have been told
-/// of as soon as it has told of as many as there are.
+/// While more sources are ready at each wait than it can report, no single wait proves anything. But the kernel reports
+/// sources in the order in which they became ready. So all sources that were ready at the beginning of such a row of waits
+/// have been reported as soon as the row has reported as many events as there are sources.
 #[derive(Default)]
 pub(super) struct Silence {
     proven: Cell<Time>,
-    /// The iteration whose wait was the last that proved nothing.
+    /// The iteration of the last wait that proved nothing.
     in_vain: Cell<u64>,
-    /// When the row of full waits began of which that was the last, if it was one, and the events that they told of.
+    /// If that wait belongs to a row of full waits: when the row began, and how many events it has reported.
     row: Cell<Option<(Time, usize)>>,
-    /// When the loop came back the last time that it was away.
+    /// When the loop came back after it was last away.
     back: Cell<Time>,
 }
 
-/// An instant, as [`Loop::this_moment`] gives it: an iteration.
+/// An instant for [`Loop::has_looked_since`], given as an iteration. See [`Loop::this_moment`].
 #[derive(Clone, Copy)]
 pub(crate) struct Moment(u64);
 
-/// A wait that told of nothing, or not of all.
+/// A wait that reported nothing, or not everything.
 pub(super) struct Vain {
     pub look: Look,
     /// The number of the iteration that waited.
     pub number: u64,
     pub began: Time,
-    /// When it would have ended by itself.
+    /// When its timeout would have ended it.
     pub until: Time,
     pub ended: Time,
-    /// Events that it told of.
+    /// How many events it reported.
     pub events: usize,
-    /// What could have been ready.
+    /// How many sources could have been ready.
     pub sources: usize,
 }
 
 impl Silence {
-    /// A wait has told of all that was ready, and of something. What ended it has not been ready before; but the process may
-    /// have been stopped since.
+    /// A wait has reported everything that was ready, at least one event. Silence is proven up to its beginning only, since
+    /// the process may have been stopped after the wait returned.
     #[inline(always)]
     pub fn told_all(&self, began: Time) {
         self.proven.set(began);
     }
 
-    /// A wait has ended otherwise.
+    /// A wait has ended in another way.
     #[cold]
     pub fn told_less(&self, wait: &Vain) {
         let row = self.row.take().filter(|_| self.in_vain.get() + 1 == wait.number);
         match wait.look {
-            // A wait that timed out proves silence up to its timeout; one that was woken before proves it up to then.
+            // Silence is proven up to the timeout, but not beyond the end of the wait.
             Look::All => return self.proven.set(wait.until.min(wait.ended)),
             Look::Interrupted if wait.ended - wait.began > AWAY => self.back.set(wait.ended),
             Look::Interrupted => self.row.set(row),
@@ -79,7 +79,7 @@ impl Silence {
         self.in_vain.set(wait.number);
     }
 
-    /// The loop has worked for so long between two waits.
+    /// The loop has worked for `time` between two waits, until `until`.
     #[inline(always)]
     pub fn worked(&self, time: Time, until: Time) {
         if time > AWAY {
@@ -87,7 +87,7 @@ impl Silence {
         }
     }
 
-    /// An iteration had no wait.
+    /// An iteration has not waited.
     #[cold]
     pub fn no_wait(&self, number: u64) {
         self.in_vain.set(number);
@@ -95,7 +95,7 @@ impl Silence {
 }
 
 impl Loop {
-    /// A wait has told of nothing, or not of all.
+    /// A wait has reported nothing, or not everything.
     #[cold]
     pub(super) fn told_less(&self, look: Look, began: Time, may_wait: bool, events: usize) {
         let until = if may_wait { self.wake_at() } else { None };
@@ -106,7 +106,7 @@ impl Loop {
             until: until.unwrap_or(began).max(began),
             ended: self.clock(),
             events,
-            // The waker is one.
+            // Plus the waker.
             sources: self.registry.len() + 1,
         });
     }
@@ -115,44 +115,44 @@ impl Loop {
         self.counters.iterations.get()
     }
 
-    /// What peers did until then is known, and has had its turn: the instant by which it is judged whether they were late. It
-    /// is never later than the clock.
+    /// The instant by which it is judged whether peers were late: everything that they did up to then has been reported and
+    /// has had its turn. It is never later than the clock.
     #[inline]
     pub(crate) fn seen_until(&self) -> Time {
         self.silence.proven.get()
     }
 
-    /// This instant, for [`Loop::has_looked_since`].
+    /// The present instant, for [`Loop::has_looked_since`].
     pub(crate) fn this_moment(&self) -> Moment {
-        // A row of full waits that has begun already proves nothing of what comes now.
+        // A row of full waits that began before proves nothing about what comes from now on.
         self.silence.row.set(None);
         Moment(self.iteration())
     }
 
-    /// Returns whether all that the kernel had at that moment has been told of and has had its turn. To be asked in the pending
-    /// phase, of each iteration until it is so.
+    /// Returns whether everything that the kernel had at that moment has been reported and has had its turn. Ask it in the
+    /// pending phase of each iteration until it is true.
     pub(crate) fn has_looked_since(&self, moment: Moment) -> bool {
         let last = self.iteration().saturating_sub(1);
         last > moment.0 && self.silence.in_vain.get() != last
     }
 
-    /// Returns whether the loop did not look for a second or more at some time after `time`. How fast a peer was over that
-    /// time says nothing: the kernel takes and gives only so much while the program does nothing.
+    /// Returns whether the loop was away (for a second or more) at some time after `time`. Then the rate of a peer over
+    /// that time says nothing, since the kernel takes and gives only a limited amount while the program does nothing.
     pub(crate) fn was_away_since(&self, time: Time) -> bool {
         self.silence.back.get() > time
     }
 }
 
-/// A timer that judges a peer. It does not keep the loop alive; dropping this does not cancel it.
+/// A timer that judges a peer. It does not keep the loop alive. Dropping this does not cancel the timer.
 #[derive(Clone)]
 pub(crate) struct Deadline(Rc<Cell<Option<Timeout>>>);
 
-/// Until a deadline that has passed is looked at again, where its peer may have done in time what was awaited. The next
-/// wait tells; this only has to be later than it.
+/// When a passed deadline is judged again, if the peer may have been in time. The next wait will tell, and this only has to
+/// be later than that wait.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// Calls `f` after so long, once all that peers did until then has had its turn: see [`Loop::seen_until`]. A plain timer comes
-/// too early for a judgement after a callback that blocked, since timers are due before the next wait.
+/// Calls `f` when `after` has passed and everything that peers did until then has had its turn: see [`Loop::seen_until`]. A
+/// plain timer would judge too early after a callback that blocked, since timers come before the next wait.
 pub(crate) fn set_deadline(after: Duration, f: impl FnOnce() + 'static) -> Deadline {
     let until = current().map_or(Time::ZERO, |lp| lp.now() + after.into());
     let deadline = Deadline(Rc::default());
@@ -182,7 +182,8 @@ impl Deadline {
 mod tests {
     use super::*;
 
-    /// Waits, one an iteration: (what it told, second it began, second of its timeout, events, second it ended).
+    /// Feeds waits to a `Silence`, one for each iteration: (what it reported, second it began, second of its timeout, events,
+    /// second it ended).
     fn silence(waits: &[(Look, u64, u64, usize, u64)]) -> Silence {
         let silence = Silence::default();
         for (number, &(look, began, until, events, ended)) in waits.iter().enumerate() {

@@ -1,19 +1,18 @@
-//! Recordings as traces that other programs show.
+//! Writes recordings as traces that other programs can show.
 
 use super::{CallRecord, Iteration, Phase, Recording, Slice, TurnRecord};
 use std::fmt::{self, Display, Write};
 use std::io;
 use std::time::Duration;
 
-/// Writes a recording as a Chrome trace (JSON), which speedscope opens, and whatever else
-/// reads that format: Perfetto, Chrome's `about:tracing`. Returns the
-/// number of its slices, which the trace itself says as well (`otherData`).
+/// Writes a recording as a Chrome trace (JSON), which speedscope, Perfetto, Chrome's `about:tracing` and other programs can
+/// open. Returns the number of its slices, which is also in the trace (`otherData`).
 ///
-/// Each slice is a complete event (`"ph":"X"`) of one thread; times are microseconds with three decimals on the loop's
+/// Each slice is a complete event (`"ph":"X"`) of one thread. Times are microseconds with three decimals on the loop's
 /// clock. Slices are in the order in which they began, each before those within it: iteration, phase, wait or turn,
-/// callback. Phases and waits that took no time are left out. A slice ends some nanoseconds before the one that it lies in
-/// and before the one that follows it, since importers add floating-point numbers: in a sum of these, two slices that end
-/// together may seem to overlap.
+/// callback. Phases and waits that took no time are left out. A slice ends some nanoseconds before the end of the one that
+/// contains it, and before the beginning of the next one. Importers add floating-point numbers, so two slices that end
+/// together might otherwise seem to overlap.
 ///
 /// ```
 /// use oneloop::event_loop::{RecordingSize, recording, start_recording, trace};
@@ -28,7 +27,7 @@ use std::time::Duration;
 /// ```
 ///
 /// # Errors
-/// Those of `out`, which is written to in small pieces.
+/// Those of `out`, to which small pieces are written.
 pub fn chrome(recording: &Recording, out: &mut impl io::Write) -> io::Result<usize> {
     out.write_all(HEAD.as_bytes())?;
     let mut events = Events { line: String::new(), out, slices: 0 };
@@ -40,8 +39,8 @@ pub fn chrome(recording: &Recording, out: &mut impl io::Write) -> io::Result<usi
     Ok(slices)
 }
 
-/// One process with one thread: there may be several loops, but a recording has one. Some importers want a time and a
-/// category of metadata too; these are those that Chrome writes.
+/// One process with one thread: there may be several loops, but a recording has one. Some importers also want a time and a
+/// category for metadata; these are the ones that Chrome writes.
 const HEAD: &str = r#"{"displayTimeUnit":"ns","traceEvents":[
 {"ph":"M","pid":1,"tid":1,"ts":0,"cat":"__metadata","name":"process_name","args":{"name":"oneloop"}},
 {"ph":"M","pid":1,"tid":1,"ts":0,"cat":"__metadata","name":"thread_name","args":{"name":"event loop"}}"#;
@@ -141,7 +140,7 @@ impl<W: io::Write> Events<'_, W> {
     }
 }
 
-/// A slice as it is written.
+/// A slice, as it is written.
 struct Span {
     began: Duration,
     ended: Duration,
@@ -151,7 +150,7 @@ impl Span {
     const ALL: Span = Span { began: Duration::ZERO, ended: Duration::MAX };
     const GAP: Duration = Duration::from_nanos(1);
 
-    /// A slice within this one. What took no time at the end of this one follows those that did.
+    /// A slice within this one. Those without any time at its end follow the ones that took some.
     fn cut(&self, slice: Slice) -> Span {
         let last = self.ended.saturating_sub(Span::GAP).max(self.began);
         let began = slice.began.min(last);
@@ -160,7 +159,7 @@ impl Span {
     }
 }
 
-/// Microseconds with all their nanoseconds.
+/// A time in microseconds, with its nanoseconds as decimals.
 struct Micros(Duration);
 
 impl Display for Micros {
@@ -181,7 +180,7 @@ impl Display for Registered<'_> {
     }
 }
 
-/// The inside of a JSON string (RFC 8259, section 7). Labels hold what peers have sent.
+/// The inside of a JSON string (RFC 8259, section 7). Labels contain bytes of peers.
 pub(crate) struct Escaped<'a, T: ?Sized>(pub &'a T);
 
 impl<T: Display + ?Sized> Display for Escaped<'_, T> {
