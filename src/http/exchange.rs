@@ -67,16 +67,16 @@ pub(super) enum Listener {
     ResponseClose(Once<dyn FnOnce(&Response, CloseReason)>),
 }
 
-/// One request and its response: what the user's handles hold. It has a link to its carrier for as long as it is being carried.
-/// Once that is cut, nothing that is done with the exchange reaches the connection any more.
+/// One request and its response: what the user's handles hold. While it is being carried, it has a link to its carrier.
+/// After the link is cut, nothing that is done with the exchange reaches the connection.
 pub(super) struct Exchange {
     incoming: Incoming,
     outgoing: Outgoing,
-    /// When the head of the request was here.
+    /// When the head of the request had come.
     started: Time,
     link: RefCell<Option<Rc<dyn Carrier>>>,
     listeners: Listeners<On, Listener>,
-    /// `Response` handles that are alive.
+    /// How many `Response` handles there are.
     handles: Cell<u32>,
     /// Why it ended, once it has.
     closed: Cell<Option<CloseReason>>,
@@ -97,7 +97,7 @@ impl Exchange {
         }
     }
 
-    /// Makes it as new, but for the memory of its buffers: each keeps what it has, up to `keep` bytes.
+    /// Resets it for another request. The buffers keep their memory, each up to `keep` bytes.
     pub fn reset(&mut self, keep: usize) {
         self.incoming.reset(keep);
         self.outgoing.reset(keep);
@@ -118,7 +118,7 @@ impl Exchange {
         &self.incoming
     }
 
-    /// What a head is read into.
+    /// The half into which a head is read.
     pub fn incoming_mut(&mut self) -> &mut Incoming {
         &mut self.incoming
     }
@@ -133,7 +133,7 @@ impl Exchange {
         self.incoming.head()
     }
 
-    /// When the head of the request was here.
+    /// When the head of the request had come.
     pub fn started(&self) -> Time {
         self.started
     }
@@ -153,7 +153,7 @@ impl Exchange {
 
     /// Returns the listener's id, or `None` if the event can no longer come and the listener was dropped.
     pub fn add(&self, on: On, site: Site, listener: Listener) -> Option<u32> {
-        // One for something that can no longer come ends here, with what it captured.
+        // A listener for an event that can no longer come is dropped here, with what it captured.
         let late = match on {
             On::Data => self.incoming.is_complete(),
             On::End => self.incoming.is_end_told(),
@@ -180,7 +180,7 @@ impl Exchange {
         !self.listeners.is_empty()
     }
 
-    /// Calls the listeners of an event. A panic ends the round and costs the exchange.
+    /// Calls the listeners for an event. After a panic the remaining ones are not called, and the exchange is given up.
     pub fn emit(self: &Rc<Self>, lp: &Rc<Loop>, on: On, mut call: impl FnMut(&mut Listener)) {
         let mut panicked = false;
         self.listeners.each(on, |site, listener| {
@@ -191,7 +191,7 @@ impl Exchange {
         });
     }
 
-    /// Tells of an end: that of the request, or that of the peer's side.
+    /// Calls the listeners for an end: that of the request, or that of the peer's side.
     fn emit_end(self: &Rc<Self>, lp: &Rc<Loop>, on: On) {
         let request = Request(self.clone());
         self.emit(lp, on, |listener| {
@@ -203,7 +203,7 @@ impl Exchange {
         });
     }
 
-    /// Tells those who wait for it, once, that the peer has ended its side. Returns whether anybody waited.
+    /// Calls the listeners for the end of the peer's side, once. Returns whether there were any.
     pub fn tell_peer_end(self: &Rc<Self>, lp: &Rc<Loop>) -> bool {
         let awaited = self.listeners.has(On::PeerEnd);
         if awaited {
@@ -233,7 +233,7 @@ impl Exchange {
         });
     }
 
-    /// The request is whole: tells so, once, and lets go of the listeners that waited for it.
+    /// The request is whole: calls the listeners for that, once, and drops those that can no longer be called.
     pub fn request_over(self: &Rc<Self>, lp: &Rc<Loop>) {
         if self.listeners.has(On::End) && !self.incoming.tell_end() {
             self.emit_end(lp, On::End);
@@ -248,14 +248,14 @@ impl Exchange {
         drop(link);
     }
 
-    /// Ends it without a word to anybody, since its loop ends.
+    /// Ends it without calling anybody, because its loop ends.
     pub fn tear_down(&self) {
         self.unlink();
         self.closed.set(Some(CloseReason::LoopEnded));
         self.listeners.clear();
     }
 
-    /// The one end of an exchange: cuts the link, tells the listeners why, drops them all.
+    /// The one end of an exchange: cuts the link, calls the listeners with the reason, and drops them all.
     pub fn finish(self: &Rc<Self>, lp: &Rc<Loop>, reason: CloseReason) {
         self.unlink();
         if self.closed.get().is_some() {
@@ -332,7 +332,7 @@ impl Exchange {
         self.with_carrier(|carrier| carrier.cut(self, reason));
     }
 
-    /// Returns whether nothing more is sent: it is over, or about to be.
+    /// Returns whether nothing more can be sent: the exchange is over, or about to be.
     pub fn is_closed(&self) -> bool {
         self.with_carrier(|carrier| carrier.is_closed(self)).unwrap_or(true)
     }
@@ -366,14 +366,15 @@ impl Exchange {
         !withheld && self.listeners.has(On::Data)
     }
 
-    /// What is left of the body is for nobody.
+    /// Nobody wants the rest of the body.
     pub fn discard_body(&self) {
         self.incoming.unpause();
         self.listeners.remove(On::Data);
         self.listeners.remove(On::End);
     }
 
-    /// Calls a callback of this exchange from one of the loop's that is not: a panic costs the exchange, as that of a listener.
+    /// Calls a callback for this exchange that is not one of its listeners. A panic costs the exchange, as that of a
+    /// listener does.
     pub fn call(&self, site: Site, f: impl FnOnce()) {
         match self.lp() {
             Some(lp) => {
@@ -381,18 +382,18 @@ impl Exchange {
                     self.panicked();
                 }
             }
-            // It is over, and a panic costs it nothing.
+            // The exchange is over: a panic can no longer cost it anything.
             None => f(),
         }
     }
 
-    /// Calls such a callback from the tick queue, never from inside the user's call.
+    /// Calls such a callback as a tick, never from inside the user's call.
     pub fn call_soon(self: &Rc<Self>, site: Site, f: impl FnOnce(&Rc<Exchange>) + 'static) {
         let exchange = self.clone();
         next_tick(move || exchange.call(site, || f(&exchange)));
     }
 
-    /// A callback of this exchange panicked.
+    /// A callback of this exchange has panicked.
     pub fn panicked(&self) {
         self.discard_body();
         self.give_up(500, CloseReason::Panicked);
@@ -415,7 +416,7 @@ impl Exchange {
         }
     }
 
-    /// Answers with a status of ours, or cuts the connection where the head has gone.
+    /// Answers with a status of the library, or cuts the connection if the head has been sent.
     pub fn give_up(&self, status: u16, reason: CloseReason) {
         match self.outgoing.phase() {
             Phase::Ended => {}
@@ -427,19 +428,19 @@ impl Exchange {
         }
     }
 
-    /// The connection was cut, since a file cannot be sent on.
+    /// Logs that the connection is cut because the rest of a file cannot be sent.
     #[cold]
     pub fn file_broke_off(&self, error: &dyn fmt::Display) {
         notice::warn!(target: "oneloop::http", "{self}: a file cannot be sent on: {error}; the connection is cut");
     }
 
-    /// There is another `Response` handle.
+    /// Counts another `Response` handle.
     #[inline]
     pub fn add_handle(&self) {
         self.handles.set(self.handles.get() + 1);
     }
 
-    /// There is one `Response` handle less.
+    /// Counts one `Response` handle less.
     #[inline]
     pub fn drop_handle(&self) {
         let handles = self.handles.get() - 1;
@@ -449,8 +450,8 @@ impl Exchange {
         }
     }
 
-    /// The last `Response` handle is gone, and the response has not ended. Where nobody is left to answer, by a cut that
-    /// may have been the user's own, that is no fault; nor where a listener waits for a drain, which gives it a handle.
+    /// The last `Response` handle is gone, and the response has not ended. That is no error if the connection is already
+    /// cut (perhaps by the program itself), or if a `drain` listener is still to be called, which receives a handle.
     #[cold]
     fn abandoned(&self) {
         let unwinding = std::thread::panicking();

@@ -1,16 +1,16 @@
 use crate::proto::h1::{Fields, Framing, RequestHead};
 use std::cell::{Cell, OnceCell, RefCell};
 
-/// The half of an exchange that comes in: the request, how much of it is here, and what the program wants of it.
+/// The incoming half of an exchange: the request, how much of it has come, and what the program wants of it.
 ///
-/// The head is written while nobody else has the exchange, and does not change afterwards.
+/// The head is written while there is no other handle to the exchange, and does not change afterwards.
 pub(super) struct Incoming {
     head: RequestHead,
     complete: Cell<bool>,
     paused: Cell<bool>,
     owes_continue: Cell<bool>,
     end_told: Cell<bool>,
-    /// Allocated with the first part of a body.
+    /// Allocated for the first part of a body.
     trailers: OnceCell<Box<RefCell<Fields>>>,
 }
 
@@ -26,7 +26,7 @@ impl Incoming {
         }
     }
 
-    /// Makes it as new, but for the memory of its buffers: each keeps what it has, up to `keep` bytes.
+    /// Resets it for another request. The buffers keep their memory, each up to `keep` bytes.
     pub fn reset(&mut self, keep: usize) {
         if self.head.capacity() > keep {
             self.head.clear();
@@ -53,12 +53,12 @@ impl Incoming {
         &self.head
     }
 
-    /// What a head is read into.
+    /// The head into which the parser writes.
     pub fn head_mut(&mut self) -> &mut RequestHead {
         &mut self.head
     }
 
-    /// Returns whether all of the request is here.
+    /// Returns whether the whole request has come.
     pub fn is_complete(&self) -> bool {
         self.complete.get()
     }
@@ -91,17 +91,17 @@ impl Incoming {
         self.owes_continue.replace(false)
     }
 
-    /// Returns whether the listeners of its end were called.
+    /// Returns whether the listeners for the end of the request have been called.
     pub fn is_end_told(&self) -> bool {
         self.end_told.get()
     }
 
-    /// Notes that they are called now. Returns whether they were before.
+    /// Notes that these are called now. Returns whether they were called before.
     pub fn tell_end(&self) -> bool {
         self.end_told.replace(true)
     }
 
-    /// The fields behind a chunked body: all of them, once the request is complete.
+    /// The fields after a chunked body. They are complete once the request is.
     pub fn trailers(&self) -> &RefCell<Fields> {
         self.trailers.get_or_init(Box::default)
     }

@@ -4,7 +4,7 @@ use crate::net::CloseReason;
 use crate::proto::h1::{Fields, ResponseHead};
 use std::cell::{Cell, OnceCell, RefCell};
 
-/// How far the response is.
+/// The progress of a response.
 ///
 /// ```text
 ///   Open ──first write, flush_headers──► Streaming ──end──► Ended
@@ -14,14 +14,13 @@ use std::cell::{Cell, OnceCell, RefCell};
 pub(super) enum Phase {
     /// The head can be changed.
     Open,
-    /// The head has gone.
+    /// The head was sent.
     Streaming,
-    /// All of it was given to the connection, or the rest never will be.
+    /// Everything was given to the connection, or the rest never will be.
     Ended,
 }
 
-/// The half of an exchange that goes out: the response, how far it is, and what is to happen where the program does not
-/// complete it.
+/// The outgoing half of an exchange: the response, its progress, and what happens if the program does not complete it.
 pub(super) struct Outgoing {
     head: RefCell<ResponseHead>,
     phase: Cell<Phase>,
@@ -34,7 +33,7 @@ pub(super) struct Outgoing {
     retry_after: Cell<u32>,
     broken: Cell<Option<CloseReason>>,
     timer: Cell<Option<Timeout>>,
-    /// Allocated with the first of them.
+    /// Allocated for the first trailer.
     trailers: OnceCell<Box<RefCell<Fields>>>,
 }
 
@@ -56,7 +55,7 @@ impl Outgoing {
         }
     }
 
-    /// Makes it as new, but for the memory of its buffers: each keeps what it has, up to `keep` bytes.
+    /// Resets it for another response. The buffers keep their memory, each up to `keep` bytes.
     pub fn reset(&mut self, keep: usize) {
         let head = self.head.get_mut();
         head.clear();
@@ -87,7 +86,7 @@ impl Outgoing {
         self.phase.get() == Phase::Open && !self.fixed.get()
     }
 
-    /// `write_head` was called: the program cannot change the head any more.
+    /// `write_head` was called, so the program cannot change the head any more.
     pub fn fix_head(&self) {
         self.fixed.set(true);
     }
@@ -104,20 +103,20 @@ impl Outgoing {
         self.phase.get()
     }
 
-    /// The head has gone, and content follows.
+    /// The head was sent, and content follows.
     pub fn begin(&self) {
         self.phase.set(Phase::Streaming);
         self.content_sent.set(0);
     }
 
-    /// All has gone at once, with `content` bytes of content.
+    /// Everything was sent at once, with `content` bytes of content.
     #[inline]
     pub fn send_whole(&self, content: u64) {
         self.phase.set(Phase::Ended);
         self.content_sent.set(content);
     }
 
-    /// More bytes of the content have gone.
+    /// More bytes of the content were sent.
     pub fn count_content(&self, bytes: u64) {
         self.content_sent.set(self.content_sent.get() + bytes);
     }
@@ -127,23 +126,23 @@ impl Outgoing {
         self.phase.set(Phase::Ended);
     }
 
-    /// The response is never going to be whole, for this reason.
+    /// The response will never be whole, for this reason.
     pub fn break_off(&self, reason: CloseReason) {
         self.phase.set(Phase::Ended);
         self.broken.set(Some(reason));
     }
 
-    /// Why it breaks off, if it does.
+    /// The reason why it breaks off, if it does.
     pub fn broken(&self) -> Option<CloseReason> {
         self.broken.get()
     }
 
-    /// Bytes of content that were given to the connection; 0 where the head was not.
+    /// How many bytes of content were given to the connection; 0 if not even the head was.
     pub fn content_sent(&self) -> u64 {
         if self.phase.get() == Phase::Open { 0 } else { self.content_sent.get() }
     }
 
-    /// Returns whether the kernel has all of it.
+    /// Returns whether the kernel has taken all of it.
     pub fn is_finished(&self) -> bool {
         self.finished.get()
     }
@@ -154,7 +153,7 @@ impl Outgoing {
 
     // ---- Backpressure
 
-    /// Returns whether a write said `Full`, so that `drain` is to follow.
+    /// Returns whether a write has returned `Full`, so that `drain` is to follow.
     pub fn is_full(&self) -> bool {
         self.full.get()
     }
@@ -163,7 +162,7 @@ impl Outgoing {
         self.full.set(true);
     }
 
-    /// Notes that `drain` is told. Returns whether it was to follow.
+    /// Notes that the `drain` listeners are called. Returns whether they were to be.
     pub fn take_full(&self) -> bool {
         self.full.replace(false)
     }
@@ -179,7 +178,7 @@ impl Outgoing {
 
     // ---- Where the program does not complete it
 
-    /// The status that answers where the program does not answer.
+    /// The status with which the library answers if the program does not.
     pub fn fallback(&self) -> u16 {
         self.fallback.get()
     }
@@ -188,7 +187,7 @@ impl Outgoing {
         self.fallback.set(status);
     }
 
-    /// After how many seconds the peer may try again, which a 503 of the library's own says; 0: it does not say that.
+    /// After how many seconds the peer may try again, which a 503 of the library states. 0: it does not state that.
     pub fn retry_after(&self) -> u32 {
         self.retry_after.get()
     }
@@ -197,7 +196,7 @@ impl Outgoing {
         self.retry_after.set(seconds);
     }
 
-    /// Clears the timer that watches over it, and sets another one in its place.
+    /// Replaces the timer of `set_timeout`, and clears the old one.
     pub fn set_timer(&self, timer: Option<Timeout>) {
         if let Some(old) = self.timer.replace(timer) {
             old.clear();

@@ -4,11 +4,11 @@ use crate::notice;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-/// Connections that a look through all of them finds, so that each new one does not cost such a look.
+/// How many idle connections one look through all connections collects, so that not each new connection costs such a look.
 const FOUND: usize = 64;
-/// Where nobody was idle, there is no other look through all connections before this has passed.
+/// If none was idle, all connections are not looked at again before this time has passed.
 const NOT_BEFORE: Time = Time::from_millis(100);
-/// The log says so once in so long.
+/// The shortest time between two lines of the log about this.
 const COMPLAIN_EVERY: Time = Time::from_secs(10);
 
 /// An idle connection.
@@ -17,7 +17,8 @@ struct Idle {
     stream: Weak<Stream>,
 }
 
-/// Room for new connections where descriptors run out: for each of them the one goes that has been idle longest.
+/// Makes room for new connections when descriptors run out: for each of them, the connection that has been idle longest is
+/// closed.
 ///
 /// ```text
 ///   found ──no room, but a new connection──► leaving ──a look at all that the kernel has──► still idle: closed
@@ -25,11 +26,11 @@ struct Idle {
 /// ```
 #[derive(Default)]
 pub(super) struct Room {
-    /// Those that have been idle longest of all, the longest last.
+    /// The connections that have been idle longest of all, the longest last.
     found: RefCell<Vec<Idle>>,
-    /// Those that go as soon as what they have sent until that moment has had its turn, if they are idle then.
+    /// Connections that close if they are still idle when everything that they had sent up to that moment has had its turn.
     leaving: RefCell<Vec<(Moment, Idle)>>,
-    /// The last of `leaving` makes room for a connection that has not come yet.
+    /// True if the last of these makes room for a connection that has not come yet.
     spare: Cell<bool>,
     found_none: Cell<Option<Time>>,
     complained: Cell<Option<Time>>,
@@ -46,7 +47,7 @@ impl Context {
         self.room.spare.set(false);
     }
 
-    /// Nobody waits to be accepted: who was to go for that need not.
+    /// No connection waits to be accepted, so the one that was to leave for it may stay.
     pub(super) fn nobody_waits(&self) {
         if self.room.spare.replace(false) {
             let stays = self.room.leaving.borrow_mut().pop();
@@ -54,12 +55,12 @@ impl Context {
         }
     }
 
-    /// Returns whether connections are about to go that have been idle: a turn later there is room.
+    /// Returns whether idle connections are about to close, so that there will be room a turn later.
     pub(super) fn is_making_room(&self) -> bool {
         !self.room.leaving.borrow().is_empty()
     }
 
-    /// Has the connection that has been idle longest leave. Says whether there is one.
+    /// Asks the connection that has been idle longest to leave. Returns whether there is one.
     #[cold]
     pub(super) fn ask_one_to_leave(&self) -> bool {
         if self.room.leaving.borrow().len() >= self.lp.driver().descriptors().ahead() {
@@ -73,13 +74,13 @@ impl Context {
         true
     }
 
-    /// Closes those that had been asked to leave, as far as it is known that they have sent nothing since: in a turn of the
-    /// pending phase. Says whether others are still to go.
+    /// Closes the connections that were asked to leave and are known to have sent nothing since, in a turn of the pending
+    /// phase. Returns whether others are still to close.
     pub(super) fn close_leaving(&self) -> bool {
         if !self.is_making_room() {
             return false;
         }
-        // From here on nobody has to make room for a connection that has not come yet.
+        // The room for which it was set is made now.
         self.room.spare.set(false);
         for (asked, idle) in self.room.leaving.take() {
             if !self.lp.has_looked_since(asked) {
@@ -105,7 +106,7 @@ impl Context {
         }
     }
 
-    /// Looks through all connections. Says whether one is idle, and not about to go.
+    /// Looks through all connections. Returns whether one is idle and not about to close.
     fn find_idle(&self) -> bool {
         let now = self.lp.now();
         if self.room.found_none.get().is_some_and(|at| now < at + NOT_BEFORE) {
@@ -153,14 +154,14 @@ impl Context {
     }
 }
 
-/// The connection, where it has done nothing since.
+/// The connection, if it has done nothing since it was found.
 fn still_idle(idle: &Idle) -> Option<Rc<Stream>> {
     idle.stream.upgrade().filter(|stream| stream.idle_since() == Some(idle.since))
 }
 
 impl Stream {
-    /// Since when nothing is going on that its end would cost anybody. `None`: something is, or it is not for the library to
-    /// say.
+    /// Since when the connection has been idle, so that its end would harm nobody. `None` if it is in use, or if the
+    /// library may not decide that.
     fn idle_since(self: &Rc<Self>) -> Option<Time> {
         if self.is_open() && self.pending() == 0 { self.protocol().idle_since(self) } else { None }
     }

@@ -1,4 +1,4 @@
-//! What is awaited from the peer has an end: the checks behind `Protocol::due`.
+//! The deadlines of a connection: the checks behind `Protocol::due`. Every wait for the peer has an end.
 
 use super::{CROSSING, H1, Watch};
 use crate::event_loop::Time;
@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 impl H1 {
-    /// Returns when the next deadline of pending output is; `None` where one has passed, and the connection was closed.
+    /// Returns the next deadline of pending output. `None` if one has passed, and the connection was closed.
     pub(super) fn check_output(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
         let limits = self.server.limits.all().sending();
         let check = |watch: &mut Watch| watch.send.check(stream, &limits, now);
@@ -29,10 +29,10 @@ impl H1 {
         }
     }
 
-    /// Returns when the next deadline of a request and its response is; `None` where one has passed, and was acted on.
+    /// Returns the next deadline of a request and its response. `None` if one has passed, and was acted on.
     pub(super) fn check_exchange(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, now: Time) -> Option<Time> {
         if !self.state.get().is_exchanging() {
-            // It is about to be let go of.
+            // The exchange is over and about to be released.
             return None;
         }
         let gone = self.half_open_until(stream, exchange, now);
@@ -46,13 +46,13 @@ impl H1 {
     /// Until when a peer that has ended its side may still wait: see `Limits::half_open`.
     pub(super) fn half_open_until(&self, stream: &Stream, exchange: &Exchange, now: Time) -> Time {
         let limit = self.server.limits.all().half_open;
-        // Behind input that is not read the end shows by a hint only. Where that input is the rest of this request, the
-        // handler has paused it, and the time of the whole request runs.
+        // An end behind unread input shows only as a hint. If that input is the rest of this request, the handler has
+        // paused it, and the limit of the whole request applies instead.
         let ended = stream.is_eof() || stream.has_fin_hint() && exchange.incoming().is_complete();
         if !ended || limit == Duration::MAX {
             return Time::MAX;
         }
-        // Both only grow, so the sum changes when either does.
+        // Both numbers only grow, so their sum changes when either does.
         let mark = stream.bytes_written() + (stream.bytes_read() - stream.held() as u64);
         let since = self.watch(|watch| match watch.half_open {
             Some((since, before)) if before == mark && stream.pending() == 0 => since,
@@ -70,7 +70,7 @@ impl H1 {
                 self.abort(stream, exchange, 408, usual_words(408), CloseReason::RequestTimeout);
                 return None;
             }
-            // It stands still while it is us who do not read.
+            // The rate is not measured while the server is the one that does not read.
             let unwanted = !exchange.is_read() && exchange.has_ended();
             let waits_for_us = !unwanted
                 && (exchange.incoming().is_paused() || exchange.incoming().owes_continue() || !exchange.has(On::Data))
@@ -107,7 +107,7 @@ impl H1 {
         Some(next)
     }
 
-    /// When the time of a request whose body is awaited is over, if nothing more of it comes.
+    /// When the time of a request whose body is awaited is over, if no more of it comes.
     fn request_ends(&self, stream: &Stream, exchange: &Exchange, limits: &Limits) -> Time {
         if limits.request_rate == 0 {
             return Time::MAX;
@@ -123,7 +123,7 @@ impl H1 {
         let has_part = self.reading() == Reading::Head;
         let waits_for_head = has_part || self.requests.get() == 0;
         if !waits_for_head && stream.pending() > 0 {
-            // The output has its own deadlines, and says when it is gone.
+            // Pending output has its own deadlines, and the connection is told when it has been sent.
             return Some(Time::MAX);
         }
         if self.leaving.get() && self.requests.get() == 0 && !has_part {

@@ -1,5 +1,5 @@
-//! HTTP/1 on a stream. This file holds what a connection has, and the protocol seam; beside it stand reading, writing, the
-//! ends of exchanges, and the deadlines.
+//! HTTP/1 on a stream. This file has the data of a connection and the implementation of `Protocol`; the other files have
+//! reading, writing, the ends of exchanges, and the deadlines.
 //!
 //! What may happen next is decided by [`connection`](crate::proto::h1::connection), and by nothing else: this folder tells it
 //! what has happened, all of it by [`H1::on`], and does what it asks for. What is kept beside it here is mechanism: the exchange
@@ -39,54 +39,56 @@ const CROSSING: Time = Time::from_secs(1);
 pub(super) struct H1 {
     stream: OnceCell<Rc<Stream>>,
     server: Rc<ServerCore>,
-    /// The exchange that is being carried, until it is let go of: see [`H1::settle`].
+    /// The exchange that is being carried, until it is released: see [`H1::settle`].
     current: Cell<Option<Rc<Exchange>>>,
     unfinished: Cell<Unfinished>,
-    /// When the state began whose deadline runs: idle, or the first bytes of a head.
+    /// When the present wait began: the idle time, or the first bytes of a head.
     since: Cell<Time>,
     watch: Cell<Option<Box<Watch>>>,
     state: Cell<Connection>,
-    /// Requests so far.
+    /// The number of requests so far.
     requests: Cell<u32>,
-    /// The turn that `dispatched` counts: the end of its number, to save room. Where another turn has the same, the budget
-    /// seems to be used up, and the next iteration goes on.
+    /// The turn that `dispatched` counts: the low bits of its number, to save room. If another turn has the same bits, the
+    /// budget seems to be used up, and the connection goes on in the next iteration.
     turn: Cell<u16>,
     dispatched: Cell<u8>,
-    /// Within `data`, which sees for itself what has changed.
+    /// True within `data`, which itself checks what has changed.
     in_data: Cell<bool>,
-    /// Dispatching waits for output to go.
+    /// True if dispatching waits until output has been sent.
     output_held: Cell<bool>,
-    /// What is here of a head is of a HEAD request: a refusal has no content.
+    /// True if the head that has come in part is that of a HEAD request: an answer to it has no content.
     to_head: Cell<bool>,
-    /// Closes when the grace for its first request is over, unless that has come.
+    /// True if the connection closes when the grace for its first request is over, unless that request has come.
     leaving: Cell<bool>,
 }
 
-/// Where the codec stands in a message of which a part was read or written. Never in two: a response is over before the next
-/// head is read. (The decoder of a body stands in the [`Watch`], which there is anyway while a body is awaited.)
+/// The state of the codec in a message that was read or written in part. Only one is needed at a time: a response is over
+/// before the next head is read. (The decoder of a body is in the [`Watch`], which exists anyway while a body is awaited.)
 #[derive(Clone, Copy)]
 enum Unfinished {
-    /// Of a head that is here in part. Holds while the state is [`Reading::Head`].
+    /// For a head that has come in part. Used while the state is [`Reading::Head`].
     Head(HeadParser),
-    /// Of content that is sent in parts. Holds while the state is [`Writing::Body`](crate::proto::h1::connection::Writing::Body).
+    /// For content that is sent in parts. Used while the state is
+    /// [`Writing::Body`](crate::proto::h1::connection::Writing::Body).
     Content(BodyEncoder),
 }
 
-/// What is only needed while something is awaited from the peer; allocated then.
+/// Data that is only needed while something is awaited from the peer; allocated then.
 struct Watch {
     /// Takes the body that is awaited out of its framing.
     decoder: BodyDecoder,
-    /// Bytes of that body that nobody wanted.
+    /// How many bytes of that body were discarded.
     discarded: usize,
-    /// When the present window of the receive rate began, and the bytes read until then.
+    /// When the present window of the receive rate began, and how many bytes had been read until then.
     receive: Option<(Time, u64)>,
-    /// The bytes read before the body that is awaited; counts while `receive` is there.
+    /// How many bytes had been read before the body that is awaited. Used while `receive` is `Some`.
     before_body: u64,
-    /// Since the peer has ended its side: when it last took part in the exchange, and a mark that changes when it does.
+    /// After the peer has ended its side: when it last took part in the exchange, and a number that changes when it does.
     half_open: Option<(Time, u64)>,
     /// The deadlines of output that the kernel has refused.
     send: SendWatch,
-    /// Exchanges that are over but for their output: each with the count of sent bytes at which it is finished, and the reason.
+    /// Exchanges that are over except for their output: each with the number of sent bytes at which it is finished, and the
+    /// reason.
     finishing: VecDeque<(u64, CloseReason, Rc<Exchange>)>,
 }
 
@@ -124,14 +126,14 @@ impl H1 {
         })
     }
 
-    /// Gives it its stream, and the deadline of the first request.
+    /// Connects it with its stream, and sets the deadline of the first request.
     pub fn start(&self, stream: &Rc<Stream>) {
         let _ = self.stream.set(stream.clone());
         stream.need_due(self.since.get() + Time::from(self.server.limits.all().header));
     }
 
-    /// Tells what has happened: the one way in which the state moves. Returns what has to be done. An event that the state does
-    /// not know is a fault of this folder, and changes nothing.
+    /// Tells the state machine what has happened; the state moves in no other way. Returns what has to be done. An event
+    /// that does not fit the state is a bug of this folder, and changes nothing.
     #[inline(always)]
     fn on(&self, event: Event) -> Action {
         let mut state = self.state.get();
@@ -145,7 +147,7 @@ impl H1 {
         self.state.get().reading()
     }
 
-    /// Returns whether the present response is the last one, but for that to a request which is one too many.
+    /// Returns whether the present response is the last one, except for an answer to a request that is one too many.
     fn is_last(&self) -> bool {
         self.state.get().persistence() != Persistence::Persists
     }
@@ -157,7 +159,7 @@ impl H1 {
         clone
     }
 
-    /// Returns whether no request is here, none is coming in and none is held back.
+    /// Returns whether there is no request, and none is coming in or held.
     fn is_idle(&self) -> bool {
         let nothing_held = self.stream.get().is_none_or(|stream| stream.held() == 0);
         self.state.get().is_idle() && self.current().is_none() && nothing_held && !self.in_data.get()
@@ -169,15 +171,15 @@ impl H1 {
         self.requests.get() == 0 && stream.cx().lp.seen_until() < self.since.get() + CROSSING
     }
 
-    /// Notes something in the watch, which is allocated where there is none.
+    /// Writes something into the watch, which is allocated if there is none.
     #[cold]
     fn watch<R>(&self, f: impl FnOnce(&mut Watch) -> R) -> R {
         let watch = self.watch.take().unwrap_or_default();
         self.use_watch(watch, f)
     }
 
-    /// Looks at the watch, or takes something out of it. Where there is none, nothing is awaited: the result is the default,
-    /// and nothing is allocated.
+    /// Reads the watch, or takes something out of it. If there is none, nothing is awaited: the result is the default, and
+    /// nothing is allocated.
     #[cold]
     fn watched<R: Default>(&self, f: impl FnOnce(&mut Watch) -> R) -> R {
         match self.watch.take() {
@@ -186,7 +188,7 @@ impl H1 {
         }
     }
 
-    /// Puts the watch back afterwards, unless it is no longer needed.
+    /// Puts the watch back, unless it is no longer needed.
     fn use_watch<R>(&self, mut watch: Box<Watch>, f: impl FnOnce(&mut Watch) -> R) -> R {
         let result = f(&mut watch);
         let needed = self.server.observing.is_on()
@@ -267,7 +269,7 @@ impl Protocol for H1 {
     }
 
     fn resume(self: Rc<Self>, stream: &Rc<Stream>) {
-        // A body that was paused behind its last byte: its end needs no further ones.
+        // A body may have been paused after its last byte: its end needs no further bytes.
         if stream.held() == 0 {
             self.clone().data(stream, &mut []);
         }
@@ -287,7 +289,7 @@ impl Protocol for H1 {
             exchange.emit_drain(&stream.cx().lp);
         }
         if pending == 0 && self.is_idle() {
-            // Idle from now on, not from the end of a response that took its time to go.
+            // The idle time begins now, not at the end of a response that took long to send.
             self.since.set(now);
             stream.need_due(now + self.server.limits.keep_alive());
         }
@@ -307,7 +309,7 @@ impl Protocol for H1 {
         let limits = self.server.limits.all();
         self.watch(|watch| watch.send.start(stream, now));
         stream.need_due(now + Time::from(limits.send_window.min(limits.write_stall)));
-        // So that each progress is seen, and the end of it.
+        // So that this is called at each progress of the output, and when all of it has been sent.
         stream.tell_sent();
     }
 
@@ -321,7 +323,7 @@ impl Protocol for H1 {
             Some(exchange) => self.check_exchange(stream, &exchange, now),
             None => self.check_idle(stream, now),
         };
-        // Where that was the end, output may still be pending.
+        // If that was the end of the exchange, output may still be pending.
         let next = next.unwrap_or(Time::MAX).min(output);
         if next < Time::MAX {
             stream.need_due(next);

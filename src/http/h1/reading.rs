@@ -1,4 +1,4 @@
-//! Reading: heads and bodies in turn, and what becomes of those that are bad.
+//! Reading: heads and bodies in turn, and the answers to those that are refused.
 
 use super::{H1, Unfinished};
 use crate::event_loop::{Loop, Time};
@@ -14,13 +14,13 @@ use crate::proto::h1::{BodyDecoder, BodyEvent, Fault, Framing, HeadParser, Parse
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Requests of one connection that one turn dispatches before the others have theirs (promise 10).
+/// How many requests of one connection one turn dispatches before other sources have their turns (promise 10).
 const BUDGET: u8 = 64;
-/// The most exchanges that are over but for output which the peer does not read. Each keeps its head, of up to 16 KiB.
+/// How many exchanges may be over except for output that the peer does not read. Each keeps its head, of up to 16 KiB.
 const WAITING: usize = 64;
 
 impl H1 {
-    /// Reads heads and bodies in turn until nothing can go on. Returns how many bytes were consumed.
+    /// Reads heads and bodies in turn until it cannot go on. Returns how many bytes were consumed.
     pub(super) fn read(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> usize {
         let mut at = 0;
         loop {
@@ -55,7 +55,7 @@ impl H1 {
         }
     }
 
-    /// Parses a head. `Some`: its bytes are consumed. `None`: nothing more can be done with these bytes now.
+    /// Parses a head. `Some` if its bytes were consumed; `None` if nothing more can be done with these bytes now.
     fn read_head(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> Option<usize> {
         let pool = &self.server.pool;
         let mut exchange = pool.take();
@@ -111,15 +111,15 @@ impl H1 {
         stream.need_due(self.since.get() + Time::from(self.server.limits.all().header));
     }
 
-    /// Notes whether a head that is incomplete or bad begins as a HEAD request does: its answer has no body (RFC 9110,
-    /// 9.3.2).
+    /// Notes whether a head that is incomplete or refused begins like a HEAD request, since the answer then has no body
+    /// (RFC 9110, 9.3.2).
     #[cold]
     fn note_method(&self, bytes: &[u8]) {
         self.to_head.set(bytes.strip_prefix(b"\r\n").unwrap_or(bytes).starts_with(b"HEAD "));
     }
 
-    /// Counts a request whose head is here, and gives it to its listeners. `leftover` is what follows the head of a request that
-    /// asks for the connection itself. Returns whether the connection was given away, with those bytes.
+    /// Counts a request whose head has come, and gives it to its listeners. `leftover` is what follows the head of a
+    /// request that asks for the connection itself. Returns whether the connection was handed over, with those bytes.
     fn start_exchange(self: &Rc<Self>, stream: &Rc<Stream>, exchange: Rc<Exchange>, leftover: Option<&[u8]>) -> bool {
         let lp = &stream.cx().lp;
         self.dispatched.set(self.dispatched.get() + 1);
@@ -138,7 +138,7 @@ impl H1 {
         if action == Action::Drop {
             self.server.dispatch.drop_request(lp, &exchange);
         } else if self.server.shedding.is_due(lp) && self.sheds(lp, &exchange) {
-            // Answered, and the connection goes on.
+            // The request was answered, and the connection goes on.
         } else if let Some(rest) = leftover {
             if self.takes_over(lp, &exchange) {
                 return self.upgrade(stream, &exchange, rest);
@@ -170,13 +170,13 @@ impl H1 {
             && (head.is_connect() || is_whole(head.framing()) && self.server.dispatch.has(ServerEvent::Upgrade))
     }
 
-    /// Returns whether such a request does: the program may decline an upgrade, but no CONNECT.
+    /// Returns whether such a request gets the connection: the program may decline an upgrade, but not a CONNECT.
     #[cold]
     fn takes_over(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
         exchange.head().is_connect() || self.server.dispatch.accepts_upgrade(lp, exchange)
     }
 
-    /// An ordinary request, unless whoever was asked has panicked or destroyed it.
+    /// Treats it as an ordinary request, unless the listener that was asked has panicked or has destroyed it.
     #[cold]
     fn decline_upgrade(&self, stream: &Stream, exchange: &Rc<Exchange>) {
         if stream.is_open() && !exchange.has_ended() {
@@ -184,8 +184,8 @@ impl H1 {
         }
     }
 
-    /// Returns whether earlier exchanges have yet to be told that they went out: until then the connection is not handed
-    /// over.
+    /// Returns whether earlier exchanges are still to be told that they have been sent. Until then the connection is not
+    /// handed over.
     #[cold]
     fn awaits_ends(&self, stream: &Stream) -> bool {
         let awaits = self.watched(|watch| !watch.finishing.is_empty());
@@ -198,12 +198,12 @@ impl H1 {
 
     #[cold]
     fn sheds(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
-        // The first request of a connection that has just been accepted: both may have waited for that.
+        // For the first request of a connection that was accepted just now: both may have waited before.
         let fresh = self.requests.get() == 1 && lp.is_recent(self.since.get());
         self.server.sheds(exchange, fresh)
     }
 
-    /// Hands the connection over: from here on it is a socket of the user's.
+    /// Hands the connection over: from now on it is a socket of the user.
     #[cold]
     fn upgrade(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, rest: &[u8]) -> bool {
         if exchange.head().is_connect() && !self.server.dispatch.has(ServerEvent::Connect) {
@@ -222,7 +222,7 @@ impl H1 {
         true
     }
 
-    /// Measures the rate of a body anew: until now it was not the peer that held it up.
+    /// Begins to measure the rate of a body anew, because the peer was not the one that held it up.
     pub(super) fn restart_window(&self, stream: &Stream) {
         let now = stream.cx().lp.now();
         let read = stream.bytes_read();
@@ -296,15 +296,17 @@ impl H1 {
         if discarded <= limits.discard {
             return;
         }
-        // How long it is was not announced, and its answer has said that the connection goes on: a client that takes it at
-        // its word would send the next request into our close. So it has the time that it would have for lingering.
+        // The length of the body was not announced, and its answer has said that the connection goes on. A client that
+        // relies on that would send its next request into our close. So the body gets the time that it would have in
+        // lingering.
         let over = stream.cx().lp.now() >= exchange.started() + Time::from(limits.linger_total);
         if over || discarded > limits.linger_bytes {
             self.on(Event::ContentLeft);
         }
     }
 
-    /// Refuses bytes that are not a valid request. Requests before them have been answered: one is read after another.
+    /// Refuses bytes that are not a valid request. Earlier requests have been answered, since they are read one after
+    /// another.
     #[cold]
     fn fault(&self, stream: &Rc<Stream>, fault: Fault) {
         log::debug!(target: "oneloop::http", "{}: {fault}", stream.peer());
@@ -319,8 +321,8 @@ impl H1 {
         self.abort(stream, exchange, fault.status(), fault.text(), CloseReason::BadMessage);
     }
 
-    /// Ends an exchange whose request or response will never be whole: with a response of the library's own if its head has
-    /// not gone, and then the close.
+    /// Ends an exchange whose request or response will never be whole: with an answer of the library if its head has not
+    /// been sent, and then by a close.
     #[cold]
     pub(super) fn abort(
         &self,
@@ -331,7 +333,7 @@ impl H1 {
         reason: CloseReason,
     ) {
         if !self.state.get().is_exchanging() || !stream.is_open() {
-            // A callback has ended it meanwhile, and given the reason.
+            // A callback has ended the exchange meanwhile, with a reason of its own.
             return;
         }
         match self.on(Event::Refused) {
@@ -341,7 +343,7 @@ impl H1 {
         self.break_off(stream, reason);
     }
 
-    /// Sends a response of the library's own where there is no exchange, and closes.
+    /// Sends an answer of the library when there is no exchange, and closes.
     #[cold]
     pub(super) fn refuse(&self, stream: &Rc<Stream>, status: u16, words: &str, reason: CloseReason) {
         self.on(Event::Refused);
@@ -351,8 +353,8 @@ impl H1 {
         stream.finish(reason, Some(self.server.limits.all().linger()));
     }
 
-    /// Returns whether another request of this connection may be dispatched now. Where it may be later, it asks for a turn then:
-    /// in the next iteration, or when output has gone.
+    /// Returns whether another request of this connection may be dispatched now. If it may be later, asks for a turn then:
+    /// in the next iteration, or when output has been sent.
     fn may_dispatch(&self, stream: &Rc<Stream>) -> bool {
         let lp = &stream.cx().lp;
         if lp.is_halted() {

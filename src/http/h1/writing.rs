@@ -11,14 +11,14 @@ use crate::proto::h1::connection::{Event, Persistence, Reading, Writing};
 use crate::proto::h1::{self, BodyEncoder, BodyPlan, Encoding, Piece, RequestInfo, connection_field, response_framing};
 use std::rc::Rc;
 
-/// Chunks below this are appended to the output in one go with their head.
+/// Chunks with fewer bytes are copied to the output together with their head.
 const COPIED: usize = 16 * 1024;
 
 impl H1 {
     /// Returns whether the connection closes after this response.
     fn closes_after(&self, exchange: &Exchange, must: bool, wanted: bool) -> bool {
         let unread = self.reading() == Reading::Body && self.stays_unread(exchange);
-        // What follows a CONNECT may be meant for the tunnel that it does not get, and is not to be read as requests.
+        // Bytes after a CONNECT may be meant for the tunnel that it does not get. They must not be read as requests.
         must || wanted
             || unread
             || exchange.head().is_connect()
@@ -27,8 +27,8 @@ impl H1 {
             || self.requests.get() >= self.server.max_requests.get()
     }
 
-    /// Returns whether the rest of the body stays unread: nobody takes it, and it is too long to discard, or the peer holds
-    /// it back until we ask for it.
+    /// Returns whether the rest of the body stays unread: nobody wants it, and it is too long to discard, or the peer sends
+    /// it only when it is asked to.
     #[cold]
     fn stays_unread(&self, exchange: &Exchange) -> bool {
         let limit = self.server.limits.all().discard as u64;
@@ -36,10 +36,10 @@ impl H1 {
             && (exchange.incoming().owes_continue() || self.watched(|watch| watch.decoder.remaining()) > limit)
     }
 
-    /// What a response says about the connection that is its last one, but perhaps for a refusal.
+    /// What a response says about the connection if it is the last one, except perhaps for a refusal.
     #[cold]
     fn last_persistence(&self, exchange: &Exchange, plan: &BodyPlan) -> Persistence {
-        // Behind content that ends with the connection, an answer to another request would be a part of it.
+        // After content that ends with the connection, an answer to another request would be taken for a part of it.
         let ends = !exchange.head().persistent() || plan.must_close() || exchange.head().is_connect();
         if !ends && self.requests.get() >= self.server.max_requests.get() {
             Persistence::Spent
@@ -48,8 +48,8 @@ impl H1 {
         }
     }
 
-    /// Sends the head, and what is here of the body: in one piece where that is small. `known` is the length of the body where
-    /// all of it is here.
+    /// Sends the head, and the part of the body that is given: in one piece if it is small. `known` is the length of the
+    /// body if all of it is given.
     fn send_first(&self, stream: &Rc<Stream>, exchange: &Exchange, chunk: Chunk<'_>, known: Option<u64>) -> Flow {
         let head = exchange.outgoing().head().borrow();
         let plan = match response_framing(&RequestInfo::from(exchange.head()), &head, known) {
@@ -74,7 +74,7 @@ impl H1 {
             stream.begin_last_message();
         }
         if known.is_some() && chunk.len() < COPIED && encoder.take(chunk.len(), true) == Ok(Piece::Plain) {
-            // The usual answer: one append.
+            // The usual answer needs one append.
             stream.encode(|out| {
                 head.encode(out, &how);
                 out.extend_from_slice(chunk.as_bytes());
@@ -125,8 +125,8 @@ impl H1 {
         self.on(Event::ContentWritten);
     }
 
-    /// Says how the next bytes of the content are to be sent. `None`: they are more or fewer than was announced, and the
-    /// connection is cut.
+    /// Returns how the next bytes of the content are to be sent. `None` if they are more or fewer than was announced; then
+    /// the connection is cut.
     #[inline]
     fn frame(&self, exchange: &Exchange, count: usize, last: bool) -> Option<Piece> {
         let Unfinished::Content(mut encoder) = self.unfinished.get() else { return None };
@@ -163,12 +163,12 @@ impl H1 {
                 }
                 flow
             }
-            // A response that has no content by its status is whole.
+            // A response whose status allows no content is whole.
             Some(Piece::Dropped) => {
                 self.end_content(stream, exchange);
                 Flow::Closed
             }
-            // Files are sent behind an announced length.
+            // Files are sent only with an announced length.
             Some(Piece::Chunk) | None => Flow::Closed,
         }
     }
@@ -247,7 +247,7 @@ impl Carrier for H1 {
         }
         self.on(Event::BrokenOff);
         stream.finish(reason, Some(self.server.limits.all().linger()));
-        // Then the exchange ends.
+        // The exchange ends when that has been sent.
         stream.tell_sent();
     }
 

@@ -8,9 +8,9 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// When there is no descriptor left, not even the spare one: how long until it is tried again.
+/// How long to wait before trying again when there is no descriptor left, not even the spare one.
 const RETRY: Duration = Duration::from_millis(100);
-/// Out of descriptors, the log says so once in so long.
+/// The shortest time between two lines of the log about a lack of descriptors.
 const COMPLAIN_EVERY: Time = Time::from_secs(1);
 
 impl Acceptor {
@@ -32,7 +32,7 @@ impl Acceptor {
                 break;
             }
             if !self.cx.may_accept() {
-                // Left in the backlog.
+                // The connection stays in the backlog.
                 return if self.cx.is_making_room() { self.queue() } else { self.wait_for_room() };
             }
             let accepted = match &*self.listener.borrow() {
@@ -67,8 +67,8 @@ impl Acceptor {
         }
     }
 
-    /// EMFILE, ENFILE, or memory: an idle connection makes room; where there is none, accept and close the new one, so that
-    /// its peer need not wait; else try again later.
+    /// EMFILE, ENFILE, or no memory: an idle connection makes room. If there is none, the new connection is accepted and
+    /// closed, so that its peer need not wait. If even that fails, it is tried again later.
     #[cold]
     fn out_of_descriptors(self: &Rc<Self>, error: &io::Error) {
         let now = self.cx.lp.now();
@@ -93,7 +93,7 @@ impl Acceptor {
 
     fn wait_for_room(self: &Rc<Self>) {
         self.cx.wait_for_room(self.token.get());
-        // Another loop's close does not wake us, nor does a file's.
+        // A close in another loop does not wake this one, and neither does that of a file.
         self.retry_later();
     }
 
@@ -119,14 +119,14 @@ impl Acceptor {
         }
     }
 
-    /// The stream of an accepted connection, which counts as one of [`connections`](Acceptor::connections) until it has
-    /// closed.
+    /// Makes the stream of an accepted connection, which counts as one of [`connections`](Acceptor::connections) until it
+    /// has closed.
     pub fn stream(self: &Rc<Self>, connection: Accepted, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
         let Accepted { io, peer } = connection;
         watched(Stream::accepted(&self.cx, Some(self), io, peer, protocol))
     }
 
-    /// The stream of a connection that is one too many. It does not count: it is only told so, and closed.
+    /// Makes the stream of a connection that is one too many. It is not counted: it is only told so, and closed.
     pub fn dropped_stream(&self, connection: Accepted, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
         let Accepted { io, peer } = connection;
         watched(Stream::accepted(&self.cx, None, io, peer, protocol))
@@ -143,7 +143,8 @@ fn watched(stream: io::Result<Rc<Stream>>) -> Option<Rc<Stream>> {
     }
 }
 
-/// It was gone before we took it, or the network has failed it: the next one is another matter (accept(2)).
+/// Returns whether the error concerns one connection only: the peer has gone already, or the network has failed
+/// (accept(2)). The next accept may succeed.
 pub(super) fn is_about_one(error: &io::Error) -> bool {
     matches!(
         error.kind(),

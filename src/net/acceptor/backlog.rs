@@ -7,12 +7,13 @@ use crate::net::Accepted;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
-/// Connections that a server takes from its backlog when it closes: what Linux keeps at most unless told otherwise
+/// How many connections a server takes from its backlog when it closes: the most that Linux keeps by default
 /// (`net.core.somaxconn`).
 const LAST: usize = 4_096;
 
 impl Acceptor {
-    /// Takes all that waits, as many as there may be at once. No callback: that is for the acceptor's turn.
+    /// Takes all connections that wait, up to the most that there can be at once. It calls no callback: that is for the
+    /// acceptor's turn.
     pub(super) fn take_backlog(&self, listener: &Listener) {
         let mut last = self.last.borrow_mut();
         for _ in 0..LAST {
@@ -24,7 +25,7 @@ impl Acceptor {
         }
     }
 
-    /// Makes connections of what was taken from the backlog. Says whether more are left.
+    /// Gives connections that were taken from the backlog to the owner. Returns whether more are left.
     fn accept_last(self: &Rc<Self>) -> bool {
         let Some(owner) = self.owner.borrow().clone() else { return false };
         for _ in 0..BUDGET {
@@ -40,7 +41,7 @@ impl Acceptor {
         !self.last.borrow().is_empty()
     }
 
-    /// Tells the owner, with [`Owner::looked`], when all that the kernel has now has had its turn.
+    /// Has the owner told, by [`Owner::looked`], when everything that the kernel has now has had its turn.
     pub fn look(&self) {
         if self.connections.get() > 0 || self.has_last() {
             self.looking.set(Some(self.cx.lp.this_moment()));
@@ -59,14 +60,14 @@ impl Acceptor {
         !self.last.borrow().is_empty()
     }
 
-    /// In a turn of its own: what is left of the backlog, and then a look.
+    /// In a turn of its own: handles the rest of the backlog, and then looks at everything that the kernel has.
     pub(super) fn end_backlog(self: &Rc<Self>) {
         let had_some = !self.last.borrow().is_empty();
         if self.accept_last() {
             return self.queue();
         }
         if had_some && self.looking.get().is_some() {
-            // For what the new ones have sent.
+            // A look for what the new connections have sent.
             return self.look();
         }
         let Some(moment) = self.looking.get() else { return self.check_closed() };

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
-/// Connections that one turn accepts before the others have theirs.
+/// How many connections one turn accepts before other sources have their turns.
 const BUDGET: usize = 64;
 
 /// Whose connections an acceptor takes: a server of `net`, or one of `http`.
@@ -52,15 +52,15 @@ pub(crate) struct Acceptor {
     connections: Cell<usize>,
     max_connections: Cell<usize>,
     closing: Cell<bool>,
-    /// Connections that waited in the backlog when it was closed.
+    /// Connections that were in the backlog when the listening socket was closed.
     last: RefCell<VecDeque<Accepted>>,
-    /// The owner waits for a look at all that the kernel has.
+    /// Since when the owner waits until everything that the kernel has was looked at.
     looking: Cell<Option<Moment>>,
     unref: Cell<bool>,
-    /// The backlog may have connections.
+    /// True if the backlog may have connections.
     acceptable: Cell<bool>,
     queued: Cell<bool>,
-    /// A timer runs, to try again.
+    /// True if a timer is set to try again.
     retrying: Cell<bool>,
     complained: Cell<Option<Time>>,
 }
@@ -92,7 +92,7 @@ impl Acceptor {
         &self.cx
     }
 
-    /// Binds and listens at once; `listening` is called by the loop. The owner is held for as long as it listens.
+    /// Binds and listens at once; the loop calls `listening` later. The owner is held for as long as it listens.
     pub fn listen(
         self: &Rc<Self>,
         listen: &Listen,
@@ -169,15 +169,15 @@ impl Acceptor {
         !self.unref.get()
     }
 
-    /// Stops listening at once. `closed` is called in a closing phase, when the last connection is gone; if the server
-    /// did not listen, in the next one.
+    /// Stops listening at once. `closed` is called in a closing phase, when the last connection is gone; if the server was
+    /// not listening, in the next one.
     pub fn close(self: &Rc<Self>, site: Site, closed: Box<dyn FnOnce()>) {
         if self.cx.lp.has_ended() {
             return discard(closed);
         }
         self.on_closed.borrow_mut().push((site, closed));
         if self.token.get() == Token::NONE {
-            // A slot for the sake of the callback, which must come from the loop.
+            // A slot only for the callback, which must come from the loop.
             self.token.set(self.cx.lp.insert(self.clone()));
             self.closing.set(true);
             self.cx.lp.make_closing(self.token.get());
@@ -234,7 +234,7 @@ impl Acceptor {
     /// Calls `listening`, which comes before any connection.
     fn announce(&self) {
         if let Some((site, listening)) = self.listening.take() {
-            // A server that was closed before has nothing to announce.
+            // A server that was closed before this has nothing to announce.
             if self.is_listening() {
                 self.cx.lp.call(site, &"listening", listening);
             } else {

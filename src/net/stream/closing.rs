@@ -1,4 +1,4 @@
-//! The one close path, with lingering as a state of it.
+//! The one close path. Lingering is a state of it.
 
 use super::{Ending, Event, Linger, Stream};
 use crate::event_loop::Time;
@@ -6,8 +6,8 @@ use crate::net::CloseReason;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
-/// How long what was said before a reset has for its way, since a reset overtakes what is still on it. Nobody tells whether it
-/// is enough for a peer that reads slowly; it is more than a round trip.
+/// Limits of the delay before a reset, so that data already sent can arrive first: a RST discards what is still in flight.
+/// One second exceeds a round trip; a slow reader may still lose data.
 const ARRIVAL: Linger = Linger { between_reads: Time::from_secs(1), total: Time::from_secs(1), bytes: 1024 * 1024 };
 
 impl Stream {
@@ -16,8 +16,9 @@ impl Stream {
         Ending { reason, error, linger: None, began: now, last_read: now, discarded: 0 }
     }
 
-    /// Closes it when the output is gone; with `linger`, our FIN goes first, and what the peer still sends is read and
-    /// discarded for a while, since closing a socket with unread input would take our last words from the peer.
+    /// Closes the stream when its output has been sent. With `linger`, our FIN is sent first, and what the peer still sends
+    /// is read and discarded for a while, since closing a socket with unread input would reset it, and the peer could lose
+    /// our last bytes.
     pub fn finish(self: &Rc<Self>, reason: CloseReason, linger: Option<Linger>) {
         if !self.is_open() {
             return;
@@ -25,7 +26,7 @@ impl Stream {
         if self.is_connecting() {
             return self.destroy(reason);
         }
-        // A write that has failed says how it ends, whatever was found since.
+        // A failed write determines how the stream ends, whatever is found afterwards.
         if !self.is_broken() {
             let linger = linger.filter(|_| !self.is_eof());
             self.ending.set(Some(Box::new(Ending { linger, ..self.new_ending(reason, None) })));
@@ -37,7 +38,7 @@ impl Stream {
 
     pub(super) fn linger(self: &Rc<Self>) {
         let Some(mut ending) = self.ending.take() else { return self.destroy(CloseReason::Finished) };
-        // Its time begins now, with our FIN, however long the output took, or the callback before it.
+        // The time of lingering begins now, with our FIN, regardless of how long the output or the callback before it took.
         self.cx.lp.read_clock();
         ending.began = self.cx.lp.now();
         ending.last_read = ending.began;
@@ -90,7 +91,7 @@ impl Stream {
         self.close(reason, error);
     }
 
-    /// Closes it at once; output that the kernel has not taken is lost.
+    /// Closes the stream at once. Output that the kernel has not taken is lost.
     pub fn destroy(&self, reason: CloseReason) {
         self.close(reason, None);
     }
@@ -101,14 +102,14 @@ impl Stream {
 
     #[cold]
     pub(super) fn fail(&self, error: io::Error) {
-        // All was said, and that the peer goes without a goodbye changes nothing; or a write has failed before.
+        // Everything was sent, so it does not matter that the peer has reset; or a write has failed before.
         if self.state.is_lingering() || self.is_broken() {
             return self.close_with_ending();
         }
         self.close(reason_of(&error), Some(error));
     }
 
-    /// The one close path: the file descriptor is closed here and now, the rest happens in the closing phase.
+    /// The one close path: the file descriptor is closed here, everything else happens in the closing phase.
     fn close(&self, reason: CloseReason, error: Option<io::Error>) {
         if self.is_closed() {
             return;
@@ -140,7 +141,7 @@ impl Stream {
     }
 }
 
-/// Why a connection closes on which reading or writing has failed.
+/// The reason of a close after a failed read or write.
 pub(super) fn reason_of(error: &io::Error) -> CloseReason {
     match error.kind() {
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => CloseReason::Reset,

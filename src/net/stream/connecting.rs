@@ -8,7 +8,7 @@ use crate::net::transport::Transport;
 use std::rc::Rc;
 
 impl Stream {
-    /// The connection is there: from now on the stream owns it. What was written before goes out.
+    /// The connection is made: from now on the stream owns it. Output that was written before is sent.
     #[cold]
     pub fn connected(self: &Rc<Self>, mut io: Io, peer: &Address) {
         if !self.is_connecting() {

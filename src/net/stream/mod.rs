@@ -1,4 +1,4 @@
-//! One connection. This file holds what it is; beside it stand its state, the one read path, the one write path, its turns
+//! One connection. This file defines it; the other files have its state, the one read path, the one write path, its turns
 //! and the one close path.
 
 mod closing;
@@ -21,7 +21,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
-/// Chunks from this size on are not copied.
+/// Chunks of at least this many bytes are not copied.
 pub(super) const LARGE: usize = 16 * 1024;
 
 /// Limits of a lingering close.
@@ -32,7 +32,7 @@ pub(crate) struct Linger {
     pub bytes: usize,
 }
 
-/// What is known of the end.
+/// How the stream ends, and the progress of lingering.
 struct Ending {
     reason: CloseReason,
     error: Option<io::Error>,
@@ -47,13 +47,13 @@ pub(crate) struct Stream {
     cx: Rc<Context>,
     /// The acceptor that counts it among its connections, from its beginning to the end of its closing phase.
     acceptor: Option<Rc<Acceptor>>,
-    /// `None` before there is a connection and after the end.
+    /// `None` before the connection is made and after the end.
     transport: RefCell<Option<Transport>>,
-    /// `None` after the end, which breaks the cycle between the two.
+    /// `None` after the end, which breaks the cycle between protocol and stream.
     protocol: Cell<Option<Rc<dyn Protocol>>>,
     token: Cell<Token>,
     input: Input,
-    /// `None` while nothing is left over.
+    /// `None` while no output is pending.
     output: Cell<Option<Box<Output>>>,
     ending: Cell<Option<Box<Ending>>>,
     peer: Cell<Peer>,
@@ -65,7 +65,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// A connection that is there. It is registered, it keeps the loop alive, and `acceptor` counts it.
+    /// Makes a stream of an accepted connection. It is registered, it keeps the loop alive, and `acceptor` counts it.
     pub fn accepted(
         cx: &Rc<Context>,
         acceptor: Option<&Rc<Acceptor>>,
@@ -86,7 +86,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// A connection that is to be made: [`Stream::connected`] follows, or its close.
+    /// Makes a stream whose connection is yet to be made: [`Stream::connected`] follows, or its close.
     pub fn connecting(cx: &Rc<Context>, protocol: Rc<dyn Protocol>) -> Rc<Stream> {
         Stream::new(cx, None, Peer::Nobody, protocol, State::connecting())
     }
@@ -119,7 +119,7 @@ impl Stream {
         stream
     }
 
-    /// Takes back what was never announced.
+    /// Undoes a stream that was never announced.
     fn unmake(&self) {
         self.state.on(Event::Close);
         *self.transport.borrow_mut() = None;
@@ -206,12 +206,12 @@ impl Stream {
         self.read.get()
     }
 
-    /// Bytes that the kernel took.
+    /// How many bytes the kernel has taken.
     pub fn bytes_written(&self) -> u64 {
         self.written.get()
     }
 
-    /// Bytes held back for the protocol.
+    /// How many bytes are held for the protocol.
     pub fn held(&self) -> usize {
         self.input.len()
     }
@@ -239,14 +239,14 @@ impl Stream {
         protocol
     }
 
-    /// Another protocol takes over (an upgrade). The old one hears nothing more.
+    /// Replaces the protocol (an upgrade). The old one is not called again.
     pub fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
         let old = self.protocol.replace(Some(protocol));
         self.state.on(Event::ToldAll);
         drop(old);
     }
 
-    /// Asks for a turn in the next pending phase, in which what is held back is given again.
+    /// Asks for a turn in the next pending phase, in which held bytes are given to the protocol again.
     pub fn make_ready(&self) {
         self.state.on(Event::WantTurn);
         self.queue();
@@ -258,7 +258,7 @@ impl Stream {
         }
     }
 
-    /// The end of its own turn sees to it anyway.
+    /// Does nothing in the stream's own turn, whose end does the same.
     fn queue_unless_corked(&self) {
         if !self.is_corked() {
             self.queue();

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 pub(super) enum Peer {
     V4(Ipv4Addr, u16),
     V6(Ipv6Addr, u16, u32),
-    /// Not kept: the kernel knows it while the socket is open.
+    /// Not stored: the kernel knows the address while the socket is open.
     Unix,
     /// There is no connection yet.
     Nobody,

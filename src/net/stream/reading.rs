@@ -4,7 +4,7 @@ use super::{Event, Stream};
 use crate::net::transport::Received;
 use std::rc::Rc;
 
-/// Bytes that one turn reads before the others have theirs.
+/// How many bytes one turn reads before other sources have their turns.
 const READ_BUDGET: usize = 256 * 1024;
 
 impl Stream {
@@ -27,13 +27,13 @@ impl Stream {
         self.state.wants_input() && (self.input.is_empty() || self.has_room_behind_held())
     }
 
-    /// Input that is discarded needs no room; a stream that discards it holds nothing.
+    /// Discarded input needs no room; a stream that discards input holds none.
     #[cold]
     fn has_room_behind_held(&self) -> bool {
         self.input.len() < self.protocol().held_limit()
     }
 
-    /// The one read path. Inlined for the reason that `flush_cork` has.
+    /// The one read path. Inlined for the same reason as `flush_cork`.
     #[inline(always)]
     pub(super) fn receive(self: &Rc<Self>) {
         let mut budget = READ_BUDGET;
@@ -43,7 +43,7 @@ impl Stream {
                 return;
             }
             let mut landing = self.cx.take_landing();
-            // Behind what is held there is only room for the rest of what may be.
+            // If bytes are held already, there is only room up to the limit of held bytes.
             let room = if self.input.is_empty() { landing.len() } else { self.room_behind_held(landing.len()) };
             let received = match (&mut *self.transport.borrow_mut(), landing.get_mut(..room.min(budget))) {
                 (Some(transport), Some(landing)) => transport.read(landing),
@@ -76,7 +76,7 @@ impl Stream {
 
     #[cold]
     fn received_end(self: &Rc<Self>) {
-        // A write that failed has taken the error off the socket; what is left looks like an end.
+        // A failed write has taken the error from the socket; what is left looks like an end of input.
         if self.is_broken() {
             self.state.on(Event::Drained);
         } else {
@@ -112,7 +112,7 @@ impl Stream {
         }
     }
 
-    /// The same for bytes that the protocol at the address `called` did not consume.
+    /// Gives bytes to a protocol that has replaced the one at the address `called`, which did not consume them.
     #[cold]
     fn give_to_next(self: &Rc<Self>, mut called: usize, bytes: &mut [u8]) -> usize {
         let mut at = 0;
@@ -141,7 +141,7 @@ impl Stream {
         if state.is_open() {
             self.protocol().eof(self);
         } else if state.is_lingering() && !state.is_cut_short() {
-            // Otherwise the reset waits: a peer that says nothing more has not necessarily read what was sent.
+            // Otherwise the reset is delayed: a peer that sends nothing more has not necessarily read what was sent.
             self.close_with_ending();
         }
     }
@@ -156,7 +156,7 @@ impl Stream {
             if self.state.is_lingering() {
                 self.close_with_ending();
             } else {
-                // The output still goes out; what comes in stays with the kernel.
+                // The output is still sent; further input stays with the kernel.
                 self.state.on(Event::Drained);
             }
         }

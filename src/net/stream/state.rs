@@ -1,4 +1,4 @@
-//! The state of a stream. All that moves it stands in this file, which does no I/O and calls nobody.
+//! The state of a stream. Only this file changes it. It does no I/O and calls nobody.
 //!
 //! A stream has a life, and within it two halves, reading and writing, which end independently of each other.
 //!
@@ -15,15 +15,15 @@
 //!              └─LastMessage──► LastMessage ──LastWritten──► LastWritten ──Linger──► Ended
 //!             each of them ──WriteFailed──► Failed
 //! ```
-//! Beside these stand six facts, each moved by the two events that name it: paused, blocked, the protocol is told of what was
-//! sent, queued, the protocol wants a turn, not referenced.
+//! Besides, there are six facts, each moved by the two events that are named after it: paused, blocked, the protocol is told of
+//! what was sent, queued, the protocol wants a turn, not referenced.
 
 use std::cell::Cell;
 
-/// How far the connection has come.
+/// The phase of a stream's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
-    /// Output is kept until there is a connection.
+    /// There is no connection yet. Output is kept until there is one.
     Connecting = 1,
     Open = 1 << 1,
     /// Closes when the output is gone; input is discarded.
@@ -38,11 +38,11 @@ enum Life {
 /// The half that receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reading {
-    /// Nothing to read until the kernel tells of input.
+    /// There is nothing to read, and the kernel will report when there is.
     Waiting = 1 << 5,
     /// The kernel may have input.
     Ready = 1 << 6,
-    /// The same, and an event said that the peer has ended its side: a short read is not the end of the input.
+    /// As `Ready`, and an event has said that the peer has ended its side: a short read is not the end of the input.
     Ending = 1 << 7,
     /// The end was read.
     Ended = 1 << 8,
@@ -52,7 +52,7 @@ enum Reading {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writing {
     Open = 1 << 9,
-    /// Our FIN follows the output.
+    /// Our FIN will follow the pending output.
     Ending = 1 << 10,
     /// Our FIN is sent.
     Ended = 1 << 11,
@@ -65,37 +65,37 @@ enum Writing {
     Failed = 1 << 14,
 }
 
-/// What holds beside the states, or does not.
+/// A fact beside the states: true or false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fact {
     /// The protocol does not want input now. Nothing pauses a stream that discards its input.
     Paused = 1 << 15,
     /// The kernel has refused output, and has not asked for more since.
     Blocked = 1 << 16,
-    /// The protocol wants to be told when output was sent.
+    /// The protocol wants a call when output was sent.
     TellsSent = 1 << 17,
     /// It is on the ready list.
     Queued = 1 << 18,
     /// The protocol asked for a turn.
     WantsTurn = 1 << 19,
-    /// The loop need not go on for it.
+    /// It does not keep the loop running.
     Unref = 1 << 20,
 }
 
-/// What happens to a stream.
+/// An event that changes the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// The connection is there.
+    /// The connection was made.
     Connected,
     /// It is to close when the output is gone.
     Finish,
-    /// The output of a finishing stream is gone.
+    /// All output of a finishing stream was sent.
     Linger,
     Close,
 
-    /// The kernel told of input.
+    /// The kernel has reported input.
     Readable,
-    /// The kernel told that the peer has ended its side.
+    /// The kernel has reported that the peer has ended its side.
     PeerClosed,
     /// The kernel has no input left.
     Drained,
@@ -116,9 +116,9 @@ pub(super) enum Event {
     /// All of that message was written.
     LastWritten,
     WriteFailed,
-    /// The protocol wants to be told when output was sent.
+    /// The protocol asks for a call when output was sent.
     TellSent,
-    /// The protocol was told that all output was sent, or another protocol has taken over.
+    /// The protocol was told that all output has been sent, or another protocol has taken over.
     ToldAll,
 
     /// It is to be put on the ready list.
@@ -129,13 +129,13 @@ pub(super) enum Event {
     WantTurn,
     /// The protocol gets the turn that it asked for.
     GiveTurn,
-    /// The loop need not go on for it.
+    /// It does not keep the loop running.
     Unref,
     Ref,
 }
 
-/// See the module's docs. Each state and each fact has a bit of its own, and of each half, and of the life, just one is set: so a
-/// question about several of them is one test of one word.
+/// See the module's docs. Each state and each fact is a bit. Of each half, and of the life, exactly one bit is set. So one
+/// test of one word answers a question about several of them.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct State(Cell<u32>);
 
@@ -151,12 +151,12 @@ const WRITING: u32 = any!(
 );
 
 impl State {
-    /// Of a connection that is to be made.
+    /// The state of a connection that is yet to be made.
     pub fn connecting() -> State {
         State::begin(Life::Connecting)
     }
 
-    /// Of a connection that is there.
+    /// The state of an open connection.
     pub fn open() -> State {
         State::begin(Life::Open)
     }
@@ -165,7 +165,8 @@ impl State {
         State(Cell::new(life as u32 | Reading::Waiting as u32 | Writing::Open as u32))
     }
 
-    /// The one way to move it. Returns whether the event has changed anything; an event that is out of place changes nothing.
+    /// Moves the state; there is no other way. Returns whether the event has changed anything. An event that does not fit
+    /// the state changes nothing.
     #[inline(always)]
     pub fn on(&self, event: Event) -> bool {
         match event {
@@ -362,7 +363,7 @@ impl State {
         self.is(Writing::Failed as u32)
     }
 
-    /// Returns whether something is to happen once output was sent.
+    /// Returns whether something waits for output to be sent.
     #[inline(always)]
     pub fn awaits_output(&self) -> bool {
         self.is(any!(Fact::TellsSent | Writing::Ending | Life::Finishing))
@@ -385,7 +386,7 @@ impl State {
         self.is(Fact::TellsSent as u32)
     }
 
-    /// Returns whether the loop goes on for it.
+    /// Returns whether the stream keeps the loop running.
     #[inline(always)]
     pub fn is_referenced(&self) -> bool {
         !self.is(Fact::Unref as u32)

@@ -1,4 +1,4 @@
-//! The turns that the loop gives.
+//! The turns that the loop gives to a stream.
 
 use super::{Event, Stream};
 use crate::event_loop::driver::Ready;
@@ -8,14 +8,15 @@ use std::any::Any;
 use std::io::ErrorKind;
 use std::rc::Rc;
 
-/// Bytes that one turn writes before the others have theirs, as many as it reads. With 1 MiB, two hundred downloads at full
+/// How many bytes one turn writes before other sources have their turns: as many as it reads. With 1 MiB, two hundred
+/// downloads at full
 /// speed kept everybody else waiting for 100 ms.
 pub(super) const WRITE_BUDGET: usize = 256 * 1024;
-/// Times that one turn tells its protocol that output went out, however little that was.
+/// How often one turn tells its protocol that output was sent, however little that was.
 const ROUNDS: u32 = 64;
 
 impl Stream {
-    /// Runs a turn with the cork, and writes what it left there.
+    /// Runs a turn in which writes go to the cork, and sends what is in the cork at its end.
     pub(super) fn corked(self: &Rc<Self>, turn: impl FnOnce()) {
         self.cx.corked.set(self.token.get());
         let before = self.written.get();
@@ -31,7 +32,7 @@ impl Stream {
         }
     }
 
-    /// Tells who waits for output to go, and writes what that leaves in the cork.
+    /// Calls whoever waits for output to be sent, and sends what they leave in the cork.
     #[inline(never)]
     fn go_on_writing(self: &Rc<Self>, before: u64) {
         let mut rounds = 0;
@@ -48,7 +49,7 @@ impl Stream {
         }
     }
 
-    /// The kernel has refused output in this turn, or refuses it still.
+    /// The kernel has refused output in this turn, or still refuses it.
     #[cold]
     fn refused(self: &Rc<Self>, was_blocked: bool) {
         let protocol = self.protocol();
@@ -59,7 +60,7 @@ impl Stream {
         }
     }
 
-    /// What waits for output to go. Says whether the protocol was called, and may have written more.
+    /// Does what waits for output to be sent. Returns whether the protocol was called, and so may have written more.
     pub(super) fn after_flush(self: &Rc<Self>, before: u64) -> bool {
         let pending = self.output_len();
         if pending == 0 {
@@ -98,7 +99,7 @@ impl Stream {
     fn shut(&self) {
         self.state.on(Event::FinSent);
         self.shut_down();
-        // What is held back is for the protocol, which closes when it has taken it.
+        // Held bytes are for the protocol, which closes when it has taken them.
         if self.is_eof() && self.input.is_empty() {
             self.destroy(CloseReason::Finished);
         }
@@ -125,7 +126,7 @@ impl Source for Stream {
             if ready.has(Ready::READ_CLOSED) {
                 self.tell_fin_hint();
             }
-            // Reading ends with the error, where anybody reads.
+            // If somebody reads, the read reports the error.
             if ready.has(Ready::ERROR) {
                 self.take_error();
             }
@@ -140,7 +141,7 @@ impl Source for Stream {
         if self.is_broken() {
             return self.close_with_ending();
         }
-        // Its output waits for the connection.
+        // Its output waits until the connection is made.
         if self.is_connecting() {
             return;
         }

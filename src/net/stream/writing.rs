@@ -9,19 +9,20 @@ use crate::net::transport::{Plaintext, Transport};
 use crate::net::{CloseReason, FilePart};
 use std::io::{self, ErrorKind, IoSlice};
 
-/// A cork that has grown to this is written at once.
+/// A cork of this size is sent at once.
 const CORK: usize = 64 * 1024;
-/// Bytes of files that take as long as a turn's budget of others, since the kernel sends them without a copy.
+/// How many bytes of files one turn writes. They take as long as a turn's budget of other bytes, since the kernel sends
+/// them without a copy.
 const FILE_BUDGET: usize = 4 * WRITE_BUDGET;
 
 impl Stream {
-    /// Returns whether this stream has the turn: what it writes then goes out at the end of the turn.
+    /// Returns whether this stream has the turn: then its writes are sent at the end of the turn.
     #[inline]
     pub fn is_corked(&self) -> bool {
         self.cx.corked.get() == self.token.get()
     }
 
-    /// Bytes that the kernel has not taken.
+    /// How many bytes the kernel has not taken.
     pub fn pending(&self) -> usize {
         let cork = if self.is_corked() { self.cx.cork.borrow().len() } else { 0 };
         cork + self.output_len()
@@ -34,7 +35,7 @@ impl Stream {
         len
     }
 
-    /// Those of them that are kept in memory.
+    /// How many of these are in memory.
     pub(super) fn output_held(&self) -> usize {
         let output = self.output.take();
         let held = output.as_ref().map_or(0, |output| output.held());
@@ -53,7 +54,7 @@ impl Stream {
         self.state.takes_output()
     }
 
-    /// Lets `f` append small things (heads, chunk sizes) to the output.
+    /// Lets `f` append small pieces (heads, chunk sizes) to the output.
     #[inline]
     pub fn encode(&self, f: impl FnOnce(&mut Vec<u8>)) {
         if !self.can_write() {
@@ -82,7 +83,7 @@ impl Stream {
         }
     }
 
-    /// The one way for bodies and for sockets' data. `limit`: pending bytes from which on it says `Full`.
+    /// The one way to write bodies and the data of sockets. With `limit` bytes pending it returns `Full`.
     pub fn write(&self, chunk: Chunk<'_>, limit: usize) -> Flow {
         if !self.can_write() {
             return Flow::Closed;
@@ -104,12 +105,12 @@ impl Stream {
         Flow::Ready
     }
 
-    /// Returns whether [`Stream::write_file`] can be used: else the file is to be read, and written.
+    /// Returns whether [`Stream::write_file`] can be used. If not, the file has to be read and written.
     pub fn sends_files(&self) -> bool {
         self.transport.borrow().as_ref().is_some_and(Transport::sends_files)
     }
 
-    /// Sends bytes of a file behind what was written before, and tells when they have gone: see `Protocol::sent`.
+    /// Sends bytes of a file after what was written before, and reports when they have been sent: see `Protocol::sent`.
     pub fn write_file(&self, part: FilePart) -> Flow {
         if !self.can_write() {
             return Flow::Closed;
@@ -125,8 +126,8 @@ impl Stream {
         Flow::Full
     }
 
-    /// More than the peer may have pending was written since the kernel has refused some. It may have room by now: it is
-    /// asked again before that is held against the peer.
+    /// More has been written than the peer may have pending since the kernel refused output. The kernel may have room by
+    /// now, so it is tried once more before the peer is held responsible.
     #[cold]
     fn offer_again(&self) {
         if self.output_held() > self.protocol().pending_limit() {
@@ -135,7 +136,7 @@ impl Stream {
         }
     }
 
-    /// The cork and a large chunk, without copying it.
+    /// Sends the cork and a large chunk, without copying the chunk.
     fn write_through(&self, chunk: Chunk<'_>) {
         let mut cork = self.cx.cork.borrow_mut();
         let first = chunk.as_bytes().get(..WRITE_BUDGET).unwrap_or(chunk.as_bytes());
@@ -159,8 +160,8 @@ impl Stream {
 
     /// The one send at the end of a turn.
     ///
-    /// Processors lose their stack of return addresses in a system call, so each function that stands open around one
-    /// costs a mispredicted return: here and in the read path they are inlined into the turn.
+    /// A system call flushes the CPU's stack of return addresses, so each function that is open around the call costs a
+    /// mispredicted return. That is why the functions here and in the read path are inlined into the turn.
     #[inline(always)]
     pub(super) fn flush_cork(&self) {
         let mut cork = self.cx.cork.borrow_mut();
@@ -219,8 +220,8 @@ impl Stream {
         }
     }
 
-    /// The one sender: all output goes to the transport through here. It counts the bytes, notes a refusal, and keeps an error
-    /// for the pending phase. Returns how many bytes were taken.
+    /// The one sender: all output goes to the transport through here. It counts the bytes, notes a refusal, and keeps an
+    /// error for the pending phase. Returns how many bytes were taken.
     #[inline(always)]
     fn send(&self, plaintext: &Plaintext<'_>) -> usize {
         let sent = match &mut *self.transport.borrow_mut() {
@@ -256,20 +257,20 @@ impl Stream {
         self.queue();
     }
 
-    /// From here on it sends a message that ends with the connection: its FIN says that all is there. Until it has written
-    /// and sent all, whatever closes it, the end of the process included, is a reset; but not on Unix sockets, which have none.
+    /// A message begins that ends with the connection: its FIN says that it is complete. Until all of it is written and
+    /// sent, any close, even the end of the process, is a reset (but not on Unix sockets, which have none).
     pub fn begin_last_message(&self) {
         if self.with_io(|io| io.set_reset_on_close(true)) == Some(true) {
             self.state.on(Event::LastMessage);
         }
     }
 
-    /// All of that message was written.
+    /// All of that message has been written.
     pub fn end_message(&self) {
         self.state.on(Event::LastWritten);
     }
 
-    /// Asks for `Protocol::sent` when pending output went out, until all of it has.
+    /// Asks for `Protocol::sent` whenever pending output has been sent, until all of it has.
     pub fn tell_sent(&self) {
         self.state.on(Event::TellSent);
     }
@@ -298,7 +299,7 @@ impl Stream {
         }
     }
 
-    /// Ends our side once the output is gone; the peer's may go on.
+    /// Ends our side once the output has been sent. The peer's side may go on.
     pub fn end(&self) {
         if self.state.on(Event::End) {
             self.queue_unless_corked();
@@ -306,7 +307,7 @@ impl Stream {
     }
 }
 
-/// The peer's end of the connection is not at fault where it is a file that has become shorter.
+/// The reason of a close after a failed write. If a file has become shorter, the peer is not at fault.
 fn reason_of_write(error: &io::Error) -> CloseReason {
     match error.kind() {
         ErrorKind::UnexpectedEof => CloseReason::BadResponse,
