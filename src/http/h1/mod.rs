@@ -1,17 +1,18 @@
 //! HTTP/1 on a stream. This file has the data of a connection and the implementation of `Protocol`; the other files have
 //! reading, writing, the ends of exchanges, and the deadlines.
 //!
-//! What may happen next is decided by [`connection`](crate::proto::h1::connection), and by nothing else: this folder tells it
-//! what has happened, all of it by [`H1::on`], and does what it asks for. What is kept beside it here is mechanism: the exchange
-//! that is carried, what the codec has of an unfinished message, deadlines, the budget of a turn.
+//! [`connection`](crate::proto::h1::connection) alone decides what may happen next. This folder tells it what has happened,
+//! always through [`H1::on`], and does what it asks for. Only mechanism is kept here: the exchange that is being carried,
+//! the codec's state in an unfinished message, deadlines, the budget of a turn.
 //!
-//! A call of the user (`Response::end`) moves the state and writes, but ends nothing, since no callback may run within it. The
-//! stream's next turn does the rest: [`H1::settle`] lets go of an exchange that is over, and [`H1::advance`], with which every turn
-//! ends but those that only bring bytes, looks at all that may have changed. Both may be called at any time and any number of times.
+//! A call of the user (`Response::end`) moves the state and writes, but ends nothing, since no callback may run within it.
+//! The stream's next turn does the rest: [`H1::settle`] releases an exchange that is over, and [`H1::advance`] looks at
+//! everything that may have changed. Every turn ends with `advance`, except those that only bring bytes. Both may be called
+//! at any time, any number of times.
 //!
-//! Between two requests the kernel evicts the instruction cache, so a request costs as much as the code that it runs through.
-//! What not every request needs therefore stands in `#[cold]` functions, here and in [`net`](crate::net), out of the way of the
-//! code that every request runs.
+//! Between two requests the kernel evicts the instruction cache, so a request costs as much as the code that it runs
+//! through. Code that not every request needs is therefore in `#[cold]` functions, here and in [`net`](crate::net), away
+//! from the code that every request runs.
 
 mod deadlines;
 mod ending;
