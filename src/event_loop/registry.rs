@@ -91,7 +91,8 @@ struct Slot {
 
 /// The sources of a loop, in slots, and their coarse deadlines.
 ///
-/// A slot is freed in the closing phase and nowhere else, so an event never meets another source in the slot of its own.
+/// A slot is freed in the closing phase, so an event never meets another source in the slot of its own. (If the start of a
+/// source fails, its slot is freed at once: no event can be for it.)
 pub(crate) struct Registry {
     slots: RefCell<Slab<Slot>>,
     generation: Cell<u32>,
@@ -139,7 +140,7 @@ impl Registry {
         (Token::new(token.index(), slot.generation as usize) == token).then(|| slot.source.clone())
     }
 
-    /// Frees a slot. Call it only in the closing phase.
+    /// Frees a slot: in the closing phase, or if the start of its source has failed.
     pub fn remove(&self, token: Token) -> Option<Rc<dyn Source>> {
         self.get(token)?;
         self.slots.borrow_mut().try_remove(token.index()).map(|slot| slot.source)

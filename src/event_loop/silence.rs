@@ -64,7 +64,7 @@ impl Silence {
     pub fn told_less(&self, wait: &Vain) {
         let row = self.row.take().filter(|_| self.in_vain.get() + 1 == wait.number);
         match wait.look {
-            // Silence is proven up to the timeout, but not beyond the end of the wait.
+            // A wait that timed out proves silence up to its timeout; one that was woken before that, up to its end.
             Look::All => return self.proven.set(wait.until.min(wait.ended)),
             Look::Interrupted if wait.ended - wait.began > AWAY => self.back.set(wait.ended),
             Look::Interrupted => self.row.set(row),

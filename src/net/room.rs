@@ -30,7 +30,7 @@ pub(super) struct Room {
     found: RefCell<Vec<Idle>>,
     /// Connections that close if they are still idle when everything that they had sent up to that moment has had its turn.
     leaving: RefCell<Vec<(Moment, Idle)>>,
-    /// True if the last of these makes room for a connection that has not come yet.
+    /// True if the last of `leaving` makes room for a connection that has not come yet.
     spare: Cell<bool>,
     found_none: Cell<Option<Time>>,
     complained: Cell<Option<Time>>,
@@ -80,7 +80,7 @@ impl Context {
         if !self.is_making_room() {
             return false;
         }
-        // The room for which it was set is made now.
+        // From here on nobody has to make room for a connection that has not come yet.
         self.room.spare.set(false);
         for (asked, idle) in self.room.leaving.take() {
             if !self.lp.has_looked_since(asked) {

@@ -1,4 +1,6 @@
-//! The rules by which a connection goes on or closes after an exchange (RFC 9112, 9.3), as two tables.
+//! Persistence (RFC 9112, 9.3), as two tables: what the peer's version and Connection field allow, and the field that we send.
+//!
+//! What a server decides by itself, and what follows for the connection, is not here: see [`connection`](super::connection).
 
 use super::{octet::same_name, version::Version};
 
