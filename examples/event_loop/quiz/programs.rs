@@ -85,7 +85,7 @@ pub const ALL: &[Program] = &[
             ("tick", "Right behind it."),
             ("immediate", "The loop goes on while the worker works."),
             ("result", "A poll phase in which the loop is told that the worker is done."),
-            ("timeout", "30 ms after it was set."),
+            ("timeout", "A timers phase, a millisecond or more after the result that set it."),
         ],
     },
 ];
@@ -141,9 +141,14 @@ fn sockets(say: Say) {
 }
 
 fn workers(say: Say) {
-    set_timeout(Duration::from_millis(30), say.later("timeout"));
     let inner = say.clone();
-    worker::run(|| sleep(Duration::from_millis(5)), move |_| inner.now("result"));
+    worker::run(
+        || sleep(Duration::from_millis(5)),
+        move |_| {
+            inner.now("result");
+            set_timeout(Duration::ZERO, inner.later("timeout"));
+        },
+    );
     set_immediate(say.later("immediate"));
     next_tick(say.later("tick"));
     say.now("callback");
