@@ -53,6 +53,8 @@ const CIRCLES: &[&[&str]] = &[
     &["http/send_file/hot.rs", "http/send_file/order.rs"],
     &["net/output.rs", "net/stream/mod.rs"],
 ];
+/// So many lines are read in a minute.
+const INDEX_LINES: usize = 90;
 /// The enum and its variants that tell the operating system from the simulated world.
 const WORLDS: (&str, &[&str]) = ("Driver", &["Os", "Sim"]);
 /// Where code may match on them: in the driver itself, in `current.rs`, which makes the driver of a thread's first loop, and in
@@ -80,6 +82,33 @@ fn every_long_file_that_is_listed_is_still_too_long() {
         let lines = fs::read_to_string(root.join(path)).map_or(0, |source| source.lines().count());
         assert!(lines > LINES, "{path} has {lines} lines: take it from the list in tests/house.rs");
     }
+}
+
+#[test]
+fn the_index_of_the_tests_is_short_and_names_each_module_and_each_break() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let index = fs::read_to_string(root.join("tests/README.md")).unwrap();
+    assert!(index.lines().count() <= INDEX_LINES, "tests/README.md: longer than {INDEX_LINES} lines");
+    let names = |folder: &str| {
+        let entries = fs::read_dir(root.join(folder)).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let mut due: Vec<String> =
+        names(".ci/breaks.d").iter().filter_map(|name| Some(name.strip_suffix(".patch")?.to_owned())).collect();
+    for name in names("tests") {
+        match name.strip_suffix(".rs") {
+            Some(alone) => due.push(alone.to_owned()),
+            None if root.join("tests").join(&name).join("main.rs").exists() => {
+                let modules = names(&format!("tests/{name}"));
+                let modules = modules.iter().filter_map(|module| module.strip_suffix(".rs"));
+                due.extend(modules.filter(|module| *module != "main").map(|module| format!("{name}::{module}")));
+            }
+            None => {}
+        }
+    }
+    assert!(due.len() > 50, "only {} modules and breaks were found", due.len());
+    due.retain(|name| !index.contains(&format!("`{name}`")));
+    assert!(due.is_empty(), "tests/README.md does not name {due:?}");
 }
 
 #[test]
