@@ -57,6 +57,7 @@ mod slow;
 mod time;
 mod timers;
 pub mod trace;
+mod turn;
 
 pub use call::{PanicInfo, PanicPolicy};
 pub use channel::{Sender, bounded_channel, channel};
@@ -69,8 +70,9 @@ pub use recorder::{
     recording, recording_part, start_recording, stop_recording,
 };
 pub use remote::{Remote, remote};
-pub use slow::{Phase, SlowCallback, SlowTurn, on_slow, set_exact_timing, set_slow_threshold};
+pub use slow::{SlowCallback, SlowTurn, on_slow, set_exact_timing, set_slow_threshold};
 pub use timers::{Timeout, set_interval, set_interval_with, set_timeout};
+pub use turn::Phase;
 
 pub(crate) use channel::Hold;
 pub(crate) use current::{Installed, current, install};

@@ -1,39 +1,12 @@
 //! The report of slow turns: which callbacks held up the loop, and for how long.
 
-use super::{Loop, Time, current};
+use super::{Loop, Phase, Time, current};
 use crate::callback::{Site, discard};
 use crate::notice;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::panic::Location;
 use std::time::Duration;
-
-/// The phases of an iteration. See the [module's docs](super).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// 1: turns of the sources on the ready list.
-    Pending,
-    /// 2: the wait, and turns of the sources that it found ready.
-    Poll,
-    /// 3: immediates.
-    Check,
-    /// 4: the `on_close` callbacks.
-    Closing,
-    /// 5: timers.
-    Timers,
-}
-
-impl Display for Phase {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Phase::Pending => "pending",
-            Phase::Poll => "poll",
-            Phase::Check => "check",
-            Phase::Closing => "closing",
-            Phase::Timers => "timers",
-        })
-    }
-}
 
 /// A turn that held the loop for longer than the threshold.
 #[derive(Clone, Debug)]
@@ -70,38 +43,6 @@ pub struct SlowCallback {
     pub what: String,
 }
 
-/// The default: 50 ms is what Node's community calls a blocked loop.
-const THRESHOLD: Time = Time::from_millis(50);
-
-/// The data of the turn that is running.
-pub(super) struct Turn {
-    /// A number that tells this turn from others.
-    pub serial: Cell<u32>,
-    pub callbacks: Cell<u32>,
-    pub ticks: Cell<u64>,
-    pub site: Cell<Site>,
-    /// The label of the turn. The buffer is kept between turns, so that copying a method and target into it allocates
-    /// nothing.
-    pub(super) label: RefCell<Vec<u8>>,
-    pub(super) began: Cell<Time>,
-    /// A turn that takes longer is reported.
-    threshold: Cell<Time>,
-}
-
-impl Turn {
-    pub fn new() -> Turn {
-        Turn {
-            serial: Cell::new(0),
-            callbacks: Cell::new(0),
-            ticks: Cell::new(0),
-            site: Cell::new(Location::caller()),
-            label: RefCell::default(),
-            began: Cell::new(Time::ZERO),
-            threshold: Cell::new(THRESHOLD),
-        }
-    }
-}
-
 type OnSlow = Box<dyn FnMut(&SlowTurn)>;
 
 #[derive(Default)]
@@ -111,7 +52,7 @@ pub(super) struct Slow {
     waiting: RefCell<Vec<(Time, SlowTurn)>>,
     listener: RefCell<Option<(Site, OnSlow)>>,
     /// The slowest callback of the turn that is running, if [`set_exact_timing`] is on.
-    slowest: RefCell<Option<SlowCallback>>,
+    pub(super) slowest: RefCell<Option<SlowCallback>>,
 }
 
 impl Slow {
@@ -126,48 +67,8 @@ impl Slow {
 }
 
 impl Loop {
-    #[inline]
-    pub(super) fn begin_turn(&self) {
-        self.turn.serial.set(self.turn.serial.get().wrapping_add(1));
-        self.turn.callbacks.set(0);
-        self.turn.label.borrow_mut().clear();
-        if self.exact_timing.get() {
-            self.slow.slowest.take();
-        }
-        self.turn.began.set(self.now());
-    }
-
-    /// The number of this turn. The next turn has another one.
-    #[inline]
-    pub(crate) fn turn_serial(&self) -> u32 {
-        self.turn.serial.get()
-    }
-
-    /// Ends a turn. Its one clock read is also the beginning of the next turn.
-    #[inline]
-    pub(super) fn end_turn(&self, phase: Phase) {
-        // The drop of a callback may have set ticks after the last callback returned.
-        if !self.ticks.is_empty() {
-            self.drain_ticks();
-        }
-        self.read_clock();
-        let took = self.now() - self.turn.began.get();
-        self.record_end_of_turn(phase, took);
-        if took > self.turn.threshold.get() && self.turn.callbacks.get() > 0 {
-            self.note_slow(phase, took);
-        }
-    }
-
-    /// Sets the label of this turn, which a report shows if the turn is slow.
-    #[inline]
-    pub(crate) fn label_turn(&self, label: &[u8]) {
-        let mut kept = self.turn.label.borrow_mut();
-        kept.clear();
-        kept.extend_from_slice(label.get(..LABEL).unwrap_or(label));
-    }
-
     #[cold]
-    fn note_slow(&self, phase: Phase, took: Time) {
+    pub(super) fn note_slow(&self, phase: Phase, took: Time) {
         let slow = SlowTurn {
             phase,
             callbacks: self.turn.callbacks.get(),
@@ -222,9 +123,6 @@ impl Loop {
         result
     }
 }
-
-/// The longest label of a turn, in bytes.
-const LABEL: usize = 200;
 
 /// Sets how long a turn may take before it is reported: 50 ms by default. [`Duration::MAX`] turns the report off.
 pub fn set_slow_threshold(threshold: Duration) {
