@@ -40,8 +40,10 @@
 //! [`metrics`] has sums and the loop's delay; [`on_slow`] reports turns that held the loop; a recording
 //! ([`start_recording`], [`recording`]) has the last iterations with their phases and turns, for a [`trace`] or a page.
 
+mod alive;
 mod call;
 mod channel;
+mod clock;
 mod current;
 pub(crate) mod driver;
 mod heap;
@@ -54,6 +56,7 @@ mod remote;
 mod run;
 mod silence;
 mod slow;
+mod sources;
 mod time;
 mod timers;
 pub mod trace;

@@ -4,14 +4,14 @@ use super::driver::{Driver, Event, Look, WAKE};
 use super::jobs::Jobs;
 use super::metrics::Counters;
 use super::queues::{Immediates, Ticks};
-use super::recorder::{Queues, Recorder, SourceKind};
+use super::recorder::{Recorder, SourceKind};
 use super::registry::Registry;
 use super::remote::Inbox;
 use super::silence::Silence;
 use super::slow::Slow;
 use super::timers::Timers;
 use super::turn::Turn;
-use super::{Due, Kind, Phase, Source, Time, Token};
+use super::{Due, Phase, Time, Token};
 use crate::callback::discard;
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// The loop of one thread.
 ///
@@ -28,14 +28,14 @@ use std::time::{Duration, SystemTime};
 #[repr(C)]
 pub(crate) struct Loop {
     // ---- Every turn
-    clock: Cell<Time>,
+    pub(super) clock: Cell<Time>,
     pub(super) silence: Silence,
-    running: Cell<bool>,
-    stopping: Cell<bool>,
-    /// True after teardown: nothing that is handed to the loop now would ever be called or dropped.
+    pub(super) running: Cell<bool>,
+    pub(super) stopping: Cell<bool>,
+    /// Torn down: nothing that is handed to it now would ever be called or let go.
     ended: Cell<bool>,
     pub(super) exact_timing: Cell<bool>,
-    signals: Cell<Token>,
+    pub(super) signals: Cell<Token>,
     pub(super) turn: Turn,
     pub(super) registry: Registry,
     pub(super) ticks: Ticks,
@@ -47,9 +47,9 @@ pub(crate) struct Loop {
     events: Cell<Vec<Event>>,
     /// The ready list: sources that want a turn without an event of the driver. See [`Loop::make_ready`].
     pub(super) ready: RefCell<VecDeque<Token>>,
-    closing: RefCell<VecDeque<Token>>,
-    /// How many sources keep the loop alive.
-    referenced: Cell<usize>,
+    pub(super) closing: RefCell<VecDeque<Token>>,
+    /// Sources that keep the loop alive.
+    pub(super) referenced: Cell<usize>,
     pub(super) immediates: Immediates,
     pub(super) timers: Timers,
     pub(super) slow: Slow,
@@ -390,115 +390,10 @@ impl Loop {
         log::trace!(target: "oneloop::loop", "timers: {}", TIMERS_PER_PHASE - left);
     }
 
-    /// Until when phase 2 may wait. A time in the past: not at all. `None`: without a limit.
-    #[inline(always)]
-    pub(super) fn wake_at(&self) -> Option<Time> {
-        let busy = !self.ready.borrow().is_empty()
-            || !self.immediates.is_empty()
-            || !self.closing.borrow().is_empty()
-            || self.stopping.get()
-            || self.is_halted()
-            || !self.is_alive();
-        if busy {
-            return Some(Time::ZERO);
-        }
-        let next = earlier(self.timers.next(), self.registry.next_sweep());
-        match self.jobs.next(self.counters.iterations.get()) {
-            None => next,
-            jobs => earlier(next, jobs),
-        }
-    }
-
-    pub(super) fn queues(&self) -> Queues {
-        let short = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        Queues {
-            timers: short(self.timers.armed()),
-            ready: short(self.ready.borrow().len()),
-            immediates: short(self.immediates.len()),
-            ticks: short(self.ticks.len()),
-            closing: short(self.closing.borrow().len()),
-            jobs: short(self.jobs.len()),
-        }
-    }
-
-    fn is_alive(&self) -> bool {
-        self.referenced.get() > 0
-            || self.timers.referenced() > 0
-            || !self.ready.borrow().is_empty()
-            || self.immediates.referenced() > 0
-            || !self.closing.borrow().is_empty()
-            || self.inbox.referenced() > 0
-            || self.jobs.keep_alive(self.clock.get(), self.seen_until(), self.counters.iterations.get())
-    }
-
-    /// Returns whether the loop has never been run although something waits for it that would keep it alive.
-    pub(super) fn waits_for_run(&self) -> bool {
-        self.counters.iterations.get() == 0
-            && (self.referenced.get() + self.timers.referenced() > 0
-                || self.awaited().iter().any(|(_, count)| *count > 0))
-    }
-
-    /// What keeps the loop alive besides sources and timers, by kind.
-    pub(super) fn awaited(&self) -> [(&'static str, usize); 3] {
-        [
-            ("immediates and ticks", self.immediates.referenced() + self.ticks.len()),
-            ("jobs", self.jobs.referenced()),
-            ("messages and senders", self.inbox.awaited()),
-        ]
-    }
-
-    /// Returns whether there is nothing to do until the driver's clock moves or something comes from outside.
-    pub(crate) fn is_quiet(&self) -> bool {
-        let now = self.clock.get();
-        self.ready.borrow().is_empty()
-            && self.immediates.is_empty()
-            && self.ticks.is_empty()
-            && self.closing.borrow().is_empty()
-            && self.timers.next().is_none_or(|at| at > now)
-            && !self.registry.sweep_is_due(now)
-            && self.counters.last_events.get() == 0
-    }
-
-    // ---- For sources and the layers above
+    // ---- For the layers above
 
     pub(crate) fn driver(&self) -> &Driver {
         &self.driver
-    }
-
-    /// The cached clock. Outside of `run` it is not refreshed by turns, so it is read now: a timer that is set before `run`
-    /// counts from the moment at which it is set.
-    #[inline]
-    pub(crate) fn now(&self) -> Time {
-        if !self.running.get() {
-            self.read_clock_outside();
-        }
-        self.clock.get()
-    }
-
-    /// The time by the driver's clock, read now.
-    pub(crate) fn exact_now(&self) -> Duration {
-        self.driver.now()
-    }
-
-    #[cold]
-    fn read_clock_outside(&self) {
-        self.read_clock();
-    }
-
-    /// The clock as it was last read.
-    pub(super) fn clock(&self) -> Time {
-        self.clock.get()
-    }
-
-    /// Wall-clock time, read now.
-    pub(crate) fn wall(&self) -> SystemTime {
-        self.driver.wall()
-    }
-
-    /// Reads the clock. Also called for a time that begins at the end of a turn, since the turn may have taken long.
-    #[inline]
-    pub(crate) fn read_clock(&self) {
-        self.clock.set(Time::of_clock(self.driver.now()));
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -514,52 +409,7 @@ impl Loop {
         self.stopping.set(true);
     }
 
-    /// Adds a source. Its owner calls [`Loop::hold`] if it is to keep the loop alive.
-    pub(crate) fn insert(&self, source: Rc<dyn Source>) -> Token {
-        let is_signals = source.kind() == Kind::Signals;
-        let token = self.registry.insert(source);
-        if is_signals {
-            self.signals.set(token);
-        }
-        token
-    }
-
-    /// Counts a source that keeps the loop alive.
-    pub(crate) fn hold(&self) {
-        self.referenced.set(self.referenced.get() + 1);
-    }
-
-    /// Counts a source that no longer keeps the loop alive.
-    pub(crate) fn release(&self) {
-        self.referenced.set(self.referenced.get().saturating_sub(1));
-    }
-
-    pub(crate) fn set_due(&self, token: Token, due: Due) {
-        self.registry.set_due(token, due);
-    }
-
-    /// Gives a source a turn in the next pending phase. The source remembers that it is on the list, so that it is added
-    /// only once.
-    pub(crate) fn make_ready(&self, token: Token) {
-        self.ready.borrow_mut().push_back(token);
-    }
-
-    /// Gives a source that has closed itself its last turn, in the closing phase.
-    pub(crate) fn make_closing(&self, token: Token) {
-        self.closing.borrow_mut().push_back(token);
-    }
-
-    /// Removes a source whose start failed, before any callback knew of it.
-    pub(crate) fn remove(&self, token: Token) {
-        let removed = self.registry.remove(token);
-        drop(removed);
-    }
-
-    pub(crate) fn sources(&self) -> Vec<Rc<dyn Source>> {
-        self.registry.snapshot()
-    }
-
-    /// The only `T` of this loop, made by `make` at the first call.
+    /// The one `T` of this loop, made by `make` when it is first asked for.
     pub(crate) fn local<T: Any>(self: &Rc<Self>, make: impl FnOnce(&Rc<Self>) -> Rc<T>) -> Rc<T> {
         let found =
             self.locals.borrow().iter().find(|(id, _)| *id == TypeId::of::<T>()).map(|(_, local)| local.clone());
@@ -591,13 +441,5 @@ impl Loop {
         self.slow.teardown();
         let locals = self.locals.take();
         discard(locals);
-    }
-}
-
-#[inline]
-fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }

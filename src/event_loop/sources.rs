@@ -1,0 +1,50 @@
+//! What the loop does for its sources.
+
+use super::{Due, Kind, Loop, Source, Token};
+use std::rc::Rc;
+
+impl Loop {
+    /// Takes a source in. It keeps the loop alive until [`Loop::release`] or its end.
+    pub(crate) fn insert(&self, source: Rc<dyn Source>) -> Token {
+        let is_signals = source.kind() == Kind::Signals;
+        let token = self.registry.insert(source);
+        if is_signals {
+            self.signals.set(token);
+        }
+        token
+    }
+
+    /// Counts a source that keeps the loop alive.
+    pub(crate) fn hold(&self) {
+        self.referenced.set(self.referenced.get() + 1);
+    }
+
+    /// Counts one that no longer does.
+    pub(crate) fn release(&self) {
+        self.referenced.set(self.referenced.get().saturating_sub(1));
+    }
+
+    pub(crate) fn set_due(&self, token: Token, due: Due) {
+        self.registry.set_due(token, due);
+    }
+
+    /// Gives a source a turn in the next pending phase. It keeps a flag, so that it is there once at most.
+    pub(crate) fn make_ready(&self, token: Token) {
+        self.ready.borrow_mut().push_back(token);
+    }
+
+    /// Gives a source, which has closed itself, its turn in the closing phase, its last.
+    pub(crate) fn make_closing(&self, token: Token) {
+        self.closing.borrow_mut().push_back(token);
+    }
+
+    /// Takes back a source whose start failed, before any callback knew of it.
+    pub(crate) fn remove(&self, token: Token) {
+        let removed = self.registry.remove(token);
+        drop(removed);
+    }
+
+    pub(crate) fn sources(&self) -> Vec<Rc<dyn Source>> {
+        self.registry.snapshot()
+    }
+}
