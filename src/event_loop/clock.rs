@@ -1,40 +1,36 @@
 //! The clock of the loop.
 
+use super::placement::cold;
 use super::{Loop, Time};
 use std::time::{Duration, SystemTime};
 
 impl Loop {
-    /// The cached clock. Outside `run` nobody reads it from time to time, so it is read now: what is armed before `run`
-    /// counts from when it is armed.
+    /// The time of the loop: the clock as it was read last. While the loop does not run, this reads the clock, so that the time
+    /// of a timer that is set before `run` begins when it is set.
     #[inline]
     pub(crate) fn now(&self) -> Time {
         if !self.running.get() {
-            self.read_clock_outside();
+            cold(|| self.read_clock());
         }
         self.clock.get()
     }
 
-    /// The time by the driver's clock, read now.
+    /// Reads the driver's clock. The time of the loop stays as it is.
     pub(crate) fn exact_now(&self) -> Duration {
         self.driver.now()
     }
 
-    #[cold]
-    fn read_clock_outside(&self) {
-        self.read_clock();
-    }
-
-    /// The clock as it was last read.
+    /// The clock as it was read last, in any case.
     pub(super) fn clock(&self) -> Time {
         self.clock.get()
     }
 
-    /// Wall-clock time, read now.
+    /// Reads the wall clock.
     pub(crate) fn wall(&self) -> SystemTime {
         self.driver.wall()
     }
 
-    /// Also for what begins at the end of a turn, which may have taken long.
+    /// Reads the clock. Call it before a time begins at the end of a turn, which may have been long.
     #[inline]
     pub(crate) fn read_clock(&self) {
         self.clock.set(Time::of_clock(self.driver.now()));

@@ -49,6 +49,7 @@ pub(crate) mod driver;
 mod heap;
 mod jobs;
 mod metrics;
+mod placement;
 mod queues;
 mod recorder;
 mod registry;

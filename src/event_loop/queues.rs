@@ -114,7 +114,7 @@ impl Loop {
     /// The check phase: runs the immediates that are there when it begins. Immediates that they set wait for the next
     /// iteration.
     pub(super) fn run_immediates(&self) {
-        if self.immediates.is_empty() {
+        if self.immediates.is_empty() || self.is_halted() {
             return;
         }
         let mut snapshot = self.immediates.queue.take();

@@ -172,8 +172,9 @@ impl Registry {
         self.next_sweep().is_some_and(|at| at <= now)
     }
 
-    /// Looks through the next slice of slots. Puts the sources that are due into `found`, and removes their deadlines.
-    pub fn sweep(&self, now: Time, found: &mut Vec<(Token, Rc<dyn Source>)>) {
+    /// Looks through the next slice of slots. Returns the sources whose deadlines are over, and takes these deadlines off.
+    pub fn sweep(&self, now: Time) -> Vec<Token> {
+        let mut found = Vec::new();
         let from = self.cursor.get().unwrap_or_else(|| {
             self.next_sweep.set(now + SWEEP_EVERY);
             self.earliest.set(Due::NEVER);
@@ -186,12 +187,13 @@ impl Registry {
             let Some(slot) = slots.get_mut(index) else { continue };
             if slot.due.time() <= now {
                 slot.due = Due::NEVER;
-                found.push((Token::new(index, slot.generation as usize), slot.source.clone()));
+                found.push(Token::new(index, slot.generation as usize));
             } else if slot.due < self.earliest.get() {
                 self.earliest.set(slot.due);
             }
         }
         self.cursor.set((until < end).then_some(until));
+        found
     }
 
     /// All present sources, in the order of their slots.

@@ -3,6 +3,7 @@ use super::channel::Channels;
 use super::driver::{Driver, Event, Look, WAKE};
 use super::jobs::Jobs;
 use super::metrics::Counters;
+use super::placement::cold;
 use super::queues::{Immediates, Ticks};
 use super::recorder::{Recorder, SourceKind};
 use super::registry::Registry;
@@ -11,7 +12,7 @@ use super::silence::Silence;
 use super::slow::Slow;
 use super::timers::Timers;
 use super::turn::Turn;
-use super::{Due, Phase, Time, Token};
+use super::{Due, Phase, Source, Time, Token};
 use crate::callback::discard;
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
@@ -23,8 +24,8 @@ use std::time::Duration;
 
 /// The loop of one thread.
 ///
-/// The order of the fields is deliberate (`repr(C)`): the first are those that every turn touches. So they share a few
-/// cache lines, which the kernel has evicted since the last turn.
+/// The order of the fields is deliberate (`repr(C)`): a system call evicts the processor's cache, and the fields that every
+/// turn needs stand together, so that they are fetched in a few cache lines.
 #[repr(C)]
 pub(crate) struct Loop {
     // ---- Every turn
@@ -32,7 +33,7 @@ pub(crate) struct Loop {
     pub(super) silence: Silence,
     pub(super) running: Cell<bool>,
     pub(super) stopping: Cell<bool>,
-    /// Torn down: nothing that is handed to it now would ever be called or let go.
+    /// The loop was torn down: a callback that it is given now would never be called, nor dropped.
     ended: Cell<bool>,
     pub(super) exact_timing: Cell<bool>,
     pub(super) signals: Cell<Token>,
@@ -43,9 +44,9 @@ pub(crate) struct Loop {
     pub(super) panics: Panics,
     // ---- Every iteration
     pub(super) counters: Counters,
-    /// Between two waits, events whose turns a panic has prevented; otherwise empty, and kept for its capacity.
+    /// Events whose sources a panic kept from their turns. Otherwise it is empty, and kept for its capacity.
     events: Cell<Vec<Event>>,
-    /// The ready list: sources that want a turn without an event of the driver. See [`Loop::make_ready`].
+    /// Sources that want a turn of which the driver will not tell: see [`Loop::make_ready`].
     pub(super) ready: RefCell<VecDeque<Token>>,
     pub(super) closing: RefCell<VecDeque<Token>>,
     /// Sources that keep the loop alive.
@@ -58,7 +59,7 @@ pub(crate) struct Loop {
     pub(super) inbox: Arc<Inbox>,
     pub(super) channels: Channels,
     pub(super) jobs: Jobs,
-    /// Objects that the layers above have once per loop (buffers, pools), by type.
+    /// Values of the layers above of which each loop has one (buffers, pools), by type.
     locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
 }
 
@@ -106,7 +107,6 @@ impl Loop {
             lp.counters.run_begins(lp.clock.get());
             lp.record_iteration(true);
             lp.run_timers();
-            lp.record_end_of(Phase::Timers);
             while lp.is_alive() && !lp.stopping.get() && !lp.is_halted() {
                 lp.iterate(true)?;
             }
@@ -135,35 +135,28 @@ impl Loop {
         result
     }
 
+    /// One iteration. A panic that is to be resumed halts it: then the phases that are left do nothing.
     fn iterate(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
+        self.begin_iteration();
+        self.run_pending();
+        self.poll(may_wait)?;
+        self.run_immediates();
+        self.run_closing();
+        self.run_timers();
+        Ok(())
+    }
+
+    fn begin_iteration(&self) {
         self.counters.iterations.set(self.counters.iterations.get() + 1);
         self.trace(|lp| log::trace!(target: "oneloop::loop", "iteration {}", lp.counters.iterations.get()));
         self.record_iteration(false);
-        self.run_pending();
-        if !self.is_halted() {
-            self.poll(may_wait)?;
-            self.record_end_of(Phase::Poll);
-        } else {
-            self.silence.no_wait(self.counters.iterations.get());
-        }
-        if !self.is_halted() {
-            self.run_immediates();
-        }
-        if !self.is_halted() {
-            self.run_closing();
-        }
-        if !self.is_halted() {
-            self.run_timers();
-        }
-        self.record_end_of(Phase::Timers);
-        Ok(())
     }
 
     fn while_running<R>(self: &Rc<Self>, f: impl FnOnce(&Rc<Self>) -> io::Result<R>) -> io::Result<R> {
         if self.running.replace(true) {
             return Err(io::Error::other("this thread's loop is running already: run() was called from a callback"));
         }
-        // Reset by a drop, so that even a panic in a script of a simulation does not leave the loop marked as running.
+        // It ends, too, if a simulation's script panics.
         struct Ran<'a>(&'a Cell<bool>);
         impl Drop for Ran<'_> {
             fn drop(&mut self) {
@@ -174,49 +167,45 @@ impl Loop {
         f(self)
     }
 
-    /// Logs, if the level *trace* is enabled. The code for it is kept out of the iteration.
+    /// Logs at the trace level. The code for it stands apart from the iteration's.
     #[inline(always)]
     fn trace(&self, f: impl FnOnce(&Self)) {
         if log::STATIC_MAX_LEVEL >= log::LevelFilter::Trace && log::max_level() >= log::LevelFilter::Trace {
-            self.aside(f);
+            cold(|| f(self));
         }
     }
 
-    #[cold]
-    fn aside(&self, f: impl FnOnce(&Self)) {
-        f(self);
-    }
-
-    /// Phase 1, pending. A source that makes itself ready again waits for the next iteration.
+    /// Phase 1: the ready list. A source that makes itself ready again waits for the next iteration.
     #[inline]
     fn run_pending(self: &Rc<Self>) {
         self.counters.pending_begins();
-        if !self.ready.borrow().is_empty() {
-            self.resume_ready();
-        }
-    }
-
-    #[inline(never)]
-    fn resume_ready(self: &Rc<Self>) {
         let count = self.ready.borrow().len();
-        log::trace!(target: "oneloop::loop", "pending: {count}");
-        for _ in 0..count {
-            let token = self.ready.borrow_mut().pop_front();
-            if let Some((token, source)) = token.and_then(|token| Some((token, self.registry.get(token)?))) {
-                self.record_turn_of(&source, token);
-                self.begin_turn();
-                source.resume(self);
-                self.end_turn(Phase::Pending);
-            }
-            if self.is_halted() {
-                return;
-            }
+        if count == 0 {
+            return;
         }
+        cold(|| {
+            log::trace!(target: "oneloop::loop", "pending: {count}");
+            for _ in 0..count {
+                let token = self.ready.borrow_mut().pop_front();
+                if let Some(token) = token {
+                    self.give_turn(Phase::Pending, token, |source| source.resume(self));
+                }
+                if self.is_halted() {
+                    break;
+                }
+            }
+        });
     }
 
-    /// Phase 2, poll.
+    /// Phase 2: the wait, a turn for each source that it found ready, the deadlines of sources, messages of other threads, and
+    /// signals.
     fn poll(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
-        // Empty, unless a panic ended the last poll midway: each event is reported only once, so the rest of it was kept.
+        if self.is_halted() {
+            self.silence.no_wait(self.counters.iterations.get());
+            return Ok(());
+        }
+        // Empty, unless a panic ended the last poll midway: it left the events here that it did not come to, since the driver
+        // tells each once only.
         let mut events = self.events.take();
         let (before, kept) = (self.clock.get(), events.len());
         self.silence.worked(self.counters.iteration_ends(before), before);
@@ -250,7 +239,7 @@ impl Loop {
             } else if token == self.signals.get() {
                 signalled = Some(*event);
             } else {
-                self.give_turn(event);
+                self.give_turn(Phase::Poll, token, |source| source.turn(self, event.ready));
             }
             if self.is_halted() {
                 break;
@@ -269,23 +258,25 @@ impl Loop {
         if !self.is_halted()
             && let Some(event) = signalled.take()
         {
-            self.give_turn(&event);
+            let token = Token::from_number(event.token);
+            self.give_turn(Phase::Poll, token, |source| source.turn(self, event.ready));
         }
         if self.is_halted() {
-            // Readiness is reported only once, so events whose turns a panic has prevented are kept for the next poll.
+            // Readiness is told once: sources that the panic kept from their turns have them after the next wait.
             events.drain(..turned);
             events.extend(woken.into_iter().chain(signalled));
         } else {
             events.clear();
         }
         self.events.set(events);
+        self.record_end_of(Phase::Poll);
         Ok(())
     }
 
     /// Waits until something is ready, at most until the next timer or sweep.
     ///
-    /// If several sources were ready last time, some usually are again: then it first looks without waiting. A look has no
-    /// timeout, whereas for a timeout the kernel reads the clock twice, even if it does not have to wait.
+    /// If the last wait found several sources ready, some of them are likely to be ready again: then it looks before it waits.
+    /// A look has no timeout; for a timeout, the kernel reads the clock twice, even if it does not come to wait.
     fn wait(&self, may_wait: bool, events: &mut Vec<Event>) -> io::Result<Look> {
         if !may_wait || self.counters.last_events.get() > 1 {
             let look = self.driver.wait(Some(Duration::ZERO), events)?;
@@ -297,81 +288,70 @@ impl Loop {
         self.driver.wait(timeout, events)
     }
 
-    /// The source may have been closed by an earlier turn of this iteration. Slots are freed only in the closing phase, so
-    /// it is still found, and ignores the event.
+    /// Gives a source a turn, if it is still there. An earlier turn of the same iteration may have closed it: then it is found
+    /// all the same, since slots are freed in the closing phase only, and ignores the turn.
     #[inline(always)]
-    fn give_turn(self: &Rc<Self>, event: &Event) {
-        let token = Token::from_number(event.token);
+    fn give_turn(&self, phase: Phase, token: Token, turn: impl FnOnce(Rc<dyn Source>)) {
         if let Some(source) = self.registry.get(token) {
             self.record_turn_of(&source, token);
             self.begin_turn();
-            source.turn(self, event.ready);
-            self.end_turn(Phase::Poll);
+            turn(source);
+            self.end_turn(phase);
         }
     }
 
-    /// Calls the sources whose deadlines have passed.
+    /// Gives turns to sources whose deadline is over.
     #[inline]
     fn sweep(self: &Rc<Self>) {
-        if self.registry.sweep_is_due(self.seen_until()) {
-            self.sweep_slice();
+        if !self.registry.sweep_is_due(self.seen_until()) {
+            return;
         }
-    }
-
-    #[inline(never)]
-    fn sweep_slice(self: &Rc<Self>) {
-        let mut found = Vec::new();
-        self.registry.sweep(self.seen_until(), &mut found);
-        for (token, source) in found {
-            if self.is_halted() {
-                self.registry.set_due(token, Due::at(self.clock.get()));
-                continue;
+        cold(|| {
+            for token in self.registry.sweep(self.seen_until()) {
+                if self.is_halted() {
+                    self.registry.set_due(token, Due::at(self.clock.get()));
+                } else {
+                    self.give_turn(Phase::Poll, token, |source| source.due(self));
+                }
             }
-            self.record_turn_of(&source, token);
-            self.begin_turn();
-            source.due(self);
-            self.end_turn(Phase::Poll);
-        }
+        });
     }
 
-    /// Phase 4, closing.
+    /// Phase 4: the last turns of sources that have closed.
     #[inline]
     fn run_closing(self: &Rc<Self>) {
-        if !self.closing.borrow().is_empty() {
-            self.close_sources();
-        }
-    }
-
-    #[inline(never)]
-    fn close_sources(self: &Rc<Self>) {
         let count = self.closing.borrow().len();
-        for _ in 0..count {
-            let token = self.closing.borrow_mut().pop_front();
-            if let Some((token, source)) = token.and_then(|token| Some((token, self.registry.get(token)?))) {
-                self.record_turn_of(&source, token);
-                self.begin_turn();
-                source.closed(self);
-                let freed = self.registry.remove(token);
-                discard(freed);
-                self.end_turn(Phase::Closing);
-            }
-            if self.is_halted() {
-                break;
-            }
+        if count == 0 || self.is_halted() {
+            return;
         }
-        self.record_end_of(Phase::Closing);
+        cold(|| {
+            for _ in 0..count {
+                let token = self.closing.borrow_mut().pop_front();
+                if let Some(token) = token {
+                    self.give_turn(Phase::Closing, token, |source| {
+                        source.closed(self);
+                        let freed = self.registry.remove(token);
+                        discard(freed);
+                    });
+                }
+                if self.is_halted() {
+                    break;
+                }
+            }
+            self.record_end_of(Phase::Closing);
+        });
     }
 
-    /// Phase 5, timers.
+    /// Phase 5: the timers that are due when it begins.
     #[inline]
     fn run_timers(self: &Rc<Self>) {
-        if self.timers.armed() > 0 {
-            self.fire_timers();
+        if self.timers.armed() > 0 && !self.is_halted() {
+            cold(|| self.run_due_timers());
         }
+        self.record_end_of(Phase::Timers);
     }
 
-    #[inline(never)]
-    fn fire_timers(self: &Rc<Self>) {
+    fn run_due_timers(&self) {
         self.read_clock();
         let now = self.clock.get();
         if self.timers.next().is_none_or(|at| at > now) {
@@ -421,8 +401,7 @@ impl Loop {
         made
     }
 
-    /// Ends the loop: calls no callback any more and drops everything that was to be called. Handles find themselves
-    /// closed.
+    /// Ends the loop. No callback is called any more, and all are dropped. Handles that are left are closed.
     pub(super) fn teardown(&self) {
         self.ended.set(true);
         self.inbox.end();

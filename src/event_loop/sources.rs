@@ -4,7 +4,7 @@ use super::{Due, Kind, Loop, Source, Token};
 use std::rc::Rc;
 
 impl Loop {
-    /// Takes a source in. It keeps the loop alive until [`Loop::release`] or its end.
+    /// Adds a source. See [`Loop::hold`] for one that keeps the loop alive.
     pub(crate) fn insert(&self, source: Rc<dyn Source>) -> Token {
         let is_signals = source.kind() == Kind::Signals;
         let token = self.registry.insert(source);
@@ -19,7 +19,7 @@ impl Loop {
         self.referenced.set(self.referenced.get() + 1);
     }
 
-    /// Counts one that no longer does.
+    /// Takes back one [`Loop::hold`].
     pub(crate) fn release(&self) {
         self.referenced.set(self.referenced.get().saturating_sub(1));
     }
@@ -28,17 +28,17 @@ impl Loop {
         self.registry.set_due(token, due);
     }
 
-    /// Gives a source a turn in the next pending phase. It keeps a flag, so that it is there once at most.
+    /// Gives a source a turn in the next pending phase. The source itself sees to it that it is on the list once at most.
     pub(crate) fn make_ready(&self, token: Token) {
         self.ready.borrow_mut().push_back(token);
     }
 
-    /// Gives a source, which has closed itself, its turn in the closing phase, its last.
+    /// Gives a source that has closed itself its last turn, in the closing phase.
     pub(crate) fn make_closing(&self, token: Token) {
         self.closing.borrow_mut().push_back(token);
     }
 
-    /// Takes back a source whose start failed, before any callback knew of it.
+    /// Removes a source whose start failed before any callback knew of it.
     pub(crate) fn remove(&self, token: Token) {
         let removed = self.registry.remove(token);
         drop(removed);
