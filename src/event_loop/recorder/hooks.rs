@@ -4,6 +4,7 @@
 use super::records::SourceKind;
 use super::tape::{Ended, Tape, Totals};
 use crate::callback::Site;
+use crate::event_loop::placement::cold;
 use crate::event_loop::registry::{Kind, Source};
 use crate::event_loop::{Loop, Phase, Time, Token};
 use std::cell::{Cell, RefCell};
@@ -40,14 +41,11 @@ impl Recorder {
         self.on.get()
     }
 
-    #[cold]
-    fn add_read(&self, count: usize) {
-        self.read.set(self.read.get() + count as u64);
-    }
-
-    #[cold]
-    fn add_written(&self, count: usize) {
-        self.written.set(self.written.get() + count as u64);
+    #[inline(always)]
+    fn count(&self, total: &Cell<u64>, bytes: usize) {
+        if self.is_on() {
+            cold(|| total.set(total.get() + bytes as u64));
+        }
     }
 
     fn with(&self, f: impl FnOnce(&mut Tape)) {
@@ -62,42 +60,28 @@ impl Loop {
         Totals { ticks: self.turn.ticks.get(), read: self.recorder.read.get(), written: self.recorder.written.get() }
     }
 
-    /// An iteration begins, or the prelude: the due timers that `run` calls before the first iteration.
+    /// Lets `f` write to the tape, if the recorder is on. `f` must not call user code.
     #[inline(always)]
-    pub(in crate::event_loop) fn record_iteration(&self, prelude: bool) {
+    fn record(&self, f: impl FnOnce(&mut Tape)) {
         if self.recorder.is_on() {
-            self.iteration_begins(prelude);
+            cold(|| self.recorder.with(f));
         }
     }
 
-    #[cold]
-    fn iteration_begins(&self, prelude: bool) {
-        let queues = self.queues();
-        self.recorder.with(|tape| tape.begin_iteration(self.clock(), queues, prelude));
+    /// An iteration begins, or the prelude: the due timers that `run` calls before the first iteration.
+    #[inline(always)]
+    pub(in crate::event_loop) fn record_iteration(&self, prelude: bool) {
+        self.record(|tape| tape.begin_iteration(self.clock(), self.queues(), prelude));
     }
 
     #[inline(always)]
     pub(in crate::event_loop) fn record_wait(&self, began: Time, events: usize) {
-        if self.recorder.is_on() {
-            self.wait_ended(began, events);
-        }
-    }
-
-    #[cold]
-    fn wait_ended(&self, began: Time, events: usize) {
-        self.recorder.with(|tape| tape.end_wait(began, self.clock(), events));
+        self.record(|tape| tape.end_wait(began, self.clock(), events));
     }
 
     #[inline(always)]
     pub(in crate::event_loop) fn record_end_of(&self, phase: Phase) {
-        if self.recorder.is_on() {
-            self.phase_ended(phase);
-        }
-    }
-
-    #[cold]
-    fn phase_ended(&self, phase: Phase) {
-        self.recorder.with(|tape| match phase {
+        self.record(|tape| match phase {
             Phase::Timers => tape.end_iteration(self.clock(), self.totals()),
             _ => tape.end_phase(phase, self.clock()),
         });
@@ -106,52 +90,35 @@ impl Loop {
     /// The turn of a source begins.
     #[inline(always)]
     pub(in crate::event_loop) fn record_turn_of(&self, source: &Rc<dyn Source>, token: Token) {
-        if self.recorder.is_on() {
-            self.turn_of_begins(source, token);
-        }
-    }
-
-    #[cold]
-    fn turn_of_begins(&self, source: &Rc<dyn Source>, token: Token) {
-        let kind = match source.kind() {
-            Kind::Listener => SourceKind::Listener,
-            Kind::Connection | Kind::Attempt => SourceKind::Connection,
-            Kind::Signals => SourceKind::Signals,
-        };
-        self.turn_begins(kind, token);
+        self.record(|tape| {
+            let kind = match source.kind() {
+                Kind::Listener => SourceKind::Listener,
+                Kind::Connection | Kind::Attempt => SourceKind::Connection,
+                Kind::Signals => SourceKind::Signals,
+            };
+            tape.begin_turn(kind, token, self.totals());
+        });
     }
 
     /// A turn begins that belongs to no source in the slab: the inbox, a timer or an immediate.
     #[inline(always)]
     pub(in crate::event_loop) fn record_turn(&self, kind: SourceKind) {
-        if self.recorder.is_on() {
-            self.turn_begins(kind, Token::NONE);
-        }
-    }
-
-    #[cold]
-    fn turn_begins(&self, kind: SourceKind, token: Token) {
-        self.recorder.with(|tape| tape.begin_turn(kind, token, self.totals()));
+        self.record(|tape| tape.begin_turn(kind, Token::NONE, self.totals()));
     }
 
     #[inline(always)]
     pub(in crate::event_loop) fn record_end_of_turn(&self, phase: Phase, took: Time) {
-        if self.recorder.is_on() {
-            self.turn_ended(phase, took);
-        }
-    }
-
-    #[cold]
-    fn turn_ended(&self, phase: Phase, took: Time) {
-        let ended = Ended {
-            phase,
-            began: self.turn.began.get(),
-            took,
-            callbacks: self.turn.callbacks.get(),
-            site: self.turn.site.get(),
-            label: &self.turn.label.borrow(),
-        };
-        self.recorder.with(|tape| tape.end_turn(&ended, self.totals()));
+        self.record(|tape| {
+            let ended = Ended {
+                phase,
+                began: self.turn.began.get(),
+                took,
+                callbacks: self.turn.callbacks.get(),
+                site: self.turn.site.get(),
+                label: &self.turn.label.borrow(),
+            };
+            tape.end_turn(&ended, self.totals());
+        });
     }
 
     /// The time at which a run of ticks begins. This is the only clock that is read just for the recorder.
@@ -162,30 +129,24 @@ impl Loop {
 
     pub(in crate::event_loop) fn record_end_of_ticks(&self, began: Duration) {
         let took = (self.driver.now() - began).into();
-        self.recorder.with(|tape| tape.add_ticks(took));
+        self.record(|tape| tape.add_ticks(took));
     }
 
     /// A callback has returned that was timed by itself ([`set_exact_timing`](crate::event_loop::set_exact_timing)).
     pub(in crate::event_loop) fn record_call(&self, began: Duration, took: Duration, site: Site, what: &dyn Display) {
-        if self.recorder.is_on() {
-            self.recorder.with(|tape| tape.end_call(began.into(), took.into(), site, what));
-        }
+        self.record(|tape| tape.end_call(began.into(), took.into(), site, what));
     }
 
     /// Counts bytes that came from a socket.
     #[inline(always)]
     pub(crate) fn record_read(&self, count: usize) {
-        if self.recorder.is_on() {
-            self.recorder.add_read(count);
-        }
+        self.recorder.count(&self.recorder.read, count);
     }
 
     /// Counts bytes that a socket took.
     #[inline(always)]
     pub(crate) fn record_written(&self, count: usize) {
-        if self.recorder.is_on() {
-            self.recorder.add_written(count);
-        }
+        self.recorder.count(&self.recorder.written, count);
     }
 
     pub(super) fn mark_turn_as_own(&self) {
