@@ -10,8 +10,9 @@
 //! ```text
 //!  run():  Err if this thread's loop is running; the tick queue; clock; due timers, once
 //!     ┌──────────────────────────────────────────────────────────────────────────┐
-//!     │ 1 pending  the ready list as it is now: streams written out of turn are  │
-//!     │            flushed, deferred errors told, leftover budgets spent         │
+//!     │ 1 pending  the ready list as it is now, 1,024 sources at most: streams   │
+//!     │            written out of turn are flushed, deferred errors are told,    │
+//!     │            what exceeded a budget goes on                                │
 //!     │ 2 poll     wait: not at all if there is something to do, else until the  │
 //!     │            next timer or sweep. Then one turn for each ready source:     │
 //!     │            accept, or read → protocol → callbacks → write. Deadlines of  │

@@ -66,6 +66,9 @@ pub(crate) struct Loop {
 /// How many timers one timers phase looks at. Their callbacks may take a millisecond; then sources have their turns.
 const TIMERS_PER_PHASE: usize = 1_024;
 
+/// Turns of the ready list in one pending phase, as many as sources that one wait tells of.
+const TURNS_PER_PHASE: usize = 1_024;
+
 impl Loop {
     pub(crate) fn new(driver: Driver) -> Rc<Loop> {
         let inbox = Inbox::new(driver.waker());
@@ -175,11 +178,12 @@ impl Loop {
         }
     }
 
-    /// Phase 1: the ready list. A source that makes itself ready again waits for the next iteration.
+    /// Phase 1: the ready list. A source that makes itself ready again waits for the next iteration, as do all sources after the
+    /// first 1,024.
     #[inline]
     fn run_pending(self: &Rc<Self>) {
         self.counters.pending_begins();
-        let count = self.ready.borrow().len();
+        let count = self.ready.borrow().len().min(TURNS_PER_PHASE);
         if count == 0 {
             return;
         }

@@ -288,3 +288,31 @@ fn a_real_sender_without_end_does_not_starve_another() {
     run_real();
     sender.join().unwrap();
 }
+
+#[test]
+fn output_for_more_than_1_024_sockets_leaves_others_their_turns_in_between() {
+    const SOCKETS: usize = 1_100;
+    let sim = Sim::new();
+    let sockets = Rc::new(RefCell::new(Vec::<Socket>::new()));
+    let inner = sockets.clone();
+    serve(PORT, move |socket| inner.borrow_mut().push(socket.clone()));
+    let mut peers = Vec::<Peer>::new();
+    while peers.len() < SOCKETS {
+        // Fewer than a backlog holds.
+        peers.extend((0..100).map(|_| sim.connect(PORT)));
+        sim.settle();
+    }
+    assert_eq!(sockets.borrow().len(), SOCKETS);
+    let waiting = Rc::new(Cell::new(0));
+    let seen = waiting.clone();
+    oneloop::set_timeout(std::time::Duration::from_millis(1), move || {
+        for socket in sockets.borrow().iter() {
+            let _ = socket.write("news");
+        }
+        oneloop::set_immediate(move || seen.set(sockets.borrow().iter().filter(|socket| socket.pending() > 0).count()));
+    });
+    sim.advance(std::time::Duration::from_millis(1));
+    assert_eq!(waiting.get(), SOCKETS - 1_024, "one pending phase writes for 1,024 of them");
+    sim.settle();
+    assert!(peers.iter().all(|peer| peer.text() == "news"));
+}
