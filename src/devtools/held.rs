@@ -1,13 +1,10 @@
 //! Which turns held the loop, and how long other sources may have waited because of them.
 
-use crate::event_loop::{Iteration, Phase, SourceKind, TurnRecord};
+use crate::event_loop::{AT_ONCE, Iteration, Phase, SourceKind, TurnRecord};
 use std::time::Duration;
 
 /// Shorter turns are not shown: even a hundred of them a second disturb nobody.
 const LONG: Duration = Duration::from_millis(10);
-/// A wait that took less did not sleep: something was ready when it began, and had been waiting. (A system call takes
-/// microseconds, and timers are at least a millisecond away.)
-const AT_ONCE: Duration = Duration::from_micros(500);
 
 /// A turn that held the loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +46,7 @@ impl Follower {
             // Turns of the pending phase ran before the wait of this iteration, so this wait shows who waited for them.
             let (before, behind): (Vec<_>, _) = long.partition(|held| held.phase == Phase::Pending);
             waited_for.extend(before);
-            let at_once = iteration.wait.took < AT_ONCE && iteration.events > 0;
+            let at_once = iteration.wait.took < AT_ONCE.into() && iteration.events > 0;
             let (found, waited_at_most) = match at_once {
                 true => (iteration.events, iteration.wait.began.saturating_sub(since)),
                 false => (0, Duration::ZERO),

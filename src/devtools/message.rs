@@ -87,16 +87,6 @@ fn queues(out: &mut String, queues: &Queues) {
     json::list(out, lengths, json::number);
 }
 
-fn phase_number(phase: Phase) -> usize {
-    match phase {
-        Phase::Pending => 0,
-        Phase::Poll => 1,
-        Phase::Check => 2,
-        Phase::Closing => 3,
-        Phase::Timers => 4,
-    }
-}
-
 /// The phases of an iteration, the poll phase without its wait.
 fn phases(iteration: &Iteration) -> [Slice; 5] {
     let mut phases = iteration.phases;
@@ -200,7 +190,7 @@ impl<'a> FromIterator<&'a TurnRecord> for Others {
             if let Some(source) = source.and_then(|at| all.sources.get_mut(at)) {
                 *source += turn.took.saturating_sub(turn.ticks_took);
             }
-            if let Some(ticks) = all.ticks.get_mut(phase_number(turn.phase)) {
+            if let Some(ticks) = all.ticks.get_mut(turn.phase.number()) {
                 *ticks += turn.ticks_took;
             }
         }
@@ -235,7 +225,7 @@ fn longest(turns: &[TurnRecord], most: usize) -> (Vec<&TurnRecord>, Others) {
 }
 
 fn write_turn(all: &mut Object<'_>, turn: &TurnRecord, from: Duration) {
-    all.number("p", phase_number(turn.phase));
+    all.number("p", turn.phase.number());
     all.string("f", turn.kind.name());
     all.micros("b", turn.began.saturating_sub(from));
     all.micros("d", turn.took);
@@ -257,7 +247,7 @@ fn write_turn(all: &mut Object<'_>, turn: &TurnRecord, from: Duration) {
 
 fn write_held(all: &mut Object<'_>, held: &Held) {
     all.number("n", held.serial);
-    all.number("p", phase_number(held.phase));
+    all.number("p", held.phase.number());
     all.string("f", held.kind.name());
     all.micros("b", held.began);
     all.micros("d", held.took);

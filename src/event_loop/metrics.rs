@@ -10,7 +10,7 @@ const POWERS: usize = 40;
 
 /// A wait that takes less did not sleep: something was ready when it began. (A system call takes
 /// microseconds, and timers and sweeps are at least a millisecond away.)
-const AT_ONCE: Time = Time::from_micros(500);
+pub(crate) const AT_ONCE: Time = Time::from_micros(500);
 
 /// A histogram of durations from nanoseconds to minutes. The width of a bucket is an eighth of its value.
 #[derive(Clone)]

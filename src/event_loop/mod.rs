@@ -82,6 +82,8 @@ pub use turn::Phase;
 pub(crate) use channel::Hold;
 pub(crate) use current::{Installed, current, install};
 pub(crate) use jobs::{JobError, JobResult};
+#[cfg(feature = "devtools")]
+pub(crate) use metrics::AT_ONCE;
 pub(crate) use registry::{Due, Kind, Source, Token};
 pub(crate) use run::Loop;
 pub(crate) use silence::{Deadline, Moment, set_deadline};

@@ -73,7 +73,7 @@ impl<W: io::Write> Events<'_, W> {
         );
         let all = self.slice(&Span::ALL, name, "iteration", all, &args)?;
         let mut turns = iteration.turns.iter().peekable();
-        for phase in [Phase::Pending, Phase::Poll, Phase::Check, Phase::Closing, Phase::Timers] {
+        for phase in Phase::ALL {
             let slice = iteration.phase(phase);
             let has_turns = turns.peek().is_some_and(|turn| turn.phase == phase);
             if slice.took.is_zero() && !has_turns {

@@ -21,6 +21,16 @@ pub enum Phase {
     Timers,
 }
 
+impl Phase {
+    /// All phases, in their order.
+    pub(crate) const ALL: [Phase; 5] = [Phase::Pending, Phase::Poll, Phase::Check, Phase::Closing, Phase::Timers];
+
+    /// The place in that order, from 0.
+    pub(crate) fn number(self) -> usize {
+        self as usize
+    }
+}
+
 impl Display for Phase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -66,7 +76,7 @@ impl Turn {
 }
 
 /// The longest label of a turn, in bytes.
-const LABEL: usize = 200;
+pub(super) const LABEL: usize = 200;
 
 impl Loop {
     #[inline]

@@ -91,7 +91,7 @@ pub struct Iteration {
 impl Iteration {
     /// The time of one phase.
     pub fn phase(&self, phase: Phase) -> Slice {
-        self.phases[phase as usize]
+        self.phases[phase.number()]
     }
 }
 

@@ -1,5 +1,6 @@
 //! Memory that is allocated once and then overwritten from its oldest end.
 
+use crate::event_loop::turn::LABEL;
 use std::fmt::{self, Display, Write};
 
 /// The last items of a sequence. The number of an item is its place in the whole sequence, counted from 0.
@@ -52,8 +53,6 @@ impl<T> Ring<T> {
     }
 }
 
-/// The longest label, in bytes: the same as in the report of slow turns.
-const LABEL: usize = 200;
 /// The smallest size of a ring of labels, in bytes, so that it holds a few labels of full length.
 const LEAST: usize = 1024;
 

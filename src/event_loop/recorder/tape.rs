@@ -130,7 +130,7 @@ impl Tape {
     #[inline]
     pub fn end_phase(&mut self, phase: Phase, now: Time) {
         if let Some(iteration) = &mut self.iteration
-            && let Some(mark) = iteration.marks.get_mut(phase as usize + 1)
+            && let Some(mark) = iteration.marks.get_mut(phase.number() + 1)
         {
             *mark = now;
         }
