@@ -4,7 +4,7 @@ use super::recorder::Queues;
 use super::{Loop, Time};
 
 impl Loop {
-    /// The time until which phase 2 may wait. `None`: it may wait for ever. If the time is past, it does not wait.
+    /// Until when phase 2 may wait. A time in the past: not at all. `None`: without a limit.
     #[inline(always)]
     pub(super) fn wake_at(&self) -> Option<Time> {
         let busy = !self.ready.borrow().is_empty()
@@ -45,14 +45,14 @@ impl Loop {
             || self.jobs.keep_alive(self.clock.get(), self.seen_until(), self.counters.iterations.get())
     }
 
-    /// Returns whether something would keep the loop alive although it was never run.
+    /// Returns whether the loop has never been run although something waits for it that would keep it alive.
     pub(super) fn waits_for_run(&self) -> bool {
         self.counters.iterations.get() == 0
             && (self.referenced.get() + self.timers.referenced() > 0
                 || self.awaited().iter().any(|(_, count)| *count > 0))
     }
 
-    /// The number of things, by kind, that keep the loop alive besides sources and timers.
+    /// What keeps the loop alive besides sources and timers, by kind.
     pub(super) fn awaited(&self) -> [(&'static str, usize); 3] {
         [
             ("immediates and ticks", self.immediates.referenced() + self.ticks.len()),

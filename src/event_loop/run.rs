@@ -24,8 +24,8 @@ use std::time::Duration;
 
 /// The loop of one thread.
 ///
-/// The order of the fields is deliberate (`repr(C)`): a system call evicts the processor's cache, and the fields that every
-/// turn needs stand together, so that they are fetched in a few cache lines.
+/// The order of the fields is deliberate (`repr(C)`): the first are those that every turn touches. So they share a few
+/// cache lines, which the kernel has evicted since the last turn.
 #[repr(C)]
 pub(crate) struct Loop {
     // ---- Every turn
@@ -33,7 +33,7 @@ pub(crate) struct Loop {
     pub(super) silence: Silence,
     pub(super) running: Cell<bool>,
     pub(super) stopping: Cell<bool>,
-    /// The loop was torn down: a callback that it is given now would never be called, nor dropped.
+    /// True after teardown: nothing that is handed to the loop now would ever be called or dropped.
     ended: Cell<bool>,
     pub(super) exact_timing: Cell<bool>,
     pub(super) signals: Cell<Token>,
@@ -44,12 +44,12 @@ pub(crate) struct Loop {
     pub(super) panics: Panics,
     // ---- Every iteration
     pub(super) counters: Counters,
-    /// Events whose sources a panic kept from their turns. Otherwise it is empty, and kept for its capacity.
+    /// Between two waits, events whose turns a panic has prevented; otherwise empty, and kept for its capacity.
     events: Cell<Vec<Event>>,
-    /// Sources that want a turn of which the driver will not tell: see [`Loop::make_ready`].
+    /// The ready list: sources that want a turn without an event of the driver. See [`Loop::make_ready`].
     pub(super) ready: RefCell<VecDeque<Token>>,
     pub(super) closing: RefCell<VecDeque<Token>>,
-    /// Sources that keep the loop alive.
+    /// How many sources keep the loop alive.
     pub(super) referenced: Cell<usize>,
     pub(super) immediates: Immediates,
     pub(super) timers: Timers,
@@ -59,7 +59,7 @@ pub(crate) struct Loop {
     pub(super) inbox: Arc<Inbox>,
     pub(super) channels: Channels,
     pub(super) jobs: Jobs,
-    /// Values of the layers above of which each loop has one (buffers, pools), by type.
+    /// Objects that the layers above have once per loop (buffers, pools), by type.
     locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
 }
 

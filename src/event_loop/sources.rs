@@ -4,7 +4,7 @@ use super::{Due, Kind, Loop, Source, Token};
 use std::rc::Rc;
 
 impl Loop {
-    /// Adds a source. See [`Loop::hold`] for one that keeps the loop alive.
+    /// Adds a source. Its owner calls [`Loop::hold`] if it is to keep the loop alive.
     pub(crate) fn insert(&self, source: Rc<dyn Source>) -> Token {
         let is_signals = source.kind() == Kind::Signals;
         let token = self.registry.insert(source);
@@ -19,7 +19,7 @@ impl Loop {
         self.referenced.set(self.referenced.get() + 1);
     }
 
-    /// Takes back one [`Loop::hold`].
+    /// Counts a source that no longer keeps the loop alive.
     pub(crate) fn release(&self) {
         self.referenced.set(self.referenced.get().saturating_sub(1));
     }
