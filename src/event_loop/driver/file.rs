@@ -1,12 +1,17 @@
 //! Sends bytes of a file on a connection.
 
 use super::Io;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::os::{UNSENT, set_unsent};
 use super::world::Sendfile;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 
 /// How many bytes are copied at a time if the kernel has no `sendfile` for this file.
 const COPIED: usize = 64 * 1024;
+/// Bytes of a file that the kernel takes for a connection beyond what is on its way; of what is copied it takes `UNSENT`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT_OF_FILE: u32 = 1024 * 1024;
 
 impl Io {
     /// Returns whether [`Io::send_file`] works for this connection. If not, a worker reads the file, and its bytes are
@@ -35,13 +40,24 @@ impl Io {
     fn send_file_uncopied(&self, file: &File, offset: u64, most: usize) -> io::Result<usize> {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Io::Tcp(io) => by_kernel(&socket2::SockRef::from(io), file, offset, most),
+            Io::Tcp(io) => by_tcp(&socket2::SockRef::from(io), file, offset, most),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Io::Unix(io) => by_kernel(&socket2::SockRef::from(io), file, offset, most),
             Io::Sim(io) if io.sendfile() == Sendfile::Works => by_copy(self, file, offset, most),
             _ => Err(ErrorKind::InvalidInput.into()),
         }
     }
+}
+
+/// Lets the kernel have more of a file than of other output: it has the file's pages in its memory, and does not copy them.
+/// One call is enough for a mebibyte then. The connection stays so: to go back would have the kernel tell of room once more for
+/// each file.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn by_tcp(socket: &socket2::SockRef<'_>, file: &File, offset: u64, most: usize) -> io::Result<usize> {
+    if most > UNSENT as usize {
+        set_unsent(socket, UNSENT_OF_FILE);
+    }
+    by_kernel(socket, file, offset, most)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

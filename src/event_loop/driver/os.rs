@@ -25,7 +25,7 @@ const EVENTS_PER_WAIT: usize = 1024;
 /// peers would use up its memory and hold up the loop. Peers that do read get as much as before, since the window of bytes
 /// in flight is not limited.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSENT: u32 = 128 * 1024;
+pub(super) const UNSENT: u32 = 128 * 1024;
 
 /// The driver on the operating system.
 pub(crate) struct Os {
@@ -227,7 +227,12 @@ fn foreign() -> io::Error {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn limit_unsent(socket: &Socket) {
-    if let Err(error) = socket.set_tcp_notsent_lowat(UNSENT) {
+    set_unsent(socket, UNSENT);
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn set_unsent(socket: &Socket, most: u32) {
+    if let Err(error) = socket.set_tcp_notsent_lowat(most) {
         log::debug!(target: "oneloop::net", "TCP_NOTSENT_LOWAT is not to be had: {error}");
     }
 }
