@@ -92,10 +92,12 @@ pub struct Limits {
     pub held_input: usize,
     /// How much memory the server may use for small files (up to 128 KiB each, and up to a quarter of this) that are often
     /// sent by [`send_file`](super::Response::send_file): at least 8 times within `hot_file_age`. In bytes. Default: 8 MiB.
-    /// With 0, every file is read each time.
+    /// With 0, every file is opened and read each time. Besides these, the server keeps up to 64 larger files open that are
+    /// sent as often (fewer where there are few file descriptors: at most a quarter of the files that may be open for peers).
     pub hot_files: usize,
-    /// The longest time since the last look at such a file when it is sent; a change may show this much later. Default: 100
-    /// ms. With 0, every file is read each time.
+    /// The longest time since the last look at such a file when it is sent; a change may show this much later. A file that is
+    /// kept open is closed when nobody has asked for it for this time, or at most twice this time. Default: 100 ms. With 0,
+    /// every file is opened and read each time.
     pub hot_file_age: Duration,
     /// Graceful shutdown: how long `close` waits for busy connections before it cuts them. Default: 10 s.
     pub shutdown: Duration,

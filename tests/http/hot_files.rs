@@ -1,4 +1,5 @@
-//! Small files that are asked for often are sent from memory, and are never older than `Limits::hot_file_age`.
+//! Files that are asked for often are sent from memory, large ones without being opened each time; none is older than
+//! `Limits::hot_file_age`.
 
 use crate::support::folder::Folder;
 use oneloop::http::{self, Limits};
@@ -38,11 +39,9 @@ impl World {
 
     /// Asks on the one connection that all share, and waits for the answer.
     fn ask(&self, method: &str, name: &str, fields: &str) -> String {
-        let from = self.peer.received().len();
         self.peer.write(format!("{method} /{name} HTTP/1.1\r\nHost: x\r\n{fields}\r\n"));
-        let whole = || is_whole(&self.peer.received()[from..], method == "HEAD");
-        wait_until(&self.sim, whole);
-        String::from_utf8_lossy(&self.peer.received()[from..]).into_owned()
+        wait_until(&self.sim, || is_whole(&self.peer.received(), method == "HEAD"));
+        String::from_utf8_lossy(&self.peer.take()).into_owned()
     }
 
     fn get(&self, name: &str) -> String {
@@ -169,6 +168,116 @@ fn what_becomes_of_a_kept_file_shows_within_its_age() {
         }
         let answer = world.get("page.txt");
         assert!(answer.ends_with(&format!("\r\n\r\n{expected}")), "{name}: {answer}");
+        world.end();
+    }
+}
+
+// ---- Large ones are kept open
+
+const LARGE: usize = 200_000;
+
+#[test]
+fn a_large_file_that_is_asked_for_often_needs_no_worker() {
+    for size in [128 * 1024 + 1, LARGE, 1_500_000] {
+        let folder = Folder::new(&format!("open-{size}"));
+        let content = &"0123456789".repeat(size / 10 + 1)[..size];
+        folder.old_file("page.html", content);
+        let world = World::new(&folder);
+        let cold = [world.get("page.html"), world.ask("HEAD", "page.html", ""), part(&world)];
+        world.warm("page.html");
+        world.slow_disk();
+        let before = oneloop::now();
+        let hot = [world.get("page.html"), world.ask("HEAD", "page.html", ""), part(&world)];
+        assert!(oneloop::now() - before < Duration::from_secs(1), "{size} bytes: it waited for a worker");
+        let undated = |answers: [String; 3]| answers.map(|answer| answer.replace(date_of(&answer), ""));
+        assert!(undated(hot) == undated(cold), "{size} bytes");
+        world.end();
+    }
+}
+
+fn part(world: &World) -> String {
+    let answer = world.ask("GET", "page.html", "Range: bytes=100001-130000\r\n");
+    assert!(answer.starts_with("HTTP/1.1 206 ") && answer.ends_with(&"1234567890".repeat(3000)));
+    answer
+}
+
+fn date_of(answer: &str) -> &str {
+    answer.lines().find(|line| line.starts_with("Date: ")).unwrap()
+}
+
+/// Returns whether this process has the file open.
+#[cfg(target_os = "linux")]
+fn is_open(file: &Path) -> bool {
+    let descriptors = fs::read_dir("/proc/self/fd").unwrap();
+    descriptors.flatten().any(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|place| place == file))
+}
+
+#[test]
+fn what_becomes_of_a_file_that_is_kept_open_shows_at_once() {
+    let (first, second) = ("first!".repeat(LARGE / 6), "second".repeat(LARGE / 6));
+    let (longer, shorter) = ("longer than before".repeat(LARGE / 6), "shorter".repeat(LARGE / 10));
+    type Change = fn(&Path, &str);
+    let write: Change = |file, content| fs::write(file, content).unwrap();
+    let delete: Change = |file, _| fs::remove_file(file).unwrap();
+    let cases: [(&str, Change, &str); 6] = [
+        ("written", write, &second),
+        ("replaced", |file, content| replace(file, content), &second),
+        ("longer", write, &longer),
+        ("shorter", write, &shorter),
+        ("small", write, "small"),
+        ("deleted", delete, "404 Not Found\n"),
+    ];
+    for (name, change, expected) in cases {
+        let folder = Folder::new(&format!("open-change-{name}"));
+        let file = folder.old_file("page.txt", &first);
+        let world = World::new(&folder);
+        world.warm("page.txt");
+        assert!(world.get("page.txt").ends_with(&first));
+        change(&file, expected);
+        let answer = world.get("page.txt");
+        assert!(answer.ends_with(&format!("\r\n\r\n{expected}")), "{name}: {}", &answer[..300.min(answer.len())]);
+        world.end();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_kept_open_is_closed_when_nobody_asks_for_it_any_more() {
+    let folder = Folder::new("open-closed");
+    let file = folder.old_file("page.txt", "x".repeat(LARGE));
+    let world = World::new(&folder);
+    world.warm("page.txt");
+    assert!(is_open(&file));
+    world.sim.advance(2 * AGE);
+    assert!(!is_open(&file));
+    world.warm("page.txt");
+    assert!(is_open(&file));
+    // While it is asked for, it stays.
+    for _ in 0..80 {
+        world.get("page.txt");
+        world.sim.advance(AGE / 20);
+        assert!(is_open(&file));
+    }
+    let mut limits = world.server.limits();
+    limits.hot_files = 0;
+    world.server.set_limits(limits);
+    assert!(!is_open(&file));
+    world.end();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn few_files_are_kept_open_where_there_are_few_descriptors() {
+    let folder = Folder::new("open-few");
+    let names: Vec<String> = (0..6).map(|number| format!("file-{number}")).collect();
+    let files: Vec<_> = names.iter().map(|name| folder.old_file(name, "x".repeat(LARGE))).collect();
+    for (limit, most) in [(Some(8), 0), (Some(64), 4), (None, 6)] {
+        let world = World::new(&folder);
+        world.sim.set_known_fd_limit(limit);
+        for _ in 0..3 {
+            names.iter().for_each(|name| (0..3).for_each(|_| drop(world.get(name))));
+        }
+        assert_eq!(files.iter().filter(|file| is_open(file)).count(), most, "{limit:?}");
         world.end();
     }
 }

@@ -106,6 +106,11 @@ impl Descriptors {
 }
 
 impl FileRoom {
+    /// Returns how many files may be open for peers.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
     /// Counts a file that stays open for as long as a peer takes to receive it. A file that a job opens, reads and closes
     /// need not be counted.
     ///

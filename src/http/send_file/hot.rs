@@ -1,47 +1,95 @@
-//! Keeps small files that are often asked for in memory, so that they are sent without going to a worker and back.
+//! Keeps files that are often asked for, so that they are sent without going to a worker and back: small ones in memory, large
+//! ones open.
 //!
 //! ```text
 //!   asked for the eighth time within `age` ─► its job loads all of it ─► kept ─► answers at once, for `age` from that look on
-//!                                                                        ▲ │
+//!                                             (large: opens it)          ▲ │
 //!                              a worker looks again, loads if it changed └─┘ after half of `age`, if it is still asked for often
 //! ```
-//! What is sent was on disk at most `age` ago. A file that is asked for less often is looked at for each request.
+//! What is sent was on disk at most `age` ago. A file that is asked for less often is looked at for each request. A timer closes
+//! the open files that were not looked at for `age`.
 
+use super::opened::Opened;
 use super::order::{Description, look_again};
 use super::stamp::Stamp;
 use super::warm::Warm;
-use crate::event_loop::Time;
+use crate::event_loop::{Time, now, set_timeout};
 use crate::worker;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A file is kept if it is asked for this many times within `age`.
 const OFTEN: u32 = 8;
-/// In bytes. Larger files are sent in chunks, and the way to the worker and back is small beside that.
+/// In bytes. Larger files are not held in memory.
 const LARGEST: u64 = 128 * 1024;
+/// The number of files that a server keeps open at most. Where there are few descriptors, there are fewer.
+const OPEN: usize = 64;
 /// Roughly what an entry takes besides its path and its content, in bytes.
 const ENTRY: usize = 512;
 
-/// A small file, as a worker has read it.
+/// Where the content of a kept file is.
+pub(in crate::http) enum Store<B> {
+    Memory(B),
+    /// In the file.
+    Open(Opened),
+}
+
+/// A file, as a worker has read or opened it.
 pub(in crate::http) struct Loaded {
     pub file: Description,
     pub stamp: Stamp,
-    pub bytes: Vec<u8>,
+    pub content: Store<Vec<u8>>,
 }
 
 /// A file that is kept.
 pub(super) struct Hot {
     pub file: Description,
-    pub content: Rc<[u8]>,
+    pub content: Store<Rc<[u8]>>,
     stamp: Stamp,
 }
 
 impl Hot {
     fn new(loaded: Loaded) -> Rc<Hot> {
-        Rc::new(Hot { file: loaded.file, content: loaded.bytes.into(), stamp: loaded.stamp })
+        let content = match loaded.content {
+            Store::Memory(bytes) => Store::Memory(bytes.into()),
+            Store::Open(opened) => Store::Open(opened),
+        };
+        Rc::new(Hot { file: loaded.file, content, stamp: loaded.stamp })
     }
+
+    /// Bytes in memory.
+    fn held(&self) -> usize {
+        match &self.content {
+            Store::Memory(bytes) => bytes.len(),
+            Store::Open(_) => 0,
+        }
+    }
+
+    /// Returns whether an open file shows no change since a worker looked at it. Else its new content would follow a head of the
+    /// old one. The state of an open file is in the operating system's memory: this does not wait for a disk.
+    fn is_unchanged(&self) -> bool {
+        match &self.content {
+            Store::Memory(_) => true,
+            Store::Open(opened) => opened.file.metadata().is_ok_and(|metadata| self.stamp.seems_to_hold(&metadata)),
+        }
+    }
+
+    /// Its content is in the file.
+    pub fn is_open(&self) -> bool {
+        matches!(self.content, Store::Open(_))
+    }
+}
+
+/// What may be kept of a file that is often asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) struct Keep {
+    /// At most so many bytes in memory.
+    pub memory: u64,
+    /// A larger file may stay open.
+    pub open: bool,
 }
 
 /// The kept files of a server. They take no memory before a file is sent.
@@ -50,6 +98,8 @@ pub(in crate::http) struct HotFiles {
     bytes: Cell<usize>,
     age: Cell<Time>,
     table: RefCell<Table>,
+    /// A timer is set that closes files.
+    closes: Cell<bool>,
     /// Which parts of larger files are in the operating system's memory.
     pub(super) warm: Warm,
 }
@@ -58,8 +108,8 @@ pub(in crate::http) struct HotFiles {
 pub(super) enum Known {
     /// The file is kept, and a worker has looked at it recently enough.
     Hot(Rc<Hot>),
-    /// A worker has to look. `load`: the file should be kept if it has at most this many bytes.
-    Look { load: Option<u64> },
+    /// A worker has to look. `often`: the file should be kept.
+    Look { often: bool },
 }
 
 impl HotFiles {
@@ -68,6 +118,7 @@ impl HotFiles {
             bytes: Cell::new(bytes),
             age: Cell::new(age),
             table: RefCell::default(),
+            closes: Cell::new(false),
             warm: Warm::default(),
         })
     }
@@ -81,7 +132,7 @@ impl HotFiles {
 
     /// Asks for a file by its absolute path, and counts the request.
     pub(super) fn ask(self: &Rc<Self>, path: &Path, now: Time) -> Known {
-        let cold = Known::Look { load: None };
+        let cold = Known::Look { often: false };
         if self.bytes.get() == 0 || self.age.get() == Time::ZERO || !path.is_absolute() {
             return cold;
         }
@@ -94,12 +145,17 @@ impl HotFiles {
                 entry.since = now;
                 entry.asked = 1;
                 let file = entry.file.take();
-                table.held -= file.map_or(0, |file| file.content.len());
+                table.let_go(file);
                 return cold;
             }
             entry.asked = entry.asked.saturating_add(1);
             let often = entry.asked >= OFTEN;
-            let Some(file) = &entry.file else { return Known::Look { load: often.then_some(self.largest()) } };
+            let Some(file) = &entry.file else { return Known::Look { often } };
+            if !file.is_unchanged() {
+                let file = entry.file.take();
+                table.let_go(file);
+                return cold;
+            }
             let file = file.clone();
             if !often || since + since < self.age.get() || entry.checking {
                 return Known::Hot(file);
@@ -111,15 +167,24 @@ impl HotFiles {
         Known::Hot(check)
     }
 
+    /// What may be kept of the next file. `files`: how many may be open for peers.
+    pub(super) fn keep_up_to(&self, files: usize) -> Keep {
+        Keep { memory: self.largest(), open: self.table.borrow().open < OPEN.min(files / 4) }
+    }
+
     fn largest(&self) -> u64 {
         LARGEST.min(self.bytes.get() as u64 / 4)
     }
 
     fn look_again(self: &Rc<Self>, path: PathBuf, file: Rc<Hot>, now: Time) {
         let (files, stamp, most) = (self.clone(), file.stamp, self.largest());
+        let opened = match &file.content {
+            Store::Open(opened) => Some(opened.clone()),
+            Store::Memory(_) => None,
+        };
         let of_job = path.clone();
         worker::run_for_library(
-            move || look_again(&of_job, &stamp, most),
+            move || look_again(&of_job, &stamp, opened, most),
             move |result| match result {
                 Ok(Ok(None)) => files.keep(&path, now, file),
                 Ok(Ok(Some(loaded))) => files.keep(&path, now, Hot::new(loaded)),
@@ -136,7 +201,8 @@ impl HotFiles {
 
     /// Notes a file that could be kept. It was found by a job that was handed over at `then`.
     pub(super) fn seen(&self, path: &Path, size: u64, then: Time) {
-        if self.age.get() == Time::ZERO || size > self.largest() || size == 0 || !path.is_absolute() {
+        let can_be_kept = size > LARGEST || (1..=self.largest()).contains(&size);
+        if self.age.get() == Time::ZERO || !can_be_kept || !path.is_absolute() {
             return;
         }
         let mut table = self.table.borrow_mut();
@@ -146,14 +212,14 @@ impl HotFiles {
     }
 
     /// Keeps a file that a job, handed over at `then`, has loaded.
-    pub(super) fn loaded(&self, path: &Path, loaded: Loaded, then: Time) -> Rc<Hot> {
+    pub(super) fn loaded(self: &Rc<Self>, path: &Path, loaded: Loaded, then: Time) -> Rc<Hot> {
         let hot = Hot::new(loaded);
         self.keep(path, then, hot.clone());
         hot
     }
 
     /// Stores a file that a job, handed over at `then`, has loaded or found unchanged.
-    fn keep(&self, path: &Path, then: Time, file: Rc<Hot>) {
+    fn keep(self: &Rc<Self>, path: &Path, then: Time, file: Rc<Hot>) {
         let mut table = self.table.borrow_mut();
         let Some(entry) = table.entry(key(path)) else { return };
         entry.checking = false;
@@ -161,11 +227,47 @@ impl HotFiles {
             return;
         }
         (entry.since, entry.asked) = (then, 0);
-        let new = file.content.len();
+        let (held, open) = (file.held(), file.is_open());
         let old = entry.file.replace(file);
-        table.held += new;
-        table.held -= old.map_or(0, |old| old.content.len());
+        table.held += held;
+        table.open += usize::from(open);
+        table.let_go(old);
         table.make_room(0, self.bytes.get());
+        drop(table);
+        if open {
+            self.close_later();
+        }
+    }
+
+    /// Sets the timer that closes open files of which no request finds out that they are too old.
+    fn close_later(self: &Rc<Self>) {
+        if !self.closes.replace(true) {
+            let files = Rc::downgrade(self);
+            let close = move || {
+                if let Some(files) = files.upgrade() {
+                    files.closes.set(false);
+                    files.close();
+                }
+            };
+            set_timeout(Duration::from(self.age.get()), close).unref();
+        }
+    }
+
+    fn close(self: &Rc<Self>) {
+        let (now, age) = (Time::from(now()), self.age.get());
+        let mut table = self.table.borrow_mut();
+        let mut closed = Vec::new();
+        for entry in &mut table.entries {
+            if now - entry.since >= age {
+                closed.extend(entry.file.take_if(|file| file.is_open()));
+            }
+        }
+        closed.into_iter().for_each(|file| table.let_go(Some(file)));
+        let left = table.open > 0;
+        drop(table);
+        if left {
+            self.close_later();
+        }
     }
 
     fn forget(&self, path: &Path) {
@@ -196,6 +298,8 @@ struct Table {
     hand: usize,
     /// Bytes of all entries.
     held: usize,
+    /// Files that are open.
+    open: usize,
 }
 
 struct Entry {
@@ -228,6 +332,14 @@ impl Table {
         self.held += size;
     }
 
+    /// Takes back what a file counted that was taken from its entry.
+    fn let_go(&mut self, file: Option<Rc<Hot>>) {
+        if let Some(file) = file {
+            self.held -= file.held();
+            self.open -= usize::from(file.is_open());
+        }
+    }
+
     /// Removes entries until `more` bytes fit into `most`: first those without a recent request, then any.
     fn make_room(&mut self, more: usize, most: usize) {
         while self.held + more > most && !self.entries.is_empty() {
@@ -245,7 +357,8 @@ impl Table {
     fn remove(&mut self, at: usize) {
         let entry = self.entries.swap_remove(at);
         self.index.remove(&entry.key);
-        self.held -= ENTRY + entry.key.len() + entry.file.map_or(0, |file| file.content.len());
+        self.held -= ENTRY + entry.key.len();
+        self.let_go(entry.file);
         if let Some(moved) = self.entries.get(at) {
             self.index.insert(moved.key.clone(), at);
         }

@@ -7,10 +7,11 @@
 //!              │         worker: next chunk ◄── at once, or at drain, if Full ◄────┤
 //!              │                     └────────────────► write ─────────────────────┘
 //!              │    (large: worker: open ─► head ─► worker: next MiB into memory ─► sendfile ─► at drain, again)
-//!              └─► small, and asked for often (`hot`): preconditions, head + content
+//!              └─► asked for often (`hot`): preconditions, head + content (large: sendfile from a file that is open)
 //! ```
 
 mod hot;
+mod opened;
 mod order;
 mod stamp;
 mod transfer;
@@ -28,12 +29,13 @@ use crate::event_loop::next_tick;
 use crate::net::CloseReason;
 use crate::notice;
 use crate::worker;
-use hot::{Hot, Known};
-use order::{Ask, Content, Description, Found, Order};
+use hot::{Hot, Known, Store};
+use order::{Ask, CHUNK, Content, Description, Found, Order};
 use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use transfer::Transfer;
+use warm::STRETCH;
 
 impl Response {
     /// Answers with a file, and ends the response. The file is opened and read by the [worker pool](crate::worker), no faster
@@ -60,10 +62,11 @@ impl Response {
     /// The path is used as it is: check a path that is made from a request before you pass it (see the example
     /// `static_files`). A relative path is resolved in the working directory at the time of this call.
     ///
-    /// Small files that are often asked for are kept in memory and sent from there: see
-    /// [`Limits::hot_files`](super::Limits::hot_files). What is sent of such a file was on disk at most
+    /// Files that are often asked for are kept: those of up to 128 KiB in memory, and larger ones open, from where they are
+    /// sent by `sendfile`. See [`Limits::hot_files`](super::Limits::hot_files). What is sent of a kept file was on disk at most
     /// [`Limits::hot_file_age`](super::Limits::hot_file_age) ago (100 ms by default). So a change, a replacement, a removal
-    /// or a loss of permission shows that much later. A file that is asked for less often is looked at for each request.
+    /// or a loss of permission shows that much later. A change of a file that is kept open shows at once. A file that is asked
+    /// for less often is looked at for each request.
     ///
     /// What you have set before stays: a `Content-Type` (otherwise the extension determines it), `Cache-Control`, an `ETag`
     /// or `Last-Modified` of your own, and a status other than 200, with which the whole file is sent. With 200, the
@@ -110,13 +113,16 @@ impl Response {
         let path = absolute(path.as_ref());
         let ask = Ask::of(self);
         let res = self.clone();
-        let load = match files.ask(&path, now) {
+        let often = match files.ask(&path, now) {
             // As a tick, so that the rest of this callback finds the response still open, as it does when a worker has to
             // look.
-            Known::Hot(hot) => return next_tick(move || res.send_hot(&ask, &hot)),
-            Known::Look { load } => load,
+            Known::Hot(hot) if ask.can_send(&hot) => return next_tick(move || res.send_hot(&ask, &hot)),
+            Known::Hot(_) => false,
+            Known::Look { often } => often,
         };
-        let order = Order { path: path.to_path_buf(), ask, load, room: lp.driver().descriptors().file_room() };
+        let room = lp.driver().descriptors().file_room();
+        let keep = often.then(|| files.keep_up_to(room.most()));
+        let order = Order { path: path.to_path_buf(), ask, keep, room };
         worker::run_for_library(
             move || (order.fulfil(), order),
             move |result| match result {
@@ -152,22 +158,30 @@ impl Response {
         }
     }
 
-    /// Sends a file that is in memory.
+    /// Sends a file that is kept.
     fn send_hot(&self, ask: &Ask, hot: &Hot) {
         let outcome = ask.decide(&hot.file);
-        let whole = hot.content.len();
+        let whole = hot.file.size.unwrap_or(0);
         let (first, last) = match outcome {
             Outcome::Send(Selection::Part { first, last }) => (first, last),
-            _ => (0, (whole as u64).saturating_sub(1)),
+            _ => (0, whole.saturating_sub(1)),
         };
         if !self.send_file_head(ask, outcome, &hot.file, Some(last - first + 1)) {
             return;
         }
-        let part = usize::try_from(first).ok().zip(usize::try_from(last).ok());
-        match part.and_then(|(first, last)| hot.content.get(first..=last)) {
-            _ if !ask.content_wanted => self.end(()),
-            Some(part) if part.len() < whole => self.end(part),
-            _ => self.end(hot.content.clone()),
+        if !ask.content_wanted {
+            return self.end(());
+        }
+        match &hot.content {
+            // What many ask for is in the operating system's memory, whoever takes it slowly.
+            Store::Open(file) => Transfer::by_parts(self.clone(), file.clone(), first, last - first + 1, STRETCH),
+            Store::Memory(content) => {
+                let part = usize::try_from(first).ok().zip(usize::try_from(last).ok());
+                match part.and_then(|(first, last)| content.get(first..=last)) {
+                    Some(part) if part.len() < content.len() => self.end(part),
+                    _ => self.end(content.clone()),
+                }
+            }
         }
     }
 
@@ -220,8 +234,9 @@ impl Response {
             Content::None => self.end(()),
             Content::Whole(bytes) => self.end(bytes),
             Content::First(bytes, file) => Transfer::read(self.clone(), file, length, bytes),
-            Content::There { file, place, start } => {
-                Transfer::by_parts(self.clone(), file, place, start, length.unwrap_or(0));
+            // Of a slow peer little is to be pending at first, so that it is sent soon after it was read.
+            Content::There { file, start } => {
+                Transfer::by_parts(self.clone(), file, start, length.unwrap_or(0), CHUNK);
             }
         }
     }

@@ -6,10 +6,10 @@ use super::super::media_type;
 use super::super::range::Selection;
 use super::super::request::Request;
 use super::super::response::Response;
-use super::hot::Loaded;
+use super::hot::{Hot, Keep, Loaded, Store};
+use super::opened::Opened;
 use super::stamp::Stamp;
-use super::warm::{Place, place};
-use crate::event_loop::driver::{FileRoom, OpenFile, read_at};
+use crate::event_loop::driver::{FileRoom, read_at};
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -51,6 +51,11 @@ impl Ask {
             content_wanted: !res.0.head().is_head(),
             sends_files: res.0.sends_files(),
         }
+    }
+
+    /// Returns whether the connection takes a kept file in the way in which it is kept.
+    pub fn can_send(&self, hot: &Hot) -> bool {
+        self.sends_files || !hot.is_open()
     }
 
     /// Evaluates the request's conditions for the file's present state.
@@ -98,15 +103,14 @@ impl Description {
 pub(super) struct Order {
     pub path: PathBuf,
     pub ask: Ask,
-    /// If the file has at most this many bytes, load all of it: it is often asked for, and will answer other requests as
-    /// well.
-    pub load: Option<u64>,
+    /// If the file is often asked for: load or open it, so that it answers other requests as well.
+    pub keep: Option<Keep>,
     pub room: FileRoom,
 }
 
 /// The result of the job.
 pub(super) enum Found {
-    /// A whole file that is to be kept.
+    /// A file that is to be kept.
     Hot(Loaded),
     /// The answer to this request.
     File {
@@ -125,15 +129,9 @@ pub(super) enum Content {
     /// All bytes.
     Whole(Vec<u8>),
     /// The first chunk, and the file with the rest.
-    First(Vec<u8>, Counted),
+    First(Vec<u8>, Opened),
     /// All bytes are to be sent from the file by `sendfile`, from `start` on.
-    There { file: Counted, place: Place, start: u64 },
-}
-
-/// An open file that counts against the limit of file descriptors until its peer has received it.
-pub(super) struct Counted {
-    pub file: File,
-    pub counted: OpenFile,
+    There { file: Opened, start: u64 },
 }
 
 impl Order {
@@ -141,14 +139,18 @@ impl Order {
     pub fn fulfil(&self) -> io::Result<Found> {
         let (file, metadata) = open(&self.path)?;
         let size = metadata.len();
-        if let Some(most) = self.load
-            && size <= most
+        let keep = self.keep.unwrap_or(Keep { memory: 0, open: false });
+        if (1..=keep.memory).contains(&size)
             && let Some(loaded) = load(&self.path, &file, &metadata)?
         {
             return Ok(Found::Hot(loaded));
         }
+        if keep.open && self.ask.sends_files && size > CHUNK && ends_there(&file, size)? {
+            let content = Store::Open(Opened::new(file, &metadata, &self.room)?);
+            return Ok(Found::Hot(Loaded::new(&self.path, &metadata, content)));
+        }
         if size == 0 {
-            return self.to_its_end(file, Some(&metadata));
+            return self.to_its_end(file, &metadata, true);
         }
         let described = Description::of(&self.path, &metadata);
         let outcome = self.ask.decide(&described);
@@ -159,7 +161,7 @@ impl Order {
         };
         let mut content = Content::None;
         if self.ask.content_wanted && self.ask.sends_files && length > CHUNK && ends_there(&file, start + length)? {
-            content = Content::There { file: self.counted(file)?, place: place(&metadata), start };
+            content = Content::There { file: Opened::new(file, &metadata, &self.room)?, start };
         } else if self.ask.content_wanted {
             if start > 0 {
                 (&file).seek(SeekFrom::Start(start))?;
@@ -171,30 +173,32 @@ impl Order {
                 }
                 // The file is shorter than the size that it states, as files of Linux's /sys are.
                 (&file).rewind()?;
-                return self.to_its_end(file, None);
+                return self.to_its_end(file, &metadata, false);
             }
             let whole = first.len() as u64 == length;
-            content = if whole { Content::Whole(first) } else { Content::First(first, self.counted(file)?) };
+            content = if whole {
+                Content::Whole(first)
+            } else {
+                Content::First(first, Opened::new(file, &metadata, &self.room)?)
+            };
         }
         Ok(Found::File { outcome, file: described, length: Some(length), content })
     }
 
-    fn counted(&self, file: File) -> io::Result<Counted> {
-        Ok(Counted { file, counted: self.room.open_file()? })
-    }
-
     /// Reads a file whose size is not known. A file that states the size 0 may still have content, made up when it is read
     /// (Linux's /proc).
-    fn to_its_end(&self, file: File, empty: Option<&Metadata>) -> io::Result<Found> {
+    fn to_its_end(&self, file: File, metadata: &Metadata, says_empty: bool) -> io::Result<Found> {
         let first = read(&file, CHUNK)?;
-        let (described, length) = match empty {
-            Some(metadata) if first.is_empty() => (Description::of(&self.path, metadata), Some(0)),
-            _ => (Description::without_size(&self.path), None),
+        let (described, length) = match says_empty && first.is_empty() {
+            true => (Description::of(&self.path, metadata), Some(0)),
+            false => (Description::without_size(&self.path), None),
         };
         let outcome = self.ask.decide(&described);
         let content = match outcome {
             Outcome::Send(_) if !self.ask.content_wanted => Content::None,
-            Outcome::Send(_) if first.len() as u64 == CHUNK => Content::First(first, self.counted(file)?),
+            Outcome::Send(_) if first.len() as u64 == CHUNK => {
+                Content::First(first, Opened::new(file, metadata, &self.room)?)
+            }
             Outcome::Send(_) => Content::Whole(first),
             _ => Content::None,
         };
@@ -225,14 +229,25 @@ fn load(path: &Path, file: &File, metadata: &Metadata) -> io::Result<Option<Load
         file.rewind()?;
         return Ok(None);
     }
-    Ok(Some(Loaded { file: Description::of(path, metadata), stamp: Stamp::of(metadata, SystemTime::now()), bytes }))
+    Ok(Some(Loaded::new(path, metadata, Store::Memory(bytes))))
 }
 
-/// Looks at a kept file again, and loads it if it has changed. `None` if it is unchanged.
-pub(super) fn look_again(path: &Path, stamp: &Stamp, most: u64) -> io::Result<Option<Loaded>> {
+impl Loaded {
+    fn new(path: &Path, metadata: &Metadata, content: Store<Vec<u8>>) -> Loaded {
+        Loaded { file: Description::of(path, metadata), stamp: Stamp::of(metadata, SystemTime::now()), content }
+    }
+}
+
+/// Looks at a kept file again, which may be open, and loads it if it has changed. `None` if it is unchanged. A large file that
+/// has changed is not kept any longer.
+pub(super) fn look_again(path: &Path, stamp: &Stamp, opened: Option<Opened>, most: u64) -> io::Result<Option<Loaded>> {
     let metadata = fs::metadata(path)?;
     if metadata.is_file() && stamp.still_holds(&metadata) {
         return Ok(None);
+    }
+    // A change that does not show is in what is sent, and its validators said that there might be one.
+    if let Some(opened) = opened.filter(|_| stamp.seems_to_hold(&metadata)) {
+        return Ok(Some(Loaded::new(path, &metadata, Store::Open(opened))));
     }
     let (file, metadata) = open(path)?;
     let loaded = if metadata.len() <= most { load(path, &file, &metadata)? } else { None };

@@ -1,15 +1,13 @@
 use super::super::response::Response;
-use super::order::{CHUNK, Counted, read, shorter};
-use super::warm::{Place, STRETCH, stretch_end, warm};
-use crate::event_loop::driver::OpenFile;
+use super::opened::Opened;
+use super::order::{CHUNK, read, shorter};
+use super::warm::{STRETCH, stretch_end, warm};
 use crate::event_loop::{Time, set_timeout};
 use crate::net::{CloseReason, FilePart, Flow};
 use crate::worker;
 use std::cell::Cell;
-use std::fs::File;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// When the workers' queue is full, a transfer that has begun tries again after this time.
@@ -25,8 +23,7 @@ const SLOW: Time = Time::from_secs(1);
 /// It is held by the job that reads, or by the listener for `drain`. When the exchange ends, both drop it.
 pub(super) struct Transfer {
     res: Response,
-    file: Arc<File>,
-    _counted: OpenFile,
+    opened: Opened,
     /// How many bytes are still to be given to the response; `None`: all up to the end of the file.
     left: Cell<Option<u64>>,
     /// `Some` if the file is sent in parts by `sendfile`; `None` if it is read and written.
@@ -37,7 +34,6 @@ pub(super) struct Transfer {
 }
 
 struct Parts {
-    place: Place,
     /// The offset of the next part.
     at: Cell<u64>,
     /// The largest length of the next part.
@@ -48,21 +44,20 @@ struct Parts {
 
 impl Transfer {
     /// Sends a file by reading it. The first chunk has been read already.
-    pub fn read(res: Response, file: Counted, length: Option<u64>, first: Vec<u8>) {
-        Transfer::new(res, file, length, None).send(first);
+    pub fn read(res: Response, opened: Opened, length: Option<u64>, first: Vec<u8>) {
+        Transfer::new(res, opened, length, None).send(first);
     }
 
-    /// Sends `length` bytes from `start` on without reading them.
-    pub fn by_parts(res: Response, file: Counted, place: Place, start: u64, length: u64) {
-        let parts = Parts { place, at: Cell::new(start), most: Cell::new(CHUNK), given: Cell::new(Time::ZERO) };
-        Transfer::new(res, file, Some(length), Some(parts)).go_on();
+    /// Sends `length` bytes from `start` on without reading them, at first `most` of them.
+    pub fn by_parts(res: Response, opened: Opened, start: u64, length: u64, most: u64) {
+        let parts = Parts { at: Cell::new(start), most: Cell::new(most), given: Cell::new(Time::ZERO) };
+        Transfer::new(res, opened, Some(length), Some(parts)).go_on();
     }
 
-    fn new(res: Response, file: Counted, left: Option<u64>, parts: Option<Parts>) -> Rc<Transfer> {
+    fn new(res: Response, opened: Opened, left: Option<u64>, parts: Option<Parts>) -> Rc<Transfer> {
         Rc::new(Transfer {
             res,
-            file: Arc::new(file.file),
-            _counted: file.counted,
+            opened,
             left: Cell::new(left),
             parts,
             waits: Cell::new(false),
@@ -105,15 +100,15 @@ impl Transfer {
         let now = lp.now();
         parts.fit(now);
         let at = parts.at.get();
-        if files.warm.holds(parts.place, at, now) {
+        if files.warm.holds(self.opened.place, at, now) {
             return self.send_part(parts);
         }
-        let (file, transfer) = (self.file.clone(), self.clone());
+        let (file, transfer) = (self.opened.file.clone(), self.clone());
         worker::run_for_library(
             move || warm(&file, at),
             move |result| {
                 if let (Some(()), Some(parts)) = (transfer.succeeded(result), &transfer.parts) {
-                    files.warm.note(parts.place, at, now);
+                    files.warm.note(transfer.opened.place, at, now);
                     transfer.send_part(parts);
                 }
             },
@@ -127,7 +122,7 @@ impl Transfer {
         self.left.set(Some(left - count));
         parts.at.set(at + count);
         parts.given.set(exchange.lp().map_or(Time::ZERO, |lp| lp.now()));
-        let part = FilePart { file: self.file.clone(), offset: at, len: usize::try_from(count).unwrap_or(0) };
+        let part = FilePart { file: self.opened.file.clone(), offset: at, len: usize::try_from(count).unwrap_or(0) };
         let flow = exchange.send_file(part, left == count);
         if left > count {
             self.after(flow);
@@ -152,7 +147,7 @@ impl Transfer {
     }
 
     fn read_on(self: &Rc<Self>) {
-        let (file, left) = (self.file.clone(), self.left.get());
+        let (file, left) = (self.opened.file.clone(), self.left.get());
         let transfer = self.clone();
         worker::run_for_library(
             move || {
