@@ -1,6 +1,6 @@
 //! The parts that the measuring programs share: the traffic ([`traffic`]), the machine ([`machine`]), servers as child
-//! processes ([`child`]), the `hello` that users get ([`hello`]), medians ([`figures`]), counts of instructions
-//! ([`callgrind`]), and the parts of the trials under attack ([`trial`]).
+//! processes ([`child`]), servers of others ([`installed`]), the `hello` that users get ([`hello`]), medians ([`figures`]), counts
+//! of instructions ([`callgrind`]), and the parts of the trials under attack ([`trial`]).
 //!
 //! ```text
 //!  benches/micro.rs     benches/throughput/     src/bin/{instructions,recorder}.rs     src/bin/{fairness,files,slow,soak}.rs
@@ -15,6 +15,7 @@ pub mod callgrind;
 pub mod child;
 pub mod figures;
 pub mod hello;
+pub mod installed;
 pub mod machine;
 pub mod traffic;
 pub mod trial;

@@ -10,16 +10,15 @@
 use oneloop::http;
 use oneloop_benches::child::{self, Launch, Server};
 use oneloop_benches::figures::{bounds, median};
+use oneloop_benches::installed::{self, Processes};
 use oneloop_benches::machine;
 use oneloop_benches::trial::{option, options, role};
 use std::fs;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const HELP: &str = "\
 cargo run --release -p oneloop-benches --bin files [-- OPTIONS]
@@ -104,49 +103,6 @@ impl Drop for Folder {
     }
 }
 
-fn nginx(folder: &Path) -> io::Result<Option<Server>> {
-    let beside = Path::new("/usr/sbin/nginx");
-    let known = machine::find_program("nginx").or_else(|| beside.is_file().then(|| beside.to_owned()));
-    let Some(program) = known else { return Ok(None) };
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-    let place = folder.display();
-    let configuration = format!(
-        "worker_processes 1;
-master_process off;
-daemon off;
-pid {place}/pid;
-error_log stderr crit;
-events {{ worker_connections 4096; }}
-http {{
-    access_log off;
-    sendfile on;
-    tcp_nodelay on;
-    keepalive_requests 1000000000;
-    client_body_temp_path {place}/body;
-    proxy_temp_path {place}/proxy;
-    fastcgi_temp_path {place}/fastcgi;
-    uwsgi_temp_path {place}/uwsgi;
-    scgi_temp_path {place}/scgi;
-    server {{
-        listen 127.0.0.1:{port};
-        location /file/ {{ alias {place}/; }}
-    }}
-}}
-"
-    );
-    let file = folder.join("nginx.conf");
-    fs::write(&file, configuration)?;
-    let launch = Launch::new("sh").arg("-c").arg(r#"echo "listening on http://127.0.0.1:$0"; exec "$@""#);
-    let launch =
-        launch.arg(port.to_string()).arg(program).arg("-p").arg(folder).arg("-e").arg("stderr").arg("-c").arg(file);
-    let server = Server::start(&launch)?;
-    let end = Instant::now() + Duration::from_secs(10);
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() && Instant::now() < end {
-        thread::sleep(Duration::from_millis(5));
-    }
-    Ok(Some(server))
-}
-
 /// One server and one path on it.
 struct Contender<'a> {
     name: &'static str,
@@ -173,7 +129,9 @@ fn compare(options: &[(String, u64)]) -> io::Result<bool> {
         }
     }
     let ours = Server::start(&Launch::own(ROLE)?.arg(&folder.0))?;
-    let theirs = nginx(&folder.0)?;
+    let served = format!("location /file/ {{ alias {}/; }}", folder.0.display());
+    let theirs = installed::nginx(&folder.0, Processes::One, &served)?;
+    let theirs = theirs.map(|nginx| nginx.start(|launch| launch)).transpose()?;
     println!("{connections} connections, {rounds} rounds of {seconds} s each; {}", machine::description());
     let mut met = true;
     for (name, size) in sizes {

@@ -1,7 +1,8 @@
 //! Apache's httpd with one of its three designs: `event` (a thread a request, a poller for idle connections), `worker` (a
 //! thread a connection), `prefork` (a process a connection).
 
-use super::{DOWNLOAD, Folder, Reference, find_daemon, free_port, of_files, text};
+use super::{DOWNLOAD, Folder, Reference, of_files};
+use oneloop_benches::installed::{Installed, find, free_port, text};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ const WORKERS: (usize, usize) = (400, 256);
 const IDLE_PER_WORKER: usize = 40;
 
 pub fn prepare(module: &str, workers: Option<usize>) -> io::Result<Option<Reference>> {
-    let Some(program) = find_daemon(&["apache2", "httpd"]) else { return Ok(None) };
+    let Some(program) = find(&["apache2", "httpd"]) else { return Ok(None) };
     let Some(modules) = find_modules(&program, module) else { return Ok(None) };
     let (folder, port) = (Folder::new("apache")?, free_port()?);
     let (place, modules) = (text(folder.path())?, text(&modules)?);
@@ -50,8 +51,8 @@ Alias /download {place}/www/download-{DOWNLOAD}
     );
     let file = folder.write("apache.conf", &configuration)?;
     // Not in the background, yet in a session of its own: `prefork` ends its whole process group when it is ended.
-    let command = [text(&program)?, "-f", text(&file)?, "-DNO_DETACH"].map(str::to_owned);
-    Ok(Some(of_files(folder, port, &command.each_ref().map(String::as_str))))
+    let installed = Installed::new(port, &[text(&program)?, "-f", text(&file)?, "-DNO_DETACH"]);
+    Ok(Some(of_files(folder, installed)))
 }
 
 fn sizes(module: &str, workers: Option<usize>) -> String {

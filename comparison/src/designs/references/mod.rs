@@ -21,18 +21,11 @@ mod tiny_http;
 use super::{Listening, Setup};
 use folder::Folder;
 use oneloop_benches::child::{Launch, Server};
-use oneloop_benches::machine;
+use oneloop_benches::installed::Installed;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 /// The references, by their short names.
 pub const NAMES: [&str; 7] = ["hyper", "tiny_http", "node", "nginx", "apache-event", "apache-worker", "apache-prefork"];
-
-/// How long a server that was started may take to listen.
-const START: Duration = Duration::from_secs(10);
 
 /// The one download that those who serve static files have, in bytes.
 pub const DOWNLOAD: usize = 1024 * 1024;
@@ -43,26 +36,24 @@ pub struct Reference {
     pub serves: &'static [&'static str],
     /// Its process has children that do the work.
     pub has_children: bool,
-    launch: Launch,
-    port: Option<u16>,
+    program: Program,
     /// Its configuration and files, removed with this.
     _folder: Option<Folder>,
+}
+
+enum Program {
+    /// It says where it listens.
+    Says(Launch),
+    Installed(Installed),
 }
 
 impl Reference {
     /// Starts it: `dress` may put a `taskset` in front of its command, or raise its limits. Keep `self` until it has ended.
     pub fn start(&self, dress: impl FnOnce(Launch) -> Launch) -> io::Result<Server> {
-        let server = Server::start(&dress(self.launch.clone()))?;
-        let end = Instant::now() + START;
-        while let Some(port) = self.port
-            && let Err(error) = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-        {
-            if Instant::now() > end {
-                return Err(error);
-            }
-            thread::sleep(Duration::from_millis(5));
+        match &self.program {
+            Program::Says(launch) => Server::start(&dress(launch.clone())),
+            Program::Installed(installed) => installed.start(dress),
         }
-        Ok(server)
     }
 }
 
@@ -94,31 +85,11 @@ fn own(name: &str, threads: Option<usize>, serves: &'static [&'static str]) -> i
     if let Some(threads) = threads {
         launch = launch.arg("--threads").arg(threads.to_string());
     }
-    Ok(Reference { serves, has_children: false, launch, port: None, _folder: None })
+    Ok(Reference { serves, has_children: false, program: Program::Says(launch), _folder: None })
 }
 
-/// One that serves static files from a folder, and does not say when it listens.
-fn of_files(folder: Folder, port: u16, command: &[&str]) -> Reference {
-    // The shell is replaced by the server, which so has the process id that the warden knows.
-    let launch = Launch::new("sh").arg("-c").arg(r#"echo "listening on http://127.0.0.1:$0"; exec "$@""#);
-    let launch = command.iter().fold(launch.arg(port.to_string()), |launch, word| launch.arg(word));
+/// One that serves static files from a folder.
+fn of_files(folder: Folder, installed: Installed) -> Reference {
     let serves = &["/", "/download"];
-    Reference { serves, has_children: true, launch, port: Some(port), _folder: Some(folder) }
-}
-
-/// A port that nobody listens on. Another program could take it before the server does, which then does not start.
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-/// Looks for a daemon, which the `PATH` of a user does not always lead to.
-fn find_daemon(names: &[&str]) -> Option<PathBuf> {
-    let beside = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin"].map(Path::new);
-    let known = names.iter().find_map(|name| machine::find_program(name));
-    known.or_else(|| names.iter().flat_map(|name| beside.map(|folder| folder.join(name))).find(|file| file.is_file()))
-}
-
-/// A path in a configuration file.
-fn text(path: &Path) -> io::Result<&str> {
-    path.to_str().ok_or_else(|| io::Error::other("the temporary folder's path is no text"))
+    Reference { serves, has_children: true, program: Program::Installed(installed), _folder: Some(folder) }
 }

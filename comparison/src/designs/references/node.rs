@@ -1,6 +1,6 @@
 //! Node's `http`. Its newest releases keep idle connections for 65 s, as oneloop does; older ones are told to.
 
-use super::Reference;
+use super::{Program, Reference};
 use oneloop_benches::child::Launch;
 use oneloop_benches::machine;
 
@@ -51,5 +51,5 @@ process.stdin.on('end', () => process.exit()).resume();
 pub fn prepare() -> Option<Reference> {
     let launch = Launch::new(machine::find_program("node")?).arg("-e").arg(SCRIPT);
     let serves = &["/", "/wait", "/upload", "/download", "/event", "/publish"];
-    Some(Reference { serves, has_children: false, launch, port: None, _folder: None })
+    Some(Reference { serves, has_children: false, program: Program::Says(launch), _folder: None })
 }
