@@ -107,7 +107,7 @@ impl Keeping {
 impl Drop for Keeping {
     fn drop(&mut self) {
         let before = self.before.take();
-        // If a world was made later and still exists, it goes on keeping messages.
+        // If a newer simulated world has taken this one's place, it stays there and stores the messages.
         let _ = WORLD.try_with(|world| {
             if world.borrow().as_ref().is_some_and(|kept| Rc::ptr_eq(kept, &self.kept)) {
                 world.replace(before);
@@ -116,7 +116,7 @@ impl Drop for Keeping {
     }
 }
 
-/// The part of the macros that is not the logger's. `said`: set once this place has printed a message.
+/// Keeps a message for a simulated world, or prints it if there is no logger. `said`: set once this place has printed one.
 #[cold]
 pub(crate) fn say(level: Level, target: &'static str, said: &AtomicBool, text: fmt::Arguments<'_>) {
     let world = WORLD.try_with(|world| world.borrow().clone()).ok().flatten();

@@ -331,8 +331,8 @@ impl Defaults {
             return Ok(Defaults(signal));
         }
         let nobody_listens = Arc::new(AtomicBool::new(false));
-        // SIGPIPE is left out: Rust's runtime ignores it, so the system's default (end the process) is not what was there
-        // before. Real-time signals are left out because signal-hook does not know their default action.
+        // SIGPIPE is left out: Rust's runtime ignores it, so restoring the system's default (end the process) would be wrong.
+        // Real-time signals are left out because signal-hook does not know their default action.
         if signal != SIGPIPE && signal_name(signal).is_some() {
             register_conditional_default(signal, nobody_listens.clone())?;
         }

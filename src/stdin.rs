@@ -34,7 +34,7 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// UTF-8 come as U+FFFD. A last line without an end counts as a line. `ended` is called once, after the last line: when the
 /// input has ended or cannot be read (which is logged), or when [`Lines::close`] was called. Give `()` for no callback.
 ///
-/// The loop goes on until then, unless [`Lines::unref`] says otherwise. A panic of `line` costs that line.
+/// The loop keeps running until `ended` is called, unless [`Lines::unref`] was called. If `line` panics, that line is lost.
 ///
 /// Input is for one reader: if this is called twice, or something else reads too, each line goes to one of them. In a
 /// simulation the input is empty, so only `ended` is called.

@@ -34,8 +34,8 @@ pub(crate) fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Caught> {
     catch_unwind(AssertUnwindSafe(f)).map_err(Caught)
 }
 
-/// Drops a value that may hold user values, and contains the panic of that drop. If the payload of that panic panics in its
-/// own drop, the second payload is leaked.
+/// Drops a value that may hold user values, and catches a panic of its drop. The payload of that panic is dropped as well;
+/// if this panics too, the payload of the second panic is leaked.
 pub(crate) fn discard<T>(value: T) {
     if let Err(Caught(payload)) = guarded(|| drop(value)) {
         notice::error!(target: "oneloop::loop", "a value panicked while it was dropped");

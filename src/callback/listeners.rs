@@ -28,7 +28,7 @@ struct Entry<K, L> {
 }
 
 impl<K: Copy + PartialEq, L> List<K, L> {
-    /// The first entry for `kind` with an id from `from` to below `end` whose listener is not running now.
+    /// The first entry for `kind` whose id is in `from..end` and whose listener is not running now.
     fn next(&mut self, kind: K, from: u32, end: u32) -> Option<&mut Entry<K, L>> {
         self.entries
             .iter_mut()

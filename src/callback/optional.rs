@@ -1,4 +1,4 @@
-/// The callback parameter of `listen` and `close`, called once and later: a closure, or `()` for no callback.
+/// The callback parameter of `listen` and `close`: a closure, or `()` for no callback. It is called once, after they return.
 ///
 /// ```
 /// let server = oneloop::net::create_server(|socket| socket.end("hello"));

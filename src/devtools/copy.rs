@@ -1,4 +1,4 @@
-//! Copies what was recorded in parts, so that the loop goes on in between.
+//! Copies the recording, one part in each iteration, so that the loop can do other work in between.
 
 use crate::event_loop::{Recording, mark_turn_as_own, recording_part, set_immediate};
 

@@ -186,7 +186,7 @@ impl Stream {
         text
     }
 
-    /// `asking` requests for the numbers are open besides the streams; both are the page's own.
+    /// `asking`: how many requests for the numbers are open. These and the streams count as the page's own requests.
     fn write_numbers(&self, out: &mut String, server: &Server, asking: usize) {
         let own = self.readers.borrow().len() + asking;
         self.readings.borrow_mut().write(out, server, self.requests.get(), own);

@@ -1,4 +1,4 @@
-//! The loop's side of the jobs that were handed to workers: their callbacks, and how long the loop goes on for them alone.
+//! The callbacks of the jobs that were handed to workers, and how long the loop keeps running when only jobs are left.
 
 use super::driver::{Job, Lane, Refused};
 use super::{Loop, Time};

@@ -114,7 +114,7 @@ pub(super) struct Counters {
     ready_since: Cell<Time>,
     /// How long, at most, the sources that the last wait returned had been ready before that wait.
     backlog: Cell<Time>,
-    /// The same bound for the wait before it: the extra wait of a connection that was accepted in the previous iteration.
+    /// The same bound for the wait before the last one: the extra delay of a connection accepted in the previous iteration.
     backlog_before: Cell<Time>,
     pub last_events: Cell<usize>,
     loop_delay: RefCell<Histogram>,
@@ -145,7 +145,7 @@ impl Counters {
 
     pub fn wait_ends(&self, began: Time, now: Time, events: usize) {
         self.idle.set(self.idle.get() + (now - began));
-        // A wait that slept had found nothing ready; so the sources that it returned became ready just now.
+        // If the wait had to block, nothing was ready when it began: the sources that it returned became ready only now.
         let at_once = now - began < AT_ONCE;
         let worked = began - self.polled.get();
         let backlog = self.backlog.replace(if at_once { worked } else { Time::ZERO });

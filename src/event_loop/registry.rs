@@ -146,7 +146,7 @@ impl Registry {
         self.slots.borrow_mut().try_remove(token.index()).map(|slot| slot.source)
     }
 
-    /// Has `Source::due` called once the time has passed. It replaces the previous deadline.
+    /// Sets the deadline after which a sweep calls `Source::due`. The previous deadline is replaced.
     pub fn set_due(&self, token: Token, due: Due) {
         if let Some(slot) = self.slots.borrow_mut().get_mut(token.index())
             && Token::new(token.index(), slot.generation as usize) == token

@@ -71,8 +71,8 @@ pub(super) fn write_instead(head: &mut ResponseHead, status: u16, words: &str, r
     text
 }
 
-/// Writes an answer with an error of the handler. The text is that of the error, or the usual one if that is empty. What the
-/// handler has set is kept, except [fields about the content](OF_THE_CONTENT). Returns the content.
+/// Writes the answer for an error of the handler. Its text is `words`, or the usual text of the status if `words` is empty.
+/// Fields that the handler has set are kept, except [those about the content](OF_THE_CONTENT). Returns the content.
 pub(super) fn write_error(head: &mut ResponseHead, status: u16, words: &str, retry_after: u32) -> String {
     for name in OF_THE_CONTENT {
         head.remove(name);

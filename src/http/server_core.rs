@@ -85,7 +85,8 @@ impl ServerCore {
         self.dispatch.tell_client_error(self.lp(), error);
     }
 
-    /// Turns a request away if the loop is late, unless the request is exempt. Returns whether the request ends with that.
+    /// Turns a request away if the loop is late, unless the request is exempt. Returns true if the request is not to be
+    /// handled: it was turned away, or the program's exemption panicked.
     /// `fresh`: its connection was accepted in this iteration, or in the one before.
     #[cold]
     pub fn sheds(&self, exchange: &Rc<Exchange>, fresh: bool) -> bool {

@@ -79,7 +79,7 @@ impl<T: Sink> Inlet for KeepOpen<T> {
     }
 }
 
-/// The reason why a pipe ended early: the side that was over first, and why it was.
+/// The reason why a pipe ended early: which of its two sides ended or closed first, and for what reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PipeError {
@@ -212,8 +212,8 @@ impl<F: Outlet, T: Inlet> Pipe<F, T> {
                 }
             }
             Given::Closed(reason) => self.source_failed(reason),
-            // This may be called within a call that a user made, after which the program may still answer with a status of
-            // its own; so wait for a tick.
+            // This arm may run inside a call that the program made. After that call, the program may still send an error
+            // status of its own. So the pipe fails only in the next tick.
             Given::Nothing => {
                 if self.ends.borrow().is_some() {
                     let pipe = self.clone();

@@ -55,8 +55,8 @@ impl<'a> ClientRequest<'a> {
         self
     }
 
-    /// The port of the program to connect to. Default: the address on which the program listens, if it is only one (which
-    /// may be the path of a Unix socket), else port 80.
+    /// The port of the program to connect to. Default: if the program listens on exactly one address, that address (it may
+    /// be the path of a Unix socket); else port 80.
     pub fn port(mut self, port: u16) -> Self {
         self.to = To::Port(port);
         self

@@ -42,7 +42,7 @@ struct Inner {
     /// True once the FIN was read or the connection has failed.
     over: Cell<bool>,
     fault: Cell<Option<ErrorKind>>,
-    /// True if the clock is to stand still when something has been received.
+    /// True if the virtual clock must stop as soon as this peer has received something.
     watched: Cell<bool>,
     on_data: RefCell<Vec<OnData>>,
     on_close: RefCell<Vec<OnClose>>,
@@ -342,7 +342,7 @@ impl Peer {
         });
     }
 
-    /// Reads once, at most `at_most` bytes. `None` if there was nothing; then an edge comes when there is.
+    /// Reads once, at most `at_most` bytes. `None` if there was nothing to read; an event tells when bytes have come.
     fn read(&self, at_most: usize) -> Option<()> {
         let mut buffer = vec![0; at_most.clamp(1, CHUNK)];
         let result = match &*self.0.stream.borrow() {

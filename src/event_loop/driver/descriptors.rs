@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 /// The limit to assume if it cannot be read: what most systems allow, less what a program needs for itself.
 const FALLBACK: usize = 8_192;
-/// Descriptors that are kept for look-ups, logs and the program itself. With a small limit it is a quarter of the limit
-/// instead.
+/// The number of descriptors that are kept for look-ups, logs and the program itself; or a quarter of the limit on open
+/// files, if that is less.
 const RESERVE: usize = 64;
 
 /// "Too many open files" in the process and in the system: the error numbers, which are the same on all Unix systems.

@@ -157,7 +157,7 @@ impl Stream {
         self.state.has_input_ended()
     }
 
-    /// Returns whether an event said that the peer has ended its side, read or not.
+    /// Returns whether the peer is known to have ended its side. The end itself need not have been read yet.
     pub fn has_fin_hint(&self) -> bool {
         self.state.has_peer_closed()
     }

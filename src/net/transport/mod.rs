@@ -177,7 +177,7 @@ impl Transport {
         drop(flushed);
     }
 
-    /// Says that nothing follows, in front of a close. A plain socket says it by closing.
+    /// Tells the peer, before a close, that no more bytes follow. For a plain socket the close itself tells this.
     pub fn say_goodbye(&mut self) {
         let said: io::Result<()> = match self {
             Transport::Plain(_) => Ok(()),

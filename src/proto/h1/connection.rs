@@ -158,7 +158,7 @@ pub enum Event {
 pub enum Action {
     /// Nothing but to go on.
     Nothing,
-    /// Give the message to its receiver: a request to the server's handler, a response to the client's callback. Its head is here.
+    /// The head was read. Give a request to the server's handler, or a response to the client's callback.
     Dispatch,
     /// Turn the request away: it is one too many for this connection.
     Drop,

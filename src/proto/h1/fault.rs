@@ -4,8 +4,8 @@ use std::fmt;
 
 macro_rules! faults {
     ($($(#[doc = $doc:literal])+ $name:ident = $status:literal, $text:literal;)+) => {
-        /// A message that is refused: after any of these the connection has no defined next message and must be
-        /// closed once the answer is sent (RFC 9112, 2.2 and 6.3).
+        /// The reason why a message is refused. After any of these faults the connection has no defined next message and
+        /// must be closed once the answer is sent (RFC 9112, 2.2 and 6.3).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Fault { $($(#[doc = $doc])+ $name,)+ }

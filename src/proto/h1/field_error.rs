@@ -1,4 +1,4 @@
-//! What our own side can do wrong with a field, and the checks that make response splitting impossible.
+//! The mistakes that our own side can make with a field, and the checks that make response splitting impossible.
 
 use std::fmt;
 

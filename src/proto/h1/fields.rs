@@ -106,7 +106,7 @@ impl Fields {
             && self.bytes(line.name, line.colon).eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// A part of the text. Every range in `lines` was made from it, so the fallback is never seen.
+    /// A part of the text. All ranges in `lines` lie within the text, so the empty default is never returned.
     #[inline]
     pub(super) fn bytes(&self, start: u32, end: u32) -> &[u8] {
         self.text.get(start as usize..end as usize).unwrap_or_default()

@@ -7,11 +7,11 @@ pub const MAX_FIELDS: usize = 100;
 /// What a head may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// Bytes of the whole head, from its first byte to its last line end: beyond it, 431. At most 4 GiB.
+    /// The most bytes that a whole head may have, from its first byte to its last line end: with more, 431. At most 4 GiB.
     pub bytes: usize,
-    /// Number of fields, at most [`MAX_FIELDS`]: beyond it, 431.
+    /// The most fields that a head may have: with more, 431. At most [`MAX_FIELDS`].
     pub fields: usize,
-    /// Bytes of the request-target: beyond it, 414.
+    /// The most bytes that the request-target may have: with more, 414.
     pub target: usize,
     /// Refuses an HTTP/1.1 request without Host, as RFC 9112, 3.2 demands. A malformed or repeated Host is refused in any
     /// case.
@@ -29,11 +29,11 @@ impl Default for HeadLimits {
 /// What the framing of a content may cost. Chunk data is not counted here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimits {
-    /// Bytes of chunk extensions over the whole content: beyond it, 413 (RFC 9112, 7.1.1).
+    /// The most bytes that all chunk extensions of one content may have together: with more, 413 (RFC 9112, 7.1.1).
     pub extensions: u64,
-    /// Bytes of the trailer section, line ends included: beyond it, 431.
+    /// The most bytes that the trailer section may have, line ends included: with more, 431.
     pub trailers: usize,
-    /// Number of trailer fields: beyond it, 431.
+    /// The most trailer fields that a message may have: with more, 431.
     pub trailer_fields: usize,
 }
 

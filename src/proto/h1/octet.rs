@@ -86,7 +86,7 @@ pub(super) fn same_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
     let Ok(name) = <&[u8; N]>::try_from(name) else {
         return false;
     };
-    // Four bytes are compared at a time: a byte at a time, each would be a jump.
+    // Compares four bytes at a time: comparing single bytes would need a jump for each of them.
     let four = |chunk: &[u8; 4]| u32::from_ne_bytes(*chunk);
     let (fours, rest) = name.as_chunks();
     let (lower_fours, lower_rest) = lower.as_chunks();
