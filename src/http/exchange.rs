@@ -37,6 +37,8 @@ pub(super) trait Carrier {
     fn cut(&self, exchange: &Exchange, reason: CloseReason);
     /// Returns whether nothing more is sent. The exchange may not have been told of it yet.
     fn is_closed(&self, exchange: &Exchange) -> bool;
+    /// Returns whether the peer has ended its side, as far as is known.
+    fn has_peer_ended(&self, exchange: &Exchange) -> bool;
     /// The bytes that were written and that the kernel has not taken.
     fn pending(&self, exchange: &Exchange) -> usize;
     /// The address of the peer that the request came from.
@@ -460,7 +462,10 @@ impl Exchange {
             return;
         }
         let status = if unwinding { 500 } else { self.outgoing.fallback() };
-        if status == 500 && !unwinding {
+        // A program that learns from `on_peer_end` that nobody waits for its answer lets go of it.
+        if !unwinding && self.with_carrier(|carrier| carrier.has_peer_ended(self)) == Some(true) {
+            log::debug!(target: "oneloop::http", "{self}: the response was dropped after the client had ended its side");
+        } else if status == 500 && !unwinding {
             notice::warn!(target: "oneloop::http", "{self}: the response was dropped before it had ended");
         }
         self.give_up(status, CloseReason::BadResponse);

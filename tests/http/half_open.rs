@@ -323,6 +323,35 @@ fn every_kind_of_request_that_is_owed_an_answer_is_cut_in_the_same_way() {
     }
 }
 
+/// Each client that left an event stream was a warning that a response had been forgotten.
+#[test]
+fn a_response_that_is_dropped_because_its_client_has_gone_is_no_mistake() {
+    for streams in [false, true] {
+        let kept = Kept::default();
+        let keep = kept.clone();
+        let (sim, server) = serve(move |req: Request, res: Response| {
+            if streams {
+                res.flush_headers();
+            }
+            keep.put(res);
+            let gone = keep.clone();
+            req.on_peer_end(move |_| drop(gone.take()));
+        });
+        let peer = send(&sim, get("/"));
+        peer.finish();
+        sim.settle();
+        let logged = sim.log();
+        assert!(logged.iter().all(|line| line.level > log::Level::Warn), "{logged:?}");
+        assert!(peer.is_closed());
+        peer.close();
+        sim.settle();
+        // One that only reads on still has the answer of a dropped response.
+        let (head, reason) = if streams { ("HTTP/1.1 200 OK", "bad-response") } else { ("HTTP/1.1 500 ", "finished") };
+        assert!(peer.text().starts_with(head), "{}", peer.text());
+        assert_eq!((server.connections(), metrics().closes), (0, vec![(reason, 1)]));
+    }
+}
+
 #[test]
 fn an_end_without_a_request_ends_the_connection_at_once() {
     let (sim, server) = serve(|_: Request, res: Response| res.end("hi"));

@@ -255,6 +255,10 @@ impl Carrier for H1 {
         self.stream.get().is_none_or(|stream| stream.is_closed())
     }
 
+    fn has_peer_ended(&self, _: &Exchange) -> bool {
+        self.stream.get().is_some_and(|stream| stream.is_eof() || stream.has_fin_hint())
+    }
+
     fn pending(&self, _: &Exchange) -> usize {
         self.stream.get().map_or(0, |stream| stream.pending())
     }
