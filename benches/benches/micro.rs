@@ -6,7 +6,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput};
 use oneloop::proto::h1::{
-    self, Encoding, Framing, HeadLimits, HeadParser, Parsed, RequestHead, RequestInfo, ResponseHead,
+    self, Encoding, Framing, HeadLimits, IncomingRequest, OutgoingResponse, Parsed, RequestInfo, RequestParser,
 };
 use oneloop::sim::Sim;
 use oneloop::{http, net};
@@ -27,7 +27,7 @@ fn request(case: &str) -> Vec<u8> {
     Case::named(case).map(|case| case.batch(7777)).unwrap_or_default()
 }
 
-fn parse(bytes: &[u8], parser: &mut HeadParser, head: &mut RequestHead) -> usize {
+fn parse(bytes: &[u8], parser: &mut RequestParser, head: &mut IncomingRequest) -> usize {
     match parser.parse(bytes, &HeadLimits::default(), head) {
         Ok(Parsed::Complete { len }) => len,
         other => panic!("the requests here are whole and good: {other:?}"),
@@ -38,7 +38,7 @@ fn heads(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("parse");
     for (name, case) in [("host only", "ka64"), ("eight browser fields", "browser")] {
         let bytes = request(case);
-        let (mut parser, mut head) = (HeadParser::default(), RequestHead::new());
+        let (mut parser, mut head) = (RequestParser::default(), IncomingRequest::new());
         group.throughput(Throughput::Bytes(bytes.len() as u64));
         group.bench_function(name, |bencher| bencher.iter(|| parse(black_box(&bytes), &mut parser, &mut head)));
     }
@@ -46,7 +46,7 @@ fn heads(criterion: &mut Criterion) {
     let bytes = request("browser");
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     group.bench_function("eight browser fields, a byte at a time", |bencher| {
-        let (mut parser, mut head) = (HeadParser::default(), RequestHead::new());
+        let (mut parser, mut head) = (RequestParser::default(), IncomingRequest::new());
         bencher.iter(|| {
             for end in 1..bytes.len() {
                 let parsed = parser.parse(black_box(&bytes[..end]), &HeadLimits::default(), &mut head);
@@ -59,12 +59,12 @@ fn heads(criterion: &mut Criterion) {
 }
 
 /// The head that `hello` answers with: one field of its own, the Date and the length.
-fn compose(head: &mut ResponseHead, out: &mut Vec<u8>, framing: Framing) {
+fn compose(head: &mut OutgoingResponse, out: &mut Vec<u8>, framing: Framing) {
     head.encode(out, &Encoding { framing, date: Some(DATE), ..Encoding::default() });
     out.extend_from_slice(BODY.as_bytes());
 }
 
-fn set_hello(head: &mut ResponseHead) {
+fn set_hello(head: &mut OutgoingResponse) {
     head.clear();
     let set = head.set("Content-Type", "text/plain; charset=utf-8");
     assert!(set.is_ok());
@@ -73,7 +73,7 @@ fn set_hello(head: &mut ResponseHead) {
 fn responses(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("response");
     let mut out = Vec::with_capacity(4096);
-    let mut head = ResponseHead::new();
+    let mut head = OutgoingResponse::new();
     set_hello(&mut head);
     group.bench_function("encode", |bencher| {
         bencher.iter(|| {
@@ -91,7 +91,8 @@ fn exchanges(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("codec exchange");
     for (name, case, requests) in [("one", "ka64", 1), ("browser", "browser", 1), ("16 pipelined", "pipe16", 16)] {
         let bytes = request(case);
-        let (mut parser, mut head, mut response) = (HeadParser::default(), RequestHead::new(), ResponseHead::new());
+        let (mut parser, mut head, mut response) =
+            (RequestParser::default(), IncomingRequest::new(), OutgoingResponse::new());
         let mut out = Vec::with_capacity(16 * 1024);
         group.throughput(Throughput::Elements(requests));
         group.bench_function(name, |bencher| {

@@ -2,7 +2,7 @@ use crate::callback::{Identity, Listeners, Once, Site, discard};
 use crate::event_loop::{Loop, Time, next_tick};
 use crate::net::{Address, Chunk, CloseReason, FilePart, Flow};
 use crate::notice;
-use crate::proto::h1::{RequestHead, ResponseHead};
+use crate::proto::h1::{IncomingRequest, OutgoingResponse};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
@@ -131,7 +131,7 @@ impl Exchange {
 
     /// The head of the request.
     #[inline]
-    pub fn head(&self) -> &RequestHead {
+    pub fn head(&self) -> &IncomingRequest {
         self.incoming.head()
     }
 
@@ -411,7 +411,7 @@ impl Exchange {
         self.answer_by(|head| write_error(head, status, words, self.outgoing.retry_after()));
     }
 
-    fn answer_by(&self, write: impl FnOnce(&mut ResponseHead) -> String) {
+    fn answer_by(&self, write: impl FnOnce(&mut OutgoingResponse) -> String) {
         if self.is_carried() {
             let text = write(&mut self.outgoing.head().borrow_mut());
             self.send(text.into(), true).ignore();

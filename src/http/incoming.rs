@@ -1,11 +1,11 @@
-use crate::proto::h1::{Fields, Framing, RequestHead};
+use crate::proto::h1::{Fields, Framing, IncomingRequest};
 use std::cell::{Cell, OnceCell, RefCell};
 
 /// The incoming half of an exchange: the request, how much of it has come, and what the program wants of it.
 ///
 /// The head is written while there is no other handle to the exchange, and does not change afterwards.
 pub(super) struct Incoming {
-    head: RequestHead,
+    head: IncomingRequest,
     complete: Cell<bool>,
     paused: Cell<bool>,
     owes_continue: Cell<bool>,
@@ -17,7 +17,7 @@ pub(super) struct Incoming {
 impl Incoming {
     pub fn new() -> Incoming {
         Incoming {
-            head: RequestHead::new(),
+            head: IncomingRequest::new(),
             complete: Cell::new(false),
             paused: Cell::new(false),
             owes_continue: Cell::new(false),
@@ -49,12 +49,12 @@ impl Incoming {
     }
 
     #[inline]
-    pub fn head(&self) -> &RequestHead {
+    pub fn head(&self) -> &IncomingRequest {
         &self.head
     }
 
     /// The head into which the parser writes.
-    pub fn head_mut(&mut self) -> &mut RequestHead {
+    pub fn head_mut(&mut self) -> &mut IncomingRequest {
         &mut self.head
     }
 

@@ -1,7 +1,7 @@
 use super::incoming::reset_fields;
 use crate::event_loop::Timeout;
 use crate::net::CloseReason;
-use crate::proto::h1::{Fields, ResponseHead};
+use crate::proto::h1::{Fields, OutgoingResponse};
 use std::cell::{Cell, OnceCell, RefCell};
 
 /// The progress of a response.
@@ -22,7 +22,7 @@ pub(super) enum Phase {
 
 /// The outgoing half of an exchange: the response, its progress, and what happens if the program does not complete it.
 pub(super) struct Outgoing {
-    head: RefCell<ResponseHead>,
+    head: RefCell<OutgoingResponse>,
     phase: Cell<Phase>,
     fixed: Cell<bool>,
     finished: Cell<bool>,
@@ -40,7 +40,7 @@ pub(super) struct Outgoing {
 impl Outgoing {
     pub fn new() -> Outgoing {
         Outgoing {
-            head: RefCell::new(ResponseHead::new()),
+            head: RefCell::new(OutgoingResponse::new()),
             phase: Cell::new(Phase::Open),
             fixed: Cell::new(false),
             finished: Cell::new(false),
@@ -77,7 +77,7 @@ impl Outgoing {
 
     // ---- The head
 
-    pub fn head(&self) -> &RefCell<ResponseHead> {
+    pub fn head(&self) -> &RefCell<OutgoingResponse> {
         &self.head
     }
 

@@ -1,7 +1,7 @@
 //! The library's own answers: to a message that is no request, and in place of a handler that does not answer. Each says in
 //! plain text what its status means and, in a few words, what was wrong. Nothing of the request is repeated in it.
 
-use crate::proto::h1::{ConnectionField, Encoding, Framing, ResponseHead};
+use crate::proto::h1::{ConnectionField, Encoding, Framing, OutgoingResponse};
 
 /// The text for a status if its cause has no text of its own, as a [`Fault`](crate::proto::h1::Fault) has one.
 pub(super) fn usual_words(status: u16) -> &'static str {
@@ -38,7 +38,7 @@ const OF_THE_CONTENT: [&str; 15] = [
 ];
 
 /// Writes the status and the fields of such an answer into a head. Returns its content.
-fn write(head: &mut ResponseHead, status: u16, words: &str) -> String {
+fn write(head: &mut OutgoingResponse, status: u16, words: &str) -> String {
     // None of these can fail: the status is the library's, and the others are literals.
     let _ = head.set_reason("");
     let _ = head.set_status(status);
@@ -52,7 +52,7 @@ fn write(head: &mut ResponseHead, status: u16, words: &str) -> String {
 /// Encodes a whole response to a message that is no request. It says that it is the last one of the connection. After HEAD
 /// it has no content.
 pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29], to_head: bool) {
-    let mut head = ResponseHead::new();
+    let mut head = OutgoingResponse::new();
     let text = write(&mut head, status, words);
     let how =
         Encoding { framing: Framing::Length(text.len() as u64), date: Some(date), connection: ConnectionField::Close };
@@ -64,7 +64,7 @@ pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29
 
 /// Writes an answer in place of that of the handler. What the handler has set is dropped. After `retry_after` seconds the peer may
 /// try again, which a 503 says unless it is 0. Returns the content.
-pub(super) fn write_instead(head: &mut ResponseHead, status: u16, words: &str, retry_after: u32) -> String {
+pub(super) fn write_instead(head: &mut OutgoingResponse, status: u16, words: &str, retry_after: u32) -> String {
     head.clear();
     let text = write(head, status, words);
     write_what_follows(head, status, retry_after);
@@ -73,7 +73,7 @@ pub(super) fn write_instead(head: &mut ResponseHead, status: u16, words: &str, r
 
 /// Writes the answer for an error of the handler. Its text is `words`, or the usual text of the status if `words` is empty.
 /// Fields that the handler has set are kept, except [those about the content](OF_THE_CONTENT). Returns the content.
-pub(super) fn write_error(head: &mut ResponseHead, status: u16, words: &str, retry_after: u32) -> String {
+pub(super) fn write_error(head: &mut OutgoingResponse, status: u16, words: &str, retry_after: u32) -> String {
     for name in OF_THE_CONTENT {
         head.remove(name);
     }
@@ -90,7 +90,7 @@ pub(super) fn write_error(head: &mut ResponseHead, status: u16, words: &str, ret
 
 /// Writes an answer to a request for a part that a file of `size` bytes does not have (RFC 9110, section 15.5.17). Returns the
 /// content.
-pub(super) fn write_unsatisfiable(head: &mut ResponseHead, size: u64) -> String {
+pub(super) fn write_unsatisfiable(head: &mut OutgoingResponse, size: u64) -> String {
     head.clear();
     let text = write(head, 416, usual_words(416));
     let _ = head.set("Content-Range", format!("bytes */{size}"));
@@ -98,7 +98,7 @@ pub(super) fn write_unsatisfiable(head: &mut ResponseHead, size: u64) -> String 
 }
 
 /// Says what the peer may do next, and when.
-fn write_what_follows(head: &mut ResponseHead, status: u16, retry_after: u32) {
+fn write_what_follows(head: &mut OutgoingResponse, status: u16, retry_after: u32) {
     if status == 503 && retry_after > 0 {
         let _ = head.set("Retry-After", retry_after.to_string());
     }

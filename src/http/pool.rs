@@ -41,12 +41,12 @@ fn new_exchange() -> Rc<Exchange> {
 #[cfg(test)]
 mod tests {
     use super::Exchange;
-    use crate::proto::h1::{HeadLimits, HeadParser};
+    use crate::proto::h1::{HeadLimits, RequestParser};
 
     fn used() -> Exchange {
         let mut exchange = Exchange::new();
         let wire = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(1_000));
-        HeadParser::default()
+        RequestParser::default()
             .parse(wire.as_bytes(), &HeadLimits::default(), exchange.incoming_mut().head_mut())
             .unwrap();
         exchange.outgoing().head().borrow_mut().set("X", "y".repeat(3_000)).unwrap();

@@ -1,14 +1,14 @@
 //! Request heads: what is accepted, what it means, what is refused with which status, however the bytes are split.
 
 use oneloop::proto::h1::{
-    Fault, Framing, HeadLimits, HeadParser, MAX_FIELDS, Parsed, RequestHead, TargetForm, Version,
+    Fault, Framing, HeadLimits, IncomingRequest, MAX_FIELDS, Parsed, RequestParser, TargetForm, Version,
 };
 use proptest::prelude::*;
 
 type Outcome = Result<Option<(usize, String)>, Fault>;
 
 /// All that a head says.
-fn told(head: &RequestHead) -> String {
+fn told(head: &IncomingRequest) -> String {
     let fields = head.fields().iter_bytes();
     let fields = fields.map(|(name, value)| format!("{name}={};", characters(value))).collect::<String>();
     format!(
@@ -35,8 +35,13 @@ fn characters(bytes: &[u8]) -> String {
 }
 
 /// Feeds growing prefixes that end at `ends` and then all; stops at the first result that is not `Partial`.
-fn feed(bytes: &[u8], ends: impl IntoIterator<Item = usize>, limits: &HeadLimits, into: &mut RequestHead) -> Outcome {
-    let mut parser = HeadParser::default();
+fn feed(
+    bytes: &[u8],
+    ends: impl IntoIterator<Item = usize>,
+    limits: &HeadLimits,
+    into: &mut IncomingRequest,
+) -> Outcome {
+    let mut parser = RequestParser::default();
     for end in ends.into_iter().chain([bytes.len()]) {
         if let Parsed::Complete { len } = parser.parse(&bytes[..end], limits, into)? {
             return Ok(Some((len, told(into))));
@@ -47,7 +52,7 @@ fn feed(bytes: &[u8], ends: impl IntoIterator<Item = usize>, limits: &HeadLimits
 
 /// The outcome, which must be the same whole, a byte at a time, and in two pieces at every place.
 fn outcome_with(bytes: &[u8], limits: &HeadLimits) -> Outcome {
-    let mut into = RequestHead::new();
+    let mut into = IncomingRequest::new();
     let whole = feed(bytes, [], limits, &mut into);
     let shown = String::from_utf8_lossy(bytes);
     assert_eq!(feed(bytes, 0..bytes.len(), limits, &mut into), whole, "a byte at a time: {shown:?}");
@@ -61,12 +66,12 @@ fn outcome(bytes: &[u8]) -> Outcome {
     outcome_with(bytes, &HeadLimits::default())
 }
 
-fn accepted(bytes: &[u8]) -> RequestHead {
+fn accepted(bytes: &[u8]) -> IncomingRequest {
     let shown = String::from_utf8_lossy(bytes);
     let len = outcome(bytes).unwrap_or_else(|fault| panic!("{fault}: {shown:?}")).map(|(len, _)| len);
     assert_eq!(len, Some(bytes.len()), "{shown:?}");
-    let mut into = RequestHead::new();
-    HeadParser::default().parse(bytes, &HeadLimits::default(), &mut into).unwrap();
+    let mut into = IncomingRequest::new();
+    RequestParser::default().parse(bytes, &HeadLimits::default(), &mut into).unwrap();
     into
 }
 
@@ -480,7 +485,7 @@ fn expectations() {
 #[test]
 fn a_field_is_not_taken_for_another_of_the_same_length() {
     let plain = accepted(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n\r\n");
-    let told = |head: &RequestHead| {
+    let told = |head: &IncomingRequest| {
         let expectations = (head.expects_continue(), head.expectation().map(str::to_owned));
         (head.host().map(str::to_owned), head.framing(), head.persistent(), head.wants_upgrade(), expectations)
     };
@@ -546,7 +551,8 @@ fn what_follows_a_head_is_left_alone() {
 fn a_parser_serves_one_request_after_another() {
     let wire = b"GET /one HTTP/1.1\r\nHost: a\r\n\r\nPOST /two HTTP/1.1\r\nHost: b\r\n\r\nGET /three HTTP/1.0\r\n\r\n";
     for step in 1..wire.len() {
-        let (mut parser, mut head, mut start, mut targets) = (HeadParser::default(), RequestHead::new(), 0, Vec::new());
+        let (mut parser, mut head, mut start, mut targets) =
+            (RequestParser::default(), IncomingRequest::new(), 0, Vec::new());
         for end in (step..wire.len()).step_by(step).chain([wire.len()]) {
             while let Parsed::Complete { len } =
                 parser.parse(&wire[start..end], &HeadLimits::default(), &mut head).unwrap()
@@ -562,7 +568,7 @@ fn a_parser_serves_one_request_after_another() {
 #[test]
 fn a_fault_is_told_again() {
     for wire in [&b"GET / HTTP/1.1\r\nA : b\r\n\r\n"[..], b"GET / HTTP/1.1\r\nA: b\r\n\r\n", b"GET / HTTP/1.1\n"] {
-        let (mut parser, mut head) = (HeadParser::default(), RequestHead::new());
+        let (mut parser, mut head) = (RequestParser::default(), IncomingRequest::new());
         let first = (1..=wire.len()).find_map(|end| {
             let fault = parser.parse(&wire[..end], &HeadLimits::default(), &mut head).err()?;
             Some((end, fault))
@@ -585,8 +591,8 @@ fn a_fault_is_told_at_the_first_byte_that_cannot_be_right() {
         (b"GET / HTTP/1.1\r\nX: y\nZ", 21),
         (b"GET / HTTP/1.1\r\nX: y\r\n\rZ", 24),
     ] {
-        let mut parser = HeadParser::default();
-        let mut into = RequestHead::new();
+        let mut parser = RequestParser::default();
+        let mut into = IncomingRequest::new();
         let first =
             (1..=wire.len()).find(|&end| parser.parse(&wire[..end], &HeadLimits::default(), &mut into).is_err());
         assert_eq!(first, Some(at), "{:?}", String::from_utf8_lossy(wire));
@@ -599,8 +605,8 @@ fn a_head_is_reused_without_a_trace_and_without_allocating() {
     let full =
         b"CONNECT b:1 HTTP/1.1\r\nHost: a\r\nConnection: close, upgrade\r\nUpgrade: x\r\nExpect: 100-continue\r\n\r\n";
     let bare = b"GET / HTTP/1.0\r\n\r\n";
-    let (mut head, limits) = (RequestHead::new(), HeadLimits::default());
-    let mut parser = HeadParser::default();
+    let (mut head, limits) = (IncomingRequest::new(), HeadLimits::default());
+    let mut parser = RequestParser::default();
     assert_eq!(head.capacity(), 0);
     parser.parse(full, &limits, &mut head).unwrap();
     let capacity = head.capacity();
@@ -722,7 +728,7 @@ proptest! {
         require_host in any::<bool>(),
     ) {
         let limits = HeadLimits { bytes, fields, target, require_host };
-        let mut into = RequestHead::new();
+        let mut into = IncomingRequest::new();
         let mut ends = cuts.iter().map(|cut| cut.index(wire.len() + 1)).collect::<Vec<_>>();
         ends.sort();
         let split = feed(&wire, ends, &limits, &mut into);

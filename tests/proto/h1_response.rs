@@ -1,15 +1,16 @@
 //! Responses: what is written, how content is framed, and that nothing can be smuggled into a head.
 
 use oneloop::proto::h1::{
-    BodyPlan, ConnectionField, ConnectionOption, Encoding, FieldError, Framing, HeadLimits, HeadParser, RequestHead,
-    RequestInfo, ResponseHead, Version, connection_field, encode_informational, persistent, reason, response_framing,
+    BodyPlan, ConnectionField, ConnectionOption, Encoding, FieldError, Framing, HeadLimits, IncomingRequest,
+    OutgoingResponse, RequestInfo, RequestParser, Version, connection_field, encode_informational, persistent, reason,
+    response_framing,
 };
 use proptest::prelude::*;
 
 const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
-fn head(status: u16, fields: &[(&str, &str)]) -> ResponseHead {
-    let mut head = ResponseHead::new();
+fn head(status: u16, fields: &[(&str, &str)]) -> OutgoingResponse {
+    let mut head = OutgoingResponse::new();
     head.set_status(status).unwrap();
     for (name, value) in fields {
         head.append(name, value).unwrap();
@@ -17,7 +18,7 @@ fn head(status: u16, fields: &[(&str, &str)]) -> ResponseHead {
     head
 }
 
-fn encoded(head: &ResponseHead, framing: Framing, connection: ConnectionField) -> String {
+fn encoded(head: &OutgoingResponse, framing: Framing, connection: ConnectionField) -> String {
     let mut out = Vec::new();
     head.encode(&mut out, &Encoding { framing, date: None, connection });
     String::from_utf8(out).unwrap()
@@ -25,7 +26,7 @@ fn encoded(head: &ResponseHead, framing: Framing, connection: ConnectionField) -
 
 #[test]
 fn a_hello() {
-    let mut head = ResponseHead::new();
+    let mut head = OutgoingResponse::new();
     head.set("Content-Type", "text/plain").unwrap();
     let mut out = b"before".to_vec();
     let how = Encoding { framing: Framing::Length(13), date: Some(DATE), connection: ConnectionField::None };
@@ -69,7 +70,7 @@ fn framing_and_connection_are_written() {
 
 #[test]
 fn status_lines() {
-    let line = |head: &ResponseHead| {
+    let line = |head: &OutgoingResponse| {
         encoded(head, Framing::None, ConnectionField::None).strip_suffix("\r\n\r\n").unwrap().to_owned()
     };
     for status in 100..=999 {
@@ -93,7 +94,7 @@ fn status_lines() {
 
 #[test]
 fn fields_are_set_appended_and_removed() {
-    let mut head = ResponseHead::new();
+    let mut head = OutgoingResponse::new();
     head.set("A", "1").unwrap();
     head.append("b", " 2 ").unwrap();
     head.append("a", "3").unwrap();
@@ -118,7 +119,7 @@ fn fields_are_set_appended_and_removed() {
 
 #[test]
 fn special_fields_are_known() {
-    let mut head = ResponseHead::new();
+    let mut head = OutgoingResponse::new();
     assert_eq!(head.append("Content-Length", "5, 5"), Err(FieldError::ContentLength));
     assert_eq!(head.append("Transfer-Encoding", "gzip"), Err(FieldError::TransferEncoding));
     assert_eq!(head.iter().count(), 0);
@@ -204,7 +205,7 @@ fn a_special_field_that_is_removed_takes_only_its_own_effect_with_it() {
 
 #[test]
 fn a_response_holds_about_as_much_memory_as_it_says() {
-    let mut head = ResponseHead::new();
+    let mut head = OutgoingResponse::new();
     assert_eq!(head.capacity(), 0);
     head.set(&"N".repeat(30), "v".repeat(1_000)).unwrap();
     assert!((1_034..2_000).contains(&head.capacity()), "{}", head.capacity());
@@ -251,7 +252,7 @@ fn nothing_can_split_a_response() {
         assert!(out.is_empty());
     }
     for bad in ["", " ", "\t", "a b", "a:", "(", "\"", "a/b", "[", "{"] {
-        assert_eq!(ResponseHead::new().set(bad, "x"), Err(FieldError::Name), "{bad:?}");
+        assert_eq!(OutgoingResponse::new().set(bad, "x"), Err(FieldError::Name), "{bad:?}");
     }
 }
 
@@ -259,7 +260,7 @@ fn nothing_can_split_a_response() {
 #[test]
 fn bytes_above_ascii_are_sent_in_values_only() {
     for good in ["\u{80}", "José", "🌱"] {
-        let mut head = ResponseHead::new();
+        let mut head = OutgoingResponse::new();
         head.set("X", good).unwrap();
         head.append("x", good.to_owned().into_bytes()).unwrap();
         assert_eq!((head.get("X"), head.get_bytes("x")), (Some(good), Some(good.as_bytes())));
@@ -278,7 +279,7 @@ fn bytes_above_ascii_are_sent_in_values_only() {
         assert_eq!(encode_informational(&mut out, 103, &[("Connection", good)]), Err(FieldError::Value));
     }
     for byte in 0x80..=0xff {
-        let mut head = ResponseHead::new();
+        let mut head = OutgoingResponse::new();
         head.set("X", [byte]).unwrap();
         assert_eq!((head.get("X"), head.get_bytes("X"), head.has("X")), (None, Some(&[byte][..]), true));
         assert_eq!((head.iter().count(), head.iter_bytes().count()), (0, 1));
@@ -370,9 +371,9 @@ fn what_framing_depends_on_is_read_off_the_request() {
         ("HEAD / HTTP/1.1", info(true, false, Version::Http11)),
         ("CONNECT a:1 HTTP/1.0", info(false, true, Version::Http10)),
     ] {
-        let mut request = RequestHead::new();
+        let mut request = IncomingRequest::new();
         let wire = format!("{line}\r\nHost: a\r\n\r\n");
-        HeadParser::default().parse(wire.as_bytes(), &HeadLimits::default(), &mut request).unwrap();
+        RequestParser::default().parse(wire.as_bytes(), &HeadLimits::default(), &mut request).unwrap();
         assert_eq!(RequestInfo::from(&request), expected, "{line}");
     }
 }
@@ -414,7 +415,7 @@ proptest! {
         steps in prop::collection::vec((0u8..3, "[ABab-]{1,3}|[!-~]{0,3}", "[ -~]{0,8}|[\\x00-\\x7f]{0,3}"), 0..12),
         length in any::<u64>(),
     ) {
-        let mut head = ResponseHead::new();
+        let mut head = OutgoingResponse::new();
         head.set_status(status).unwrap();
         let mut model: Vec<(String, String)> = Vec::new();
         for (kind, name, value) in &steps {

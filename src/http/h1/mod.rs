@@ -25,7 +25,7 @@ use super::server_core::ServerCore;
 use crate::event_loop::Time;
 use crate::net::{CloseReason, Protocol, SendWatch, Stream};
 use crate::proto::h1::connection::{Action, Connection, Event, Persistence, Reading, Role};
-use crate::proto::h1::{BodyDecoder, BodyEncoder, Framing, HeadParser};
+use crate::proto::h1::{BodyDecoder, BodyEncoder, Framing, RequestParser};
 use std::any::Any;
 use std::cell::{Cell, OnceCell};
 use std::collections::VecDeque;
@@ -68,7 +68,7 @@ pub(super) struct H1 {
 #[derive(Clone, Copy)]
 enum Unfinished {
     /// For a head that has come in part. Used while the state is [`Reading::Head`].
-    Head(HeadParser),
+    Head(RequestParser),
     /// For content that is sent in parts. Used while the state is
     /// [`Writing::Body`](crate::proto::h1::connection::Writing::Body).
     Content(BodyEncoder),
@@ -113,7 +113,7 @@ impl H1 {
             stream: OnceCell::new(),
             server: server.clone(),
             current: Cell::new(None),
-            unfinished: Cell::new(Unfinished::Head(HeadParser::default())),
+            unfinished: Cell::new(Unfinished::Head(RequestParser::default())),
             since: Cell::new(now),
             watch: Cell::new(None),
             state: Cell::new(Connection::new(Role::Server)),

@@ -10,7 +10,7 @@ use crate::http::own_answer;
 use crate::http::request::Request;
 use crate::net::{CloseReason, Socket, Stream};
 use crate::proto::h1::connection::{Action, Event, Persistence, Reading};
-use crate::proto::h1::{BodyDecoder, BodyEvent, Fault, Framing, HeadParser, Parsed, RequestHead};
+use crate::proto::h1::{BodyDecoder, BodyEvent, Fault, Framing, IncomingRequest, Parsed, RequestParser};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ impl H1 {
         let begun = self.reading() == Reading::Head;
         let mut parser = match self.unfinished.get() {
             Unfinished::Head(parser) if begun => parser,
-            _ => HeadParser::default(),
+            _ => RequestParser::default(),
         };
         let parsed = parser.parse(bytes, &self.server.limits.head(), fresh.incoming_mut().head_mut());
         match parsed {
@@ -160,12 +160,12 @@ impl H1 {
 
     /// Returns whether a request asks for the connection itself (CONNECT, or an upgrade) and can be given it. An upgrade with
     /// content cannot: that has to be read as HTTP first.
-    fn asks_for_connection(&self, head: &RequestHead) -> bool {
+    fn asks_for_connection(&self, head: &IncomingRequest) -> bool {
         (head.is_connect() || head.wants_upgrade()) && self.can_be_given_connection(head)
     }
 
     #[cold]
-    fn can_be_given_connection(&self, head: &RequestHead) -> bool {
+    fn can_be_given_connection(&self, head: &IncomingRequest) -> bool {
         self.state.get().persistence() != Persistence::Spent
             && (head.is_connect() || is_whole(head.framing()) && self.server.dispatch.has(ServerEvent::Upgrade))
     }

@@ -4,8 +4,8 @@ use super::{
     field_error::{self, FieldError},
     framing::Framing,
     outgoing_fields::{self, OutgoingFields, Special},
+    outgoing_response::OutgoingResponse,
     persistence::ConnectionField,
-    response::ResponseHead,
     status,
 };
 
@@ -20,7 +20,7 @@ pub struct Encoding<'a> {
     pub connection: ConnectionField,
 }
 
-impl ResponseHead {
+impl OutgoingResponse {
     /// Writes the whole head, the empty line at its end included (RFC 9112, 4 and 5).
     ///
     /// Fields that were set and that the framing forbids are left out: Content-Length where there is no content or
@@ -170,7 +170,7 @@ pub fn encode_informational(out: &mut Vec<u8>, status: u16, fields: &[(&str, &st
             special => special.check(value.as_bytes())?,
         }
     }
-    let mut head = ResponseHead::new();
+    let mut head = OutgoingResponse::new();
     head.set_status(status)?;
     head.encode_status_line(out);
     for (name, value) in fields {

@@ -161,7 +161,7 @@ impl IncomingResponse {
     }
 }
 
-/// The state of a search for the end of a response's head: see [`RequestParser`](super::HeadParser), which does the same for
+/// The state of a search for the end of a response's head: see [`RequestParser`](super::RequestParser), which does the same for
 /// requests.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResponseParser {
@@ -169,7 +169,7 @@ pub struct ResponseParser {
 }
 
 impl ResponseParser {
-    /// Reads the head at the start of `bytes` into `into`, by the rules of [`RequestParser::parse`](super::HeadParser::parse). Of
+    /// Reads the head at the start of `bytes` into `into`, by the rules of [`RequestParser::parse`](super::RequestParser::parse). Of
     /// the limits, [`HeadLimits::bytes`] and [`HeadLimits::fields`] apply.
     pub fn parse(&mut self, bytes: &[u8], limits: &HeadLimits, into: &mut IncomingResponse) -> Result<Parsed, Fault> {
         parse::parse(&mut self.scan, bytes, limits, into)

@@ -28,15 +28,15 @@
 //!
 //! ```text
 //!  reading   ┌──────► Head ──────────────► Content ──────────────► Done
-//!            │   HeadParser::parse   BodyDecoder::decode            │
+//!            │   RequestParser::parse   BodyDecoder::decode            │
 //!            │    │ Partial: wait     │ NeedMore: wait              │ response sent, and both sides persist
-//!            │    ▼                   ▼                             │ (RequestHead::persistent, connection_field)
+//!            │    ▼                   ▼                             │ (IncomingRequest::persistent, connection_field)
 //!            │   Err(Fault): answer Fault::status(), close          │
 //!            └──────────────────────────────────────────────────────┘
 //!
 //!  writing   Informational* ───► Head ──────────────► Content ───────────► Done
 //!            encode_informational  response_framing     BodyEncoder::encode     last piece
-//!                                  ResponseHead::encode
+//!                                  OutgoingResponse::encode
 //! ```
 //!
 //! # A walk through it
@@ -50,7 +50,7 @@
 //!               POST /plant HTTP/1.1\r\nHost: localhost:7777\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
 //!               5\r\nbasil\r\n0\r\nDigest: x\r\n\r\n";
 //! let date = b"Sun, 06 Nov 1994 08:49:37 GMT";
-//! let (mut parser, mut request, mut response) = (HeadParser::default(), RequestHead::new(), ResponseHead::new());
+//! let (mut parser, mut request, mut response) = (RequestParser::default(), IncomingRequest::new(), OutgoingResponse::new());
 //! let (mut out, mut rest) = (Vec::new(), &input[..]);
 //!
 //! // The first request has come whole. Had it not, we would append to the same bytes and call again.
@@ -131,18 +131,18 @@ mod field_error;
 mod field_line;
 mod fields;
 mod framing;
-mod head;
 mod host;
+mod incoming_request;
 mod incoming_response;
 mod limits;
 mod octet;
 mod outgoing_fields;
+mod outgoing_response;
 mod parse;
 mod persistence;
 mod request_line;
 mod request_parser;
 mod request_semantics;
-mod response;
 mod response_framing;
 mod scan;
 mod section;
@@ -160,14 +160,14 @@ pub use fault::Fault;
 pub use field_error::FieldError;
 pub use fields::Fields;
 pub use framing::Framing;
-pub use head::RequestHead;
+pub use incoming_request::IncomingRequest;
 pub use incoming_response::{IncomingResponse, ResponseParser};
 pub use limits::{BodyLimits, HeadLimits, MAX_FIELDS};
 pub use outgoing_fields::OutgoingFields;
+pub use outgoing_response::OutgoingResponse;
 pub use parse::Parsed;
 pub use persistence::{ConnectionField, ConnectionOption, connection_field, persistent};
-pub use request_parser::HeadParser;
-pub use response::ResponseHead;
+pub use request_parser::RequestParser;
 pub use response_framing::{BodyPlan, RequestInfo, response_framing};
 pub use status::reason;
 pub use target::TargetForm;

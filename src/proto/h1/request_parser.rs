@@ -2,7 +2,7 @@
 
 use super::{
     fault::Fault,
-    head::{RequestHead, RequestLine},
+    incoming_request::{IncomingRequest, RequestLine},
     limits::HeadLimits,
     parse::{self, Incoming, Parsed},
     request_line::{self, RequestLineScan, Words},
@@ -19,24 +19,24 @@ use super::{
 /// shows at the first byte that no valid head could have there. What the fields mean together (Host, framing, the form
 /// of the target) is judged when the head has ended. The result is the same for any split of the same bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct HeadParser {
+pub struct RequestParser {
     scan: Scan<RequestLineScan>,
 }
 
-impl HeadParser {
+impl RequestParser {
     /// Reads the head at the start of `bytes` into `into`.
     ///
     /// `bytes` always begins at the first byte of the message; after [`Parsed::Partial`] the next call must bring the same
     /// bytes and more, with the same limits. After [`Parsed::Complete`] the parser is ready for the next message. After
     /// a fault the same bytes give the same fault again. `into` is filled by `Complete` only; otherwise it is as after
-    /// [`RequestHead::clear`], or untouched.
+    /// [`IncomingRequest::clear`], or untouched.
     #[inline]
-    pub fn parse(&mut self, bytes: &[u8], limits: &HeadLimits, into: &mut RequestHead) -> Result<Parsed, Fault> {
+    pub fn parse(&mut self, bytes: &[u8], limits: &HeadLimits, into: &mut IncomingRequest) -> Result<Parsed, Fault> {
         parse::parse(&mut self.scan, bytes, limits, into)
     }
 }
 
-impl Incoming for RequestHead {
+impl Incoming for IncomingRequest {
     type Line = RequestLineScan;
 
     /// One pass over the request line, one of httparse over the fields, and one over what it found.
@@ -84,7 +84,7 @@ impl Incoming for RequestHead {
     }
 
     fn clear(&mut self) {
-        RequestHead::clear(self);
+        IncomingRequest::clear(self);
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_parser_is_eight_bytes() {
-        assert_eq!(size_of::<HeadParser>(), 8);
+        assert_eq!(size_of::<RequestParser>(), 8);
     }
 
     /// A head with more fields than usual is read twice, the second time with a larger table. It is not scanned byte by
@@ -151,10 +151,10 @@ mod tests {
     fn a_head_that_comes_whole_is_not_scanned() {
         for (fields, reads) in [(1, 1), (USUAL_FIELDS, 1), (USUAL_FIELDS + 1, 2), (MAX_FIELDS, 2)] {
             let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(fields - 1));
-            let mut into = RequestHead::new();
+            let mut into = IncomingRequest::new();
             READS.with(|reads| reads.set(0));
             scan::tests::STEPS.with(|steps| steps.set(0));
-            let parsed = HeadParser::default().parse(head.as_bytes(), &HeadLimits::default(), &mut into);
+            let parsed = RequestParser::default().parse(head.as_bytes(), &HeadLimits::default(), &mut into);
             assert_eq!(parsed, Ok(Parsed::Complete { len: head.len() }));
             assert_eq!((into.fields().len(), READS.with(Cell::get)), (fields, reads));
             assert_eq!(scan::tests::STEPS.with(Cell::get), 0);
@@ -168,7 +168,7 @@ mod tests {
         let mut head = b"GET / HTTP/1.1\r\nHost: a\r\nX: ".to_vec();
         head.resize(16 * 1024 - 4, b'x');
         head.extend_from_slice(b"\r\n\r\n");
-        let (mut parser, mut into) = (HeadParser::default(), RequestHead::new());
+        let (mut parser, mut into) = (RequestParser::default(), IncomingRequest::new());
         READS.with(|reads| reads.set(0));
         scan::tests::STEPS.with(|steps| steps.set(0));
         for end in 1..head.len() {

@@ -3,8 +3,8 @@
 use super::{
     fault::Fault,
     framing::{self, Framing},
-    head::{self, RequestHead},
     host,
+    incoming_request::{self, IncomingRequest},
     limits::HeadLimits,
     octet::{self, same_name},
     persistence::ConnectionOption,
@@ -127,10 +127,10 @@ impl Seen {
     /// Reads the expectations (RFC 9110, 10.1.1).
     #[cold]
     fn note_expect(&mut self, value: &[u8]) {
-        self.flags |= head::EXPECT;
+        self.flags |= incoming_request::EXPECT;
         self.note_bytes(value);
         if octet::list(value).any(|element| element.eq_ignore_ascii_case(b"100-continue")) {
-            self.flags |= head::CONTINUE;
+            self.flags |= incoming_request::CONTINUE;
         }
     }
 
@@ -143,7 +143,7 @@ impl Seen {
 
     /// Says what the fields mean together, or which rule they break: Host first, then framing.
     #[inline(always)]
-    pub(super) fn judge(&self, head: &mut RequestHead, limits: &HeadLimits) -> Result<(), Fault> {
+    pub(super) fn judge(&self, head: &mut IncomingRequest, limits: &HeadLimits) -> Result<(), Fault> {
         if self.found & (HOST_TWICE | NOT_ASCII | HOST_INVALID) != 0 {
             return Err(self.fault());
         }
@@ -155,14 +155,14 @@ impl Seen {
             if from == to {
                 head.line.host = self.host;
             }
-            head.flags |= head::HOST;
+            head.flags |= incoming_request::HOST;
         } else if limits.require_host && head.version == Version::Http11 {
             return Err(Fault::HostMissing);
         } else if from < to {
-            head.flags |= head::HOST;
+            head.flags |= incoming_request::HOST;
         }
         if self.found & OFFER == OFFER {
-            head.flags |= head::UPGRADE;
+            head.flags |= incoming_request::UPGRADE;
         }
         head.framing = Framing::None;
         if self.found & (LENGTH | CODING) == 0 { Ok(()) } else { self.judge_content(head) }
@@ -181,7 +181,7 @@ impl Seen {
     }
 
     #[inline(never)]
-    fn judge_content(&self, head: &mut RequestHead) -> Result<(), Fault> {
+    fn judge_content(&self, head: &mut IncomingRequest) -> Result<(), Fault> {
         if self.found & LENGTH_TWICE != 0 {
             return Err(Fault::LengthRepeated);
         }

@@ -1,6 +1,9 @@
 //! How the content of a response is framed (RFC 9112, 6; RFC 9110, 8.6).
 
-use super::{field_error::FieldError, framing::Framing, head::RequestHead, response::ResponseHead, version::Version};
+use super::{
+    field_error::FieldError, framing::Framing, incoming_request::IncomingRequest, outgoing_response::OutgoingResponse,
+    version::Version,
+};
 
 /// The properties of a request that determine the framing of its response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,8 +16,8 @@ pub struct RequestInfo {
     pub version: Version,
 }
 
-impl From<&RequestHead> for RequestInfo {
-    fn from(head: &RequestHead) -> Self {
+impl From<&IncomingRequest> for RequestInfo {
+    fn from(head: &IncomingRequest) -> Self {
         RequestInfo { head: head.is_head(), connect: head.is_connect(), version: head.version() }
     }
 }
@@ -58,7 +61,7 @@ impl BodyPlan {
 #[inline]
 pub fn response_framing(
     request: &RequestInfo,
-    head: &ResponseHead,
+    head: &OutgoingResponse,
     known_length: Option<u64>,
 ) -> Result<BodyPlan, FieldError> {
     // The usual answer does not go through the whole table.
@@ -74,7 +77,11 @@ pub fn response_framing(
 }
 
 #[inline(never)]
-fn from_table(request: &RequestInfo, head: &ResponseHead, known_length: Option<u64>) -> Result<BodyPlan, FieldError> {
+fn from_table(
+    request: &RequestInfo,
+    head: &OutgoingResponse,
+    known_length: Option<u64>,
+) -> Result<BodyPlan, FieldError> {
     let nothing = |framing| Ok(BodyPlan { framing, body: false });
     let declared = head.declared_length().map(Framing::Length);
     match head.status() {
@@ -114,7 +121,7 @@ mod tests {
     fn the_usual_answer_is_that_of_the_table() {
         for status in 200..=999 {
             for fields in [&[][..], &[("Content-Length", "5")], &[("Transfer-Encoding", "chunked")], &[("X", "y")]] {
-                let mut response = ResponseHead::new();
+                let mut response = OutgoingResponse::new();
                 response.set_status(status).unwrap();
                 for (name, value) in fields {
                     response.set(name, value).unwrap();

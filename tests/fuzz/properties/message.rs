@@ -2,7 +2,7 @@
 
 use super::latin1::characters;
 use oneloop::proto::h1::{
-    BodyDecoder, BodyEvent, BodyLimits, Fault, Fields, HeadLimits, HeadParser, Parsed, RequestHead,
+    BodyDecoder, BodyEvent, BodyLimits, Fault, Fields, HeadLimits, IncomingRequest, Parsed, RequestParser,
 };
 
 /// A request whose head has come.
@@ -62,12 +62,12 @@ pub fn unframed(wire: &[u8]) -> &[u8] {
 }
 
 fn read(rest: &mut &[u8], messages: &mut Vec<Message>) -> Result<Ending, Fault> {
-    let mut head = RequestHead::new();
+    let mut head = IncomingRequest::new();
     loop {
         if rest.is_empty() {
             return Ok(Ending::Clean);
         }
-        let Parsed::Complete { len } = HeadParser::default().parse(rest, &HeadLimits::default(), &mut head)? else {
+        let Parsed::Complete { len } = RequestParser::default().parse(rest, &HeadLimits::default(), &mut head)? else {
             return Ok(Ending::Incomplete);
         };
         *rest = &rest[len..];

@@ -4,13 +4,13 @@
 
 use super::choices::{Choices, cuts};
 use super::latin1;
-use oneloop::proto::h1::{Fault, Framing, HeadLimits, HeadParser, Parsed, RequestHead, TargetForm, Version};
+use oneloop::proto::h1::{Fault, Framing, HeadLimits, IncomingRequest, Parsed, RequestParser, TargetForm, Version};
 
 pub fn holds(bytes: &[u8]) {
     let (mut choices, wire) = Choices::split(bytes, 2);
     let limits = limits(choices.byte());
     let ends = cuts(choices.byte(), wire.len());
-    let mut head = RequestHead::new();
+    let mut head = IncomingRequest::new();
     let split = feed(wire, ends.iter().copied(), &limits, &mut head);
     let in_pieces = told(&head);
     let bytewise = feed(wire, 0..wire.len(), &limits, &mut head);
@@ -40,9 +40,9 @@ fn feed(
     wire: &[u8],
     ends: impl IntoIterator<Item = usize>,
     limits: &HeadLimits,
-    head: &mut RequestHead,
+    head: &mut IncomingRequest,
 ) -> Result<Option<usize>, Fault> {
-    let mut parser = HeadParser::default();
+    let mut parser = RequestParser::default();
     for end in ends.into_iter().chain([wire.len()]) {
         match parser.parse(&wire[..end], limits, head) {
             Ok(Parsed::Complete { len }) => {
@@ -61,7 +61,7 @@ fn feed(
 }
 
 /// All that a head says.
-fn told(head: &RequestHead) -> String {
+fn told(head: &IncomingRequest) -> String {
     let fields: Vec<_> = head.fields().iter_bytes().collect();
     format!(
         "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {fields:?} {} {} {:?} {}",
@@ -84,7 +84,7 @@ fn told(head: &RequestHead) -> String {
 const FRAMING: [&str; 6] = ["Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "Upgrade"];
 
 /// An accepted head says what stands on the wire, read in the plainest way; and written again it is the same head.
-fn check(head: &RequestHead, wire: &[u8], limits: &HeadLimits) {
+fn check(head: &IncomingRequest, wire: &[u8], limits: &HeadLimits) {
     let text = &*latin1::characters(wire);
     assert!(wire.iter().all(|&byte| matches!(byte, b'\r' | b'\n' | b'\t' | b' '..=b'~' | 0x80..)), "{text:?}");
     assert!(wire.len() <= limits.bytes && head.len() <= limits.fields && head.target().len() <= limits.target);
@@ -116,14 +116,14 @@ fn check(head: &RequestHead, wire: &[u8], limits: &HeadLimits) {
     check_target(head);
 
     let again = written(head, minor);
-    let mut other = RequestHead::new();
+    let mut other = IncomingRequest::new();
     let unbounded = HeadLimits { bytes: usize::MAX, ..*limits };
-    let parsed = HeadParser::default().parse(&again, &unbounded, &mut other);
+    let parsed = RequestParser::default().parse(&again, &unbounded, &mut other);
     assert_eq!(parsed, Ok(Parsed::Complete { len: again.len() }), "{:?}", String::from_utf8_lossy(&again));
     assert_eq!(told(&other), told(head));
 }
 
-fn check_framing(head: &RequestHead, fields: &[(&str, &str)]) {
+fn check_framing(head: &IncomingRequest, fields: &[(&str, &str)]) {
     let values = |name: &str| {
         let named = fields.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
         named.map(|(_, value)| *value).collect::<Vec<_>>()
@@ -148,7 +148,7 @@ fn check_framing(head: &RequestHead, fields: &[(&str, &str)]) {
     assert!(!head.is_connect() || matches!(framing, Framing::None | Framing::Length(0)));
 }
 
-fn check_target(head: &RequestHead) {
+fn check_target(head: &IncomingRequest) {
     let target = head.target();
     let rest = match head.query() {
         Some(query) => target.strip_suffix(query).and_then(|rest| rest.strip_suffix('?')).expect("a query ends it"),
@@ -169,7 +169,7 @@ fn check_target(head: &RequestHead) {
     }
 }
 
-fn written(head: &RequestHead, minor: u8) -> Vec<u8> {
+fn written(head: &IncomingRequest, minor: u8) -> Vec<u8> {
     let mut wire = format!("{} {} HTTP/1.{minor}\r\n", head.method(), head.target()).into_bytes();
     for (name, value) in head.fields().iter_bytes() {
         wire.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());

@@ -3,7 +3,7 @@
 use super::super::{BACKLOG, Setup};
 use super::End;
 use oneloop::http::Limits;
-use oneloop::proto::h1::HeadParser;
+use oneloop::proto::h1::RequestParser;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -50,7 +50,7 @@ pub fn turn_away(connection: &Connection) {
 /// A connection, and what has to be known of it between two requests. Its buffers are the thread's that serves it.
 pub struct Connection {
     pub(super) stream: TcpStream,
-    pub(super) parser: HeadParser,
+    pub(super) parser: RequestParser,
     /// No request has come yet.
     pub(super) fresh: bool,
     /// Bytes of the next head have come.
@@ -67,7 +67,7 @@ impl Connection {
     fn new(stream: TcpStream, limits: &Limits) -> Connection {
         Connection {
             stream,
-            parser: HeadParser::default(),
+            parser: RequestParser::default(),
             fresh: true,
             begun: false,
             held: Vec::new(),

@@ -4,7 +4,7 @@ use super::super::handlers::Work;
 use super::sending::Date;
 use super::{Connection, End, Step};
 use oneloop::http::Limits;
-use oneloop::proto::h1::{BodyDecoder, Framing, RequestHead, ResponseHead};
+use oneloop::proto::h1::{BodyDecoder, Framing, IncomingRequest, OutgoingResponse};
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 use std::time::Instant;
@@ -17,7 +17,7 @@ pub struct Desk {
     pub(super) limits: Limits,
     /// The request that is served.
     pub request: Request,
-    pub(super) response: ResponseHead,
+    pub(super) response: OutgoingResponse,
     /// Answers that were not sent yet.
     pub(super) output: Vec<u8>,
     pub(super) date: Date,
@@ -30,13 +30,13 @@ pub struct Desk {
 
 /// A request whose head is here.
 pub struct Request {
-    pub head: RequestHead,
+    pub head: IncomingRequest,
     pub(super) body: BodyDecoder,
 }
 
 impl Default for Request {
     fn default() -> Request {
-        Request { head: RequestHead::new(), body: BodyDecoder::new(Framing::None) }
+        Request { head: IncomingRequest::new(), body: BodyDecoder::new(Framing::None) }
     }
 }
 
@@ -46,7 +46,7 @@ impl Desk {
         Desk {
             limits: limits.clone(),
             request: Request::default(),
-            response: ResponseHead::new(),
+            response: OutgoingResponse::new(),
             output: Vec::new(),
             date: Default::default(),
             last: false,

@@ -11,9 +11,9 @@ use super::{
 
 /// The head of one request, in one buffer of its own that is used again for the next.
 ///
-/// [`HeadParser::parse`](super::HeadParser::parse) fills it; until that has answered `Complete` it says nothing of use.
+/// [`RequestParser::parse`](super::RequestParser::parse) fills it; until that has answered `Complete` it says nothing of use.
 #[derive(Clone, Debug, Default)]
-pub struct RequestHead {
+pub struct IncomingRequest {
     /// The text is the head from the method's first byte to its last CRLF.
     pub(super) fields: Fields,
     pub(super) line: RequestLine,
@@ -44,7 +44,7 @@ pub(super) const UPGRADE: u8 = 4;
 /// There is a host, in the target or in the Host field; it may be empty.
 pub(super) const HOST: u8 = 8;
 
-impl RequestHead {
+impl IncomingRequest {
     /// An empty head, which holds no memory.
     pub fn new() -> Self {
         Self::default()
@@ -188,7 +188,7 @@ impl RequestHead {
     pub fn clear(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
-        *self = RequestHead { fields, ..Self::default() };
+        *self = IncomingRequest { fields, ..Self::default() };
     }
 
     /// How many bytes of memory the buffers hold.

@@ -10,23 +10,23 @@ use super::{
 /// Status, reason and fields of a response, in buffers that are used again for the next. Every field is checked when it is set:
 /// see [`OutgoingFields`].
 #[derive(Clone, Debug)]
-pub struct ResponseHead {
+pub struct OutgoingResponse {
     pub(super) status: u16,
     /// Empty for the registered phrase.
     pub(super) reason: String,
     pub(super) fields: OutgoingFields,
 }
 
-impl Default for ResponseHead {
+impl Default for OutgoingResponse {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl ResponseHead {
+impl OutgoingResponse {
     /// `200 OK` without fields, which holds no memory.
     pub const fn new() -> Self {
-        ResponseHead { status: 200, reason: String::new(), fields: OutgoingFields::new() }
+        OutgoingResponse { status: 200, reason: String::new(), fields: OutgoingFields::new() }
     }
 
     /// The status code.
