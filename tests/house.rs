@@ -51,7 +51,6 @@ const CIRCLES: &[&[&str]] = &[
         "http/send_file/mod.rs",
     ],
     &["http/send_file/hot.rs", "http/send_file/order.rs"],
-    &["net/output.rs", "net/stream/mod.rs"],
 ];
 /// So many lines are read in a minute.
 const INDEX_LINES: usize = 90;

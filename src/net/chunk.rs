@@ -3,6 +3,9 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::rc::Rc;
 
+/// Chunks of at least this many bytes are not copied: neither behind their head, nor into the cork or the output.
+pub(crate) const LARGE: usize = 16 * 1024;
+
 /// The answer of a write: whether to go on writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a full output asks the writer to wait for `drain`"]

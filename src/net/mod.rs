@@ -67,6 +67,7 @@ pub use socket::Socket;
 
 pub(crate) use accepted::Accepted;
 pub(crate) use acceptor::{Acceptor, Owner};
+pub(crate) use chunk::LARGE;
 pub(crate) use context::Context;
 pub(crate) use file_part::FilePart;
 pub(crate) use protocol::Protocol;

@@ -1,5 +1,5 @@
 use super::FilePart;
-use super::chunk::{Chunk, Piece};
+use super::chunk::{Chunk, LARGE, Piece};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::IoSlice;
@@ -37,7 +37,7 @@ impl Output {
 
     pub fn push(&mut self, chunk: Chunk<'_>, start: usize) {
         let rest = chunk.as_bytes().get(start..).unwrap_or_default();
-        if rest.len() < super::stream::LARGE {
+        if rest.len() < LARGE {
             self.append(rest);
         } else {
             self.len += rest.len();

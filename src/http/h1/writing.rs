@@ -5,14 +5,11 @@ use crate::event_loop::Loop;
 use crate::http::exchange::{Carrier, Exchange};
 use crate::http::outgoing::Phase;
 use crate::http::send_file::HotFiles;
-use crate::net::{Address, Chunk, CloseReason, FilePart, Flow, Stream};
+use crate::net::{Address, Chunk, CloseReason, FilePart, Flow, LARGE, Stream};
 use crate::notice;
 use crate::proto::h1::connection::{Event, Persistence, Reading, Writing};
 use crate::proto::h1::{self, BodyEncoder, BodyPlan, Encoding, Piece, RequestInfo, connection_field, response_framing};
 use std::rc::Rc;
-
-/// Chunks with fewer bytes are copied to the output together with their head.
-const COPIED: usize = 16 * 1024;
 
 impl H1 {
     /// Returns whether the connection closes after this response.
@@ -73,7 +70,7 @@ impl H1 {
         if encoder.is_until_close() {
             stream.begin_last_message();
         }
-        if known.is_some() && chunk.len() < COPIED && encoder.take(chunk.len(), true) == Ok(Piece::Plain) {
+        if known.is_some() && chunk.len() < LARGE && encoder.take(chunk.len(), true) == Ok(Piece::Plain) {
             // The usual answer needs one append.
             stream.encode(|out| {
                 head.encode(out, &how);
@@ -98,7 +95,7 @@ impl H1 {
             Piece::Dropped => Flow::Ready,
             Piece::Plain => stream.write(chunk, limit),
             Piece::Chunk => {
-                if chunk.len() >= COPIED {
+                if chunk.len() >= LARGE {
                     stream.encode(|out| h1::chunk_start(out, chunk.len()));
                     stream.write(chunk, limit).ignore();
                     stream.encode(|out| out.extend_from_slice(h1::CHUNK_END));

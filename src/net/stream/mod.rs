@@ -21,9 +21,6 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
-/// Chunks of at least this many bytes are not copied.
-pub(super) const LARGE: usize = 16 * 1024;
-
 /// Limits of a lingering close.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Linger {

@@ -2,8 +2,8 @@
 
 use super::closing::reason_of;
 use super::turns::WRITE_BUDGET;
-use super::{Event, LARGE, Stream};
-use crate::net::chunk::{Chunk, Flow};
+use super::{Event, Stream};
+use crate::net::chunk::{Chunk, Flow, LARGE};
 use crate::net::output::Output;
 use crate::net::transport::{Plaintext, Transport};
 use crate::net::{CloseReason, FilePart};
