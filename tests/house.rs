@@ -50,7 +50,6 @@ const CIRCLES: &[&[&str]] = &[
         "http/response.rs",
         "http/send_file/mod.rs",
     ],
-    &["http/send_file/hot.rs", "http/send_file/order.rs"],
 ];
 /// So many lines are read in a minute.
 const INDEX_LINES: usize = 90;

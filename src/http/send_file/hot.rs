@@ -9,8 +9,7 @@
 //! What is sent was on disk at most `age` ago. A file that is asked for less often is looked at for each request. A timer closes
 //! the open files that were not looked at for `age`.
 
-use super::opened::Opened;
-use super::order::{Description, look_again};
+use super::loaded::{Description, Loaded, Store, look_again};
 use super::stamp::Stamp;
 use super::warm::Warm;
 use crate::event_loop::{Time, now, set_timeout};
@@ -29,20 +28,6 @@ const LARGEST: u64 = 128 * 1024;
 const OPEN: usize = 64;
 /// Roughly what an entry takes besides its path and its content, in bytes.
 const ENTRY: usize = 512;
-
-/// Where the content of a kept file is.
-pub(in crate::http) enum Store<B> {
-    Memory(B),
-    /// In the file.
-    Open(Opened),
-}
-
-/// A file, as a worker has read or opened it.
-pub(in crate::http) struct Loaded {
-    pub file: Description,
-    pub stamp: Stamp,
-    pub content: Store<Vec<u8>>,
-}
 
 /// A file that is kept.
 pub(super) struct Hot {

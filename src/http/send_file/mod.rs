@@ -11,6 +11,7 @@
 //! ```
 
 mod hot;
+mod loaded;
 mod opened;
 mod order;
 mod stamp;
@@ -29,8 +30,9 @@ use crate::event_loop::next_tick;
 use crate::net::CloseReason;
 use crate::notice;
 use crate::worker;
-use hot::{Hot, Known, Store};
-use order::{Ask, CHUNK, Content, Description, Found, Order};
+use hot::{Hot, Known};
+use loaded::{Description, Store};
+use order::{Ask, CHUNK, Content, Found, Order};
 use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::path::Path;

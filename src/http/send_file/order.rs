@@ -1,19 +1,17 @@
 //! The job of a worker for one request: it looks at the file, opens it and reads the first chunk, which is all of a small
 //! file.
 
-use super::super::conditional::{Conditions, Outcome, Validators, characters};
-use super::super::media_type;
+use super::super::conditional::{Conditions, Outcome, characters};
 use super::super::range::Selection;
 use super::super::request::Request;
 use super::super::response::Response;
-use super::hot::{Hot, Keep, Loaded, Store};
+use super::hot::{Hot, Keep};
+use super::loaded::{Description, Loaded, Store, ends_there, load, open, read, shorter};
 use super::opened::Opened;
-use super::stamp::Stamp;
-use crate::event_loop::driver::{FileRoom, read_at};
-use std::fs::{self, File, Metadata};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use crate::event_loop::driver::FileRoom;
+use std::fs::{File, Metadata};
+use std::io::{self, Seek, SeekFrom};
+use std::path::PathBuf;
 
 /// In bytes: what one job reads, and so the most that is in memory of a file for a peer, besides `Limits::pending_output`.
 /// It is so large that the way to the worker and back does not matter.
@@ -73,29 +71,6 @@ impl Ask {
             Outcome::Send(_) if file.size.is_none() => Outcome::Send(Selection::Whole),
             outcome => outcome,
         }
-    }
-}
-
-/// The properties of a file that the head of an answer states.
-pub(super) struct Description {
-    pub validators: Validators,
-    /// The value of the field.
-    pub last_modified: Option<String>,
-    pub media_type: &'static str,
-    /// `None` if the size is known only after the file has been read to its end.
-    pub size: Option<u64>,
-}
-
-impl Description {
-    pub fn of(path: &Path, metadata: &Metadata) -> Description {
-        let validators = Validators::of(metadata, SystemTime::now());
-        let last_modified = validators.last_modified();
-        Description { validators, last_modified, media_type: media_type::of(path), size: Some(metadata.len()) }
-    }
-
-    fn without_size(path: &Path) -> Description {
-        let validators = Validators::default();
-        Description { validators, last_modified: None, media_type: media_type::of(path), size: None }
     }
 }
 
@@ -204,73 +179,4 @@ impl Order {
         };
         Ok(Found::File { outcome, file: described, length, content })
     }
-}
-
-/// Returns whether a file has a byte just before `end`. Some files are shorter than the size that they state.
-fn ends_there(file: &File, end: u64) -> io::Result<bool> {
-    Ok(read_at(file, &mut [0], end - 1)? > 0)
-}
-
-fn open(path: &Path) -> io::Result<(File, Metadata)> {
-    // Checked before opening, because opening a named pipe waits until some process writes into it.
-    if !fs::metadata(path)?.is_file() {
-        return Err(ErrorKind::IsADirectory.into());
-    }
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    Ok((file, metadata))
-}
-
-/// Loads all of a small file. `None` if its stated size is not the number of bytes that can be read.
-fn load(path: &Path, file: &File, metadata: &Metadata) -> io::Result<Option<Loaded>> {
-    let bytes = read(file, metadata.len() + 1)?;
-    if bytes.is_empty() || bytes.len() as u64 != metadata.len() {
-        let mut file = file;
-        file.rewind()?;
-        return Ok(None);
-    }
-    Ok(Some(Loaded::new(path, metadata, Store::Memory(bytes))))
-}
-
-impl Loaded {
-    fn new(path: &Path, metadata: &Metadata, content: Store<Vec<u8>>) -> Loaded {
-        Loaded { file: Description::of(path, metadata), stamp: Stamp::of(metadata, SystemTime::now()), content }
-    }
-}
-
-/// Looks at a kept file again, which may be open, and loads it if it has changed. `None` if it is unchanged. A large file that
-/// has changed is not kept any longer.
-pub(super) fn look_again(path: &Path, stamp: &Stamp, opened: Option<Opened>, most: u64) -> io::Result<Option<Loaded>> {
-    let metadata = fs::metadata(path)?;
-    if metadata.is_file() && stamp.still_holds(&metadata) {
-        return Ok(None);
-    }
-    // A change that does not show is in what is sent, and its validators said that there might be one.
-    if let Some(opened) = opened.filter(|_| stamp.seems_to_hold(&metadata)) {
-        return Ok(Some(Loaded::new(path, &metadata, Store::Open(opened))));
-    }
-    let (file, metadata) = open(path)?;
-    let loaded = if metadata.len() <= most { load(path, &file, &metadata)? } else { None };
-    loaded.map(Some).ok_or_else(|| io::Error::other("it is not to be kept any more"))
-}
-
-/// Reads `count` bytes, or fewer if the file ends before, with one call if the system gives them at once. (`read_to_end`
-/// would read in small pieces that grow.)
-pub(super) fn read(mut file: &File, count: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(count).map_err(|_| ErrorKind::FileTooLarge)?];
-    let mut filled = 0;
-    while let Some(rest @ [_, ..]) = bytes.get_mut(filled..) {
-        match file.read(rest) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(filled);
-    Ok(bytes)
-}
-
-pub(super) fn shorter() -> io::Error {
-    io::Error::new(ErrorKind::UnexpectedEof, "the file has become shorter while it was sent")
 }

@@ -1,6 +1,7 @@
 use super::super::response::Response;
+use super::loaded::{read, shorter};
 use super::opened::Opened;
-use super::order::{CHUNK, read, shorter};
+use super::order::CHUNK;
 use super::warm::{STRETCH, stretch_end, warm};
 use crate::event_loop::{Time, set_timeout};
 use crate::net::{CloseReason, FilePart, Flow};
