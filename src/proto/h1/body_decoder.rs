@@ -1,4 +1,4 @@
-//! The content of a message, taken out of its framing as it comes.
+//! Takes the content of a message out of its framing, as the bytes arrive.
 
 use super::{
     fault::Fault,
@@ -10,12 +10,12 @@ use super::{
     trailer,
 };
 
-/// What a call of [`BodyDecoder::decode`] found.
+/// The result of a call of [`BodyDecoder::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step<'a> {
-    /// How many bytes of the input are done with and need not be kept.
+    /// How many bytes of the input were processed and need not be kept.
     pub consumed: usize,
-    /// What these bytes were.
+    /// What these bytes contain.
     pub event: BodyEvent<'a>,
 }
 
@@ -24,24 +24,24 @@ pub struct Step<'a> {
 pub enum BodyEvent<'a> {
     /// All input was consumed, and the content goes on.
     NeedMore,
-    /// A piece of content, in place; never empty.
+    /// A piece of content, which is a part of the input; never empty.
     Data(&'a [u8]),
-    /// The content and its trailers have ended. What was not consumed belongs to the next message.
+    /// The content and its trailers have ended. Bytes that were not consumed belong to the next message.
     End,
 }
 
-/// Takes the content of one message out of its framing, whatever pieces it comes in.
+/// Takes the content of one message out of its framing, in whatever pieces the input arrives.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyDecoder {
-    /// Bytes of content that are still to come: of all content, or of this chunk.
+    /// How many bytes are still to come: of a content with a length, or of the present chunk.
     remaining: u64,
     /// Bytes of chunk extensions so far.
     extensions: u32,
     /// Bytes of trailers so far.
     trailers: u32,
-    /// Where the present trailer field begins in the buffer of the list.
+    /// Where the name of the present trailer field begins in the text of the list of trailers.
     name: u32,
-    /// Where its value begins there.
+    /// Where the value of this field begins in the same text.
     value: u32,
     state: State,
     /// Digits of the present chunk size so far.
@@ -63,11 +63,11 @@ pub struct BodyDecoder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Fixed,
-    /// All that comes is content.
+    /// All further bytes are content.
     UntilClose,
     Size,
     SizeMore,
-    /// Blanks behind the size or an extension; only a `;` (or, behind a name, `=`) can follow.
+    /// Blanks after the size or after the value of an extension. Only a `;` can follow them.
     BeforeSemicolon,
     BeforeExtension,
     ExtensionName,
@@ -105,9 +105,9 @@ impl BodyDecoder {
         self.state == State::Done
     }
 
-    /// Tells the decoder that the peer has ended its input, in order. Returns whether the content is whole: one that lasts
-    /// until the close of the connection is now, and one that was framed is if it had ended before. A reset is no such end
-    /// (RFC 9112, 8): do not call this then.
+    /// Tells the decoder that the peer has ended its side properly. Returns whether the content is complete. Content that lasts
+    /// until the close of the connection is complete now; content with a length or in chunks is complete only if it had ended
+    /// before. Do not call this after a reset, which leaves the content incomplete (RFC 9112, 8).
     pub fn end_of_input(&mut self) -> bool {
         if self.state == State::UntilClose {
             self.state = State::Done;
@@ -115,16 +115,16 @@ impl BodyDecoder {
         self.is_done()
     }
 
-    /// How many bytes of content are certain to come: the rest of a content with a length, or of the present chunk.
+    /// How many more bytes of content are announced: the rest of a content with a length, or of the present chunk.
     pub fn remaining(&self) -> u64 {
         self.remaining
     }
 
     /// Consumes input up to and including the next piece of content, or the end.
     ///
-    /// Consumed bytes are gone; what was not consumed must be brought again, at once or with more behind it. Give
-    /// the same `trailers`, empty at first, to all calls for one message; they are complete with [`BodyEvent::End`].
-    /// After a fault the decoder is of no further use.
+    /// Drop the consumed bytes. Pass the bytes that were not consumed to the next call again, with or without more bytes after
+    /// them. Pass the same `trailers`, empty at first, to all calls for one message; they are complete with [`BodyEvent::End`].
+    /// Do not use the decoder after a fault.
     pub fn decode<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -166,7 +166,8 @@ impl BodyDecoder {
         data
     }
 
-    /// Moves on by one byte of framing. `decode` calls it in no state in which content comes, nor when that has ended.
+    /// Reads one byte of framing. `decode` calls this neither in a state in which content is due nor after the end of the
+    /// content.
     fn step(&mut self, byte: u8, limits: &BodyLimits, trailers: &mut Fields) -> Result<(), Fault> {
         self.state = match self.state {
             State::Size | State::SizeMore => self.size(byte, limits)?,
@@ -286,10 +287,10 @@ impl BodyDecoder {
         Ok(State::Trailers(line))
     }
 
-    /// Adds the field whose name and value stand at the end of the buffer. Blanks behind the value are dropped.
+    /// Adds the field whose name and value stand at the end of the buffer. Blanks after the value are dropped.
     fn end_trailer(&mut self, trailers: &mut Fields) {
         let text = trailers.text_mut();
-        // The loop stops at the name at the latest: before an empty value stands its last byte, which is no blank.
+        // If the value is empty, the loop stops at the last byte of the name, which is never a blank.
         while matches!(text.last(), Some(b' ' | b'\t')) {
             text.pop();
         }

@@ -1,4 +1,4 @@
-//! The content of a message, put into its framing as it is given.
+//! Puts the content of a message into its framing, piece by piece.
 
 use super::{
     chunk::{chunk, last_chunk},
@@ -10,8 +10,8 @@ use std::fmt;
 /// Puts the content of one message into its framing, in whatever pieces it is given: the counterpart of
 /// [`BodyDecoder`](super::BodyDecoder).
 ///
-/// [`take`](BodyEncoder::take) counts a piece and says how it is sent, so that a large piece need not be copied: the caller
-/// writes what stands around it. [`encode`](BodyEncoder::encode) does all of that for a piece that may be copied.
+/// [`take`](BodyEncoder::take) counts a piece and returns how it is sent. Then the caller writes the piece and the framing around
+/// it, so that a large piece need not be copied. [`encode`](BodyEncoder::encode) does all of this for a piece that may be copied.
 ///
 /// ```
 /// use oneloop::proto::h1::{BodyEncoder, Fields, Framing, LengthMismatch};
@@ -28,29 +28,29 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyEncoder {
-    /// With a length: the bytes that are still to be given.
+    /// If this is a length, it is the number of bytes that are still to be given.
     framing: Framing,
 }
 
 /// How a piece of content is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Not at all: the message has no content, whatever was given (a response to HEAD, or with status 204 or 304).
+    /// The piece is not sent: the message has no content, even if some was given (a response to HEAD, or with status 204 or 304).
     Dropped,
-    /// As it is.
+    /// The piece is sent as it is.
     Plain,
-    /// As a chunk: with [`chunk`](super::chunk()), or between [`chunk_start`](super::chunk_start) and
+    /// The piece is sent as a chunk: with [`chunk`](super::chunk()), or between [`chunk_start`](super::chunk_start) and
     /// [`CHUNK_END`](super::CHUNK_END). After the last piece, [`last_chunk`](super::last_chunk) ends the content.
     Chunk,
 }
 
-/// The content that was given is not as long as the Content-Length that was announced (RFC 9110, 8.6). The message cannot
-/// be completed, and the connection must be closed so that the peer does not take what follows for content.
+/// The content that was given is not as long as the Content-Length that was announced (RFC 9110, 8.6). The message cannot be
+/// completed, and the connection must be closed so that the peer does not take the next message for content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LengthMismatch {
     /// More was given than was announced.
     TooLong,
-    /// The content was said to have ended, and less was given than was announced.
+    /// The last piece was given, and all pieces together are shorter than was announced.
     TooShort,
 }
 
@@ -81,10 +81,10 @@ impl BodyEncoder {
         self.framing == Framing::UntilClose
     }
 
-    /// Counts a piece of `len` bytes, which is the `last` one or not, and says how it is sent. It may be empty.
+    /// Counts a piece of `len` bytes and returns how it is sent. `last`: this is the last piece. A piece may be empty.
     ///
     /// # Errors
-    /// Where the piece, or the end, contradicts the length that was announced. Then nothing was counted.
+    /// If the piece, or the end after it, contradicts the length that was announced. Then nothing was counted.
     #[inline]
     pub fn take(&mut self, len: usize, last: bool) -> Result<Piece, LengthMismatch> {
         match &mut self.framing {

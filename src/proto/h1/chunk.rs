@@ -3,11 +3,11 @@
 
 use super::{fields::Fields, trailer};
 
-/// What follows the data of every chunk.
+/// The bytes that follow the data of every chunk.
 pub const CHUNK_END: &[u8] = b"\r\n";
 
-/// Writes what precedes the `len` bytes of a chunk; [`CHUNK_END`] must follow them. An empty chunk would end the content:
-/// for `len` 0 send nothing at all, neither this nor the end.
+/// Writes the line that precedes the `len` bytes of a chunk; [`CHUNK_END`] must follow these bytes. `len` must not be 0, because
+/// an empty chunk would end the content: for empty data send nothing, not even [`CHUNK_END`].
 pub fn chunk_start(out: &mut Vec<u8>, len: usize) {
     debug_assert!(len > 0, "an empty chunk would end the content");
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -33,7 +33,7 @@ pub fn chunk(out: &mut Vec<u8>, data: &[u8]) {
     }
 }
 
-/// Writes the last chunk and the trailer section. Fields that are not allowed there
+/// Writes the last chunk and the trailer section. Fields that are not allowed in a trailer section
 /// ([`is_allowed_trailer`](super::is_allowed_trailer)) are left out.
 pub fn last_chunk(out: &mut Vec<u8>, trailers: &Fields) {
     out.extend_from_slice(b"0\r\n");

@@ -1,25 +1,28 @@
 //! The state of an HTTP/1 connection: what may be read and written next, and what follows when an exchange is over.
 //!
-//! Two rules hold here, those of h11. All that moves the state stands in this file. And one machine serves both roles: a server
-//! reads the message that leads an exchange and writes the one that follows it, a client writes the first and reads the second.
+//! This file follows two rules of h11, a library in Python. First, only this file changes the state. Second, one state machine
+//! serves both roles: a server reads the request of an exchange and writes the response, a client writes the request and reads
+//! the response.
 //!
 //! ```text
-//!             the message that leads (read by a server, written by a client)
+//!             the request (read by a server, written by a client)
 //!   Idle ──HeadBegins──► Head ──┬── with content ──► Body ──ContentRead, ContentWritten──► Done
 //!     └──── HeadRead, HeadWritten ──── without ────────────────────────────────────────────▲
 //!
-//!             the message that follows: it is due (Head) once the head of the first is here, or has gone
+//!             the response: it is due (Head) once the head of the request was read (server) or written (client)
 //!   Idle ─────────────► Head ──┬── with content ──► Body ──ContentWritten, ContentRead──► Done
 //!                              └──── without ──────────────────────────────────────────────▲
 //!
-//!   both Done, and the connection persists: both are Idle again (NextExchange). If it does not: both are Closed (Finish)
+//!   both Done, and the connection persists: both are Idle again (NextExchange)
+//!   both Done, and it does not persist; or reading is Closed and writing is Done: both are Closed (Finish)
 //! ```
 //!
 //! # The tables
 //!
-//! Each state is written as reading/writing. `*` is any state, `=` the same as before, "joined" the last line of the picture: what
-//! follows where that ended the exchange. Finish, Fail and HandOver always leave Closed/Closed. An event that is not here is illegal
-//! in that state: it changes nothing, and says so.
+//! Each state is written as reading/writing. `*` is any state, `=` the same state as before. "joined" means: if this event ended
+//! the exchange, the last two lines of the picture apply, else the action is Nothing. Finish, Fail and HandOver always lead to
+//! Closed/Closed. An event without a row for the present state is illegal: then nothing changes, and [`Connection::on`] returns
+//! [`Illegal`].
 //!
 //! A server:
 //!
@@ -42,7 +45,7 @@
 //! | Last | Head/Idle, Body/*, Done/*, Closed/Head, Closed/Body | =/= | Nothing |
 //! | Switched | Done/Head | Closed/Closed | HandOver |
 //!
-//! A client. A byte that comes while no response is due is illegal, and so is every event that it could be:
+//! A client. A byte that comes while no response is due is illegal, and so is every event that it could cause:
 //!
 //! | event | before | after | action |
 //! |---|---|---|---|
@@ -60,8 +63,9 @@
 //! | Last | Head/*, Body/*, Done/*, Closed/Body | =/= | Nothing |
 //! | Switched | Head/Done | Closed/Closed | HandOver |
 //!
-//! A response without content is Body to a client as well, until `ContentRead`: so it is given away before the exchange is over.
-//! Informational responses (1xx) are no events, neither read nor written: the final response is still due after them.
+//! A response without content also leads a client into Body, until `ContentRead`: so the client's callback gets the response
+//! before the exchange is over. Informational responses (1xx) cause no events, neither when read nor when written, because the
+//! final response is still due after them.
 
 /// Which side of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,43 +76,43 @@ pub enum Role {
     Client,
 }
 
-/// How far the message has come that is being read.
+/// How much of the incoming message was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reading {
-    /// None is due, and no byte of one is here.
+    /// No message is due, and no byte of one was read.
     Idle,
-    /// A server has a part of a head; a client waits for the head of a response, or has a part of it.
+    /// A server has read a part of a head; a client waits for the head of a response, or has read a part of it.
     Head,
-    /// The head is here, and content follows.
+    /// The head was read, and content follows.
     Body,
-    /// The message is whole.
+    /// The whole message was read.
     Done,
-    /// Nothing more is read as a message.
+    /// No more input is read as a message.
     Closed,
 }
 
-/// How far the message has come that is being written.
+/// How much of the outgoing message was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Writing {
-    /// None is due.
+    /// No message is due.
     Idle,
-    /// A server owes a response, whose head has not gone.
+    /// A server must send a response and has not written its head.
     Head,
-    /// The head has gone, and content follows.
+    /// The head was written, and content follows.
     Body,
-    /// The message is whole.
+    /// The whole message was written.
     Done,
-    /// Nothing more is written as a message.
+    /// No more messages are written.
     Closed,
 }
 
-/// What the connection does after an exchange (RFC 9112, 9.3). This changes only downwards, from the first to the last.
+/// What the connection does after an exchange (RFC 9112, 9.3). The value can only change to a variant further down in this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Persistence {
     /// Another exchange may follow.
     Persists,
-    /// A response has said that it is the last, but the peer may have sent further requests before it read that: those are read
-    /// and turned away, so that none is lost without an answer.
+    /// A response has announced that it is the last, but the peer may have sent further requests before it read this response.
+    /// These requests are read and turned away, so that none is lost without an answer.
     Spent,
     /// The connection closes after this exchange.
     Ends,
@@ -117,9 +121,9 @@ pub enum Persistence {
 /// What has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// A server has the first bytes of a head, and not all of it.
+    /// A server has read the first bytes of a head, but not all of it.
     HeadBegins,
-    /// The head that had begun is whole, but is left where it is until something else is over. It is read again then.
+    /// The head that had begun has arrived whole, but stays in the input until something else is over. Then it is read again.
     HeadPutOff,
     /// A whole head was read, of a request or of a final response.
     HeadRead {
@@ -128,11 +132,11 @@ pub enum Event {
         /// The message allows another exchange.
         persistent: bool,
     },
-    /// The content that was read has ended, by its framing or, where it lasts until the close, with the input.
+    /// The content that is being read has ended: by its framing or, if it lasts until the close, with the input.
     ContentRead,
-    /// The rest of the content is not going to be read.
+    /// The rest of the content will not be read.
     ContentLeft,
-    /// The peer has ended its side, and all that it sent before was read.
+    /// The peer has ended its side, and all bytes that it sent before were read.
     InputEnded,
     /// The exchange is refused: the bytes are no message that can be processed, or the message or its response took too long.
     Refused,
@@ -143,11 +147,11 @@ pub enum Event {
         /// What the message says about the connection.
         persistence: Persistence,
     },
-    /// The content that is written has ended.
+    /// The content that is being written has ended.
     ContentWritten,
-    /// The message that is due, or that is written, will never be whole.
+    /// The message that is due, or is being written, will never be completed.
     BrokenOff,
-    /// The present exchange is to be the last: at once, where there is none.
+    /// The present exchange is to be the last one. If there is none, the connection ends at once.
     Last,
     /// Another protocol takes over: a server has accepted an upgrade or a CONNECT, or a client has got its 101.
     Switched,
@@ -164,17 +168,17 @@ pub enum Action {
     Drop,
     /// Write an error response as the last message: no handler has the request, so no other response will come.
     Answer,
-    /// The exchange is over: let go of it, and begin with the next one.
+    /// The exchange is over: drop its data, and begin with the next one.
     NextExchange,
-    /// The exchange is over, and so is the connection once the output has gone.
+    /// The exchange is over: close the connection once the output has been sent.
     Finish,
-    /// The exchange cannot be completed: close the connection, and say why.
+    /// The exchange cannot be completed: close the connection, and report the reason.
     Fail,
-    /// The connection is no longer one of HTTP/1.
+    /// The connection no longer carries HTTP/1: give it to the new protocol.
     HandOver,
 }
 
-/// An event that cannot happen in the present state: nothing has changed.
+/// The error for an event that cannot happen in the present state. The state has not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Illegal;
 
@@ -201,19 +205,19 @@ impl Connection {
         Connection { role, reading: Reading::Idle, writing: Writing::Idle, persistence: Persistence::Persists }
     }
 
-    /// How far the message has come that is being read.
+    /// How much of the incoming message was read.
     #[inline]
     pub fn reading(&self) -> Reading {
         self.reading
     }
 
-    /// How far the message has come that is being written.
+    /// How much of the outgoing message was written.
     #[inline]
     pub fn writing(&self) -> Writing {
         self.writing
     }
 
-    /// Returns whether the connection goes on after the present exchange.
+    /// What the connection does after the present exchange.
     #[inline]
     pub fn persistence(&self) -> Persistence {
         self.persistence
@@ -225,17 +229,18 @@ impl Connection {
         !matches!(self.writing, Writing::Idle | Writing::Closed)
     }
 
-    /// Returns whether there is no exchange, and no part of one, on an open connection.
+    /// Returns whether the connection is open and no exchange is in progress, not even one of which only a part of a head was
+    /// read.
     #[inline]
     pub fn is_idle(&self) -> bool {
         (self.reading, self.writing) == (Reading::Idle, Writing::Idle)
     }
 
-    /// Moves the state, and says what follows: the one way in which it changes.
+    /// Changes the state by an event, and returns what the caller must do. Nothing else changes the state.
     ///
     /// # Errors
-    /// Where the event is not one of the present state; then nothing has changed.
-    // Inlined: callers know which event it is, and then a few comparisons are left of the match.
+    /// If the event cannot happen in the present state. Then nothing has changed.
+    // Inlined: every caller passes a known event, so the compiler reduces the match to a few comparisons.
     #[inline(always)]
     pub fn on(&mut self, event: Event) -> Result<Action, Illegal> {
         use {Action as A, Event as E, Reading as R, Role::*, Writing as W};
@@ -305,7 +310,7 @@ impl Connection {
         action
     }
 
-    /// What follows where both messages are over, and `action` where they are not.
+    /// Ends the exchange if both messages are over, and returns what follows. Otherwise returns `action`.
     fn joined_or(&mut self, action: Action) -> Action {
         match (self.reading, self.writing) {
             (Reading::Done, Writing::Done) if self.persistence != Persistence::Ends => {
@@ -379,7 +384,7 @@ mod tests {
         })
     }
 
-    /// The state and the action that the table gives; `None` where it has no row.
+    /// The row of the table, and the state and the action that it gives; `None` if no row fits.
     fn expected(rows: &[[String; 4]], before: &Connection, event: Event) -> Option<(usize, String, String)> {
         let name = format!("{event:?}");
         let name = name.split(' ').next().unwrap();
@@ -417,7 +422,7 @@ mod tests {
         Some((at, after, action.to_owned()))
     }
 
-    /// Each state that can be reached, with each event: what happens is what the tables of the docs say.
+    /// Tries each event in each state that can be reached. The outcome must be that of the tables in the docs.
     #[test]
     fn the_tables_hold_in_every_state() {
         for role in [Role::Server, Role::Client] {

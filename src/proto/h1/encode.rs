@@ -9,12 +9,12 @@ use super::{
     status,
 };
 
-/// What a head says beyond the fields that were set.
+/// The information that is needed to write a head, besides the fields that were set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Encoding<'a> {
     /// How the content is framed.
     pub framing: Framing,
-    /// The Date field (RFC 9110, 6.6.1), as IMF-fixdate; not sent where one was set.
+    /// The value of the Date field (RFC 9110, 6.6.1), as IMF-fixdate. It is not sent if a Date field was set.
     pub date: Option<&'a [u8; 29]>,
     /// The Connection field.
     pub connection: ConnectionField,
@@ -23,8 +23,8 @@ pub struct Encoding<'a> {
 impl OutgoingResponse {
     /// Writes the whole head, the empty line at its end included (RFC 9112, 4 and 5).
     ///
-    /// Fields that were set and that the framing forbids are left out: Content-Length where there is no content or
-    /// it is chunked, Transfer-Encoding where it is not (RFC 9112, 6.1 and 6.2).
+    /// Fields that were set but contradict the framing are left out: Content-Length if the framing is not that length,
+    /// Transfer-Encoding if the framing is not chunked (RFC 9112, 6.1 and 6.2).
     pub fn encode(&self, out: &mut Vec<u8>, how: &Encoding<'_>) {
         self.encode_status_line(out);
         self.fields.encode(out, how);
@@ -33,7 +33,8 @@ impl OutgoingResponse {
     #[inline]
     fn encode_status_line(&self, out: &mut Vec<u8>) {
         if self.status == 200 && self.reason.is_empty() {
-            // Of a length that the compiler knows, so that this copy, of nearly all answers, is no call.
+            // Nearly all responses begin with this line. The compiler knows its length, so it copies the line without a function
+            // call.
             out.extend_from_slice(const { status::line(200) });
             return;
         }
@@ -57,7 +58,7 @@ impl OutgoingResponse {
 }
 
 impl OutgoingFields {
-    /// Writes the fields, those that `how` adds, and the empty line.
+    /// Writes the fields that were set, the fields that `how` adds, and the empty line.
     #[inline]
     pub(super) fn encode(&self, out: &mut Vec<u8>, how: &Encoding<'_>) {
         if self.flags == 0 {
@@ -88,7 +89,7 @@ impl OutgoingFields {
         }
     }
 
-    /// The lines that were set, without those that contradict how the head is sent.
+    /// Writes the lines that were set, except those that contradict `how`.
     fn encode_lines(&self, out: &mut Vec<u8>, how: &Encoding<'_>) {
         let mut whole_from = 0;
         for line in self.lines() {
@@ -111,7 +112,7 @@ impl OutgoingFields {
     }
 }
 
-/// The Date field, as one piece.
+/// Writes the Date field with a single copy.
 #[inline]
 fn encode_date(out: &mut Vec<u8>, date: &[u8; 29]) {
     let mut line = *b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
@@ -121,7 +122,7 @@ fn encode_date(out: &mut Vec<u8>, date: &[u8; 29]) {
     out.extend_from_slice(&line);
 }
 
-/// `Content-Length: `, the number, and the end of the head.
+/// Writes `Content-Length: `, the number, and the end of the head.
 #[inline]
 fn encode_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"Content-Length: ");
@@ -157,8 +158,8 @@ fn encode_long_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
-/// Writes a whole informational response (RFC 9110, 15.2): status 100 or 102 to 199, and fields that are neither
-/// Content-Length nor Transfer-Encoding. If it is refused, nothing was written. Send none to an HTTP/1.0 client.
+/// Writes a whole informational response (RFC 9110, 15.2): status 100 or 102 to 199, and fields that are neither Content-Length
+/// nor Transfer-Encoding. On an error nothing was written. Send no informational response to an HTTP/1.0 client.
 pub fn encode_informational(out: &mut Vec<u8>, status: u16, fields: &[(&str, &str)]) -> Result<(), FieldError> {
     if !(100..=199).contains(&status) || status == 101 {
         return Err(FieldError::Status);

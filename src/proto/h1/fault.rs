@@ -1,4 +1,4 @@
-//! What a peer can do wrong, and the status that answers it.
+//! The mistakes that a peer can make, and the status that answers each of them.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ macro_rules! faults {
                 match self { $(Fault::$name => $status,)+ }
             }
 
-            /// What is wrong, in a few words that repeat nothing of the message: for the log, and for the peer.
+            /// A short description of the fault, for the log and for the peer. It repeats nothing of the message.
             pub const fn text(self) -> &'static str {
                 match self { $(Fault::$name => $text,)+ }
             }
@@ -29,20 +29,21 @@ macro_rules! faults {
 }
 
 faults! {
-    /// A byte that no method can contain where a method was due: a blank line too many, a TLS hello (RFC 9112, 3.1).
+    /// A byte that no method can contain, where a method was due: for example a second empty line, or a TLS hello (RFC 9112,
+    /// 3.1).
     Method = 400, "a request must begin with a method";
-    /// A method of more than 32 bytes: none is registered that long (RFC 9110, 9.1 and 15.6.2).
+    /// A method of more than 32 bytes: no registered method is as long as this (RFC 9110, 9.1 and 15.6.2).
     MethodTooLong = 501, "the method is longer than any that is implemented";
     /// A byte that no request-target can contain, or an empty target, or more than one blank (RFC 9112, 3.2). Of printable
     /// ASCII only `#` is such a byte: browsers send the others as they are.
     TargetByte = 400, "the request-target is empty or contains a byte that must be percent-encoded";
-    /// A target that fits none of the four forms, or not the one its method needs (RFC 9112, 3.2.1 to 3.2.4).
+    /// A target that fits none of the four forms, or does not have the form that its method needs (RFC 9112, 3.2.1 to 3.2.4).
     TargetForm = 400, "the request-target has no form that suits the method";
-    /// The target alone is over its limit (RFC 9110, 15.5.15).
+    /// The target alone is longer than its limit (RFC 9110, 15.5.15).
     TargetTooLong = 414, "the request-target is too long";
-    /// A request line without a version, as HTTP/0.9 had it (RFC 9112, 3).
+    /// A request line without a version, as in HTTP/0.9 (RFC 9112, 3).
     VersionMissing = 400, "the request line has no HTTP version";
-    /// Something else than `HTTP/` digit `.` digit and a line end where the version is due (RFC 9112, 2.3).
+    /// The version is not `HTTP/` digit `.` digit, followed by a line end (RFC 9112, 2.3).
     Version = 400, "the HTTP version is malformed";
     /// A major version other than 1 (RFC 9110, 15.6.6).
     VersionUnsupported = 505, "only HTTP/1.0 and HTTP/1.1 are spoken here";
@@ -50,7 +51,8 @@ faults! {
     StatusLine = 502, "the status line is malformed";
     /// A status code that is not 100 to 599, in a response that was received (RFC 9110, 15).
     StatusCode = 502, "the status code is not a number from 100 to 599";
-    /// A line that ends with LF alone (RFC 9112, 2.2 allows it; two parsers that differ on it can be played off).
+    /// A line that ends with LF alone (RFC 9112, 2.2 allows us to accept it, but attackers exploit that some parsers do and
+    /// others do not).
     BareLf = 400, "a line ends with LF without CR";
     /// CR without LF (RFC 9112, 2.2).
     BareCr = 400, "a CR is not followed by LF";
@@ -65,7 +67,7 @@ faults! {
     /// A byte over 0x7F (obs-text of RFC 9110, 5.5) in Connection, Expect or Upgrade, which say how the message is read.
     /// In other fields it is opaque data.
     FieldValueNotAscii = 400, "Connection, Expect or Upgrade contains a byte that is not ASCII";
-    /// The request line and the fields together are over their limit (RFC 6585, 5).
+    /// The request line and the fields together are longer than their limit (RFC 6585, 5).
     HeadTooLarge = 431, "the head of the request is too large";
     /// More fields than the limit (RFC 6585, 5).
     TooManyFields = 431, "the request has too many fields";

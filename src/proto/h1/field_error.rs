@@ -4,14 +4,15 @@ use std::fmt;
 
 use super::octet::{self, TOKEN, VALUE};
 
-/// Why a field or a status cannot be sent. Nothing was changed; the text says what to do.
+/// The reason why a field or a status cannot be sent. The call that returned it changed nothing. The text of the error says what
+/// to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FieldError {
     /// The name is not a token (RFC 9110, 5.1).
     Name,
-    /// The value has a control character (CR, LF and NUL among them; RFC 9110, 5.5), or is not ASCII in a field that
-    /// says how the message is read.
+    /// The value has a control character (CR, LF and NUL among them; RFC 9110, 5.5), or is not ASCII in a field that determines
+    /// how the message is read.
     Value,
     /// The list of fields would not fit into 4 GiB.
     TooLong,
@@ -21,13 +22,13 @@ pub enum FieldError {
     Reason,
     /// Content-Length is not a decimal number below 2^64, or was given twice (RFC 9110, 8.6).
     ContentLength,
-    /// Transfer-Encoding is something else than `chunked`, once (RFC 9112, 6.1).
+    /// Transfer-Encoding is not `chunked`, or was given twice (RFC 9112, 6.1).
     TransferEncoding,
     /// Content-Length and Transfer-Encoding were both set (RFC 9112, 6.2).
     LengthAndCoding,
     /// The content that was given has another length than the Content-Length that was set (RFC 9110, 8.6).
     LengthMismatch,
-    /// The field has no place in an informational response or a trailer section (RFC 9112, 6.1; RFC 9110, 6.5.1).
+    /// The field is not allowed in an informational response or a trailer section (RFC 9112, 6.1; RFC 9110, 6.5.1).
     Forbidden,
 }
 
@@ -66,11 +67,11 @@ pub(super) fn checked<'a>(name: &str, value: &'a [u8]) -> Result<&'a [u8], Field
     Ok(trimmed(value))
 }
 
-/// Without the blanks at both ends, which are not part of a value (RFC 9110, 5.5). Most values have none.
+/// Returns the value without blanks at both ends, which are not part of a value (RFC 9110, 5.5). Most values have no such blanks.
 #[inline]
 pub(super) fn trimmed(value: &[u8]) -> &[u8] {
     match value {
-        // It has no other whitespace than these two.
+        // A value contains no whitespace other than blank and tab.
         [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => value.trim_ascii(),
         _ => value,
     }

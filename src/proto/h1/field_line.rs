@@ -1,11 +1,12 @@
-//! The grammar of field lines (RFC 9112, 5), one byte at a time: of heads that come in pieces, and of trailer sections.
+//! The grammar of field lines (RFC 9112, 5), one byte at a time. It is used for heads that come in pieces and for trailer
+//! sections.
 
 use super::{
     fault::Fault,
     octet::{self, TOKEN, VALUE},
 };
 
-/// Where in a section of fields the next byte stands.
+/// The position of the next byte in a section of fields.
 ///
 /// ```text
 ///                  tchar           ':'            CR            LF
@@ -23,27 +24,27 @@ pub(super) enum FieldLine {
     EndCr,
 }
 
-/// What a byte is.
+/// The meaning of one byte in a section of fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     /// The first byte of a name.
     NameStart,
     /// A further byte of a name.
     Name,
-    /// The colon behind a name.
+    /// The colon after a name.
     Colon,
     /// A byte of a value, or a blank around it.
     Value,
-    /// The CR behind a value.
+    /// The CR after a value.
     ValueEnd,
-    /// Another byte of a line end.
+    /// Any other byte of a line end, except the last byte of the section.
     LineEnd,
     /// The last byte of the section.
     End,
 }
 
 impl FieldLine {
-    /// Moves on by one byte, and says what it is; or which rule it breaks.
+    /// Reads one byte. Returns what it means, or which rule it breaks.
     pub(super) fn step(&mut self, byte: u8) -> Result<Part, Fault> {
         let (next, part) = match (*self, byte) {
             (FieldLine::LineStart, b'\r') => (FieldLine::EndCr, Part::LineEnd),
@@ -72,7 +73,7 @@ impl FieldLine {
     }
 }
 
-/// The LF that must follow a CR (RFC 9112, 2.2).
+/// Checks that `byte`, which follows a CR, is the LF that must stand there (RFC 9112, 2.2).
 pub(super) fn expect_lf(byte: u8) -> Result<(), Fault> {
     if byte == b'\n' { Ok(()) } else { Err(Fault::BareCr) }
 }

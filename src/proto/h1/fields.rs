@@ -2,14 +2,14 @@
 
 use super::field_error::{self, FieldError};
 
-/// An ordered list of fields (RFC 9110, 5), kept as one buffer and ranges into it, reusable without reallocating.
+/// An ordered list of fields (RFC 9110, 5), kept as one buffer and ranges into it. It can be used again without a new allocation.
 ///
-/// Names keep their case and order as received; look-up ignores case. They are ASCII. Values are bytes, of which those
-/// above ASCII are opaque (obs-text of RFC 9110, 5.5), nearly always UTF-8; none is a control character but HTAB. Each
-/// look-up has two forms: one for text, to which a value that is no UTF-8 does not exist, and one for bytes.
+/// Names are ASCII. They keep their case and order as received; a look-up ignores case. Values are bytes. Bytes above ASCII are
+/// opaque (obs-text of RFC 9110, 5.5), but nearly always UTF-8; the only control character in values is HTAB. Each look-up has
+/// two forms: one for bytes, and one for text, which skips a value that is not UTF-8 or returns `None`.
 #[derive(Clone, Debug, Default)]
 pub struct Fields {
-    /// The names and values as bytes. A value is checked for UTF-8 only when it is asked for: most never are.
+    /// The names and values as bytes. A value is checked for UTF-8 only when it is looked up as text: most values never are.
     text: Vec<u8>,
     lines: Vec<Line>,
 }
@@ -29,7 +29,7 @@ impl Fields {
         Fields { text: Vec::new(), lines: Vec::new() }
     }
 
-    /// The number of fields; one that is given twice counts twice.
+    /// The number of fields; a field that is given twice counts twice.
     pub fn len(&self) -> usize {
         self.lines.len()
     }
@@ -39,7 +39,7 @@ impl Fields {
         self.lines.is_empty()
     }
 
-    /// All fields in order, names with their case as received. Those whose value is no UTF-8 are left out.
+    /// All fields in order, names with their case as received. Fields whose value is not UTF-8 are left out.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.iter_bytes().filter_map(|(name, value)| Some((name, text(value)?)))
     }
@@ -49,8 +49,8 @@ impl Fields {
         self.lines.iter().map(|line| (self.ascii(line.name, line.colon), self.bytes(line.value, line.end)))
     }
 
-    /// The value of the first field of that name, which is compared without case (RFC 9110, 5.1). `None` where there is
-    /// none, or the first one is no UTF-8.
+    /// The value of the first field of that name, which is compared without case (RFC 9110, 5.1). `None` if there is none, or if
+    /// the value of the first one is not UTF-8.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.get_bytes(name).and_then(text)
     }
@@ -60,8 +60,8 @@ impl Fields {
         self.lines.iter().find(|line| self.is_named(line, name)).map(|line| self.bytes(line.value, line.end))
     }
 
-    /// The values of all fields of that name, in order (RFC 9110, 5.3 says when they may be joined). Those that are no
-    /// UTF-8 are left out.
+    /// The values of all fields of that name, in order (RFC 9110, 5.3 says when they may be joined). Values that are not UTF-8
+    /// are left out.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.get_all_bytes(name).filter_map(text)
     }
@@ -71,8 +71,8 @@ impl Fields {
         self.lines.iter().filter(move |line| self.is_named(line, name)).map(|line| self.bytes(line.value, line.end))
     }
 
-    /// Adds a field at the end; blanks around the value are dropped. Refused, and nothing changed, if the name is not
-    /// a token or the value has a control character (RFC 9110, 5.1 and 5.5).
+    /// Adds a field at the end; blanks around the value are dropped. If the name is not a token or the value has a control
+    /// character, the field is refused and nothing changes (RFC 9110, 5.1 and 5.5).
     pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         let value = field_error::checked(name, value.as_ref())?;
         let start = self.text.len();
@@ -118,7 +118,7 @@ impl Fields {
         text(self.bytes(start, end)).unwrap_or_default()
     }
 
-    /// Replaces everything by a text; [`mark`](Self::mark) then says where its fields stand.
+    /// Removes all fields and stores a new text. Then [`mark`](Self::mark) adds the fields that stand in it.
     #[inline]
     pub(super) fn load(&mut self, text: &[u8]) {
         self.clear();
@@ -142,7 +142,7 @@ impl Fields {
     }
 }
 
-/// A value as text, where it is UTF-8.
+/// Returns a value as text, if it is UTF-8.
 #[inline]
 fn text(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok()

@@ -1,19 +1,19 @@
-//! `uri-host [ ":" port ]`, as the Host field and request-targets have it.
+//! Reads `uri-host [ ":" port ]`, the syntax of the Host field and of hosts in request-targets.
 
 use std::net::Ipv6Addr;
 
 use super::octet::{self, HEX, NAME_OF_HOST};
 
-/// What the grammar of RFC 9110, 7.2 says about a Host value or an authority without user information.
+/// Which parts are present in a Host value, or in an authority without user information, by the grammar of RFC 9110, 7.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Host {
-    /// The host part is not empty.
+    /// True if the host part is not empty.
     pub(super) named: bool,
-    /// There is a colon with at least one digit behind it.
+    /// True if there is a colon followed by at least one digit.
     pub(super) port: bool,
 }
 
-/// Reads `uri-host [ ":" port ]`; `None` where the text is not that. Both parts may be empty (RFC 3986, 3.2.2, 3.2.3).
+/// Reads `uri-host [ ":" port ]`; `None` if the text does not have this syntax. Both parts may be empty (RFC 3986, 3.2.2, 3.2.3).
 ///
 /// Digits at the end are a port if a colon precedes them: no host can end with a colon.
 #[inline]
@@ -30,19 +30,20 @@ pub(super) fn read(text: &[u8]) -> Option<Host> {
     valid.then_some(Host { named: !host.is_empty(), port: !digits.is_empty() })
 }
 
-/// The number of decimal digits at the end of `text`, or 8 where there are more: no port has as many.
+/// The number of decimal digits at the end of `text`, or 8 if there are more than 8: a port has at most 5.
 #[inline]
 fn digits_at_end(text: &[u8]) -> usize {
     let Some(last) = text.last_chunk() else {
         return text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     };
-    // All eight bytes at once. `0` to `9` become 0 to 9, of which none reaches 0x80 when 0x76 is added; all others do.
+    // Checks all eight bytes at once. The XOR turns `0` to `9` into 0 to 9. When 0x76 is added to these, the sum stays below
+    // 0x80; for every other byte the bit 0x80 of the result is set.
     let apart = u64::from_le_bytes(*last) ^ 0x3030_3030_3030_3030;
     let others = (((apart & 0x7f7f_7f7f_7f7f_7f7f) + 0x7676_7676_7676_7676) | apart) & 0x8080_8080_8080_8080;
     others.leading_zeros() as usize / 8
 }
 
-/// An address in brackets, or a name with percent-encodings.
+/// Returns whether `host` is an address in brackets, or a name with percent-encodings.
 #[cold]
 fn is_unusual(host: &[u8]) -> bool {
     match host {
@@ -51,7 +52,8 @@ fn is_unusual(host: &[u8]) -> bool {
     }
 }
 
-/// Returns whether the digits are absent or a number of at most 16 bits, as a port is. So a sixth digit is never right.
+/// Returns whether there are no digits, or digits of a number that fits into the 16 bits of a port. Six or more digits are
+/// refused.
 fn is_port(digits: &[u8]) -> bool {
     match digits {
         [first, _, _, _, _] => *first < b'6' || digits <= b"65535",
@@ -59,7 +61,7 @@ fn is_port(digits: &[u8]) -> bool {
     }
 }
 
-/// A registered name with percent-encodings, which must be whole.
+/// Returns whether `text` is a registered name in which two hexadecimal digits follow each `%`.
 fn is_encoded_name(text: &[u8]) -> bool {
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
@@ -74,7 +76,7 @@ fn is_encoded_name(text: &[u8]) -> bool {
     true
 }
 
-/// What stands between brackets: an IPv6 address, or RFC 3986's `IPvFuture`.
+/// Returns whether `text`, the part between the brackets, is an IPv6 address or RFC 3986's `IPvFuture`.
 fn is_ip_literal(text: &[u8]) -> bool {
     match text {
         [b'v' | b'V', rest @ ..] => {
@@ -118,7 +120,7 @@ mod tests {
         }
     }
 
-    /// A word is read eight bytes at once: every byte is told from a digit, wherever it stands.
+    /// `digits_at_end` reads eight bytes at once. It must tell every other byte from a digit, at every position.
     #[test]
     fn only_digits_are_counted_as_digits() {
         for len in 0..10 {

@@ -1,4 +1,4 @@
-//! The head of a request: what was received, and what it means.
+//! The head of a request that was received, and what it means.
 
 use super::{
     fields::Fields,
@@ -9,12 +9,12 @@ use super::{
     version::Version,
 };
 
-/// The head of one request, in one buffer of its own that is used again for the next.
+/// The head of one request. It has one buffer, which is reused for the next head.
 ///
-/// [`RequestParser::parse`](super::RequestParser::parse) fills it; until that has answered `Complete` it says nothing of use.
+/// [`RequestParser::parse`](super::RequestParser::parse) fills it. Use its contents only after that call has returned `Complete`.
 #[derive(Clone, Debug, Default)]
 pub struct IncomingRequest {
-    /// The text is the head from the method's first byte to its last CRLF.
+    /// The text of this list is the head, from the first byte of the method to the last CRLF.
     pub(super) fields: Fields,
     pub(super) line: RequestLine,
     pub(super) framing: Framing,
@@ -23,13 +23,13 @@ pub struct IncomingRequest {
     pub(super) flags: u8,
 }
 
-/// Positions in the text, in bytes.
+/// The positions of the parts of the request line in the text of the head, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RequestLine {
     pub(super) method_end: u32,
     pub(super) target_end: u32,
     pub(super) path: (u32, u32),
-    /// 0 where there is none: no query can stand there.
+    /// Where the query begins. 0 if there is none, since no query can begin there.
     pub(super) query: u32,
     pub(super) host: (u32, u32),
     pub(super) form: TargetForm,
@@ -62,7 +62,7 @@ impl IncomingRequest {
 
     /// Returns whether the method is CONNECT: a 2xx response turns the connection into a tunnel (RFC 9110, 9.3.6).
     pub fn is_connect(&self) -> bool {
-        // That form is CONNECT's, and CONNECT has no other (RFC 9112, 3.2.3).
+        // Only CONNECT may use the authority form, and it may use no other (RFC 9112, 3.2.3).
         self.line.form == TargetForm::Authority
     }
 
@@ -72,18 +72,18 @@ impl IncomingRequest {
         target.get(1..).unwrap_or_default()
     }
 
-    /// Method and target with the blank between them, as received: for logs, where no text is needed yet.
+    /// Method and target with the blank between them, as received. They are bytes, because a log may never need them as text.
     pub fn method_and_target(&self) -> &[u8] {
         self.fields.bytes(0, self.line.target_end)
     }
 
-    /// Which form the target has.
+    /// The form of the target.
     pub fn form(&self) -> TargetForm {
         self.line.form
     }
 
-    /// The path of the target, up to its `?`, as received: nothing is decoded, and a `%` without two digits behind it
-    /// is left for the one who decodes. `/` for an absolute target that has none; `*` for the asterisk form;
+    /// The path of the target, up to its `?`, as received: nothing is decoded, and a `%` that two digits do not follow is kept:
+    /// whoever decodes the path must deal with it. `/` for an absolute target that has none; `*` for the asterisk form;
     /// `host:port` for CONNECT.
     pub fn path(&self) -> &str {
         match self.fields.ascii(self.line.path.0, self.line.path.1) {
@@ -92,7 +92,7 @@ impl IncomingRequest {
         }
     }
 
-    /// What follows the first `?` of the target, as received; it may be empty.
+    /// The part of the target after its first `?`, as received. It may be empty; `None` if there is no `?`.
     pub fn query(&self) -> Option<&str> {
         let start = self.line.query;
         (start > 0).then(|| self.fields.ascii(start, self.line.target_end))
@@ -103,8 +103,8 @@ impl IncomingRequest {
         self.version
     }
 
-    /// The host and port that the request is for: of the target where that has an authority (it overrides the field,
-    /// RFC 9112, 3.2.2 and 3.3), else of the Host field. `None` only where neither is there; it may be empty.
+    /// The host and port that the request is for: from the target if it has an authority (which overrides the field, RFC 9112,
+    /// 3.2.2 and 3.3), else from the Host field. `None` only if both are missing; the text may be empty.
     pub fn host(&self) -> Option<&str> {
         (self.flags & HOST != 0).then(|| self.fields.ascii(self.line.host.0, self.line.host.1))
     }
@@ -119,12 +119,12 @@ impl IncomingRequest {
         self.fields.iter()
     }
 
-    /// The value of the first field of that name, where it is text: see [`Fields::get`].
+    /// The value of the first field of that name, if it is text: see [`Fields::get`].
     pub fn get(&self, name: &str) -> Option<&str> {
         self.fields.get(name)
     }
 
-    /// The values of all fields of that name, where they are text: see [`Fields::get_all`].
+    /// The values of all fields of that name that are text: see [`Fields::get_all`].
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.fields.get_all(name)
     }
@@ -154,17 +154,19 @@ impl IncomingRequest {
         persistence::persistent(self.version, self.option)
     }
 
-    /// Returns whether the peer expects something: `100-continue`, or what 417 is for.
+    /// Returns whether there is an Expect field: with `100-continue`, or with another expectation, which 417 answers.
     pub fn expects(&self) -> bool {
         self.flags & EXPECT != 0
     }
 
-    /// Returns whether the peer waits for `100 (Continue)` before it sends its content. Never in HTTP/1.0 (RFC 9110, 10.1.1).
+    /// Returns whether the peer waits for `100 (Continue)` before it sends its content. Always false in HTTP/1.0 (RFC 9110,
+    /// 10.1.1).
     pub fn expects_continue(&self) -> bool {
         self.version == Version::Http11 && self.flags & CONTINUE != 0
     }
 
-    /// The first expectation that is not `100-continue`: what 417 is for (RFC 9110, 10.1.1 and 15.5.18).
+    /// The first expectation that is not `100-continue`. The status 417 is meant for such a request (RFC 9110, 10.1.1 and
+    /// 15.5.18).
     pub fn expectation(&self) -> Option<&str> {
         if self.expects() { self.first_expectation() } else { None }
     }
@@ -178,8 +180,8 @@ impl IncomingRequest {
             .and_then(|element| std::str::from_utf8(element).ok())
     }
 
-    /// Returns whether the peer offers another protocol: the `upgrade` option of Connection together with an Upgrade field,
-    /// and never in HTTP/1.0 (RFC 9110, 7.8).
+    /// Returns whether the peer offers another protocol: Connection has the option `upgrade`, and there is an Upgrade field.
+    /// Always false in HTTP/1.0 (RFC 9110, 7.8).
     pub fn wants_upgrade(&self) -> bool {
         self.version == Version::Http11 && self.flags & UPGRADE != 0
     }

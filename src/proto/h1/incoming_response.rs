@@ -15,12 +15,12 @@ use super::{
     version::Version,
 };
 
-/// The head of one response, in one buffer of its own that is used again for the next.
+/// The head of one response. It has one buffer, which is reused for the next head.
 ///
-/// [`ResponseParser::parse`] fills it; until that has answered `Complete` it says nothing of use.
+/// [`ResponseParser::parse`] fills it. Use its contents only after that call has returned `Complete`.
 #[derive(Clone, Debug)]
 pub struct IncomingResponse {
-    /// The text is the whole head.
+    /// The text of this list is the whole head.
     fields: Fields,
     version: Version,
     status: u16,
@@ -29,7 +29,7 @@ pub struct IncomingResponse {
     option: ConnectionOption,
     /// The Connection field has `upgrade`.
     upgrade: bool,
-    /// What the fields say about the content, where the response may have one.
+    /// The framing that the fields announce, or the rule that they break. Used only if the response can have content.
     content: Result<Framing, Fault>,
 }
 
@@ -78,17 +78,17 @@ impl IncomingResponse {
         &self.fields
     }
 
-    /// The value of the first field of that name, where it is text: see [`Fields::get`].
+    /// The value of the first field of that name, if it is text: see [`Fields::get`].
     pub fn get(&self, name: &str) -> Option<&str> {
         self.fields.get(name)
     }
 
-    /// Returns where the content ends of the response to such a request, or which rule the fields break (RFC 9112, 6.3).
+    /// Returns where the content of this response to `request` ends, or which rule the fields break (RFC 9112, 6.3).
     ///
     /// | response | framing |
     /// |---|---|
     /// | to HEAD; 1xx, 204, 304; 2xx to CONNECT | none, whatever the fields say |
-    /// | Transfer-Encoding | chunks; a fault in HTTP/1.0, beside Content-Length, and with other codings |
+    /// | Transfer-Encoding | chunks; a fault in HTTP/1.0, together with Content-Length, or with another coding |
     /// | Content-Length, once | that length |
     /// | neither | until the close |
     pub fn framing(&self, request: &RequestInfo) -> Result<Framing, Fault> {
@@ -100,14 +100,14 @@ impl IncomingResponse {
         }
     }
 
-    /// Returns whether the server allows another request on this connection (RFC 9112, 9.3). Content that lasts until the close
-    /// forbids it as well.
+    /// Returns whether the version and the Connection field allow another request on this connection (RFC 9112, 9.3). Content
+    /// that lasts until the close rules it out as well, but is not considered by this method.
     pub fn persistent(&self) -> bool {
         persistence::persistent(self.version, self.option)
     }
 
-    /// Returns whether the server changes to another protocol: 101 with the `upgrade` option of Connection and an Upgrade field
-    /// (RFC 9110, 7.8 and 15.2.2).
+    /// Returns whether the server changes to another protocol: the status is 101, Connection has the option `upgrade`, and there
+    /// is an Upgrade field (RFC 9110, 7.8 and 15.2.2).
     pub fn is_upgrade(&self) -> bool {
         self.status == 101 && self.upgrade && self.fields.get_bytes("upgrade").is_some()
     }
@@ -129,7 +129,7 @@ impl IncomingResponse {
         self.fields.shrink();
     }
 
-    /// Notes what the fields say about the message.
+    /// Reads the framing, the persistence and the upgrade from the fields.
     fn judge(&mut self) -> Result<(), Fault> {
         let (mut asked, mut upgrade) = (ConnectionOption::None, false);
         let mut length = None;
@@ -169,8 +169,8 @@ pub struct ResponseParser {
 }
 
 impl ResponseParser {
-    /// Reads the head at the start of `bytes` into `into`, by the rules of [`RequestParser::parse`](super::RequestParser::parse). Of
-    /// the limits, [`HeadLimits::bytes`] and [`HeadLimits::fields`] apply.
+    /// Reads the head at the start of `bytes` into `into`, by the rules of [`RequestParser::parse`](super::RequestParser::parse).
+    /// Only the limits [`HeadLimits::bytes`] and [`HeadLimits::fields`] apply.
     pub fn parse(&mut self, bytes: &[u8], limits: &HeadLimits, into: &mut IncomingResponse) -> Result<Parsed, Fault> {
         parse::parse(&mut self.scan, bytes, limits, into)
     }

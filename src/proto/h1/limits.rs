@@ -1,10 +1,10 @@
-//! What a message may cost: the bounds of heads and of the framing of content, with their defaults.
+//! The limits of heads and of the framing of content, with their defaults.
 
 /// How many fields a head can have at most, whatever [`HeadLimits::fields`] says. No browser or proxy sends half as
 /// many.
 pub const MAX_FIELDS: usize = 100;
 
-/// What a head may cost.
+/// The limits of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
     /// The most bytes that a whole head may have, from its first byte to its last line end: with more, 431. At most 4 GiB.
@@ -13,20 +13,20 @@ pub struct HeadLimits {
     pub fields: usize,
     /// The most bytes that the request-target may have: with more, 414.
     pub target: usize,
-    /// Refuses an HTTP/1.1 request without Host, as RFC 9112, 3.2 demands. A malformed or repeated Host is refused in any
+    /// True to refuse an HTTP/1.1 request without Host, as RFC 9112, 3.2 demands. A malformed or repeated Host is refused in any
     /// case.
     pub require_host: bool,
 }
 
 impl Default for HeadLimits {
-    /// 16 KiB, as Node has it and twice the 8,000 bytes that RFC 9112, 3 recommends for a request line alone; the
-    /// target may use all of it; [`MAX_FIELDS`] fields; Host required.
+    /// 16 KiB, as in Node; this is twice the 8,000 bytes that RFC 9112, 3 recommends for a request line alone. The target may use
+    /// all of it. [`MAX_FIELDS`] fields. Host is required.
     fn default() -> Self {
         HeadLimits { bytes: 16 * 1024, fields: MAX_FIELDS, target: 16 * 1024, require_host: true }
     }
 }
 
-/// What the framing of a content may cost. Chunk data is not counted here.
+/// The limits of the framing of a content. The data of chunks does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimits {
     /// The most bytes that all chunk extensions of one content may have together: with more, 413 (RFC 9112, 7.1.1).

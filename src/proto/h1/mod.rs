@@ -1,30 +1,32 @@
 //! HTTP/1.1 and HTTP/1.0 (RFC 9110, RFC 9112): bytes in, events out.
 //!
-//! This folder owns the wire format: what the bytes of a message mean, and which bytes a message is. It does no I/O, keeps no
-//! time, calls nobody back and imports nothing of ours; the caller moves the bytes and decides when to close.
+//! This folder contains the wire format: what received bytes mean, and which bytes are sent for a message. It does no I/O, has no
+//! clock, calls no callbacks and imports no other module of the crate. The caller reads and writes the bytes, and decides when to
+//! close the connection.
 //!
 //! In scope: heads of requests and responses that are received, and all that follows from them (form of the target, host,
 //! framing, persistence, expectations, upgrades); content with a length, in chunks with trailers, or until the close; heads of
 //! responses that are sent, and their framing; informational responses; the state of a connection, for both roles. Out of scope:
 //! what methods and fields mean to an application, decoding of paths, content codings, ranges and caching, deadlines. Not
-//! there yet: heads of requests that are sent ([`OutgoingFields`] is theirs too).
+//! implemented yet: heads of requests that are sent (their fields will be [`OutgoingFields`] too).
 //!
-//! Names say the direction: what is received is *incoming*, what is sent is *outgoing*. A head consists of a start line and
-//! fields, each read by a module of its own:
+//! Names tell the direction: messages that are received are *incoming*, messages that are sent are *outgoing*. A head consists of
+//! a start line and fields; each of these is read by a module of its own:
 //!
 //! | | start line | fields | what they mean |
 //! |---|---|---|---|
 //! | in one piece | `request_line`, `status_line` | `section` (httparse) | `request_semantics`, `incoming_response` |
 //! | a byte at a time | the scan in the same modules | `field_line` | (when the head has ended) |
 //!
-//! What the RFCs leave ambiguous is refused with a status ([`Fault::status`]), and then the connection must be closed:
-//! two readers who differ on one message can be played off against each other (RFC 9112, 11.2). So a line ends with
-//! CR LF only; no value has a control character; Content-Length comes once, Transfer-Encoding is `chunked`, and never both.
+//! A message that the RFCs leave ambiguous is refused with a status ([`Fault::status`]), and then the connection must be closed:
+//! if two programs read the same bytes differently, an attacker can smuggle a request past one of them (RFC 9112, 11.2). So every
+//! line must end with CR LF; no value may contain a control character; Content-Length may come only once, Transfer-Encoding must
+//! be `chunked`, and a message must not have both.
 //!
 //! # The states of a connection
 //!
-//! Two halves, each moved by one decoder or one call. [`connection`] joins them: which event is possible when, and what follows
-//! when both messages of an exchange are over.
+//! A connection has two halves, reading and writing. The picture names the function that moves each half on. [`connection`] joins
+//! them: it says which event is possible in which state, and what follows when both messages of an exchange are over.
 //!
 //! ```text
 //!  reading   ┌──────► Head ──────────────► Content ──────────────► Done
@@ -99,7 +101,7 @@
 //!
 //! # Decisions where the RFCs leave a choice
 //!
-//! | subject | here |
+//! | subject | decision |
 //! |---|---|
 //! | empty lines before the request line (9112, 2.2) | one CR LF is skipped, a second is 400 |
 //! | LF alone as a line end (9112, 2.2) | 400 |
@@ -107,19 +109,19 @@
 //! | obs-text (9110, 5.5) | opaque data, received and sent as it is; 400 in Host, Connection, Expect, Upgrade and framing |
 //! | a version 1.x with x above 1 (9110, 2.5) | processed as 1.1 |
 //! | another major version | 505; HTTP/0.9 and junk 400 |
-//! | bytes in a target that RFC 3986 does not allow (9112, 3.2) | printable ASCII but `#` is taken, as browsers send it; others 400; `%` without two digits is passed on |
+//! | bytes in a target that RFC 3986 does not allow (9112, 3.2) | printable ASCII except `#` is accepted, as browsers send it; other bytes are 400; `%` without two digits is passed on |
 //! | a method of more than 32 bytes (9110, 9.1) | 501 |
-//! | Content-Length twice or as a list, though equal (9112, 6.3) | 400 |
+//! | Content-Length twice or as a list, even if all are equal (9112, 6.3) | 400 |
 //! | Content-Length and Transfer-Encoding (9112, 6.3) | 400 |
-//! | a transfer coding other than chunked (9112, 6.1) | 501; chunked that is not last or not once 400 |
+//! | a transfer coding other than chunked (9112, 6.1) | 501; but 400 if chunked is not the last coding or comes twice |
 //! | CONNECT with content (9110, 9.3.6) | 400 |
 //! | user information in a target (9110, 4.2.4) | 400 |
 //! | a Host field that is empty (9112, 3.2) | accepted; a port without a host (9110, 4.2.1) 400 |
 //! | blanks between a chunk size and its line end (9112, 7.1) | 400 |
-//! | trailer fields of framing, routing, authentication, format (9110, 6.5.1) | 400 received, left out when sent |
-//! | a status line without the blank behind the code (9112, 4) | accepted where no reason phrase follows |
+//! | trailer fields of framing, routing, authentication, format (9110, 6.5.1) | 400 if received, not sent if set |
+//! | a status line without the blank after the code (9112, 4) | accepted if no reason phrase follows |
 //! | a status code that is not 100 to 599 (9110, 15) | refused |
-//! | order of faults | bytes against the grammar at the first such byte; then, when the head has ended, the target, Host, framing |
+//! | order of faults | a byte against the grammar at once; the target, Host and framing, in this order, at the end of the head |
 
 mod body_decoder;
 mod body_encoder;

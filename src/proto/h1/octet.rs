@@ -2,7 +2,7 @@
 
 /// `tchar` (RFC 9110, 5.6.2): field names, methods, codings.
 pub(super) const TOKEN: u8 = 1;
-/// What a request-target may consist of: VCHAR without `#`. RFC 3986 has fewer, but browsers send the others as they are
+/// The bytes that a request-target may have: VCHAR without `#`. RFC 3986 allows fewer, but browsers send the others unencoded
 /// (the percent-encode sets of the WHATWG's URL standard), and no framing depends on them.
 pub(super) const TARGET: u8 = 2;
 /// `VCHAR`, obs-text, SP and HTAB: a field value (RFC 9110, 5.5).
@@ -13,7 +13,7 @@ pub(super) const NAME_OF_HOST: u8 = 8;
 pub(super) const HEX: u8 = 16;
 /// `qdtext` (RFC 9110, 5.6.4) without obs-text.
 pub(super) const QUOTED: u8 = 32;
-/// [`TARGET`] without `?`: what stands before the query.
+/// [`TARGET`] without `?`: the bytes of the part before the query.
 pub(super) const PATH: u8 = 64;
 /// `VCHAR`, SP and HTAB: [`VALUE`] without obs-text.
 pub(super) const TEXT: u8 = 128;
@@ -68,7 +68,8 @@ pub(super) fn is(byte: u8, class: u8) -> bool {
 #[inline]
 pub(super) fn all(bytes: &[u8], class: u8) -> bool {
     let of = |byte: u8| CLASSES[usize::from(byte)];
-    // Eight bytes a round, unrolled: that halves the instructions on the names and values of real messages.
+    // Each round checks eight bytes and is unrolled: this halves the number of instructions for the names and values of real
+    // messages.
     let (eights, rest) = bytes.as_chunks::<8>();
     let mut left = class;
     for &[a, b, c, d, e, f, g, h] in eights {
@@ -79,8 +80,8 @@ pub(super) fn all(bytes: &[u8], class: u8) -> bool {
 
 /// Returns whether a field name equals `lower`, which is written in lower case and made of letters and `-`.
 ///
-/// Setting bit 5 maps exactly the letters, and nothing else, onto lower-case letters; and onto `-` only itself and CR,
-/// which neither names nor values have.
+/// The comparison first sets bit 5 of each byte of the name. This makes lower-case letters of letters, and of no other bytes. It
+/// makes `-` of `-` and of CR only, and CR occurs neither in names nor in values.
 #[inline]
 pub(super) fn same_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
     let Ok(name) = <&[u8; N]>::try_from(name) else {
@@ -94,8 +95,8 @@ pub(super) fn same_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
     rest.iter().zip(lower_rest).fold(differ, |differ, (a, b)| differ | u32::from((a | 0x20) ^ b)) == 0
 }
 
-/// The elements of a comma-separated list, without the blanks around them and without empty ones (RFC 9110, 5.6.1.2).
-/// The value has no other whitespace than SP and HTAB.
+/// The elements of a comma-separated list, without the blanks around them and without empty ones (RFC 9110, 5.6.1.2). The value
+/// contains no whitespace other than SP and HTAB.
 pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }

@@ -1,4 +1,4 @@
-//! The fields of a message that will be sent, kept as they will be sent.
+//! The fields of a message to be sent, stored as the bytes that will be sent.
 
 use super::{
     field_error::{self, FieldError},
@@ -8,13 +8,14 @@ use super::{
 
 /// An ordered list of fields to be sent, in a buffer that is used again for the next message.
 ///
-/// Every field is checked when it is set, so that whatever was set can be sent: no value can end its line, and so
-/// none can begin a field or a message of its own.
+/// Every field is checked when it is set, so that every field in the list can be sent. No value can contain a line end, so no
+/// value can begin another field or another message.
 #[derive(Clone, Debug)]
 pub struct OutgoingFields {
     /// `Name: value` CR LF for each field, in order.
     lines: Vec<u8>,
-    /// Bit n: a name of n bytes (modulo 32) may be in `lines`. Spares most look-ups before a field is set.
+    /// Bit n is set if a name of n bytes (modulo 32) may be in `lines`. If it is not set, no look-up is needed: the usual case
+    /// when a field is set.
     lengths: u32,
     /// Bits of the constants below.
     pub(super) flags: u8,
@@ -46,7 +47,7 @@ impl OutgoingFields {
         OutgoingFields { lines: Vec::new(), lengths: 0, flags: 0, length: None }
     }
 
-    /// Sets a field, in place of all fields of that name. If it is refused, nothing has changed.
+    /// Sets a field, and removes all other fields of that name. If the field is refused, nothing has changed.
     #[inline]
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         let value = field_error::checked(name, value.as_ref())?;
@@ -59,7 +60,8 @@ impl OutgoingFields {
         Ok(())
     }
 
-    /// Adds a field behind those of the same name. Content-Length and Transfer-Encoding can be there only once.
+    /// Adds a field at the end, and keeps those of the same name. Content-Length and Transfer-Encoding are refused if they were
+    /// set before.
     pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
         let value = field_error::checked(name, value.as_ref())?;
         let special = Special::of(name.as_bytes());
@@ -103,7 +105,7 @@ impl OutgoingFields {
         removed
     }
 
-    /// The value of the first field of that name. `None` where there is none, or the first one is no UTF-8.
+    /// The value of the first field of that name. `None` if there is none, or if the value of the first one is not UTF-8.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.get_bytes(name).and_then(|value| std::str::from_utf8(value).ok())
     }
@@ -121,7 +123,7 @@ impl OutgoingFields {
         self.get_bytes(name).is_some()
     }
 
-    /// All fields in the order in which they will be sent. What encoding adds is not among them.
+    /// All fields in the order in which they will be sent. Fields that encoding adds are not among them.
     pub fn iter_bytes(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.lines().filter_map(|line| Some((std::str::from_utf8(line.name).ok()?, line.value)))
     }
@@ -217,8 +219,8 @@ impl OutgoingFields {
         })
     }
 
-    /// The line that begins there. No name has a colon and no value a line end, so both are found where they are, by one
-    /// byte of each: to look for two takes many times as long.
+    /// Returns the line that begins at `start`. No name contains a colon and no value contains CR, so it is enough to search for
+    /// the first colon and the first CR. A search for two bytes (CR LF) would take many times as long.
     fn line_at(&self, start: usize) -> Option<SetLine<'_>> {
         let rest = self.lines.get(start..)?;
         let line = rest.get(..rest.iter().position(|&byte| byte == b'\r')?)?;
@@ -235,7 +237,7 @@ pub(super) struct SetLine<'a> {
     pub(super) end: usize,
 }
 
-/// The fields that encoding has to know of.
+/// The fields that encoding treats specially.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Special {
     No,

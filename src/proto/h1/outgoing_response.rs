@@ -7,12 +7,12 @@ use super::{
     status,
 };
 
-/// Status, reason and fields of a response, in buffers that are used again for the next. Every field is checked when it is set:
-/// see [`OutgoingFields`].
+/// Status, reason and fields of a response, in buffers that are reused for the next response. Every field is checked when it is
+/// set: see [`OutgoingFields`].
 #[derive(Clone, Debug)]
 pub struct OutgoingResponse {
     pub(super) status: u16,
-    /// Empty for the registered phrase.
+    /// If it is empty, the registered phrase is sent.
     pub(super) reason: String,
     pub(super) fields: OutgoingFields,
 }
@@ -24,7 +24,7 @@ impl Default for OutgoingResponse {
 }
 
 impl OutgoingResponse {
-    /// `200 OK` without fields, which holds no memory.
+    /// A response `200 OK` without fields. It holds no memory.
     pub const fn new() -> Self {
         OutgoingResponse { status: 200, reason: String::new(), fields: OutgoingFields::new() }
     }
@@ -34,7 +34,7 @@ impl OutgoingResponse {
         self.status
     }
 
-    /// Sets the status code, 100 to 999 (RFC 9110, 15). A final response has 200 or more, or 101; others below 200 are
+    /// Sets the status code, 100 to 999 (RFC 9110, 15). A final response has 200 or more, or 101; the other codes below 200 are
     /// written with [`encode_informational`](super::encode_informational).
     pub fn set_status(&mut self, status: u16) -> Result<(), FieldError> {
         if !(100..=999).contains(&status) {
@@ -103,7 +103,7 @@ impl OutgoingResponse {
         self.fields.has(name)
     }
 
-    /// All fields in the order in which they will be sent. What encoding adds is not among them.
+    /// All fields in the order in which they will be sent. Fields that encoding adds are not among them.
     pub fn iter_bytes(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields.iter_bytes()
     }

@@ -1,5 +1,5 @@
-//! From bytes to a head, of a request or of a response: at once where the head has come whole, and otherwise when the scan has
-//! found its end.
+//! Reads the head of a request or of a response: at once if the head has arrived whole, and otherwise when the scan has found its
+//! end.
 
 use super::{
     fault::Fault,
@@ -8,18 +8,18 @@ use super::{
 };
 
 /// Nearly all heads have at most this many fields, even behind a proxy. The table for them stands on the stack, 32 bytes for each
-/// field, and is filled before each head. A head with more fields is read again with a larger table.
+/// field, and is initialized before each head. A head with more fields is read again with a larger table.
 pub(super) const USUAL_FIELDS: usize = 32;
 
 /// The result of reading a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed {
-    /// The head has not ended: keep the bytes, append what comes, and call again.
+    /// The head has not ended: keep the bytes, append those that arrive, and call again.
     Partial,
     /// The head has ended.
     Complete {
-        /// The bytes of the head, its permitted leading line end and its last line end included. Content, or the next
-        /// message, begins behind them.
+        /// The bytes of the head, its permitted leading line end and its last line end included. Content, or the next message,
+        /// begins after them.
         len: usize,
     },
 }
@@ -29,11 +29,11 @@ pub(super) trait Incoming {
     /// The grammar of its first line.
     type Line: StartLine;
 
-    /// Reads the head at the start of `bytes`, and returns its length. `slots` is where the fields are noted in between.
+    /// Reads the head at the start of `bytes`, and returns its length. `slots` is a table in which httparse notes the fields.
     ///
-    /// `None` where the bytes are no whole head, or not one that the [`Scan`] would let pass: which of these, and why, is for
-    /// the scan to say. `Err` where there are more fields than `slots`, or the head is well-formed and means something that is
-    /// refused.
+    /// `None` if the head is incomplete, if the [`Scan`] would refuse it, or if its minor version is above 1: the scan then finds
+    /// out which of these is the case. `Err` if there are more fields than `slots`, or if the head is well-formed but is refused
+    /// for what it means.
     fn read<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -41,7 +41,7 @@ pub(super) trait Incoming {
         slots: &mut [httparse::Header<'a>],
     ) -> Option<Result<usize, Fault>>;
 
-    /// Where the digit of the minor version stands in a head that the scan found whole.
+    /// Returns the position of the digit of the minor version, in a head that the scan found complete.
     fn minor_version_at(head: &[u8]) -> usize;
 
     /// Forgets the head and keeps the memory.
@@ -94,8 +94,8 @@ fn parse_slowly<I: Incoming>(
     }
 }
 
-/// Reads a head that the scan found whole and [`Incoming::read`] refused: its minor version is above 1, and it is to be
-/// processed as HTTP/1.1 (RFC 9110, 2.5). Nobody sends that, so the copy does not matter.
+/// Reads a head that the scan found complete but for which [`Incoming::read`] returned `None`: its minor version is above 1. It
+/// is processed as HTTP/1.1 (RFC 9110, 2.5). Nobody sends such a version, so the cost of the copy does not matter.
 fn read_as_http11<I: Incoming>(head: &[u8], limits: &HeadLimits, into: &mut I) -> Result<usize, Fault> {
     let mut head = head.to_vec();
     let at = I::minor_version_at(&head);
@@ -105,7 +105,7 @@ fn read_as_http11<I: Incoming>(head: &[u8], limits: &HeadLimits, into: &mut I) -
     read_long(&head, limits, into).unwrap_or(Err(Fault::Version))
 }
 
-/// Reads a head of any number of fields, the usual ones in less time.
+/// Reads a head with any number of fields. With more than [`USUAL_FIELDS`] it takes longer.
 #[inline]
 fn read_usual<I: Incoming>(bytes: &[u8], limits: &HeadLimits, into: &mut I) -> Option<Result<usize, Fault>> {
     match into.read(bytes, limits, &mut [httparse::EMPTY_HEADER; USUAL_FIELDS]) {

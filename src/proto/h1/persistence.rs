@@ -1,10 +1,12 @@
-//! Persistence (RFC 9112, 9.3), as two tables: what the peer's version and Connection field allow, and the field that we send.
+//! Persistence (RFC 9112, 9.3), as two tables: whether the peer's version and Connection field allow another request, and which
+//! Connection field we send.
 //!
-//! What a server decides by itself, and what follows for the connection, is not here: see [`connection`](super::connection).
+//! This file contains neither a server's own decision to close nor the effect on the connection: see
+//! [`connection`](super::connection).
 
 use super::{octet::same_name, version::Version};
 
-/// What the Connection fields of a message ask for.
+/// The wish about persistence that the Connection fields of a message express.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ConnectionOption {
     /// Neither `close` nor `keep-alive`.
@@ -17,7 +19,7 @@ pub enum ConnectionOption {
 }
 
 impl ConnectionOption {
-    /// What is asked for once this option of a Connection field has been read, too. `close` wins over `keep-alive`, in whatever
+    /// Combines the options read so far with one more option of a Connection field. `close` wins over `keep-alive`, in whatever
     /// order they come (RFC 9112, 9.3).
     #[inline]
     pub(super) fn with(self, option: &[u8]) -> ConnectionOption {
@@ -42,7 +44,7 @@ pub const fn persistent(version: Version, option: ConnectionOption) -> bool {
     }
 }
 
-/// The Connection field that a response carries on our behalf.
+/// The Connection field that we add to a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ConnectionField {
     /// None: the connection stays open, as is the rule in HTTP/1.1.
@@ -50,12 +52,12 @@ pub enum ConnectionField {
     None,
     /// `Connection: close`: this is the last response (RFC 9112, 9.6).
     Close,
-    /// `Connection: keep-alive`: an HTTP/1.0 client asked for it and must be told that it has it.
+    /// `Connection: keep-alive`: an HTTP/1.0 client asked to keep the connection open, and must be told that it stays open.
     KeepAlive,
 }
 
-/// What to send, and so what to do: from the version of the request, whether the peer allows another
-/// ([`persistent`]), and whether we want to end the connection.
+/// Returns the Connection field to send; after `Close`, close the connection. `version` is that of the request, `persistent`
+/// tells whether the peer allows another request ([`persistent`]), and `closing`, whether we want to end the connection.
 pub const fn connection_field(version: Version, persistent: bool, closing: bool) -> ConnectionField {
     match (version, persistent, closing) {
         (_, _, true) => ConnectionField::Close,

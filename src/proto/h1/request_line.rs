@@ -1,4 +1,4 @@
-//! `method SP request-target SP HTTP-version CRLF` (RFC 9112, 3): in one piece, and one byte at a time.
+//! `method SP request-target SP HTTP-version CRLF` (RFC 9112, 3), read in one piece or one byte at a time.
 
 use super::{
     fault::Fault,
@@ -17,18 +17,18 @@ pub(super) const MAX_METHOD: usize = 32;
 pub(super) struct Words<'a> {
     pub(super) method: &'a [u8],
     pub(super) target: &'a [u8],
-    /// Where the first `?` of the target stands in it.
+    /// The position of the first `?` in the target.
     pub(super) question: Option<usize>,
     pub(super) version: Version,
-    /// The bytes of the line, its end included.
+    /// How many bytes the line has, its end included.
     pub(super) len: usize,
 }
 
-/// Reads the line at the start of `text`. `None` where it is not whole, not one that [`RequestLineScan`] would let
-/// pass, or of a minor version above 1.
+/// Reads the line at the start of `text`. `None` if the line is incomplete, if [`RequestLineScan`] would refuse it, or if its
+/// minor version is above 1.
 #[inline]
 pub(super) fn read<'a>(text: &'a [u8], limits: &HeadLimits) -> Option<Words<'a>> {
-    // Most methods are this one.
+    // Most requests have this method.
     let method_len = if text.starts_with(b"GET ") { 3 } else { run(text, TOKEN) };
     let (method, rest) = text.split_at_checked(method_len)?;
     let words = rest.strip_prefix(b" ")?;
@@ -48,7 +48,7 @@ pub(super) fn read<'a>(text: &'a [u8], limits: &HeadLimits) -> Option<Words<'a>>
     fits.then_some(Words { method, target, question, version, len })
 }
 
-/// The same line, one byte at a time.
+/// Reads the same line, one byte at a time.
 ///
 /// ```text
 ///              CR            LF                tchar       SP            SP             CR (after 8 bytes)
@@ -58,7 +58,8 @@ pub(super) fn read<'a>(text: &'a [u8], limits: &HeadLimits) -> Option<Words<'a>>
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RequestLineScan {
     state: State,
-    /// Where the target begins: behind a line end and a method at most, so it fits.
+    /// Where the method begins; from its end on, where the target begins. At most a line end, a method and a blank precede the
+    /// target, so the position fits into one byte.
     target: u8,
     version: VersionScan,
 }
@@ -79,7 +80,7 @@ impl StartLine for RequestLineScan {
         match self.state {
             State::Start if byte == b'\r' => self.state = State::LeadingCr,
             State::Start | State::LeadingLf if octet::is(byte, TOKEN) => {
-                // The first byte of the target comes after the method and one blank at least.
+                // In the state `Method`, the field holds the position where the method begins.
                 self.target = at as u8;
                 self.state = State::Method;
             }
@@ -140,7 +141,7 @@ impl RequestLineScan {
     }
 }
 
-/// How many bytes at the start of `text` are of the class.
+/// Returns how many bytes at the start of `text` belong to the class.
 #[inline]
 fn run(text: &[u8], class: u8) -> usize {
     text.iter().position(|&byte| !octet::is(byte, class)).unwrap_or(text.len())

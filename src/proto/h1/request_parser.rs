@@ -1,4 +1,4 @@
-//! From bytes to a request head: the request line, the fields, and what they mean together.
+//! Reads the head of a request from bytes: the request line, the fields, and what they mean together.
 
 use super::{
     fault::Fault,
@@ -12,12 +12,12 @@ use super::{
     target::{self, TargetForm},
 };
 
-/// The state of a search for the end of a request's head: eight bytes, so that an idle connection can keep one.
+/// The state of a search for the end of a request's head: only eight bytes, so that each idle connection can keep one.
 ///
-/// A head that comes whole is read at once by httparse. One that comes in pieces is scanned as it comes, each byte
-/// once, and read when its end was found; so time is linear in the bytes however they are split, and what is wrong
-/// shows at the first byte that no valid head could have there. What the fields mean together (Host, framing, the form
-/// of the target) is judged when the head has ended. The result is the same for any split of the same bytes.
+/// A head that arrives whole is read at once by httparse. A head that arrives in pieces is first scanned, each byte once, and is
+/// read when the scan has found its end. So the time is linear in the number of bytes, however they are split, and a byte that no
+/// valid head can have at its place is refused as soon as it arrives. The fields as a whole (Host, framing) and the form of the
+/// target are judged when the head has ended. The result is the same for any split of the same bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestParser {
     scan: Scan<RequestLineScan>,
@@ -26,10 +26,10 @@ pub struct RequestParser {
 impl RequestParser {
     /// Reads the head at the start of `bytes` into `into`.
     ///
-    /// `bytes` always begins at the first byte of the message; after [`Parsed::Partial`] the next call must bring the same
-    /// bytes and more, with the same limits. After [`Parsed::Complete`] the parser is ready for the next message. After
-    /// a fault the same bytes give the same fault again. `into` is filled by `Complete` only; otherwise it is as after
-    /// [`IncomingRequest::clear`], or untouched.
+    /// `bytes` always begins at the first byte of the message; after [`Parsed::Partial`] the next call must bring the same bytes
+    /// and more, with the same limits. After [`Parsed::Complete`] the parser is ready for the next message. After a fault the
+    /// same bytes give the same fault again. `into` is filled only if the result is `Complete`. After any other result it is
+    /// empty, as after [`IncomingRequest::clear`].
     #[inline]
     pub fn parse(&mut self, bytes: &[u8], limits: &HeadLimits, into: &mut IncomingRequest) -> Result<Parsed, Fault> {
         parse::parse(&mut self.scan, bytes, limits, into)
@@ -39,7 +39,7 @@ impl RequestParser {
 impl Incoming for IncomingRequest {
     type Line = RequestLineScan;
 
-    /// One pass over the request line, one of httparse over the fields, and one over what it found.
+    /// Makes one pass over the request line, one over the fields (by httparse), and one over the fields that httparse found.
     fn read<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -65,7 +65,7 @@ impl Incoming for IncomingRequest {
         if !section::mark(found, text, &mut self.fields) {
             return None;
         }
-        // A loop of its own, because marking and noting in one loop need more registers than there are.
+        // A loop of its own: one loop that marks and notes the fields would need more registers than the processor has.
         let mut seen = Seen::default();
         for field in found {
             seen.note(field.name.as_bytes(), field.value, section::distance(text, field.value) as u32);
@@ -79,7 +79,7 @@ impl Incoming for IncomingRequest {
     }
 
     fn minor_version_at(head: &[u8]) -> usize {
-        // The line may follow a line end of two bytes.
+        // Skips two bytes: the line end that may precede the request line, or else bytes of the method and its blank.
         head.iter().skip(2).position(|&byte| byte == b'\r').map_or(0, |at| at + 1)
     }
 
@@ -88,13 +88,13 @@ impl Incoming for IncomingRequest {
     }
 }
 
-/// What follows the one line end that may precede the request line (RFC 9112, 2.2).
+/// Returns the bytes after the one line end that may precede the request line (RFC 9112, 2.2).
 #[cold]
 fn without_line_end(bytes: &[u8]) -> Option<&[u8]> {
     bytes.strip_prefix(b"\r\n")
 }
 
-/// Where the words of the line and the parts of its target stand in the text.
+/// Returns where the words of the line and the parts of its target stand in the text.
 #[inline]
 fn positions(line: &Words<'_>) -> Result<RequestLine, Fault> {
     let method_end = line.method.len() as u32;
@@ -136,7 +136,7 @@ mod tests {
     use std::cell::Cell;
 
     thread_local! {
-        /// How often a head was read in full on this thread.
+        /// How many times a head was read in full on this thread.
         pub(super) static READS: Cell<usize> = const { Cell::new(0) };
     }
 

@@ -1,4 +1,4 @@
-//! What the fields of a request say about the message itself: Host, framing, Connection, Expect, Upgrade.
+//! Reads the fields that say how a request itself is to be handled: Host, framing, Connection, Expect, Upgrade.
 
 use super::{
     fault::Fault,
@@ -12,7 +12,7 @@ use super::{
     version::Version,
 };
 
-/// What was seen in one pass over the fields.
+/// The results of one pass over the fields.
 #[derive(Default)]
 pub(super) struct Seen {
     /// Where the value of the Host field stands in the text.
@@ -22,7 +22,7 @@ pub(super) struct Seen {
     /// Bits of the constants below.
     found: u16,
     option: ConnectionOption,
-    /// Bits of the head's flags that follow from one field alone.
+    /// Those bits of [`IncomingRequest`]'s `flags` that depend on one field alone.
     flags: u8,
 }
 
@@ -34,10 +34,10 @@ const LENGTH_TWICE: u16 = 16;
 const CODING: u16 = 32;
 const UPGRADE_TOKEN: u16 = 64;
 const UPGRADE: u16 = 128;
-/// Connection, Expect or Upgrade has a byte that is not ASCII. (The other fields that say how a message is read are checked byte by
-/// byte elsewhere.)
+/// Connection, Expect or Upgrade has a byte that is not ASCII. (Host and the fields about framing are checked byte by byte
+/// elsewhere.)
 const NOT_ASCII: u16 = 256;
-/// What an offer of another protocol takes (RFC 9110, 7.8).
+/// Both bits are needed for an offer of another protocol (RFC 9110, 7.8).
 const OFFER: u16 = UPGRADE_TOKEN + UPGRADE;
 
 /// The first letters of the names that [`Seen::note`] looks for, by the length of the name.
@@ -51,7 +51,7 @@ const FIRST: [u8; 18] = {
     }
     first
 };
-/// Those that [`Seen::note`] has an arm for.
+/// The names that [`Seen::note`] looks for, no two of the same length.
 const NAMES: [&str; 6] = ["host", "expect", "upgrade", "connection", "content-length", "transfer-encoding"];
 
 impl Seen {
@@ -64,7 +64,7 @@ impl Seen {
         }
     }
 
-    /// Notes what a field says about the message, if it says something. `at` is where its value begins in the text.
+    /// Notes the field if it is one of [`NAMES`]. `at` is where its value begins in the text.
     #[inline(always)]
     pub(super) fn note(&mut self, name: &[u8], value: &[u8], at: u32) {
         if !Self::may_note(name) {
@@ -79,8 +79,8 @@ impl Seen {
 
     #[inline]
     fn note_host(&mut self, value: &[u8], at: u32) {
-        // An empty field says that the target has no authority (RFC 9112, 3.2). With a port and no host it makes a URI that a
-        // recipient has to refuse (RFC 9110, 4.2.1).
+        // An empty Host field is valid: it says that the target has no authority (RFC 9112, 3.2). A Host field with a port but
+        // without a host is not: it makes a URI that a recipient has to refuse (RFC 9110, 4.2.1).
         let valid = value.is_empty() || host::read(value).is_some_and(|host| host.named);
         self.found |= match (self.found & HOST == 0, valid) {
             (true, true) => HOST,
@@ -108,9 +108,9 @@ impl Seen {
         }
     }
 
-    /// Reads the options of a Connection field (RFC 9110, 7.6.1); those that are not ours to act on are ignored.
+    /// Reads the options of a Connection field (RFC 9110, 7.6.1); options that do not concern us are ignored.
     fn note_connection(&mut self, value: &[u8]) {
-        // Nearly all clients send just this, so it is compared first.
+        // Nearly all clients send exactly this value, so it is compared first.
         if same_name(value, b"keep-alive") {
             self.option = self.option.with(b"keep-alive");
             return;
@@ -134,14 +134,15 @@ impl Seen {
         }
     }
 
-    /// Bytes above ASCII are opaque: a value that has any cannot be acted on.
+    /// Notes if the value has bytes above ASCII. These are opaque, so the value has no known meaning.
     fn note_bytes(&mut self, value: &[u8]) {
         if !value.is_ascii() {
             self.found |= NOT_ASCII;
         }
     }
 
-    /// Says what the fields mean together, or which rule they break: Host first, then framing.
+    /// Stores in `head` what the fields mean together, or returns the rule that they break. Host is judged first, then the
+    /// framing.
     #[inline(always)]
     pub(super) fn judge(&self, head: &mut IncomingRequest, limits: &HeadLimits) -> Result<(), Fault> {
         if self.found & (HOST_TWICE | NOT_ASCII | HOST_INVALID) != 0 {
@@ -168,7 +169,7 @@ impl Seen {
         if self.found & (LENGTH | CODING) == 0 { Ok(()) } else { self.judge_content(head) }
     }
 
-    /// The rule that is broken, of those that can be judged without the target.
+    /// Returns the rule that is broken: one of those that do not depend on the target.
     #[cold]
     fn fault(&self) -> Fault {
         if self.found & HOST_TWICE != 0 {

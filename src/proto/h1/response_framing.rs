@@ -27,12 +27,12 @@ impl From<&IncomingRequest> for RequestInfo {
 pub struct BodyPlan {
     /// The framing that the head announces.
     pub framing: Framing,
-    /// True if content is sent after the head. If not, content that the caller has is to be discarded.
+    /// True if content is sent after the head. If false, the caller must discard any content that it has.
     pub body: bool,
 }
 
 impl BodyPlan {
-    /// The framing of what follows the head, for a [`BodyEncoder`](super::BodyEncoder): none where no content is sent.
+    /// The framing of the bytes after the head, for a [`BodyEncoder`](super::BodyEncoder): none if no content is sent.
     #[inline]
     pub fn content(&self) -> Framing {
         if self.body { self.framing } else { Framing::None }
@@ -44,27 +44,27 @@ impl BodyPlan {
     }
 }
 
-/// Decides on the framing of a response. `known_length` is the length of the content where all of it is there already.
+/// Decides on the framing of a response. `known_length` is the length of the content, if the caller has all of it already.
 ///
 /// | response | framing | content |
 /// |---|---|---|
 /// | 1xx, 204; 2xx to CONNECT | none (RFC 9110, 8.6; RFC 9112, 6.1) | no |
 /// | 205 | length 0 (RFC 9110, 15.3.6) | no |
 /// | 304 | the length that was set, else none (RFC 9110, 15.4.5) | no |
-/// | to HEAD | as to GET where that is known, else none (RFC 9110, 9.3.2) | no |
-/// | length set | that length; it must agree with a known one | yes |
+/// | to HEAD | as in the response to GET if this is known, else none (RFC 9110, 9.3.2) | no |
+/// | length set | that length; a known length must be equal to it | yes |
 /// | length known | that length | yes |
 /// | unknown, HTTP/1.1 | chunked | yes |
 /// | unknown, HTTP/1.0 | until close | yes |
 ///
-/// A `Transfer-Encoding: chunked` that was set makes a response to HTTP/1.1 chunked though its length is known.
+/// A `Transfer-Encoding: chunked` that was set makes a response to HTTP/1.1 chunked even if its length is known.
 #[inline]
 pub fn response_framing(
     request: &RequestInfo,
     head: &OutgoingResponse,
     known_length: Option<u64>,
 ) -> Result<BodyPlan, FieldError> {
-    // The usual answer does not go through the whole table.
+    // A usual response needs only this check, not the whole table.
     if let Some(length) = known_length
         && matches!(head.status(), 200..=203 | 400..=599)
         && !head.fields.has_special()
@@ -96,7 +96,8 @@ fn from_table(
     }
     let chunked = (head.wants_chunked() && request.version == Version::Http11).then_some(Framing::Chunked);
     if request.head {
-        // A handler that knows of HEAD gives no content at all, so a length of 0 says nothing about the answer to GET.
+        // A handler may know that a response to HEAD needs no content, and give none. So a length of 0 may not be that of the
+        // response to GET.
         let known = known_length.filter(|&length| length > 0).map(Framing::Length);
         return nothing(declared.or(chunked).or(known).unwrap_or_default());
     }
@@ -116,7 +117,7 @@ fn from_table(
 mod tests {
     use super::*;
 
-    /// The shortcut for the usual answer gives the same result as the table.
+    /// The shortcut for a usual response gives the same result as the table.
     #[test]
     fn the_usual_answer_is_that_of_the_table() {
         for status in 200..=999 {

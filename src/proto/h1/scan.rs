@@ -1,4 +1,4 @@
-//! The grammar of a head, one byte at a time. It decides about heads that come in pieces or are invalid.
+//! Checks the grammar of a head, one byte at a time. This is used for heads that arrive in pieces or are invalid.
 
 use super::{
     fault::Fault,
@@ -8,8 +8,8 @@ use super::{
 
 /// The first line of a head, one byte at a time: the request line, or the status line.
 pub(super) trait StartLine: Copy + Default {
-    /// Moves on by one byte, which is number `at` of the head. Returns whether it is the CR that ends the line. Each fault is
-    /// raised at the first byte that cannot be right.
+    /// Reads one byte, which is number `at` of the head. Returns whether it is the CR that ends the line. A fault is returned for
+    /// the first byte that no valid line can have at its place.
     fn step(&mut self, byte: u8, at: u32, limits: &HeadLimits) -> Result<bool, Fault>;
 
     /// The fault if the limit of the whole head is reached in this line.
@@ -19,7 +19,7 @@ pub(super) trait StartLine: Copy + Default {
 /// How far the head was scanned, and what may come next.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Scan<L> {
-    /// The first byte not looked at yet.
+    /// The position of the first byte that was not looked at yet.
     at: u32,
     /// How many field lines have begun, at most [`MAX_FIELDS`].
     fields: u8,
@@ -68,7 +68,7 @@ impl<L: StartLine> Scan<L> {
         Ok(None)
     }
 
-    /// Moves on by one byte. Returns whether it is the last one of the head.
+    /// Reads one byte. Returns whether it is the last one of the head.
     fn step(&mut self, byte: u8, limits: &HeadLimits) -> Result<bool, Fault> {
         match &mut self.part {
             HeadPart::StartLine(line) => {

@@ -1,13 +1,15 @@
-//! A section of fields that has come whole (RFC 9112, 5): httparse finds the fields, and what it lets pass is checked here.
+//! Reads a complete section of fields (RFC 9112, 5). httparse finds the fields. This file also checks the line ends, because
+//! httparse accepts LF alone.
 
 use super::{
     fault::Fault,
     fields::{Fields, Line},
 };
 
-/// Finds the fields of the section at the start of `bytes`, and its length with the empty line at its end.
+/// Finds the fields of the section at the start of `bytes`. Returns the length of the section, with the empty line at its end,
+/// and the fields.
 ///
-/// `None` where the bytes are no whole section; `Err` where there are more fields than `slots`.
+/// `None` if the section is incomplete or malformed; `Err` if it has more fields than `slots`.
 #[inline]
 pub(super) fn find<'a, 's>(
     bytes: &'a [u8],
@@ -20,8 +22,8 @@ pub(super) fn find<'a, 's>(
     }
 }
 
-/// Marks the fields in the text, which is that of the whole head. Returns whether all lines end with CR LF: httparse takes LF
-/// alone for a line end too.
+/// Adds the fields that were found to `into`, as positions in `text`, the whole head. Returns whether all lines end with CR LF:
+/// httparse accepts LF alone too.
 #[inline(never)]
 pub(super) fn mark(found: &[httparse::Header<'_>], text: &[u8], into: &mut Fields) -> bool {
     let mut lines_end_well = text.ends_with(b"\r\n\r\n");
@@ -39,7 +41,7 @@ pub(super) fn mark(found: &[httparse::Header<'_>], text: &[u8], into: &mut Field
     lines_end_well
 }
 
-/// How many bytes `part`, a slice of `whole`, stands behind its start.
+/// Returns how many bytes of `whole` precede `part`, which is a slice of it.
 #[inline]
 pub(super) fn distance(whole: &[u8], part: &[u8]) -> usize {
     (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize)

@@ -1,6 +1,7 @@
-//! `HTTP-version SP status-code SP [ reason-phrase ] CRLF` (RFC 9112, 4): in one piece, and one byte at a time.
+//! `HTTP-version SP status-code SP [ reason-phrase ] CRLF` (RFC 9112, 4), read in one piece or one byte at a time.
 //!
-//! The blank behind the status code may be absent where there is no reason phrase: servers leave it out, and it says nothing.
+//! The blank after the status code may be absent if no reason phrase follows: some servers leave it out, and nothing depends on
+//! it.
 
 use super::{
     fault::Fault,
@@ -17,12 +18,12 @@ pub(super) struct Parts {
     pub(super) status: u16,
     /// Where the reason phrase stands in the line, in bytes.
     pub(super) reason: (u32, u32),
-    /// The bytes of the line, its end included.
+    /// How many bytes the line has, its end included.
     pub(super) len: usize,
 }
 
-/// Reads the line at the start of `text`. `None` where it is not whole, not one that [`StatusLineScan`] would let pass, or of a
-/// minor version above 1.
+/// Reads the line at the start of `text`. `None` if the line is incomplete, if [`StatusLineScan`] would refuse it, or if its
+/// minor version is above 1.
 pub(super) fn read(text: &[u8]) -> Option<Parts> {
     let (start, rest) = text.split_at_checked(b"HTTP/1.1 200".len())?;
     let version = match start.get(..9)? {
@@ -46,12 +47,12 @@ pub(super) fn read(text: &[u8]) -> Option<Parts> {
     ended.then_some(Parts { version, status, reason: (from as u32, to as u32), len })
 }
 
-/// Returns whether a status code is of one of the five classes, 1xx to 5xx (RFC 9110, 15): others have no defined meaning.
+/// Returns whether a status code is of one of the five classes, 1xx to 5xx (RFC 9110, 15). Other codes have no defined meaning.
 fn is_status(status: u16) -> bool {
     (100..=599).contains(&status)
 }
 
-/// The same line, one byte at a time.
+/// Reads the same line, one byte at a time.
 ///
 /// ```text
 ///            SP             CR, or SP              CR
@@ -62,7 +63,7 @@ fn is_status(status: u16) -> bool {
 pub(super) struct StatusLineScan {
     state: State,
     version: VersionScan,
-    /// How many digits of the status code were there.
+    /// How many digits of the status code were read.
     digits: u8,
 }
 

@@ -2,7 +2,7 @@
 
 use super::{fault::Fault, host};
 
-/// Which form of request-target a request has (RFC 9112, 3.2).
+/// The form of a request-target (RFC 9112, 3.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TargetForm {
     /// `/path?query`: what nearly all requests have.
@@ -16,15 +16,15 @@ pub enum TargetForm {
     Asterisk,
 }
 
-/// A target taken apart; all positions are bytes from its start.
+/// The parts of a target. All positions are in bytes from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parts {
     pub(super) form: TargetForm,
     /// Where the authority stands; empty unless the form is absolute or authority.
     pub(super) authority: (usize, usize),
-    /// Where the path stands; empty where an absolute target has none.
+    /// Where the path stands; empty if an absolute target has none.
     pub(super) path: (usize, usize),
-    /// The position behind the question mark.
+    /// The position after the first question mark.
     pub(super) query: Option<usize>,
 }
 
@@ -34,8 +34,8 @@ pub(super) fn is_origin(method: &[u8], target: &[u8]) -> bool {
     target.first() == Some(&b'/') && method != b"CONNECT"
 }
 
-/// Takes apart a target that has one of the other forms. Its bytes are known to be allowed; `question` is where its first `?`
-/// stands.
+/// Finds the parts of a target that is not in origin form. Its bytes are known to be allowed; `question` is the position of its
+/// first `?`.
 pub(super) fn read(method: &[u8], target: &[u8], question: Option<usize>) -> Result<Parts, Fault> {
     let whole = (0, target.len());
     let parts = match (method, target) {
@@ -46,7 +46,7 @@ pub(super) fn read(method: &[u8], target: &[u8], question: Option<usize>) -> Res
     parts.ok_or(Fault::TargetForm)
 }
 
-/// `host:port`, both of them. Port 0 is refused, since no server can listen there (RFC 9110, 9.3.6).
+/// Reads `host:port`. Both parts are required. Port 0 is refused, since no server can listen there (RFC 9110, 9.3.6).
 fn authority(target: &[u8]) -> Option<Parts> {
     let host = host::read(target)?;
     let zero = target.iter().rev().find(|&&byte| byte != b'0') == Some(&b':');
@@ -59,7 +59,7 @@ fn authority(target: &[u8]) -> Option<Parts> {
     })
 }
 
-/// `http` and `https` with a host and without user information (RFC 9110, 4.2.1, 4.2.2 and 4.2.4).
+/// Reads a URI with the scheme `http` or `https`, with a host and without user information (RFC 9110, 4.2.1, 4.2.2 and 4.2.4).
 fn absolute(target: &[u8], question: Option<usize>) -> Option<Parts> {
     let scheme = ["http://", "https://"]
         .into_iter()

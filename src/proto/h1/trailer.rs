@@ -1,4 +1,4 @@
-//! Which fields may follow the content.
+//! Decides which fields may stand in a trailer section, after the content.
 
 /// Fields that must be known before the content, or that change how it is read: framing, routing, request modifiers,
 /// authentication, control data and content format (RFC 9110, 6.5.1). In lower case.

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// The protocol version of a message (RFC 9112, 2.3).
 ///
-/// A higher minor version of HTTP/1 is processed as [`Version::Http11`], as RFC 9110, 2.5 wants it.
+/// A higher minor version of HTTP/1 is processed as [`Version::Http11`], as RFC 9110, 2.5 requires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Version {
     /// HTTP/1.0: one request per connection unless both sides say otherwise; no transfer codings.
@@ -24,10 +24,11 @@ impl fmt::Display for Version {
     }
 }
 
-/// `HTTP/1.` and a digit, one byte at a time. Another major version is told from junk when its minor version has come.
+/// Reads `HTTP/1.` and a digit, one byte at a time. Another major version is reported only after its minor version: until then
+/// the bytes may still turn out to be junk.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct VersionScan {
-    /// How many bytes of the version were there, and [`OTHER_MAJOR`].
+    /// How many bytes of the version were read; plus [`OTHER_MAJOR`] if the major version is not 1.
     seen: u8,
 }
 
@@ -35,12 +36,12 @@ pub(super) struct VersionScan {
 const OTHER_MAJOR: u8 = 0x80;
 
 impl VersionScan {
-    /// Returns whether all eight bytes were there.
+    /// Returns whether all eight bytes were read.
     pub(super) fn is_whole(self) -> bool {
         self.seen == 8
     }
 
-    /// Moves on by one byte; no more than eight times.
+    /// Reads one byte. It may be called at most eight times.
     pub(super) fn step(&mut self, byte: u8) -> Result<(), Fault> {
         let fits = match self.seen & !OTHER_MAJOR {
             0 => byte == b'H',
