@@ -2,7 +2,7 @@ use crate::notice;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A panic of a user's callback, caught.
+/// A caught panic of a user's callback.
 pub(crate) struct Caught(Box<dyn Any + Send>);
 
 impl Caught {
@@ -17,19 +17,19 @@ impl Caught {
         }
     }
 
-    /// Lets the panic go on to the caller.
+    /// Continues the panic in the caller.
     pub fn resume(self) -> ! {
         std::panic::resume_unwind(self.0)
     }
 
-    /// Drops the payload of the panic. It is a user's value, so its drop may panic too; that panic is contained.
+    /// Drops the payload of the panic. It is a user's value, so its drop may panic too; this second panic is caught.
     pub fn forget(self) {
         discard(self.0);
     }
 }
 
-/// Runs user code and catches its panic. This is unwind-safe because user code never runs while a `RefCell` of the library
-/// is borrowed (the one rule): a panic cannot leave the library's state half-changed.
+/// Runs user code and catches its panic. This is unwind-safe because user code never runs while a `RefCell` of the library is
+/// borrowed (the rule in the docs of `callback`): a panic cannot leave the library's state half-changed.
 pub(crate) fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Caught> {
     catch_unwind(AssertUnwindSafe(f)).map_err(Caught)
 }

@@ -1,8 +1,8 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that identifies an object. It is taken at the first call of `number`, so an object whose number nobody asks for
-/// costs nothing. No number is given twice within a process, whereas an address in memory is reused.
+/// A number that identifies an object. It is assigned at the first call of `number`, so an object whose number is never asked for
+/// needs none. No two objects of a process get the same number, whereas an address in memory is used again.
 #[derive(Default)]
 pub(crate) struct Identity(Cell<u64>);
 
@@ -15,8 +15,8 @@ impl Identity {
         self.0.get()
     }
 
-    /// Gives up the number, because the object is about to be reused (for another exchange). The next call of `number`
-    /// takes a new one.
+    /// Gives up the number, because the object is about to be reused (for another exchange). The next call of `number` assigns a
+    /// new one.
     pub fn forget(&self) {
         self.0.set(0);
     }

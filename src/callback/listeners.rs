@@ -14,7 +14,8 @@ pub(crate) struct Listeners<K, L>(Cell<Option<Box<List<K, L>>>>);
 struct List<K, L> {
     entries: Vec<Entry<K, L>>,
     next_id: u32,
-    /// How many calls of `each` are in progress. While there are any, no `id` is used again.
+    /// How many calls of `each` are in progress. During such a call the list is kept even if it is empty, so that no `id` is used
+    /// again.
     rounds: u32,
 }
 
@@ -23,7 +24,7 @@ struct Entry<K, L> {
     id: u32,
     kind: K,
     site: Site,
-    /// `None` while it runs.
+    /// `None` while the listener runs.
     listener: Option<L>,
 }
 
@@ -81,8 +82,8 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         self.with(|list| list.entries.iter().map(|entry| (entry.kind, entry.site)).collect()).unwrap_or_default()
     }
 
-    /// Passes each listener for `kind` that is there now to `call`, in the order of registration. A listener that is
-    /// removed before its turn is not called; one that is added meanwhile waits for the next event.
+    /// Passes each listener for `kind` that is registered now to `call`, in the order of registration. A listener that is removed
+    /// before its turn is not called. A listener that is added during these calls is first called at the next event.
     #[inline]
     pub fn each(&self, kind: K, mut call: impl FnMut(Site, &mut L)) {
         let Some(mut list) = self.0.take() else { return };
@@ -106,8 +107,8 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         }
     }
 
-    /// Puts a listener back after its call, or drops it if it was removed during the call. Returns the list, which the
-    /// caller then has to put back.
+    /// Puts a listener back after its call, or drops it if it was removed during the call. Returns the list, and the caller must
+    /// put it back.
     #[inline(always)]
     fn give_back(&self, id: u32, mut listener: Option<L>) -> Option<Box<List<K, L>>> {
         let mut list = self.0.take()?;
@@ -131,7 +132,7 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         }
     }
 
-    /// Removes one listener. One that is running now is dropped when it returns.
+    /// Removes one listener. If it is running now, it is dropped when it returns.
     pub fn remove_one(&self, id: u32) {
         let removed: Option<Vec<_>> = self.with(|list| list.entries.extract_if(.., |entry| entry.id == id).collect());
         for entry in removed.into_iter().flatten() {

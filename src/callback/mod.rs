@@ -1,7 +1,7 @@
-//! Callbacks: how they are kept, where they were registered, and how their panics are contained.
+//! Callbacks: how they are stored, where they were registered, and how their panics are caught.
 //!
-//! Imports `notice` only, and knows no loop. The one rule of the crate begins here: *user code (a callback, the drop
-//! of one, the drop of a panic's payload) never runs while a `RefCell` is borrowed, and always under the guard.*
+//! Imports `notice` only, and does not know the event loop. It helps to keep the main rule of the crate: *user code (a callback,
+//! the drop of one, the drop of a panic's payload) never runs while a `RefCell` is borrowed, and always inside [`guarded`].*
 
 mod guard;
 mod identity;
