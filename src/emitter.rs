@@ -17,8 +17,8 @@
 //! assert!(!garden.watered.emit(&3)); // nobody listens
 //! ```
 //!
-//! It needs no loop: [`emit`](Emitter::emit) calls the listeners before it returns, in the order of registration. It
-//! imports `callback` only.
+//! An emitter needs no loop: [`emit`](Emitter::emit) calls the listeners before it returns, in the order of registration. This
+//! module imports `callback` only.
 
 use crate::callback::discard;
 use std::cell::{Cell, RefCell};
@@ -44,12 +44,12 @@ struct Listener<F: ?Sized> {
 
 type List<E> = Vec<Rc<Listener<dyn Fn(&E)>>>;
 
-/// One event with the payload `&E`. It is a handle: a clone is the same emitter, so one part of a program can emit what
-/// another part listens to.
+/// One event with the payload `&E`. It is a handle: a clone is the same emitter, so one part of a program can emit an event, and
+/// another part can listen to it.
 ///
 /// A listener may do anything with the emitter that calls it: add and remove listeners, itself included, and emit.
 ///
-/// Listeners are `Fn`, since an `emit` within an `emit` calls them again; their state goes into a `Cell` or `RefCell`. The
+/// Listeners are `Fn`, since an `emit` within an `emit` calls them while they run; keep their state in a `Cell` or `RefCell`. The
 /// listeners of [`once`](Emitter::once) are `FnOnce`. A listener that captures its own emitter keeps it alive until
 /// [`off`](Emitter::off) or [`remove_all`](Emitter::remove_all).
 ///
@@ -68,8 +68,8 @@ type List<E> = Vec<Rc<Listener<dyn Fn(&E)>>>;
 /// assert_eq!(last.get(), 1.5);
 /// ```
 pub struct Emitter<E: ?Sized> {
-    /// Each running `emit` holds a clone of the inner `Rc` as its snapshot, which costs no allocation. Whoever changes the
-    /// list meanwhile copies it first (`Rc::make_mut`).
+    /// Each running `emit` holds a clone of the inner `Rc` as its snapshot, which costs no allocation. If the list is changed
+    /// during an `emit`, it is copied first (`Rc::make_mut`).
     listeners: Rc<RefCell<Rc<List<E>>>>,
 }
 
@@ -79,12 +79,12 @@ impl<E: ?Sized> Emitter<E> {
         Emitter { listeners: Rc::default() }
     }
 
-    /// Calls `f` at each [`emit`](Emitter::emit), after the listeners that are there already.
+    /// Calls `f` at each [`emit`](Emitter::emit), after the listeners that are registered already.
     pub fn on(&self, f: impl Fn(&E) + 'static) -> ListenerId {
         self.add(false, false, f)
     }
 
-    /// Calls `f` at the next [`emit`](Emitter::emit) only. It is removed before it is called.
+    /// Calls `f` at the next [`emit`](Emitter::emit) only. `f` is removed before it is called.
     ///
     /// ```
     /// use oneloop::Emitter;
@@ -101,12 +101,12 @@ impl<E: ?Sized> Emitter<E> {
         self.add(true, false, called_once(f))
     }
 
-    /// As [`on`](Emitter::on), before the listeners that are there already.
+    /// As [`on`](Emitter::on), but calls `f` before the listeners that are registered already.
     pub fn prepend(&self, f: impl Fn(&E) + 'static) -> ListenerId {
         self.add(false, true, f)
     }
 
-    /// As [`once`](Emitter::once), before the listeners that are there already.
+    /// As [`once`](Emitter::once), but calls `f` before the listeners that are registered already.
     pub fn prepend_once(&self, f: impl FnOnce(&E) + 'static) -> ListenerId {
         self.add(true, true, called_once(f))
     }
@@ -120,7 +120,7 @@ impl<E: ?Sized> Emitter<E> {
         id
     }
 
-    /// Removes a listener. Returns whether it was there. An `emit` that is running still calls it, as in Node.
+    /// Removes a listener. Returns whether it was registered. An `emit` that is running still calls it, as in Node.
     pub fn off(&self, id: ListenerId) -> bool {
         let removed = {
             let mut list = self.listeners.borrow_mut();
@@ -137,11 +137,11 @@ impl<E: ?Sized> Emitter<E> {
         drop(Snapshot(self.listeners.take()));
     }
 
-    /// Calls the listeners that are registered now, one after another, before it returns. Listeners that they add wait for
-    /// the next `emit`. Returns whether there were any.
+    /// Calls the listeners that are registered now, one after another, before it returns. Listeners that are added during these
+    /// calls are first called by the next `emit`. Returns whether there were any listeners.
     ///
-    /// A panic of a listener comes out of this call, and the listeners after it are not called: you made this call, not the
-    /// loop.
+    /// A panic of a listener is not caught, because your code made this call, not the loop. The panic goes on in the caller of
+    /// `emit`, and the listeners after that one are not called.
     pub fn emit(&self, event: &E) -> bool {
         let snapshot = Snapshot(self.listeners.borrow().clone());
         for listener in snapshot.0.iter() {
@@ -159,8 +159,8 @@ impl<E: ?Sized> Emitter<E> {
     }
 }
 
-/// Makes a `Fn` of a `FnOnce`: the second call does nothing. A listener of `once` that has run can be called again if an
-/// `emit` around the present one still has it in its snapshot.
+/// Makes a `Fn` of a `FnOnce`: the second call does nothing. A second call of a `once` listener happens if one `emit` runs within
+/// another: the inner one calls it, and the outer one still has it in its snapshot.
 fn called_once<E: ?Sized>(f: impl FnOnce(&E) + 'static) -> impl Fn(&E) + 'static {
     let f = Cell::new(Some(f));
     move |event| {
@@ -170,13 +170,13 @@ fn called_once<E: ?Sized>(f: impl FnOnce(&E) + 'static) -> impl Fn(&E) + 'static
     }
 }
 
-/// The listeners at the beginning of an `emit`. A snapshot may own listeners that were removed meanwhile, and is also
-/// dropped when a listener panics.
+/// The listeners at the beginning of an `emit`. A snapshot may be the last owner of listeners that were removed during the
+/// `emit`. It is dropped even if a listener panics.
 struct Snapshot<E: ?Sized>(Rc<List<E>>);
 
 impl<E: ?Sized> Drop for Snapshot<E> {
     fn drop(&mut self) {
-        // Each one is dropped by itself: two panics within one drop would abort the process.
+        // Each listener is dropped separately: two panics within one drop would abort the process.
         for listener in Rc::into_inner(std::mem::take(&mut self.0)).into_iter().flatten() {
             discard(listener);
         }
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!((one.listener_count(), other.listener_count()), (0, 1));
     }
 
-    /// Uses the emitter while it is dropped, which a borrow would turn into a panic.
+    /// Uses the emitter in its own drop. This would panic if the emitter's list were borrowed then.
     struct Nosy(Emitter<u32>, Rc<Cell<u32>>);
 
     impl Drop for Nosy {

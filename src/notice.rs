@@ -1,12 +1,12 @@
-//! Messages of the library. They go to the program's logger through the `log` crate; if there is none, warnings and errors
-//! go to standard error, so that a failure is not silent; and the simulated world of a test keeps them.
+//! Messages of the library. They go to the program's logger through the `log` crate. Without a logger, warnings and errors go to
+//! standard error, so that a failure is not silent. A simulated world (of a test with `sim`) stores them instead.
 //!
 //! ```text
 //!   notice::warn!(target: "oneloop::http", …) ──► log::warn!(…)                      a logger decides
 //!                                             ├─► no logger, warning or error ──────► standard error, once for each place
 //!                                             └─► a world of `sim` on this thread ──► `Sim::log`
 //! ```
-//! Everything from `info` upwards goes through here. Messages at `debug` and `trace` go to `log` directly.
+//! All messages from `info` upwards go through this module. Messages at `debug` and `trace` go to `log` directly.
 //!
 //! Imports no other module of the library.
 
@@ -21,9 +21,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// How many lines a simulated world keeps; new ones replace the oldest.
 const KEPT: usize = 1_000;
 
-/// True if standard error may stand in for a logger.
+/// True if messages may go to standard error when there is no logger.
 static STANDS_IN: AtomicBool = AtomicBool::new(true);
-/// True once the hint how to see more was printed.
+/// True once the hint on how to see more messages was printed.
 static EXPLAINED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
@@ -35,8 +35,8 @@ thread_local! {
 ///
 /// A handler's `Err`, a response that was forgotten, a field that cannot be sent: each is answered 500, and the log has the
 /// reason. Without a logger, the first of each kind is printed, with its route. Turn this off in a program that must print
-/// nothing. To see everything, install a logger, such as `env_logger::init()`; then `RUST_LOG` decides. (A logger with all
-/// levels turned off cannot be told from none.)
+/// nothing. To see everything, install a logger, such as `env_logger::init()`; then `RUST_LOG` decides. (A logger with all levels
+/// turned off counts as no logger.)
 pub fn set_stderr_fallback(on: bool) {
     STANDS_IN.store(on, Ordering::Relaxed);
 }
@@ -45,7 +45,7 @@ pub fn set_stderr_fallback(on: bool) {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Line {
-    /// Error, warning or info. Messages at `debug` and `trace` are not kept.
+    /// Error, warning or info. Messages at `debug` and `trace` are not stored.
     pub level: Level,
     /// The part of the library: `oneloop::loop`, `oneloop::net` or `oneloop::http`.
     pub target: &'static str,
@@ -59,7 +59,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// The lines of a simulated world.
+/// The lines that were logged in a simulated world.
 #[derive(Default)]
 pub(crate) struct Kept {
     lines: RefCell<VecDeque<Line>>,
@@ -68,7 +68,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Keeps the messages of this thread, until it is given to [`Kept::end`].
+    /// Stores the messages of this thread from now on, until the result is dropped.
     pub fn begin() -> Keeping {
         let kept = Rc::new(Kept::default());
         let before = WORLD.with(|world| world.replace(Some(kept.clone())));
@@ -85,14 +85,14 @@ impl Kept {
     }
 }
 
-/// While this exists, the messages of this thread are kept.
+/// While this exists, the messages of this thread are stored in `kept`. Its drop puts back the world `before`.
 pub(crate) struct Keeping {
     kept: Rc<Kept>,
     before: Option<Rc<Kept>>,
 }
 
 impl Keeping {
-    /// How many lines there have been so far.
+    /// How many lines were logged so far, dropped lines included.
     pub fn count(&self) -> usize {
         self.kept.forgotten.get() + self.kept.lines.borrow().len()
     }
@@ -116,7 +116,8 @@ impl Drop for Keeping {
     }
 }
 
-/// Keeps a message for a simulated world, or prints it if there is no logger. `said`: set once this place has printed one.
+/// Stores a message in the simulated world of this thread, if there is one. Otherwise prints it if there is no logger and this
+/// place in the source has not printed before (`said`).
 #[cold]
 pub(crate) fn say(level: Level, target: &'static str, said: &AtomicBool, text: fmt::Arguments<'_>) {
     let world = WORLD.try_with(|world| world.borrow().clone()).ok().flatten();

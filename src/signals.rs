@@ -21,8 +21,8 @@
 //! delivered as one, as everywhere in Unix.
 //!
 //! The first listener of the process for a signal replaces the signal's default action. When the last listener has ended
-//! (cleared, or its loop has ended), the default action is back: a `SIGTERM` ends the process again. (`SIGPIPE` is an
-//! exception: it is then ignored, as in every Rust program.)
+//! (cleared, or its loop has ended), the signal has its default action again: a `SIGTERM` then ends the process. (`SIGPIPE` is an
+//! exception: without a listener it is ignored, as in every Rust program.)
 //!
 //! # In a container
 //! The first process of a container has the number 1, and the kernel does not deliver signals to it whose action is the
@@ -44,7 +44,7 @@
 //! # }
 //! ```
 //!
-//! If you do not want that, let an init process be number 1 (`docker run --init`).
+//! If you do not want to listen to signals, let an init process be number 1 (`docker run --init`).
 
 use crate::callback::{Site, discard};
 use crate::event_loop::driver::{Driver, Ready};
@@ -68,18 +68,18 @@ pub use signal_hook::consts::{
     SIGWINCH,
 };
 
-/// Calls `f` with the signal's number each time the signal comes, in the poll phase, after the sockets. Listeners of one
-/// signal are called in the order in which they were added; one that is added by another waits for the next signal.
+/// Calls `f` with the signal's number each time the signal comes, in the poll phase, after the sockets. Listeners of one signal
+/// are called in the order in which they were added; a listener that is added by another one is first called at the next signal.
 ///
-/// As with Node's `process.on('SIGTERM')`, a listener for a signal does not keep the loop running, unless
-/// [`SignalHandle::set_ref`] says so. A panic in `f` is treated like a panic of any callback; `f` stays a listener, because
+/// As with Node's `process.on('SIGTERM')`, a listener for a signal does not keep the loop running, unless you call
+/// [`SignalHandle::set_ref`] with `true`. A panic in `f` is treated like a panic of any callback; `f` stays a listener, because
 /// otherwise the process could no longer be asked to end.
 ///
-/// In a simulation no signal ever comes, and the process's signals are left alone.
+/// In a simulation no signal ever comes, and the default actions of the process's signals are not changed.
 ///
 /// # Errors
-/// If the number is no signal; if the signal cannot be listened to (`SIGKILL`, `SIGSTOP`) or cannot wait for a loop
-/// (`SIGSEGV`, `SIGILL`, `SIGFPE`); or if the process has no file descriptor left.
+/// If the number is not that of a signal; if nobody can listen to the signal (`SIGKILL`, `SIGSTOP`) or it must be handled before
+/// a loop can do so (`SIGSEGV`, `SIGILL`, `SIGFPE`); or if the process has no file descriptor left.
 #[track_caller]
 pub fn on(signal: i32, f: impl FnMut(i32) + 'static) -> io::Result<SignalHandle> {
     let site = Location::caller();
@@ -133,7 +133,7 @@ type Callback = Box<dyn FnMut(i32)>;
 struct Listener {
     signal: i32,
     site: Site,
-    /// `None` while it runs.
+    /// `None` while the callback runs.
     callback: Cell<Option<Callback>>,
     active: Cell<bool>,
     referenced: Cell<bool>,
@@ -206,7 +206,8 @@ struct Watch {
     token: Cell<Token>,
     hook: RefCell<Option<hook::Signals>>,
     listeners: RefCell<Vec<Rc<Listener>>>,
-    /// Listeners still to be called for signals that came. It is only left filled when a panic stopped the loop in between.
+    /// Listeners that are still to be called for signals that came. After a turn the list is empty, unless a panic of a listener
+    /// has stopped the loop.
     untold: RefCell<VecDeque<Rc<Listener>>>,
 }
 
@@ -235,7 +236,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Puts the present listeners of each signal that has come on the list `untold`.
+    /// Adds the present listeners of each signal that has come to the list `untold`.
     fn collect(&self) {
         let Some(hook) = &mut *self.hook.borrow_mut() else { return };
         let listeners = self.listeners.borrow();
@@ -311,7 +312,7 @@ struct Defaults(i32);
 
 struct Count {
     listeners: usize,
-    /// Read by the signal handler itself, so the default action is back at once, whatever the loops do.
+    /// Read by the signal handler itself, so the default action applies at once, even if all loops are busy.
     nobody_listens: Arc<AtomicBool>,
 }
 

@@ -24,8 +24,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How many lines may wait for the loop. Then the thread stops reading; when the pipe is full, the process that writes to
-/// it waits.
+/// How many lines may wait for the loop. When there are this many, the thread stops reading; if standard input is a pipe, it
+/// fills up, and the process that writes to it must wait.
 const WAITING: usize = 1024;
 /// How long to wait after a read that would block: another process that shares the input may have made it non-blocking.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -36,14 +36,14 @@ const AGAIN: Duration = Duration::from_millis(10);
 ///
 /// The loop keeps running until `ended` is called, unless [`Lines::unref`] was called. If `line` panics, that line is lost.
 ///
-/// Input is for one reader: if this is called twice, or something else reads too, each line goes to one of them. In a
-/// simulation the input is empty, so only `ended` is called.
+/// The input should have one reader: if you call this twice, or if something else reads too, each line goes to only one of them.
+/// In a simulation the input is empty, so only `ended` is called.
 #[track_caller]
 pub fn lines(mut line: impl FnMut(String) + 'static, ended: impl OptionalCallback) -> Lines {
     lines_with(move |_, text| line(text), ended)
 }
 
-/// As [`lines`]; `line` is lent the [`Lines`] itself, so that a line can be the last one.
+/// As [`lines`], but `line` also gets the [`Lines`] itself, so that it can end the reading at any line.
 ///
 /// ```no_run
 /// use oneloop::stdin;
@@ -99,8 +99,8 @@ impl Lines {
     /// Ends the reading, as Node's `rl.close()`: no line comes after this call, and `ended` is called in a later turn. You
     /// may call it in `line` ([`lines_with`]), more than once, and after the input has ended.
     ///
-    /// Lines that were read and not given to `line` are kept for the next call of [`lines`]. The thread may be waiting for
-    /// a line already: that one is kept as well, and no more are read until somebody calls [`lines`] again.
+    /// Lines that were read and not given to `line` are kept for the next call of [`lines`]. If the thread is waiting for a line
+    /// already, this line is kept as well. After it, no more lines are read until [`lines`] is called again.
     pub fn close(&self) {
         if let Some(reader) = INPUT.leave(self.number) {
             reader.tell(Told::Ended);
@@ -112,7 +112,7 @@ impl Lines {
         self.set_ref(false)
     }
 
-    /// Sets whether the loop goes on until the input has ended (true by default).
+    /// Sets whether the loop keeps running until the input has ended (true by default).
     pub fn set_ref(&self, on: bool) -> &Self {
         self.hold.set_ref(on);
         self
@@ -130,14 +130,14 @@ impl std::fmt::Debug for Lines {
     }
 }
 
-/// A call of [`lines`] that is not closed: its number, and the way to its loop.
+/// A call of [`lines`] that is not closed: its number, and the channel to its loop.
 struct Reader {
     number: u64,
     sender: Sender<Told>,
 }
 
 enum Told {
-    /// There is a line to take, unless another reader was faster.
+    /// There is a line to take, unless another reader has taken it already.
     Line,
     /// No further line comes.
     Ended,
@@ -157,15 +157,15 @@ static INPUT: Input = Input {
 };
 
 struct Input {
-    /// No user code runs under this lock. The only wait under it is that for `room`.
+    /// No user code runs while this is locked. The holder of the lock waits for nothing but `room`.
     state: Mutex<State>,
-    /// Notified when a line was taken or a reader has left.
+    /// Notified when a line was taken or a reader was closed.
     room: Condvar,
 }
 
 struct State {
-    /// Lines that were read and not taken. All readers are told of each line, so that a line which one of them leaves can
-    /// be taken by another.
+    /// Lines that were read and not taken. All readers are told of each line. So if one of them is closed before it takes the
+    /// line, another can take it.
     lines: VecDeque<String>,
     readers: Vec<Reader>,
     has_thread: bool,
@@ -222,7 +222,7 @@ impl Input {
         state.lines.pop_front()
     }
 
-    /// What the thread runs: reads lines until the input ends or no reader is left.
+    /// Reads lines until the input ends or no reader is left. This is the whole work of the thread.
     fn read(&self) {
         let next = |bytes: &mut Vec<u8>| io::stdin().lock().read_until(b'\n', bytes);
         match each_line(next, |line| self.give(line)) {
@@ -233,7 +233,7 @@ impl Input {
         self.lock().end();
     }
 
-    /// Stores a line and tells the readers. Waits for room first. Returns whether there is a reader; if not, the thread
+    /// Waits for room, then stores a line and tells the readers. Returns whether there is still a reader; if not, the thread
     /// ends.
     fn give(&self, line: String) -> bool {
         let mut state = self.lock();

@@ -1,8 +1,8 @@
 //! Blocking work on other threads, with the result back on the loop.
 //!
-//! A callback that computes for long, reads a file or asks a database holds up every other callback of its loop.
-//! [`run`] does such work on one of a few worker threads (libuv's thread pool): `work` goes there, `done` stays and is
-//! called by the loop. Only `work` and its result need be `Send`; `done` may capture any handle.
+//! A callback that computes for long, reads a file or asks a database holds up every other callback of its loop. [`run`] does
+//! such work on one of a few worker threads (libuv's thread pool): `work` runs on that thread; `done` stays on the loop's thread
+//! and is called by the loop. Only `work` and its result need be `Send`; `done` may capture any handle.
 //!
 //! ```
 //! use oneloop::worker;
@@ -18,8 +18,8 @@
 //! oneloop::run().unwrap();
 //! ```
 //!
-//! Each loop has its own threads. They are started when a job finds none free and end with the loop, once their current
-//! job is done. In a simulation the work is done without threads, in virtual time.
+//! Each loop has its own threads. A new thread is started when a job is given and no thread is free. All threads end with the
+//! loop, each of them once its current job is done. In a simulation the work is done without threads, in virtual time.
 //!
 //! # Lanes
 //! The library has blocking work of its own: it reads files and looks names up. Such jobs have queues and threads of their
@@ -28,9 +28,9 @@
 //! your jobs, 4 for files and 2 for look-ups.
 //!
 //! # How long a job may take
-//! As long as it likes while anything else keeps the loop running. When nothing else does, [`run`](crate::run) waits for the
-//! jobs that are left, for 300 s at most unless [`set_grace`] says otherwise, so that one stuck job does not keep the program
-//! from ending. The log names the lines where those jobs were given.
+//! There is no limit while anything else keeps the loop running. When only jobs are left, [`run`](crate::run) waits for them, by
+//! default at most 300 s (see [`set_grace`]), so that the program can end although a job is stuck. The log names the lines where
+//! those jobs were given.
 
 use crate::callback::{Site, discard};
 use crate::event_loop::driver::Lane;
@@ -40,15 +40,14 @@ use std::io;
 use std::panic::Location;
 use std::time::Duration;
 
-/// Runs `work` on a worker thread and hands what it returns to `done`, which the loop calls once, in its poll phase, never
-/// from inside this call. The loop goes on until then, or until the time set by [`set_grace`] has passed. Jobs begin in the
+/// Runs `work` on a worker thread and passes its result to `done`. The loop calls `done` once, in its poll phase, never from
+/// inside this call. The loop keeps running until then, or until the time set by [`set_grace`] has passed. Jobs begin in the
 /// order in which they were handed over.
 ///
-/// `done` gets an [`Error`] if `work` panicked, if the queue is full (4 of your jobs run at a time and 1024 wait, unless
-/// [`set_pool_size`] says otherwise), or if the system gives no thread. A panic of `done` is treated like a panic of any
-/// callback.
+/// `done` gets an [`Error`] if `work` panicked, if the queue is full (by default 4 of your jobs run at a time and 1024 wait, see
+/// [`set_pool_size`]), or if the system cannot start a thread. A panic of `done` is treated like a panic of any callback.
 ///
-/// If the loop ends first (its thread is over), `done` is dropped without being called.
+/// If the loop ends first (because its thread ends), `done` is dropped without being called.
 #[track_caller]
 pub fn run<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
@@ -57,7 +56,7 @@ pub fn run<T: Send + 'static>(
     start(Lane::Program, Location::caller(), work, done);
 }
 
-/// As [`run`], for the library's own work, which does not wait behind the program's.
+/// As [`run`], for the library's own work, which has its own queues and does not wait for the program's jobs.
 #[track_caller]
 pub(crate) fn run_for_library<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
@@ -94,11 +93,11 @@ fn start<T: Send + 'static>(
 }
 
 /// Sets how many jobs of [`run`] this thread's loop may do at a time, on as many worker threads, and how many may wait for a
-/// thread (each at least 1). 4 and 1024 at first.
+/// thread (each at least 1). The defaults are 4 and 1024.
 ///
-/// Call it before the first job: threads that were started already are not ended. A number above the default also raises
-/// that of the library's own jobs: as many threads for files, half as many for look-ups. A lower number leaves those as
-/// they are.
+/// Call it before the first job: threads that were started already are not ended. If `threads` is above the default, the
+/// library's own jobs get more threads too: `threads` for files and half of it for look-ups. A lower number does not change
+/// these.
 ///
 /// More threads than the default help with work that waits (files, databases, other programs). For work that computes, more
 /// threads than cores make nothing faster.
@@ -140,13 +139,14 @@ impl Error {
         matches!(self.0, JobError::Panicked(_))
     }
 
-    /// Returns whether the job was refused because too many wait already. The work has not begun and never will.
+    /// Returns whether the job was refused because too many jobs wait already. The work has not begun and never will.
     pub fn is_queue_full(&self) -> bool {
         matches!(self.0, JobError::QueueFull)
     }
 
-    /// Returns whether the job was refused because there is no worker thread and the system gives none: too many threads or
-    /// too little memory. The work has not begun and never will. The system's error is the [`source`](std::error::Error::source).
+    /// Returns whether the job was refused because there is no worker thread and the system cannot start one: there are too many
+    /// threads or there is too little memory. The work has not begun and never will. The system's error is the
+    /// [`source`](std::error::Error::source).
     pub fn is_no_thread(&self) -> bool {
         matches!(self.0, JobError::NoThread(_))
     }
