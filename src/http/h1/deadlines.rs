@@ -14,7 +14,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 impl H1 {
-    /// Returns the next deadline of pending output. `None` if one has passed, and the connection was closed.
+    /// Returns the next deadline of pending output. `None` if such a deadline has passed: then the connection was
+    /// closed.
     pub(super) fn check_output(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
         let limits = self.server.limits.all().sending();
         let check = |watch: &mut Watch| watch.send.check(stream, &limits, now);
@@ -29,7 +30,8 @@ impl H1 {
         }
     }
 
-    /// Returns the next deadline of a request and its response. `None` if one has passed, and was acted on.
+    /// Returns the next deadline of a request and its response. `None` if such a deadline has passed: then this method
+    /// has acted on it.
     pub(super) fn check_exchange(&self, stream: &Rc<Stream>, exchange: &Rc<Exchange>, now: Time) -> Option<Time> {
         if !self.state.get().is_exchanging() {
             // The exchange is over and about to be released.
@@ -43,11 +45,11 @@ impl H1 {
         Some(self.check_request(stream, exchange, now)?.min(gone))
     }
 
-    /// Until when a peer that has ended its side may still wait: see `Limits::half_open`.
+    /// The time until which a peer that has ended its side may still wait: see `Limits::half_open`.
     pub(super) fn half_open_until(&self, stream: &Stream, exchange: &Exchange, now: Time) -> Time {
         let limit = self.server.limits.all().half_open;
-        // An end behind unread input shows only as a hint. If that input is the rest of this request, the handler has
-        // paused it, and the limit of the whole request applies instead.
+        // While input is unread, the end of the peer's side is known only by a hint. If that input is the rest of this
+        // request, the handler has paused it, and the limit of the whole request applies instead.
         let ended = stream.is_eof() || stream.has_fin_hint() && exchange.incoming().is_complete();
         if !ended || limit == Duration::MAX {
             return Time::MAX;
@@ -107,7 +109,7 @@ impl H1 {
         Some(next)
     }
 
-    /// When the time of a request whose body is awaited is over, if no more of it comes.
+    /// The time at which a request whose body is awaited times out, if no more of the body comes.
     fn request_ends(&self, stream: &Stream, exchange: &Exchange, limits: &Limits) -> Time {
         if limits.request_rate == 0 {
             return Time::MAX;

@@ -7,8 +7,8 @@ use crate::proto::h1::connection::{Action, Event, Persistence, Reading, Writing}
 use std::rc::Rc;
 
 impl H1 {
-    /// Goes on as far as possible, whatever has changed: an exchange may be over, its request may be whole, held bytes may
-    /// be wanted, the peer may be gone.
+    /// Does all that can be done now, whatever has changed: an exchange may be over, its request may be whole, held bytes may be
+    /// wanted, the peer may have ended its side.
     pub(super) fn advance(self: &Rc<Self>, stream: &Rc<Stream>) {
         self.settle(stream);
         self.tell_request_end(stream);
@@ -54,7 +54,8 @@ impl H1 {
         if self.reading() == Reading::Closed {
             stream.finish(CloseReason::Finished, Some(self.server.limits.all().linger()));
         } else if stream.held() > 0 {
-            // For requests that waited behind this one. Within `data` they are at hand, and none is held.
+            // The held bytes may be requests that waited behind this one. (Within `data` no bytes are held: `read` goes
+            // on with them.)
             stream.make_ready();
         }
     }
@@ -79,10 +80,10 @@ impl H1 {
         }
     }
 
-    /// Ends an exchange: at once, or when its output has been sent if a listener or a handle wants to know that.
+    /// Ends an exchange: at once, or, if a listener or a handle wants to know when its output has been sent, at that time.
     fn release(&self, stream: &Rc<Stream>, exchange: Rc<Exchange>, reason: CloseReason) {
         let lp = &stream.cx().lp;
-        // An exchange to which there is a handle also learns when it has been sent: see `Response::is_finished`.
+        // A handle of the exchange also shows when the output has been sent: see `Response::is_finished`.
         if !exchange.is_listened_to() && Rc::strong_count(&exchange) == 1 && !self.server.observing.is_on() {
             exchange.finish(lp, reason);
             self.server.pool.recycle(exchange);
@@ -132,8 +133,8 @@ impl H1 {
         }
     }
 
-    /// Once the answer has ended, held bytes can be processed: the rest of a body, or its end, which needs no further
-    /// bytes; and requests after it.
+    /// Once the answer has ended, held bytes can be processed: the rest of the body, and the requests after it. The end
+    /// of the body may need no further bytes.
     fn read_on(&self, stream: &Rc<Stream>) {
         let state = self.state.get();
         if (state.reading(), state.writing()) != (Reading::Body, Writing::Done) || !stream.is_open() {
@@ -164,7 +165,7 @@ impl H1 {
         }
     }
 
-    /// Tells `on_peer_end` listeners that the peer has ended its side, so far as can be known.
+    /// Tells `on_peer_end` listeners that the peer has ended its side, as far as is known.
     #[cold]
     fn tell_peer_end(&self, stream: &Rc<Stream>) {
         if let Some(exchange) = self.current()
@@ -191,20 +192,20 @@ impl H1 {
         }
     }
 
-    /// Everything that the peer has sent was read.
+    /// Acts on the end of the input: everything that the peer has sent was read.
     fn end_input(&self, stream: &Rc<Stream>) {
         let answered = self.state.get().writing() == Writing::Done;
         let read = self.current().is_some_and(|exchange| exchange.is_read());
         match self.on(Event::InputEnded) {
             Action::Finish => stream.finish(CloseReason::Finished, None),
-            // Nobody wanted the rest.
+            // The rest of the body will not come, but nobody wanted it.
             Action::Fail if answered && !read => self.break_off(stream, CloseReason::Finished),
             Action::Fail => self.break_off(stream, CloseReason::Truncated),
             _ => self.await_answer(stream),
         }
     }
 
-    /// The peer has ended its side. If it is owed an answer, the server waits for that as long as `Limits::half_open` says.
+    /// The peer has ended its side. If its request is not answered yet, the answer may take as long as `Limits::half_open` says.
     #[cold]
     fn await_answer(&self, stream: &Rc<Stream>) {
         if let Some(exchange) = self.current() {

@@ -10,9 +10,9 @@
 //! everything that may have changed. Every turn ends with `advance`, except those that only bring bytes. Both may be called
 //! at any time, any number of times.
 //!
-//! Between two requests the kernel evicts the instruction cache, so a request costs as much as the code that it runs
-//! through. Code that not every request needs is therefore in `#[cold]` functions, here and in [`net`](crate::net), away
-//! from the code that every request runs.
+//! Between two requests the kernel evicts the instruction cache, so the cost of a request grows with the amount of code
+//! that it runs. Code that not every request needs is therefore in `#[cold]` functions, here and in
+//! [`net`](crate::net), away from the code that every request runs.
 
 mod deadlines;
 mod ending;
@@ -32,8 +32,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-/// Grace for a request that crosses our close of an idle connection, and for the first request of a new connection:
-/// above a round trip, and short enough for a shutdown.
+/// How long the server waits for a request that the peer sent before it saw our close of an idle connection, and for
+/// the first request of a new connection. It is longer than a round trip, and short enough for a shutdown.
 const CROSSING: Time = Time::from_secs(1);
 
 /// An HTTP/1 connection: the protocol of a stream, and the carrier of one exchange after the other.
@@ -43,21 +43,21 @@ pub(super) struct H1 {
     /// The exchange that is being carried, until it is released: see [`H1::settle`].
     current: Cell<Option<Rc<Exchange>>>,
     unfinished: Cell<Unfinished>,
-    /// When the present wait began: the idle time, or the first bytes of a head.
+    /// When the present wait began: with the idle time, or with the first bytes of a head.
     since: Cell<Time>,
     watch: Cell<Option<Box<Watch>>>,
     state: Cell<Connection>,
     /// The number of requests so far.
     requests: Cell<u32>,
-    /// The turn that `dispatched` counts: the low bits of its number, to save room. If another turn has the same bits, the
-    /// budget seems to be used up, and the connection goes on in the next iteration.
+    /// The turn whose requests `dispatched` counts: the low bits of its number, to save room. If another turn has the same bits,
+    /// the budget may seem to be used up. Then the connection goes on in the next iteration.
     turn: Cell<u16>,
     dispatched: Cell<u8>,
     /// True within `data`, which itself checks what has changed.
     in_data: Cell<bool>,
     /// True if dispatching waits until output has been sent.
     output_held: Cell<bool>,
-    /// True if the head that has come in part is that of a HEAD request: an answer to it has no content.
+    /// True if the head that was read in part begins like a HEAD request: an answer to it has no content.
     to_head: Cell<bool>,
     /// True if the connection closes when the grace for its first request is over, unless that request has come.
     leaving: Cell<bool>,
@@ -76,7 +76,7 @@ enum Unfinished {
 
 /// Data that is only needed while something is awaited from the peer; allocated then.
 struct Watch {
-    /// Takes the body that is awaited out of its framing.
+    /// The decoder of the body that is awaited.
     decoder: BodyDecoder,
     /// How many bytes of that body were discarded.
     discarded: usize,
@@ -84,12 +84,13 @@ struct Watch {
     receive: Option<(Time, u64)>,
     /// How many bytes had been read before the body that is awaited. Used while `receive` is `Some`.
     before_body: u64,
-    /// After the peer has ended its side: when it last took part in the exchange, and a number that changes when it does.
+    /// After the peer has ended its side: when it last took output or had input read, and how many bytes were sent and read until
+    /// then.
     half_open: Option<(Time, u64)>,
     /// The deadlines of output that the kernel has refused.
     send: SendWatch,
-    /// Exchanges that are over except for their output: each with the number of sent bytes at which it is finished, and the
-    /// reason.
+    /// Exchanges that are over, but whose output has not all been sent. Each has the number of bytes sent on the connection at
+    /// which it is finished, and the reason of its end.
     finishing: VecDeque<(u64, CloseReason, Rc<Exchange>)>,
 }
 
@@ -127,7 +128,7 @@ impl H1 {
         })
     }
 
-    /// Connects it with its stream, and sets the deadline of the first request.
+    /// Connects this protocol with its stream, and sets the deadline of the first request.
     pub fn start(&self, stream: &Rc<Stream>) {
         let _ = self.stream.set(stream.clone());
         stream.need_due(self.since.get() + Time::from(self.server.limits.all().header));
@@ -166,8 +167,8 @@ impl H1 {
         self.state.get().is_idle() && self.current().is_none() && nothing_held && !self.in_data.get()
     }
 
-    /// Returns whether the connection is new and has had no request: its first one may be on its way. No client sends that
-    /// again by itself where the connection ends without an answer, unless the method is idempotent (RFC 9110, 9.2.2).
+    /// Returns whether the connection is new and has had no request: its first one may be on its way. If the connection ends
+    /// without an answer, a client sends that request again by itself only if the method is idempotent (RFC 9110, 9.2.2).
     fn awaits_first_request(&self, stream: &Stream) -> bool {
         self.requests.get() == 0 && stream.cx().lp.seen_until() < self.since.get() + CROSSING
     }
@@ -189,7 +190,7 @@ impl H1 {
         }
     }
 
-    /// Puts the watch back, unless it is no longer needed.
+    /// Calls `f` with the watch, and then puts the watch back, unless it is no longer needed.
     fn use_watch<R>(&self, mut watch: Box<Watch>, f: impl FnOnce(&mut Watch) -> R) -> R {
         let result = f(&mut watch);
         let needed = self.server.observing.is_on()
@@ -218,8 +219,9 @@ impl ServerConnection for H1 {
         }
     }
 
-    /// A new connection is closed when it has had its grace. An answer that is still being sent is sent. One that the peer has
-    /// not read yet is not lost: a request that crosses our close is read for a while, where a reset would discard that answer.
+    /// A new connection is closed only after `CROSSING`. Pending output is sent before the FIN. After the FIN, the connection is
+    /// read for a while: a request that the peer sent before it saw the FIN would otherwise cause a reset, and that would discard
+    /// an answer that the peer has not read yet.
     fn close_if_idle(&self, stream: &Rc<Stream>) {
         if !self.is_idle() || !stream.is_open() {
             return;
@@ -310,7 +312,7 @@ impl Protocol for H1 {
         let limits = self.server.limits.all();
         self.watch(|watch| watch.send.start(stream, now));
         stream.need_due(now + Time::from(limits.send_window.min(limits.write_stall)));
-        // So that this is called at each progress of the output, and when all of it has been sent.
+        // So that `sent` is called at each progress of the output, and when all of it has been sent.
         stream.tell_sent();
     }
 

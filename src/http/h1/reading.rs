@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// How many requests of one connection one turn dispatches before other sources have their turns (promise 10).
 const BUDGET: u8 = 64;
-/// How many exchanges may be over except for output that the peer does not read. Each keeps its head, of up to 16 KiB.
+/// How many exchanges of a connection may be over whose output waits for the peer. Each keeps its head, of up to 16 KiB.
 const WAITING: usize = 64;
 
 impl H1 {
@@ -118,8 +118,8 @@ impl H1 {
         self.to_head.set(bytes.strip_prefix(b"\r\n").unwrap_or(bytes).starts_with(b"HEAD "));
     }
 
-    /// Counts a request whose head has come, and gives it to its listeners. `leftover` is what follows the head of a
-    /// request that asks for the connection itself. Returns whether the connection was handed over, with those bytes.
+    /// Counts a request whose head has been read, and gives it to its listeners. `leftover`: the bytes after the head,
+    /// if the request asks for the connection itself. Returns whether the connection was handed over, with those bytes.
     fn start_exchange(self: &Rc<Self>, stream: &Rc<Stream>, exchange: Rc<Exchange>, leftover: Option<&[u8]>) -> bool {
         let lp = &stream.cx().lp;
         self.dispatched.set(self.dispatched.get() + 1);
@@ -159,7 +159,7 @@ impl H1 {
     }
 
     /// Returns whether a request asks for the connection itself (CONNECT, or an upgrade) and can be given it. An upgrade with
-    /// content cannot: that has to be read as HTTP first.
+    /// content cannot be given it: the content has to be read as HTTP first.
     fn asks_for_connection(&self, head: &IncomingRequest) -> bool {
         (head.is_connect() || head.wants_upgrade()) && self.can_be_given_connection(head)
     }
@@ -170,13 +170,13 @@ impl H1 {
             && (head.is_connect() || is_whole(head.framing()) && self.server.dispatch.has(ServerEvent::Upgrade))
     }
 
-    /// Returns whether such a request gets the connection: the program may decline an upgrade, but not a CONNECT.
+    /// Returns whether a request that asks for the connection gets it: the program may decline an upgrade, but not a CONNECT.
     #[cold]
     fn takes_over(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
         exchange.head().is_connect() || self.server.dispatch.accepts_upgrade(lp, exchange)
     }
 
-    /// Treats it as an ordinary request, unless the listener that was asked has panicked or has destroyed it.
+    /// Treats the request as an ordinary one, unless the upgrade filter has panicked or has destroyed the request.
     #[cold]
     fn decline_upgrade(&self, stream: &Stream, exchange: &Rc<Exchange>) {
         if stream.is_open() && !exchange.has_ended() {
@@ -184,7 +184,7 @@ impl H1 {
         }
     }
 
-    /// Returns whether earlier exchanges are still to be told that they have been sent. Until then the connection is not
+    /// Returns whether earlier exchanges still wait until their output has been sent. Until then the connection is not
     /// handed over.
     #[cold]
     fn awaits_ends(&self, stream: &Stream) -> bool {
@@ -198,7 +198,7 @@ impl H1 {
 
     #[cold]
     fn sheds(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
-        // For the first request of a connection that was accepted just now: both may have waited before.
+        // True for the first request of a connection that was accepted just now: both may have waited before the accept.
         let fresh = self.requests.get() == 1 && lp.is_recent(self.since.get());
         self.server.sheds(exchange, fresh)
     }
@@ -222,7 +222,7 @@ impl H1 {
         true
     }
 
-    /// Begins to measure the rate of a body anew, because the peer was not the one that held it up.
+    /// Begins to measure the rate of a body anew, because it was not the peer that delayed the body.
     pub(super) fn restart_window(&self, stream: &Stream) {
         let now = stream.cx().lp.now();
         let read = stream.bytes_read();
@@ -296,9 +296,9 @@ impl H1 {
         if discarded <= limits.discard {
             return;
         }
-        // The length of the body was not announced, and its answer has said that the connection goes on. A client that
-        // relies on that would send its next request into our close. So the body gets the time that it would have in
-        // lingering.
+        // The length of the body was not announced, and its answer has said that the connection goes on. If the
+        // connection closed now, a client that relies on that would lose its next request. So the body is discarded for
+        // as long as lingering would discard it.
         let over = stream.cx().lp.now() >= exchange.started() + Time::from(limits.linger_total);
         if over || discarded > limits.linger_bytes {
             self.on(Event::ContentLeft);
@@ -353,8 +353,8 @@ impl H1 {
         stream.finish(reason, Some(self.server.limits.all().linger()));
     }
 
-    /// Returns whether another request of this connection may be dispatched now. If it may be later, asks for a turn then:
-    /// in the next iteration, or when output has been sent.
+    /// Returns whether another request of this connection may be dispatched now. If not, asks for a turn in which it may be: in
+    /// the next iteration, or when output has been sent.
     fn may_dispatch(&self, stream: &Rc<Stream>) -> bool {
         let lp = &stream.cx().lp;
         if lp.is_halted() {

@@ -15,7 +15,7 @@ impl H1 {
     /// Returns whether the connection closes after this response.
     fn closes_after(&self, exchange: &Exchange, must: bool, wanted: bool) -> bool {
         let unread = self.reading() == Reading::Body && self.stays_unread(exchange);
-        // Bytes after a CONNECT may be meant for the tunnel that it does not get. They must not be read as requests.
+        // Bytes after a CONNECT may be meant for the tunnel that the client does not get. They must not be read as requests.
         must || wanted
             || unread
             || exchange.head().is_connect()
@@ -24,8 +24,8 @@ impl H1 {
             || self.requests.get() >= self.server.max_requests.get()
     }
 
-    /// Returns whether the rest of the body stays unread: nobody wants it, and it is too long to discard, or the peer sends
-    /// it only when it is asked to.
+    /// Returns whether the rest of the body stays unread: nobody wants it, and it is too long to discard, or the peer waits for
+    /// `100 Continue` before it sends the rest.
     #[cold]
     fn stays_unread(&self, exchange: &Exchange) -> bool {
         let limit = self.server.limits.all().discard as u64;
@@ -33,10 +33,10 @@ impl H1 {
             && (exchange.incoming().owes_continue() || self.watched(|watch| watch.decoder.remaining()) > limit)
     }
 
-    /// What a response says about the connection if it is the last one, except perhaps for a refusal.
+    /// The persistence after the last response: `Spent` if one more request may still be answered with a refusal, else `Ends`.
     #[cold]
     fn last_persistence(&self, exchange: &Exchange, plan: &BodyPlan) -> Persistence {
-        // After content that ends with the connection, an answer to another request would be taken for a part of it.
+        // After content that ends with the connection, an answer to another request would be taken for a part of that content.
         let ends = !exchange.head().persistent() || plan.must_close() || exchange.head().is_connect();
         if !ends && self.requests.get() >= self.server.max_requests.get() {
             Persistence::Spent
@@ -45,8 +45,8 @@ impl H1 {
         }
     }
 
-    /// Sends the head, and the part of the body that is given: in one piece if it is small. `known` is the length of the
-    /// body if all of it is given.
+    /// Sends the head and `chunk`, the first part of the body; in one piece, if `chunk` is the whole body and small.
+    /// `known`: the length of the body, if `chunk` is the whole body.
     fn send_first(&self, stream: &Rc<Stream>, exchange: &Exchange, chunk: Chunk<'_>, known: Option<u64>) -> Flow {
         let head = exchange.outgoing().head().borrow();
         let plan = match response_framing(&RequestInfo::from(exchange.head()), &head, known) {
@@ -71,7 +71,7 @@ impl H1 {
             stream.begin_last_message();
         }
         if known.is_some() && chunk.len() < LARGE && encoder.take(chunk.len(), true) == Ok(Piece::Plain) {
-            // The usual answer needs one append.
+            // The usual answer: the head and the whole content are appended to the output in one step.
             stream.encode(|out| {
                 head.encode(out, &how);
                 out.extend_from_slice(chunk.as_bytes());
@@ -244,7 +244,7 @@ impl Carrier for H1 {
         }
         self.on(Event::BrokenOff);
         stream.finish(reason, Some(self.server.limits.all().linger()));
-        // The exchange ends when that has been sent.
+        // The exchange ends when the pending output has been sent.
         stream.tell_sent();
     }
 
