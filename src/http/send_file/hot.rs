@@ -6,8 +6,8 @@
 //!                                             (large: opens it)          ▲ │
 //!                              a worker looks again, loads if it changed └─┘ after half of `age`, if it is still asked for often
 //! ```
-//! What is sent was on disk at most `age` ago. A file that is asked for less often is looked at for each request. A timer closes
-//! the open files that were not looked at for `age`.
+//! The content that is sent was on disk at most `age` ago (see `Limits::hot_file_age`). A file that is asked for less often is
+//! looked at for each request. A timer closes the open files that were not looked at for `age`.
 
 use super::loaded::{Description, Loaded, Store, look_again};
 use super::stamp::Stamp;
@@ -24,7 +24,7 @@ use std::time::Duration;
 const OFTEN: u32 = 8;
 /// In bytes. Larger files are not held in memory.
 const LARGEST: u64 = 128 * 1024;
-/// The number of files that a server keeps open at most. Where there are few descriptors, there are fewer.
+/// The most files that a server keeps open. If there are few descriptors, it keeps fewer: see `keep_up_to`.
 const OPEN: usize = 64;
 /// Roughly what an entry takes besides its path and its content, in bytes.
 const ENTRY: usize = 512;
@@ -45,7 +45,7 @@ impl Hot {
         Rc::new(Hot { file: loaded.file, content, stamp: loaded.stamp })
     }
 
-    /// Bytes in memory.
+    /// The bytes of the content that are in memory.
     fn held(&self) -> usize {
         match &self.content {
             Store::Memory(bytes) => bytes.len(),
@@ -53,8 +53,9 @@ impl Hot {
         }
     }
 
-    /// Returns whether an open file shows no change since a worker looked at it. Else its new content would follow a head of the
-    /// old one. The state of an open file is in the operating system's memory: this does not wait for a disk.
+    /// Returns whether an open file shows no change since a worker looked at it. After a change, its new content would follow a
+    /// head that describes the old content. The state of an open file is in the operating system's memory: this does not wait for
+    /// a disk.
     fn is_unchanged(&self) -> bool {
         match &self.content {
             Store::Memory(_) => true,
@@ -62,7 +63,7 @@ impl Hot {
         }
     }
 
-    /// Its content is in the file.
+    /// Returns whether the content is not in memory, but in a file that is kept open.
     pub fn is_open(&self) -> bool {
         matches!(self.content, Store::Open(_))
     }
@@ -71,19 +72,19 @@ impl Hot {
 /// What may be kept of a file that is often asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::http) struct Keep {
-    /// At most so many bytes in memory.
+    /// A file of at most this many bytes may be kept in memory.
     pub memory: u64,
-    /// A larger file may stay open.
+    /// True if a larger file may be kept open.
     pub open: bool,
 }
 
 /// The kept files of a server. They take no memory before a file is sent.
 pub(in crate::http) struct HotFiles {
-    /// The most bytes that it may hold; 0 turns it off.
+    /// The most bytes that the kept files may take; 0: no file is kept.
     bytes: Cell<usize>,
     age: Cell<Time>,
     table: RefCell<Table>,
-    /// A timer is set that closes files.
+    /// True while a timer is set that closes files.
     closes: Cell<bool>,
     /// Which parts of larger files are in the operating system's memory.
     pub(super) warm: Warm,
@@ -93,7 +94,7 @@ pub(in crate::http) struct HotFiles {
 pub(super) enum Known {
     /// The file is kept, and a worker has looked at it recently enough.
     Hot(Rc<Hot>),
-    /// A worker has to look. `often`: the file should be kept.
+    /// A worker has to look at the file. `often`: it is asked for often and should be kept.
     Look { often: bool },
 }
 
@@ -108,7 +109,7 @@ impl HotFiles {
         })
     }
 
-    /// Sets the limits, and drops files until what is kept fits.
+    /// Sets the limits, and drops files until the kept ones fit.
     pub fn configure(&self, bytes: usize, age: Time) {
         self.bytes.set(bytes);
         self.age.set(age);
@@ -152,7 +153,7 @@ impl HotFiles {
         Known::Hot(check)
     }
 
-    /// What may be kept of the next file. `files`: how many may be open for peers.
+    /// Returns in which ways the next file may be kept. `files`: how many files may be open for peers.
     pub(super) fn keep_up_to(&self, files: usize) -> Keep {
         Keep { memory: self.largest(), open: self.table.borrow().open < OPEN.min(files / 4) }
     }
@@ -175,7 +176,8 @@ impl HotFiles {
                 Ok(Ok(Some(loaded))) => files.keep(&path, now, Hot::new(loaded)),
                 // The file is gone or cannot be read. The next request looks at it and is told what is wrong.
                 Ok(Err(_)) => files.forget(&path),
-                // The job failed, not the look. The kept content may be sent for the rest of `age`.
+                // The job was refused or panicked, so nothing is known of the file. The kept content may be sent for
+                // the rest of `age`.
                 Err(error) => {
                     log::debug!(target: "oneloop::http", "{}: a kept file cannot be looked at: {error}", path.display());
                     files.not_looked(&path);
@@ -224,7 +226,7 @@ impl HotFiles {
         }
     }
 
-    /// Sets the timer that closes open files of which no request finds out that they are too old.
+    /// Sets the timer that closes open files that are too old and that no request asks for any more.
     fn close_later(self: &Rc<Self>) {
         if !self.closes.replace(true) {
             let files = Rc::downgrade(self);
@@ -281,21 +283,21 @@ struct Table {
     entries: Vec<Entry>,
     /// The index at which the search for an entry to remove goes on (the "clock" algorithm).
     hand: usize,
-    /// Bytes of all entries.
+    /// The bytes that all entries take.
     held: usize,
-    /// Files that are open.
+    /// How many files are open.
     open: usize,
 }
 
 struct Entry {
     key: Rc<[u8]>,
     file: Option<Rc<Hot>>,
-    /// When the job was handed over that last looked at the file.
+    /// The time at which the last job that looked at the file was handed over.
     since: Time,
     /// How many requests there were since then.
     asked: u32,
     checking: bool,
-    /// There was a request since the hand passed this entry.
+    /// True if there was a request since `hand` passed this entry.
     used: bool,
 }
 
@@ -317,7 +319,7 @@ impl Table {
         self.held += size;
     }
 
-    /// Takes back what a file counted that was taken from its entry.
+    /// Subtracts a file that was taken from its entry from `held` and `open`.
     fn let_go(&mut self, file: Option<Rc<Hot>>) {
         if let Some(file) = file {
             self.held -= file.held();

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 /// The properties of a file that the head of an answer states.
 pub(super) struct Description {
     pub validators: Validators,
-    /// The value of the field.
+    /// The value of the `Last-Modified` field.
     pub last_modified: Option<String>,
     pub media_type: &'static str,
     /// `None` if the size is known only after the file has been read to its end.
@@ -86,7 +86,8 @@ pub(super) fn look_again(path: &Path, stamp: &Stamp, opened: Option<Opened>, mos
     if metadata.is_file() && stamp.still_holds(&metadata) {
         return Ok(None);
     }
-    // A change that does not show is in what is sent, and its validators said that there might be one.
+    // The file may have changed without a change of its stamp. The open file always sends its present content, and its
+    // validators said that such a change was possible.
     if let Some(opened) = opened.filter(|_| stamp.seems_to_hold(&metadata)) {
         return Ok(Some(Loaded::new(path, &metadata, Store::Open(opened))));
     }

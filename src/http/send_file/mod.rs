@@ -1,5 +1,5 @@
-//! Sends files as responses, as fast as the peer takes them. Workers read them, a chunk at a time. A large file they only
-//! read so that it is in the operating system's memory, from which the loop sends it (`sendfile`).
+//! Sends files as responses, as fast as the peer takes them. Workers read them, a chunk at a time. They read a large file only to
+//! bring it into the operating system's memory, from which the loop sends it (`sendfile`).
 //!
 //! ```text
 //!   send_file ─┬─► worker: stat, preconditions, open, first chunk ─► head + chunk ─┬─► all sent: end
@@ -64,15 +64,15 @@ impl Response {
     /// The path is used as it is: check a path that is made from a request before you pass it (see the example
     /// `static_files`). A relative path is resolved in the working directory at the time of this call.
     ///
-    /// Files that are often asked for are kept: those of up to 128 KiB in memory, and larger ones open, from where they are
-    /// sent by `sendfile`. See [`Limits::hot_files`](super::Limits::hot_files). What is sent of a kept file was on disk at most
-    /// [`Limits::hot_file_age`](super::Limits::hot_file_age) ago (100 ms by default). So a change, a replacement, a removal
+    /// Files that are often asked for are kept: those of up to 128 KiB in memory, and larger ones open, so that they are sent by
+    /// `sendfile`. See [`Limits::hot_files`](super::Limits::hot_files). The content that is sent of a kept file was on disk at
+    /// most [`Limits::hot_file_age`](super::Limits::hot_file_age) ago (100 ms by default). So a change, a replacement, a removal
     /// or a loss of permission shows that much later. A change of a file that is kept open shows at once. A file that is asked
     /// for less often is looked at for each request.
     ///
-    /// What you have set before stays: a `Content-Type` (otherwise the extension determines it), `Cache-Control`, an `ETag`
-    /// or `Last-Modified` of your own, and a status other than 200, with which the whole file is sent. With 200, the
-    /// request decides (RFC 9110, 13 and 14):
+    /// Fields and a status that you have set before stay: a `Content-Type` (otherwise the extension determines it),
+    /// `Cache-Control`, an `ETag` or `Last-Modified` of your own, and a status other than 200, with which the whole file is sent.
+    /// With 200, the request decides (RFC 9110, 13 and 14):
     ///
     /// | the request | the answer |
     /// |---|---|
@@ -85,15 +85,15 @@ impl Response {
     ///
     /// | the file | the answer |
     /// |---|---|
-    /// | is missing, or its name is none | 404 |
+    /// | is missing, or its name is not valid | 404 |
     /// | must not be read; is a directory or anything else but a file | 403 |
     /// | cannot be read for another reason | 500, and the log says which |
     /// | cannot be read now, since the workers' queue is full, or there is no thread | 503 |
-    /// | is longer than 128 KiB, and a third of the file descriptors that peers may use are such files' already | 503 |
+    /// | is longer than 128 KiB, and a third of the file descriptors that peers may use are in use for such files | 503 |
     /// | cannot be opened now, since the process or the system has no file descriptor left | 503 |
     /// | shrinks while it is sent | the connection is cut; the peer sees that the response is not whole |
-    /// | grows meanwhile | it is sent up to the length that was announced |
-    /// | does not know its size (Linux's `/proc` and `/sys`) | it is read to its end, and sent chunked (to an HTTP/1.0 peer: until the close), without validators and ranges |
+    /// | grows while it is sent | it is sent up to the length that was announced |
+    /// | does not state its size (Linux's `/proc` and `/sys`) | it is read to its end, and sent chunked (to an HTTP/1.0 peer: until the close), without validators and ranges |
     ///
     /// Answers from 403 on are the library's own. Fields that were set for the file (caching, type) are not sent with them.
     ///
@@ -116,8 +116,8 @@ impl Response {
         let ask = Ask::of(self);
         let res = self.clone();
         let often = match files.ask(&path, now) {
-            // As a tick, so that the rest of this callback finds the response still open, as it does when a worker has to
-            // look.
+            // The file is sent in a tick, so that the rest of this callback finds the response still open, as it does when a
+            // worker has to look at the file.
             Known::Hot(hot) if ask.can_send(&hot) => return next_tick(move || res.send_hot(&ask, &hot)),
             Known::Hot(_) => false,
             Known::Look { often } => often,
@@ -175,7 +175,7 @@ impl Response {
             return self.end(());
         }
         match &hot.content {
-            // What many ask for is in the operating system's memory, whoever takes it slowly.
+            // A file that is often asked for stays in the operating system's memory, even if one peer takes it slowly.
             Store::Open(file) => Transfer::by_parts(self.clone(), file.clone(), first, last - first + 1, STRETCH),
             Store::Memory(content) => {
                 let part = usize::try_from(first).ok().zip(usize::try_from(last).ok());
@@ -187,8 +187,8 @@ impl Response {
         }
     }
 
-    /// Sets the status and the fields for a file. Returns whether content follows; if not, the whole answer is sent or
-    /// queued here.
+    /// Sets the status and the fields for a file. Returns whether content follows. If not, this method has sent the
+    /// whole answer, or the program has sent another one.
     fn send_file_head(&self, ask: &Ask, outcome: Outcome, file: &Description, length: Option<u64>) -> bool {
         if !self.0.outgoing().is_changeable() || self.0.is_over() {
             log::debug!(target: "oneloop::http", "{}: the file came after the head was sent", self.0);
@@ -229,14 +229,14 @@ impl Response {
 
     fn send_content(&self, content: Content, length: Option<u64>) {
         if length.is_none() {
-            // With the head still open, `end` would add a Content-Length for what it is given.
+            // If the head were not sent first, `end` would add a Content-Length for the bytes that it gets.
             self.flush_headers();
         }
         match content {
             Content::None => self.end(()),
             Content::Whole(bytes) => self.end(bytes),
             Content::First(bytes, file) => Transfer::read(self.clone(), file, length, bytes),
-            // Of a slow peer little is to be pending at first, so that it is sent soon after it was read.
+            // The peer may be slow. So the first part is small, and is sent soon after a worker has read it.
             Content::There { file, start } => {
                 Transfer::by_parts(self.clone(), file, start, length.unwrap_or(0), CHUNK);
             }

@@ -13,11 +13,11 @@ use std::fs::{File, Metadata};
 use std::io::{self, Seek, SeekFrom};
 use std::path::PathBuf;
 
-/// In bytes: what one job reads, and so the most that is in memory of a file for a peer, besides `Limits::pending_output`.
-/// It is so large that the way to the worker and back does not matter.
+/// The most bytes that one job reads. So this is also the most of a file that is in memory for a peer, besides
+/// `Limits::pending_output`. It is large enough that the time to the worker and back does not matter.
 pub(super) const CHUNK: u64 = 128 * 1024;
 
-/// What decides how a file is answered: the conditions of the request, and what the program has set.
+/// The facts that decide how a file is sent: the conditions of the request, and the fields that the program has set.
 pub(super) struct Ask {
     /// True if the request's conditions count; false if the program has set a status other than 200.
     pub answers_request: bool,
@@ -51,7 +51,7 @@ impl Ask {
         }
     }
 
-    /// Returns whether the connection takes a kept file in the way in which it is kept.
+    /// Returns whether the connection can send a kept file: a file that is kept open needs `sendfile`.
     pub fn can_send(&self, hot: &Hot) -> bool {
         self.sends_files || !hot.is_open()
     }
@@ -78,7 +78,7 @@ impl Ask {
 pub(super) struct Order {
     pub path: PathBuf,
     pub ask: Ask,
-    /// If the file is often asked for: load or open it, so that it answers other requests as well.
+    /// `Some` if the file is often asked for: the job loads or opens the file, so that it can be sent for other requests as well.
     pub keep: Option<Keep>,
     pub room: FileRoom,
 }
@@ -160,8 +160,8 @@ impl Order {
         Ok(Found::File { outcome, file: described, length: Some(length), content })
     }
 
-    /// Reads a file whose size is not known. A file that states the size 0 may still have content, made up when it is read
-    /// (Linux's /proc).
+    /// Reads a file whose size is not known. A file that states the size 0 may still have content, which is made when the file is
+    /// read (Linux's /proc).
     fn to_its_end(&self, file: File, metadata: &Metadata, says_empty: bool) -> io::Result<Found> {
         let first = read(&file, CHUNK)?;
         let (described, length) = match says_empty && first.is_empty() {

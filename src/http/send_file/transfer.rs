@@ -29,7 +29,7 @@ pub(super) struct Transfer {
     left: Cell<Option<u64>>,
     /// `Some` if the file is sent in parts by `sendfile`; `None` if it is read and written.
     parts: Option<Parts>,
-    /// True if the last write was `Full`: the next `drain` goes on.
+    /// True if the last write returned `Full`: the transfer goes on at the next `drain`.
     waits: Cell<bool>,
     listens: Cell<bool>,
 }
@@ -49,7 +49,7 @@ impl Transfer {
         Transfer::new(res, opened, length, None).send(first);
     }
 
-    /// Sends `length` bytes from `start` on without reading them, at first `most` of them.
+    /// Sends `length` bytes from `start` on by `sendfile`. The first part has at most `most` bytes.
     pub fn by_parts(res: Response, opened: Opened, start: u64, length: u64, most: u64) {
         let parts = Parts { at: Cell::new(start), most: Cell::new(most), given: Cell::new(Time::ZERO) };
         Transfer::new(res, opened, Some(length), Some(parts)).go_on();
@@ -73,7 +73,8 @@ impl Transfer {
         }
     }
 
-    /// Goes on after a write that was not the last, as its result says.
+    /// Goes on after a write that was not the last: at once, at the next `drain`, or not at all if `flow` says that the
+    /// response is closed.
     fn after(self: &Rc<Self>, flow: Flow) {
         match flow {
             Flow::Ready => self.go_on(),

@@ -66,7 +66,8 @@ impl Warm {
     }
 }
 
-/// Reads the stretch that contains `at`, on a worker. It is no error if the file ends before: sending will notice that.
+/// Reads the stretch that contains `at`, on a worker. It is no error if the file ends before the stretch does:
+/// `sendfile` will notice that.
 pub(super) fn warm(file: &File, at: u64) -> io::Result<()> {
     let (mut at, end) = (at / STRETCH * STRETCH, stretch_end(at));
     let mut scratch = vec![0; SCRATCH];
