@@ -15,7 +15,7 @@ use std::rc::Rc;
 pub trait Answer {
     #[doc(hidden)]
     fn into_error(self) -> Option<Error>;
-    /// True if there can be an error.
+    /// True if a value of this type can be an error.
     #[doc(hidden)]
     const FALLIBLE: bool;
 }
@@ -27,7 +27,7 @@ impl Answer for () {
     }
 }
 
-/// For one error type only: with several, the type of `Ok(())` at the end of a closure would be ambiguous.
+/// Implemented for one error type only. With several, the type of `Ok(())` at the end of a closure would be ambiguous.
 impl Answer for Result<()> {
     const FALLIBLE: bool = true;
     fn into_error(self) -> Option<Error> {
@@ -60,8 +60,8 @@ pub(super) fn answer<R: Answer>(exchange: &Rc<Exchange>, f: impl FnOnce() -> R) 
         f();
         return;
     }
-    // Kept until the result is known. If `f` drops its handles and returns an error, the answer is the error, not the 500
-    // of a dropped response.
+    // This handle is kept until the result is known. If `f` drops its handles and returns an error, the answer is the error, not
+    // the 500 of a dropped response.
     let _response = Response::new(exchange);
     if let Some(error) = f().into_error() {
         exchange.fail(&error);

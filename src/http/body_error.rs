@@ -8,7 +8,7 @@ use std::io;
 pub enum BodyError {
     /// The body has more bytes than were allowed.
     TooLarge {
-        /// How many were allowed.
+        /// How many bytes were allowed.
         limit: usize,
     },
     /// The exchange was over before the whole body had come.
@@ -32,7 +32,7 @@ impl std::error::Error for BodyError {}
 pub enum SaveError {
     /// The body has more bytes than were allowed.
     TooLarge {
-        /// How many were allowed.
+        /// How many bytes were allowed.
         limit: u64,
     },
     /// The exchange was over before the whole body had come.

@@ -5,10 +5,10 @@ use crate::proto::h1::Fault;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ClientError {
-    /// What was wrong with it; `None` if it did not come in time.
+    /// The fault of the message; `None` if the message did not arrive in time.
     pub fault: Option<Fault>,
-    /// The status with which it is answered.
+    /// The status of the answer.
     pub status: u16,
-    /// The address of the peer that sent it.
+    /// The address of the peer that sent the message.
     pub peer: Address,
 }

@@ -5,8 +5,8 @@ use super::request::Request;
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Some file systems count time in steps of 2 s, so a file that was changed more recently than this may change again while
-/// its time stays the same. Until then its validators are weak (RFC 9110, 8.8.1).
+/// Some file systems count time in steps of 2 s, so a file that was changed more recently than this may change again while its
+/// time stays the same. The validators of such a file are weak (RFC 9110, 8.8.1).
 const SETTLED: Duration = Duration::from_secs(3);
 /// The last second of the year 9999: dates have four digits for the year.
 const LAST_DATE: u64 = 253_402_300_799;
@@ -18,17 +18,17 @@ pub(super) struct Validators {
     pub etag: Option<String>,
     /// The modification time in whole seconds, as it is sent.
     pub modified: Option<SystemTime>,
-    /// True if no change can have gone unnoticed. Then the date is a strong validator too.
+    /// True if any later change of the file is certain to change its time. Then the date is a strong validator too.
     settled: bool,
 }
 
 impl Validators {
     /// Makes the validators of a file: from its size and its modification time.
     ///
-    /// A modification time of whole seconds was set by a tool. It tells when something was built or packed (or nothing, in
-    /// layers of containers), so two files that were put in one place after another may have the same. Then the time at
-    /// which the file was put there, which no program can set, and the file's identity are used instead. If the system does
-    /// not tell these, the file has no validators.
+    /// A modification time of whole seconds was set by a tool. It is the time at which something was built or packed (in layers
+    /// of containers it means nothing), so a file and its replacement may have the same time. Such a time is not used. The time
+    /// at which the file was put in its place, which no program can set, and the file's inode number are used instead. If the
+    /// system does not tell these, the file has no validators.
     pub fn of(metadata: &Metadata, now: SystemTime) -> Validators {
         let written = metadata.modified().ok().and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
         let (age, place) = match written.filter(|age| age.subsec_nanos() > 0) {
@@ -50,7 +50,7 @@ impl Validators {
         }
     }
 
-    /// Replaces them by those that the program has set.
+    /// Replaces the validators by those that the program has set.
     pub fn replace(&mut self, etag: Option<&str>, modified: Option<&str>) {
         if let Some(etag) = etag {
             self.etag = Some(etag.to_owned());
@@ -79,7 +79,7 @@ fn put_there(_: &Metadata) -> Option<(Duration, u64)> {
     None
 }
 
-/// How a request is to be answered after its preconditions.
+/// The answer to a request, as its preconditions decide it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// Send the selected bytes.
@@ -105,7 +105,7 @@ impl Conditions {
     /// Reads the preconditions that count for the request's method: all for GET, all but the range for HEAD, none for
     /// others.
     pub fn of(request: &Request) -> Conditions {
-        // Most requests have none of these fields, which the first letter of each name shows.
+        // Most requests have none of the fields below. Their names begin with I or R, so the first letters show this.
         if !request.headers().any(|(name, _)| matches!(name.as_bytes().first(), Some(b'i' | b'I' | b'r' | b'R'))) {
             return Conditions::default();
         }
@@ -126,7 +126,7 @@ impl Conditions {
         }
     }
 
-    /// Sends the whole content, whatever range was asked for.
+    /// Drops the range, so that the whole content is sent.
     pub fn ignore_range(&mut self) {
         self.range = None;
     }
@@ -157,8 +157,8 @@ impl Conditions {
         }
     }
 
-    /// Evaluates `If-Range`. Returns whether the client's part is of the present state, which only strong validators can
-    /// tell.
+    /// Evaluates `If-Range`. Returns whether the part that the client has belongs to the present state. Only strong
+    /// validators can tell this.
     fn range_holds(&self, validators: &Validators, etag: &str) -> bool {
         match &self.if_range {
             None => true,
@@ -171,7 +171,8 @@ impl Conditions {
     }
 }
 
-/// The value of a field that must not occur twice. `None` if it does, since it is unclear which one is meant.
+/// The value of a field that must not occur twice. `None` if the field is missing, or if it occurs twice, since it is
+/// unclear which value is meant.
 fn single<'a>(request: &'a Request, name: &'static str) -> Option<&'a [u8]> {
     let mut values = request.header_all_bytes(name);
     values.next().filter(|_| values.next().is_none())

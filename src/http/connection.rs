@@ -11,7 +11,7 @@ impl Connection {
         self.0.peer()
     }
 
-    /// Our end's address, while it is open.
+    /// The address of our end, while the connection is open.
     pub fn local_addr(&self) -> Option<Address> {
         self.0.local()
     }
@@ -21,7 +21,7 @@ impl Connection {
         self.0.bytes_read()
     }
 
-    /// Bytes that the kernel took so far.
+    /// Bytes that the kernel has taken so far.
     pub fn bytes_written(&self) -> u64 {
         self.0.bytes_written()
     }
@@ -31,7 +31,7 @@ impl Connection {
         !self.0.is_open()
     }
 
-    /// Closes it at once.
+    /// Closes the connection at once.
     pub fn destroy(&self) {
         self.0.destroy(CloseReason::Destroyed);
     }

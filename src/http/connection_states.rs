@@ -1,7 +1,8 @@
 use super::server::Server;
 use super::server_connection::ConnectionState;
 
-/// How many connections of a server are in each state. Each of its [`connections`](Server::connections) is in exactly one.
+/// How many connections of a server are in each state. Each of the server's [`connections`](Server::connections) is in exactly
+/// one state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionStates {
@@ -40,7 +41,8 @@ impl Server {
                 None => {}
             }
         }
-        // A connection whose end is being reported has no protocol any more, so the loop above does not find it. It still counts.
+        // A connection whose end is being reported has no protocol any more, so the loop above does not find it. It counts as
+        // `closing`.
         let open = states.idle + states.receiving + states.answering + states.sending + states.upgraded;
         states.closing = self.connections().saturating_sub(open);
         states

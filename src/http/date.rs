@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 /// The value of the `Date` field (RFC 9110, 6.6.1), formatted once a second. All servers of a loop share it.
 pub(super) struct Date {
     text: RefCell<[u8; 29]>,
-    /// When the second ends, on the loop's clock.
+    /// The time on the loop's clock at which the formatted second ends.
     until: Cell<Time>,
 }
 

@@ -1,11 +1,11 @@
-//! The listeners of a server, and the choice of listeners for a request.
+//! The listeners of a server, and the choice of listeners for a request. The first line that applies to the request decides:
 //!
 //! ```text
-//!   one too many, or shed ──► on_drop_request, else 503
-//!   takes the connection over ──► set_upgrade_filter? ──► on_upgrade; on_connect
-//!   another expectation ──► on_check_expectation, else 417
-//!   path with a listener ──► on_path
-//!   100-continue ──► on_check_continue, else as any other
+//!   one too many for its connection, or shed ──► on_drop_request, else 503
+//!   asks for the connection itself ──► set_upgrade_filter? ──► on_upgrade; on_connect
+//!   has another expectation than 100-continue ──► on_check_expectation, else 417
+//!   its path has a listener ──► on_path
+//!   expects 100-continue ──► on_check_continue, else on_request
 //!   any other ──► on_request
 //! ```
 
@@ -68,7 +68,7 @@ pub(super) fn handler<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 'st
 pub(super) struct Dispatch {
     listeners: Listeners<ServerEvent, ServerListener>,
     paths: Paths,
-    /// By the number that `paths` gives their prefix.
+    /// The listeners for prefixes. The key is the number that `paths` gives to the prefix.
     path_listeners: Listeners<u32, ServerListener>,
 }
 
@@ -136,7 +136,7 @@ impl Dispatch {
         }
     }
 
-    /// Gives a request that is shed, or one too many for its connection, to the listeners for that.
+    /// Gives a request that is shed, or that is one too many for its connection, to the `on_drop_request` listeners.
     #[cold]
     pub fn drop_request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
         exchange.outgoing().set_fallback(503);
@@ -144,7 +144,7 @@ impl Dispatch {
     }
 
     /// Returns whether a request that asks for another protocol gets its connection. If not, the request goes to the
-    /// request listeners, unless a panic of the filter has answered it here.
+    /// request listeners, unless the filter has panicked: then this method has answered it.
     #[cold]
     pub fn accepts_upgrade(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
         let request = Request(exchange.clone());
@@ -172,7 +172,7 @@ impl Dispatch {
         });
     }
 
-    // ---- What else a server tells
+    // ---- The other events of a server
 
     pub fn tell_connection(&self, lp: &Rc<Loop>, connection: &Connection) {
         self.listeners.each(ServerEvent::Connection, |site, listener| {
@@ -233,7 +233,7 @@ fn give<K: Copy + PartialEq>(
     lp: &Rc<Loop>,
     exchange: &Rc<Exchange>,
 ) {
-    // Held until all listeners have had the request, so that it counts as dropped only then.
+    // This handle is held until all listeners have had the request. Before that, the response does not count as dropped.
     let _response = Response::new(exchange);
     let mut panicked = false;
     listeners.each(event, |site, listener| {

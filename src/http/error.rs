@@ -11,11 +11,11 @@ use std::panic::Location;
 /// The return type of a handler: `Ok(())`, or the [`Error`] with which its request is answered.
 pub type Result<T = ()> = std::result::Result<T, Error>;
 
-/// Why a request cannot be answered as asked: a status, a text for the client, and the cause, for the log.
+/// The reason why a request cannot be answered as asked: a status, a text for the client, and the cause, for the log.
 ///
-/// If a handler returns one, its request is answered with it, as `text/plain`. `?` turns any other error into one with the
-/// status 500; the text of that error goes only to the log, since it may contain private details. Text can be an error too:
-/// `Err("no database")?`. Two kinds of errors get other statuses:
+/// If a handler returns an `Error`, the request is answered with this status and text, as `text/plain`. `?` turns any other error
+/// into an `Error` with the status 500; the text of that other error goes only to the log, since it may contain private details.
+/// A text can be an error too: `Err("no database")?`. Two kinds of errors get other statuses:
 ///
 /// | error | status |
 /// |---|---|
@@ -34,8 +34,8 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 /// });
 /// ```
 ///
-/// Fields that were set before are sent with it (`Allow` with a 405, `WWW-Authenticate` with a 401, fields that all answers
-/// of a server have), except those that describe the content which is not sent: `Content-Type`, `Content-Length`,
+/// Fields that were set before are sent with the answer (`Allow` with a 405, `WWW-Authenticate` with a 401, fields that all
+/// answers of a server have), except those that describe the content which is not sent: `Content-Type`, `Content-Length`,
 /// `Content-Encoding` and the like, `ETag`, `Last-Modified`, and fields about caching.
 ///
 /// ```
@@ -66,7 +66,7 @@ impl Error {
     /// Makes an error with this status and text. The client sees both; if the text is empty, it sees the usual phrase of
     /// the status.
     ///
-    /// The status must be that of an error, from 400 to 599. Any other is a mistake: it is logged and becomes 500.
+    /// The status must be that of an error, from 400 to 599. Any other status is a mistake: it is logged, and becomes 500.
     #[track_caller]
     pub fn new(status: u16, text: impl Into<Cow<'static, str>>) -> Error {
         let valid = (400..=599).contains(&status);
@@ -96,7 +96,8 @@ impl Error {
         self.status
     }
 
-    /// The text that the client sees besides the status. Empty if this was made from another error.
+    /// The text that the client sees besides the status. Empty if this was made from another error, unless that error
+    /// says that a body is too large.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -139,8 +140,8 @@ fn is_want(source: &(dyn StdError + 'static)) -> bool {
     io.is_some_and(is_out_of_descriptors) || job.is_some_and(worker::Error::is_refusal)
 }
 
-/// For logs: the text and the chain of causes, or the status if there is neither. Many errors end with the text of their
-/// source, which is not repeated.
+/// For logs: the text and the chain of causes, or the status if there is neither. If an error ends with the text of its
+/// source, as many do, that text is not repeated.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = (!self.text.is_empty()).then_some(&*self.text);

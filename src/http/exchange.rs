@@ -14,28 +14,31 @@ use super::request::Request;
 use super::response::Response;
 use super::send_file::HotFiles;
 
-/// What carries exchanges: a connection. One of HTTP/1 carries one exchange at a time, one of HTTP/2 will carry many, so each call
-/// names the exchange that it is about. [`Exchange`] has a method of the same name for each: the rest of `http` calls those.
+/// The carrier of exchanges: a connection. A connection of HTTP/1 carries one exchange at a time, one of HTTP/2 will carry many,
+/// so each call names the exchange that it is about. For each of these methods, [`Exchange`] has a method of the same name, which
+/// the rest of `http` calls.
 ///
 /// None of its methods calls user code.
 pub(super) trait Carrier {
-    /// Sends a part of the response, or all of it: the head first, if it has not gone. With `last` the response has ended.
+    /// Sends a part of the content, or all of it. Before it, sends the head, if that was not sent yet. With `last` the response
+    /// ends.
     fn send(&self, exchange: &Exchange, chunk: Chunk<'_>, last: bool) -> Flow;
     /// Sends a part of a file as a part of the content, if the carrier [sends files](Carrier::sends_files). `drain` follows when
-    /// the part has gone.
+    /// the part has been sent.
     fn send_file(&self, exchange: &Exchange, part: FilePart, last: bool) -> Flow;
     /// Returns whether files can be sent without being read into memory.
     fn sends_files(&self, exchange: &Exchange) -> bool;
-    /// Sends the head alone, if it has not gone.
+    /// Sends the head alone, if it was not sent yet.
     fn send_head(&self, exchange: &Exchange);
     /// Sends an informational response (RFC 9110, section 15.2).
     fn inform(&self, exchange: &Exchange, status: u16, fields: &[(&str, &str)]);
-    /// Has the loop look at the exchange in its next pending phase: the program wants the request's body, or its end.
+    /// Makes the loop look at the exchange in its next pending phase, because the program wants the request's body, or its end.
     fn wake(&self, exchange: &Exchange);
-    /// Ends an exchange that cannot be completed, so that the peer sees that it is not whole. With HTTP/1 the connection closes.
-    /// Answers to earlier requests still go out, unless the reason is that the program has destroyed the exchange.
+    /// Ends an exchange that cannot be completed, in such a way that the peer sees that the response is not whole. With HTTP/1
+    /// the connection closes. Answers to earlier requests still go out, unless the reason is that the program has destroyed the
+    /// exchange.
     fn cut(&self, exchange: &Exchange, reason: CloseReason);
-    /// Returns whether nothing more is sent. The exchange may not have been told of it yet.
+    /// Returns whether nothing more can be sent. The listeners of the exchange may not have been told yet.
     fn is_closed(&self, exchange: &Exchange) -> bool;
     /// Returns whether the peer has ended its side, as far as is known.
     fn has_peer_ended(&self, exchange: &Exchange) -> bool;
@@ -43,7 +46,7 @@ pub(super) trait Carrier {
     fn pending(&self, exchange: &Exchange) -> usize;
     /// The address of the peer that the request came from.
     fn peer(&self, exchange: &Exchange) -> Address;
-    /// The files that the server of all these exchanges keeps in memory.
+    /// The files that the server of all these exchanges keeps in memory or open.
     fn hot_files(&self) -> &Rc<HotFiles>;
     /// The loop of all these exchanges.
     fn lp(&self) -> &Rc<Loop>;
@@ -69,18 +72,18 @@ pub(super) enum Listener {
     ResponseClose(Once<dyn FnOnce(&Response, CloseReason)>),
 }
 
-/// One request and its response: what the user's handles hold. While it is being carried, it has a link to its carrier.
-/// After the link is cut, nothing that is done with the exchange reaches the connection.
+/// One request and its response. The user's handles hold it. While a connection carries the exchange, it has a link to
+/// that carrier. After the link is cut, nothing that is done with the exchange reaches the connection.
 pub(super) struct Exchange {
     incoming: Incoming,
     outgoing: Outgoing,
-    /// When the head of the request had come.
+    /// The time at which the head of the request was complete.
     started: Time,
     link: RefCell<Option<Rc<dyn Carrier>>>,
     listeners: Listeners<On, Listener>,
     /// How many `Response` handles there are.
     handles: Cell<u32>,
-    /// Why it ended, once it has.
+    /// The reason why the exchange ended; `None` while it is open.
     closed: Cell<Option<CloseReason>>,
     identity: Identity,
 }
@@ -99,7 +102,7 @@ impl Exchange {
         }
     }
 
-    /// Resets it for another request. The buffers keep their memory, each up to `keep` bytes.
+    /// Resets the exchange for another request. The buffers keep their memory, each up to `keep` bytes.
     pub fn reset(&mut self, keep: usize) {
         self.incoming.reset(keep);
         self.outgoing.reset(keep);
@@ -107,7 +110,7 @@ impl Exchange {
         self.identity.forget();
     }
 
-    /// Begins with the head that was just read into [`incoming_mut`](Exchange::incoming_mut).
+    /// Begins the exchange whose head was just read into [`incoming_mut`](Exchange::incoming_mut).
     pub fn begin(&mut self, carrier: Rc<dyn Carrier>, now: Time) {
         self.incoming.begin();
         self.started = now;
@@ -135,7 +138,7 @@ impl Exchange {
         self.incoming.head()
     }
 
-    /// When the head of the request had come.
+    /// The time at which the head of the request was complete.
     pub fn started(&self) -> Time {
         self.started
     }
@@ -144,7 +147,7 @@ impl Exchange {
         self.identity.number()
     }
 
-    /// Returns why it ended, once it has.
+    /// Returns the reason why the exchange ended; `None` while it is open.
     pub fn closed(&self) -> Option<CloseReason> {
         self.closed.get()
     }
@@ -177,7 +180,7 @@ impl Exchange {
         self.listeners.has(on)
     }
 
-    /// Returns whether it has any listener.
+    /// Returns whether the exchange has any listener.
     pub fn is_listened_to(&self) -> bool {
         !self.listeners.is_empty()
     }
@@ -193,7 +196,7 @@ impl Exchange {
         });
     }
 
-    /// Calls the listeners for an end: that of the request, or that of the peer's side.
+    /// Calls the listeners for the end of the request, or those for the end of the peer's side.
     fn emit_end(self: &Rc<Self>, lp: &Rc<Loop>, on: On) {
         let request = Request(self.clone());
         self.emit(lp, on, |listener| {
@@ -235,7 +238,8 @@ impl Exchange {
         });
     }
 
-    /// The request is whole: calls the listeners for that, once, and drops those that can no longer be called.
+    /// The request is whole. Calls the listeners for its end, once. Drops these and the data listeners, which can no
+    /// longer be called.
     pub fn request_over(self: &Rc<Self>, lp: &Rc<Loop>) {
         if self.listeners.has(On::End) && !self.incoming.tell_end() {
             self.emit_end(lp, On::End);
@@ -250,7 +254,7 @@ impl Exchange {
         drop(link);
     }
 
-    /// Ends it without calling anybody, because its loop ends.
+    /// Ends the exchange without calling any listener, because its loop ends.
     pub fn tear_down(&self) {
         self.unlink();
         self.closed.set(Some(CloseReason::LoopEnded));
@@ -291,7 +295,7 @@ impl Exchange {
         self.listeners.clear();
     }
 
-    // ---- The carrier: none of these calls does anything once the exchange is over
+    // ---- Calls of the carrier: they do nothing once the exchange is over
 
     #[inline]
     fn with_carrier<R>(&self, f: impl FnOnce(&dyn Carrier) -> R) -> Option<R> {
@@ -361,22 +365,21 @@ impl Exchange {
         self.outgoing.phase() == Phase::Ended || self.is_over()
     }
 
-    /// Returns whether somebody reads the body. Nobody does once the answer has ended, if the peer still waits for a
-    /// `100 Continue`.
+    /// Returns whether the program reads the body. False if the answer has ended while the peer still waits for `100 Continue`.
     pub fn is_read(&self) -> bool {
         let withheld = self.incoming.owes_continue() && self.outgoing.phase() == Phase::Ended;
         !withheld && self.listeners.has(On::Data)
     }
 
-    /// Nobody wants the rest of the body.
+    /// Drops the listeners for the body and its end, because nobody wants the rest of the body.
     pub fn discard_body(&self) {
         self.incoming.unpause();
         self.listeners.remove(On::Data);
         self.listeners.remove(On::End);
     }
 
-    /// Calls a callback for this exchange that is not one of its listeners. A panic costs the exchange, as that of a
-    /// listener does.
+    /// Calls a callback for this exchange that is not one of its listeners. If it panics, the exchange is given up, as
+    /// after a panic of a listener.
     pub fn call(&self, site: Site, f: impl FnOnce()) {
         match self.lp() {
             Some(lp) => {
@@ -384,18 +387,18 @@ impl Exchange {
                     self.panicked();
                 }
             }
-            // The exchange is over: a panic can no longer cost it anything.
+            // The exchange is over, so a panic does not change it any more.
             None => f(),
         }
     }
 
-    /// Calls such a callback as a tick, never from inside the user's call.
+    /// Calls such a callback (see `call`) as a tick, so that it never runs inside the user's call.
     pub fn call_soon(self: &Rc<Self>, site: Site, f: impl FnOnce(&Rc<Exchange>) + 'static) {
         let exchange = self.clone();
         next_tick(move || exchange.call(site, || f(&exchange)));
     }
 
-    /// A callback of this exchange has panicked.
+    /// Gives up the exchange, because one of its callbacks has panicked.
     pub fn panicked(&self) {
         self.discard_body();
         self.give_up(500, CloseReason::Panicked);
@@ -418,7 +421,7 @@ impl Exchange {
         }
     }
 
-    /// Answers with a status of the library, or cuts the connection if the head has been sent.
+    /// Answers with this status and the library's text for it, or cuts the connection if the head has been sent.
     pub fn give_up(&self, status: u16, reason: CloseReason) {
         match self.outgoing.phase() {
             Phase::Ended => {}
@@ -462,7 +465,7 @@ impl Exchange {
             return;
         }
         let status = if unwinding { 500 } else { self.outgoing.fallback() };
-        // A program that learns from `on_peer_end` that nobody waits for its answer lets go of it.
+        // A program that learns from `on_peer_end` that the client is gone may drop the response on purpose: that is no mistake.
         if !unwinding && self.with_carrier(|carrier| carrier.has_peer_ended(self)) == Some(true) {
             log::debug!(target: "oneloop::http", "{self}: the response was dropped after the client had ended its side");
         } else if status == 500 && !unwinding {

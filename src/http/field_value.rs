@@ -1,6 +1,6 @@
 /// The types in which the value of a field can be given: text, which is sent as UTF-8, a number, or bytes.
 pub trait FieldValue {
-    /// Lends its bytes.
+    /// Calls `f` with the bytes of the value.
     #[doc(hidden)]
     fn with<R>(self, f: impl FnOnce(&[u8]) -> R) -> R;
 }

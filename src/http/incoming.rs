@@ -10,7 +10,7 @@ pub(super) struct Incoming {
     paused: Cell<bool>,
     owes_continue: Cell<bool>,
     end_told: Cell<bool>,
-    /// Allocated for the first part of a body.
+    /// Allocated when the first part of a body is decoded.
     trailers: OnceCell<Box<RefCell<Fields>>>,
 }
 
@@ -26,7 +26,7 @@ impl Incoming {
         }
     }
 
-    /// Resets it for another request. The buffers keep their memory, each up to `keep` bytes.
+    /// Resets this half for another request. The buffers keep their memory, each up to `keep` bytes.
     pub fn reset(&mut self, keep: usize) {
         if self.head.capacity() > keep {
             self.head.clear();
@@ -41,7 +41,7 @@ impl Incoming {
         self.end_told.set(false);
     }
 
-    /// Begins with the head that was just read into it.
+    /// Begins the request whose head was just read into [`head_mut`](Incoming::head_mut).
     pub fn begin(&mut self) {
         let complete = is_whole(self.head.framing());
         self.complete.set(complete);
@@ -76,7 +76,7 @@ impl Incoming {
         self.paused.set(true);
     }
 
-    /// Returns whether it was paused.
+    /// Ends a pause. Returns whether there was one.
     pub fn unpause(&self) -> bool {
         self.paused.replace(false)
     }
@@ -96,18 +96,18 @@ impl Incoming {
         self.end_told.get()
     }
 
-    /// Notes that these are called now. Returns whether they were called before.
+    /// Notes that the listeners for the end are called now. Returns whether they were called before.
     pub fn tell_end(&self) -> bool {
         self.end_told.replace(true)
     }
 
-    /// The fields after a chunked body. They are complete once the request is.
+    /// The fields after a chunked body. They are complete once the request is complete.
     pub fn trailers(&self) -> &RefCell<Fields> {
         self.trailers.get_or_init(Box::default)
     }
 }
 
-/// Returns whether a request with this framing is complete with its head.
+/// Returns whether a request with this framing has no content, so that it is complete once its head has been read.
 pub(super) fn is_whole(framing: Framing) -> bool {
     matches!(framing, Framing::None | Framing::Length(0))
 }

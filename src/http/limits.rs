@@ -20,36 +20,38 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How long the head of a request may take to arrive: from accept, or from the first byte of a later request. Default:
-    /// 30 s. Then 408, or a close without an answer if not one byte came (browsers connect ahead).
+    /// How long the head of a request may take to arrive. The time begins when the connection is accepted, or with the first byte
+    /// of a later request. Default: 30 s. After it, the answer is 408; if not one byte has come (browsers connect ahead), the
+    /// connection is closed without an answer.
     pub header: Duration,
-    /// How long the body of a request may take to arrive, from the end of its head. Default: 300 s. Then 408. The time goes
-    /// on while the handler pauses. A body that takes longer is not cut while [`request_rate`](Limits::request_rate) holds.
+    /// How long the body of a request may take to arrive, from the end of its head. Default: 300 s. After it, the answer is 408.
+    /// The time goes on while the handler pauses. A body may take longer as long as it keeps to
+    /// [`request_rate`](Limits::request_rate).
     pub request: Duration,
-    /// In bytes per second. A body may take longer than [`request`](Limits::request) as long as its average rate, from the
-    /// end of the head, is at least this. Default: 16 KiB, so that a slow upload which makes progress is not cut, and one
-    /// that drips is. `u32::MAX` makes `request` absolute. 0 asks for no average at all: then only `receive_rate` ends a
-    /// body that does not come, and nothing ends a body that its handler has paused.
+    /// The least average rate of a body that takes longer than [`request`](Limits::request), in bytes per second from the end of
+    /// the head. Default: 16 KiB. So a slow upload that makes progress is not cut, and one that only drips is cut. `u32::MAX`
+    /// makes `request` absolute. 0 turns this limit off: then only `receive_rate` ends a body that does not come, and nothing
+    /// ends a body that its handler has paused.
     pub request_rate: u32,
-    /// How long a connection may be idle between requests. Default: 65 s, longer than the 60 s of common proxies, which
-    /// should be the ones to close first. Then a close.
+    /// How long a connection may be idle between requests. After it, the server closes the connection. Default: 65 s.
+    /// That is longer than the 60 s of common proxies, because the proxy should close first.
     pub keep_alive: Duration,
-    /// The least rate of a body, in bytes per second, while the server is reading it. Default: 240; 0 turns it off. Then
-    /// 408.
+    /// The least rate of a body, in bytes per second, while the server is reading it. A slower body is answered 408.
+    /// Default: 240; 0 turns it off.
     pub receive_rate: u32,
     /// The time over which `receive_rate` is measured. Default: 10 s.
     pub receive_window: Duration,
-    /// The least rate at which a peer has to take pending output, in bytes per second. Default: 240; 0 turns it off. Then a
-    /// close.
+    /// The least rate at which a peer has to take pending output, in bytes per second. The connection of a slower peer is closed.
+    /// Default: 240; 0 turns it off.
     pub send_rate: u32,
     /// The time over which `send_rate` is measured. Default: 30 s.
     pub send_window: Duration,
-    /// How long a peer may take nothing at all of pending output. Default: 60 s. Then a close.
+    /// How long a peer may take nothing at all of pending output. After it, the connection is closed. Default: 60 s.
     pub write_stall: Duration,
-    /// How long a handler may take until its response has ended. Default: `None`, the only wait without an end. Then 503,
-    /// or a cut if the head has been sent.
+    /// How long a handler may take until its response has ended. After it, the answer is 503, or the connection is cut if the
+    /// head has been sent. Default: `None`; this is the only wait without an end.
     pub response: Option<Duration>,
-    /// How long a peer that has ended its side (FIN) may still wait for its answer. Default: 1 s. Then the exchange is cut,
+    /// How long a peer that has ended its side (FIN) may still wait for its answer. Default: 1 s. After it, the exchange is cut,
     /// for the reason [`CloseReason::Disconnected`](crate::net::CloseReason::Disconnected).
     ///
     /// A client that is gone and one that has only ended its side (`printf … | nc -N`) look alike: both have sent a FIN.
@@ -60,44 +62,47 @@ pub struct Limits {
     /// [`Request::on_peer_end`](super::Request::on_peer_end). Connections that were handed over (upgrades, CONNECT) are not
     /// affected: see [`Socket::set_allow_half_open`](crate::net::Socket::set_allow_half_open).
     pub half_open: Duration,
-    /// After the last response of a connection, if input may be unread, the server sends its FIN and discards what still
-    /// comes, so that the peer can read the response. It closes when nothing has come for this long (default: 5 s),
+    /// After the last response of a connection, if input may be unread, the server sends its FIN and discards what
+    /// still comes, so that the peer can read the response. This ends, and the connection closes, when nothing has come
+    /// for this long. Default: 5 s.
     pub linger_between: Duration,
-    /// after this long in all (default: 30 s),
+    /// The longest time for which the server discards input after the last response: see
+    /// [`linger_between`](Limits::linger_between). Default: 30 s.
     pub linger_total: Duration,
-    /// or after this many bytes (default: no limit. Discarded bytes cost no memory, and the times above end it. A limit
-    /// would take the early answer to a large upload from a client that reads only after it has sent everything).
+    /// The most bytes that the server discards after the last response: see [`linger_between`](Limits::linger_between).
+    /// Default: no limit, since discarded bytes cost no memory, and the two times above end it. With a limit, a client
+    /// that reads only after it has sent everything would not get the early answer to a large upload.
     pub linger_bytes: usize,
-    /// Size of the request line and the fields, in bytes. Default: 16 KiB. Then 431, or 414 if the target alone is too
-    /// long.
+    /// The largest size of the request line and the fields together, in bytes. Default: 16 KiB. A larger head is
+    /// answered 431, or 414 if the target alone is too long.
     pub head_bytes: usize,
-    /// Number of fields. Default: 100, which is also the largest value. Then 431.
+    /// The largest number of fields in a head. Default: 100, which is also the largest value. A head with more is answered 431.
     pub fields: usize,
-    /// Size of the chunk extensions of a whole body, in bytes. Default: 16 KiB. Then 413.
+    /// The largest size of all chunk extensions of one body together, in bytes. Default: 16 KiB. With more, the answer is 413.
     pub extensions: usize,
-    /// Size of the trailer section, in bytes. Default: 16 KiB. Then 431.
+    /// The largest size of the trailer section, in bytes. Default: 16 KiB. With a larger one, the answer is 431.
     pub trailers: usize,
-    /// The longest body, in bytes, that is read and discarded if the handler has not read it, so that the connection can
-    /// take the next request. Default: 256 KiB. After the response to a request with a longer body, the connection closes.
-    /// A chunked body does not announce its length. It is discarded up to this number of bytes, or, if they allow more, for
-    /// `linger_total` from its head and up to `linger_bytes`: its response did not say that the connection closes, and the
-    /// client may rely on that.
+    /// The longest body, in bytes, that is read and discarded if the handler has not read it, so that the connection can take the
+    /// next request. Default: 256 KiB. After the response to a request with a longer body, the connection closes. A chunked body
+    /// does not announce its length. So its response may not have said that the connection closes, and the client may rely on
+    /// that. If such a body is longer than this, the server goes on discarding it until `linger_total` has passed since its head,
+    /// or more than `linger_bytes` were discarded. Only then it closes.
     pub discard: usize,
-    /// In bytes. With this much output pending, `write` returns `Full`, and no further request of the connection is
+    /// If this many bytes of output are pending, `write` returns `Full`, and no further request of the connection is
     /// dispatched. Default: 64 KiB.
     pub pending_output: usize,
-    /// How much input is kept per connection, in bytes: requests behind one that is not answered yet, or a body that nobody
-    /// reads. Default: 64 KiB (never less than a head may have, or than one read brings, which is 64 KiB). Then reading
-    /// stops.
+    /// How much input is kept per connection, in bytes: requests that wait behind one that is not answered yet, or a body that
+    /// nobody reads. If this much is kept, the server stops reading. Default: 64 KiB. It is never less than a head may have, or
+    /// than one read brings (64 KiB).
     pub held_input: usize,
     /// How much memory the server may use for small files (up to 128 KiB each, and up to a quarter of this) that are often
     /// sent by [`send_file`](super::Response::send_file): at least 8 times within `hot_file_age`. In bytes. Default: 8 MiB.
     /// With 0, every file is opened and read each time. Besides these, the server keeps up to 64 larger files open that are
     /// sent as often (fewer where there are few file descriptors: at most a quarter of the files that may be open for peers).
     pub hot_files: usize,
-    /// The longest time since the last look at such a file when it is sent; a change may show this much later. A file that is
-    /// kept open is closed when nobody has asked for it for this time, or at most twice this time. Default: 100 ms. With 0,
-    /// every file is opened and read each time.
+    /// When such a file is sent, the server has looked at it at most this long ago; a change of the file may show this much
+    /// later. A file that is kept open is closed when nobody has asked for it for this time, or at most twice this time. Default:
+    /// 100 ms. With 0, every file is opened and read each time.
     pub hot_file_age: Duration,
     /// Graceful shutdown: how long `close` waits for busy connections before it cuts them. Default: 10 s.
     pub shutdown: Duration,
@@ -211,13 +216,13 @@ impl LimitsInForce {
         self.response.get()
     }
 
-    /// How many bytes of files may be kept, and how long without a look at the disk.
+    /// The most bytes of files that may be kept, and the longest time for which they are used without a look at the disk.
     pub fn hot_files(&self) -> (usize, Time) {
         let all = self.all();
         (all.hot_files, Time::from(all.hot_file_age))
     }
 
-    /// All limits. Code that may call the program clones the `Rc`, since a callback may set others.
+    /// All limits. Code that may call the program clones the `Rc`, since a callback may set new limits.
     pub fn all(&self) -> Ref<'_, Rc<Limits>> {
         self.all.borrow()
     }

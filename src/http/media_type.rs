@@ -1,7 +1,7 @@
 use std::path::Path;
 
 /// The media types of file extensions on the web; files with other extensions are downloads. Text types state UTF-8,
-/// because browsers guess otherwise.
+/// because browsers guess the encoding if it is not stated.
 const TYPES: &[(&str, &str)] = &[
     ("aac", "audio/aac"),
     ("apng", "image/apng"),

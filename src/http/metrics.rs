@@ -4,9 +4,9 @@ use super::server::Server;
 use std::panic::Location;
 
 impl Server {
-    /// Calls `f` for each exchange when it is over, well or not: once, after the exchange's own listeners (`on_finish`,
-    /// `on_close`), in the turn in which the kernel took the last byte, or in the closing phase if the connection was cut.
-    /// It is not called for messages that were refused: see [`on_client_error`](Server::on_client_error). It allocates
+    /// Calls `f` for each exchange when it is over, whether it succeeded or not: once, after the exchange's own listeners
+    /// (`on_finish`, `on_close`), in the turn in which the kernel took the last byte, or in the closing phase if the connection
+    /// was cut. It is not called for messages that were refused: see [`on_client_error`](Server::on_client_error). It allocates
     /// nothing per request, and without listeners it costs nothing. A log of all accesses takes five lines:
     ///
     /// ```

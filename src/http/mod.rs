@@ -5,24 +5,24 @@
 //!                                             ▲                  │
 //!                                             └──── link ────────┘   cut when the exchange is over
 //! ```
-//! Requests and responses hold the exchange, never the connection: what is called on a finished exchange reaches nothing, least of
-//! all the next request of that connection. An exchange that nobody kept is recycled with its buffers, so that a
-//! keep-alive request which is answered in its callback allocates nothing, and an idle connection holds none.
+//! Requests and responses hold the exchange, never the connection. So a method that is called on a finished exchange cannot reach
+//! the next request of that connection. An exchange that the program has not kept is used again, with its buffers. So a
+//! keep-alive request that is answered in its callback allocates nothing, and an idle connection holds no buffers.
 //!
 //! # What a request goes through
 //! ```text
 //!   bytes ─► head parsed ─► on_request(req, res) ─► body to on_data … on_end      ┐ in either order
 //!                                   └─► res.write … res.end ─► cork ─► one send   ┘
-//!   both over                    ─► the next request of the connection is read
-//!   and the kernel has the answer ─► on_finish ─► on_close ─► on_exchange_end
+//!   both are over                     ─► the next request of the connection is read
+//!   and the kernel has taken the answer ─► on_finish ─► on_close ─► on_exchange_end
 //! ```
-//! Requests of one connection are dispatched one after another (Node dispatches at once and queues the answers; on the wire
-//! it looks the same). Whatever ends an exchange early goes one of these ways:
+//! Requests of one connection are dispatched one after another (Node dispatches at once and queues the answers; on the wire it
+//! looks the same). An exchange that ends early ends in one of these ways:
 //! ```text
 //!   the message is refused, late or shed   ─► an answer of the library's own (`own_answer`), on_client_error or on_drop_request
-//!   a callback returns an Err, or panics   ─► its status or 500; a cut where the head has gone
+//!   a callback returns an Err, or panics   ─► its status or 500; a cut if the head was sent
 //!   nobody holds the Response any more     ─► 500, or a cut
-//!   the peer's FIN, while it is owed one   ─► on_peer_end ─► a cut after Limits::half_open; an answer within it arrives
+//!   the peer's FIN before the answer       ─► on_peer_end ─► a cut, if there is no answer within Limits::half_open
 //! ```
 
 mod answer;

@@ -1,7 +1,7 @@
 //! Reports exchanges that are over to listeners of a server, and counts them.
 //!
-//! While nobody listens or counts, it costs one check of a flag ([`Observing::is_on`]). If the flag is set, an exchange
-//! ends only when the kernel has taken its last byte, as does an exchange of which a handle is kept.
+//! While there is no listener and counting is off, an exchange costs one check of a flag ([`Observing::is_on`]). If the flag is
+//! set, or if the program keeps a handle of the exchange, the exchange ends only when the kernel has taken its last byte.
 
 use super::request::Request;
 use crate::event_loop::Histogram;
@@ -25,7 +25,7 @@ pub struct ExchangeEnd<'a> {
     pub bytes: u64,
     /// The time from the turn in which the head was read until the kernel had taken the last byte of the response.
     pub duration: Duration,
-    /// Why it ended: [`CloseReason::Finished`] if nothing went wrong.
+    /// The reason why the exchange ended: [`CloseReason::Finished`] if nothing went wrong.
     pub reason: CloseReason,
     /// The peer's address.
     pub remote_addr: Address,
@@ -57,12 +57,13 @@ pub struct ServerMetrics {
     /// How many exchanges are over, by the class of their response's status: 2xx, 3xx, 4xx, 5xx. Counted only while
     /// [`Server::set_metrics`](super::Server::set_metrics) is on.
     pub responses: [u64; 4],
-    /// How many exchanges are over without a response: cut before one was sent, or handed over. Counted only while it is
-    /// on.
+    /// How many exchanges are over without a response: they were cut before one was sent, or handed over. Counted only
+    /// while [`Server::set_metrics`](super::Server::set_metrics) is on.
     pub unanswered: u64,
     /// How many messages were refused without an exchange: see [`Server::on_client_error`](super::Server::on_client_error).
     pub refused: u64,
-    /// The [`ExchangeEnd::duration`] of these exchanges. Counted only while it is on.
+    /// The [`ExchangeEnd::duration`] of the exchanges that are over. Measured only while
+    /// [`Server::set_metrics`](super::Server::set_metrics) is on.
     pub latency: Histogram,
     /// How many bytes were received on the server's connections, up to an upgrade.
     pub bytes_read: u64,
@@ -95,7 +96,8 @@ impl Observing {
         self.on.set(true);
     }
 
-    /// Sets whether the ends of exchanges are counted. `told`: there are listeners for them, which are called in any case.
+    /// Sets whether the ends of exchanges are counted. `told`: whether there are listeners for these ends; they are called in any
+    /// case.
     pub fn set_counting(&self, on: bool, told: bool) {
         self.counts.set(on);
         self.on.set(on || told);

@@ -8,29 +8,29 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OpenExchange {
-    /// Its method.
+    /// The method of the request.
     pub method: String,
-    /// Its target.
+    /// The target of the request.
     pub target: String,
-    /// The path of its target, without the query, which may contain private data.
+    /// The path of the target, without the query, which may contain private data.
     pub path: String,
-    /// The time since its head had come.
+    /// The time since the head of the request was complete.
     pub age: Duration,
-    /// The address of the peer that sent it.
+    /// The address of the peer that sent the request.
     pub remote_addr: Address,
 }
 
 type Open = (Rc<Stream>, Rc<Exchange>);
 
 impl Server {
-    /// Lists the requests that are not answered yet, with their age and route. It looks at every connection, so do not call
-    /// it for each request.
+    /// Lists the requests that are not answered yet, with their path and age. It looks at every connection, so do not call it for
+    /// each request.
     pub fn open_exchanges(&self) -> Vec<OpenExchange> {
         self.each_open().iter().map(|open| self.told(open)).collect()
     }
 
-    /// Returns the number of open requests, not counting those for one prefix, and the `most` oldest of them, the oldest
-    /// first. Only these are copied.
+    /// Returns the number of requests that are not answered yet, without those for the prefix `but_of`; and copies of
+    /// the `most` oldest of them, the oldest first.
     #[cfg_attr(not(feature = "devtools"), expect(dead_code, reason = "for the devtools"))]
     pub(crate) fn oldest_exchanges(&self, most: usize, but_of: &str) -> (usize, Vec<OpenExchange>) {
         let paths = self.0.dispatch.paths();

@@ -55,7 +55,7 @@ impl Outgoing {
         }
     }
 
-    /// Resets it for another response. The buffers keep their memory, each up to `keep` bytes.
+    /// Resets this half for another response. The buffers keep their memory, each up to `keep` bytes.
     pub fn reset(&mut self, keep: usize) {
         let head = self.head.get_mut();
         head.clear();
@@ -86,7 +86,7 @@ impl Outgoing {
         self.phase.get() == Phase::Open && !self.fixed.get()
     }
 
-    /// `write_head` was called, so the program cannot change the head any more.
+    /// Notes that `write_head` was called: the program cannot change the head any more.
     pub fn fix_head(&self) {
         self.fixed.set(true);
     }
@@ -96,53 +96,53 @@ impl Outgoing {
         self.trailers.get_or_init(Box::default)
     }
 
-    // ---- How far it is
+    // ---- The progress
 
     #[inline]
     pub fn phase(&self) -> Phase {
         self.phase.get()
     }
 
-    /// The head was sent, and content follows.
+    /// Notes that the head was sent, and that content follows.
     pub fn begin(&self) {
         self.phase.set(Phase::Streaming);
         self.content_sent.set(0);
     }
 
-    /// Everything was sent at once, with `content` bytes of content.
+    /// Notes that everything was sent at once, with `content` bytes of content.
     #[inline]
     pub fn send_whole(&self, content: u64) {
         self.phase.set(Phase::Ended);
         self.content_sent.set(content);
     }
 
-    /// More bytes of the content were sent.
+    /// Notes that more bytes of the content were sent.
     pub fn count_content(&self, bytes: u64) {
         self.content_sent.set(self.content_sent.get() + bytes);
     }
 
-    /// The content is whole, or no more of it is wanted.
+    /// Notes that the content is whole, or that no more of it is wanted.
     pub fn end(&self) {
         self.phase.set(Phase::Ended);
     }
 
-    /// The response will never be whole, for this reason.
+    /// Notes that the response will never be whole, for this reason.
     pub fn break_off(&self, reason: CloseReason) {
         self.phase.set(Phase::Ended);
         self.broken.set(Some(reason));
     }
 
-    /// The reason why it breaks off, if it does.
+    /// The reason why the response was broken off, if it was.
     pub fn broken(&self) -> Option<CloseReason> {
         self.broken.get()
     }
 
-    /// How many bytes of content were given to the connection; 0 if not even the head was.
+    /// How many bytes of content were given to the connection; 0 if the head was not given to it yet.
     pub fn content_sent(&self) -> u64 {
         if self.phase.get() == Phase::Open { 0 } else { self.content_sent.get() }
     }
 
-    /// Returns whether the kernel has taken all of it.
+    /// Returns whether the kernel has taken the whole response.
     pub fn is_finished(&self) -> bool {
         self.finished.get()
     }
@@ -162,7 +162,7 @@ impl Outgoing {
         self.full.set(true);
     }
 
-    /// Notes that the `drain` listeners are called. Returns whether they were to be.
+    /// Notes that the `drain` listeners are called now. Returns whether a write had returned `Full`.
     pub fn take_full(&self) -> bool {
         self.full.replace(false)
     }
@@ -176,7 +176,7 @@ impl Outgoing {
         self.pending_limit.set(bytes);
     }
 
-    // ---- Where the program does not complete it
+    // ---- If the program does not complete the response
 
     /// The status with which the library answers if the program does not.
     pub fn fallback(&self) -> u16 {
@@ -187,7 +187,7 @@ impl Outgoing {
         self.fallback.set(status);
     }
 
-    /// After how many seconds the peer may try again, which a 503 of the library states. 0: it does not state that.
+    /// The number of seconds after which the peer may try again, as a 503 of the library states it. 0: it states no time.
     pub fn retry_after(&self) -> u32 {
         self.retry_after.get()
     }

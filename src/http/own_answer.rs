@@ -1,9 +1,9 @@
-//! The library's own answers: to a message that is no request, and in place of a handler that does not answer. Each says in
-//! plain text what its status means and, in a few words, what was wrong. Nothing of the request is repeated in it.
+//! The library's own answers: to a message that is no request, and in place of a handler that does not answer. Each says in plain
+//! text what its status means and, in a few words, what was wrong. No part of the request is repeated in it.
 
 use crate::proto::h1::{ConnectionField, Encoding, Framing, OutgoingResponse};
 
-/// The text for a status if its cause has no text of its own, as a [`Fault`](crate::proto::h1::Fault) has one.
+/// The text for a status whose cause has no text of its own. (A [`Fault`](crate::proto::h1::Fault) has its own text.)
 pub(super) fn usual_words(status: u16) -> &'static str {
     match status {
         408 => "the request did not come in time",
@@ -11,14 +11,14 @@ pub(super) fn usual_words(status: u16) -> &'static str {
         417 => "this server cannot meet the expectation",
         501 => "this server does not implement the method",
         503 => "the server is too busy at the moment",
-        // The phrase of the status is enough; and what led to a 500 is for the log only.
+        // The phrase of the status is enough. The cause of a 500 goes only to the log.
         _ => "",
     }
 }
 
-/// Fields about the content that a handler meant to send. They would be wrong for the text that an error sends in its
-/// place. The other fields are about the client or the resource, and are sent with an error as well: `Allow`,
-/// `WWW-Authenticate`, `Access-Control-Allow-Origin`, cookies, policies.
+/// Fields about the content that a handler meant to send. With an error, a text is sent instead of that content, and
+/// these fields would be wrong for the text. The other fields are about the client or the resource, and are sent with
+/// an error as well: `Allow`, `WWW-Authenticate`, `Access-Control-Allow-Origin`, cookies, policies.
 const OF_THE_CONTENT: [&str; 15] = [
     "Accept-Ranges",
     "Cache-Control",
@@ -37,7 +37,7 @@ const OF_THE_CONTENT: [&str; 15] = [
     "Transfer-Encoding",
 ];
 
-/// Writes the status and the fields of such an answer into a head. Returns its content.
+/// Writes the status and the fields of an answer of the library into a head. Returns the content of the answer.
 fn write(head: &mut OutgoingResponse, status: u16, words: &str) -> String {
     // None of these can fail: the status is the library's, and the others are literals.
     let _ = head.set_reason("");
@@ -49,8 +49,8 @@ fn write(head: &mut OutgoingResponse, status: u16, words: &str) -> String {
     }
 }
 
-/// Encodes a whole response to a message that is no request. It says that it is the last one of the connection. After HEAD
-/// it has no content.
+/// Encodes a whole response to a message that is no request. The response says that the connection closes. With `to_head` (the
+/// message begins like a HEAD request) it has no content.
 pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29], to_head: bool) {
     let mut head = OutgoingResponse::new();
     let text = write(&mut head, status, words);
@@ -62,8 +62,8 @@ pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29
     }
 }
 
-/// Writes an answer in place of that of the handler. What the handler has set is dropped. After `retry_after` seconds the peer may
-/// try again, which a 503 says unless it is 0. Returns the content.
+/// Writes an answer in place of the handler's. The status and the fields that the handler has set are dropped. A 503 says that
+/// the peer may try again after `retry_after` seconds, unless that is 0. Returns the content.
 pub(super) fn write_instead(head: &mut OutgoingResponse, status: u16, words: &str, retry_after: u32) -> String {
     head.clear();
     let text = write(head, status, words);
@@ -97,13 +97,13 @@ pub(super) fn write_unsatisfiable(head: &mut OutgoingResponse, size: u64) -> Str
     text
 }
 
-/// Says what the peer may do next, and when.
+/// Writes the fields that say when the peer may try again, and that the connection closes.
 fn write_what_follows(head: &mut OutgoingResponse, status: u16, retry_after: u32) {
     if status == 503 && retry_after > 0 {
         let _ = head.set("Retry-After", retry_after.to_string());
     }
-    // The peer may be sending the refused body already. Its next bytes may be that body or a request, so the connection
-    // closes.
+    // The peer may be sending the refused body already. Its next bytes may belong to that body or to another request,
+    // so the connection closes.
     if matches!(status, 413 | 417) {
         let _ = head.set("Connection", "close");
     }

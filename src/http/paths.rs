@@ -8,7 +8,7 @@ pub(super) struct Paths {
 }
 
 impl Paths {
-    /// The number of a prefix. It stays the same; a new prefix gets a new one.
+    /// Returns the number of a prefix. It never changes. A new prefix gets a new number.
     pub fn number(&self, prefix: &str) -> u32 {
         self.known(prefix).unwrap_or_else(|| {
             let mut prefixes = self.prefixes.borrow_mut();

@@ -1,4 +1,4 @@
-//! The body of a request as a source of pipes, and that of a response as a sink.
+//! The body of a request as the source of a pipe, and the body of a response as the sink of a pipe.
 
 use super::exchange::{Listener, On};
 use super::request::Request;
@@ -51,7 +51,7 @@ impl Outlet for Request {
         self.resume();
     }
 
-    /// If nobody listens to the rest of the body, it is discarded once the request is answered.
+    /// The pipe reads no more. If nobody else listens to the body, its rest is discarded once the request is answered.
     fn forsake(&self) {
         self.0.wake();
     }

@@ -3,9 +3,9 @@ use crate::event_loop::Loop;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// How many exchanges are kept for later requests. More are in use at a time only if handlers answer later.
+/// The most exchanges that are kept for later requests. More are in use at the same time only if handlers do not answer at once.
 const KEPT: usize = 256;
-/// An exchange whose buffers have grown beyond this size, in bytes, gives their memory back.
+/// A buffer of an exchange that has grown beyond this size, in bytes, is freed after the exchange.
 const GROWN: usize = 32 * 1024;
 
 /// Exchanges that no request uses, kept with the memory of their buffers. All servers of a loop share them.
@@ -17,7 +17,7 @@ impl Pool {
         lp.local(|_| Rc::default())
     }
 
-    /// Takes an exchange to which there is no other handle.
+    /// Returns an exchange to which there is no other handle: a kept one if there is one, else a new one.
     pub fn take(&self) -> Rc<Exchange> {
         self.0.borrow_mut().pop().unwrap_or_else(new_exchange)
     }

@@ -11,10 +11,9 @@ pub(super) enum Selection {
     Unsatisfiable,
 }
 
-/// Selects from `length` bytes. A field that is malformed, has another unit or has several ranges is ignored, as RFC 9110,
-/// 14.2 allows: a client that asks for several ranges has to understand a whole answer, and many small ranges cost more
-/// than they save. Every range of an empty representation is ignored too: some clients ask for `0-` of everything, and want
-/// it whole.
+/// Selects from `length` bytes. A field that is malformed, has another unit or has several ranges is ignored, as RFC 9110, 14.2
+/// allows: a client that asks for several ranges has to understand a whole answer, and many small ranges cost more than they
+/// save. Every range of an empty representation is ignored too: some clients ask for `0-` of every resource, and want all of it.
 pub(super) fn select(field: &str, length: u64) -> Selection {
     let Some((unit, set)) = field.split_once('=') else { return Selection::Whole };
     if length == 0 || !unit.eq_ignore_ascii_case("bytes") {
@@ -47,7 +46,7 @@ fn one(spec: &str, length: u64) -> Option<Selection> {
     Some(Selection::Part { first, last: last.min(length - 1) })
 }
 
-/// A number above `u64::MAX` becomes `u64::MAX`, which makes no difference: no file is that long.
+/// Reads a number. A number above `u64::MAX` becomes `u64::MAX`, which makes no difference: no file is that long.
 fn number(digits: &str) -> Option<u64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -10,16 +10,16 @@ use std::panic::Location;
 use std::rc::Rc;
 
 impl Request {
-    /// The length of the content by its Content-Length; `None` if it is chunked.
+    /// The length that the request's Content-Length states; `None` if there is none, as with chunked content.
     pub(super) fn announced_length(&self) -> Option<u64> {
         self.header("Content-Length").and_then(|length| length.parse().ok())
     }
 
     /// Collects the body and passes it to `done`, once. Programs for Node do this with `on('data')` and `on('end')`.
     ///
-    /// A body of more than `limit` bytes is an error (at once, if the request states its length; then it is not asked for
-    /// by `100 Continue`), and is answered 413 unless `done` answers. A body that is cut off is an error too. `done` may
-    /// return a `Result`, as a handler may: see [`Error`](super::Error).
+    /// A body of more than `limit` bytes is an error, and the request is answered 413 unless `done` answers. If the request
+    /// states its length, the error comes at once, and no `100 Continue` asks for the body. A body that is cut off is an error
+    /// too. `done` may return a `Result`, as a handler may: see [`Error`](super::Error).
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| {
@@ -86,7 +86,7 @@ type Done = Box<dyn FnOnce(&Rc<Exchange>, Result<Vec<u8>, BodyError>)>;
 struct Collector {
     bytes: RefCell<Vec<u8>>,
     done: Cell<Option<Done>>,
-    /// The id of its data listener.
+    /// The id of the data listener that collects.
     listener: Cell<Option<u32>>,
 }
 

@@ -86,9 +86,9 @@ impl Request {
         self.0.head().version()
     }
 
-    /// The host and port that the request is for. If the target has them, they are taken from there, since they override
-    /// the Host field (RFC 9112, 3.2.2); otherwise from that field, which may be empty. `None` only if neither is there,
-    /// which HTTP/1.0 allows (and HTTP/1.1 after
+    /// The host and port that the request is for. If the target has them, they are taken from the target, since it
+    /// overrides the Host field (RFC 9112, 3.2.2). Otherwise they are taken from that field, which may be empty. `None`
+    /// only if the request has neither, which HTTP/1.0 allows (and HTTP/1.1 after
     /// [`set_require_host_header(false)`](super::Server::set_require_host_header)).
     pub fn host(&self) -> Option<&str> {
         self.0.head().host()
@@ -110,8 +110,8 @@ impl Request {
         self.0.head().get(name)
     }
 
-    /// The bytes of the first field's value with this name, as received, whether they are text or not (obs-text of RFC
-    /// 9110, 5.5). They contain no control characters except HTAB, and neither begin nor end with blanks.
+    /// The bytes of the value of the first field with this name, as received, whether they are text or not (obs-text of
+    /// RFC 9110, 5.5). They contain no control characters except HTAB, and neither begin nor end with blanks.
     pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
         self.0.head().get_bytes(name)
     }
@@ -158,14 +158,14 @@ impl Request {
         self.0.head().fields().get_all_bytes(name)
     }
 
-    /// The values of all fields with this name in one text, by Node's rules. `Cookie` is joined with `; `. Of a field that
-    /// may be given only once (`Authorization`, `Content-Type`, `Host`, `Referer`, `User-Agent`, …) it is the first value.
+    /// The values of all fields with this name in one text, by Node's rules. `Cookie` is joined with `; `. For a field that may
+    /// be given only once (`Authorization`, `Content-Type`, `Host`, `Referer`, `User-Agent`, …), the result is the first value.
     /// All others are joined with `, `. `None` if there is no such field, or if the result is not UTF-8.
     pub fn joined(&self, name: &str) -> Option<String> {
         String::from_utf8(self.joined_bytes(name)?).ok()
     }
 
-    /// As [`joined`](Request::joined), as bytes, which need not be UTF-8.
+    /// Like [`joined`](Request::joined), but returns bytes, which need not be UTF-8.
     pub fn joined_bytes(&self, name: &str) -> Option<Vec<u8>> {
         let mut values = self.header_all_bytes(name);
         let mut joined = values.next()?.to_owned();
@@ -179,8 +179,8 @@ impl Request {
         Some(joined)
     }
 
-    /// The fields that followed a chunked body. They are complete once the request is. Fields whose value is not UTF-8 are
-    /// left out.
+    /// The fields that followed a chunked body. They are complete once the request is complete. Fields whose value is not UTF-8
+    /// are left out.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -210,7 +210,7 @@ impl Request {
         self.0.id()
     }
 
-    /// The peer's address, while the exchange is open. Behind a proxy it is that of the proxy.
+    /// The peer's address, while the exchange is open. Behind a proxy it is the address of the proxy.
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| {
@@ -232,14 +232,13 @@ impl Request {
         self
     }
 
-    /// Calls `f` with the body as it comes, in pieces of any size, without the chunked coding. The first such listener
-    /// starts the flow (and sends `100 Continue` if the peer waits for it). It is called in the poll phase, each time
-    /// something has arrived. Bytes that were held back (by [`pause`](Request::pause), or because nobody listened) come in
-    /// the pending phase. An error that it returns answers the request ([`Error`](super::Error)), and no more of the body
-    /// comes.
+    /// Calls `f` with the body as it comes, in pieces of any size, without the chunked coding. The first such listener starts the
+    /// flow (and sends `100 Continue` if the peer waits for it). `f` is called in the poll phase, each time something has
+    /// arrived. Bytes that were held back (by [`pause`](Request::pause), or because nobody listened) come in the pending phase.
+    /// An error that `f` returns answers the request ([`Error`](super::Error)), and no more of the body comes.
     ///
-    /// To have the whole body at once, use [`read_body`](Request::read_body): it collects the pieces, and has a limit.
-    /// `on_data` is for bodies that are used as they come. Data that it shares with [`on_end`](Request::on_end) goes into
+    /// To have the whole body at once, use [`read_body`](Request::read_body): it collects the pieces, and has a limit. `on_data`
+    /// is for bodies that are used as they come. Data that its callback shares with that of [`on_end`](Request::on_end) goes into
     /// an `Rc`:
     ///
     /// ```
@@ -289,11 +288,11 @@ impl Request {
         self.add(On::End, Location::caller(), Listener::End(Some(Box::new(end))))
     }
 
-    /// Calls `f` once, when the peer has ended its side of the connection while this exchange is open, or soon after this
-    /// call if it has done so before. Nearly always the client is gone then, and nobody will read the answer: stop what is
-    /// still being computed for it. A few clients only say that they have no further request, and go on reading; the two
-    /// cases look the same. After [`Limits::half_open`](super::Limits::half_open) without an answer the exchange is cut,
-    /// and [`on_close`](Request::on_close) is called. (Node's `req.on('close')` is called here already.)
+    /// Calls `f` once, when the peer has ended its side of the connection while this exchange is open, or soon after this call if
+    /// it has done so before. Nearly always the client is gone then, and nobody will read the answer: stop the work that is still
+    /// being done for it. A few clients only say that they have no further request, and go on reading; the two cases look the
+    /// same. After [`Limits::half_open`](super::Limits::half_open) without an answer the exchange is cut, and
+    /// [`on_close`](Request::on_close) is called. (Node calls `req.on('close')` as early as this `f`.)
     ///
     /// ```
     /// use std::time::Duration;
@@ -350,10 +349,10 @@ impl Request {
         }
     }
 
-    /// Discards the rest of the body: drops the listeners of `on_data` and `on_end`, and once the request is answered,
-    /// reads the rest and throws it away. If that is more than [`Limits::discard`](super::Limits::discard), the connection
-    /// closes after the response, which reaches the peer nevertheless. Call it in a handler that answers in the middle of a
-    /// body to which it listens. Without it, the handler goes on getting data, and if it has paused, the rest waits.
+    /// Discards the rest of the body: drops the listeners of `on_data` and `on_end`, and once the request is answered, reads the
+    /// rest and throws it away. If that is more than [`Limits::discard`](super::Limits::discard), the connection closes after the
+    /// response, which reaches the peer nevertheless. Call it in a handler that answers in the middle of a body to which it
+    /// listens. Without this call, the handler still gets data, and if it has paused, the rest waits.
     ///
     /// A [`read_body`](Request::read_body) that is waiting gets its error when the exchange is over. A `Response` that only
     /// the dropped listeners held is dropped with them: keep one to answer with. If the body is piped, the pipe fails as
@@ -403,7 +402,7 @@ impl Request {
     }
 }
 
-/// Fields of which Node keeps only the first.
+/// Fields of which Node keeps only the first value.
 const SINGLE: &[&str] = &[
     "age",
     "authorization",

@@ -18,10 +18,10 @@ use std::time::Duration;
 /// response has a `Content-Length`, otherwise it is chunked (to an HTTP/1.0 peer: it lasts until the close). `Date`,
 /// framing and `Connection` are set by the library.
 ///
-/// If a response that lasts until the close (RFC 9112, 6.3) breaks off, the connection is reset, since a FIN would make it
-/// look whole. A reset overtakes bytes that are still being sent, so it comes a second later; at once if the connection is
-/// destroyed, or if the peer goes on sending. Bytes that the kernel has not sent by then are lost, including answers to
-/// earlier requests. A Unix socket has no reset: there it is the end of the stream.
+/// If a response that lasts until the close (RFC 9112, 6.3) breaks off, the connection is reset, since a FIN would make it look
+/// whole. A reset overtakes bytes that are still being sent, so it comes a second later, or at once if the connection is
+/// destroyed or the peer goes on sending. Bytes that the kernel has not sent by then are lost, including answers to earlier
+/// requests. A Unix socket has no reset: its stream just ends.
 ///
 /// Once the response has ended, all methods do nothing; a debug line of the log says so.
 pub struct Response(pub(super) Rc<Exchange>);
@@ -61,12 +61,12 @@ impl Response {
         self.pass_on(chunk.into(), false)
     }
 
-    /// Sets how many bytes may be pending for the peer while this response is being written, and what happens if there are
-    /// more. By default there is no limit, and there is none once the response has ended: then `Limits::send_rate` and
-    /// `Limits::write_stall` apply. It is for streams that go on by themselves, such as events for a page: a reader that
-    /// does not keep up takes no more memory than this, and nobody waits for it. Only bytes that the kernel has refused
-    /// count, as for [`Socket::set_pending_limit`](crate::net::Socket::set_pending_limit), whose documentation says how
-    /// much to allow.
+    /// Sets how many bytes may be pending for the peer while this response is being written, and what happens if there are more.
+    /// By default there is no limit, and there is none once the response has ended: then `Limits::send_rate` and
+    /// `Limits::write_stall` apply. Use this for streams that go on by themselves, such as events for a page: a reader that does
+    /// not keep up takes no more memory than this, and the program does not wait for it. Only bytes that the kernel has refused
+    /// count, as for [`Socket::set_pending_limit`](crate::net::Socket::set_pending_limit), whose documentation says how much to
+    /// allow.
     ///
     /// ```
     /// use oneloop::http;
@@ -149,8 +149,8 @@ impl Response {
     }
 
     /// Calls `f` when all pending output has been sent, after a `write` that returned [`Flow::Full`]. Until then the
-    /// listener counts as a handle: it is lent the response and need not capture one. An error that it returns cuts the
-    /// connection, since the head has been sent.
+    /// listener counts as a handle: it gets the response as its argument and need not capture one. An error that `f`
+    /// returns cuts the connection, since the head has been sent.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -209,8 +209,8 @@ impl Response {
         self.add(On::ResponseClose, Location::caller(), Listener::ResponseClose(Some(Box::new(f))))
     }
 
-    /// Has `f` called if the response has not ended after this time. In it, answer, return an [`Error`], or call `destroy`.
-    /// A later call replaces an earlier one; zero turns it off.
+    /// Calls `f` if the response has not ended after this time. In `f`, answer, return an [`Error`], or call `destroy`. A later
+    /// call of `set_timeout` replaces an earlier one; a time of zero turns the timeout off.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();

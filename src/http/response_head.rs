@@ -30,7 +30,8 @@ impl Response {
         self.0.give_up(500, CloseReason::BadResponse);
     }
 
-    /// Logs a mistake other than a bad field. Without a logger, the first of each kind is printed.
+    /// Logs a bad status. It is apart from `refuse`, because without a logger each place in the source prints only its
+    /// first message.
     #[cold]
     fn refuse_status(&self, error: &FieldError) {
         notice::error!(target: "oneloop::http", "{}: set_status: {error}; answered 500", self.0);
@@ -65,7 +66,7 @@ impl Response {
         self
     }
 
-    /// Sets the reason phrase after the status. No client evaluates it; by default it is the usual one.
+    /// Sets the reason phrase after the status. Clients ignore it. By default it is the usual phrase for the status.
     pub fn set_status_message(&self, message: &str) -> &Self {
         if self.is_open("set_status_message") {
             let result = self.0.outgoing().head().borrow_mut().set_reason(message);
@@ -102,7 +103,7 @@ impl Response {
     /// Sets a field and removes all others with this name.
     ///
     /// # Errors
-    /// If it would split or corrupt the response. Then nothing is changed.
+    /// If the field would split or corrupt the response. Then nothing is changed.
     pub fn try_set_header(&self, name: &str, value: impl FieldValue) -> Result<(), FieldError> {
         if self.is_open("try_set_header") {
             return value.with(|value| self.0.outgoing().head().borrow_mut().set(name, value));
@@ -133,8 +134,8 @@ impl Response {
     /// Adds a field after those with the same name. Use it for fields that come from elsewhere, as in a proxy.
     ///
     /// # Errors
-    /// If it would split or corrupt the response, or if it is a second Content-Length or Transfer-Encoding. Then nothing is
-    /// changed.
+    /// If the field would split or corrupt the response, or if it is a second Content-Length or Transfer-Encoding. Then nothing
+    /// is changed.
     pub fn try_append_header(&self, name: &str, value: impl FieldValue) -> Result<(), FieldError> {
         if self.is_open("try_append_header") {
             return value.with(|value| self.0.outgoing().head().borrow_mut().append(name, value));
@@ -166,7 +167,7 @@ impl Response {
         self.0.outgoing().head().borrow().get(name).map(str::to_owned)
     }
 
-    /// As [`header`](Response::header), as bytes, which need not be UTF-8.
+    /// Like [`header`](Response::header), but returns bytes, which need not be UTF-8.
     pub fn header_bytes(&self, name: &str) -> Option<Vec<u8>> {
         self.0.outgoing().head().borrow().get_bytes(name).map(<[u8]>::to_owned)
     }
@@ -176,8 +177,8 @@ impl Response {
         self.0.outgoing().head().borrow().has(name)
     }
 
-    /// Sets the status and fields, and fixes the head. It is sent with the first part of the body, so `end` can still add
-    /// the length (in Node the response is chunked from here on).
+    /// Sets the status and fields. After this call the program cannot change the head any more. The head is sent with the first
+    /// part of the body, so `end` can still add the length. (In Node, the response is chunked after this call.)
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -209,12 +210,13 @@ impl Response {
         self.0.send_head();
     }
 
-    /// Returns whether the head can no longer be changed: it was sent, or is fixed.
+    /// Returns whether the head can no longer be changed: it was sent, or `write_head` was called.
     pub fn headers_sent(&self) -> bool {
         !self.0.outgoing().is_changeable()
     }
 
-    /// Sends `100 Continue`: the peer may send the body. `on_data` does it by itself.
+    /// Sends `100 Continue` if the peer waits for it before it sends the body. [`on_data`](super::Request::on_data)
+    /// sends it by itself.
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| res.end(req.path()));
@@ -245,7 +247,7 @@ impl Response {
         self.write_informational(103, fields);
     }
 
-    /// Sends an informational response. There may be any number before the final one. An HTTP/1.0 peer gets none.
+    /// Sends an informational response. There may be any number of them before the final response. An HTTP/1.0 peer gets none.
     pub fn write_informational(&self, status: u16, fields: &[(&str, &str)]) {
         let speaks = self.0.head().version() != crate::proto::h1::Version::Http10;
         if self.0.outgoing().phase() == Phase::Open && speaks {

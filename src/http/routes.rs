@@ -9,14 +9,14 @@ pub struct Route {
     /// listener gets every request that no prefix matches; it was given to [`create_server`](super::create_server) or
     /// [`Server::on_request`].
     pub prefix: Option<String>,
-    /// Where in the program's source it was registered.
+    /// The place in the program's source where the listener was registered.
     pub registered: &'static Location<'static>,
 }
 
 impl Server {
     /// Lists where requests go: first the listeners for prefixes ([`on_path`](Server::on_path)), in the order of their
-    /// registration, then those for all other requests. Paths that a handler tells apart by itself are not known here. The
-    /// list is a copy.
+    /// registration, then those for all other requests. The list does not have the paths that a handler distinguishes by itself.
+    /// The list is a copy.
     ///
     /// ```
     /// let server = oneloop::http::create_server(|_req, res| res.end("the site"));

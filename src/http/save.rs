@@ -38,15 +38,15 @@ impl Request {
     /// Writes the body into a file and passes its size to `done`, once. The worker pool does the writing, and the peer is
     /// slowed down to its speed, so that at most about 320 KiB wait in memory while a job writes as much.
     ///
-    /// While it is not whole, the body is in a file of another name in the same folder (`.oneloop-….part`, with a part that
-    /// cannot be guessed). Then that file is synced to the disk and renamed, and replaces a file that has the path already.
-    /// Whoever reads the path sees the old file or the new one, never a part. The folder itself is not synced: a file that
-    /// was renamed just before the power fails may have its old name afterwards.
+    /// Until the body is whole, it is in a file of another name in the same folder (`.oneloop-….part`, with a part that cannot be
+    /// guessed). Then that file is synced to the disk and renamed, and replaces a file that has the path already. A program that
+    /// reads the path sees the old file or the new one, never a part. The folder itself is not synced: a file that was renamed
+    /// just before the power fails may have its old name afterwards.
     ///
-    /// A body of more than `limit` bytes is an error (at once, if the request states its length), and is answered 413
-    /// unless `done` answers. A body that is cut off, a full disk, and a lack of file descriptors are errors too. After an
-    /// error no file is left behind (unless the process is killed), and a file that was at the path before stays. Once the
-    /// whole body has come, the file is kept, even if the client does not wait for the answer.
+    /// A body of more than `limit` bytes is an error, and the request is answered 413 unless `done` answers. If the request
+    /// states its length, the error comes at once. A body that is cut off, a full disk, and a lack of file descriptors are errors
+    /// too. After an error no file is left behind (unless the process is killed), and a file that was at the path before stays.
+    /// Once the whole body has come, the file is kept, even if the client does not wait for the answer.
     ///
     /// The path is used as it is: check a name that comes from the client before you pass it. A relative path is resolved
     /// in the working directory at the time of this call.
@@ -74,7 +74,7 @@ impl Request {
         let exchange = self.0.clone();
         let path = path.as_ref();
         let save = Rc::new(Save {
-            // Made absolute now, since the working directory may be another one when a worker opens it.
+            // Made absolute now, since the working directory may be another one when a worker makes the file.
             path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
             limit,
             size: Cell::new(0),
@@ -86,7 +86,7 @@ impl Request {
             listener: Cell::new(None),
             done: Cell::new(Some(Box::new(move |result| answer(&exchange, || done(result))))),
         });
-        // Not in this call, because callbacks come from the loop.
+        // `done` is not called within this call, because only the loop calls callbacks.
         if self.0.is_over() || self.0.incoming().is_end_told() {
             let reason = self.0.closed().unwrap_or(CloseReason::Finished);
             return self.0.call_soon(site, move |_| save.fail(SaveError::Closed(reason)));
@@ -107,11 +107,11 @@ struct Save {
     size: Cell<u64>,
     /// The bytes that no job has taken yet.
     waiting: RefCell<Vec<u8>>,
-    /// `None` if a job has it, or if there is none yet.
+    /// The file that is not whole. `None` while a job has it, or if no job has made it yet.
     unfinished: Cell<Option<Unfinished>>,
     /// True while a job is at work.
     writes: Cell<bool>,
-    /// True if this, and not the program, has paused the request.
+    /// True if the request was paused by this `Save`, and not by the program.
     holds_back: Cell<bool>,
     /// True once the whole body has come.
     ended: Cell<bool>,
@@ -166,7 +166,7 @@ impl Save {
         }
         let unfinished = self.unfinished.take();
         let mut counted = None;
-        // A file that one job opens and closes is not counted: a slow peer cannot keep it open.
+        // A file that a single job opens and closes is not counted as open for a peer: a slow peer cannot keep it open.
         if unfinished.is_none() && !last {
             match current().map(|lp| lp.driver().descriptors().file_room().open_file()).transpose() {
                 Ok(file) => counted = file,
@@ -271,7 +271,7 @@ impl Unfinished {
         let folder = for_path.parent().filter(|_| for_path.file_name().is_some()).ok_or(ErrorKind::InvalidInput)?;
         let mut tries = 0;
         loop {
-            // The keys of `RandomState` are random, so nobody can guess the name and put a link to another place there.
+            // The keys of `RandomState` are random, so nobody can guess the name and put a link to another file at that name.
             let path = folder.join(format!(".oneloop-{:016x}.part", RandomState::new().hash_one(tries)));
             match File::create_new(&path) {
                 Ok(file) => return Ok(Unfinished { path, file: Some(file), _counted: counted }),

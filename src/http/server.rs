@@ -75,7 +75,7 @@ impl Server {
         self.0.acceptor.listen(&on.into(), self.0.clone(), Location::caller(), listening.boxed())
     }
 
-    /// The address on which it listens. If port 0 was asked for, this has the port that the system chose.
+    /// The address on which the server listens. If port 0 was asked for, this has the port that the system chose.
     pub fn address(&self) -> Option<Address> {
         self.0.acceptor.address()
     }
@@ -92,12 +92,12 @@ impl Server {
     /// [`close_idle_connections`](Server::close_idle_connections)).
     ///
     /// Connections that are still busy after [`Limits::shutdown`] are cut. So are those that were handed over
-    /// ([`on_upgrade`](Server::on_upgrade), [`on_connect`](Server::on_connect)); until then it is up to the program to end
-    /// them. (Node waits for them for ever.) The log says what the server waits for, and [`on_closing`](Server::on_closing)
-    /// tells handlers that would take longer.
+    /// ([`on_upgrade`](Server::on_upgrade), [`on_connect`](Server::on_connect)); until then it is up to the program to end them.
+    /// (Node waits for them for ever.) The log names the requests for which the server waits. Handlers that would take longer
+    /// learn of the close by [`on_closing`](Server::on_closing).
     ///
-    /// `closed` is called when the last connection is gone, in a closing phase. A client that does not close its side after
-    /// it has been told to delays that: by a second if its connection was idle, else by [`Limits::linger_between`].
+    /// `closed` is called when the last connection is gone, in a closing phase. A client that does not close its side after the
+    /// server's FIN delays this call: by a second if its connection was idle, else by [`Limits::linger_between`].
     ///
     /// ```
     /// use oneloop::http;
@@ -135,16 +135,15 @@ impl Server {
         }
     }
 
-    /// Closes the connections that have no request, as soon as what they have sent until now has been read; a request that
-    /// the system has already is answered. This happens after the call has returned. If a peer has not yet taken all of its
-    /// last response, its connection is closed after that.
+    /// Closes the connections that have no request. First, after this call has returned, the server reads all that has arrived on
+    /// them; a request among that is answered. If a peer has not yet taken all of its last response, its connection is closed
+    /// when it has.
     ///
-    /// A request that is on its way meets our FIN and gets no answer. It is discarded, for a second at most, so that no
-    /// reset takes earlier answers from a client that has not read them yet. On a connection that has been used, clients
-    /// expect that, and send the request again on another one (RFC 9112, section 9.3.1). On a new connection most of them
-    /// do not. So a connection that was accepted less than a second ago and has sent nothing is closed only when that
-    /// second is over, unless its first request has begun by then. (Node and nginx leave such connections open; hyper
-    /// closes them at once.)
+    /// A request that is still on its way gets no answer. The server discards it, for a second at most, because a reset of the
+    /// connection would take earlier answers from a client that has not read them yet. On a connection that has been used,
+    /// clients expect that, and send the request again on another one (RFC 9112, section 9.3.1). On a new connection most of them
+    /// do not. So a connection that was accepted less than a second ago and has sent nothing is closed only when that second is
+    /// over, unless its first request has begun by then. (Node and nginx leave such connections open; hyper closes them at once.)
     pub fn close_idle_connections(&self) {
         self.0.acceptor.look();
     }
@@ -171,9 +170,9 @@ impl Server {
     }
 
     /// Calls `f` instead of the request listeners for a request whose path is `prefix`, or lies below it: `/admin` matches
-    /// `/admin`, `/admin/` and `/admin/users`, but not `/administrator`. If several prefixes match, the longest counts.
-    /// Paths are compared as received: nothing is decoded, `..` is not resolved. Use it for something that stands beside a
-    /// program's own handler without a change to that, such as a status page.
+    /// `/admin`, `/admin/` and `/admin/users`, but not `/administrator`. If several prefixes match, the longest counts. Paths are
+    /// compared as received: nothing is decoded, `..` is not resolved. Use it to add something, such as a status page, without a
+    /// change to the program's own handler.
     #[track_caller]
     pub fn on_path<R: Answer>(&self, prefix: &str, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
         self.0.dispatch.add_path(prefix, Location::caller(), handler(f));
@@ -191,7 +190,7 @@ impl Server {
         self.add(ServerEvent::Connection, Location::caller(), ServerListener::Connection(Box::new(f)))
     }
 
-    /// Calls `f` instead of the request listeners for a request with `Expect: 100-continue`. In it, call
+    /// Calls `f` instead of the request listeners for a request with `Expect: 100-continue`. In `f`, call
     /// [`write_continue`](Response::write_continue), or answer. Without such a listener, the request listeners get the
     /// request, and `100 Continue` is sent when the body is first asked for.
     #[track_caller]
@@ -199,18 +198,18 @@ impl Server {
         self.add(ServerEvent::CheckContinue, Location::caller(), handler(f))
     }
 
-    /// Calls `f` instead of the request listeners for a request with another expectation. Without such a listener it is
-    /// answered 417.
+    /// Calls `f` instead of the request listeners for a request with an expectation other than `100-continue`. Without
+    /// such a listener, the request is answered 417.
     #[track_caller]
     pub fn on_check_expectation<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
         self.add(ServerEvent::CheckExpectation, Location::caller(), handler(f))
     }
 
-    /// Calls `f` instead of the request listeners for a request that asks for another protocol, with the connection's
-    /// socket and the bytes after the head that have been read already. From then on the connection belongs to the
-    /// listener: it writes the response, 101 or not, and no limit of the server applies. The `Upgrade` is ignored if there
-    /// is no such listener, if [`set_upgrade_filter`](Server::set_upgrade_filter) declines, and if the request has content,
-    /// which would have to be read as HTTP first (RFC 9110, 7.8).
+    /// Calls `f` instead of the request listeners for a request that asks for another protocol, with the connection's socket and
+    /// the bytes after the head that have been read already. From then on the connection belongs to the listener: it writes the
+    /// response, 101 or another, and no limit of the server applies. The `Upgrade` is ignored if there is no such listener, if
+    /// [`set_upgrade_filter`](Server::set_upgrade_filter) declines, and if the request has content, which would have to be read
+    /// as HTTP first (RFC 9110, 7.8).
     ///
     /// ```
     /// let server = oneloop::http::create_server(|_req, res| res.end("an ordinary answer\n"));
@@ -226,10 +225,10 @@ impl Server {
     }
 
     /// Sets `f` to decide, before anything is handed over, whether a request for which there is an
-    /// [`on_upgrade`](Server::on_upgrade) listener gets its connection. With `false` the offer is ignored, as RFC 9110, 7.8
-    /// allows: the request is an ordinary one, and the connection goes on. `f` is called once for each such request, in the
-    /// phase in which the listener would be; not for CONNECT. A panic in it costs the request (500). A later call replaces
-    /// an earlier one; without a filter, all are accepted. (Node: `shouldUpgradeCallback`.)
+    /// [`on_upgrade`](Server::on_upgrade) listener gets its connection. If `f` returns `false`, the offer to upgrade is ignored,
+    /// as RFC 9110, 7.8 allows: the request is treated as an ordinary one. `f` is called once for each such request, in the phase
+    /// in which the listener would be called. It is not called for CONNECT. If `f` panics, the request is answered 500. A later
+    /// filter replaces an earlier one; without a filter, all upgrades are accepted. (Node: `shouldUpgradeCallback`.)
     ///
     /// A server with WebSockets needs it because of other clients: `curl --http2` offers `Upgrade: h2c` with each request.
     ///
@@ -246,7 +245,7 @@ impl Server {
         self.add(ServerEvent::ShouldUpgrade, Location::caller(), ServerListener::ShouldUpgrade(Box::new(f)))
     }
 
-    /// As [`on_upgrade`](Server::on_upgrade), for CONNECT. Without such a listener, it is answered 501.
+    /// Like [`on_upgrade`](Server::on_upgrade), but for CONNECT. Without such a listener, CONNECT is answered 501.
     #[track_caller]
     pub fn on_connect(&self, f: impl FnMut(Request, Socket, Vec<u8>) + 'static) -> &Self {
         self.add(ServerEvent::Connect, Location::caller(), ServerListener::Upgrade(Box::new(f)))
@@ -271,15 +270,16 @@ impl Server {
         self.add(ServerEvent::DropRequest, Location::caller(), handler(f))
     }
 
-    /// Calls `f` for each connection beyond [`set_max_connections`](Server::set_max_connections), which is answered 503 and
-    /// closed.
+    /// Calls `f` for each connection beyond [`set_max_connections`](Server::set_max_connections). Such a connection is answered
+    /// 503 and closed.
     #[track_caller]
     pub fn on_drop(&self, f: impl FnMut(&Address) + 'static) -> &Self {
         self.add(ServerEvent::Drop, Location::caller(), ServerListener::Drop(Box::new(f)))
     }
 
-    /// Calls `f` once, when [`close`](Server::close) has begun, as a tick after the callback that called it. Use it to end
-    /// what would delay the close and never ends by itself, such as streams of events and sockets of upgrades.
+    /// Calls `f` once, when [`close`](Server::close) has begun, as a tick after the callback that called `close`. Use it to end
+    /// responses and sockets that never end by themselves and would delay the close, such as streams of events and upgraded
+    /// connections.
     ///
     /// ```
     /// use oneloop::http::{self, Response};
@@ -384,7 +384,7 @@ impl Server {
 
     // ---- Facts
 
-    /// The number of its open connections.
+    /// The number of the server's open connections.
     pub fn connections(&self) -> usize {
         self.0.acceptor.connections()
     }
@@ -405,7 +405,7 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Its connections, in the order of their slots.
+    /// The server's connections that speak HTTP, in the order of their slots.
     pub(super) fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<dyn ServerConnection>)> {
         self.0.cx.streams().filter_map(|stream| {
             let connection = self.connection(&stream)?;
@@ -413,17 +413,17 @@ impl Server {
         })
     }
 
-    /// The connections that it has handed over and that are open.
+    /// The open connections that the server has handed over.
     pub(super) fn each_upgraded(&self) -> impl Iterator<Item = Rc<Stream>> {
         self.0.cx.streams().filter(|stream| self.has_handed_over(stream))
     }
 
-    /// Returns whether the connection is one of this server, is open, and is no longer HTTP's.
+    /// Returns whether the connection is one of this server, is open, and no longer speaks HTTP.
     pub(super) fn has_handed_over(&self, stream: &Stream) -> bool {
         stream.is_open() && stream.is_of(&self.0.acceptor) && self.connection(stream).is_none()
     }
 
-    /// The HTTP of a stream, if that is one of this server's connections and speaks HTTP.
+    /// The HTTP protocol of a stream, if the stream is one of this server's connections and speaks HTTP.
     pub(super) fn connection(&self, stream: &Stream) -> Option<Rc<dyn ServerConnection>> {
         let mut connection = None;
         if stream.is_of(&self.0.acceptor) {
@@ -470,7 +470,7 @@ impl Owner for ServerCore {
     }
 }
 
-/// The protocol of a connection that is only told to go.
+/// The protocol of a connection that is one too many: its input is ignored, and it is closed.
 struct Refused;
 
 impl Protocol for Refused {

@@ -14,7 +14,7 @@ use crate::net::{Acceptor, CloseReason, Context, Stream};
 use std::cell::{Cell, Ref};
 use std::rc::Rc;
 
-/// What the handles of a server and its connections share. It knows no version of HTTP.
+/// The data that the handles of a server and its connections share. It is the same for all versions of HTTP.
 ///
 /// The order of the fields is deliberate (`repr(C)`), for the reason that [`Loop`](crate::event_loop::Loop) gives: those
 /// that every request touches come first.
@@ -31,7 +31,7 @@ pub(super) struct ServerCore {
     pub shedding: Shedding,
     pub observing: Observing,
     pub acceptor: Rc<Acceptor>,
-    /// Cuts the connections that a graceful end has waited for long enough.
+    /// The deadline of a graceful shutdown: it cuts the connections that are still open.
     pub shutdown: Cell<Option<Deadline>>,
     pub hot_files: Rc<HotFiles>,
 }
@@ -102,7 +102,7 @@ impl ServerCore {
         true
     }
 
-    /// Tells and counts the end of an exchange, as far as the program has asked for that: see [`Observing::is_on`].
+    /// Reports and counts the end of an exchange, as far as the program has asked for that: see [`Observing::is_on`].
     #[cold]
     pub fn exchange_ended(&self, stream: &Stream, exchange: &Rc<Exchange>, reason: CloseReason) {
         let lp = self.lp();

@@ -12,14 +12,14 @@ use std::time::Duration;
 /// The default of `retry_after`: long enough for a queue of requests to clear once requests are turned away, and to spread
 /// the next attempts of the peers.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// The shortest time between two lines of the log about shed requests: the loop is late already.
+/// The shortest time between two lines of the log about shed requests. More lines would delay a loop that is late already.
 const LOG_EVERY: Time = Time::from_secs(1);
 /// No loop has this delay, so nothing is shed.
 const NEVER: Time = Time::MAX;
 
 /// When and how a server turns requests away because the loop is late. Set it with
-/// [`set_load_shedding`](super::Server::set_load_shedding). It is off by default, since only the application knows for
-/// which delay its clients would rather not wait.
+/// [`set_load_shedding`](super::Server::set_load_shedding). It is off by default, since only the application knows how
+/// long its clients would wait.
 ///
 /// A loop that gets more work than it can do answers everybody late, and in the end so late that nobody is waiting any
 /// more: it works for nothing. Turning a request away costs microseconds, so the requests that are taken are answered in
@@ -37,25 +37,25 @@ const NEVER: Time = Time::MAX;
 /// );
 /// ```
 ///
-/// **What is measured.** How long a request may have waited from its arrival to its turn: the work of the previous
-/// iteration, during which it may have come (and of one more, if its connection had to be accepted first), and the work of
-/// this iteration before its turn. This is an upper bound, made of clock readings that the loop takes anyway. It follows
-/// the load from iteration to iteration, up and down, without an average. So one callback that holds the loop for longer
-/// than the delay costs the requests behind it their answers: set the delay to what your clients would wait, not to what is
-/// usual. The turns of one iteration add up. So of many requests that are ready at the same time the first are taken, and
-/// the rest, which would be late, are not. (One wait of the loop takes 1,024 events from the system; time that requests
-/// spend behind those is not seen.)
+/// **What is measured.** How long a request may have waited from its arrival to its turn: the work of the previous iteration,
+/// during which it may have come (and of one more, if its connection had to be accepted first), and the work of this iteration
+/// before its turn. This is an upper bound, made of clock readings that the loop takes anyway. It follows the load from iteration
+/// to iteration, up and down, without an average. So if one callback holds the loop for longer than the delay, the requests that
+/// have waited for it are shed: set the delay to the time that your clients would wait, not to the usual delay. The turns of one
+/// iteration add up. So of many requests that are ready at the same time the first are taken, and the rest, which would be late,
+/// are not. (One wait of the loop takes at most 1,024 events from the system. The time for which further events stay in the
+/// system is not measured.)
 ///
-/// **What is shed.** Requests whose head has come and that no listener has seen. Exchanges that have begun go on, bodies
-/// and responses alike, and so do connections that another protocol has taken over. New connections are accepted (see
-/// [`set_max_connections`](super::Server::set_max_connections) for their limit).
+/// **What is shed.** Requests whose head has been read and that no listener has seen. Exchanges that have begun go on,
+/// bodies and responses alike, and so do connections that another protocol has taken over. New connections are accepted
+/// (see [`set_max_connections`](super::Server::set_max_connections) for their limit).
 ///
-/// **The answer** is `503 Service Unavailable` with `Retry-After` (RFC 9110, 15.6.4). The connection stays open: a new one
-/// would cost an overloaded server more than the next request on this one, and a proxy in front keeps its pool. A body that
-/// comes with the request is discarded, like any other that nobody reads ([`Limits::discard`](super::Limits::discard)). The
-/// connection is closed if that body is too long, if the peer waits for `100 (Continue)`, which it does not get, and after
-/// a CONNECT. [`on_drop_request`](super::Server::on_drop_request) sees each such request, and may answer otherwise;
-/// [`Metrics::shed`](crate::Metrics::shed) counts them; the log has one line a second.
+/// **The answer** is `503 Service Unavailable` with `Retry-After` (RFC 9110, 15.6.4). The connection stays open: a new connection
+/// would cost an overloaded server more than another request on this one, and a proxy in front of the server keeps its pool of
+/// connections. A body that comes with the request is discarded, like any other that nobody reads
+/// ([`Limits::discard`](super::Limits::discard)). The connection is closed if that body is too long, if the peer waits for `100
+/// (Continue)`, which it does not get, and after a CONNECT. [`on_drop_request`](super::Server::on_drop_request) sees each such
+/// request, and may answer otherwise; [`Metrics::shed`](crate::Metrics::shed) counts them; the log has one line a second.
 #[derive(Clone)]
 pub struct LoadShedding {
     max_delay: Duration,
@@ -69,15 +69,15 @@ impl LoadShedding {
         LoadShedding { max_delay, retry_after: RETRY_AFTER, exempt: None }
     }
 
-    /// Sets when the peers may try again: after 1 s by default. The field has whole seconds; the time is rounded up, and
-    /// the field is left out if it is zero.
+    /// Sets when the peers may try again: after 1 s by default. The field has whole seconds; the time is rounded up,
+    /// and the field is left out if the time is zero.
     pub fn retry_after(mut self, after: Duration) -> LoadShedding {
         self.retry_after = after;
         self
     }
 
-    /// Sets requests that are never shed: those for which `is_exempt` returns true. Exempt health checks, because a failed
-    /// one might have a server restarted that is merely busy. It is called only for requests that would be shed. If it
+    /// Sets requests that are never shed: those for which `is_exempt` returns true. Exempt health checks, because a failed health
+    /// check might restart a server that is merely busy. `is_exempt` is called only for requests that would be shed. If it
     /// panics, the exchange is answered 500, as after a panic of a handler.
     #[track_caller]
     pub fn exempt(mut self, is_exempt: impl Fn(&Request) -> bool + 'static) -> LoadShedding {
@@ -99,7 +99,7 @@ impl fmt::Debug for LoadShedding {
 /// What to do with a request that came while the loop may be late.
 pub(super) enum Verdict {
     Take,
-    /// Turn it away. The peer may try again after this many seconds; 0: the answer has no `Retry-After`.
+    /// Turn the request away. The peer may try again after this many seconds; 0: the answer has no `Retry-After`.
     Shed {
         retry_after: u32,
     },
@@ -107,7 +107,7 @@ pub(super) enum Verdict {
     Panicked,
 }
 
-/// Decides when a server turns requests away, and counts those for the log.
+/// Decides when a server turns requests away, and counts these requests for the log.
 pub(super) struct Shedding {
     /// Copied from `how`, because every request needs it.
     max_delay: Cell<Time>,

@@ -10,7 +10,7 @@ use std::fmt;
 const NAMED: usize = 5;
 
 impl Server {
-    /// Tells the listeners that the shutdown has begun: in a later turn, since callbacks come from the loop.
+    /// Tells the listeners that the shutdown has begun. They are called as a tick, since only the loop calls callbacks.
     pub(super) fn tell_closing(&self) {
         if self.0.dispatch.has(ServerEvent::Closing) {
             let server = self.clone();
@@ -50,8 +50,8 @@ impl fmt::Display for Count {
     }
 }
 
-/// The exchanges that a server has yet to answer, and the connections that it has handed over. They are looked for only if
-/// the log line is enabled.
+/// The exchanges that a server has yet to answer, and the connections that it has handed over. The server's connections are
+/// searched for them only if the log line is enabled.
 struct Awaited<'a>(&'static str, &'a Server);
 
 impl fmt::Display for Awaited<'_> {
