@@ -1,4 +1,4 @@
-//! Which turns held the loop, and how long other sources may have waited because of them.
+//! Finds the turns that held the loop, and the time that other sources may have waited because of them.
 
 use crate::event_loop::{AT_ONCE, Iteration, Phase, SourceKind, TurnRecord};
 use std::time::Duration;
@@ -43,7 +43,8 @@ impl Follower {
                 since = iteration.began;
             }
             let long = iteration.turns.iter().filter(|turn| turn.took >= LONG).map(|turn| held(iteration, turn));
-            // Turns of the pending phase ran before the wait of this iteration, so this wait shows who waited for them.
+            // Turns of the pending phase ran before the wait of this iteration, so this wait shows how many sources
+            // waited for them.
             let (before, behind): (Vec<_>, _) = long.partition(|held| held.phase == Phase::Pending);
             waited_for.extend(before);
             let at_once = iteration.wait.took < AT_ONCE.into() && iteration.events > 0;

@@ -1,4 +1,4 @@
-//! A JSON writer with just what the messages need.
+//! A writer for the parts of JSON that the messages need.
 
 use crate::event_loop::trace::Escaped;
 use std::fmt::{Display, Write};

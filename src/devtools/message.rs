@@ -4,9 +4,9 @@
 //! beginning. A value that is zero or empty may be left out.
 //!
 //! ```text
-//!   boot        names this run of the server: another one means that it was started anew
-//!   at          when this was read
-//!   from, next  the serial numbers that it covers: from ≤ n < next
+//!   boot        names this run of the server: another value means that the server was started anew
+//!   at          when the recording was read
+//!   from, next  the serial numbers of the iterations that the message covers: from ≤ n < next
 //!   dropped     how many of these iterations were overwritten before they could be sent
 //!   own         [number, time] of the turns in these iterations that served the page itself
 //!   queues      lengths when the last iteration began: timers, ready (without connections of the page), immediates,
@@ -14,15 +14,15 @@
 //!   iterations  each:
 //!     n, c      serial number; how many are put together here (1 where left out)
 //!     t, d      when it began, and how long it took (to the end of the last one)
-//!     w         the wait: [began, took]; of several, only the sum
-//!     p         the phases pending, poll (without the wait), check, closing, timers: the same
+//!     w         the wait: [began, took]; for several iterations, only the sum of the times
+//!     p         the phases pending, poll (without the wait), check, closing, timers: each in the form of w
 //!     e, k      events that the wait returned; ticks that ran
 //!     r, s      bytes read and sent
 //!     o         time of turns that served the page itself
 //!     q         the largest length of each queue, if any is not zero
 //!     u         its longest turns, in their order; each: p phase, f kind, b began, d took, l label, a registered at,
 //!               c callbacks, k ticks, kd their time, r, s bytes, o 1 if it served the page
-//!     m         [number, time] of its other turns: of several iterations, of all
+//!     m         [number, time] of its other turns; for several iterations, of all their turns
 //!     f         the time of the turns of m in the poll phase by source, without ticks: connection, listener, inbox, signals
 //!     kt        the time of the ticks of these turns in each phase
 //!   held        turns that held the loop: n, p, f, b (absolute), d, l, a, o as above; found: sources that the next
@@ -97,8 +97,8 @@ fn phases(iteration: &Iteration) -> [Slice; 5] {
     phases
 }
 
-/// The length of the ready list when an iteration began, without connections of the page: each message puts these there, so
-/// the list would never be shown as empty.
+/// The length of the ready list when an iteration began, without connections of the page: each message puts such connections on
+/// the list, so it would never be shown as empty.
 fn ready(iteration: &Iteration) -> u32 {
     let own = iteration.turns.iter().filter(|turn| turn.own && turn.phase == Phase::Pending).count();
     iteration.queues.ready.saturating_sub(u32::try_from(own).unwrap_or(u32::MAX))

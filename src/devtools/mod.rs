@@ -35,14 +35,14 @@
 //! [marked](crate::event_loop::TurnRecord::own), and the page shows their share. Without open pages there is no timer. To
 //! make the messages, each connection is looked at three times a second: twice for the numbers, once for the requests.
 //!
-//! A page that opens asks for the history, and a trace for everything: copying full rings takes milliseconds. So the copy
-//! is made in parts of 500 records (iterations, turns, callbacks), one in the check phase of each iteration, and other
-//! sources have their turns in between. Then a worker writes the text. What a busy loop has recorded between two messages
-//! is copied in parts too.
+//! A page that opens gets the history, and a trace has everything: to copy a full recording takes milliseconds. So the copy is
+//! made in parts of 500 records (iterations, turns, callbacks), one in the check phase of each iteration, and other sources have
+//! their turns in between. Then a worker writes the text. The records that a busy loop has made between two messages are copied
+//! in parts too.
 //!
 //! ```text
 //!   copy, in parts ─┬─► merge: the longest one by one, the others in groups ─► message (JSON) ─┬─► reader
-//!                   └─► held: who held the loop, who may have waited ────────────┘             └─► reader …
+//!                   └─► held: turns that held the loop, sources that waited ─────┘             └─► reader …
 //! ```
 
 mod access;
@@ -98,7 +98,8 @@ impl std::fmt::Debug for Options {
     }
 }
 
-/// Puts the page at `prefix` of a server, and begins to record this thread's loop. Loopback peers only: see [`is_local`].
+/// Puts the page at `prefix` of a server, and begins to record this thread's loop. The page answers only loopback peers: see
+/// [`is_local`].
 #[track_caller]
 pub fn mount(server: &Server, prefix: &str) {
     mount_with(server, prefix, Options::default());
@@ -159,7 +160,7 @@ impl Mounted {
     }
 }
 
-/// Sets the fields that keep an answer for this page alone, out of caches, and at its declared media type.
+/// Sets the fields by which browsers keep an answer from other sites and out of caches, and do not guess its media type.
 fn guard(res: &Response) {
     res.set_header(
         "Content-Security-Policy",

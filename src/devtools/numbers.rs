@@ -6,11 +6,11 @@ use crate::http::Server;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Rates are over about the last second.
+/// Rates are measured over about the last second.
 const RATE_OVER: Duration = Duration::from_secs(1);
-/// Delays are over the last ten seconds: a percentile needs many of them.
+/// Delays are measured over the last ten seconds: a percentile needs many of them.
 const DELAY_OVER: Duration = Duration::from_secs(10);
-/// The shortest time between two readings that are kept, however often somebody asks. So at most 25 are kept.
+/// The shortest time between two readings that are kept, however often the numbers are asked for. So at most 25 are kept.
 const APART: Duration = Duration::from_millis(400);
 
 struct Reading {

@@ -10,7 +10,7 @@ const ROUTES: usize = 50;
 /// How many characters of a path or prefix are shown: a target may have 16 KiB, and each message goes to all open pages.
 const PATH: usize = 200;
 
-/// Writes the open requests and the routes. Those below the prefix `own` are the page's own and left out.
+/// Writes the open requests and the routes. Requests below the prefix `own` are the page's own and are left out.
 pub(super) fn write(all: &mut Object<'_>, server: &Server, own: &str) {
     let (count, oldest) = server.oldest_exchanges(OLDEST, own);
     json::object(all.name("open"), |all| {

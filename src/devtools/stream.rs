@@ -1,4 +1,4 @@
-//! The stream: one message for all open pages, while there are any.
+//! The stream: while pages are open, it sends the same messages to all of them.
 
 use super::copy::copy;
 use super::held::{Follower, Held};
@@ -15,7 +15,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, SystemTime};
 
-/// How often a message is pushed. More often, nobody could see it, and each push is a turn of the loop that is observed.
+/// How often a message is pushed. Nobody could see more messages, and each push is itself a turn of the loop that the page shows.
 const EVERY: Duration = Duration::from_millis(100);
 /// Every fifth message has the numbers, which cost a look at every connection.
 const NUMBERS_EVERY: u32 = 5;
