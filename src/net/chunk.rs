@@ -6,7 +6,7 @@ use std::rc::Rc;
 /// Chunks of at least this many bytes are not copied: neither behind their head, nor into the cork or the output.
 pub(crate) const LARGE: usize = 16 * 1024;
 
-/// The answer of a write: whether to go on writing.
+/// The result of a write: it tells whether to go on writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a full output asks the writer to wait for `drain`"]
 pub enum Flow {
@@ -14,12 +14,13 @@ pub enum Flow {
     Ready,
     /// The bytes were taken, but much is pending now: wait for `drain` (or `close`) before you write more, if you can.
     ///
-    /// This is about the writer, not about the reader. Bytes written in one turn are offered to the kernel at its end, so a
-    /// burst is `Full` however fast the peer reads: do not close a peer for it, and do not skip messages. For peers that do
-    /// not keep up there is [`Socket::set_pending_limit`](super::Socket::set_pending_limit), which counts only what the
-    /// kernel has refused.
+    /// This tells nothing about the peer. Bytes written in one turn are offered to the kernel only at the end of the turn,
+    /// so a large burst is `Full` even if the peer reads fast: do not close a connection because of it, and do not skip
+    /// messages. For peers that read too slowly there is [`Socket::set_pending_limit`](super::Socket::set_pending_limit),
+    /// which counts only the bytes that the kernel has refused.
     Full,
-    /// The bytes were dropped: the socket or the exchange is over. `close` has been called or will be.
+    /// The bytes were dropped: the socket or the exchange (a request and its response) has ended. The listeners of `close`
+    /// were called or will be.
     Closed,
 }
 
@@ -29,12 +30,12 @@ impl Flow {
         self == Flow::Full
     }
 
-    /// Does nothing. Call it where you need no answer because something else bounds the writer.
+    /// Does nothing. Call it if you do not need the result, because something else limits how much is written.
     pub fn ignore(self) {}
 }
 
-/// Bytes to be written. Many types convert into it. Owned, shared and static bytes are not copied if there are many of
-/// them; of borrowed bytes, only those are copied that the kernel does not take at once.
+/// Bytes to be written. Many types convert into it. Fewer than 16 KiB are copied. From 16 KiB on, owned, shared and static
+/// bytes are not copied; borrowed bytes are copied only as far as the kernel does not take them at once.
 ///
 /// ```
 /// use oneloop::net::Chunk;
@@ -64,7 +65,7 @@ enum Kind<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    /// Makes a chunk of bytes that live as long as the program. They are never copied.
+    /// Makes a chunk of bytes that live as long as the program. From 16 KiB on they are not copied.
     pub fn from_static(bytes: &'static [u8]) -> Chunk<'a> {
         Chunk(Kind::Static(bytes))
     }
@@ -89,7 +90,7 @@ impl<'a> Chunk<'a> {
         self.len() == 0
     }
 
-    /// The bytes after the first `start` ones, in a form that can be kept.
+    /// Makes a piece that can be kept, of the bytes after the first `start` ones.
     pub(super) fn into_piece(self, start: usize) -> Piece {
         match self.0 {
             Kind::Borrowed(bytes) => Piece::new(Held::Owned(bytes.get(start..).unwrap_or_default().to_vec()), 0),
@@ -157,7 +158,7 @@ impl Piece {
         self.start += count;
     }
 
-    /// The buffer, if it belongs to the library and has fewer than `below` bytes: more can be appended to it.
+    /// The buffer, if it is owned and has fewer than `below` bytes: then more can be appended to it.
     pub fn appendable(&mut self, below: usize) -> Option<&mut Vec<u8>> {
         match &mut self.held {
             Held::Owned(bytes) if bytes.len() < below => Some(bytes),

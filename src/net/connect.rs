@@ -22,8 +22,8 @@ const LEAST_ATTEMPT_DELAY: Duration = Duration::from_millis(10);
 /// | `("example.org", 80)` | the host: its name is looked up, unless it is an IP address |
 /// | `7777` | that port of `localhost` (as Node) |
 /// | a `SocketAddr` | that address |
-/// | a `Path` | the Unix socket there |
-/// | a text | `"example.org:80"`, `"127.0.0.1:80"`, `"[::1]:80"`; `":7777"` and `"7777"` are that port of `localhost`; with a `/` in it, or `unix:` in front, it is a path; `"@name"` is Linux' abstract namespace. A text that is none of these is an error, told by `on_error` |
+/// | a `Path` | the Unix socket at that path |
+/// | a text | `"example.org:80"`, `"127.0.0.1:80"`, `"[::1]:80"`; `":7777"` and `"7777"` are that port of `localhost`; a text with a `/` in it, or with `unix:` in front, is a path; `"@name"` is Linux' abstract namespace. A text that is none of these is an error, which `on_error` gets |
 ///
 /// ```
 /// use oneloop::net::{self, Target};
@@ -52,22 +52,22 @@ impl Target {
         Target::new(Place::Abstract(name.as_ref().to_vec()))
     }
 
-    /// Sets how long it may take to make the connection: 30 s by default, including the look-up and all addresses. Then the
-    /// socket closes with [`ConnectTimeout`](super::CloseReason::ConnectTimeout).
+    /// Sets how long it may take to make the connection: 30 s by default, including the look-up and all addresses. After
+    /// that time the socket closes with [`ConnectTimeout`](super::CloseReason::ConnectTimeout).
     pub fn timeout(mut self, after: Duration) -> Target {
         self.timeout = after;
         self
     }
 
-    /// Sets how long the look-up of the name may take: 10 s by default. Then the socket closes with
-    /// [`ConnectTimeout`](super::CloseReason::ConnectTimeout) and an error that says so.
+    /// Sets how long the look-up of the name may take: 10 s by default. After that time the socket closes with
+    /// [`ConnectTimeout`](super::CloseReason::ConnectTimeout) and an error that names the look-up.
     pub fn look_up_timeout(mut self, after: Duration) -> Target {
         self.look_up_timeout = after;
         self
     }
 
-    /// Sets how long an attempt to connect to one address runs before the next address of the same name is tried beside it:
-    /// 250 ms by default, at least 10 ms.
+    /// Sets how long an attempt to connect to one address runs before an attempt with the next address of the same name
+    /// begins in parallel: 250 ms by default, at least 10 ms.
     pub fn attempt_delay(mut self, delay: Duration) -> Target {
         self.attempt_delay = delay.max(LEAST_ATTEMPT_DELAY);
         self
@@ -122,14 +122,14 @@ impl From<PathBuf> for Target {
     }
 }
 
-/// Connects. `connected` is called once, when the connection is made. If it cannot be made, `on_error` and `on_close` tell
-/// why, in the closing phase. Output that is written before is sent as soon as the connection is made. For no callback,
-/// give `|_| ()`.
+/// Connects. `connected` is called once, when the connection is made. If it cannot be made, `on_error` and `on_close` get
+/// the reason, in the closing phase. Output that is written earlier is sent as soon as the connection is made. For no
+/// callback, give `|_| ()`.
 ///
-/// A host name is looked up by the worker pool, once for all that ask for the same name at a time. Its addresses are tried
-/// by the rules of RFC 8305: IPv6 and IPv4 in turn, the next one 250 ms after the one before, or at once if that fails. The
-/// first that answers is taken; until then no attempt is given up. If all fail, the error names each address with its
-/// reason.
+/// The worker pool looks up a host name; connections to the same name share a look-up that is under way. The addresses are
+/// tried by the rules of RFC 8305: IPv6 and IPv4 in turn. Each attempt begins 250 ms after the one before, or as soon as
+/// that one has failed. The first address that answers is taken; until then no attempt is given up. If all fail, the error
+/// names each address with the reason of its failure.
 ///
 /// ```
 /// use oneloop::net;
@@ -147,7 +147,7 @@ impl From<PathBuf> for Target {
 /// ```
 ///
 /// # Panics
-/// Where this thread is ending and its loop is gone.
+/// If this thread is ending and its loop is gone.
 #[track_caller]
 pub fn connect(to: impl Into<Target>, connected: impl FnOnce(&Socket) + 'static) -> Socket {
     let Some(lp) = current() else {

@@ -6,19 +6,20 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// The size of the landing area, in bytes: reads are received there before they are parsed. It is as large as what a
-/// socket's buffer usually holds, so reads are usually short, which on epoll and kqueue saves the read that would find
-/// nothing.
+/// The size in bytes of the landing area, the buffer into which streams read before the bytes are parsed. It is as large as
+/// what a socket's buffer usually holds, so most reads do not fill it. On epoll and kqueue such a short read shows that
+/// nothing is left, which saves a second read.
 const LANDING: usize = 64 * 1024;
 
-/// The data that all streams of a loop share.
+/// The data that all streams and acceptors of a loop share.
 pub(crate) struct Context {
     pub lp: Rc<Loop>,
-    /// Taken for a turn and put back, never borrowed, because it is lent to user code.
+    /// The landing area. A read takes it out of the cell and puts it back afterwards, since its bytes are lent to user code
+    /// meanwhile.
     landing: Cell<Option<Box<[u8]>>>,
-    /// The output of the turn that is running.
+    /// The output that the stream `corked` has written in its running turn.
     pub(super) cork: RefCell<Vec<u8>>,
-    /// The stream whose turn it is.
+    /// The token of the stream whose turn is running.
     pub(super) corked: Cell<Token>,
     /// Acceptors that wait until a connection closes.
     waiting: RefCell<Vec<Token>>,
@@ -84,7 +85,7 @@ fn new_landing() -> Box<[u8]> {
     vec![0; LANDING].into()
 }
 
-/// Drops the landing area of a turn within a turn, which found none and made its own.
+/// Drops a second landing area: a turn that ran within another turn found none in the cell, and made its own.
 #[cold]
 fn discard_landing(landing: Box<[u8]>) {
     drop(landing);

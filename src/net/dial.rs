@@ -3,10 +3,10 @@
 //!
 //! ```text
 //!   look-up ──addresses, families in turn──► attempt 1 ──250 ms, or it fails──► attempt 2 ──► …
-//!                                                └────────── the first that is there ─────────┴──► the stream; the rest are closed
+//!                                                └────────── the first that connects ─────────┴──► the stream; the rest are closed
 //! ```
 //! A slow attempt goes on when the next one begins, since it may be the only one that ever succeeds. Attempts end when one
-//! succeeds, or when the time for the whole dial is over.
+//! succeeds, or when the time limit of the whole dial has passed.
 
 use super::look_up::{Asker, LookUps};
 use super::place::Place;
@@ -27,7 +27,7 @@ use std::time::Duration;
 /// addresses.
 const PARALLEL: usize = 6;
 
-/// A connection that is being made. The net context keeps it until it has ended, by the token of its stream.
+/// The making of one connection. The net context keeps it, under the token of its stream, until it has succeeded or failed.
 pub(super) struct Dial {
     stream: Weak<Stream>,
     /// Used in error messages.
@@ -83,7 +83,7 @@ impl Dial {
                 let asker: Weak<Dial> = Rc::downgrade(&dial);
                 LookUps::ask(&stream.cx().lp, site, &host, asker);
             }
-            // Not in this call: if it fails, the failure has to come from the loop.
+            // The first attempt begins in a tick, not in this call: if it fails, the loop must report the failure.
             None => {
                 let weak = Rc::downgrade(&dial);
                 next_tick(move || {
@@ -228,7 +228,7 @@ fn clear(timer: Option<Deadline>) {
 }
 
 /// The order in which addresses are tried: that of the resolver (RFC 6724), but alternating between the families (RFC 8305,
-/// section 4), so that a family that does not work costs one delay only. Duplicates are removed.
+/// section 4), so that a family that does not work delays the connection by one attempt only. Duplicates are removed.
 fn in_order(found: &[SocketAddr], port: u16) -> Vec<SocketAddr> {
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in found {
@@ -286,7 +286,8 @@ impl Attempt {
         Ok(attempt)
     }
 
-    /// Closes the socket now. The slot is freed in the closing phase.
+    /// Ends the attempt and returns its socket, which closes when it is dropped. The attempt's slot is freed in the closing
+    /// phase.
     fn close(&self) -> Option<Io> {
         let io = self.io.borrow_mut().take()?;
         if let Some(lp) = self.lp.upgrade() {
@@ -301,7 +302,7 @@ impl Attempt {
         let Some(io) = &*io else { return Ok(false) };
         match io.take_error()? {
             Some(error) => Err(error),
-            // Writable without a peer is a spurious event.
+            // If the socket has neither an error nor a peer, the event was spurious.
             None => match io.peer_addr() {
                 Ok(_) => Ok(true),
                 Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),

@@ -1,7 +1,7 @@
 use std::cell::Cell;
 
-/// Bytes that were read and that the protocol has not consumed: an unfinished head, or input that is held back. It takes no
-/// memory while it is empty.
+/// Bytes that were read from the peer and that the protocol has not consumed yet: an unfinished head, or input that the
+/// protocol does not want now. An empty `Input` allocates no memory.
 #[derive(Default)]
 pub(super) struct Input(Cell<Option<Box<Held>>>);
 
@@ -36,8 +36,8 @@ impl Input {
         self.0.set(Some(held));
     }
 
-    /// Lends the bytes to `f`, which returns how many it consumed. They are taken out of their cell meanwhile and not
-    /// borrowed, since `f` may call user code.
+    /// Lends the bytes to `f`, which returns how many it consumed. Meanwhile the bytes are out of their cell (not
+    /// borrowed), since `f` may call user code that looks at this `Input`.
     pub fn consume(&self, f: impl FnOnce(&mut [u8]) -> usize) -> usize {
         let Some(mut held) = self.0.take() else { return 0 };
         let start = held.start;

@@ -16,10 +16,10 @@ const BACKLOG: i32 = 511;
 /// |---|---|
 /// | `7777` | that port of every address: `::` dual-stack, or `0.0.0.0` where there is no IPv6 (as Node) |
 /// | `0` | a free port, see `address()` |
-/// | `("127.0.0.1", 7777)` | that address; a host name is looked up, at once, and its first address taken |
+/// | `("127.0.0.1", 7777)` | that address; a host name is looked up at once, within `listen`, and its first address is taken |
 /// | a `SocketAddr` | that address |
 /// | a `Path` | a Unix socket, see below |
-/// | a text | `"127.0.0.1:7777"`, `"[::1]:7777"` and `"localhost:7777"` are an address; `":7777"` and `"7777"` that port of every address; with a `/` in it, or `unix:` in front, it is a path; `"@name"` is Linux' abstract namespace. A text that is none of these is an error of `listen`, which says what to write |
+/// | a text | `"127.0.0.1:7777"`, `"[::1]:7777"` and `"localhost:7777"` are an address; `":7777"` and `"7777"` that port of every address; a text with a `/` in it, or with `unix:` in front, is a path; `"@name"` is Linux' abstract namespace. A text that is none of these is an error of `listen`, which says what to write |
 /// | a `std::net::TcpListener` or `UnixListener` | that socket, see below |
 ///
 /// ```
@@ -38,14 +38,15 @@ const BACKLOG: i32 = 511;
 /// the socket of the next process stays.
 ///
 /// # Sockets that listen already
-/// A supervisor may bind the socket and hand it to the program, and so may the process that ran before. Connections that
-/// come while no process accepts then wait in the kernel, and a restart loses none. The socket is made non-blocking, for
-/// all processes that have it. If it has a path, the path is not removed. [`backlog`](Listen::backlog),
+/// A supervisor, or the process that ran before, may bind the socket and hand it to the program. Connections that come
+/// while no process accepts them then wait in the kernel, so a restart loses none. The socket is made non-blocking for all
+/// processes that share it. If it has a path, the path is not removed. [`backlog`](Listen::backlog),
 /// [`reuse_port`](Listen::reuse_port), [`ipv6_only`](Listen::ipv6_only) and [`mode`](Listen::mode) have no effect on it:
-/// they are for the process that binds.
+/// the process that binds the socket sets these.
 ///
-/// *systemd* (a unit of type `socket`, and in the `[Service]` section of the program's own `StandardInput=socket` with
-/// `StandardOutput=journal`), or `systemd-socket-activate --inetd --listen=7777 PROGRAM`, gives it as the standard input:
+/// *systemd* (a unit of type `socket`; the program's own unit has `StandardInput=socket` and `StandardOutput=journal` in
+/// its section `[Service]`), or `systemd-socket-activate --inetd --listen=7777 PROGRAM`, gives the socket to the program as
+/// its standard input:
 ///
 /// ```no_run
 /// # #[cfg(unix)] {
@@ -131,10 +132,11 @@ impl Listen {
         self
     }
 
-    /// Sets whether a Unix socket on which nobody listens, as a killed process leaves it, is replaced (off by default: a
-    /// path that exists is an error, `AddrInUse`). Whether somebody listens is found out by connecting. A socket that is in
-    /// use stays, as does anything that is not a socket, and `listen` returns an error. Do not use it if two processes may
-    /// start with the same path at once: one may take the other's socket, which does not listen yet, for a stale one.
+    /// Sets whether `listen` replaces a Unix socket on which no process listens, such as one that a killed process has
+    /// left. Off by default: a path that exists is an error, `AddrInUse`. The server tries to connect, to find out whether
+    /// a process listens. A socket that is in use stays, as does anything that is not a socket, and `listen` returns an
+    /// error. Do not use it if two processes may start with the same path at once: one may find the socket of the other
+    /// before that one listens, and take it for a stale one.
     pub fn replace_stale(mut self, on: bool) -> Listen {
         self.how.replace_stale = on;
         self

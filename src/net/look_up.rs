@@ -11,7 +11,7 @@ use std::rc::{Rc, Weak};
 
 /// Something that needs the addresses of a host.
 pub(super) trait Asker {
-    /// Called once, by the loop. The addresses have port 0.
+    /// The loop calls this once, with the result of the look-up. The addresses have port 0.
     fn resolved(self: Rc<Self>, found: &io::Result<Vec<SocketAddr>>);
 }
 

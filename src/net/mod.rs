@@ -1,6 +1,7 @@
 //! TCP and Unix sockets: servers, connections, flow control.
 //!
-//! Imports `event_loop`, `callback` and `notice`; `http` is written on it as a user's protocol would be.
+//! This layer uses `event_loop`, `callback` and `notice`. `http` is built on it in the same way as a user's protocol would
+//! be.
 //!
 //! ```text
 //!   Server ── Acceptor ──accept──► Stream = io + transport + protocol          (one registration for its whole life)
@@ -11,7 +12,7 @@
 //!             any other time → Output of the stream → ready list → flushed in phase 1
 //!     close:  destroy(reason): fd closed at once → closing phase: Protocol::close → on_close, the last callback
 //!   pipe:   Source → Sink, with backpressure, ends and failures
-//!   connect: Dial = look-up → addresses, one after another beside each other (RFC 8305) → the first that is there → Stream
+//!   connect: Dial = look-up → attempts, begun in turn, running side by side (RFC 8305) → the first that connects → Stream
 //! ```
 //!
 //! # States of a stream
@@ -20,16 +21,18 @@
 //!        │           │                    └───────── no linger ──────────────────────────────▲
 //!        └───────────┴──────────────── destroy(reason) ──────────────────────────────────────┘
 //! ```
-//! Within its life a stream reads and writes, and both halves end independently of each other: `stream/state.rs` draws them.
+//! During its life a stream reads and writes; these two halves end independently of each other. `stream/state.rs` shows
+//! their states.
 //!
 //! # The protocol seam
-//! A `Protocol` takes `&self`, is called through a cloned `Rc`, and is given bytes by the stream that it drives; the
-//! stream keeps what is not consumed. After each call the stream compares its protocol with the one that it called: a new
-//! one (an upgrade) gets the leftover first.
+//! A stream calls its `Protocol` through a cloned `Rc`, and gives it the bytes that were read. The stream keeps the bytes
+//! that are not consumed. If bytes are left, the stream compares its protocol with the one that it called: a new protocol
+//! (an upgrade) gets these bytes first.
 //!
 //! # The transport seam
-//! A `Transport` carries the bytes of a stream: it reads, writes and ends our side. The stream knows plaintext only, and counts it:
-//! what is read, written and pending is plaintext. There is one transport so far, the socket itself; TLS will be another.
+//! A `Transport` carries the bytes of a stream: it reads, writes and ends our side. The stream sees plaintext only: all
+//! bytes that it counts as read, written or pending are plaintext. There is one transport so far, the socket itself; TLS
+//! will be another.
 
 mod accepted;
 mod acceptor;

@@ -7,10 +7,10 @@ use std::io::IoSlice;
 /// Small writes are gathered in one buffer up to this size, in bytes. Then the next buffer begins, so that no buffer grows
 /// without end.
 const BUFFER: usize = 64 * 1024;
-/// How many pieces one call gives to the kernel.
+/// The most pieces that one system call gives to the kernel.
 const PIECES: usize = 16;
 
-/// Bytes that the kernel has not taken yet. It exists only while there are some.
+/// The bytes of one stream that the kernel has not taken yet. A stream has an `Output` only while there are such bytes.
 #[derive(Default)]
 pub(super) struct Output {
     pieces: VecDeque<Piece>,
@@ -24,7 +24,7 @@ impl Output {
         self.len
     }
 
-    /// How many bytes are in memory.
+    /// How many of the bytes are in memory, not in files.
     pub fn held(&self) -> usize {
         self.len - self.in_files
     }
@@ -61,13 +61,14 @@ impl Output {
         }
     }
 
-    /// The file, the offset and the number of the next bytes for the kernel, if these are in a file.
+    /// The next bytes for the kernel, if they are in a file: the file, the offset in it, and the number of bytes.
     pub fn next_in_file(&self) -> Option<(&File, u64, usize)> {
         let next = self.pieces.iter().find(|piece| piece.len() > 0)?;
         next.in_file().map(|(file, offset)| (file, offset, next.len()))
     }
 
-    /// The next bytes for the kernel: at most `most`, and only up to those that are in a file.
+    /// Puts the next bytes for the kernel into `into`: at most `most` bytes, and none from the next file on. Returns the
+    /// number of slices.
     pub fn slices<'a>(&'a self, into: &mut [IoSlice<'a>; PIECES], most: usize) -> usize {
         let (mut count, mut left) = (0, most);
         let pieces = self.pieces.iter().filter(|piece| piece.len() > 0).take_while(|piece| piece.in_file().is_none());
@@ -171,7 +172,8 @@ mod tests {
         }
     }
 
-    /// The number of bytes in files that are left of these pieces (each in a file or not) after the first `gone` bytes.
+    /// How many bytes in files are left after the first `gone` bytes of these pieces. A piece is its size, and true if it
+    /// is in a file.
     fn left_in_files(pieces: &[(usize, bool)], mut gone: usize) -> usize {
         let mut left = 0;
         for (size, in_file) in pieces {

@@ -1,4 +1,4 @@
-//! What happens to a peer that takes less than it is sent.
+//! The setting for peers that read more slowly than the program writes.
 
 /// What happens when more output is pending for a peer than the limit allows: see
 /// [`Socket::set_pending_limit`](super::Socket::set_pending_limit) and

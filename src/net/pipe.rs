@@ -6,8 +6,8 @@
 //!          ── closed before ─────► the sink fails: a response is cut, a socket reset  Err(Source)
 //!   the source is let go of  ◄──────────────────── the sink has closed, or was ended  Err(Sink)
 //! ```
-//! While bytes flow, the listeners of both ends hold the pipe, and the pipe holds both ends. When the pipe is over, it
-//! drops its handles of the ends and removes its listeners: nothing of it is left, however long the ends live on.
+//! While bytes flow, the listeners of both ends hold the pipe, and the pipe holds both ends. When the pipe has ended, it
+//! drops its handles of the ends and removes its listeners, so it takes no more memory, even if the ends live on.
 
 use super::socket::{Listener, On};
 use super::{Chunk, CloseReason, Flow, Linger, Socket, Stream};
@@ -20,10 +20,10 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Limits for the peer of a socket after the pipe has let go of the socket. The peer may go on sending for this long, so
-/// that it can read what was written to it before; a reset would discard that.
+/// Limits for the peer of a source socket that the pipe has given up. The peer may go on sending within these limits, so
+/// that it can first read the bytes that were written to it; a reset would discard them.
 const LINGER: Linger = Linger { between_reads: Time::from_secs(1), total: Time::from_secs(5), bytes: 1024 * 1024 };
-/// How long that peer may read nothing at all before the socket is closed.
+/// How long the peer of such a socket may read nothing at all before the socket is closed.
 const STALL: Duration = Duration::from_secs(30);
 
 /// Something from which a pipe takes bytes: a [`Socket`], or the body of an [`http::Request`](crate::http::Request).
@@ -34,8 +34,9 @@ pub trait Sink: Inlet {}
 
 /// A sink that is not ended when the source of its pipe ends: Node's `pipe(to, { end: false })`.
 ///
-/// Use it for a sink that you write more to, and for a connection to an HTTP server: most of them believe that a client which
-/// has ended its side is gone. In all else it behaves as the sink in it does; a source that fails cuts it.
+/// Use it for a sink to which you write more after the pipe, and for a connection to an HTTP server: most servers believe
+/// that a client which has ended its side is gone. In all else it behaves as the sink in it does: if the source fails, that
+/// sink is cut.
 ///
 /// ```
 /// use oneloop::{http, net::{self, KeepOpen}, sim::Sim};
@@ -83,10 +84,11 @@ impl<T: Sink> Inlet for KeepOpen<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PipeError {
-    /// The source was over before its end: it was cut or closed, or had ended before it was piped. The sink was cut.
+    /// The source gave no complete input: it was cut or closed, or it had already ended when it was piped. The sink was
+    /// cut.
     Source(CloseReason),
-    /// The sink was over before the source's end: it was closed or cut, or the program ended it
-    /// ([`CloseReason::Finished`]). The pipe let go of the source.
+    /// The sink stopped before the source's end: it was closed or cut, or the program ended it ([`CloseReason::Finished`]).
+    /// The pipe gave up the source.
     Sink(CloseReason),
 }
 
@@ -101,21 +103,22 @@ impl fmt::Display for PipeError {
 
 impl std::error::Error for PipeError {}
 
-/// Gives all bytes of a source to a sink, as their method `pipe` does, and passes the outcome to `done`: Node's
+/// Gives all bytes of a source to a sink, as the source's method `pipe` does, and passes the outcome to `done`: Node's
 /// `stream.pipeline`.
 ///
-/// * The source is paused while the sink is full ([`Flow::Full`]). If the program resumes it itself, more bytes come.
+/// * The source is paused while the sink is full ([`Flow::Full`]). If the program itself resumes the source, more bytes go
+///   to the full sink.
 /// * When the source ends, the sink is ended (unless it is a [`KeepOpen`]), and `done` gets the number of bytes. The sink has
 ///   taken them; its peer need not have received them.
-/// * When the source is over before its end, the sink fails, so that its peer sees that the bytes are not complete: a
-///   response is cut (answered 502 if its head has not been sent), a socket is reset.
-/// * When the sink is over first, the pipe lets go of the source. The rest of a request's body is then treated as if it had
-///   not been piped: nobody reads it. A socket without other listeners is closed as soon as its peer has got what was
-///   written to it.
+/// * When the source is cut or closed before its end, the sink fails, so that the sink's peer sees that the bytes are not
+///   complete: a response is cut (answered 502 if its head has not been sent), a socket is reset.
+/// * When the sink is closed or ended first, the pipe gives up the source. The rest of a request's body is then treated as
+///   if it had not been piped: nobody reads it. A socket without other `on_data` listeners is closed as soon as its peer
+///   has got the bytes that were written to it.
 ///
 /// Other listeners of both ends stay. Several sources may be piped to one sink, but the first one that ends also ends the
-/// sink. If one source is piped to several sinks, the fastest sets the pace, and the output pending for the others grows:
-/// use `on_data` for that.
+/// sink. If one source is piped to several sinks, the fastest sink sets the pace, and the output pending for the others
+/// grows. To write to several sinks, use `on_data` instead.
 ///
 /// `done` is called once, by the loop, as a tick (see [`next_tick`](crate::next_tick)).
 ///
@@ -138,8 +141,9 @@ pub fn pipeline<F: Source, T: Sink>(from: &F, to: &T, done: impl FnOnce(Result<u
 }
 
 impl Socket {
-    /// Gives the bytes that come in to a sink (another socket or a response), no faster than the sink takes them, and ends
-    /// the sink when the peer ends. A failure of one side ends the other: see [`pipeline`], which also reports the outcome.
+    /// Gives the bytes that the peer sends to a sink (another socket or a response), no faster than the sink takes them,
+    /// and ends the sink when the peer ends its side. If the socket or the sink fails, the other is closed too: see
+    /// [`pipeline`], which also reports the outcome.
     ///
     /// ```
     /// use oneloop::net;
@@ -161,7 +165,7 @@ impl Socket {
 type Done = Box<dyn FnOnce(Result<u64, PipeError>)>;
 
 struct Pipe<F: Outlet, T: Inlet> {
-    /// `None` once the pipe is over.
+    /// `None` once the pipe has ended.
     ends: RefCell<Option<Ends<F, T>>>,
     bytes: Cell<u64>,
     /// True if this pipe, and not the program, has paused the source.
@@ -176,7 +180,7 @@ struct Ends<F, T> {
     to_listeners: Listening,
 }
 
-/// Connects two ends. It calls no callback of the user.
+/// Connects a source and a sink. It calls no callback of the user.
 pub(crate) fn connect<F: Outlet, T: Inlet>(from: &F, to: &T, done: Option<Done>, site: Site) {
     let pipe = Rc::new(Pipe {
         ends: RefCell::new(Some(Ends {
@@ -254,7 +258,7 @@ impl<F: Outlet, T: Inlet> Pipe<F, T> {
         if flow != Flow::Closed {
             self.bytes.set(self.bytes.get() + bytes.len() as u64);
         }
-        // `Closed` also holds back: the sink's close, with its reason, is reported in a moment.
+        // After `Closed` the source is paused too: the sink's listener will report the close and its reason.
         if flow != Flow::Ready {
             self.holds_back.set(true);
             from.hold();
@@ -278,7 +282,7 @@ impl<F: Outlet, T: Inlet> Pipe<F, T> {
         }
     }
 
-    /// Ends the pipe: takes its listeners from both ends and returns the ends. `None` if it was over already.
+    /// Ends the pipe: removes its listeners from both ends and returns the ends. `None` if the pipe had ended already.
     fn let_go(&self) -> Option<Ends<F, T>> {
         let ends = self.ends.borrow_mut().take()?;
         ends.from.remove(ends.from_listeners);
@@ -293,19 +297,20 @@ impl<F: Outlet, T: Inlet> Pipe<F, T> {
     }
 }
 
-/// The operations that a pipe needs of its ends. It is public only because [`Source`] and [`Sink`] are: users of the
-/// library can neither name nor implement it.
+/// The operations that a pipe needs of its ends. The module is public only because [`Source`] and [`Sink`] are public:
+/// users of the library can neither name nor implement its traits.
 pub mod sealed {
     use super::*;
 
     /// An event of a source.
     pub enum Given<'a> {
         Data(&'a [u8]),
-        /// The source has ended; all its bytes were given.
+        /// The source has ended; all its bytes were given to the pipe.
         End,
         /// The source has closed before its end.
         Closed(CloseReason),
-        /// Nothing comes any more: the source was over before it was piped, or the program has removed the pipe's listener.
+        /// No further event comes: the source had ended before it was piped, or the pipe's listener was dropped without a
+        /// call.
         Nothing,
     }
 
@@ -321,14 +326,15 @@ pub mod sealed {
 
     /// The source end of a pipe. None of its methods calls user code.
     pub trait Outlet: Clone + 'static {
-        /// Has the loop call `to` with each event. [`Given::Nothing`] may come within this call.
+        /// Adds `to` as a listener: the loop calls it with each event. Only [`Given::Nothing`] may be given to it within
+        /// this call.
         fn listen(&self, site: Site, to: Rc<dyn Fn(Given<'_>)>) -> Listening;
         fn remove(&self, listening: Listening);
         fn hold(&self);
         fn go_on(&self);
-        /// The pipe takes nothing more from this source.
+        /// Tells the source that the pipe takes no more bytes from it.
         fn forsake(&self);
-        /// The reason why nothing comes any more.
+        /// The reason why no more bytes come.
         fn reason(&self) -> CloseReason;
     }
 
@@ -339,14 +345,14 @@ pub mod sealed {
         fn remove(&self, listening: Listening);
         fn give(&self, bytes: Chunk<'_>) -> Flow;
         fn end(&self);
-        /// The bytes given so far are not complete, and no more come: the source is over for this reason.
+        /// Cuts the sink: the source has failed for this reason, so the bytes given so far are not complete.
         fn fail(&self, reason: CloseReason);
         /// The reason why the sink takes nothing more, if it has closed or was ended.
         fn over(&self) -> Option<CloseReason>;
     }
 
-    /// Held by the end listener of a source. If that listener is dropped without a call, nothing comes any more, and the
-    /// pipe is told [`Given::Nothing`].
+    /// The listener for the end of a source holds this. When that listener is dropped, the pipe gets [`Given::Nothing`],
+    /// which has an effect only if the end was not reported before.
     pub struct Lead(pub Rc<dyn Fn(Given<'_>)>);
 
     impl Drop for Lead {
@@ -399,7 +405,7 @@ impl Outlet for Socket {
     }
 }
 
-/// Every `STALL`: closes the stream if its peer has taken nothing of what is pending since the last check.
+/// Checks the stream after each `STALL`: closes it if output is pending and none was sent since the last check.
 fn see_off(stream: &Rc<Stream>) {
     let (weak, written) = (Rc::downgrade(stream), stream.bytes_written());
     let check = move || {

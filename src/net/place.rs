@@ -13,7 +13,7 @@ pub(super) enum Place {
     Path(PathBuf),
     /// A name of Linux' abstract namespace.
     Abstract(Vec<u8>),
-    /// A text that is none of these, with a hint what to write. The error comes when it is used.
+    /// A text that is none of these, with a hint what to write instead. To listen or connect with it is an error.
     Unclear(String, &'static str),
 }
 
@@ -49,7 +49,7 @@ impl Place {
             return unclear("it has no port: write \"127.0.0.1:80\", or \"[::1]:80\" for IPv6");
         }
         let (host, port) = text.rsplit_once(':').unwrap_or_else(|| {
-            // Only digits are a port, as in Node: such texts come from environment variables.
+            // A text of digits only is a port, as in Node: ports from environment variables are such texts.
             if text.bytes().all(|byte| byte.is_ascii_digit()) { ("", text) } else { (text, "") }
         });
         match port.parse::<u16>() {
@@ -64,7 +64,7 @@ impl Place {
         }
     }
 
-    /// Returns the error if this is an unclear text.
+    /// Returns an error with the hint if this is an unclear text.
     pub fn check(&self) -> io::Result<()> {
         match self {
             Place::Unclear(_, hint) => Err(io::Error::new(ErrorKind::InvalidInput, *hint)),

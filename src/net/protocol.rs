@@ -4,18 +4,19 @@ use std::any::Any;
 use std::io;
 use std::rc::Rc;
 
-/// What drives a stream: an HTTP/1 connection, or a socket with its user's callbacks. See the [module's docs](super).
+/// The receiver of a stream's bytes and events: an HTTP/1 connection, or a socket with its user's callbacks. See the
+/// [module's docs](super).
 ///
-/// The loop calls all of it, within a turn of the stream, with nothing borrowed. Only `data` has to be written: by default a
-/// protocol ignores what it is told.
+/// The loop calls these methods within a turn of the stream, while no cell of the library is borrowed. Only `data` must be
+/// implemented: by default a protocol ignores all other events.
 pub(crate) trait Protocol {
-    /// Called with bytes that came. Returns how many of them it consumed. The stream keeps the rest, and gives it again in front
-    /// of what comes next: when more came, or when [`Stream::make_ready`] asks for a turn.
+    /// Called with bytes that came. Returns how many of them it consumed. The stream keeps the rest, and gives it again,
+    /// before later bytes: when more bytes have come, or in a turn that [`Stream::make_ready`] asked for.
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize;
     /// Called once, when the end of the peer's side was read. The stream may still keep bytes that were not consumed.
     fn eof(self: Rc<Self>, _stream: &Rc<Stream>) {}
-    /// Called when an event tells that the peer has ended its side while that end cannot be read, because the input before it is
-    /// not taken.
+    /// Called when an event reports that the peer has ended its side, but the end cannot be read yet, because the protocol
+    /// has not taken the input before it.
     fn fin_hinted(self: Rc<Self>, _stream: &Rc<Stream>) {}
     /// Called in a turn that [`Stream::make_ready`] asked for, after the stream has given the bytes that it kept.
     fn resume(self: Rc<Self>, _stream: &Rc<Stream>) {}
@@ -25,7 +26,7 @@ pub(crate) trait Protocol {
     fn blocked(self: Rc<Self>, _stream: &Rc<Stream>) {}
     /// Called when a deadline has passed that [`Stream::need_due`] asked for.
     fn due(self: Rc<Self>, _stream: &Rc<Stream>) {}
-    /// The most bytes that the stream keeps for it. With that many, the stream stops reading.
+    /// The most bytes that the stream keeps for this protocol. With that many, the stream stops reading.
     fn held_limit(&self) -> usize {
         HELD
     }
@@ -33,24 +34,25 @@ pub(crate) trait Protocol {
     fn pending_limit(&self) -> usize {
         usize::MAX
     }
-    /// Called once, before anything else, when a connection that is made from here is there. If it cannot be made, the stream
-    /// closes.
+    /// Called once, before any other method, when an outgoing connection was made. If it cannot be made, the stream closes
+    /// instead.
     fn connected(self: Rc<Self>, _stream: &Rc<Stream>) {}
     /// The time at which the connection became idle, if it may be closed when another connection needs its file descriptor.
-    /// `None`, as for the sockets of users, never has it closed.
+    /// With `None`, which the sockets of users return, it is never closed for that.
     fn idle_since(&self, _stream: &Rc<Stream>) -> Option<Time> {
         None
     }
-    /// Called by a layer above, which wants to speak to a protocol of its own as more than a `Protocol`. `wanted` is a
-    /// `&mut Option<T>`, where `T` is what that layer looks for. A protocol that can be used as a `T` puts itself there.
+    /// Called by a layer above, which looks for a stream's protocol by its concrete type. `wanted` is a `&mut Option<T>`,
+    /// where `T` is the type that the layer looks for. A protocol that can be used as a `T` puts itself there.
     fn provide(self: Rc<Self>, _wanted: &mut dyn Any) {}
     /// The last call, in the closing phase.
     fn close(self: Rc<Self>, _stream: &Rc<Stream>, _reason: CloseReason, _error: Option<&io::Error>) {}
-    /// Called in place of `close` when the loop ends. It makes no callback.
+    /// Called in place of `close` when the loop ends. It must not call user code.
     fn teardown(&self) {}
 }
 
-/// In bytes: room for an unfinished message, or for what follows a message that waits.
+/// The default of `held_limit`, in bytes: room for an unfinished message, or for the input behind a message that is being
+/// handled.
 const HELD: usize = 64 * 1024;
 
 /// The protocol of a closed stream.

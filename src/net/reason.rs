@@ -6,11 +6,11 @@ use std::fmt;
 pub enum CloseReason {
     /// Both sides have sent everything and ended.
     Finished,
-    /// The program destroyed it.
+    /// The program destroyed the connection.
     Destroyed,
-    /// The peer ended its side in the middle of a message. A request that is cut off in this way gets no answer, not even
-    /// what its handler says in the callbacks that tell of it: nearly always nobody is there to read one. (RFC 9112, 8, allows
-    /// an error response; Node sends a 400, behind an answer that was given before as well.)
+    /// The peer ended its side in the middle of a message. A request that is cut off in this way gets no answer, even if
+    /// its handler gives one in the callbacks that report this: the client has nearly always gone. (RFC 9112, 8, allows an
+    /// error response; Node sends a 400, even after an answer that was given before.)
     Truncated,
     /// The peer ended its side after a whole request, and has not waited for the answer: see
     /// [`Limits::half_open`](crate::http::Limits::half_open).
@@ -29,7 +29,7 @@ pub enum CloseReason {
     RequestTimeout,
     /// No further request came in time.
     IdleTimeout,
-    /// It had been idle longer than all others, and a new connection needed its file descriptor.
+    /// This connection had been idle longer than all others, and a new one needed its file descriptor.
     MadeRoom,
     /// The handler did not answer within `Limits::response`.
     ResponseTimeout,
@@ -43,13 +43,14 @@ pub enum CloseReason {
     Overflow,
     /// The peer sent something that is not an acceptable message.
     BadMessage,
-    /// The program's response could not be completed: its body has not the stated length, or its handle was dropped midway.
+    /// The program's response could not be completed: its body did not have the announced length, or its handle was dropped
+    /// before the end.
     BadResponse,
     /// A callback panicked, and it was too late to answer 500.
     Panicked,
     /// The server has as many connections as it may have.
     TooMany,
-    /// The server was closed, and this connection was idle or its time was over.
+    /// The server was closed, and this connection was idle or did not end in time.
     ServerClosed,
     /// The loop ended.
     LoopEnded,

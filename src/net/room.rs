@@ -4,11 +4,12 @@ use crate::notice;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-/// How many idle connections one look through all connections collects, so that not each new connection costs such a look.
+/// How many idle connections one search collects. It goes through all connections, so it must not be needed for each new
+/// one.
 const FOUND: usize = 64;
-/// If none was idle, all connections are not looked at again before this time has passed.
+/// If a search has found no idle connection, the next search begins after this time at the earliest.
 const NOT_BEFORE: Time = Time::from_millis(100);
-/// The shortest time between two lines of the log about this.
+/// The shortest time between two lines of the log about a lack of descriptors.
 const COMPLAIN_EVERY: Time = Time::from_secs(10);
 
 /// An idle connection.
@@ -26,11 +27,12 @@ struct Idle {
 /// ```
 #[derive(Default)]
 pub(super) struct Room {
-    /// The connections that have been idle longest of all, the longest last.
+    /// The connections that had been idle longest at the last search, the longest last.
     found: RefCell<Vec<Idle>>,
-    /// Connections that close if they are still idle when everything that they had sent up to that moment has had its turn.
+    /// Connections that were asked to leave, each with the moment at which it was asked. A connection is closed if it is
+    /// still idle when the loop has handled all input that had come up to that moment.
     leaving: RefCell<Vec<(Moment, Idle)>>,
-    /// True if the last of `leaving` makes room for a connection that has not come yet.
+    /// True if the last of `leaving` makes room for a connection that has not been accepted yet.
     spare: Cell<bool>,
     found_none: Cell<Option<Time>>,
     complained: Cell<Option<Time>>,
@@ -47,7 +49,7 @@ impl Context {
         self.room.spare.set(false);
     }
 
-    /// No connection waits to be accepted, so the one that was to leave for it may stay.
+    /// No connection waits to be accepted, so the idle connection that was asked to make room may stay.
     pub(super) fn nobody_waits(&self) {
         if self.room.spare.replace(false) {
             let stays = self.room.leaving.borrow_mut().pop();
@@ -74,13 +76,14 @@ impl Context {
         true
     }
 
-    /// Closes the connections that were asked to leave and are known to have sent nothing since, in a turn of the pending
-    /// phase. Returns whether others are still to close.
+    /// Closes the connections that were asked to leave and are known to have sent nothing since. If one is in use again,
+    /// another is asked instead. Runs in the pending phase. Returns whether connections that were asked to leave are still
+    /// open.
     pub(super) fn close_leaving(&self) -> bool {
         if !self.is_making_room() {
             return false;
         }
-        // From here on nobody has to make room for a connection that has not come yet.
+        // From now on none of `leaving` is reserved for a connection that has not been accepted yet.
         self.room.spare.set(false);
         for (asked, idle) in self.room.leaving.take() {
             if !self.lp.has_looked_since(asked) {
@@ -106,7 +109,7 @@ impl Context {
         }
     }
 
-    /// Looks through all connections. Returns whether one is idle and not about to close.
+    /// Searches all connections. Returns whether it found an idle one that was not asked to leave yet.
     fn find_idle(&self) -> bool {
         let now = self.lp.now();
         if self.room.found_none.get().is_some_and(|at| now < at + NOT_BEFORE) {
@@ -160,8 +163,8 @@ fn still_idle(idle: &Idle) -> Option<Rc<Stream>> {
 }
 
 impl Stream {
-    /// Since when the connection has been idle, so that its end would harm nobody. `None` if it is in use, or if the
-    /// library may not decide that.
+    /// The time since which the connection has been idle, so that a close harms nobody. `None` if it is in use, or if its
+    /// protocol does not let the library close it.
     fn idle_since(self: &Rc<Self>) -> Option<Time> {
         if self.is_open() && self.pending() == 0 { self.protocol().idle_since(self) } else { None }
     }

@@ -4,24 +4,25 @@ use std::time::Duration;
 
 /// Limits of output that the kernel has refused.
 pub(crate) struct SendLimits {
-    /// The longest time in which nothing is sent.
+    /// The longest time that may pass without any output being sent.
     pub stall: Duration,
-    /// The fewest bytes a second, measured over a `window`. 0: any rate will do.
+    /// The lowest rate in bytes a second, measured over each `window`. 0: no limit.
     pub rate: u32,
     pub window: Duration,
 }
 
-/// The deadlines of output that a peer does not take, or takes too slowly. Any protocol can own one: it calls [`start`] when the
-/// kernel has refused output, [`note`] when output was sent, and [`check`] when a deadline has passed.
+/// The deadlines of output that a peer does not take, or takes too slowly. Any protocol can own a `SendWatch`: it calls
+/// [`start`] when the kernel has refused output, [`note`] when output was sent, and [`check`] when a deadline has passed.
 ///
 /// [`start`]: SendWatch::start
 /// [`note`]: SendWatch::note
 /// [`check`]: SendWatch::check
 #[derive(Default)]
 pub(crate) struct SendWatch {
-    /// The beginning of the present window of the rate, and the bytes sent until then. `None` while no output is pending.
+    /// The beginning of the present window for the rate, and the number of bytes sent before it. `None` while no output is
+    /// pending.
     window: Option<(Time, u64)>,
-    /// The last time at which output made progress, and the bytes sent until then.
+    /// The last time at which output was sent, and the number of bytes sent until then.
     progress: (Time, u64),
 }
 
@@ -40,7 +41,8 @@ impl SendWatch {
         self.progress = (now, stream.bytes_written());
     }
 
-    /// Returns when the next deadline is, [`Time::MAX`] if no output is pending; or the reason for which the stream is to be closed.
+    /// Returns the time of the next deadline ([`Time::MAX`] if no output is pending). If a limit is exceeded, returns the
+    /// reason for which the stream must be closed.
     pub fn check(&mut self, stream: &Stream, limits: &SendLimits, now: Time) -> Result<Time, CloseReason> {
         if stream.pending() == 0 {
             self.window = None;
@@ -62,7 +64,7 @@ impl SendWatch {
         if now < ends {
             return Ok(ends.min(stalls));
         }
-        // A window in which nothing was sent is part of a stall, which has a time of its own.
+        // If nothing was sent in the whole window, the rate does not apply: the limit `stall` covers that case.
         let sent = written - before;
         if sent > 0 && !stream.cx().lp.was_away_since(began) && too_slow(sent, limits.rate, now - began) {
             return Err(CloseReason::SlowSend);

@@ -30,7 +30,7 @@ struct Inner {
 #[derive(Clone)]
 pub struct Server(Rc<Inner>);
 
-/// Makes a server whose connections are given to `on_connection`, one call each, in the poll phase.
+/// Makes a server. The loop calls `on_connection` once with each new connection, in its poll or pending phase.
 ///
 /// ```
 /// use oneloop::net;
@@ -77,14 +77,15 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// If it cannot listen: the port is in use or needs privileges, the name is unknown, or the server is listening
+    /// If the server cannot listen: the port is in use or needs privileges, the name is unknown, or the server is listening
     /// already. The message names the address.
     #[track_caller]
     pub fn listen(&self, on: impl Into<Listen>, listening: impl OptionalCallback) -> io::Result<()> {
         self.0.acceptor.listen(&on.into(), self.0.clone(), Location::caller(), listening.boxed())
     }
 
-    /// The address on which it listens. If port 0 was asked for, this has the port that the system chose.
+    /// The address on which the server listens; `None` if it does not listen. If port 0 was asked for, the address has the
+    /// port that the system chose.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -102,8 +103,8 @@ impl Server {
         self.0.acceptor.is_listening()
     }
 
-    /// Stops listening at once; open connections go on. `closed` is called when the last of them is gone, in a closing
-    /// phase. If the server was not listening, it is called in the next one.
+    /// Stops listening at once; open connections go on. `closed` is called in a closing phase, when the last of them is
+    /// gone. If the server was not listening, `closed` is called in the next closing phase.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -124,15 +125,15 @@ impl Server {
         self.add(On::Connection, Location::caller(), Listener::Connection(Box::new(f)))
     }
 
-    /// Calls `f` with the peer's address for each connection that is closed at once because as many are open as
-    /// [`set_max_connections`](Server::set_max_connections) allows; in the poll phase.
+    /// Calls `f` with the peer's address for each connection that is closed at once because the server has as many open
+    /// connections as [`set_max_connections`](Server::set_max_connections) allows. `f` runs in the poll or pending phase.
     #[track_caller]
     pub fn on_drop(&self, f: impl FnMut(&Address) + 'static) -> &Self {
         self.add(On::Drop, Location::caller(), Listener::Drop(Box::new(f)))
     }
 
-    /// Calls `f` when the server has closed and its last connection is gone, before the callback of `close`; each time, if
-    /// the server listens again and closes again.
+    /// Calls `f` when the server has closed and its last connection is gone, before the callback of `close`. If the server
+    /// listens and closes again, `f` is called again.
     #[track_caller]
     pub fn on_close(&self, f: impl FnMut() + 'static) -> &Self {
         self.add(On::Close, Location::caller(), Listener::Close(Box::new(f)))
@@ -143,8 +144,8 @@ impl Server {
         self
     }
 
-    /// Sets how many connections the server may have open at a time (no limit by default). One more is accepted, closed at
-    /// once, and reported to `on_drop`.
+    /// Sets how many connections the server may have open at a time (no limit by default). A connection beyond that is
+    /// accepted, closed at once, and reported to `on_drop`.
     pub fn set_max_connections(&self, count: usize) -> &Self {
         self.0.acceptor.set_max_connections(count);
         self
@@ -156,7 +157,7 @@ impl Server {
         self
     }
 
-    /// The number of its open connections.
+    /// The number of open connections of this server.
     pub fn connections(&self) -> usize {
         self.0.acceptor.connections()
     }

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How long to wait before trying again when there is no descriptor left, not even the spare one.
+/// How long an acceptor waits before it tries again if there is no descriptor left, not even the spare one.
 const RETRY: Duration = Duration::from_millis(100);
 /// The shortest time between two lines of the log about a lack of descriptors.
 const COMPLAIN_EVERY: Time = Time::from_secs(1);
@@ -58,7 +58,7 @@ impl Acceptor {
                 self.acceptable.set(false);
                 self.cx.nobody_waits();
             }
-            // A signal came.
+            // A signal has interrupted the call; the next one may succeed.
             ErrorKind::Interrupted => {}
             _ if is_about_one(error) => {
                 log::debug!(target: "oneloop::net", "a connection was gone before it was accepted: {error}");
@@ -67,8 +67,9 @@ impl Acceptor {
         }
     }
 
-    /// EMFILE, ENFILE, or no memory: an idle connection makes room. If there is none, the new connection is accepted and
-    /// closed, so that its peer need not wait. If even that fails, it is tried again later.
+    /// Handles EMFILE, ENFILE, or a lack of memory: an idle connection is closed to make room. If no connection is idle,
+    /// the new one is accepted and closed at once, so that its peer need not wait. If even that fails, the acceptor tries
+    /// again later.
     #[cold]
     fn out_of_descriptors(self: &Rc<Self>, error: &io::Error) {
         let now = self.cx.lp.now();
@@ -93,7 +94,7 @@ impl Acceptor {
 
     fn wait_for_room(self: &Rc<Self>) {
         self.cx.wait_for_room(self.token.get());
-        // A close in another loop does not wake this one, and neither does that of a file.
+        // The close of a file or of another loop's connection does not wake this loop, so it also tries again after a time.
         self.retry_later();
     }
 
@@ -126,7 +127,8 @@ impl Acceptor {
         watched(Stream::accepted(&self.cx, Some(self), io, peer, protocol))
     }
 
-    /// Makes the stream of a connection that is one too many. It is not counted: it is only told so, and closed.
+    /// Makes the stream of a connection beyond the limit. It is not counted among the connections: its protocol only
+    /// refuses it and closes it.
     pub fn dropped_stream(&self, connection: Accepted, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
         let Accepted { io, peer } = connection;
         watched(Stream::accepted(&self.cx, None, io, peer, protocol))

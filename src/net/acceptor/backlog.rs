@@ -12,8 +12,8 @@ use std::rc::Rc;
 const LAST: usize = 4_096;
 
 impl Acceptor {
-    /// Takes all connections that wait, up to the most that there can be at once. It calls no callback: that is for the
-    /// acceptor's turn.
+    /// Accepts all connections that wait in the backlog, at most `LAST`. It calls no callback: the owner gets the
+    /// connections in the acceptor's next turn.
     pub(super) fn take_backlog(&self, listener: &Listener) {
         let mut last = self.last.borrow_mut();
         for _ in 0..LAST {
@@ -41,7 +41,8 @@ impl Acceptor {
         !self.last.borrow().is_empty()
     }
 
-    /// Has the owner told, by [`Owner::looked`], when everything that the kernel has now has had its turn.
+    /// Asks for a call of [`Owner::looked`] when the loop has handled all input that the kernel has now. Without
+    /// connections there is no call.
     pub fn look(&self) {
         if self.connections.get() > 0 || self.has_last() {
             self.looking.set(Some(self.cx.lp.this_moment()));
@@ -49,25 +50,26 @@ impl Acceptor {
         }
     }
 
-    /// Closes what was taken from the backlog.
+    /// Closes the connections that were taken from the backlog and not yet given to the owner.
     pub fn drop_last(&self) {
         let last = self.last.take();
         drop(last);
     }
 
-    /// Returns whether connections that it took from the backlog are still to be made.
+    /// Returns whether connections that were taken from the backlog are still to be given to the owner.
     pub fn has_last(&self) -> bool {
         !self.last.borrow().is_empty()
     }
 
-    /// In a turn of its own: handles the rest of the backlog, and then looks at everything that the kernel has.
+    /// Runs in a turn of the acceptor: gives the rest of the backlog to the owner, then waits until the loop has handled
+    /// all input that the kernel has, and tells the owner.
     pub(super) fn end_backlog(self: &Rc<Self>) {
         let had_some = !self.last.borrow().is_empty();
         if self.accept_last() {
             return self.queue();
         }
         if had_some && self.looking.get().is_some() {
-            // A look for what the new connections have sent.
+            // Wait once more: the new connections may have sent input already.
             return self.look();
         }
         let Some(moment) = self.looking.get() else { return self.check_closed() };

@@ -1,5 +1,5 @@
-//! A listening socket and its connections. This file holds what it is; beside it stand how it accepts, and what it does with its
-//! backlog when it closes.
+//! A listening socket and its connections. This file holds the type, `listen` and `close`. `accepting.rs` accepts
+//! connections; `backlog.rs` handles those that still wait when the server closes.
 
 mod accepting;
 mod backlog;
@@ -18,15 +18,16 @@ use std::rc::Rc;
 /// How many connections one turn accepts before other sources have their turns.
 const BUDGET: usize = 64;
 
-/// Whose connections an acceptor takes: a server of `net`, or one of `http`.
+/// The server for which an acceptor takes connections: one of `net`, or one of `http`.
 pub(crate) trait Owner {
-    /// A connection was accepted. The owner makes a stream of it; within the acceptor's turn.
+    /// A connection was accepted. The owner makes a stream from it, within the acceptor's turn.
     fn accepted(self: Rc<Self>, connection: Accepted);
-    /// One more than [`set_max_connections`](Acceptor::set_max_connections).
+    /// A connection was accepted beyond the limit of [`set_max_connections`](Acceptor::set_max_connections). The owner has
+    /// it refused or closed.
     fn dropped(self: Rc<Self>, connection: Accepted);
-    /// All that the kernel had when [`Acceptor::look`] was called has had its turn.
+    /// The loop has handled all input that the kernel had when [`Acceptor::look`] was called.
     fn looked(self: Rc<Self>) {}
-    /// The server is closed and its last connection gone: in the closing phase, once.
+    /// The server is closed and its last connection is gone. Called once, in the closing phase.
     fn closed(self: Rc<Self>);
 }
 
@@ -37,13 +38,14 @@ type Once = (Site, Box<dyn FnOnce()>);
 /// ```text
 ///   idle ──listen──► listening ──close──► closing ──last connection gone──► idle
 /// ```
-/// `close` takes what waits in the backlog before it closes the listening socket, since that would reset it. These connections
-/// are made in the acceptor's next turn, and what the kernel has of them and of others is looked at once more before the owner
-/// is told that it may close who is idle.
+/// `close` accepts the connections that wait in the backlog before it closes the listening socket, since that would reset
+/// them. The owner gets these connections in the acceptor's next turn. If the owner asked for it with
+/// [`look`](Acceptor::look), the loop then handles all input that the kernel has, before the owner is told that it may
+/// close idle connections.
 pub(crate) struct Acceptor {
     cx: Rc<Context>,
     listener: RefCell<Option<Listener>>,
-    /// Where it listens, kept for `address()`.
+    /// The address on which it listens, kept for `address()`.
     address: RefCell<Option<Address>>,
     token: Cell<Token>,
     owner: RefCell<Option<Rc<dyn Owner>>>,
@@ -54,7 +56,7 @@ pub(crate) struct Acceptor {
     closing: Cell<bool>,
     /// Connections that were in the backlog when the listening socket was closed.
     last: RefCell<VecDeque<Accepted>>,
-    /// Since when the owner waits until everything that the kernel has was looked at.
+    /// The moment of the last `look`, while the owner waits for [`Owner::looked`].
     looking: Cell<Option<Moment>>,
     unref: Cell<bool>,
     /// True if the backlog may have connections.
@@ -92,7 +94,8 @@ impl Acceptor {
         &self.cx
     }
 
-    /// Binds and listens at once; the loop calls `listening` later. The owner is held for as long as it listens.
+    /// Binds and listens at once; the loop calls `listening` later. The acceptor holds the owner until the close is
+    /// complete.
     pub fn listen(
         self: &Rc<Self>,
         listen: &Listen,
@@ -170,14 +173,14 @@ impl Acceptor {
     }
 
     /// Stops listening at once. `closed` is called in a closing phase, when the last connection is gone; if the server was
-    /// not listening, in the next one.
+    /// not listening, in the next closing phase.
     pub fn close(self: &Rc<Self>, site: Site, closed: Box<dyn FnOnce()>) {
         if self.cx.lp.has_ended() {
             return discard(closed);
         }
         self.on_closed.borrow_mut().push((site, closed));
         if self.token.get() == Token::NONE {
-            // A slot only for the callback, which must come from the loop.
+            // The acceptor gets a slot in the loop only for the callback, which the loop must call.
             self.token.set(self.cx.lp.insert(self.clone()));
             self.closing.set(true);
             self.cx.lp.make_closing(self.token.get());
@@ -231,10 +234,10 @@ impl Acceptor {
         }
     }
 
-    /// Calls `listening`, which comes before any connection.
+    /// Calls `listening`, before any connection is given to the owner.
     fn announce(&self) {
         if let Some((site, listening)) = self.listening.take() {
-            // A server that was closed before this has nothing to announce.
+            // If the server was closed before this turn, `listening` is not called.
             if self.is_listening() {
                 self.cx.lp.call(site, &"listening", listening);
             } else {

@@ -39,7 +39,7 @@ impl Socket {
         self.0.closed_told.get()
     }
 
-    /// Calls `f` with bytes as they come, in pieces of any size. The first such listener starts the flow.
+    /// Calls `f` with the bytes that the peer sends, in pieces of any size. The first such listener starts the flow.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -61,8 +61,8 @@ impl Socket {
         self
     }
 
-    /// Calls `f` once, when the peer has ended its side and everything that it sent was taken. Unless
-    /// [`set_allow_half_open`](Socket::set_allow_half_open) is on, our side is ended after it.
+    /// Calls `f` once, when the peer has ended its side and all bytes that it sent were given to `on_data`. After `f` our
+    /// side is ended too, unless [`set_allow_half_open`](Socket::set_allow_half_open) is on.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -122,7 +122,7 @@ impl Socket {
         self.add(On::Timeout, Location::caller(), Listener::Plain(Box::new(f)))
     }
 
-    /// Calls `f` once, when the operating system has reported an error, before `on_close`, in the closing phase.
+    /// Calls `f` once, in the closing phase, if the operating system has reported an error. `on_close` follows.
     ///
     /// ```
     /// let socket = oneloop::net::connect(7777, |socket| socket.end("hello\n"));
@@ -133,7 +133,7 @@ impl Socket {
         self.add(On::Error, Location::caller(), Listener::Error(Some(Box::new(f))))
     }
 
-    /// Calls `f` once, as the last callback, in the closing phase.
+    /// Calls `f` once, in the closing phase, when the socket has closed. It is the last callback of the socket.
     ///
     /// ```
     /// let server = oneloop::net::create_server(|socket| {
@@ -145,7 +145,7 @@ impl Socket {
         self.add(On::Close, Location::caller(), Listener::Close(Some(Box::new(f))))
     }
 
-    /// Called once, when an outgoing connection is there (see [`connect`](connect)).
+    /// Calls `f` once, when an outgoing connection was made (see [`connect`](connect)).
     ///
     /// ```
     /// let socket = oneloop::net::connect(("localhost", 7777), |socket| socket.write("hello\n").ignore());

@@ -1,5 +1,5 @@
-//! The handle that users have of a connection. This file holds what it is, writing, reading and settings; beside it stand its
-//! callbacks, and what it does as the protocol of its stream.
+//! The handle that users have of a connection. This file holds the type, writing, reading and settings. `listeners.rs` adds
+//! its callbacks; `protocol.rs` receives the events of its stream.
 
 mod listeners;
 mod protocol;
@@ -36,7 +36,7 @@ pub(super) enum Listener {
     Close(Once<dyn FnOnce(&Socket, CloseReason)>),
 }
 
-/// What a socket has besides its stream.
+/// The stream of a socket, its listeners and its settings.
 pub(super) struct Inner {
     me: Weak<Inner>,
     stream: OnceCell<Rc<Stream>>,
@@ -59,9 +59,10 @@ pub(super) struct Inner {
 /// A connection: bytes in both directions. It is a cheap handle: clones are the same socket, and equal. While the socket is
 /// open, the loop keeps it, even if all handles are dropped.
 ///
-/// Input is read when somebody listens for it: without an `on_data`, at most 64 KiB are taken from the kernel. All
-/// callbacks come from the loop, in its poll or pending phase, `on_close` in the closing phase. They get the socket as an
-/// argument, so they need not capture it. After `on_close` all of them are dropped.
+/// Input is read if there is a listener for it: without an `on_data`, at most 64 KiB are taken from the kernel. The loop
+/// makes all callbacks, in its poll or pending phase (`on_timeout` in the timers phase, `on_error` and `on_close` in the
+/// closing phase). They get the socket as an argument, so they need not capture it. After `on_close` all of them are
+/// dropped.
 ///
 /// On a closed socket all methods do nothing.
 #[derive(Clone)]
@@ -116,9 +117,9 @@ impl Socket {
 
     // ---- Writing
 
-    /// Writes. The bytes are given to the kernel at the end of the socket's turn or, outside of it, before the loop waits
-    /// again. Bytes that the kernel does not take are kept; from 64 KiB on this returns [`Flow::Full`], which asks you to
-    /// wait for `on_drain`.
+    /// Writes bytes. They are given to the kernel at the end of the socket's turn or, outside of its turn, before the loop
+    /// waits again. Bytes that the kernel does not take are kept. With 64 KiB or more of them this returns [`Flow::Full`],
+    /// which asks you to wait for `on_drain`.
     ///
     /// ```
     /// use oneloop::net::{self, Flow};
@@ -136,7 +137,7 @@ impl Socket {
                 if flow.is_full() {
                     self.0.full.set(true);
                 } else if self.0.timeout.get().is_some() {
-                    // Counts as activity when the peer takes it.
+                    // The sending of these bytes counts as activity, so the stream must report it.
                     stream.tell_sent();
                 }
                 flow
@@ -148,9 +149,9 @@ impl Socket {
         }
     }
 
-    /// Ends our side when all output has been sent, with a last part of it, or with `()`. Input from the peer can still be
-    /// read; if nobody listens for it (no `on_data`, and not paused), it is discarded from now on. When both sides have
-    /// ended, the socket closes.
+    /// Writes the last bytes (or `()` for none), and ends our side when all output has been sent. Input from the peer can
+    /// still be read; if there is no listener for it (no `on_data`, and not paused), it is discarded from now on. When both
+    /// sides have ended, the socket closes.
     ///
     /// ```
     /// let server = oneloop::net::create_server(|socket| socket.end("no time, good-bye\n"));
@@ -190,12 +191,12 @@ impl Socket {
     /// Sets how many bytes may be pending for the peer, and what happens if there are more. No limit by default.
     ///
     /// Only bytes that the kernel has refused count: it takes about 128 KiB for a peer that has not read anything. So allow
-    /// as much as the largest burst that you send, and some seconds of what a slow peer is behind. That is also what a peer
-    /// that reads nothing can cost in memory, besides the kernel's own buffers.
+    /// the size of the largest burst that you send, plus the output of the few seconds that a slow peer may be behind. A
+    /// peer that reads nothing can take up that much memory, besides the kernel's own buffers.
     ///
-    /// The size of a burst may be up to somebody else. In a chat, 64 KiB of short lines of one guest are half a mebibyte
-    /// for each other guest, and no peer can have read that by then: [pause](Socket::pause) a guest who says so much, as
-    /// the example `tcp_chat` does.
+    /// Other people may determine the size of a burst. In a chat, 64 KiB of short lines from one guest become half a
+    /// mebibyte for each other guest, all at once, before any of them can read: [pause](Socket::pause) a guest who sends
+    /// that much, as the example `tcp_chat` does.
     ///
     /// ```
     /// use oneloop::net::{self, Overflow};
@@ -265,7 +266,7 @@ impl Socket {
         self
     }
 
-    /// Has `on_timeout` called when nothing is sent or received for this long. Zero turns it off.
+    /// Sets the time after which `on_timeout` is called if nothing was sent or received. Zero turns it off.
     pub fn set_timeout(&self, after: Duration) -> &Self {
         if let Some(timer) = self.0.timer.take() {
             timer.clear();
@@ -284,15 +285,15 @@ impl Socket {
     /// Sets `TCP_NODELAY`: small writes are sent at once. On by default.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// If the operating system reports an error.
     pub fn set_no_delay(&self, on: bool) -> io::Result<()> {
         self.stream().and_then(|stream| stream.with_io(|io| io.set_no_delay(on))).unwrap_or(Ok(()))
     }
 
-    /// Has the kernel probe the peer after it has been idle for this long. `None`, the default, turns it off.
+    /// Makes the kernel probe the peer when the connection has been idle for this long. `None`, the default, turns it off.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// If the operating system reports an error.
     pub fn set_keep_alive(&self, idle: Option<Duration>) -> io::Result<()> {
         self.stream().and_then(|stream| stream.with_io(|io| io.set_keep_alive(idle))).unwrap_or(Ok(()))
     }

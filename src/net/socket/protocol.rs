@@ -1,4 +1,4 @@
-//! A socket as the protocol of its stream: what it tells its listeners, and when.
+//! The socket as the protocol of its stream (the receiver of the stream's events): which listeners it calls, and when.
 
 use super::{Inner, Listener, On, Socket};
 use crate::event_loop::set_deadline;
@@ -12,7 +12,8 @@ impl Inner {
         self.last_activity.set(stream.cx().lp.now());
     }
 
-    /// There is one timer, which activity does not touch: when it fires, it checks how long nothing has happened.
+    /// Sets the socket's only timer. Activity does not touch it: when it fires, it checks how long nothing was sent or
+    /// received.
     pub(super) fn arm(&self, after: Duration) {
         let me = self.me.clone();
         let timer = set_deadline(after, move || {
@@ -67,7 +68,8 @@ impl Inner {
         });
     }
 
-    /// Returns whether input is to be discarded: our side has ended, and nobody listens.
+    /// Returns whether input is to be discarded: our side has ended, input is not paused, and there is no `on_data`
+    /// listener.
     fn ignores_input(&self, stream: &Stream) -> bool {
         stream.is_ended() && !self.paused.get() && !self.listeners.has(On::Data)
     }

@@ -1,4 +1,4 @@
-//! The one close path. Lingering is a state of it.
+//! All ways to close a stream. Lingering (reading and discarding input after our FIN) is one state on this path.
 
 use super::{Ending, Event, Linger, Stream};
 use crate::event_loop::Time;
@@ -6,8 +6,8 @@ use crate::net::CloseReason;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
-/// Limits of the delay before a reset, so that data already sent can arrive first: a RST discards what is still in flight.
-/// One second exceeds a round trip; a slow reader may still lose data.
+/// Limits of the delay before a reset, so that data already sent can arrive first: a RST discards data that is still in
+/// flight. One second exceeds a round trip; a slow reader may still lose data.
 const ARRIVAL: Linger = Linger { between_reads: Time::from_secs(1), total: Time::from_secs(1), bytes: 1024 * 1024 };
 
 impl Stream {
@@ -16,9 +16,9 @@ impl Stream {
         Ending { reason, error, linger: None, began: now, last_read: now, discarded: 0 }
     }
 
-    /// Closes the stream when its output has been sent. With `linger`, our FIN is sent first, and what the peer still sends
-    /// is read and discarded for a while, since closing a socket with unread input would reset it, and the peer could lose
-    /// our last bytes.
+    /// Closes the stream when its output has been sent. With `linger`, our FIN is sent first, and input from the peer is
+    /// then read and discarded for a while. Closing a socket with unread input would reset the connection, and the peer
+    /// could lose our last bytes.
     pub fn finish(self: &Rc<Self>, reason: CloseReason, linger: Option<Linger>) {
         if !self.is_open() {
             return;
@@ -102,14 +102,16 @@ impl Stream {
 
     #[cold]
     pub(super) fn fail(&self, error: io::Error) {
-        // Everything was sent, so it does not matter that the peer has reset; or a write has failed before.
+        // While the stream lingers, everything was sent, so a reset by the peer does not matter. If a write has failed
+        // before, the reason of the close is known already.
         if self.state.is_lingering() || self.is_broken() {
             return self.close_with_ending();
         }
         self.close(reason_of(&error), Some(error));
     }
 
-    /// The one close path: the file descriptor is closed here, everything else happens in the closing phase.
+    /// Closes the stream; every close goes through this method. The file descriptor is closed at once, and the protocol is
+    /// told in the closing phase.
     fn close(&self, reason: CloseReason, error: Option<io::Error>) {
         if self.is_closed() {
             return;

@@ -1,4 +1,4 @@
-//! The beginning of a connection that is made from here.
+//! The beginning of an outgoing connection.
 
 use super::{Event, Peer, Stream};
 use crate::event_loop::Address;
@@ -8,7 +8,7 @@ use crate::net::transport::Transport;
 use std::rc::Rc;
 
 impl Stream {
-    /// The connection is made: from now on the stream owns it. Output that was written before is sent.
+    /// The connection was made: from now on the stream owns its socket. Output that was written earlier is sent now.
     #[cold]
     pub fn connected(self: &Rc<Self>, mut io: Io, peer: &Address) {
         if !self.is_connecting() {

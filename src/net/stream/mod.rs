@@ -1,5 +1,5 @@
-//! One connection. This file defines it; the other files have its state, the one read path, the one write path, its turns
-//! and the one close path.
+//! One connection. This file defines the stream; the other files hold its state, all its reading, all its writing, its
+//! turns and all ways to close it.
 
 mod closing;
 mod connecting;
@@ -21,7 +21,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
-/// Limits of a lingering close.
+/// Limits of a lingering close, which reads and discards input after our side has ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Linger {
     pub between_reads: Time,
@@ -56,7 +56,7 @@ pub(crate) struct Stream {
     peer: Cell<Peer>,
     read: Cell<u64>,
     written: Cell<u64>,
-    /// A copy of the deadline in the registry.
+    /// A copy of the stream's deadline in the loop's registry of sources.
     due: Cell<Due>,
     state: State,
 }
@@ -83,7 +83,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Makes a stream whose connection is yet to be made: [`Stream::connected`] follows, or its close.
+    /// Makes a stream whose connection is yet to be made. Later [`Stream::connected`] is called, or the stream closes.
     pub fn connecting(cx: &Rc<Context>, protocol: Rc<dyn Protocol>) -> Rc<Stream> {
         Stream::new(cx, None, Peer::Nobody, protocol, State::connecting())
     }
@@ -116,7 +116,7 @@ impl Stream {
         stream
     }
 
-    /// Undoes a stream that was never announced.
+    /// Removes a stream that could not be registered, and whose protocol was never called.
     fn unmake(&self) {
         self.state.on(Event::Close);
         *self.transport.borrow_mut() = None;
@@ -149,7 +149,7 @@ impl Stream {
         self.state.is_in_use()
     }
 
-    /// Returns whether the peer's end of input was read.
+    /// Returns whether the end of the peer's input was read.
     pub fn is_eof(&self) -> bool {
         self.state.has_input_ended()
     }
@@ -159,17 +159,17 @@ impl Stream {
         self.state.has_peer_closed()
     }
 
-    /// Returns whether the kernel has refused output and has not asked for more since.
+    /// Returns whether the kernel has refused output and has not reported since then that it takes more.
     pub fn is_blocked(&self) -> bool {
         self.state.is_blocked()
     }
 
-    /// Returns whether a write has failed: what was to be sent is lost, and the stream closes in phase 1.
+    /// Returns whether a write has failed: the pending output is lost, and the stream closes in the next pending phase.
     pub fn is_broken(&self) -> bool {
         self.state.has_write_failed()
     }
 
-    /// Returns whether our side has ended, or ends when the output is gone.
+    /// Returns whether our side has ended, or will end when all output was sent.
     pub fn is_ended(&self) -> bool {
         self.state.ends_output()
     }
@@ -179,7 +179,7 @@ impl Stream {
         self.is_eof() && self.state.has_sent_fin()
     }
 
-    /// Returns whether `acceptor` has accepted it and counts it.
+    /// Returns whether `acceptor` has accepted this stream and counts it.
     pub fn is_of(&self, acceptor: &Rc<Acceptor>) -> bool {
         self.acceptor.as_ref().is_some_and(|of| Rc::ptr_eq(of, acceptor))
     }
@@ -189,7 +189,8 @@ impl Stream {
         !matches!(self.peer.get(), Peer::Nobody)
     }
 
-    /// The peer's address. That of a Unix socket is only known while it is open; afterwards it is an unnamed one.
+    /// The peer's address. For a Unix socket, the address is known only while the socket is open; afterwards this returns
+    /// an unnamed one.
     pub fn peer(&self) -> Address {
         let address = self.peer.get().address();
         address.or_else(|| self.with_io(|io| io.peer_addr().ok()).flatten()).unwrap_or(Address::Unix(None))
@@ -208,7 +209,7 @@ impl Stream {
         self.written.get()
     }
 
-    /// How many bytes are held for the protocol.
+    /// How many bytes were read and not yet consumed by the protocol.
     pub fn held(&self) -> usize {
         self.input.len()
     }
@@ -255,14 +256,15 @@ impl Stream {
         }
     }
 
-    /// Does nothing in the stream's own turn, whose end does the same.
+    /// Asks for a turn in the pending phase, but not within the stream's own turn, since the end of that turn does the same
+    /// work.
     fn queue_unless_corked(&self) {
         if !self.is_corked() {
             self.queue();
         }
     }
 
-    /// Asks for `Protocol::due` at `time` at the latest.
+    /// Asks for a call of `Protocol::due` when `time` has come, or for an earlier one if that was asked for already.
     pub fn need_due(&self, time: Time) {
         let due = Due::at(time);
         if due < self.due.get() {
@@ -288,8 +290,8 @@ mod tests {
 
     #[test]
     fn a_stream_fits_in_the_memory_that_an_idle_connection_may_cost() {
-        // With the two counts of its `Rc` and the 16 bytes of its `Io` that is 152 bytes, which is just what a chunk of 160
-        // bytes of the usual allocator holds. (With debug assertions, mio's sockets are larger.)
+        // With the two counts of its `Rc` (16 bytes) and its `Io` (16 bytes), a stream takes 152 bytes. A chunk of 160
+        // bytes of the usual allocator holds just that. (With debug assertions, mio's sockets are larger.)
         assert!(size_of::<Stream>() - size_of::<Io>() <= 120);
     }
 }

@@ -1,12 +1,12 @@
 use crate::event_loop::Address;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-/// A peer's address in 24 bytes, which every connection pays for.
+/// A peer's address. It takes only 24 bytes, since every connection holds one.
 #[derive(Clone, Copy)]
 pub(super) enum Peer {
     V4(Ipv4Addr, u16),
     V6(Ipv6Addr, u16, u32),
-    /// Not stored: the kernel knows the address while the socket is open.
+    /// The address is not stored: the kernel knows it while the socket is open.
     Unix,
     /// There is no connection yet.
     Nobody,

@@ -27,13 +27,14 @@ impl Stream {
         self.state.wants_input() && (self.input.is_empty() || self.has_room_behind_held())
     }
 
-    /// Discarded input needs no room; a stream that discards input holds none.
+    /// Returns whether more input may be read although some is held for the protocol. A stream that discards input holds
+    /// none.
     #[cold]
     fn has_room_behind_held(&self) -> bool {
         self.input.len() < self.protocol().held_limit()
     }
 
-    /// The one read path. Inlined for the same reason as `flush_cork`.
+    /// Reads input and gives it to the protocol; nothing else reads. It is inlined for the same reason as `flush_cork`.
     #[inline(always)]
     pub(super) fn receive(self: &Rc<Self>) {
         let mut budget = READ_BUDGET;
@@ -43,7 +44,7 @@ impl Stream {
                 return;
             }
             let mut landing = self.cx.take_landing();
-            // If bytes are held already, there is only room up to the limit of held bytes.
+            // If bytes are held for the protocol already, only as many are read as the limit of held bytes allows.
             let room = if self.input.is_empty() { landing.len() } else { self.room_behind_held(landing.len()) };
             let received = match (&mut *self.transport.borrow_mut(), landing.get_mut(..room.min(budget))) {
                 (Some(transport), Some(landing)) => transport.read(landing),
@@ -76,7 +77,8 @@ impl Stream {
 
     #[cold]
     fn received_end(self: &Rc<Self>) {
-        // A failed write has taken the error from the socket; what is left looks like an end of input.
+        // If a write has failed, it has taken the error from the socket. Then a read of 0 bytes does not mean that the peer
+        // has ended.
         if self.is_broken() {
             self.state.on(Event::Drained);
         } else {
@@ -99,8 +101,8 @@ impl Stream {
         }
     }
 
-    /// Gives bytes to the protocol, and those that it does not consume to the protocol that has replaced it. Returns how many
-    /// were consumed.
+    /// Gives bytes to the protocol. If it does not consume all of them and was replaced meanwhile, the new protocol gets
+    /// the rest. Returns how many bytes were consumed.
     #[inline(always)]
     fn give(self: &Rc<Self>, bytes: &mut [u8]) -> usize {
         let protocol = self.protocol();
@@ -112,7 +114,7 @@ impl Stream {
         }
     }
 
-    /// Gives bytes to a protocol that has replaced the one at the address `called`, which did not consume them.
+    /// Gives the bytes that the protocol at the address `called` did not consume to the protocol that has replaced it.
     #[cold]
     fn give_to_next(self: &Rc<Self>, mut called: usize, bytes: &mut [u8]) -> usize {
         let mut at = 0;
@@ -141,7 +143,8 @@ impl Stream {
         if state.is_open() {
             self.protocol().eof(self);
         } else if state.is_lingering() && !state.is_cut_short() {
-            // Otherwise the reset is delayed: a peer that sends nothing more has not necessarily read what was sent.
+            // If the last message was cut short, the stream goes on lingering before its reset: the peer may still be
+            // reading.
             self.close_with_ending();
         }
     }
@@ -156,7 +159,7 @@ impl Stream {
             if self.state.is_lingering() {
                 self.close_with_ending();
             } else {
-                // The output is still sent; further input stays with the kernel.
+                // The output is still sent. Further input is not read, and stays in the kernel.
                 self.state.on(Event::Drained);
             }
         }

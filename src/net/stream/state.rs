@@ -1,4 +1,4 @@
-//! The state of a stream. Only this file changes it. It does no I/O and calls nobody.
+//! The state of a stream. Only this file changes it. It does no I/O and calls no other code.
 //!
 //! A stream has a life, and within it two halves, reading and writing, which end independently of each other.
 //!
@@ -15,8 +15,8 @@
 //!              └─LastMessage──► LastMessage ──LastWritten──► LastWritten ──Linger──► Ended
 //!             each of them ──WriteFailed──► Failed
 //! ```
-//! Besides, there are six facts, each moved by the two events that are named after it: paused, blocked, the protocol is told of
-//! what was sent, queued, the protocol wants a turn, not referenced.
+//! Besides, there are six facts, each true or false, and each with one event that sets it and one that clears it: paused,
+//! blocked, the protocol is told when output was sent, queued, the protocol wants a turn, not referenced.
 
 use std::cell::Cell;
 
@@ -26,29 +26,30 @@ enum Life {
     /// There is no connection yet. Output is kept until there is one.
     Connecting = 1,
     Open = 1 << 1,
-    /// Closes when the output is gone; input is discarded.
+    /// The stream lingers or closes when all output was sent. Input is discarded.
     Finishing = 1 << 2,
-    /// Our FIN is sent, and input is discarded until the peer's FIN comes, so that the peer can read what was sent last. If
-    /// the last message was cut short, no FIN is sent and a reset follows.
+    /// Our FIN was sent. Input is discarded until the peer's FIN comes, so that the peer can read our last bytes. If the
+    /// last message was cut short, no FIN is sent and a reset follows.
     Lingering = 1 << 3,
     /// The last state; nothing leaves it.
     Closed = 1 << 4,
 }
 
-/// The half that receives.
+/// The state of the half that receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reading {
     /// There is nothing to read, and the kernel will report when there is.
     Waiting = 1 << 5,
     /// The kernel may have input.
     Ready = 1 << 6,
-    /// As `Ready`, and an event has said that the peer has ended its side: a short read is not the end of the input.
+    /// As `Ready`, and an event has reported that the peer has ended its side. So there is something left to read even
+    /// after a short read: the end.
     Ending = 1 << 7,
-    /// The end was read.
+    /// The end of the input was read.
     Ended = 1 << 8,
 }
 
-/// The half that sends.
+/// The state of the half that sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writing {
     Open = 1 << 9,
@@ -56,29 +57,29 @@ enum Writing {
     Ending = 1 << 10,
     /// Our FIN is sent.
     Ended = 1 << 11,
-    /// A message is being written that ends with the connection. A close from here on is a reset, since a FIN would make the
-    /// part that was sent look whole.
+    /// A message is being written whose end is the end of the connection. A close in this state is a reset, since a FIN
+    /// would make the part that was sent look like the whole message.
     LastMessage = 1 << 12,
-    /// All of that message is written. A close is a reset until all of it is sent.
+    /// All of that last message is written. Until all of it is sent, a close is still a reset.
     LastWritten = 1 << 13,
     /// A write failed. The stream closes in its next turn.
     Failed = 1 << 14,
 }
 
-/// A fact beside the states: true or false.
+/// A fact that is kept besides the states: true or false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fact {
     /// The protocol does not want input now. Nothing pauses a stream that discards its input.
     Paused = 1 << 15,
-    /// The kernel has refused output, and has not asked for more since.
+    /// The kernel has refused output, and has not reported since then that it takes more.
     Blocked = 1 << 16,
     /// The protocol wants a call when output was sent.
     TellsSent = 1 << 17,
-    /// It is on the ready list.
+    /// The stream is on the loop's ready list.
     Queued = 1 << 18,
     /// The protocol asked for a turn.
     WantsTurn = 1 << 19,
-    /// It does not keep the loop running.
+    /// The stream does not keep the loop running.
     Unref = 1 << 20,
 }
 
@@ -87,7 +88,7 @@ enum Fact {
 pub(super) enum Event {
     /// The connection was made.
     Connected,
-    /// It is to close when the output is gone.
+    /// The stream must close when all output was sent.
     Finish,
     /// All output of a finishing stream was sent.
     Linger,
@@ -108,12 +109,12 @@ pub(super) enum Event {
     Refused,
     /// The kernel may take output again.
     Writable,
-    /// Our side is to end when the output is gone.
+    /// Our side must end when all output was sent.
     End,
     FinSent,
-    /// A message begins that ends with the connection.
+    /// A message begins whose end is the end of the connection.
     LastMessage,
-    /// All of that message was written.
+    /// All of that last message was written.
     LastWritten,
     WriteFailed,
     /// The protocol asks for a call when output was sent.
@@ -121,21 +122,21 @@ pub(super) enum Event {
     /// The protocol was told that all output has been sent, or another protocol has taken over.
     ToldAll,
 
-    /// It is to be put on the ready list.
+    /// The stream must be put on the loop's ready list.
     Queue,
-    /// It was taken from the ready list.
+    /// The stream was taken from the loop's ready list.
     Dequeue,
     /// The protocol asks for a turn.
     WantTurn,
     /// The protocol gets the turn that it asked for.
     GiveTurn,
-    /// It does not keep the loop running.
+    /// The stream does not keep the loop running.
     Unref,
     Ref,
 }
 
-/// See the module's docs. Each state and each fact is a bit. Of each half, and of the life, exactly one bit is set. So one
-/// test of one word answers a question about several of them.
+/// See the module's docs. Each state and each fact is a bit. For each half, and for the life, exactly one bit is set. So a
+/// single test of the word can ask for several states and facts.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct State(Cell<u32>);
 
@@ -165,8 +166,8 @@ impl State {
         State(Cell::new(life as u32 | Reading::Waiting as u32 | Writing::Open as u32))
     }
 
-    /// Moves the state; there is no other way. Returns whether the event has changed anything. An event that does not fit
-    /// the state changes nothing.
+    /// Changes the state by an event; there is no other way to change it. Returns whether the event has changed anything.
+    /// An event that does not fit the state changes nothing.
     #[inline(always)]
     pub fn on(&self, event: Event) -> bool {
         match event {
@@ -235,7 +236,7 @@ impl State {
         !self.is_closed() && self.put(fact as u32, if holds { fact as u32 } else { 0 })
     }
 
-    /// Replaces a part. Returns whether that has changed anything.
+    /// Replaces the bits of `part` by `with`. Returns whether that has changed anything.
     #[inline(always)]
     fn put(&self, part: u32, with: u32) -> bool {
         let before = self.0.get();
@@ -243,7 +244,7 @@ impl State {
         before & part != with
     }
 
-    /// Returns whether one of the set holds.
+    /// Returns whether at least one state or fact of the set holds.
     #[inline(always)]
     fn is(&self, set: u32) -> bool {
         self.0.get() & set != 0
@@ -302,13 +303,13 @@ impl State {
         self.is_readable() && !self.is(any!(Fact::Paused | Life::Closed))
     }
 
-    /// Returns whether the peer has ended its side, as far as is known, whether its end was read or not.
+    /// Returns whether the peer is known to have ended its side. The end itself need not have been read yet.
     #[inline(always)]
     pub fn has_peer_closed(&self) -> bool {
         self.is(any!(Reading::Ending | Reading::Ended))
     }
 
-    /// Returns whether the peer's end of the input was read.
+    /// Returns whether the end of the peer's input was read.
     #[inline(always)]
     pub fn has_input_ended(&self) -> bool {
         self.is(Reading::Ended as u32)
@@ -328,13 +329,13 @@ impl State {
         !self.is(any!(Fact::Blocked | Writing::Failed))
     }
 
-    /// Returns whether our side has ended, or ends when the output is gone.
+    /// Returns whether our side has ended, or will end when all output was sent.
     #[inline(always)]
     pub fn ends_output(&self) -> bool {
         self.is(any!(Writing::Ending | Writing::Ended))
     }
 
-    /// Returns whether our FIN follows the output.
+    /// Returns whether our FIN must be sent after the pending output.
     #[inline(always)]
     pub fn owes_fin(&self) -> bool {
         self.is_open() && self.is(Writing::Ending as u32)
@@ -346,13 +347,13 @@ impl State {
         self.is(Writing::Ended as u32)
     }
 
-    /// Returns whether a part is missing of a message that ends with the connection.
+    /// Returns whether a message that ends with the connection was begun and not completely written.
     #[inline(always)]
     pub fn is_cut_short(&self) -> bool {
         self.is(Writing::LastMessage as u32)
     }
 
-    /// Returns whether a message that ends with the connection is written whole.
+    /// Returns whether a message that ends with the connection was completely written.
     #[inline(always)]
     pub fn has_last_written(&self) -> bool {
         self.is(Writing::LastWritten as u32)
@@ -363,7 +364,7 @@ impl State {
         self.is(Writing::Failed as u32)
     }
 
-    /// Returns whether something waits for output to be sent.
+    /// Returns whether something must happen when output was sent: a call of the protocol, our FIN, or the close.
     #[inline(always)]
     pub fn awaits_output(&self) -> bool {
         self.is(any!(Fact::TellsSent | Writing::Ending | Life::Finishing))

@@ -9,14 +9,13 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 
 /// How many bytes one turn writes before other sources have their turns: as many as it reads. With 1 MiB, two hundred
-/// downloads at full
-/// speed kept everybody else waiting for 100 ms.
+/// downloads at full speed kept all other connections waiting for 100 ms.
 pub(super) const WRITE_BUDGET: usize = 256 * 1024;
-/// How often one turn tells its protocol that output was sent, however little that was.
+/// How many times at most one turn tells its protocol that output was sent, even if little is sent each time.
 const ROUNDS: u32 = 64;
 
 impl Stream {
-    /// Runs a turn in which writes go to the cork, and sends what is in the cork at its end.
+    /// Runs a turn. Writes of the stream go to the cork during the turn, and the cork is sent at its end.
     pub(super) fn corked(self: &Rc<Self>, turn: impl FnOnce()) {
         self.cx.corked.set(self.token.get());
         let before = self.written.get();
@@ -32,7 +31,8 @@ impl Stream {
         }
     }
 
-    /// Calls whoever waits for output to be sent, and sends what they leave in the cork.
+    /// Does what must happen when output was sent, then sends the new output in the cork, and so on, until nothing is left
+    /// to do.
     #[inline(never)]
     fn go_on_writing(self: &Rc<Self>, before: u64) {
         let mut rounds = 0;
@@ -49,7 +49,8 @@ impl Stream {
         }
     }
 
-    /// The kernel has refused output in this turn, or still refuses it.
+    /// The kernel has refused output in this turn, or still refuses it. Closes the stream if too much is pending; else
+    /// tells the protocol, if this is new.
     #[cold]
     fn refused(self: &Rc<Self>, was_blocked: bool) {
         let protocol = self.protocol();
@@ -60,7 +61,8 @@ impl Stream {
         }
     }
 
-    /// Does what waits for output to be sent. Returns whether the protocol was called, and so may have written more.
+    /// Does what must happen when output was sent: our FIN, the close, or a call of the protocol. Returns whether the
+    /// protocol was called with nothing pending, and so may have written more.
     pub(super) fn after_flush(self: &Rc<Self>, before: u64) -> bool {
         let pending = self.output_len();
         if pending == 0 {
@@ -99,7 +101,7 @@ impl Stream {
     fn shut(&self) {
         self.state.on(Event::FinSent);
         self.shut_down();
-        // Held bytes are for the protocol, which closes when it has taken them.
+        // If bytes are held for the protocol, the protocol closes the stream when it has taken them.
         if self.is_eof() && self.input.is_empty() {
             self.destroy(CloseReason::Finished);
         }
@@ -126,7 +128,7 @@ impl Source for Stream {
             if ready.has(Ready::READ_CLOSED) {
                 self.tell_fin_hint();
             }
-            // If somebody reads, the read reports the error.
+            // If the stream still reads, the read reports the error instead.
             if ready.has(Ready::ERROR) {
                 self.take_error();
             }

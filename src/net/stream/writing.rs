@@ -1,4 +1,5 @@
-//! The one write path: cork, output, kernel.
+//! All writing of a stream. Bytes go into the cork (the loop's buffer for the running turn) or into the stream's `Output`,
+//! and from there to the kernel.
 
 use super::closing::reason_of;
 use super::turns::WRITE_BUDGET;
@@ -9,20 +10,20 @@ use crate::net::transport::{Plaintext, Transport};
 use crate::net::{CloseReason, FilePart};
 use std::io::{self, ErrorKind, IoSlice};
 
-/// A cork of this size is sent at once.
+/// A cork that has grown to this size is sent at once, not only at the end of the turn.
 const CORK: usize = 64 * 1024;
-/// How many bytes of files one turn writes. They take as long as a turn's budget of other bytes, since the kernel sends
-/// them without a copy.
+/// How many bytes of files one turn writes. To send them takes as long as to send a turn's budget of other bytes, since the
+/// kernel does not copy them.
 const FILE_BUDGET: usize = 4 * WRITE_BUDGET;
 
 impl Stream {
-    /// Returns whether this stream has the turn: then its writes are sent at the end of the turn.
+    /// Returns whether this stream's turn is running. Its writes are then sent at the end of the turn.
     #[inline]
     pub fn is_corked(&self) -> bool {
         self.cx.corked.get() == self.token.get()
     }
 
-    /// How many bytes the kernel has not taken.
+    /// How many bytes of output the kernel has not taken.
     pub fn pending(&self) -> usize {
         let cork = if self.is_corked() { self.cx.cork.borrow().len() } else { 0 };
         cork + self.output_len()
@@ -35,7 +36,7 @@ impl Stream {
         len
     }
 
-    /// How many of these are in memory.
+    /// How many bytes of the `Output` are in memory, not in files.
     pub(super) fn output_held(&self) -> usize {
         let output = self.output.take();
         let held = output.as_ref().map_or(0, |output| output.held());
@@ -83,7 +84,7 @@ impl Stream {
         }
     }
 
-    /// The one way to write bodies and the data of sockets. With `limit` bytes pending it returns `Full`.
+    /// Writes a part of a body, or data of a socket. Returns `Full` if `limit` bytes or more are pending afterwards.
     pub fn write(&self, chunk: Chunk<'_>, limit: usize) -> Flow {
         if !self.can_write() {
             return Flow::Closed;
@@ -105,12 +106,12 @@ impl Stream {
         Flow::Ready
     }
 
-    /// Returns whether [`Stream::write_file`] can be used. If not, the file has to be read and written.
+    /// Returns whether [`Stream::write_file`] can be used. If not, the caller has to read the file and write its bytes.
     pub fn sends_files(&self) -> bool {
         self.transport.borrow().as_ref().is_some_and(Transport::sends_files)
     }
 
-    /// Sends bytes of a file after what was written before, and reports when they have been sent: see `Protocol::sent`.
+    /// Sends bytes of a file after all earlier output. `Protocol::sent` reports when they have been sent.
     pub fn write_file(&self, part: FilePart) -> Flow {
         if !self.can_write() {
             return Flow::Closed;
@@ -126,8 +127,8 @@ impl Stream {
         Flow::Full
     }
 
-    /// More has been written than the peer may have pending since the kernel refused output. The kernel may have room by
-    /// now, so it is tried once more before the peer is held responsible.
+    /// If more output is pending than the protocol allows, offers it to the kernel once more, which may have room by now.
+    /// Only if the kernel refuses again is the stream closed with [`CloseReason::Overflow`].
     #[cold]
     fn offer_again(&self) {
         if self.output_held() > self.protocol().pending_limit() {
@@ -158,10 +159,10 @@ impl Stream {
         self.flush_cork();
     }
 
-    /// The one send at the end of a turn.
+    /// Sends the cork at the end of a turn.
     ///
-    /// A system call flushes the CPU's stack of return addresses, so each function that is open around the call costs a
-    /// mispredicted return. That is why the functions here and in the read path are inlined into the turn.
+    /// A system call flushes the CPU's stack of return addresses, so the return of each function that is active during the
+    /// call is mispredicted. That is why the functions of the write path and of the read path are inlined into the turn.
     #[inline(always)]
     pub(super) fn flush_cork(&self) {
         let mut cork = self.cx.cork.borrow_mut();
@@ -220,8 +221,8 @@ impl Stream {
         }
     }
 
-    /// The one sender: all output goes to the transport through here. It counts the bytes, notes a refusal, and keeps an
-    /// error for the pending phase. Returns how many bytes were taken.
+    /// Gives output to the transport; no other method does. It counts the bytes, notes a refusal, and keeps an error for
+    /// the pending phase. Returns how many bytes were taken.
     #[inline(always)]
     fn send(&self, plaintext: &Plaintext<'_>) -> usize {
         let sent = match &mut *self.transport.borrow_mut() {
@@ -257,25 +258,26 @@ impl Stream {
         self.queue();
     }
 
-    /// A message begins that ends with the connection: its FIN says that it is complete. Until all of it is written and
-    /// sent, any close, even the end of the process, is a reset (but not on Unix sockets, which have none).
+    /// Begins a message whose end is the end of the connection: the FIN tells the peer that the message is complete. Until
+    /// all of it is written and sent, any close, even by the end of the process, is a reset (except on Unix sockets, which
+    /// have no reset).
     pub fn begin_last_message(&self) {
         if self.with_io(|io| io.set_reset_on_close(true)) == Some(true) {
             self.state.on(Event::LastMessage);
         }
     }
 
-    /// All of that message has been written.
+    /// Ends this last message: all of it has been written.
     pub fn end_message(&self) {
         self.state.on(Event::LastWritten);
     }
 
-    /// Asks for `Protocol::sent` whenever pending output has been sent, until all of it has.
+    /// Asks for a call of `Protocol::sent` whenever pending output has been sent, until no more is pending.
     pub fn tell_sent(&self) {
         self.state.on(Event::TellSent);
     }
 
-    /// Sends what the transport has to send of its own.
+    /// Sends the transport's own bytes, if it has any.
     #[inline(always)]
     pub(super) fn flush_transport(&self) {
         if let Some(transport) = &mut *self.transport.borrow_mut()
@@ -285,7 +287,7 @@ impl Stream {
         }
     }
 
-    /// Tells the peer that nothing follows, in front of a close.
+    /// Tells the peer, before a close, that no more bytes follow.
     pub(super) fn say_goodbye(&self) {
         if let Some(transport) = &mut *self.transport.borrow_mut() {
             transport.say_goodbye();
@@ -307,7 +309,7 @@ impl Stream {
     }
 }
 
-/// The reason of a close after a failed write. If a file has become shorter, the peer is not at fault.
+/// The reason of a close after a failed write. If a file has become shorter, the response is at fault, not the peer.
 fn reason_of_write(error: &io::Error) -> CloseReason {
     match error.kind() {
         ErrorKind::UnexpectedEof => CloseReason::BadResponse,

@@ -1,12 +1,12 @@
-//! The transport seam: what carries the bytes of a stream. Above it there is plaintext only: that is what a stream reads and
-//! writes, and what it counts as read, written and pending. Below it there is a socket.
+//! The interface between a stream and the carrier of its bytes. Above it there is plaintext only: a stream reads and writes
+//! plaintext, and counts plaintext as read, written and pending. Below it there is a socket.
 //!
-//! | what a transport does | rule |
+//! | method of a transport | rule |
 //! |---|---|
-//! | `read` | It gives plaintext, and tells whether it and the socket are drained. Where they are not, the stream reads again without an event |
-//! | `write` | Bytes that it takes are with the kernel, all of them. The stream keeps the others, and offers them again, in front of what follows |
-//! | `wants_write`, `flush` | Bytes of its own (a handshake, a goodbye) are sent when the kernel takes some |
-//! | `say_goodbye` | In front of an orderly close: what tells the peer that nothing is missing. TLS: `close_notify` |
+//! | `read` | It returns plaintext, and whether the transport and its socket have no more input. If they may have more, the stream reads again without an event |
+//! | `write` | All bytes that it takes were given to the kernel. The stream keeps the others, and offers them again before later output |
+//! | `wants_write`, `flush` | The transport's own bytes (a handshake, a goodbye) are sent when the kernel takes them |
+//! | `say_goodbye` | It is sent before an orderly close, and tells the peer that nothing is missing. TLS: `close_notify` |
 //! | `shutdown` | The goodbye, then our FIN |
 
 #[cfg(any(test, oneloop_veil))]
@@ -20,7 +20,8 @@ use std::io::{self, ErrorKind, IoSlice};
 #[cfg(any(test, oneloop_veil))]
 use veiled::Veiled;
 
-/// epoll and kqueue tell of what comes after a short read. Elsewhere only `WouldBlock` ends reading.
+/// True if a read that does not fill its buffer shows that no input is left: epoll and kqueue report input that comes
+/// later. On other systems only `WouldBlock` shows it.
 const SHORT_READ_ENDS: bool = cfg!(any(
     target_os = "linux",
     target_os = "android",
@@ -32,7 +33,7 @@ const SHORT_READ_ENDS: bool = cfg!(any(
     target_os = "dragonfly",
 ));
 
-/// What carries the bytes of a stream. See the [module's docs](self).
+/// The carrier of a stream's bytes. See the [module's docs](self).
 pub(super) enum Transport {
     /// The socket itself.
     Plain(Io),
@@ -41,12 +42,12 @@ pub(super) enum Transport {
     Veiled(Box<Veiled>),
 }
 
-/// What one read brought.
+/// The result of one read.
 pub(super) enum Received {
-    /// So many bytes of plaintext.
+    /// `count` bytes of plaintext.
     Bytes {
         count: usize,
-        /// Nothing more is here: an event follows when there is.
+        /// True if no more input is left. An event reports when more has come.
         drained: bool,
     },
     /// The end of the peer's side.
@@ -55,18 +56,19 @@ pub(super) enum Received {
     Failed(io::Error),
 }
 
-/// What is to be written.
+/// The bytes that one write offers.
 pub(super) enum Plaintext<'a> {
     Bytes(&'a [u8]),
-    /// One behind the other.
+    /// Several pieces, to be sent in this order.
     Pieces(&'a [IoSlice<'a>]),
-    /// So many bytes of a file, from an offset on.
+    /// A part of a file: the offset of its first byte, and the number of bytes.
     File(&'a File, u64, usize),
 }
 
 #[cfg(any(test, oneloop_veil))]
 impl<'a> Plaintext<'a> {
-    /// Bytes for a transport that takes one piece at a time, and no file.
+    /// The first piece, for a transport that takes one piece at a time. Empty for a file, which such a transport does not
+    /// take.
     fn first(&self) -> &'a [u8] {
         match self {
             Plaintext::Bytes(bytes) => bytes,
@@ -116,7 +118,7 @@ impl Transport {
         }
     }
 
-    /// Returns whether a read that brought `count` bytes, of the `room` that there was, has brought all that is here.
+    /// Returns whether no input is left after a read that put `count` bytes into a buffer of `room` bytes.
     #[inline(always)]
     fn is_drained(&self, count: usize, room: usize) -> bool {
         match self {
@@ -126,8 +128,8 @@ impl Transport {
         }
     }
 
-    /// Returns how many bytes it took. With none, the kernel takes none now, and an event follows when it does. A file that ends
-    /// before its bytes is an error of the kind `UnexpectedEof`.
+    /// Returns how many bytes were taken. 0: the kernel takes none now, and an event reports when it takes some again. If a
+    /// file ends before the part that is to be sent, the error is of the kind `UnexpectedEof`.
     #[inline(always)]
     pub fn write(&mut self, plaintext: &Plaintext<'_>) -> io::Result<usize> {
         loop {
@@ -149,7 +151,8 @@ impl Transport {
         }
     }
 
-    /// Returns whether it takes [`Plaintext::File`]. A transport that transforms what it sends does not: the file has to be read.
+    /// Returns whether the transport takes [`Plaintext::File`]. A transport that transforms the bytes does not: then the
+    /// caller has to read the file.
     pub fn sends_files(&self) -> bool {
         match self {
             Transport::Plain(io) => io.sends_files(),
@@ -158,7 +161,8 @@ impl Transport {
         }
     }
 
-    /// Returns whether it has bytes of its own to send, which [`Transport::flush`] does when the kernel takes some.
+    /// Returns whether the transport has bytes of its own to send. [`Transport::flush`] sends them when the kernel takes
+    /// some.
     pub fn wants_write(&self) -> bool {
         match self {
             Transport::Plain(_) => false,
@@ -173,7 +177,7 @@ impl Transport {
             #[cfg(any(test, oneloop_veil))]
             Transport::Veiled(veiled) => veiled.flush(),
         };
-        // What fails now is told by the next write or read.
+        // The next write or read reports this error.
         drop(flushed);
     }
 
@@ -187,19 +191,19 @@ impl Transport {
         drop(said);
     }
 
-    /// Ends our side, with the goodbye before. What the peer still sends can be read.
+    /// Sends the goodbye, then our FIN. Bytes that the peer still sends can be read.
     pub fn shutdown(&mut self) {
         let ended = match self {
             Transport::Plain(io) => io.shutdown_write(),
             #[cfg(any(test, oneloop_veil))]
             Transport::Veiled(veiled) => veiled.shutdown(),
         };
-        // It fails where the connection is gone, which reading tells.
+        // This fails if the connection is gone, and then the next read reports that.
         drop(ended);
     }
 }
 
-/// Takes `WouldBlock` for success: nothing can be done now.
+/// Turns `WouldBlock` into success: it means only that the socket is not ready now.
 #[cold]
 fn refused(error: io::Error) -> io::Result<()> {
     if error.kind() == ErrorKind::WouldBlock { Ok(()) } else { Err(error) }

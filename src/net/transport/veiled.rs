@@ -1,5 +1,6 @@
-//! The transport of connections in a veiled simulated world: see [`Veil`]. It asks of the seam what TLS will ask of it: the bytes of
-//! the socket are not those of the stream, they come in frames, and some of them are the transport's own.
+//! The transport of connections in a simulated world that is veiled: see [`Veil`]. It uses the interface of transports as
+//! TLS will: the bytes of the socket are not those of the stream, they come in frames, and some of them are the transport's
+//! own.
 
 use super::SHORT_READ_ENDS;
 use crate::event_loop::driver::{Io, Veil};
@@ -8,9 +9,9 @@ use std::io;
 pub(in crate::net) struct Veiled {
     io: Io,
     veil: Veil,
-    /// Our FIN follows the goodbye.
+    /// True if our FIN must still be sent, after the goodbye.
     owes_fin: bool,
-    /// The last read has read from the socket, and found less there than it had room for.
+    /// True if the last read got fewer bytes from the socket than it had room for.
     drained: bool,
 }
 
@@ -25,7 +26,8 @@ impl Veiled {
 
     pub fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let (io, drained) = (&self.io, &mut self.drained);
-        // What an earlier read found says nothing now: input may have come since, and its event has been.
+        // The result of an earlier read is out of date: input may have come since, and its event may have been reported
+        // already.
         *drained = false;
         self.veil.read(into, &mut |into| {
             let count = io.read(into)?;

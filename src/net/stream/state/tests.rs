@@ -63,7 +63,7 @@ impl std::fmt::Debug for State {
     }
 }
 
-/// Every state that can be reached, with what each event makes of it.
+/// Every state that can be reached, with each event and the state after it.
 fn walk() -> Vec<(State, Event, State)> {
     let mut left = vec![State::connecting(), State::open()];
     let mut seen: HashSet<u32> = left.iter().map(|state| state.0.get()).collect();
@@ -81,7 +81,7 @@ fn walk() -> Vec<(State, Event, State)> {
     steps
 }
 
-/// The arrows of one half, or of the life, as they are drawn.
+/// All changes of one half, or of the life, each as a line: the state before, the event, the state after.
 fn arrows<T: Copy + PartialEq + std::fmt::Debug>(part: impl Fn(&State) -> T) -> BTreeSet<String> {
     let moved = walk().into_iter().filter(|(from, _, to)| part(from) != part(to));
     moved.map(|(from, event, to)| format!("{:?} {event:?} {:?}", part(&from), part(&to))).collect()
@@ -140,16 +140,16 @@ fn an_event_moves_its_own_part_and_nothing_leaves_the_last_state() {
 #[test]
 fn what_a_stream_does_in_a_state_is_what_the_state_allows() {
     for (state, ..) in walk() {
-        // Nothing can be read before there is a connection, nor behind the end of the input.
+        // Nothing can be read before there is a connection, nor after the end of the input.
         assert!(!(state.is_connecting() && state.is_readable()));
         assert!(!(state.has_input_ended() && state.is_readable()));
-        // Who is about to close takes no output.
+        // A stream that is about to close takes no output.
         let discards = state.is_finishing() || state.is_lingering();
         assert!(!(discards && (state.takes_output() || state.is_paused())));
         assert_eq!(state.wants_input(), state.is_readable() && (discards || state.is_open() && !state.is_paused()));
         assert!(!(state.has_write_failed() && (state.takes_output() || state.sends())));
         assert!(!(state.ends_output() && state.takes_output()));
-        // A FIN would make a message whole that is cut short.
+        // A FIN would make a message that was cut short look complete.
         assert!(!(state.is_cut_short() && state.has_sent_fin()));
         assert!(!state.is_lingering() || state.has_sent_fin() || state.is_cut_short() || state.has_write_failed());
     }
