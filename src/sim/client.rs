@@ -10,8 +10,8 @@ const PORT: u16 = 80;
 
 /// A request of a scripted client: begun by [`Sim::request`], sent by [`send`](ClientRequest::send).
 ///
-/// It is sent as it was built, and nothing in it is checked: a test may send what no client should. Unless they are set,
-/// `Host` is `localhost`, and `Content-Length` is the length of the body, if there is one.
+/// The request is sent as it was built, without any check: a test may send a request that no real client should send. If
+/// the fields are not set, `Host` is `localhost`, and `Content-Length` is the length of the body, if there is one.
 #[must_use = "it is sent by `send`"]
 pub struct ClientRequest<'a> {
     sim: &'a Sim,
@@ -24,7 +24,7 @@ pub struct ClientRequest<'a> {
 }
 
 enum To {
-    /// The only port on which the program listens.
+    /// The only address on which the program listens. If it listens on several, or on none: `PORT`.
     Only,
     Port(u16),
     Peer(Peer),
@@ -111,7 +111,8 @@ impl<'a> ClientRequest<'a> {
         let watched = peer.watch();
         let end = sim.now().saturating_add(self.at_most);
         let over = loop {
-            // Asked before the bytes are taken: if the connection has ended by then, all its bytes have come.
+            // `has_ended` is asked before the bytes are taken: if the connection has ended by then, all its bytes have
+            // come.
             let is_over = || {
                 let closed = peer.has_ended();
                 let bytes = peer.received_from(seen);

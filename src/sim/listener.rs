@@ -67,7 +67,7 @@ impl Inner {
             let Some(stream) = stream else { return };
             let peer = Peer::new(&self.world, stream, &self.peers);
             self.accepted.borrow_mut().push(peer.clone());
-            // Taken out of the cell, because a script may add another one.
+            // The scripts are taken out of the cell, because a script may add another one.
             let mut scripts = self.on_accept.take();
             for script in &mut scripts {
                 script(&peer);

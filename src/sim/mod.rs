@@ -1,8 +1,8 @@
 //! Whole programs in a test: a virtual clock, sockets in memory, scripted peers, and chance from a seed.
 //!
 //! While a [`Sim`] lives, it is this thread's loop: servers that listen, timers and jobs of the worker pool belong to its
-//! world. Nothing happens until the test says how far to go ([`Sim::settle`], [`Sim::advance`], [`Sim::run_until`]);
-//! then a minute takes microseconds. Chance comes from a seed, so a run that failed fails again.
+//! world. Nothing happens until the test says how far to go ([`Sim::settle`], [`Sim::advance`], [`Sim::run_until`]); then a
+//! minute takes microseconds. Random choices come from a seed, so a run that failed fails again in the same way.
 //!
 //! ```
 //! use oneloop::sim::Sim;
@@ -40,7 +40,8 @@
 //! ```
 //!
 //! # Requests
-//! To test a handler you need no bytes: [`Sim::request`] sends a request and returns the whole answer, decoded.
+//! To test a handler you need not write the bytes of a request: [`Sim::request`] sends a request and returns the whole
+//! answer, decoded.
 //!
 //! ```
 //! use oneloop::{http, sim::Sim};
@@ -58,7 +59,7 @@
 //! in a real network. Jobs of the worker pool run on this thread, each at the virtual time at which a worker would have
 //! finished it. Not simulated: lost or reordered bytes, which TCP hides; files; signals; standard input, which is empty.
 //!
-//! A panic in a callback leaves the method of `Sim` that ran the loop, so a failed assertion fails the test;
+//! A panic in a callback goes on through the method of `Sim` that ran the loop, so a failed assertion fails the test;
 //! [`set_panic_policy`](crate::event_loop::set_panic_policy) changes that.
 //!
 //! Scripts ([`Sim::at`], [`Peer::on_data`] and the like) are not part of the program: they run *while the loop waits*. They
@@ -144,8 +145,7 @@ impl Sim {
     /// ```
     ///
     /// # Panics
-    /// If that point is never reached (an immediate sets an immediate, which sets another, and so on), and from inside a
-    /// callback.
+    /// If that point is never reached (for example, each immediate sets another one), or if it is called inside a callback.
     pub fn settle(&self) {
         for _ in 0..ITERATIONS_AT_ONE_INSTANT {
             event_loop::run_nowait().unwrap_or_else(|error| fail(&error));
@@ -160,9 +160,9 @@ impl Sim {
         self.installed.lp().is_quiet() && !self.world.is_due()
     }
 
-    /// Runs the loop for `time`, with the clock moving from one occurrence to the next, and then settles. While nothing
-    /// keeps the program alive, the loop does not wait for timers that were `unref`'d, as `run` would not: time passes for
-    /// the peers only, and these timers are late.
+    /// Runs the loop for `time` of virtual time, and then settles. The clock moves from one occurrence (a timer, an
+    /// arrival, a script) to the next. While nothing keeps the loop running, it does not wait for timers that were
+    /// `unref`'d (`run` does not either): time passes for the peers only, and these timers are late.
     ///
     /// ```
     /// use oneloop::{set_timeout, sim::Sim};
@@ -231,7 +231,8 @@ impl Sim {
     /// are done.
     ///
     /// # Panics
-    /// If this has not happened after a week of virtual time (an interval that is never cleared), and as [`Sim::settle`].
+    /// If this has not happened after a week of virtual time (an interval was never cleared, for example), and as
+    /// [`Sim::settle`].
     pub fn run_to_rest(&self) {
         let end = self.now().saturating_add(LONGEST_WAY_TO_REST);
         loop {
@@ -299,11 +300,11 @@ impl Sim {
         Peer::new(&self.world, stream, &self.peers)
     }
 
-    /// Opens a scripted server for the program to connect to. At an address without one, the program's connections are
-    /// refused.
+    /// Opens a scripted server for the program to connect to. At an address without such a server, the program's
+    /// connections are refused.
     ///
     /// # Errors
-    /// If the address is in use, or is no address.
+    /// If the address is in use, or is not a valid address.
     pub fn listen(&self, address: impl ToSocketAddrs) -> io::Result<Listener> {
         let address = address.to_socket_addrs()?.next().ok_or(io::ErrorKind::InvalidInput)?;
         Listener::new(&self.world, address.into(), &self.peers)
@@ -312,7 +313,7 @@ impl Sim {
     // ---- The world
 
     /// Returns what the library has logged in this world: the last thousand errors, warnings and infos. No logger is
-    /// needed; if one is installed, it gets them as well. Here the log says why the answer is a 500:
+    /// needed; if one is installed, it gets these lines as well. In this example the log tells why the answer is a 500:
     ///
     /// ```
     /// use oneloop::{http, sim::Sim};
@@ -343,7 +344,7 @@ impl Sim {
     }
 
     /// Sets how the loop's waits for events behave from now on: how many events one wait reports, and whether signals
-    /// interrupt it.
+    /// interrupt a wait.
     pub fn set_waits(&self, waits: Waits) -> &Self {
         self.world.set_waits(waits);
         self
@@ -377,21 +378,21 @@ impl Sim {
         self
     }
 
-    /// Sets how many sockets the program may have open before the system says EMFILE. `None`: no limit.
+    /// Sets how many sockets the program may have open before the simulated system reports EMFILE. `None`: no limit.
     pub fn set_fd_limit(&self, limit: Option<usize>) -> &Self {
         self.world.set_fd_limit(limit.map(FdLimit::Process));
         self
     }
 
-    /// Sets how many sockets the program may have open before the system says ENFILE: then the whole system has no
-    /// descriptor left, and giving up a spare one does not help. `None`: no limit.
+    /// Sets how many sockets the program may have open before the simulated system reports ENFILE. ENFILE means that the
+    /// whole system has no descriptor left, so closing a spare one does not help. `None`: no limit.
     pub fn set_system_fd_limit(&self, limit: Option<usize>) -> &Self {
         self.world.set_fd_limit(limit.map(FdLimit::System));
         self
     }
 
-    /// Sets the limit of file descriptors that the program knows of (`ulimit -n`). It then accepts no more connections and
-    /// sends no more files than that allows, less some descriptors for other uses. Near the limit, an idle connection is
+    /// Sets the limit of file descriptors that the program knows of (`ulimit -n`). The program then accepts connections and
+    /// sends files only within this limit, and keeps some descriptors for other uses. Near the limit, an idle connection is
     /// closed to make room for a new one. Default: `None`, the program knows no limit.
     pub fn set_known_fd_limit(&self, limit: Option<usize>) -> &Self {
         self.world.descriptors().set_limit(limit);
@@ -415,9 +416,10 @@ impl Sim {
     }
 
     /// Makes one of the program's system calls on its sockets fail with an error of this kind. `after` calls succeed before
-    /// it; 0 fails the next one. The connection of that call is lost, and its peer sees a reset. Only `Interrupted` (EINTR)
-    /// loses nothing but the call. One failure can be planned at a time: another `fail_call` replaces one that has not come
-    /// yet. To test an error at every point, repeat a run once for each of its [calls](Sim::calls).
+    /// it; 0 fails the next one. The connection of that call is lost, and its peer sees a reset. With `Interrupted` (EINTR)
+    /// only the call fails, and the connection goes on. One failure can be planned at a time: another `fail_call` replaces
+    /// a failure that has not happened yet. To test an error at every point, repeat a run with each `after` below the
+    /// number of its [calls](Sim::calls).
     ///
     /// ```
     /// use oneloop::{http, sim::Sim};
@@ -443,8 +445,8 @@ impl Sim {
         self
     }
 
-    /// Sets the addresses of a host name. With none, its look-up fails, as it does for unknown names. `localhost` is
-    /// 127.0.0.1 by default.
+    /// Sets the addresses of a host name. Without addresses, the look-up of the name fails, as it does for unknown names.
+    /// `localhost` is 127.0.0.1 by default.
     pub fn set_host(&self, name: &str, addresses: &[IpAddr]) -> &Self {
         self.world.set_host(name, addresses);
         self
@@ -473,14 +475,14 @@ pub fn block(time: Duration) {
 
 impl Drop for Sim {
     fn drop(&mut self) {
-        // Scripts may have captured this world, which would then never be freed. They are dropped before the loop, since
-        // they may hold handles.
+        // Scripts may have captured this world, which would then never be freed. The scripts are dropped before the loop,
+        // since they may hold handles of it.
         self.peers.end();
         self.world.end();
     }
 }
 
-/// Removes the horizon when it is dropped, also by a panic.
+/// Removes the horizon (the time at which the world's clock stops) when it is dropped, also by a panic.
 struct Horizon<'a>(&'a World);
 
 impl Drop for Horizon<'_> {

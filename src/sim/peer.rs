@@ -19,16 +19,16 @@ type OnClose = Box<dyn FnOnce(&Peer)>;
 /// Bytes that it writes arrive, and bytes that it has received can be seen, after the loop has run:
 /// [`Sim::settle`](super::Sim::settle).
 ///
-/// It does not close when the program closes: a server that has closed a connection waits for the peer's end for some
-/// seconds, and meanwhile counts it in [`connections`](crate::http::Server::connections). [`is_closed`](Peer::is_closed)
-/// tells whether the program has closed.
+/// It does not close by itself when the program closes. So a server that has closed a connection waits some seconds for the
+/// peer's end, and still counts the connection in [`connections`](crate::http::Server::connections).
+/// [`is_closed`](Peer::is_closed) tells whether the program has closed.
 #[derive(Clone)]
 pub struct Peer(Rc<Inner>);
 
 struct Inner {
     world: World,
     local: Address,
-    /// `None` once this side has closed or reset it.
+    /// `None` once this side has closed or reset the connection.
     stream: RefCell<Option<Wire>>,
     /// Bytes that the script has written and the connection has not accepted yet.
     outbox: RefCell<VecDeque<u8>>,
@@ -152,7 +152,7 @@ impl Peer {
     }
 
     /// Closes the connection after what was written: sends a FIN, and answers with a RST if the program sends anything
-    /// afterwards. As in a real network, it is a RST at once if something has arrived that was not read (after
+    /// afterwards. As in a real network, a RST is sent at once instead if bytes have arrived that were not read (after
     /// [`Peer::pause_reading`]).
     pub fn close(&self) {
         if self.0.finish.get() == Finish::Done {
@@ -164,8 +164,8 @@ impl Peer {
         }
     }
 
-    /// Resets the connection (RST). Both what was written and not yet accepted, and what the program has not read, are
-    /// lost.
+    /// Resets the connection (RST). Bytes that were written and not yet accepted are lost, and so are bytes that the
+    /// program has not read.
     ///
     /// ```
     /// use oneloop::{net::{self, CloseReason}, sim::Sim};
@@ -198,7 +198,8 @@ impl Peer {
         }
     }
 
-    /// Gives the connection as much of the outbox as it accepts, then does what `finish` says.
+    /// Gives the connection as much of the outbox as it accepts. When the outbox is empty, does what the field `finish`
+    /// asks for.
     fn flush(&self) {
         let close = {
             let stream = self.0.stream.borrow();
@@ -224,7 +225,7 @@ impl Peer {
             match self.0.finish.get() {
                 Finish::Nothing | Finish::Done => return,
                 Finish::Fin => {
-                    // Not connected yet: this is tried again when it is.
+                    // Before the peer is connected this fails, and it is tried again when the peer is connected.
                     if stream.finish().is_ok() {
                         self.0.finish.set(Finish::Done);
                     }
@@ -251,12 +252,12 @@ impl Peer {
         self.0.received.take()
     }
 
-    /// Returns everything received as text, with U+FFFD for what is not UTF-8. Forgets nothing.
+    /// Returns everything received as text, with U+FFFD in place of bytes that are not UTF-8. The peer keeps the bytes.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.received.borrow()).into_owned()
     }
 
-    /// Returns what was received after the first `from` bytes, except what was taken.
+    /// Returns the received bytes after the first `from` ones. Bytes that [`Peer::take`] has taken do not count.
     pub(super) fn received_from(&self, from: usize) -> Vec<u8> {
         self.0.received.borrow().get(from..).unwrap_or_default().to_vec()
     }
@@ -265,8 +266,8 @@ impl Peer {
         self.0.received.borrow().len()
     }
 
-    /// Until the returned value is dropped, the clock stands still when this peer has received something. Without that, a
-    /// wait of the program would let it move on to the next occurrence.
+    /// Makes the virtual clock stop as soon as this peer has received something, until the returned value is dropped.
+    /// Otherwise the next wait of the program would move the clock on to the next occurrence.
     pub(super) fn watch(&self) -> Watched<'_> {
         self.0.watched.set(true);
         Watched(self)
@@ -315,7 +316,7 @@ impl Peer {
         self.0.world.at(self.0.world.now(), move |_| peer.pump());
     }
 
-    /// Runs after each edge: writes and reads what is possible.
+    /// Runs after each readiness event of the connection: writes and reads as much as is possible.
     fn pump(&self) {
         self.flush();
         match self.0.pace.get() {
@@ -358,7 +359,7 @@ impl Peer {
                 let bytes = buffer.get(..length)?;
                 self.0.received.borrow_mut().extend_from_slice(bytes);
                 self.stop_clock();
-                // Taken out of the cell, because a script may add another one.
+                // The scripts are taken out of the cell, because a script may add another one.
                 let mut scripts = self.0.on_data.take();
                 for script in &mut scripts {
                     script(self, bytes);
@@ -427,7 +428,7 @@ impl Peer {
         self.0.local.clone()
     }
 
-    /// Adds a callback for what is received from now on. It runs as an occurrence of the world, while the loop waits.
+    /// Adds a callback for bytes that are received from now on. As all scripts, it runs while the loop waits.
     pub fn on_data(&self, script: impl FnMut(&Peer, &[u8]) + 'static) -> &Self {
         self.0.on_data.borrow_mut().push(Box::new(script));
         self
@@ -469,7 +470,7 @@ impl Peers {
             Vec::new()
         };
         drop(peers);
-        // Dropped after the borrow, since a script may hold user values.
+        // The closed peers are dropped after the borrow, since their scripts may hold user values.
         drop(closed);
     }
 

@@ -35,7 +35,7 @@ impl Reply {
         &self.reason
     }
 
-    /// The value of the first field with this name, in any case, that is UTF-8.
+    /// The value of the first field with this name whose value is UTF-8. The name may be in upper or lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers().filter(|(other, _)| other.eq_ignore_ascii_case(name)).find_map(|(_, value)| text(value))
     }
@@ -57,7 +57,7 @@ impl Reply {
         &self.body
     }
 
-    /// The body as text, with U+FFFD for what is not UTF-8.
+    /// The body as text, with U+FFFD in place of bytes that are not UTF-8.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -67,7 +67,7 @@ impl Reply {
         self.trailers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// What the library has logged since the request was sent: see [`Sim::log`](super::Sim::log).
+    /// The lines that the library has logged since the request was sent: see [`Sim::log`](super::Sim::log).
     pub fn log(&self) -> &[Line] {
         &self.log
     }
@@ -172,7 +172,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Takes a head, if all of it has come. Returns whether it has.
+    /// Parses a head and removes it from `rest`, if all of it has come. Returns whether that is so.
     fn take_head(&mut self) -> Result<bool, String> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut head = httparse::Response::new(&mut headers);
@@ -213,7 +213,7 @@ impl Reading {
         Ok(Stage::Framed(BodyDecoder::new(framing), Fields::new()))
     }
 
-    /// The connection has ended without an error. A body that lasts until the close is whole now.
+    /// Called when the connection has ended without an error. A body that lasts until the close is whole then.
     pub fn end(&mut self) {
         if matches!(self.stage, Stage::UntilClose) {
             self.stage = Stage::Whole;
@@ -228,7 +228,7 @@ impl Reading {
         Reply { log, ..self.reply }
     }
 
-    /// Describes what has come of an answer that is not whole.
+    /// Describes which part of an answer has come that is not whole.
     pub fn so_far(&self) -> String {
         let (status, had) = (self.reply.status, self.reply.body.len());
         match &self.stage {

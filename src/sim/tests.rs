@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 const SECOND: Duration = Duration::from_secs(1);
 const PORT: u16 = 7;
 
-/// The smallest program: sends back what it receives, and its FIN after the peer's.
+/// The smallest program: it sends back the bytes that it receives, and sends its FIN after the peer's FIN.
 struct Echo {
     role: RefCell<Role>,
     token: Cell<Token>,
@@ -227,7 +227,7 @@ fn peers_see_resets_and_refusals() {
     assert_eq!(closed.get(), 0, "it waits in the backlog");
     sim.set_fd_limit(None);
     sim.abort_next_accept();
-    // Needed for a new edge: the echo program does not try again by itself.
+    // This causes a new event: the echo program does not try again by itself.
     let other = sim.connect(PORT);
     sim.settle();
     assert!(aborted.was_reset() && aborted.is_closed());

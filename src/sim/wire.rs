@@ -7,8 +7,8 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::ops::Deref;
 
-/// A peer's end of a connection. Where a build veils the simulated connections, it veils and unveils what the peer writes and
-/// reads, as a transport does it for the program.
+/// A peer's end of a connection. In builds that veil simulated connections (see `Veil`), it veils the bytes that the peer
+/// writes and unveils those that it reads, as a transport does for the program.
 pub(super) struct Wire {
     stream: Stream,
     #[cfg(any(test, oneloop_veil))]
