@@ -1,10 +1,10 @@
-//! Whether the loop goes on, and until when it may wait.
+//! Decides whether the loop keeps running, and until when a wait may last.
 
 use super::recorder::Queues;
 use super::{Loop, Time};
 
 impl Loop {
-    /// Until when phase 2 may wait. A time in the past: not at all. `None`: without a limit.
+    /// Returns until when the wait of phase 2 may last. A time in the past means: do not wait. `None` means: no limit.
     #[inline(always)]
     pub(super) fn wake_at(&self) -> Option<Time> {
         let busy = !self.ready.borrow().is_empty()
@@ -52,7 +52,7 @@ impl Loop {
                 || self.awaited().iter().any(|(_, count)| *count > 0))
     }
 
-    /// What keeps the loop alive besides sources and timers, by kind.
+    /// The kinds and numbers of the things, besides sources and timers, that a program could be waiting for.
     pub(super) fn awaited(&self) -> [(&'static str, usize); 3] {
         [
             ("immediates and ticks", self.immediates.referenced() + self.ticks.len()),

@@ -1,4 +1,4 @@
-//! Calls user code, with guard, timing and ticks. No other place does.
+//! Calls user code: catches panics, measures the time, and runs the ticks afterwards. The loop calls user code nowhere else.
 
 use super::Loop;
 use crate::callback::{Caught, Site, discard, guarded};
@@ -9,22 +9,22 @@ use std::fmt::Display;
 /// What happens after a panic in a callback. See [`set_panic_policy`](super::set_panic_policy).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PanicPolicy {
-    /// The panic is logged and costs the object that the callback belongs to (the exchange, the socket, the timer). The
-    /// loop goes on.
+    /// The panic is logged, and the object that the callback belongs to (the exchange, the socket, the timer) ends. The
+    /// loop keeps running.
     #[default]
     Catch,
     /// As `Catch`, but then the loop stops, and the panic comes out of `run`. For tests: a failed assertion fails the test.
     Resume,
 }
 
-/// A panic in a callback, as [`on_panic`](super::on_panic) sees it.
+/// A panic in a callback, as the listener of [`on_panic`](super::on_panic) receives it.
 #[derive(Debug)]
 pub struct PanicInfo<'a> {
     /// The text of the panic.
     pub message: &'a str,
     /// Where the callback was registered.
     pub registered: Site,
-    /// What it was called for: "a timer", or the method and target of a request.
+    /// What the callback was called for: "a timer", or the method and target of a request.
     pub what: String,
 }
 
@@ -57,8 +57,8 @@ impl Panics {
 }
 
 impl Loop {
-    /// Calls a user's callback, and then the ticks that it has set. `None`: it panicked. The panic has been logged and
-    /// reported; the caller decides what it costs.
+    /// Calls a user's callback, and then the ticks that are queued. Returns `None` if the callback panicked. The panic
+    /// was logged and reported; the caller decides which object ends because of it.
     #[inline]
     pub(crate) fn call<R>(&self, site: Site, what: &dyn Display, f: impl FnOnce() -> R) -> Option<R> {
         self.turn.callbacks.set(self.turn.callbacks.get() + 1);

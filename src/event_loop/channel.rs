@@ -11,9 +11,8 @@ use std::sync::mpsc::{SendError, TrySendError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 
-/// Opens a channel into this thread's loop: the loop calls `f` for each message that is sent, from here or from any other
-/// thread. `f` stays with the loop, so it may hold an `Rc` or any handle. Only the messages and the [`Sender`] have to be
-/// `Send`.
+/// Opens a channel into this thread's loop: the loop calls `f` for each message that this thread or any other sends. `f` stays on
+/// the loop's thread, so it may hold an `Rc` or any handle. Only the messages and the [`Sender`] have to be `Send`.
 ///
 /// ```
 /// use std::{cell::Cell, rc::Rc, thread};
@@ -28,21 +27,22 @@ use std::thread::{self, ThreadId};
 /// ```
 ///
 /// `f` is called in the poll phase, once for each message. Messages of one thread come in the order in which that thread
-/// sent them, together with the closures that it posted by a [`Remote`](super::Remote). A panic costs the message at hand;
-/// `f` gets the next one. When the last sender is gone and all messages have been given to `f`, `f` is dropped.
+/// sent them, together with the closures that it posted by a [`Remote`](super::Remote). If `f` panics, the message that
+/// it was called with is lost; `f` is still called for the next one. When the last sender is gone and all messages have
+/// been given to `f`, `f` is dropped.
 ///
-/// The loop goes on while there is a sender, unless [`Sender::unref`] says otherwise. Any number of messages may wait, as
-/// with [`std::sync::mpsc::channel`]; if a sender can be faster than the loop for long, see [`bounded_channel`].
+/// The loop keeps running while there is a sender, unless [`Sender::unref`] was called. Any number of messages may wait,
+/// as with [`std::sync::mpsc::channel`]; if a sender can be faster than the loop for long, see [`bounded_channel`].
 ///
-/// If this thread is ending and its loop is gone, `f` is dropped, and each message comes back.
+/// If this thread is ending and its loop is gone, `f` is dropped, and each call of `send` returns its message as an error.
 #[track_caller]
 pub fn channel<T: Send + 'static>(f: impl FnMut(T) + 'static) -> Sender<T> {
     open(None, Location::caller(), f)
 }
 
-/// As [`channel`], but at most `limit` messages wait (at least one). When they do, [`Sender::send`] waits until there is
-/// room, and [`Sender::try_send`] returns an error. Use it for a thread that can produce faster than the loop takes, such
-/// as one that reads a file.
+/// As [`channel`], but at most `limit` messages (at least one) wait. When that many wait, [`Sender::send`] blocks until
+/// there is room, and [`Sender::try_send`] returns an error. Use it for a thread that can produce faster than the loop
+/// takes, such as one that reads a file.
 ///
 /// A message that is sent on the loop's own thread does not wait, since only that thread can make room; it may exceed the
 /// limit.
@@ -74,7 +74,7 @@ type Receive = Box<dyn FnMut(Box<dyn Any + Send>)>;
 struct Entry {
     site: Site,
     gate: Option<Arc<Gate>>,
-    /// `None` while it runs.
+    /// `None` while the callback runs.
     receive: Option<Receive>,
 }
 
@@ -121,14 +121,14 @@ impl Loop {
     }
 }
 
-/// Sends messages to the callback of a [`channel`], from any thread. Clones send to the same one.
+/// Sends messages to the callback of a [`channel`], from any thread. Clones send to the same channel.
 pub struct Sender<T> {
     shared: Arc<Shared>,
     messages: PhantomData<fn(T)>,
 }
 
 struct Shared {
-    /// Weak: a sender does not keep the inbox of a loop that has ended.
+    /// Weak, so that a sender does not keep the inbox of an ended loop in memory.
     inbox: Weak<Inbox>,
     id: usize,
     referenced: AtomicBool,
@@ -136,7 +136,7 @@ struct Shared {
 }
 
 impl<T: Send + 'static> Sender<T> {
-    /// Sends a message. It does not wait for the callback. With a [`bounded_channel`] it waits for room.
+    /// Sends a message, and returns without waiting for the callback. With a [`bounded_channel`] it first waits for room.
     ///
     /// # Errors
     /// Gives the message back if the loop has ended: its thread is over, or its `Sim` was dropped.
@@ -174,7 +174,8 @@ impl<T> Sender<T> {
         self.set_ref(false)
     }
 
-    /// Sets whether the loop goes on while there is a sender of this channel (true by default). It holds for all clones.
+    /// Sets whether the loop goes on while there is a sender of this channel (true by default). The setting applies to
+    /// all clones.
     pub fn set_ref(&self, on: bool) -> &Self {
         self.shared.set_ref(on);
         self
@@ -222,7 +223,7 @@ impl Drop for Shared {
     }
 }
 
-/// Says whether a channel keeps the loop running, without being one of its senders.
+/// Reads and sets whether a channel keeps the loop running, without counting as one of its senders.
 #[derive(Clone)]
 pub(crate) struct Hold(Weak<Shared>);
 
@@ -288,7 +289,7 @@ impl Gate {
         self.room.notify_one();
     }
 
-    /// The loop has ended: senders that wait for room return.
+    /// Called when the loop has ended: makes senders that wait for room return.
     fn close(&self) {
         self.lock().closed = true;
         self.room.notify_all();

@@ -5,8 +5,8 @@ use super::{Loop, Time};
 use std::time::{Duration, SystemTime};
 
 impl Loop {
-    /// The time of the loop: the clock as it was read last. While the loop does not run, this reads the clock, so that the time
-    /// of a timer that is set before `run` begins when it is set.
+    /// The time of the loop: the clock as it was read last. While the loop does not run, this reads the clock: so the
+    /// time of a timer that is set before `run` begins at the moment at which it was set.
     #[inline]
     pub(crate) fn now(&self) -> Time {
         if !self.running.get() {
@@ -20,7 +20,7 @@ impl Loop {
         self.driver.now()
     }
 
-    /// The clock as it was read last, in any case.
+    /// The clock as it was read last, even while the loop does not run.
     pub(super) fn clock(&self) -> Time {
         self.clock.get()
     }
@@ -30,7 +30,7 @@ impl Loop {
         self.driver.wall()
     }
 
-    /// Reads the clock. Call it before a time begins at the end of a turn, which may have been long.
+    /// Reads the clock. Call this before a time limit begins at the end of a turn, since the turn may have been long.
     #[inline]
     pub(crate) fn read_clock(&self) {
         self.clock.set(Time::of_clock(self.driver.now()));

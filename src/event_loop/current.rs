@@ -24,8 +24,9 @@ impl Drop for Holder {
     }
 }
 
-/// Logs that something waits for a loop which nobody has run, when its thread ends. Most likely a call of `run` is missing.
-/// A panic before that call looks the same here, since a thread has caught its panic before its thread-locals are dropped.
+/// When a thread ends, logs that something waits for its loop although the loop was never run. Most likely a call of
+/// `run` is missing. A panic before that call cannot be told apart from this, since a thread has caught its panic before
+/// its thread-locals are dropped.
 fn report_never_run(lp: &Loop) {
     if lp.waits_for_run() {
         let sources = lp.registry.snapshot();
@@ -45,7 +46,7 @@ fn report_never_run(lp: &Loop) {
 /// This thread's loop, made at the first call. `None` while the thread ends.
 ///
 /// # Panics
-/// If the operating system has no poll instance to give (there was no file descriptor left at the very beginning).
+/// If the operating system cannot create a poll instance (because no file descriptor was left at the very beginning).
 pub(crate) fn current() -> Option<Rc<Loop>> {
     CURRENT
         .try_with(|holder| {
@@ -60,7 +61,7 @@ pub(crate) fn current() -> Option<Rc<Loop>> {
         .ok()
 }
 
-/// A loop that stands in for this thread's own until it is dropped.
+/// A loop that replaces this thread's own loop until this value is dropped.
 pub(crate) struct Installed {
     lp: Rc<Loop>,
     before: Option<Rc<Loop>>,
@@ -72,7 +73,7 @@ impl Installed {
     }
 }
 
-/// Makes a loop on another driver this thread's loop.
+/// Creates a loop on `driver`, and puts it in the place of this thread's loop.
 ///
 /// # Panics
 /// If this thread's loop is running.
@@ -141,8 +142,8 @@ pub fn run_nowait() -> io::Result<bool> {
     current().ok_or_else(gone)?.run_single(false)
 }
 
-/// Makes [`run`] return after the iteration that is running. What is open stays open, and `run` may be called again. If the
-/// loop is not running, the next `run` returns before its first iteration.
+/// Makes [`run`] return after the iteration that is running. Everything that is open stays open, and `run` may be called
+/// again. If the loop is not running, the next `run` returns before its first iteration.
 ///
 /// ```
 /// use std::time::Duration;
@@ -164,8 +165,8 @@ pub fn now() -> Duration {
     current().map_or(Duration::ZERO, |lp| lp.now().into())
 }
 
-/// The time since the loop was made, read at this call: it goes on where [`now`] stands still. Use it to measure how long a
-/// callback, or a request, takes:
+/// The time since the loop was made, read at this call: it moves on within a callback, where [`now`] stands still. Use it
+/// to measure how long a callback, or a request, takes:
 ///
 /// ```
 /// let began = oneloop::clock();
@@ -174,7 +175,7 @@ pub fn now() -> Duration {
 /// # let _ = (sum, took);
 /// ```
 ///
-/// In a simulated world it is virtual, like everything there.
+/// In a simulated world this clock is virtual, like all clocks there.
 pub fn clock() -> Duration {
     current().map_or(Duration::ZERO, |lp| lp.exact_now())
 }

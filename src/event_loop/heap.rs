@@ -1,6 +1,6 @@
-//! A heap that items can be taken out of from anywhere.
+//! A heap from which any item can be removed, not only the first.
 
-/// What the items of a [`Heap`] are ordered by: a time, and a number that tells apart those of one time.
+/// The key by which the items of a [`Heap`] are ordered: a time, and a number that orders the items of the same time.
 pub(super) type Key = (super::Time, u64);
 
 struct Entry<T> {
@@ -42,13 +42,14 @@ impl<T> Heap<T> {
         self.move_up(self.entries.len() - 1);
     }
 
-    /// Takes out the item at this position. The one that comes into its place is from behind it.
+    /// Removes the item at this position. The last item takes its place, and then moves to where its key belongs.
     pub fn remove(&mut self, position: usize) -> Option<T> {
         if position >= self.entries.len() {
             return None;
         }
         let removed = self.entries.swap_remove(position);
-        // What was last is here now. It may belong further up, since it comes from another branch, or further down.
+        // The item that was last is now at this position. It may belong further up, since it comes from another branch,
+        // or further down.
         if position < self.entries.len() {
             let position = self.move_up(position);
             self.move_down(position);
@@ -68,7 +69,7 @@ impl<T> Heap<T> {
         self.entries.into_iter().map(|entry| entry.item)
     }
 
-    /// Moves an item towards the first until its parent's key is less. Returns where it is then.
+    /// Moves an item towards the front until its parent's key is not greater. Returns its new position.
     fn move_up(&mut self, mut position: usize) -> usize {
         while position > 0 {
             let parent = (position - 1) / CHILDREN;
@@ -81,7 +82,7 @@ impl<T> Heap<T> {
         position
     }
 
-    /// Moves an item away from the first until the keys of all its children are greater.
+    /// Moves an item away from the front until no child has a smaller key.
     fn move_down(&mut self, mut position: usize) {
         loop {
             let first = position * CHILDREN + 1;
@@ -112,7 +113,7 @@ mod tests {
         let (mut state, mut number) = (7, 0);
         for round in 0..200 {
             let (mut heap, mut list) = (Heap::<u64>::new(), Vec::<(Key, u64)>::new());
-            // Few different times, so that many are equal.
+            // There are few different times, so that many keys have the same one.
             let times = 1 + random(&mut state, 50);
             for _ in 0..1_000 {
                 number += 1;

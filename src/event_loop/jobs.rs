@@ -21,16 +21,16 @@ pub(crate) enum JobError {
     Panicked(String),
 }
 
-/// How long `run` goes on for jobs alone, by default: longer than real work usually takes, and short enough that a program
-/// which was told to end does end.
+/// How long, by default, `run` goes on when only jobs are left: longer than real work usually takes, and short enough
+/// that a program which was told to end does end.
 const GRACE: Time = Time::from_secs(300);
-/// When the log names the jobs that keep the loop running: before a supervisor kills the program (Docker after 10 s,
-/// Kubernetes after 30 s, systemd after 90 s).
+/// After this time with only jobs left, the log names them. That is before a supervisor kills the program (Docker after
+/// 10 s, Kubernetes after 30 s, systemd after 90 s).
 const COMPLAIN_AFTER: Time = Time::from_secs(8);
-/// How many jobs a line of the log names.
+/// How many jobs one line of the log names.
 const NAMED: usize = 4;
 
-/// The callbacks for the results of jobs. They stay with the loop, so they need not be `Send`.
+/// The callbacks for the results of jobs. They stay on the loop's thread, so they need not be `Send`.
 pub(super) struct Jobs {
     parked: RefCell<Slab<Parked>>,
     /// How many jobs keep the loop alive.
@@ -77,7 +77,7 @@ impl Jobs {
         self.parked.borrow_mut().insert(parked)
     }
 
-    /// Takes the callback for the result of a job, which can be done once.
+    /// Takes out the callback for the result of a job. Each callback can be taken only once.
     pub fn take(&self, id: usize) -> Option<(Site, Done)> {
         let parked = self.parked.borrow_mut().try_remove(id)?;
         self.referenced.set(self.referenced.get() - usize::from(parked.referenced));
@@ -97,8 +97,8 @@ impl Jobs {
         self.grace.set(grace.into());
     }
 
-    /// Returns whether the loop goes on for jobs alone. Ask it in each iteration in which nothing else keeps the loop
-    /// alive. Results that workers delivered before `seen` have been received.
+    /// Returns whether jobs alone keep the loop running. Call this in each iteration in which nothing else keeps the loop
+    /// alive. The loop has received all results that workers delivered before `seen`.
     #[inline]
     pub fn keep_alive(&self, now: Time, seen: Time, iteration: u64) -> bool {
         self.referenced.get() > 0 && self.is_worth_waiting(now, seen, iteration)
@@ -125,7 +125,7 @@ impl Jobs {
         true
     }
 
-    /// When the answer of [`Jobs::keep_alive`], asked in this iteration, may change.
+    /// The time at which the result of [`Jobs::keep_alive`] may change, if that was called in this iteration.
     #[inline]
     pub fn next(&self, iteration: u64) -> Option<Time> {
         if self.referenced.get() == 0 { None } else { self.next_while_alone(iteration) }
@@ -139,8 +139,8 @@ impl Jobs {
         Some(alone.since + after)
     }
 
-    /// From now on the jobs do not keep the loop alive. A result that comes while the loop runs for something else is still
-    /// delivered.
+    /// From now on the present jobs do not keep the loop alive. If something else keeps it running, their results are
+    /// still delivered.
     fn let_go(&self) {
         self.parked.borrow_mut().iter_mut().for_each(|(_, parked)| parked.referenced = false);
         self.referenced.set(0);
@@ -196,7 +196,7 @@ impl Loop {
         }
     }
 
-    /// Sets how long the loop goes on for jobs alone.
+    /// Sets how long the loop goes on when only jobs are left.
     pub(crate) fn set_job_grace(&self, grace: Duration) {
         self.jobs.set_grace(grace);
     }

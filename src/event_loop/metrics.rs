@@ -2,13 +2,13 @@ use super::{Kind, Loop, Time, current};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-/// Buckets for each power of two: a value is known to within an eighth.
+/// The number of buckets for each power of two. So a value is known to within an eighth.
 const SUB: usize = 8;
 const SUB_BITS: u32 = SUB.ilog2();
-/// Powers of two of nanoseconds that have buckets: the last one is over 9 minutes.
+/// The number of powers of two (of nanoseconds) that have buckets: the largest one is over 9 minutes.
 const POWERS: usize = 40;
 
-/// A wait that takes less did not sleep: something was ready when it began. (A system call takes
+/// If a wait takes less than this, it did not block: something was ready when it began. (A system call takes
 /// microseconds, and timers and sweeps are at least a millisecond away.)
 pub(crate) const AT_ONCE: Time = Time::from_micros(500);
 
@@ -69,7 +69,7 @@ impl Histogram {
         Duration::from_nanos(self.max)
     }
 
-    /// The duration that `percent` per cent of all do not exceed, to within an eighth. Zero if none was added.
+    /// The duration that `percent` per cent of all added durations do not exceed, to within an eighth. Zero if none was added.
     pub fn percentile(&self, percent: f64) -> Duration {
         let wanted = (self.total as f64 * percent / 100.0).ceil().max(1.0) as u64;
         let mut seen = 0;
@@ -108,7 +108,7 @@ pub(super) struct Counters {
     idle: Cell<Time>,
     /// The end of the last wait.
     pub polled: Cell<Time>,
-    /// The end of the wait before that.
+    /// The end of the wait before the last one.
     polled_before: Cell<Time>,
     /// The source whose turn it is became ready at this time or later.
     ready_since: Cell<Time>,
@@ -123,20 +123,21 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// The loop begins to run. Sources that became ready before waited for the program to call `run`, which is no delay of
-    /// the loop.
+    /// Call this when the loop begins to run. Sources that became ready earlier waited for the program to call `run`;
+    /// that time is no delay of the loop.
     pub fn run_begins(&self, now: Time) {
         self.polled.set(now);
         self.polled_before.set(now);
     }
 
-    /// The pending phase begins. Sources on the ready list were put there after the last wait.
+    /// Call this when the pending phase begins. Sources on the ready list were put there after the last wait.
     pub fn pending_begins(&self) {
         self.ready_since.set(self.polled.get());
         self.backlog_before.set(Time::ZERO);
     }
 
-    /// A wait begins. Returns the time since the last wait ended: no source that became ready in between has waited longer.
+    /// Call this when a wait begins. Returns the time since the last wait ended: no source that became ready in between
+    /// has waited longer.
     pub fn iteration_ends(&self, now: Time) -> Time {
         let worked = now - self.polled.get();
         self.loop_delay.borrow_mut().record(worked);
@@ -158,8 +159,8 @@ impl Counters {
 }
 
 impl Loop {
-    /// The longest time that the source whose turn it is may have waited, if this is the first input of a new connection,
-    /// which had to wait to be accepted before. Reads no clock.
+    /// The longest time that the source whose turn it is may have waited, if it is the first input of a new connection:
+    /// such a connection first had to wait to be accepted. Does not read the clock.
     #[inline]
     pub(crate) fn longest_delay(&self) -> Time {
         self.now() - self.counters.ready_since.get() + self.counters.backlog_before.get()
@@ -195,7 +196,7 @@ impl Loop {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// When it was read, on the loop's clock.
+    /// When the counters were read, on the loop's clock.
     pub at: Duration,
     /// Rounds of the loop.
     pub iterations: u64,

@@ -1,8 +1,7 @@
 //! The event loop: one for each thread, made when it is first used.
 //!
-//! It owns the sources (listeners, connections, signals) in a slab, the timers, the tick and immediate queues, the ready
-//! list and the ways in from other threads; it knows nothing of TCP or HTTP. It imports `callback` and
-//! `notice` only.
+//! It owns the sources (listeners, connections, signals) in a slab, the timers, the tick and immediate queues, the ready list and
+//! the queues that other threads write to; it knows nothing of TCP or HTTP. It imports `callback` and `notice` only.
 //!
 //! # One iteration
 //! The order is that of libuv since 1.45, and so of Node 20 and later.
@@ -12,7 +11,7 @@
 //!     ┌──────────────────────────────────────────────────────────────────────────┐
 //!     │ 1 pending  the ready list as it is now, 1,024 sources at most: streams   │
 //!     │            written out of turn are flushed, deferred errors are told,    │
-//!     │            what exceeded a budget goes on                                │
+//!     │            sources that exceeded a budget go on                          │
 //!     │ 2 poll     wait: not at all if there is something to do, else until the  │
 //!     │            next timer or sweep. Then one turn for each ready source:     │
 //!     │            accept, or read → protocol → callbacks → write. Deadlines of  │
@@ -26,8 +25,8 @@
 //!          Remotes that were ref'd, channels with a sender, and worker jobs for a while (worker::set_grace)
 //! ```
 //!
-//! *Iteration* is one round of the loop, *turn* one source's (or one timer's, one immediate's) slice of it, *tick* what
-//! [`next_tick`] queues.
+//! An *iteration* is one round of the loop. A *turn* is the part of an iteration that one source (or one timer, or one
+//! immediate) gets. A *tick* is a callback that [`next_tick`] queues.
 //!
 //! # Orderings that programs rely on
 //! * Callbacks come from the loop, never from inside a call that you make.

@@ -79,7 +79,7 @@ pub(super) struct Pending {
 #[derive(Default)]
 pub(super) struct Immediates {
     queue: RefCell<VecDeque<Rc<Pending>>>,
-    /// How many of them keep the loop alive.
+    /// How many immediates keep the loop alive.
     referenced: Cell<usize>,
 }
 
@@ -111,8 +111,7 @@ impl Immediates {
 }
 
 impl Loop {
-    /// The check phase: runs the immediates that are there when it begins. Immediates that they set wait for the next
-    /// iteration.
+    /// The check phase: runs the immediates that are queued when it begins. Immediates that they set wait for the next iteration.
     pub(super) fn run_immediates(&self) {
         if self.immediates.is_empty() || self.is_halted() {
             return;
@@ -196,7 +195,7 @@ impl std::fmt::Debug for Immediate {
 }
 
 /// Calls `f` once, in the next check phase: after the poll phase of the iteration that is running. So an immediate that is
-/// set in an I/O callback comes before any timer. One that is set in the check phase waits for the next iteration.
+/// set in an I/O callback comes before any timer. An immediate that is set in the check phase waits for the next iteration.
 ///
 /// ```
 /// // A long computation, in pieces: connections and timers have their turn between two of them.

@@ -18,24 +18,24 @@ pub(crate) enum Kind {
 /// Something that the driver watches and that the loop gives turns to: a listener, a connection, an attempt to connect, or
 /// the signals.
 pub(crate) trait Source: Any {
-    /// One turn, in the poll phase, because something has changed.
+    /// Gives the source a turn in the poll phase, because a wait has reported the readiness `ready`.
     fn turn(self: Rc<Self>, lp: &Rc<Loop>, ready: Ready);
-    /// One turn, in the pending phase, because the source has put itself on the ready list.
+    /// Gives the source a turn in the pending phase, because it has put itself on the ready list.
     fn resume(self: Rc<Self>, lp: &Rc<Loop>);
     /// The time set with [`Registry::set_due`] has passed. A sweep calls this, outside of any turn of the source. Whether a
     /// peer is late is decided by [`Loop::seen_until`], not by the clock.
     fn due(self: Rc<Self>, lp: &Rc<Loop>);
     /// Called in the closing phase, to call `on_close`. The slot is freed afterwards.
     fn closed(self: Rc<Self>, lp: &Rc<Loop>);
-    /// The loop ends: drops everything that could keep other objects alive, and calls no callback.
+    /// Called when the loop ends: drops everything that could keep other objects alive, and calls no callback.
     fn teardown(&self);
     fn kind(&self) -> Kind;
-    /// How many bytes the library holds for it.
+    /// How many bytes the library holds for this source.
     fn buffered(&self) -> usize;
     fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
 }
 
-/// The token that the driver knows a source by: its slot's index and generation in one number, with half of the bits each.
+/// The number by which the driver identifies a source: the index and the generation of its slot, with half of the bits each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Token(usize);
 
@@ -83,7 +83,8 @@ impl Due {
 }
 
 struct Slot {
-    /// The upper half of the token. It tells the present source of a slot from earlier ones, should an old token turn up.
+    /// The upper half of the token. It distinguishes the present source of a slot from earlier ones, in case an old token
+    /// is used.
     generation: u32,
     due: Due,
     source: Rc<dyn Source>,
@@ -91,14 +92,14 @@ struct Slot {
 
 /// The sources of a loop, in slots, and their coarse deadlines.
 ///
-/// A slot is freed in the closing phase, so an event never meets another source in the slot of its own. (If the start of a
-/// source fails, its slot is freed at once: no event can be for it.)
+/// A slot is freed only in the closing phase, so an event never reaches a later source of the same slot. (If the start of
+/// a source fails, its slot is freed at once: no event for that source can exist.)
 pub(crate) struct Registry {
     slots: RefCell<Slab<Slot>>,
     generation: Cell<u32>,
     /// The earliest deadline of all slots, or an earlier time.
     earliest: Cell<Due>,
-    /// No sweep begins before this, since sweeps are at least [`SWEEP_EVERY`] apart.
+    /// No sweep begins before this time, since sweeps are at least [`SWEEP_EVERY`] apart.
     next_sweep: Cell<Time>,
     /// The slot at which a sweep that was interrupted goes on.
     cursor: Cell<Option<usize>>,
@@ -158,7 +159,7 @@ impl Registry {
         }
     }
 
-    /// When the loop has to wake up for a sweep. `None`: not at all.
+    /// When the loop has to wake up for a sweep. `None`: no sweep is needed.
     pub fn next_sweep(&self) -> Option<Time> {
         match self.cursor.get() {
             Some(_) => Some(Time::ZERO),
@@ -172,7 +173,7 @@ impl Registry {
         self.next_sweep().is_some_and(|at| at <= now)
     }
 
-    /// Looks through the next slice of slots. Returns the sources whose deadlines are over, and takes these deadlines off.
+    /// Looks through the next slice of slots. Returns the sources whose deadlines have passed, and removes these deadlines.
     pub fn sweep(&self, now: Time) -> Vec<Token> {
         let mut found = Vec::new();
         let from = self.cursor.get().unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! The ways in from other threads: `Remote`, the messages of channels, and the results of worker jobs.
+//! The ways by which other threads reach the loop: `Remote`, the messages of channels, and the results of worker jobs.
 
 use super::driver::Waker;
 use super::jobs::JobResult;
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// take.
 const BUDGET: usize = 1024;
 
-/// Something that another thread sent. All of it is in one queue, so it arrives in the order in which it was sent.
+/// Something that another thread sent. All such items are in one queue, so they arrive in the order in which they were sent.
 pub(super) enum Posted {
     Closure(Site, Box<dyn FnOnce() + Send>),
     /// A message for the channel with this number.
@@ -145,14 +145,14 @@ impl Inbox {
         self.referenced.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Takes one from that number. The loop does it when it has run everything that was posted before, so it does not end
-    /// earlier.
+    /// Subtracts one from the number that `refer` counts. The loop does the subtraction only after it has run everything
+    /// that was posted before, so it does not end earlier.
     pub fn release(&self) {
         self.lock().released += 1;
         self.waker.wake();
     }
 
-    /// The last sender of a channel is gone. `referenced`: the channel kept the loop alive.
+    /// Call this when the last sender of a channel is gone. `referenced`: the channel kept the loop alive.
     pub fn hang_up(&self, channel: usize, referenced: bool) {
         let mut state = self.lock();
         if !state.ended {
@@ -163,15 +163,15 @@ impl Inbox {
         }
     }
 
-    /// The number of things that a program could be waiting for: remotes and channels that keep the loop alive, and what
-    /// was sent and not yet received.
+    /// The number of things that a program could be waiting for: remotes and channels that keep the loop alive, and items
+    /// that were sent and not yet received.
     pub fn awaited(&self) -> usize {
         let state = self.lock();
         let sent = state.posted.iter().filter(|posted| !matches!(posted, Posted::HungUp(_))).count();
         self.referenced().saturating_sub(state.released) + sent
     }
 
-    /// Takes the result of a job, from any thread.
+    /// Accepts the result of a job, on any thread.
     pub fn give(&self, id: usize, result: JobResult) {
         let mut state = self.lock();
         if state.ended {
@@ -185,7 +185,7 @@ impl Inbox {
     }
 }
 
-/// A way into a loop from any thread: [`post`](Remote::post) hands it a closure to run. See [`remote`].
+/// Reaches a loop from any thread: [`post`](Remote::post) hands it a closure to run. See [`remote`].
 pub struct Remote {
     inbox: Arc<Inbox>,
     referenced: bool,

@@ -24,8 +24,8 @@ use std::time::Duration;
 
 /// The loop of one thread.
 ///
-/// The order of the fields is deliberate (`repr(C)`): the first are those that every turn touches. So they share a few
-/// cache lines, which the kernel has evicted since the last turn.
+/// The order of the fields is deliberate (`repr(C)`): the fields that every turn uses come first, so that they share a
+/// few cache lines. The kernel has evicted these lines since the last turn, so they must be loaded again.
 #[repr(C)]
 pub(crate) struct Loop {
     // ---- Every turn
@@ -44,7 +44,8 @@ pub(crate) struct Loop {
     pub(super) panics: Panics,
     // ---- Every iteration
     pub(super) counters: Counters,
-    /// Between two waits, events whose turns a panic has prevented; otherwise empty, and kept for its capacity.
+    /// Between two waits, this holds the events whose turns a panic has prevented. Otherwise it is empty, and kept for
+    /// its capacity.
     events: Cell<Vec<Event>>,
     /// The ready list: sources that want a turn without an event of the driver. See [`Loop::make_ready`].
     pub(super) ready: RefCell<VecDeque<Token>>,
@@ -63,10 +64,10 @@ pub(crate) struct Loop {
     locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
 }
 
-/// How many timers one timers phase looks at. Their callbacks may take a millisecond; then sources have their turns.
+/// The most timers that one timers phase looks at. Their callbacks may take a millisecond; then sources have their turns.
 const TIMERS_PER_PHASE: usize = 1_024;
 
-/// Turns of the ready list in one pending phase, as many as sources that one wait tells of.
+/// The most turns of the ready list in one pending phase. One wait can report the same number of sources.
 const TURNS_PER_PHASE: usize = 1_024;
 
 impl Loop {
@@ -138,7 +139,7 @@ impl Loop {
         result
     }
 
-    /// One iteration. A panic that is to be resumed halts it: then the phases that are left do nothing.
+    /// Runs one iteration. After a panic that is to be resumed, the remaining phases do nothing.
     fn iterate(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
         self.begin_iteration();
         self.run_pending();
@@ -159,7 +160,7 @@ impl Loop {
         if self.running.replace(true) {
             return Err(io::Error::other("this thread's loop is running already: run() was called from a callback"));
         }
-        // It ends, too, if a simulation's script panics.
+        // This drop also runs if a script of a simulation panics.
         struct Ran<'a>(&'a Cell<bool>);
         impl Drop for Ran<'_> {
             fn drop(&mut self) {
@@ -170,7 +171,7 @@ impl Loop {
         f(self)
     }
 
-    /// Logs at the trace level. The code for it stands apart from the iteration's.
+    /// Logs at the trace level. The code of `f` is placed apart from the code of the iteration.
     #[inline(always)]
     fn trace(&self, f: impl FnOnce(&Self)) {
         if log::STATIC_MAX_LEVEL >= log::LevelFilter::Trace && log::max_level() >= log::LevelFilter::Trace {
@@ -201,15 +202,15 @@ impl Loop {
         });
     }
 
-    /// Phase 2: the wait, a turn for each source that it found ready, the deadlines of sources, messages of other threads, and
-    /// signals.
+    /// Phase 2: the wait, a turn for each source that the wait reported, the deadlines of sources, messages of other
+    /// threads, and signals.
     fn poll(self: &Rc<Self>, may_wait: bool) -> io::Result<()> {
         if self.is_halted() {
             self.silence.no_wait(self.counters.iterations.get());
             return Ok(());
         }
-        // Empty, unless a panic ended the last poll midway: it left the events here that it did not come to, since the driver
-        // tells each once only.
+        // Empty, unless a panic ended the last poll midway. Then it holds the events that had no turn yet, since the
+        // driver reports each event only once.
         let mut events = self.events.take();
         let (before, kept) = (self.clock.get(), events.len());
         self.silence.worked(self.counters.iteration_ends(before), before);
@@ -266,7 +267,8 @@ impl Loop {
             self.give_turn(Phase::Poll, token, |source| source.turn(self, event.ready));
         }
         if self.is_halted() {
-            // Readiness is told once: sources that the panic kept from their turns have them after the next wait.
+            // The driver reports readiness only once. So sources that had no turn because of the panic get it after the
+            // next wait.
             events.drain(..turned);
             events.extend(woken.into_iter().chain(signalled));
         } else {
@@ -279,8 +281,9 @@ impl Loop {
 
     /// Waits until something is ready, at most until the next timer or sweep.
     ///
-    /// If the last wait found several sources ready, some of them are likely to be ready again: then it looks before it waits.
-    /// A look has no timeout; for a timeout, the kernel reads the clock twice, even if it does not come to wait.
+    /// If the last wait found several sources ready, some of them are likely to be ready again. Then this first looks
+    /// with a timeout of zero, and waits only if nothing is ready. For a longer timeout the kernel reads the clock twice,
+    /// even if something is ready at once.
     fn wait(&self, may_wait: bool, events: &mut Vec<Event>) -> io::Result<Look> {
         if !may_wait || self.counters.last_events.get() > 1 {
             let look = self.driver.wait(Some(Duration::ZERO), events)?;
@@ -292,8 +295,8 @@ impl Loop {
         self.driver.wait(timeout, events)
     }
 
-    /// Gives a source a turn, if it is still there. An earlier turn of the same iteration may have closed it: then it is found
-    /// all the same, since slots are freed in the closing phase only, and ignores the turn.
+    /// Gives a source a turn, if its slot was not freed. An earlier turn of the same iteration may have closed the
+    /// source. It is then still found, since slots are freed in the closing phase only, and it ignores the turn.
     #[inline(always)]
     fn give_turn(&self, phase: Phase, token: Token, turn: impl FnOnce(Rc<dyn Source>)) {
         if let Some(source) = self.registry.get(token) {
@@ -304,7 +307,7 @@ impl Loop {
         }
     }
 
-    /// Gives turns to sources whose deadline is over.
+    /// Gives turns to sources whose deadline has passed.
     #[inline]
     fn sweep(self: &Rc<Self>) {
         if !self.registry.sweep_is_due(self.seen_until()) {
@@ -384,7 +387,7 @@ impl Loop {
         self.running.get()
     }
 
-    /// Returns whether the loop was torn down: then only handles that outlive it keep this value in memory.
+    /// Returns whether the loop was torn down: then only handles that still exist keep this value in memory.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.get()
     }
@@ -393,7 +396,7 @@ impl Loop {
         self.stopping.set(true);
     }
 
-    /// The one `T` of this loop, made by `make` when it is first asked for.
+    /// Returns the one `T` of this loop. The first call makes it with `make`.
     pub(crate) fn local<T: Any>(self: &Rc<Self>, make: impl FnOnce(&Rc<Self>) -> Rc<T>) -> Rc<T> {
         let found =
             self.locals.borrow().iter().find(|(id, _)| *id == TypeId::of::<T>()).map(|(_, local)| local.clone());
@@ -405,7 +408,7 @@ impl Loop {
         made
     }
 
-    /// Ends the loop. No callback is called any more, and all are dropped. Handles that are left are closed.
+    /// Ends the loop. All callbacks are dropped, and none is called any more. Handles that still exist are closed.
     pub(super) fn teardown(&self) {
         self.ended.set(true);
         self.inbox.end();

@@ -1,4 +1,4 @@
-//! Tells until when it is certain that peers were silent. All judgements whether a peer is late use this.
+//! Keeps the instant up to which it is certain that peers were silent. Every decision whether a peer is late uses this instant.
 
 use super::driver::Look;
 use super::{Loop, Time, Timeout, current, set_timeout};
@@ -6,8 +6,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A loop that has not waited for this long was away: a callback held it, or the process was stopped. This is longer than
-/// callbacks of a healthy program take, and short beside the windows over which rates are measured.
+/// If a loop has not waited for events for this long, it was away: a callback held it, or the process was stopped. This time is
+/// longer than callbacks of a healthy program take, and short compared with the windows over which rates are measured.
 const AWAY: Time = Time::from_secs(1);
 
 /// If no event came, that does not prove that a peer has sent nothing. Its bytes stay with the kernel until a wait reports
@@ -42,7 +42,7 @@ pub(super) struct Vain {
     /// The number of the iteration that waited.
     pub number: u64,
     pub began: Time,
-    /// When its timeout would have ended it.
+    /// When its timeout would have ended the wait.
     pub until: Time,
     pub ended: Time,
     /// How many events it reported.
@@ -52,19 +52,20 @@ pub(super) struct Vain {
 }
 
 impl Silence {
-    /// A wait has reported everything that was ready, at least one event. Silence is proven up to its beginning only, since
-    /// the process may have been stopped after the wait returned.
+    /// Call this after a wait that reported everything that was ready, with at least one event. Silence is proven up to
+    /// its beginning only, since the process may have been stopped after the wait returned.
     #[inline(always)]
     pub fn told_all(&self, began: Time) {
         self.proven.set(began);
     }
 
-    /// A wait has ended in another way.
+    /// Call this after a wait that ended in any other way.
     #[cold]
     pub fn told_less(&self, wait: &Vain) {
         let row = self.row.take().filter(|_| self.in_vain.get() + 1 == wait.number);
         match wait.look {
-            // A wait that timed out proves silence up to its timeout; one that was woken before that, up to its end.
+            // A wait that timed out proves silence up to its timeout. A wait that was woken before its timeout proves
+            // silence up to its end.
             Look::All => return self.proven.set(wait.until.min(wait.ended)),
             Look::Interrupted if wait.ended - wait.began > AWAY => self.back.set(wait.ended),
             Look::Interrupted => self.row.set(row),
@@ -79,7 +80,7 @@ impl Silence {
         self.in_vain.set(wait.number);
     }
 
-    /// The loop has worked for `time` between two waits, until `until`.
+    /// Call this when a wait begins. The loop has worked for `time` since the last wait, until `until`.
     #[inline(always)]
     pub fn worked(&self, time: Time, until: Time) {
         if time > AWAY {
@@ -87,7 +88,7 @@ impl Silence {
         }
     }
 
-    /// An iteration has not waited.
+    /// Call this in an iteration that does not wait.
     #[cold]
     pub fn no_wait(&self, number: u64) {
         self.in_vain.set(number);
@@ -95,7 +96,7 @@ impl Silence {
 }
 
 impl Loop {
-    /// A wait has reported nothing, or not everything.
+    /// Notes that a wait has reported nothing, or not everything.
     #[cold]
     pub(super) fn told_less(&self, look: Look, began: Time, may_wait: bool, events: usize) {
         let until = if may_wait { self.wake_at() } else { None };
@@ -106,7 +107,7 @@ impl Loop {
             until: until.unwrap_or(began).max(began),
             ended: self.clock(),
             events,
-            // Plus the waker.
+            // The waker can be ready as well, so it counts as one source.
             sources: self.registry.len() + 1,
         });
     }
@@ -115,8 +116,8 @@ impl Loop {
         self.counters.iterations.get()
     }
 
-    /// The instant by which it is judged whether peers were late: everything that they did up to then has been reported and
-    /// has had its turn. It is never later than the clock.
+    /// The instant that is compared with the deadlines of peers: everything that peers did up to then has been reported
+    /// and has had its turn. It is never later than the clock.
     #[inline]
     pub(crate) fn seen_until(&self) -> Time {
         self.silence.proven.get()
@@ -124,20 +125,20 @@ impl Loop {
 
     /// The present instant, for [`Loop::has_looked_since`].
     pub(crate) fn this_moment(&self) -> Moment {
-        // A row of full waits that began before proves nothing about what comes from now on.
+        // A row of full waits that began before proves nothing about events from now on.
         self.silence.row.set(None);
         Moment(self.iteration())
     }
 
-    /// Returns whether everything that the kernel had at that moment has been reported and has had its turn. Ask it in the
-    /// pending phase of each iteration until it is true.
+    /// Returns whether all sources that were ready at that moment have been reported and have had their turns. Call this
+    /// in the pending phase of each iteration until it returns true.
     pub(crate) fn has_looked_since(&self, moment: Moment) -> bool {
         let last = self.iteration().saturating_sub(1);
         last > moment.0 && self.silence.in_vain.get() != last
     }
 
-    /// Returns whether the loop was away (for a second or more) at some time after `time`. Then the rate of a peer over
-    /// that time says nothing, since the kernel takes and gives only a limited amount while the program does nothing.
+    /// Returns whether the loop was away (for a second or more) at some time after `time`. Then the measured rate of a peer over
+    /// that time means nothing, since the kernel receives and sends only a limited amount while the program does nothing.
     pub(crate) fn was_away_since(&self, time: Time) -> bool {
         self.silence.back.get() > time
     }
@@ -147,8 +148,8 @@ impl Loop {
 #[derive(Clone)]
 pub(crate) struct Deadline(Rc<Cell<Option<Timeout>>>);
 
-/// When a passed deadline is judged again, if the peer may have been in time. The next wait will tell, and this only has to
-/// be later than that wait.
+/// How long after a passed deadline the peer is judged again, if it may have been in time. The next wait shows that; so
+/// this time only has to end after the next wait.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Calls `f` when `after` has passed and everything that peers did until then has had its turn: see [`Loop::seen_until`]. A

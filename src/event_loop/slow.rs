@@ -12,9 +12,9 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SlowTurn {
-    /// The phase in which it was.
+    /// The phase in which the turn ran.
     pub phase: Phase,
-    /// How many callbacks were called in it, not counting ticks.
+    /// How many callbacks were called in the turn, not counting ticks.
     pub callbacks: u32,
     /// Where the last of these callbacks was registered.
     pub registered: Site,
@@ -26,8 +26,8 @@ pub struct SlowTurn {
     pub slowest: Option<SlowCallback>,
     /// How many sources the next wait found ready. These may have had to wait because of this turn.
     pub waiting: usize,
-    /// The longest time that they can have waited: from the end of the wait before the turn to the end of the wait after
-    /// it.
+    /// The longest time that these sources can have waited: from the end of the wait before the turn to the end of the
+    /// wait after it.
     pub waited_at_most: Duration,
 }
 
@@ -98,7 +98,7 @@ impl Loop {
             let listener = self.slow.listener.take();
             if let Some((site, mut f)) = listener {
                 self.call(site, &"the on_slow listener", || f(&slow));
-                // The time of the listener must not count for the turn that follows.
+                // The time that the listener took must not count as a part of the next turn.
                 self.read_clock();
                 if self.slow.listener.borrow().is_none() {
                     *self.slow.listener.borrow_mut() = Some((site, f));
@@ -141,8 +141,8 @@ pub fn on_slow(f: impl FnMut(&SlowTurn) + 'static) {
     }
 }
 
-/// Sets whether every callback is timed by itself (two clock reads each), so that a report names the slowest. Off by
-/// default.
+/// Sets whether every callback is timed by itself (two clock reads each), so that a report names the slowest callback.
+/// Off by default.
 pub fn set_exact_timing(on: bool) {
     if let Some(lp) = current() {
         lp.exact_timing.set(on);

@@ -1,4 +1,4 @@
-//! What the loop does for its sources.
+//! The methods by which sources are added to the loop, are given turns, and are removed.
 
 use super::{Due, Kind, Loop, Source, Token};
 use std::rc::Rc;
@@ -28,7 +28,7 @@ impl Loop {
         self.registry.set_due(token, due);
     }
 
-    /// Gives a source a turn in the next pending phase. The source itself sees to it that it is on the list once at most.
+    /// Gives a source a turn in the next pending phase. The source itself makes sure that it is on the ready list only once.
     pub(crate) fn make_ready(&self, token: Token) {
         self.ready.borrow_mut().push_back(token);
     }

@@ -34,7 +34,7 @@ impl Time {
         Time(nanos)
     }
 
-    /// The reading of a clock that began with the loop. It does not saturate: there is one in each turn.
+    /// Converts the reading of a clock that began with the loop. To save time, it does not saturate: every turn calls it.
     #[inline]
     pub fn of_clock(reading: Duration) -> Time {
         Time(reading.as_secs() * 1_000_000_000 + u64::from(reading.subsec_nanos()))

@@ -1,9 +1,9 @@
 //! Timers: a heap ordered by (deadline, order of setting).
 //!
-//! Neither `clear` nor `refresh` moves anything in the heap. `clear` drops the callback and leaves a dead entry behind; it is
-//! taken out when it comes first, or when a sweep finds it. `refresh` writes down the new deadline, which is never earlier than
-//! the old one; the entry gets its new place when the old deadline comes. So a timeout that is refreshed at each message, as
-//! timeouts of connections are, costs next to nothing.
+//! Neither `clear` nor `refresh` moves anything in the heap. `clear` drops the callback and leaves a dead entry behind;
+//! the entry is removed when it becomes the first one, or when a sweep finds it. `refresh` writes down the new deadline,
+//! which is never earlier than the old one; the entry gets its new place when the old deadline comes. So a timeout that
+//! is refreshed at each message, as timeouts of connections are, costs next to nothing.
 
 use super::heap::{Heap, Key};
 use super::{Loop, Time, current};
@@ -13,21 +13,22 @@ use std::panic::Location;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-/// Node's: a timer of 0 is one of 1 ms, so that timers cannot keep the loop from its other phases.
+/// As in Node, a timer of 0 ms becomes one of 1 ms, so that timers cannot keep the loop from its other phases.
 const LEAST: Duration = Duration::from_millis(1);
-/// A heap is swept if it has more dead entries than armed timers, by this number: below it a sweep is not worth its time.
+/// A heap is swept if its dead entries outnumber its armed timers by more than this. With fewer, a sweep is not worth its time.
 const SPARE: usize = 64;
-/// Entries that a sweep looks at, each time that a timer is armed. Half of the entries are dead then, so two looks find one; with
-/// four the sweep is faster than dead entries can be added, by one that is armed and cleared at a time.
+/// How many entries a sweep looks at, each time that a timer is armed. Half of the entries are dead then, so four entries
+/// contain two dead ones on average. A timer that is armed and cleared adds only one, so the sweep removes dead entries
+/// faster than they can be added.
 const SWEPT: usize = 4;
-/// Dead entries that are taken out at once when they come first. They take about half a millisecond.
+/// How many dead entries are removed in one go when they come first. That takes about half a millisecond.
 const DROPPED: usize = 1_024;
 /// A closure of more bytes than this is boxed, so that a dead entry does not keep its memory.
 const LONG: usize = 64;
 
 /// The closure of a timer, until it is cleared or has run.
 trait Callback {
-    /// Calls it, and lets it go unless the timer is armed (again) then.
+    /// Calls the closure, and drops it afterwards unless the timer is then armed (again).
     fn run(&self, lp: &Loop, timer: &Rc<Timer>);
     fn discard(&self);
 }
@@ -38,7 +39,7 @@ struct Repeat<F>(Cell<Option<F>>);
 /// A timer. While it is armed, the heap has an entry for it.
 struct Timer<C: Callback + ?Sized = dyn Callback> {
     every: Time,
-    /// When it is due. The key of its entry may be an earlier one.
+    /// When the timer is due. Its entry in the heap may still have an earlier key.
     due: Cell<Key>,
     armed: Cell<bool>,
     referenced: Cell<bool>,
@@ -50,10 +51,10 @@ struct Timer<C: Callback + ?Sized = dyn Callback> {
 /// The timers of a loop.
 pub(super) struct Timers {
     heap: RefCell<Heap<Rc<Timer>>>,
-    /// The position that the sweep has come to. It goes from the last to the first, again and again.
+    /// The position that the sweep has reached. The sweep goes from the last entry to the first, again and again.
     swept: Cell<usize>,
     next_sequence: Cell<u64>,
-    /// Armed timers, and those of them that keep the loop alive.
+    /// The number of armed timers, and the number of those that keep the loop alive.
     armed: Cell<usize>,
     referenced: Cell<usize>,
 }
@@ -77,8 +78,8 @@ impl Timers {
         self.referenced.get()
     }
 
-    /// When the timers phase has something to do: at the earliest deadline. It may be before that if a timer was refreshed, or if
-    /// very many were cleared.
+    /// The time at which the timers phase has something to do: the earliest deadline. The result may be earlier than that
+    /// if a timer was refreshed, or if very many were cleared.
     pub fn next(&self) -> Option<Time> {
         let mut heap = self.heap.borrow_mut();
         let mut left = DROPPED;
@@ -92,8 +93,8 @@ impl Timers {
         }
     }
 
-    /// Takes the first timer whose deadline is not after `now`, for it to be called. Each entry that is looked at takes one off
-    /// `left`; at 0 the answer is `None`, and `next` is still in the past.
+    /// Takes out the first timer whose deadline is not after `now`, so that it can be called. Each entry that is looked at
+    /// reduces `left` by one. At 0 this returns `None`; timers may still be due, and `next` then returns a time in the past.
     pub fn take_due(&self, now: Time, left: &mut usize) -> Option<DueTimer> {
         let mut heap = self.heap.borrow_mut();
         loop {
@@ -127,7 +128,7 @@ impl Timers {
         }
     }
 
-    /// Begins a timer's time anew: it comes after all that have the same deadline now.
+    /// Starts a timer's time again. The timer comes after all others that have the same deadline now.
     #[inline]
     fn put_off(&self, timer: &Timer, now: Time) -> Key {
         let sequence = self.next_sequence.replace(self.next_sequence.get() + 1);
@@ -151,14 +152,14 @@ impl Timers {
         heap.len() > 2 * self.armed.get() + SPARE
     }
 
-    /// Takes some of the dead entries out.
+    /// Removes some of the dead entries.
     #[cold]
     fn sweep(&self, heap: &mut Heap<Rc<Timer>>) {
         for _ in 0..SWEPT {
             let position = self.swept.get().checked_sub(1).unwrap_or(heap.len()).min(heap.len() - 1);
             self.swept.set(position);
             if heap.get(position).is_some_and(|timer| !timer.armed.get()) {
-                // The entry that takes its place comes from behind it, where the sweep has been.
+                // The last entry takes its place. The sweep has already looked at that entry.
                 heap.remove(position);
             }
         }
@@ -173,7 +174,7 @@ impl Timers {
     }
 }
 
-/// A timer that is due, out of the heap.
+/// A due timer that was taken out of the heap.
 pub(super) struct DueTimer(Rc<Timer>);
 
 impl DueTimer {
@@ -198,7 +199,7 @@ impl<F: FnOnce()> Callback for Once<F> {
     }
 }
 
-/// Stands once in the program, not once for each closure.
+/// This function is not generic, so that it is compiled once and not once for each closure.
 fn call_once(lp: &Loop, site: Site, f: &mut dyn FnMut()) {
     lp.call(site, &"a timer", f);
 }
@@ -218,7 +219,8 @@ impl<F: FnMut(&Timeout)> Callback for Repeat<F> {
     }
 }
 
-/// Arms an interval anew, so that its closure may clear or refresh it, and calls that. Returns whether it goes on.
+/// Arms an interval again, so that its closure may clear or refresh it, and then calls the closure. Returns whether the
+/// interval goes on.
 fn call_interval(lp: &Loop, timer: &Rc<Timer>, f: &mut dyn FnMut(&Timeout)) -> bool {
     lp.timers.disarm(timer);
     lp.timers.arm(timer.clone(), lp.now());
@@ -377,7 +379,7 @@ mod tests {
         let mut timers: Vec<Timeout> = (0..WAITING).map(|_| set_timeout(hour, || ())).collect();
         let lp = current().unwrap();
         for step in 0..50 * WAITING {
-            // Half of them die young, and half of them old.
+            // Half of the calls clear a timer that was set recently, and half of them an old one.
             let which = if step % 2 == 0 { step / 2 % WAITING } else { WAITING - 1 };
             let (timer, after) = (&mut timers[which], hour + Duration::from_millis((step * 7919 % 9973) as u64));
             timer.clear();

@@ -27,7 +27,7 @@ use std::time::Duration;
 /// ```
 ///
 /// # Errors
-/// Those of `out`, to which small pieces are written.
+/// The errors of `out`, to which small pieces are written.
 pub fn chrome(recording: &Recording, out: &mut impl io::Write) -> io::Result<usize> {
     out.write_all(HEAD.as_bytes())?;
     let mut events = Events { line: String::new(), out, slices: 0 };
@@ -140,7 +140,7 @@ impl<W: io::Write> Events<'_, W> {
     }
 }
 
-/// A slice, as it is written.
+/// The beginning and the end of a slice, as they are written.
 struct Span {
     began: Duration,
     ended: Duration,
@@ -150,7 +150,8 @@ impl Span {
     const ALL: Span = Span { began: Duration::ZERO, ended: Duration::MAX };
     const GAP: Duration = Duration::from_nanos(1);
 
-    /// A slice within this one. Those without any time at its end follow the ones that took some.
+    /// Cuts a slice so that it lies within this one. A slice without any length at the end of this one still comes after
+    /// those with a length.
     fn cut(&self, slice: Slice) -> Span {
         let last = self.ended.saturating_sub(Span::GAP).max(self.began);
         let began = slice.began.min(last);
@@ -180,7 +181,8 @@ impl Display for Registered<'_> {
     }
 }
 
-/// The inside of a JSON string (RFC 8259, section 7). Labels contain bytes of peers.
+/// Displays a value as the inside of a JSON string (RFC 8259, section 7). This is needed because labels contain bytes
+/// that peers sent.
 pub(crate) struct Escaped<'a, T: ?Sized>(pub &'a T);
 
 impl<T: Display + ?Sized> Display for Escaped<'_, T> {

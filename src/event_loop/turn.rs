@@ -25,7 +25,7 @@ impl Phase {
     /// All phases, in their order.
     pub(crate) const ALL: [Phase; 5] = [Phase::Pending, Phase::Poll, Phase::Check, Phase::Closing, Phase::Timers];
 
-    /// The place in that order, from 0.
+    /// The place of this phase in the order of [`Phase::ALL`], counted from 0.
     pub(crate) fn number(self) -> usize {
         self as usize
     }
@@ -43,12 +43,12 @@ impl Display for Phase {
     }
 }
 
-/// The default: 50 ms is what Node's community calls a blocked loop.
+/// The default threshold of slow turns: Node's community calls a loop blocked if a callback holds it for 50 ms.
 const THRESHOLD: Time = Time::from_millis(50);
 
 /// The data of the turn that is running.
 pub(super) struct Turn {
-    /// A number that tells this turn from others.
+    /// A number that distinguishes this turn from others.
     pub serial: Cell<u32>,
     pub callbacks: Cell<u32>,
     pub ticks: Cell<u64>,
@@ -57,7 +57,7 @@ pub(super) struct Turn {
     /// nothing.
     pub(super) label: RefCell<Vec<u8>>,
     pub(super) began: Cell<Time>,
-    /// A turn that takes longer is reported.
+    /// A turn that takes longer than this is reported.
     pub(super) threshold: Cell<Time>,
 }
 
@@ -96,7 +96,7 @@ impl Loop {
         self.turn.serial.get()
     }
 
-    /// Ends a turn. Its one clock read is also the beginning of the next turn.
+    /// Ends a turn. This reads the clock once; the time that it reads is also the beginning of the next turn.
     #[inline]
     pub(super) fn end_turn(&self, phase: Phase) {
         // The drop of a callback may have set ticks after the last callback returned.
