@@ -40,7 +40,7 @@ impl Address {
     }
 
     /// Makes an address from the kernel's form. `::ffff:a.b.c.d` becomes the IPv4 address that it stands for. A link-local
-    /// address keeps its scope, because nobody can connect to it without.
+    /// address keeps its scope, because nobody can connect to it without the scope.
     pub(crate) fn canonical(address: SocketAddr) -> Address {
         match address.ip().to_canonical() {
             ip @ IpAddr::V4(_) => Address::Ip(SocketAddr::new(ip, address.port())),

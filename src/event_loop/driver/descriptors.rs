@@ -21,9 +21,9 @@ struct Open {
     files: AtomicUsize,
 }
 
-/// Counts the file descriptors that the library has open because of peers, and limits them: a loop accepts connections and
-/// opens files by this rule. Real descriptors are counted for the whole process, over all its loops; each simulated world
-/// counts its own.
+/// Counts the file descriptors that the library has open because of peers, and limits them: a loop accepts connections
+/// and opens files only within these limits. Real descriptors are counted for the whole process, over all its loops; each
+/// simulated world counts its own.
 ///
 /// | | may have |
 /// |---|---|
@@ -34,15 +34,15 @@ pub(crate) struct Descriptors {
     limit: Cell<Option<usize>>,
 }
 
-/// Counts the files that jobs open for peers. Jobs use it on their own threads, so the count includes files that the loop
-/// has not heard of yet.
+/// Counts the files that jobs open for peers. Jobs use it on their own threads, so the count includes files that jobs
+/// have opened and not yet reported to the loop.
 #[derive(Clone)]
 pub(crate) struct FileRoom {
     open: Arc<Open>,
     most: usize,
 }
 
-/// Counts as one open file until it is dropped, on whatever thread.
+/// Counts as one open file until it is dropped, which may happen on any thread.
 pub(crate) struct OpenFile(Arc<Open>);
 
 impl Descriptors {
@@ -118,7 +118,7 @@ impl FileRoom {
     /// If peers have as many files open as they may have: see [`is_out_of_descriptors`].
     pub fn open_file(&self) -> io::Result<OpenFile> {
         let before = self.open.files.fetch_add(1, Ordering::Relaxed);
-        // Counted before the check, so that no two threads take the last one.
+        // The file is counted before the check, so that two threads cannot both take the last place.
         let file = OpenFile(self.open.clone());
         if before < self.most {
             return Ok(file);

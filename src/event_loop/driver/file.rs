@@ -9,14 +9,15 @@ use std::io::{self, ErrorKind};
 
 /// How many bytes are copied at a time if the kernel has no `sendfile` for this file.
 const COPIED: usize = 64 * 1024;
-/// Bytes of a file that the kernel takes for a connection beyond what is on its way; of what is copied it takes `UNSENT`.
+/// How many unsent bytes of a file the kernel takes for a connection, besides those in flight. Of bytes that are copied
+/// it takes `UNSENT`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_OF_FILE: u32 = 1024 * 1024;
 
 impl Io {
     /// Returns whether [`Io::send_file`] works for this connection. If not, a worker reads the file, and its bytes are
-    /// written like any others. It does not on the BSDs and macOS, where `socket2` does not tell how much an interrupted
-    /// `sendfile` has sent.
+    /// written like any others. It does not work on the BSDs and macOS, where `socket2` does not tell how much an
+    /// interrupted `sendfile` has sent.
     pub fn sends_files(&self) -> bool {
         match self {
             Io::Sim(io) => io.sendfile() != Sendfile::Missing,
@@ -49,9 +50,9 @@ impl Io {
     }
 }
 
-/// Lets the kernel have more of a file than of other output: it has the file's pages in its memory, and does not copy them.
-/// One call is enough for a mebibyte then. The connection stays so: to go back would have the kernel tell of room once more for
-/// each file.
+/// Lets the kernel queue more bytes of a file than of other output: the file's pages are in its memory already, and it
+/// does not copy them. So one call is enough for a mebibyte. The connection keeps this setting: if it were set back, the
+/// kernel would report room once more for each file.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn by_tcp(socket: &socket2::SockRef<'_>, file: &File, offset: u64, most: usize) -> io::Result<usize> {
     if most > UNSENT as usize {

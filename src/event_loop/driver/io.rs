@@ -6,17 +6,17 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
-/// One end of a connection. All methods take `&self`, since the kernel (or the world) keeps the state. Dropping it closes
-/// the connection.
+/// One end of a connection. All methods take `&self`, since the kernel (or the simulated world) keeps the state. Dropping
+/// this value closes the connection.
 pub(crate) enum Io {
     Tcp(mio::net::TcpStream),
     #[cfg(unix)]
     Unix(mio::net::UnixStream),
-    /// Boxed, so that real connections do not pay for its size.
+    /// Boxed, so that it does not make real connections larger.
     Sim(Box<world::Stream>),
 }
 
-/// Calls the same method on the variant that is there.
+/// Evaluates the same call for whichever variant the value is.
 macro_rules! any {
     ($self:ident, $io:ident => $call:expr) => {
         match $self {
@@ -104,7 +104,7 @@ impl Io {
     }
 }
 
-/// A bound, listening socket. Dropping it closes it, and removes the path if it has bound one.
+/// A bound, listening socket. Dropping this value closes the socket, and removes the path if it has bound one.
 pub(crate) enum Listener {
     Tcp(mio::net::TcpListener),
     #[cfg(unix)]

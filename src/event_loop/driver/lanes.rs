@@ -54,8 +54,8 @@ impl Default for Lanes {
 }
 
 impl Lanes {
-    /// Sets the numbers of threads and of waiting jobs of the program's lane. The library's own lanes grow with it, but
-    /// never shrink below the default: a program that wants one job at a time does not want one file at a time.
+    /// Sets the numbers of threads and of waiting jobs of the program's lane. The library's own lanes grow with it, but never
+    /// shrink below the default: a program that wants its jobs to run one at a time does not want files to be read one at a time.
     pub fn configure(&mut self, threads: usize, queue: usize) {
         for lane in LANES {
             let (threads, bound) = match lane {
@@ -93,8 +93,8 @@ impl Lanes {
         self.lane(lane).waiting.pop_back()
     }
 
-    /// Takes the next job that may begin. When it is done, call [`Lanes::ended`] with the same lane. If several lanes have
-    /// one, look-ups go first: they are few and usually the shortest.
+    /// Takes the next job that may begin. When it is done, call [`Lanes::ended`] with the same lane. If several lanes
+    /// have such a job, look-ups go first: they are few and usually the shortest.
     pub fn begin(&mut self) -> Option<(Lane, Job)> {
         LANES.into_iter().find_map(|lane| {
             let own = self.lane(lane);

@@ -1,9 +1,10 @@
 //! The driver: what a loop runs on. It is either the operating system ([`Os`]: `mio`, real sockets, real clocks, threads)
 //! or a simulated world ([`World`]: in-memory sockets, a virtual clock, no threads).
 //!
-//! It is made of enums, without generics or trait objects: a `match` on the hot path costs a predictable branch. Everything
-//! that the library asks of the outside goes through here (waiting, registering, both clocks, listening, connecting,
-//! accepting, worker jobs, name look-ups, running out of file descriptors), so that a whole program runs on either driver.
+//! It is made of enums, without generics or trait objects: a `match` on the hot path costs a predictable branch.
+//! Everything that the library asks of the outside world goes through the driver (waiting, registering, both clocks,
+//! listening, connecting, accepting, worker jobs, name look-ups, running out of file descriptors), so that a whole
+//! program runs on either driver.
 //!
 //! ```text
 //!   event_loop, net, worker
@@ -147,7 +148,7 @@ pub(crate) enum Driver {
     Sim(World),
 }
 
-/// Calls the same method on the variant that is there.
+/// Evaluates the same call for whichever variant the driver is.
 macro_rules! either {
     ($self:ident, $driver:ident => $call:expr) => {
         match $self {
@@ -159,7 +160,7 @@ macro_rules! either {
 
 impl Driver {
     /// Waits until a source is ready or the time is over (`None`: no time limit), and appends the ready sources to
-    /// `events`, in the order in which they became ready. A wait that a signal interrupts has no events.
+    /// `events`, in the order in which they became ready. A wait that a signal interrupts appends nothing.
     pub fn wait(&self, timeout: Option<Duration>, events: &mut Vec<Event>) -> Result<Look> {
         either!(self, d => d.wait(timeout, events))
     }
@@ -179,7 +180,7 @@ impl Driver {
         either!(self, d => d.register(io, token))
     }
 
-    /// Registers a connection anew, for another source. Readiness that is there already is reported again.
+    /// Registers a connection anew, for another source. Readiness that exists already is reported again.
     pub fn reregister(&self, io: &mut Io, token: usize) -> Result<()> {
         either!(self, d => d.reregister(io, token))
     }
@@ -216,9 +217,9 @@ impl Driver {
         either!(self, d => d.descriptors())
     }
 
-    /// For when there is no file descriptor left: closes the spare one, accepts one connection and closes it at once, so
-    /// that its peer learns of it and the backlog empties. `Ok(false)`: no connection was waiting. An error: even that was
-    /// not possible.
+    /// Call this when no file descriptor is left. It closes the spare one, accepts one connection, and closes that
+    /// connection at once, so that the peer notices and the backlog empties. `Ok(false)`: no connection was waiting. An
+    /// error: not even this was possible.
     pub fn shed(&self, listener: &Listener) -> Result<bool> {
         either!(self, d => d.shed(listener))
     }
@@ -276,7 +277,8 @@ impl Waker {
         }
     }
 
-    /// Call this before draining the queues, so that a later post wakes again. Returns whether there was a wake.
+    /// Call this before draining the queues, so that a later post wakes the loop again. Returns whether `wake` was called
+    /// since the last `clear`.
     pub fn clear(&self) -> bool {
         self.pending.swap(false, Ordering::AcqRel)
     }

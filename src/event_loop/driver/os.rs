@@ -22,8 +22,8 @@ const EVENTS_PER_WAIT: usize = 1024;
 
 /// How many unsent bytes the kernel takes for a connection (`TCP_NOTSENT_LOWAT`), besides those in flight. Without a limit
 /// it takes megabytes for each peer that does not read, and a turn that fills them takes milliseconds: a few thousand such
-/// peers would use up its memory and hold up the loop. Peers that do read get as much as before, since the window of bytes
-/// in flight is not limited.
+/// peers would use up the kernel's memory and hold up the loop. Peers that do read get as much as before, since the
+/// window of bytes in flight is not limited.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) const UNSENT: u32 = 128 * 1024;
 
@@ -144,7 +144,8 @@ impl Os {
             Bind::Any { port } => {
                 let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port));
                 match listen_tcp(v6, how) {
-                    // Fall back to IPv4 only if the machine has no IPv6; a port in use is an error of its own.
+                    // Fall back to IPv4 only if the machine has no IPv6. Other errors are returned, such as a port that
+                    // is in use.
                     Err(error) if is_no_ipv6(&error) && !how.ipv6_only => {
                         listen_tcp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, *port)), how)
                     }
@@ -247,7 +248,7 @@ fn is_no_ipv6(error: &io::Error) -> bool {
     family_not_supported || matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported)
 }
 
-/// The descriptor is duplicated, so that the caller may keep its own; both are the same socket.
+/// Duplicates the descriptor, so that the caller may keep its own; both refer to the same socket.
 fn inherited(listener: &Inherited, how: &ListenHow) -> io::Result<Listener> {
     match listener {
         Inherited::Tcp(listener) => {
@@ -271,7 +272,8 @@ fn inherited(listener: &Inherited, how: &ListenHow) -> io::Result<Listener> {
     }
 }
 
-/// Checks that a socket listens. One that does not, or a descriptor that is no socket at all, would fail at each accept.
+/// Checks that a socket listens. A socket that does not listen, or a descriptor that is no socket at all, would fail at
+/// each accept.
 fn check_listens(socket: &Socket) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     if !socket.is_listener()? {

@@ -16,9 +16,9 @@ pub(crate) enum Refused {
     NoThread(io::Error),
 }
 
-/// Threads behind bounded queues, one for each [`Lane`]. A thread is started when a job may begin and no thread is free, up
-/// to the number of jobs that all lanes together may run. When the pool is dropped, waiting jobs are dropped, and each
-/// thread ends after its current job.
+/// Threads that take jobs from bounded queues, one queue for each [`Lane`]. A thread is started when a job may begin and
+/// no thread is free, up to the number of jobs that all lanes together may run. When the pool is dropped, waiting jobs
+/// are dropped, and each thread ends after its current job.
 pub(super) struct Pool(Arc<Shared>);
 
 /// The part that the threads share.

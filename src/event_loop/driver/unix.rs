@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// A listening Unix socket. Dropping it removes the path that it has bound, then closes it.
 pub(crate) struct UnixListener {
-    // Declared before the socket, so that it is dropped first: while the socket is open, no other has its inode number.
+    // Declared before the socket, so that it is dropped first: while the socket is open, no other socket can have its
+    // inode number.
     _path: Option<OwnPath>,
     pub(super) io: mio::net::UnixListener,
 }
@@ -52,8 +53,8 @@ impl UnixListener {
     }
 }
 
-/// A path and the identity of the socket that was bound there: by now another process may have bound its own at the same
-/// path.
+/// A path, and the identity of the socket that was bound to it. The identity is needed because another process may since
+/// have bound its own socket to the same path.
 struct OwnPath {
     path: PathBuf,
     identity: Identity,
@@ -83,18 +84,18 @@ impl Drop for OwnPath {
     }
 }
 
-/// The identity of the socket at a path. `None` if there is nothing, or something else.
+/// The identity of the socket at a path. `None` if nothing is at the path, or something that is not a socket.
 fn socket_at(path: &Path) -> Option<Identity> {
     let found = fs::symlink_metadata(path).ok()?;
     found.file_type().is_socket().then_some((found.dev(), found.ino()))
 }
 
-/// Removes a socket on which nobody listens, as a killed process leaves it. Returns whether it was removed. A socket that
-/// is in use stays, and so does anything that is not a socket.
+/// Removes a socket on which nobody listens, such as a killed process leaves behind. Returns whether it was removed. A
+/// socket that is in use stays, and so does anything that is not a socket.
 fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<bool> {
     let Some(before) = socket_at(path) else { return Ok(false) };
     let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // Non-blocking, because a connect would wait if the backlog is full, which shows that the socket is in use.
+    // Non-blocking, because with a full backlog a blocking connect would wait. A full backlog shows that the socket is in use.
     probe.set_nonblocking(true)?;
     let nobody_listens = probe.connect(address).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
     if !nobody_listens || socket_at(path) != Some(before) {
