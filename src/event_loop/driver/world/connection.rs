@@ -35,7 +35,7 @@ pub(super) struct End {
     pub watch: Watch,
     address: Address,
     link: Link,
-    /// The owner has dropped this end. Whatever still arrives is answered with a RST.
+    /// True if the owner has dropped this end. Packets that still arrive are answered with a RST.
     released: bool,
     reset_on_close: bool,
     error: Option<ErrorKind>,
@@ -64,9 +64,9 @@ struct Input {
 #[derive(Default)]
 struct Output {
     ended: bool,
-    /// A write was refused in whole or in part, so there will be an edge when there is room.
+    /// A write was refused in whole or in part, so an edge (a report of changed readiness) follows when there is room.
     starved: bool,
-    /// The network takes less than there is room for, until the next edge (`Network::partial_writes`).
+    /// True if the network takes fewer bytes than there is room for, until the next edge (`Network::partial_writes`).
     held: bool,
     /// The edge that reports room is scheduled.
     room_on_its_way: bool,
@@ -124,8 +124,8 @@ impl Endpoint {
         self.me().released
     }
 
-    /// The listener has put the connection into its backlog: bytes can be sent to its end from now on, and the connecting
-    /// side is told.
+    /// Called when the listener has put the connection into its backlog. From now on bytes can be sent to the listener's
+    /// end, and the connecting side is told that it is connected.
     pub fn establish(&self, world: &World) {
         self.me().link = Link::Open;
         self.send(world, Packet::Connected);
@@ -155,7 +155,7 @@ impl Endpoint {
         self.send(world, Packet::Reset);
     }
 
-    /// Sends to the other end.
+    /// Sends a packet to the other end.
     fn send(&self, world: &World, packet: Packet) {
         let delay = world.0.network.borrow().delay(&world.0.random);
         self.send_at(world, world.now().saturating_add(delay), packet);
@@ -190,7 +190,7 @@ impl Endpoint {
             Packet::Reset => {
                 let reason = match link {
                     Link::Connecting => ErrorKind::ConnectionRefused,
-                    // As Linux: after the end of input, the error is that of writing to a closed connection.
+                    // As on Linux: after the end of input, the error is the one for writing to a closed connection.
                     _ if me.input.ended => ErrorKind::BrokenPipe,
                     _ => ErrorKind::ConnectionReset,
                 };
@@ -202,7 +202,7 @@ impl Endpoint {
         world.edge(&Source::End(self.clone()));
     }
 
-    /// The owner has dropped this end.
+    /// Called when the owner has dropped this end.
     fn release(&self, world: &World) {
         let mut me = self.me();
         // Dropped after the borrow, since a script may hold user values.
@@ -234,7 +234,7 @@ impl Endpoint {
         }
         let dead = me.link == Link::Dead;
         let writable = dead || me.output.ended || has_room;
-        // An owner that has seen "not writable" waits for an edge when there is room.
+        // An owner that was told "not writable" waits for the edge that reports room.
         me.output.starved |= !writable;
         Ready::READ
             .when(dead || me.input.ended || !me.input.unread.is_empty())
@@ -243,7 +243,7 @@ impl Endpoint {
             .with(Ready::ERROR.when(me.error.is_some()))
     }
 
-    /// Returns whether there is enough room to tell the writer: a third of the buffer, as on Linux.
+    /// Returns whether the writer is to be told of room: at least a third of the buffer is free, as on Linux.
     fn has_room(&self, ends: &[End; 2], world: &World) -> bool {
         let fill = ends[1 - self.side].fill();
         let free = world.buffer().saturating_sub(fill);
@@ -387,7 +387,7 @@ impl Stream {
         Source::End(self.end.clone()).tell(world, Audience::Loop(token));
     }
 
-    /// Has the script run after each edge; no loop is told then.
+    /// Makes the script run after each edge, instead of telling a loop.
     pub fn tell_script(&self, script: Script) {
         Source::End(self.end.clone()).tell(&self.world, Audience::Script(script));
     }
@@ -443,7 +443,7 @@ impl Stream {
         self.world.0.sendfile.get()
     }
 
-    /// Returns whether the other side's FIN has arrived, read or not.
+    /// Returns whether the other side's FIN has arrived. It need not have been read yet.
     pub fn has_ended(&self) -> bool {
         self.end.me().input.ended
     }

@@ -9,7 +9,7 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// How many accepts, reads, writes and ends of output there were so far.
+    /// How many calls the program has made so far: accepts, reads, writes and ends of output.
     pub fn calls(&self) -> u64 {
         self.calls.get()
     }

@@ -11,18 +11,18 @@ use std::time::Duration;
 
 /// The first port given to a listener that asks for any port, and to a side that connects (RFC 6335, section 6).
 const FIRST_DYNAMIC_PORT: u16 = 49_152;
-/// How long a connection request waits before it tries again at a full backlog; twice as long each further time.
+/// How long a connection request waits before it tries again at a full backlog. Each further wait is twice as long.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often it tries again: as often as Linux, about two minutes in all.
+/// How often a connection request tries again: as often as on Linux, about two minutes in all.
 const RETRIES: u32 = 6;
 
-/// A limit of file descriptors, and whose limit it is.
+/// A limit of file descriptors: either that of the process or that of the whole system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FdLimit {
-    /// This process may open this many (EMFILE). The spare descriptor helps.
+    /// This process may open this many (EMFILE). Closing the spare descriptor makes room for one more.
     Process(usize),
-    /// The whole system has none left (ENFILE) once this process has this many. Other processes take what the spare one
-    /// frees.
+    /// The whole system has no descriptor left (ENFILE) once this process has this many. If the spare one is closed,
+    /// another process takes the freed descriptor.
     System(usize),
 }
 
@@ -93,7 +93,8 @@ impl Ports {
         self.bound.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Finds the listener for an address: that with the most specific binding. If several have it, they take turns.
+    /// Finds the listener for an address: the one with the most specific binding. If several are equally specific, they
+    /// take turns.
     fn find(&self, to: &Address) -> Option<Rc<Bound>> {
         let listeners = self.listeners();
         let exact: Vec<_> = listeners.iter().filter(|bound| bound.address == *to).collect();
@@ -105,7 +106,7 @@ impl Ports {
     }
 
     fn free(&self, address: IpAddr) -> u16 {
-        // The loop ends: with as many listeners as ports, memory would have run out long before.
+        // This loop always ends: a program with as many listeners as ports would have run out of memory long before.
         loop {
             let port = self.dynamic();
             let wanted = Address::Ip(SocketAddr::new(address, port));
@@ -121,7 +122,7 @@ impl Bound {
         Ready::READ.when(!self.waiting.borrow().is_empty())
     }
 
-    /// Returns whether it is bound to all addresses of a family that includes this one.
+    /// Returns whether this listener is bound to all addresses of a family that includes this one.
     fn accepts_all_of(&self, to: &Address) -> bool {
         match (&self.address, to) {
             (Address::Ip(own), Address::Ip(to)) if own.ip().is_unspecified() && own.port() == to.port() => {
@@ -213,14 +214,14 @@ impl World {
         Ok(Io::Sim(Box::new(Stream::new(self, end, Owner::Program))))
     }
 
-    /// The addresses on which the program listens, in the order in which it began to.
+    /// The addresses on which the program listens, in the order in which it began to listen.
     pub fn program_listens_at(&self) -> Vec<Address> {
         let own = |bound: &Rc<Bound>| bound.owner == Owner::Program;
         self.0.ports.listeners().into_iter().filter(own).map(|bound| bound.address.clone()).collect()
     }
 
-    /// Connects to the program, as a peer that the test plays. `from` is the peer's address. Without one it is a loopback
-    /// address; without a port it has a free one.
+    /// Connects to the program, as a peer that the test plays. `from` is the peer's address: `None` stands for a loopback
+    /// address, and the port 0 for a free port.
     pub fn connect_scripted(&self, from: Option<SocketAddr>, to: &Address) -> Stream {
         let end = self.dial(from, to);
         Stream::new(self, end, Owner::Script)
@@ -247,7 +248,7 @@ impl World {
         end
     }
 
-    /// A connection request arrives at its destination.
+    /// Handles a connection request that arrives at its destination.
     fn request(&self, from: Endpoint, tries: u32) {
         if from.is_released() {
             return;
@@ -315,12 +316,12 @@ impl World {
         self.0.ports.fds.get()
     }
 
-    /// Makes the next accept fail because the connection has gone (ECONNABORTED). Called twice, it is the next two.
+    /// Makes the next accept fail because the connection has gone (ECONNABORTED). Two calls make the next two accepts fail.
     pub fn abort_next_accept(&self) {
         self.0.ports.aborts.set(self.0.ports.aborts.get() + 1);
     }
 
-    /// Connection requests to this address get no answer at all.
+    /// From now on, connection requests to this address get no answer at all.
     pub fn set_black_hole(&self, address: SocketAddr) {
         self.0.ports.black_holes.borrow_mut().insert(address);
     }

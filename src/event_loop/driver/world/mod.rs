@@ -15,10 +15,11 @@
 //! sent, at the earliest with the next wait. Everything happens inside [`World::wait`]. So nothing changes while the
 //! program runs, and no time passes, unless the program says that it blocks.
 //!
-//! Owns: `schedule` (what will happen), `readiness` (edges and events, as epoll has them), `connection` (two ends and what
-//! is between them), `listener` (ports, backlogs, file descriptors), `faults` (calls that fail), `waits` (waits that are
-//! interrupted or full), `workers` (jobs and host names), `network` (how rough it is), `sendfile` (whether it has that
-//! call), `random`; and, for tests of the library, `veil` (a toy in place of TLS). Imports only the types of `driver`.
+//! Its modules: `schedule` (what will happen), `readiness` (edges and events, as epoll has them), `connection` (two ends
+//! and the packets between them), `listener` (ports, backlogs, file descriptors), `faults` (calls that fail), `waits`
+//! (waits that are interrupted or full), `workers` (jobs and host names), `network` (delays, splits and buffers),
+//! `sendfile` (whether the system has that call), `random`; and, for tests of the library, `veil` (a toy in place of
+//! TLS). Imports only the types of `driver`.
 
 mod connection;
 mod faults;
@@ -111,8 +112,8 @@ impl World {
         }))
     }
 
-    /// Lets things happen until there is an event or the time is over. The clock jumps from one occurrence to the next,
-    /// never past the horizon, and stands still as long as there is an event.
+    /// Runs occurrences until there is an event or the timeout has passed. The clock jumps from one occurrence to the
+    /// next, never past the horizon (see `set_horizon`), and stands still as long as there is an event.
     pub fn wait(&self, timeout: Option<Duration>, out: &mut Vec<Event>) -> io::Result<Look> {
         let deadline = timeout.map(|timeout| self.now().saturating_add(timeout));
         self.0.at_rest.set(false);
@@ -132,8 +133,8 @@ impl World {
         }
     }
 
-    /// Lets things happen up to the horizon without a loop that waits: for what happens after the program has ended.
-    /// Returns false if nothing more happens before the horizon.
+    /// Moves the clock to the next occurrence, at most to the horizon, and runs what is due, without a loop that waits.
+    /// It serves for the time after the program has ended. Returns false if nothing more happens before the horizon.
     pub fn pass(&self) -> bool {
         self.0.at_rest.set(false);
         self.0.horizon_reached.set(false);
@@ -178,7 +179,7 @@ impl World {
         self.0.clock.get()
     }
 
-    /// Lets time pass while the program runs. Occurrences of that time are seen by the next wait.
+    /// Lets time pass while the program runs. The next wait runs the occurrences of that time.
     pub fn block(&self, time: Duration) {
         self.0.clock.set(self.now().saturating_add(time));
     }

@@ -22,11 +22,11 @@ pub(super) enum Audience {
 #[derive(Default)]
 pub(super) struct Watch {
     pub audience: Audience,
-    /// It is on the ready list. Further edges are part of the same event until it is taken from there.
+    /// True while the socket is on the ready list. Until it is taken from the list, further edges are part of the same event.
     told: bool,
 }
 
-/// A socket that can have an edge.
+/// A socket that can have an edge, which is a change of its readiness.
 #[derive(Clone)]
 pub(super) enum Source {
     End(Endpoint),
@@ -48,8 +48,7 @@ impl Source {
         }
     }
 
-    /// Sets the receiver of edges from now on. Readiness that is there already is reported first, as epoll does on
-    /// registration.
+    /// Sets the receiver of edges from now on. Readiness that exists already is reported first, as epoll does on registration.
     pub fn tell(&self, world: &World, audience: Audience) {
         // Dropped after the borrow, since a script may hold user values.
         let old = self.watch(|watch| std::mem::replace(&mut watch.audience, audience));
@@ -61,8 +60,8 @@ impl Source {
 }
 
 impl World {
-    /// A socket has changed. As in epoll, the edge only puts it on the ready list; its readiness is determined when it is
-    /// taken from there.
+    /// Called when a socket has changed. As in epoll, the edge only puts the socket on the ready list; its readiness is
+    /// determined when it is taken from that list.
     pub(super) fn edge(&self, source: &Source) {
         let of_script = source.watch(|watch| {
             let of_script = match watch.audience {

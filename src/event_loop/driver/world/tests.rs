@@ -23,7 +23,7 @@ fn listen(world: &World, port: u16) -> AnyListener {
     listener
 }
 
-/// What is ready without the clock moving.
+/// The events of the sources that are ready without the clock moving.
 fn events(world: &World) -> Vec<(usize, Ready)> {
     let mut out = Vec::new();
     world.wait(Some(Duration::ZERO), &mut out).unwrap();
@@ -374,8 +374,8 @@ fn occurrences_of_one_time_keep_their_order() {
     assert_eq!(*seen.borrow(), ["a", "b", "c", "d"]);
 }
 
-/// Sends `bytes` from a client to a server as a careful program would, and gives what arrived and a trace of all that
-/// the loop would have seen.
+/// Sends `bytes` from a client to a server as a careful program would. Returns the bytes that arrived, and a trace of all
+/// events that the loop would have seen.
 fn transfer(seed: u64, network: Network, bytes: &[u8], buffer: usize) -> (Vec<u8>, Vec<(Duration, usize, Ready)>) {
     let world = World::new(seed);
     world.set_network(network);

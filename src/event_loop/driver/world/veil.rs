@@ -1,12 +1,13 @@
 //! A toy cipher that stands for TLS in tests. With it, the tests of sockets and of HTTP show that nothing above the transport
-//! counts the bytes of the socket or waits for them. Only the tests of this file use it, and builds with `--cfg oneloop_veil`: there
-//! all connections of the simulated world are veiled, the program's end by its transport, the other end by the peer's `Wire`.
+//! counts the bytes of the socket or waits for them. It is used only by the tests of this file and by builds with
+//! `--cfg oneloop_veil`: there all connections of the simulated world are veiled, the program's end by its transport, the
+//! other end by the peer's `Wire`.
 //!
-//! Bytes go in frames: a length in two bytes, and that many bytes, masked. A frame is given only when all of it is here. A frame
-//! without bytes is the goodbye, which ends a side in order.
+//! Bytes are sent in frames: a length in two bytes, and that many bytes, masked. The reader gets the bytes of a frame
+//! only when the whole frame was received. A frame without bytes is the goodbye, which ends a side in order.
 //!
-//! The socket may take a part of a frame. So bytes count as written when all of their frame is with the socket. Until then they have
-//! to be offered again, in front of those that follow them.
+//! The socket may take a part of a frame. So bytes count as written only when the socket has taken all of their frame.
+//! Until then the caller has to offer them again, in front of the bytes that follow them.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _};
@@ -19,12 +20,12 @@ pub(super) fn buffer(plaintext: usize) -> usize {
     if VEILED { plaintext.saturating_add(plaintext / 16) } else { plaintext }
 }
 
-/// The most bytes of a frame: few, so that a slow peer takes several within the shortest window of a rate that a test has; and a
-/// prime, so that it divides no buffer.
+/// The most bytes of a frame. The number is small, so that a slow peer takes several frames within the shortest window
+/// over which a test measures a rate. It is a prime, so that it divides the size of no buffer.
 const FRAME: usize = 61;
 /// The most bytes that are read at once from the socket.
 const READ: usize = 4_096;
-/// Bytes that are sealed ahead of what the socket has taken.
+/// How many bytes may be sealed (put into frames) before the socket takes them.
 const SEALED: usize = 16 * 1024;
 
 type Read<'a> = &'a mut dyn FnMut(&mut [u8]) -> io::Result<usize>;
@@ -34,18 +35,19 @@ type Write<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<usize>;
 #[derive(Default)]
 pub(crate) struct Veil {
     received: VecDeque<u8>,
-    /// The bytes of the frame that is being given.
+    /// The bytes of the frame that is being given to the reader.
     opened: VecDeque<u8>,
     read_mask: Mask,
-    /// The goodbye has come, or the end of the connection without it.
+    /// True if the goodbye was received, or if the connection ended without it.
     ended: bool,
     sealed: VecDeque<u8>,
     frames: VecDeque<Frame>,
-    /// Bytes of plaintext that are with the socket, and are to be told by the next write.
+    /// How many bytes of plaintext the socket has taken that no write has reported yet. The next write reports them.
     gone: usize,
     write_mask: Mask,
     said_goodbye: bool,
-    /// Of a read that gave something before it failed, and of a write that sent something.
+    /// The error of a read that returned bytes before it failed: the next read returns the error. The same for writes
+    /// that sent bytes.
     read_failed: Option<io::Error>,
     write_failed: Option<io::Error>,
 }
@@ -54,7 +56,7 @@ fn is_final(error: &io::Error) -> bool {
     !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
-/// A frame that is not with the socket.
+/// A frame that the socket has not taken in full.
 struct Frame {
     left: usize,
     plaintext: usize,
@@ -82,7 +84,7 @@ impl Veil {
             if count == into.len() || self.ended {
                 return Ok(count);
             }
-            // No more than is asked for, so that a slow reader stays slow.
+            // Reads no more than the caller asks for, so that a slow reader stays slow.
             let mut raw = [0; READ];
             let room = (into.len() - count).min(READ);
             match read(raw.get_mut(..room).unwrap_or_default()) {
@@ -114,7 +116,7 @@ impl Veil {
         !self.opened.is_empty() || self.ended || self.read_failed.is_some() || self.next_frame().is_some()
     }
 
-    /// The length of the next frame, if it is here whole.
+    /// The length of the next frame, if the whole frame was received.
     fn next_frame(&self) -> Option<usize> {
         let (high, low) = (self.received.front()?, self.received.get(1)?);
         let length = usize::from(u16::from_be_bytes([*high, *low]));
@@ -132,7 +134,8 @@ impl Veil {
         self.opened.extend(self.received.drain(..length).map(|byte| mask.apply(byte)));
     }
 
-    /// Returns how many bytes are now with the socket: the first of those that were offered, some of them perhaps before.
+    /// Returns how many of the offered bytes the socket has now taken, counted from the first. Some of them may have been
+    /// offered by earlier calls already.
     pub fn write(&mut self, plaintext: &[u8], write: Write<'_>) -> io::Result<usize> {
         if let Some(error) = self.write_failed.take() {
             return Err(error);
@@ -171,12 +174,12 @@ impl Veil {
         self.flush(write)
     }
 
-    /// Returns whether it has something to send that is no plaintext.
+    /// Returns whether a frame without plaintext (the goodbye) has still to be sent.
     pub fn wants_write(&self) -> bool {
         self.frames.iter().any(|frame| frame.plaintext == 0)
     }
 
-    /// Sends what is sealed.
+    /// Sends the sealed bytes.
     pub fn flush(&mut self, write: Write<'_>) -> io::Result<()> {
         while !self.sealed.is_empty() {
             let count = write(self.sealed.make_contiguous())?;

@@ -3,7 +3,7 @@ use super::{Look, World};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-/// One of this many waits is interrupted.
+/// On average, one of this many waits is interrupted.
 const INTERRUPTED: u64 = 8;
 
 /// How the waits of the simulated system behave. The default is a system without disturbances: each wait reports everything
@@ -17,8 +17,8 @@ const INTERRUPTED: u64 = 8;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waits {
-    /// How many sources one wait reports at most, in the order in which they became ready; the others wait for the next
-    /// one. At least 1. Default: no limit. (On a real system it is 1,024.)
+    /// How many sources one wait reports at most, in the order in which they became ready; the next wait reports the
+    /// others. At least 1. Default: no limit. (On a real system it is 1,024.)
     pub events: usize,
     /// Let signals interrupt some waits, after some time has passed. Such a wait reports nothing, even if sources are
     /// ready. Which waits they are comes from the seed of the [`Sim`](crate::sim::Sim). Default: off.

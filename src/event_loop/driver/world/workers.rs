@@ -61,13 +61,13 @@ impl World {
         self.0.workers.latency.set(latency);
     }
 
-    /// Sets the addresses of a host. With none, the look-up fails.
+    /// Sets the addresses of a host. If there are none, the look-up of this host fails.
     pub fn set_host(&self, name: &str, addresses: &[IpAddr]) {
         self.0.hosts.0.borrow_mut().insert(name.to_ascii_lowercase(), addresses.to_vec());
     }
 
     pub fn resolver(&self) -> Resolver {
-        // The job gets a copy because it has to be `Send`, although it stays on this thread here.
+        // The job gets a copy because it has to be `Send`, although in a simulated world it stays on this thread.
         let hosts = self.0.hosts.0.borrow().clone();
         Box::new(move |host, port| {
             let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
