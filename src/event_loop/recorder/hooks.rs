@@ -1,5 +1,5 @@
-//! The calls by which the loop tells its recorder what happens. With the recorder off, each costs one branch; the work that
-//! it does when on is kept out of the hot path.
+//! The calls by which the loop tells its recorder what happens. While the recorder is off, each of these calls costs one
+//! branch. The code that writes records is placed apart from the hot path.
 
 use super::records::SourceKind;
 use super::tape::{Ended, Tape, Totals};
@@ -68,7 +68,7 @@ impl Loop {
         }
     }
 
-    /// An iteration begins, or the prelude: the due timers that `run` calls before the first iteration.
+    /// Records the beginning of an iteration, or of the prelude (the due timers that `run` calls before the first iteration).
     #[inline(always)]
     pub(in crate::event_loop) fn record_iteration(&self, prelude: bool) {
         self.record(|tape| tape.begin_iteration(self.clock(), self.queues(), prelude));
@@ -87,7 +87,7 @@ impl Loop {
         });
     }
 
-    /// The turn of a source begins.
+    /// Records the beginning of a source's turn.
     #[inline(always)]
     pub(in crate::event_loop) fn record_turn_of(&self, source: &Rc<dyn Source>, token: Token) {
         self.record(|tape| {
@@ -100,7 +100,7 @@ impl Loop {
         });
     }
 
-    /// A turn begins that belongs to no source in the slab: the inbox, a timer or an immediate.
+    /// Records the beginning of a turn that belongs to no source in the slab: the inbox, a timer or an immediate.
     #[inline(always)]
     pub(in crate::event_loop) fn record_turn(&self, kind: SourceKind) {
         self.record(|tape| tape.begin_turn(kind, Token::NONE, self.totals()));
@@ -121,7 +121,7 @@ impl Loop {
         });
     }
 
-    /// The time at which a run of ticks begins. This is the only clock that is read just for the recorder.
+    /// The time at which a run of ticks begins. Only here is the clock read just for the recorder.
     #[inline]
     pub(in crate::event_loop) fn record_ticks(&self) -> Option<Duration> {
         self.recorder.is_on().then(|| self.driver.now())
@@ -132,7 +132,8 @@ impl Loop {
         self.record(|tape| tape.add_ticks(took));
     }
 
-    /// A callback has returned that was timed by itself ([`set_exact_timing`](crate::event_loop::set_exact_timing)).
+    /// Records a callback that has returned and was timed by itself
+    /// ([`set_exact_timing`](crate::event_loop::set_exact_timing)).
     pub(in crate::event_loop) fn record_call(&self, began: Duration, took: Duration, site: Site, what: &dyn Display) {
         self.record(|tape| tape.end_call(began.into(), took.into(), site, what));
     }
@@ -143,7 +144,7 @@ impl Loop {
         self.recorder.count(&self.recorder.read, count);
     }
 
-    /// Counts bytes that a socket took.
+    /// Counts bytes that were written to a socket.
     #[inline(always)]
     pub(crate) fn record_written(&self, count: usize) {
         self.recorder.count(&self.recorder.written, count);

@@ -1,4 +1,4 @@
-//! The recorder: keeps what the loop did, iteration by iteration, for those who want to look at it.
+//! The recorder: keeps records of what the loop did in each iteration, so that programs and people can look at them later.
 //!
 //! It belongs to the thread's loop. It is off by default and then costs one branch at each of its hooks. When on, it writes
 //! into ring buffers that are allocated once; new records overwrite the oldest.
@@ -8,8 +8,8 @@
 //!  (one branch each)           an iteration points at its turns, a turn at its callbacks and its label
 //! ```
 //!
-//! Time is the loop's clock, which is read at the end of each wait and of each turn, recorded or not. So the slices of an
-//! iteration follow each other without a gap, and the loop's own work between the last turn and the wait counts as wait.
+//! Time is the loop's clock, which is read at the end of each wait and of each turn, even when nothing is recorded. So the slices
+//! of an iteration follow each other without a gap, and the loop's own work between the last turn and the wait counts as wait.
 
 mod hooks;
 mod records;
@@ -22,8 +22,8 @@ pub use records::{CallRecord, Iteration, Queues, Recording, RecordingSize, Slice
 use super::current;
 use tape::Tape;
 
-/// Records this thread's loop from its next iteration on, in ring buffers of fixed size. If it is recording already, the
-/// old records are dropped and it begins anew with the new size.
+/// Records this thread's loop from its next iteration on, in ring buffers of fixed size. If a recording is running
+/// already, its records are dropped and a new one begins with the new size.
 pub fn start_recording(size: RecordingSize) {
     if let Some(lp) = current() {
         let totals = lp.totals();
@@ -38,8 +38,8 @@ pub fn stop_recording() {
     }
 }
 
-/// What was recorded from the iteration with the serial number `since` on (0: from the oldest that is still kept). It has
-/// only iterations that have ended, so not the one that is running. `None` if this loop is not recording.
+/// Returns the records from the iteration with the serial number `since` on (0: from the oldest that is still kept). Only
+/// iterations that have ended are included, so the running one is not. `None` if this loop is not recording.
 ///
 /// To follow the loop, pass the [`next`](Recording::next) of the previous recording.
 ///
@@ -59,8 +59,8 @@ pub fn recording_part(since: u64, records: usize) -> Option<Recording> {
 }
 
 /// Marks the turn that is running as one that serves an observer of the loop and not the program: [`TurnRecord::own`].
-/// Later turns of the same connection without a request (which flush output, say) are marked too, until one with a request
-/// that does not call this.
+/// Later turns of the same connection without a request (which flush output, say) are marked too, until a turn handles a
+/// request and does not call this.
 pub fn mark_turn_as_own() {
     if let Some(lp) = current() {
         lp.mark_turn_as_own();

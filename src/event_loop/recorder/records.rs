@@ -1,4 +1,4 @@
-//! What a recording consists of.
+//! The types of which a recording consists.
 
 use crate::callback::Site;
 use crate::event_loop::Phase;
@@ -29,9 +29,9 @@ impl Default for RecordingSize {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recording {
-    /// When it was read, on the loop's clock.
+    /// When the copy was made, on the loop's clock.
     pub at: Duration,
-    /// In the order of their serial numbers, without a gap.
+    /// The iterations in the order of their serial numbers, without a gap.
     pub iterations: Vec<Iteration>,
     /// How many of the iterations that were asked for had been overwritten already.
     pub dropped: u64,
@@ -59,7 +59,7 @@ impl Slice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Iteration {
-    /// Counts up from 1 for as long as the loop lives, over all its recordings.
+    /// The number of this iteration. It counts up from 1 as long as the loop exists, over all its recordings.
     pub serial: u64,
     /// When it began.
     pub began: Duration,
@@ -73,15 +73,15 @@ pub struct Iteration {
     pub phases: [Slice; 5],
     /// The turns that have not been overwritten, in their order.
     pub turns: Vec<TurnRecord>,
-    /// How many of its first turns have been overwritten.
+    /// How many of the iteration's first turns have been overwritten.
     pub turns_lost: u32,
-    /// How many ticks ran in it, including those that ran before it outside of any iteration.
+    /// How many ticks ran in this iteration, including those that ran before it and outside of any iteration.
     pub ticks: u32,
     /// Bytes read from sockets.
     pub read: u64,
-    /// Bytes that sockets took.
+    /// Bytes written to sockets.
     pub written: u64,
-    /// The lengths of the queues at its beginning.
+    /// The lengths of the queues at the beginning of the iteration.
     pub queues: Queues,
     /// True for the prelude of a run: the due timers that [`run`](crate::run) calls before its first wait. Only its timers
     /// phase has any time.
@@ -123,7 +123,7 @@ pub enum SourceKind {
     Connection,
     /// Signals of the operating system.
     Signals,
-    /// What other threads sent: posted closures, results of workers.
+    /// Everything that other threads sent: posted closures, messages of channels, results of workers.
     Inbox,
     /// A timer.
     Timer,
@@ -155,15 +155,15 @@ impl std::fmt::Display for SourceKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TurnRecord {
-    /// The phase in which it was.
+    /// The phase in which the turn ran.
     pub phase: Phase,
-    /// The kind of its source.
+    /// The kind of the source that had this turn.
     pub kind: SourceKind,
     /// When it began.
     pub began: Duration,
     /// How long it took.
     pub took: Duration,
-    /// How many callbacks were called in it, not counting ticks.
+    /// How many callbacks were called in the turn, not counting ticks.
     pub callbacks: u32,
     /// How many ticks ran after these callbacks.
     pub ticks: u32,
@@ -176,13 +176,13 @@ pub struct TurnRecord {
     pub label: String,
     /// Bytes read from sockets.
     pub read: u64,
-    /// Bytes that sockets took.
+    /// Bytes written to sockets.
     pub written: u64,
     /// True if the turn served an observer of the loop. See [`mark_turn_as_own`](super::mark_turn_as_own).
     pub own: bool,
     /// Its callbacks and ticks, in their order, while [`set_exact_timing`](crate::event_loop::set_exact_timing) is on.
     pub calls: Vec<CallRecord>,
-    /// How many of its first callbacks have no record any more, since it was overwritten.
+    /// How many of the turn's first callbacks have no record any more, because their records were overwritten.
     pub calls_lost: u32,
 }
 

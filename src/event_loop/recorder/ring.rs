@@ -47,7 +47,7 @@ impl<T> Ring<T> {
         self.items.get((number % self.capacity as u64) as usize).filter(|_| number >= self.oldest())
     }
 
-    /// Of the `count` items from the number `from` on, those that have not been overwritten.
+    /// Returns those of the `count` items from the number `from` on that have not been overwritten.
     pub fn range(&self, from: u64, count: u32) -> impl Iterator<Item = &T> {
         (from.max(self.oldest())..from + u64::from(count)).filter_map(|number| self.get(number))
     }
@@ -88,7 +88,7 @@ impl Labels {
     pub fn format(&mut self, label: &dyn Display) -> Label {
         let start = self.written;
         let mut room = Room { labels: self, left: LABEL };
-        // Formatting fails when the label is full, which only cuts the label.
+        // Formatting fails when the label is full. The label is then cut, and nothing else is lost.
         let _ = write!(room, "{label}");
         let len = LABEL - room.left;
         Label { start, len: len as u8 }
@@ -103,7 +103,7 @@ impl Labels {
         }
     }
 
-    /// Copies bytes to the place after the last copy, as many as fit before the end of the ring.
+    /// Copies bytes to the place after the last copy. They have to fit before the end of the ring.
     #[inline]
     fn copy(&mut self, bytes: &[u8]) {
         let end = self.at + bytes.len();

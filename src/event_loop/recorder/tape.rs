@@ -65,7 +65,7 @@ struct OpenTurn {
     own: bool,
 }
 
-/// What the loop passes at the end of a turn.
+/// The data that the loop passes to the tape at the end of a turn.
 pub(super) struct Ended<'a> {
     pub phase: Phase,
     pub began: Time,
@@ -126,7 +126,7 @@ impl Tape {
         });
     }
 
-    /// A phase ends, and the next one begins.
+    /// Records the end of a phase, which is also the beginning of the next one.
     #[inline]
     pub fn end_phase(&mut self, phase: Phase, now: Time) {
         if let Some(iteration) = &mut self.iteration
@@ -136,7 +136,7 @@ impl Tape {
         }
     }
 
-    /// The wait is over. The pending phase ended when it began.
+    /// Records the end of the wait. The pending phase ended when the wait began.
     pub fn end_wait(&mut self, began: Time, now: Time, events: usize) {
         self.end_phase(Phase::Pending, began);
         if let Some(iteration) = &mut self.iteration {
@@ -152,7 +152,8 @@ impl Tape {
         if iteration.prelude && iteration.turns == 0 {
             return;
         }
-        // A phase that had nothing to do, or that a panic skipped, has no mark: it ends when it begins.
+        // A phase that had nothing to do, or that a panic skipped, has set no mark of its own: its end is the same as its
+        // beginning.
         let mut latest = Time::ZERO;
         for mark in &mut iteration.marks {
             latest = latest.max(*mark);
