@@ -236,7 +236,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Adds the present listeners of each signal that has come to the list `untold`.
+    /// For each signal that has come, adds its present listeners to the list `untold`.
     fn collect(&self) {
         let Some(hook) = &mut *self.hook.borrow_mut() else { return };
         let listeners = self.listeners.borrow();

@@ -108,9 +108,9 @@ pub fn set_pool_size(threads: usize, queue: usize) {
 }
 
 /// Sets how long [`oneloop::run`](crate::run) goes on when only jobs keep this thread's loop running: 300 s by default,
-/// counted anew from the end of each job. After 8 s the log (target `oneloop::loop`, at *warn*) names the lines where the
-/// jobs were given. After the whole time `run` gives these jobs up, logs that, and returns. Their `done` is then not called,
-/// unless the loop is run again before its thread ends. `Duration::MAX` waits for ever, as Node does.
+/// and the time starts again when a job ends. After 8 s the log (target `oneloop::loop`, at *warn*) names the source lines
+/// that started the jobs. When the time is over, `run` gives up these jobs, logs that, and returns. Their `done` is then not
+/// called, unless the loop is run again before its thread ends. `Duration::MAX` waits for ever, as Node does.
 ///
 /// A worker thread cannot be ended from outside: it goes on until its work is done or the process ends.
 ///

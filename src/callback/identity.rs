@@ -1,8 +1,8 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that identifies an object. It is assigned at the first call of `number`, so an object whose number is never asked for
-/// needs none. No two objects of a process get the same number, whereas an address in memory is used again.
+/// A number that identifies an object. It is assigned at the first call of `number`; an object on which `number` is never called
+/// gets no number. No two objects of a process get the same one. An address would not do, because memory is used again.
 #[derive(Default)]
 pub(crate) struct Identity(Cell<u64>);
 

@@ -107,8 +107,8 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         }
     }
 
-    /// Puts a listener back after its call, or drops it if it was removed during the call. Returns the list, and the caller must
-    /// put it back.
+    /// Puts a listener back into the list after its call, or drops it if it was removed during the call. Takes the list out of
+    /// its cell and returns it; the caller must put the list back into the cell.
     #[inline(always)]
     fn give_back(&self, id: u32, mut listener: Option<L>) -> Option<Box<List<K, L>>> {
         let mut list = self.0.take()?;

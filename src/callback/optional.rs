@@ -1,4 +1,5 @@
-/// The callback parameter of `listen` and `close`: a closure, or `()` for no callback. It is called once, after they return.
+/// The callback parameter of `listen` and `close`: a closure, or `()` for no callback. The closure is called once, after `listen`
+/// or `close` has returned.
 ///
 /// ```
 /// let server = oneloop::net::create_server(|socket| socket.end("hello"));

@@ -17,14 +17,14 @@ pub(super) struct Held {
     pub began: Duration,
     pub took: Duration,
     pub own: bool,
-    /// The number of sources that the next wait found ready at once.
+    /// The number of sources that were already ready when the next wait began.
     pub found: u32,
     /// The longest time that these sources can have waited.
     pub waited_at_most: Duration,
 }
 
-/// Reads the iterations in order. A turn that ran after the wait of its iteration is reported with the next iteration,
-/// whose wait shows how many sources had to wait.
+/// Reads the iterations in order. A turn that ran after the `wait` of its iteration is reported with the next iteration,
+/// because only the next `wait` shows how many sources became ready during the turn.
 #[derive(Default)]
 pub(super) struct Follower {
     held: Vec<Held>,

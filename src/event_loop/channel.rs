@@ -40,9 +40,9 @@ pub fn channel<T: Send + 'static>(f: impl FnMut(T) + 'static) -> Sender<T> {
     open(None, Location::caller(), f)
 }
 
-/// As [`channel`], but at most `limit` messages (at least one) wait. When that many wait, [`Sender::send`] blocks until
-/// there is room, and [`Sender::try_send`] returns an error. Use it for a thread that can produce faster than the loop
-/// takes, such as one that reads a file.
+/// Like [`channel`], but at most `limit` messages can wait (a limit of 0 counts as 1). When that many wait,
+/// [`Sender::send`] blocks until there is room, and [`Sender::try_send`] returns an error. Use it for a thread that can
+/// produce messages faster than the loop handles them, such as a thread that reads a file.
 ///
 /// A message that is sent on the loop's own thread does not wait, since only that thread can make room; it may exceed the
 /// limit.

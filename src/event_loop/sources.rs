@@ -33,7 +33,7 @@ impl Loop {
         self.ready.borrow_mut().push_back(token);
     }
 
-    /// Gives a source that has closed itself its last turn, in the closing phase.
+    /// Gives a source its last turn, in the closing phase. The source calls this when it has closed.
     pub(crate) fn make_closing(&self, token: Token) {
         self.closing.borrow_mut().push_back(token);
     }

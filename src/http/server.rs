@@ -135,15 +135,16 @@ impl Server {
         }
     }
 
-    /// Closes the connections that have no request. First, after this call has returned, the server reads all that has arrived on
-    /// them; a request among that is answered. If a peer has not yet taken all of its last response, its connection is closed
-    /// when it has.
+    /// Closes the connections that have no request. First, after this call has returned, the server reads all bytes that have
+    /// arrived on them, and answers the requests that it finds there. If a peer has not yet taken all of its last response, its
+    /// connection is closed when the peer has taken it.
     ///
     /// A request that is still on its way gets no answer. The server discards it, for a second at most, because a reset of the
-    /// connection would take earlier answers from a client that has not read them yet. On a connection that has been used,
-    /// clients expect that, and send the request again on another one (RFC 9112, section 9.3.1). On a new connection most of them
-    /// do not. So a connection that was accepted less than a second ago and has sent nothing is closed only when that second is
-    /// over, unless its first request has begun by then. (Node and nginx leave such connections open; hyper closes them at once.)
+    /// connection would take earlier answers from a client that has not read them yet. If the connection was used before, clients
+    /// expect such a close, and send the request again on another connection (RFC 9112, section 9.3.1). If it is new, most
+    /// clients do not. So a connection that was accepted less than a second ago and has sent nothing is closed only when that
+    /// second is over, unless its first request has begun by then. (Node and nginx leave such connections open; hyper closes
+    /// them at once.)
     pub fn close_idle_connections(&self) {
         self.0.acceptor.look();
     }

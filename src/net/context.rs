@@ -14,8 +14,8 @@ const LANDING: usize = 64 * 1024;
 /// The data that all streams and acceptors of a loop share.
 pub(crate) struct Context {
     pub lp: Rc<Loop>,
-    /// The landing area. A read takes it out of the cell and puts it back afterwards, since its bytes are lent to user code
-    /// meanwhile.
+    /// The buffer into which streams read (see `LANDING`). A read takes it out of the cell and puts it back at the end,
+    /// because user code borrows its bytes during the read.
     landing: Cell<Option<Box<[u8]>>>,
     /// The output that the stream `corked` has written in its running turn.
     pub(super) cork: RefCell<Vec<u8>>,

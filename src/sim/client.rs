@@ -93,8 +93,9 @@ impl<'a> ClientRequest<'a> {
     /// the answer needs.
     ///
     /// # Panics
-    /// If the answer is not whole after [`at_most`](ClientRequest::at_most), if the connection ends before, or if the bytes
-    /// are no answer: the message says what is missing and what was logged meanwhile. Also as [`Sim::settle`].
+    /// If the answer is not whole after [`at_most`](ClientRequest::at_most), if the connection ends before it is whole, or if
+    /// the bytes are not an HTTP response: the message says what is missing and what was logged during the call. It also
+    /// panics when [`Sim::settle`] does.
     #[track_caller]
     pub fn send(self) -> Reply {
         let sim = self.sim;

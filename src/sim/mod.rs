@@ -209,7 +209,7 @@ impl Sim {
                 return true;
             }
             let alive = event_loop::run_once().unwrap_or_else(|error| fail(&error));
-            // A program that has ended does not wait: time passes for its peers only.
+            // If the program has ended, `run_once` does not move the clock. It is moved here, for the peers.
             if !alive && self.is_settled() && !self.world.horizon_reached() {
                 if condition() {
                     return true;
@@ -391,9 +391,9 @@ impl Sim {
         self
     }
 
-    /// Sets the limit of file descriptors that the program knows of (`ulimit -n`). The program then accepts connections and
-    /// sends files only within this limit, and keeps some descriptors for other uses. Near the limit, an idle connection is
-    /// closed to make room for a new one. Default: `None`, the program knows no limit.
+    /// Sets the limit of file descriptors (`ulimit -n`) that the program assumes. It then accepts connections and sends files
+    /// only within this limit, and keeps some descriptors for other uses. Near the limit, an idle connection is closed to make
+    /// room for a new one. By default it is `None`: the program assumes no limit.
     pub fn set_known_fd_limit(&self, limit: Option<usize>) -> &Self {
         self.world.descriptors().set_limit(limit);
         self

@@ -95,8 +95,8 @@ impl Peer {
 
     // ---- Writing
 
-    /// Sends bytes after those that were written before, as fast as the program reads. They are dropped after
-    /// [`Peer::finish`] and if the connection is gone.
+    /// Sends bytes after those that were written before, as fast as the program reads. If [`Peer::finish`] was called before,
+    /// or the connection is gone, this call does nothing.
     pub fn write(&self, bytes: impl AsRef<[u8]>) {
         if self.0.finish.get() == Finish::Nothing {
             self.push(bytes.as_ref());

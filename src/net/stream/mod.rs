@@ -46,7 +46,7 @@ pub(crate) struct Stream {
     acceptor: Option<Rc<Acceptor>>,
     /// `None` before the connection is made and after the end.
     transport: RefCell<Option<Transport>>,
-    /// `None` after the end, which breaks the cycle between protocol and stream.
+    /// `None` after the stream has ended: it is removed then, because the protocol and the stream own each other.
     protocol: Cell<Option<Rc<dyn Protocol>>>,
     token: Cell<Token>,
     input: Input,

@@ -143,8 +143,8 @@ impl Stream {
         if state.is_open() {
             self.protocol().eof(self);
         } else if state.is_lingering() && !state.is_cut_short() {
-            // If the last message was cut short, the stream goes on lingering before its reset: the peer may still be
-            // reading.
+            // If the last message was cut short, the stream will be reset, which can destroy bytes that the peer has not
+            // read. So in that case it does not close yet, although the peer has ended its side.
             self.close_with_ending();
         }
     }

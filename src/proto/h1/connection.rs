@@ -229,8 +229,8 @@ impl Connection {
         !matches!(self.writing, Writing::Idle | Writing::Closed)
     }
 
-    /// Returns whether the connection is open and no exchange is in progress, not even one of which only a part of a head was
-    /// read.
+    /// Returns whether the connection is open and no exchange is in progress. An exchange is in progress as soon as a part of
+    /// its head was read.
     #[inline]
     pub fn is_idle(&self) -> bool {
         (self.reading, self.writing) == (Reading::Idle, Writing::Idle)

@@ -154,7 +154,7 @@ impl IncomingRequest {
         persistence::persistent(self.version, self.option)
     }
 
-    /// Returns whether there is an Expect field: with `100-continue`, or with another expectation, which 417 answers.
+    /// Returns whether there is an Expect field. It may have `100-continue` or other expectations; 417 is meant for the others.
     pub fn expects(&self) -> bool {
         self.flags & EXPECT != 0
     }

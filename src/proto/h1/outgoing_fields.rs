@@ -14,8 +14,8 @@ use super::{
 pub struct OutgoingFields {
     /// `Name: value` CR LF for each field, in order.
     lines: Vec<u8>,
-    /// Bit n is set if a name of n bytes (modulo 32) may be in `lines`. If it is not set, no look-up is needed: the usual case
-    /// when a field is set.
+    /// Bit n is 1 if `lines` may have a name of n bytes (modulo 32). If it is 0, there is no such name, and `lines` is not
+    /// searched. When a field is added, the bit is usually 0.
     lengths: u32,
     /// Bits of the constants below.
     pub(super) flags: u8,

@@ -152,7 +152,7 @@ impl Seen {
         head.option = self.option;
         let (from, to) = head.line.host;
         if self.found & HOST != 0 {
-            // The authority of a target overrides the field (RFC 9112, 3.2.2).
+            // If the request target has an authority, it counts and the Host field does not (RFC 9112, 3.2.2).
             if from == to {
                 head.line.host = self.host;
             }

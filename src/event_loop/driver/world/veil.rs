@@ -42,7 +42,7 @@ pub(crate) struct Veil {
     ended: bool,
     sealed: VecDeque<u8>,
     frames: VecDeque<Frame>,
-    /// How many bytes of plaintext the socket has taken that no write has reported yet. The next write reports them.
+    /// The number of plaintext bytes that the socket has taken and no call of `write` has reported. The next call reports them.
     gone: usize,
     write_mask: Mask,
     said_goodbye: bool,
