@@ -186,21 +186,12 @@ impl Incoming for IncomingResponse {
         slots: &mut [httparse::Header<'a>],
     ) -> Option<Result<usize, Fault>> {
         let line = status_line::read(bytes)?;
-        let (fields_len, found) = match section::find(bytes.get(line.len..)?, slots)? {
-            Ok(found) => found,
+        let text = match section::read(bytes, line.len, 0, limits, slots, &mut self.fields)? {
+            Ok(section) => section.text,
             Err(fault) => return Some(Err(fault)),
         };
-        let len = line.len + fields_len;
-        if len > limits.bytes.min(u32::MAX as usize) || found.len() > limits.fields {
-            return None;
-        }
-        let text = bytes.get(..len)?;
-        self.fields.load(text);
-        if !section::mark(found, text, &mut self.fields) {
-            return None;
-        }
         (self.version, self.status, self.reason) = (line.version, line.status, line.reason);
-        Some(self.judge().map(|()| len))
+        Some(self.judge().map(|()| text.len()))
     }
 
     fn minor_version_at(_: &[u8]) -> usize {

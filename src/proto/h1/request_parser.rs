@@ -8,7 +8,7 @@ use super::{
     request_line::{self, RequestLineScan, Words},
     request_semantics::Seen,
     scan::Scan,
-    section,
+    section::{self, Section},
     target::{self, TargetForm},
 };
 
@@ -51,20 +51,11 @@ impl Incoming for IncomingRequest {
 
         let own = if bytes.first() == Some(&b'\r') { without_line_end(bytes)? } else { bytes };
         let line = request_line::read(own, limits)?;
-        let (fields_len, found) = match section::find(own.get(line.len..)?, slots)? {
-            Ok(found) => found,
+        let skipped = bytes.len() - own.len();
+        let Section { found, text } = match section::read(own, line.len, skipped, limits, slots, &mut self.fields)? {
+            Ok(section) => section,
             Err(fault) => return Some(Err(fault)),
         };
-        // This head's text, without the leading line end.
-        let text = own.get(..line.len + fields_len)?;
-        let len = bytes.len() - own.len() + text.len();
-        if len > limits.bytes.min(u32::MAX as usize) || found.len() > limits.fields {
-            return None;
-        }
-        self.fields.load(text);
-        if !section::mark(found, text, &mut self.fields) {
-            return None;
-        }
         // A loop of its own: one loop that marks and notes the fields would need more registers than the processor has.
         let mut seen = Seen::default();
         for field in found {
@@ -75,7 +66,7 @@ impl Incoming for IncomingRequest {
             Ok(positions) => positions,
             Err(fault) => return Some(Err(fault)),
         };
-        Some(seen.judge(self, limits).map(|()| len))
+        Some(seen.judge(self, limits).map(|()| skipped + text.len()))
     }
 
     fn minor_version_at(head: &[u8]) -> usize {

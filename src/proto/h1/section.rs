@@ -4,28 +4,45 @@
 use super::{
     fault::Fault,
     fields::{Fields, Line},
+    limits::HeadLimits,
 };
 
-/// Finds the fields of the section at the start of `bytes`. Returns the length of the section, with the empty line at its end,
-/// and the fields.
+/// A section that was read: the fields, and the text of the whole head, in which they stand.
+pub(super) struct Section<'a, 's> {
+    pub(super) found: &'s [httparse::Header<'a>],
+    pub(super) text: &'a [u8],
+}
+
+/// Reads the section of fields behind the first `line_len` bytes of `head`, the start line, and fills `into` with the head's text
+/// and its fields. `skipped` is the number of bytes before the start line; the limit of the head counts them too.
 ///
-/// `None` if the section is incomplete or malformed; `Err` if it has more fields than `slots`.
+/// `None` if the section is incomplete, malformed or beyond a limit; `Err` if it has more fields than `slots`.
 #[inline]
-pub(super) fn find<'a, 's>(
-    bytes: &'a [u8],
+pub(super) fn read<'a, 's>(
+    head: &'a [u8],
+    line_len: usize,
+    skipped: usize,
+    limits: &HeadLimits,
     slots: &'s mut [httparse::Header<'a>],
-) -> Option<Result<(usize, &'s [httparse::Header<'a>]), Fault>> {
-    match httparse::parse_headers(bytes, slots) {
-        Ok(httparse::Status::Complete(parts)) => Some(Ok(parts)),
-        Err(httparse::Error::TooManyHeaders) => Some(Err(Fault::TooManyFields)),
-        _ => None,
+    into: &mut Fields,
+) -> Option<Result<Section<'a, 's>, Fault>> {
+    let (len, found) = match httparse::parse_headers(head.get(line_len..)?, slots) {
+        Ok(httparse::Status::Complete(parts)) => parts,
+        Err(httparse::Error::TooManyHeaders) => return Some(Err(Fault::TooManyFields)),
+        _ => return None,
+    };
+    let text = head.get(..line_len + len)?;
+    if skipped + text.len() > limits.bytes.min(u32::MAX as usize) || found.len() > limits.fields {
+        return None;
     }
+    into.load(text);
+    mark(found, text, into).then_some(Ok(Section { found, text }))
 }
 
 /// Adds the fields that were found to `into`, as positions in `text`, the whole head. Returns whether all lines end with CR LF:
 /// httparse accepts LF alone too.
 #[inline(never)]
-pub(super) fn mark(found: &[httparse::Header<'_>], text: &[u8], into: &mut Fields) -> bool {
+fn mark(found: &[httparse::Header<'_>], text: &[u8], into: &mut Fields) -> bool {
     let mut lines_end_well = text.ends_with(b"\r\n\r\n");
     into.mark_all(found.iter().map(|field| {
         let name = distance(text, field.name.as_bytes());
