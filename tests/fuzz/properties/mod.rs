@@ -2,7 +2,7 @@
 //!
 //! The fuzz targets and the tests on stable (`tests/fuzzing/`) include this same folder.
 //! Beside the targets: `choices` takes decisions from the first bytes, `message` frames a stream of requests with the
-//! codec, `client` reads responses without it, `oracle` asks parsers of others, and `latin1` shows bytes as text.
+//! codec, `client` reads responses without it, `heads` reads a head in any split, `oracle` asks parsers of others, and `latin1` shows bytes as text.
 #![allow(dead_code, reason = "each target uses a part of it")]
 
 pub mod body_decoder;
@@ -10,6 +10,7 @@ pub mod choices;
 pub mod client;
 pub mod connection;
 pub mod differential;
+pub mod heads;
 pub mod latin1;
 pub mod message;
 pub mod oracle;

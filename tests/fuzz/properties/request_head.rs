@@ -2,24 +2,15 @@
 //!
 //! The input: a byte for the limits, a byte for the cuts, the head and what follows it.
 
-use super::choices::{Choices, cuts};
+use super::choices::Choices;
+use super::heads::{self, Head};
 use super::latin1;
 use oneloop::proto::h1::{Fault, Framing, HeadLimits, IncomingRequest, Parsed, RequestParser, TargetForm, Version};
 
 pub fn holds(bytes: &[u8]) {
     let (mut choices, wire) = Choices::split(bytes, 2);
     let limits = limits(choices.byte());
-    let ends = cuts(choices.byte(), wire.len());
-    let mut head = IncomingRequest::new();
-    let split = feed(wire, ends.iter().copied(), &limits, &mut head);
-    let in_pieces = told(&head);
-    let bytewise = feed(wire, 0..wire.len(), &limits, &mut head);
-    let in_bytes = told(&head);
-    let whole = feed(wire, [], &limits, &mut head);
-    assert_eq!(split, whole, "in pieces that end at {ends:?}");
-    assert_eq!(bytewise, whole, "a byte at a time");
-    if let Ok(Some(len)) = whole {
-        assert_eq!([&in_pieces, &in_bytes], [&told(&head); 2]);
+    if let Some((head, len)) = heads::read::<IncomingRequest>(wire, choices.byte(), &limits) {
         check(&head, &wire[..len], &limits);
     }
 }
@@ -35,49 +26,35 @@ fn limits(choice: u8) -> HeadLimits {
     }
 }
 
-/// Feeds pieces that end at `ends`. The length of the head, `None` where it has not ended.
-fn feed(
-    wire: &[u8],
-    ends: impl IntoIterator<Item = usize>,
-    limits: &HeadLimits,
-    head: &mut IncomingRequest,
-) -> Result<Option<usize>, Fault> {
-    let mut parser = RequestParser::default();
-    for end in ends.into_iter().chain([wire.len()]) {
-        match parser.parse(&wire[..end], limits, head) {
-            Ok(Parsed::Complete { len }) => {
-                assert!(len <= end);
-                return Ok(Some(len));
-            }
-            Ok(Parsed::Partial) => assert!(head.is_empty() && head.method().is_empty()),
-            Err(fault) => {
-                assert_eq!(parser.parse(&wire[..end], limits, head), Err(fault), "the same bytes again");
-                assert!(head.is_empty() && head.method().is_empty());
-                return Err(fault);
-            }
-        }
-    }
-    Ok(None)
-}
+impl Head for IncomingRequest {
+    type Parser = RequestParser;
 
-/// All that a head says.
-fn told(head: &IncomingRequest) -> String {
-    let fields: Vec<_> = head.fields().iter_bytes().collect();
-    format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {fields:?} {} {} {:?} {}",
-        head.method(),
-        head.target(),
-        head.form(),
-        head.path(),
-        head.query(),
-        head.version(),
-        head.host(),
-        head.framing(),
-        head.persistent(),
-        head.expects_continue(),
-        head.expectation(),
-        head.wants_upgrade(),
-    )
+    fn parse(parser: &mut RequestParser, bytes: &[u8], limits: &HeadLimits, into: &mut Self) -> Result<Parsed, Fault> {
+        parser.parse(bytes, limits, into)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.fields().is_empty() && self.method().is_empty()
+    }
+
+    fn told(&self) -> String {
+        let fields: Vec<_> = self.fields().iter_bytes().collect();
+        format!(
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {fields:?} {} {} {:?} {}",
+            self.method(),
+            self.target(),
+            self.form(),
+            self.path(),
+            self.query(),
+            self.version(),
+            self.host(),
+            self.framing(),
+            self.persistent(),
+            self.expects_continue(),
+            self.expectation(),
+            self.wants_upgrade(),
+        )
+    }
 }
 
 /// The fields that say how a message is read, and by whom: ASCII only.
@@ -120,7 +97,7 @@ fn check(head: &IncomingRequest, wire: &[u8], limits: &HeadLimits) {
     let unbounded = HeadLimits { bytes: usize::MAX, ..*limits };
     let parsed = RequestParser::default().parse(&again, &unbounded, &mut other);
     assert_eq!(parsed, Ok(Parsed::Complete { len: again.len() }), "{:?}", String::from_utf8_lossy(&again));
-    assert_eq!(told(&other), told(head));
+    assert_eq!(other.told(), head.told());
 }
 
 fn check_framing(head: &IncomingRequest, fields: &[(&str, &str)]) {
