@@ -97,6 +97,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "app")]
+pub mod app;
 mod callback;
 #[cfg(feature = "devtools")]
 pub mod devtools;

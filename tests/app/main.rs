@@ -1,0 +1,1 @@
+//! The layer `app`: what its parts promise, in the simulated world wherever a loop is needed.
