@@ -13,3 +13,4 @@
 //! parser, so types of their own in `http` would bring nothing but conversions. A change to one of them is a change to `http`,
 //! and a test fails if `http` re-exports more.
 pub mod h1;
+mod octet;

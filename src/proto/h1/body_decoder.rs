@@ -6,9 +6,9 @@ use super::{
     fields::{Fields, Line},
     framing::Framing,
     limits::BodyLimits,
-    octet::{self, HEX, QUOTED, TEXT, TOKEN},
     trailer,
 };
+use crate::proto::octet::{self, HEX, QUOTED, TEXT, TOKEN};
 
 /// The result of a call of [`BodyDecoder::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::octet::{self, TOKEN, VALUE};
+use crate::proto::octet::{self, TOKEN, VALUE};
 
 /// The reason why a field or a status cannot be sent. The call that returned it changed nothing. The text of the error says what
 /// to do.

@@ -1,10 +1,8 @@
 //! The grammar of field lines (RFC 9112, 5), one byte at a time. It is used for heads that come in pieces and for trailer
 //! sections.
 
-use super::{
-    fault::Fault,
-    octet::{self, TOKEN, VALUE},
-};
+use super::fault::Fault;
+use crate::proto::octet::{self, TOKEN, VALUE};
 
 /// The position of the next byte in a section of fields.
 ///

@@ -1,6 +1,7 @@
 //! Where the content of a message ends (RFC 9112, 6). A request in which this is ambiguous is refused.
 
-use super::{fault::Fault, octet, version::Version};
+use super::{fault::Fault, version::Version};
+use crate::proto::octet;
 
 /// Where the content of a message ends (RFC 9112, 6.3), for received and for sent messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::octet::{self, HEX, NAME_OF_HOST};
+use crate::proto::octet::{self, HEX, NAME_OF_HOST};
 
 /// Which parts are present in a Host value, or in an authority without user information, by the grammar of RFC 9110, 7.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 use super::{
     fields::Fields,
     framing::Framing,
-    octet,
     persistence::{self, ConnectionOption},
     target::TargetForm,
     version::Version,
 };
+use crate::proto::octet;
 
 /// The head of one request. It has one buffer, which is reused for the next head.
 ///

@@ -5,7 +5,6 @@ use super::{
     fields::Fields,
     framing::{self, Framing},
     limits::HeadLimits,
-    octet,
     parse::{self, Incoming, Parsed},
     persistence::{self, ConnectionOption},
     response_framing::RequestInfo,
@@ -14,6 +13,7 @@ use super::{
     status_line::{self, StatusLineScan},
     version::Version,
 };
+use crate::proto::octet;
 
 /// The head of one response. It has one buffer, which is reused for the next head.
 ///

@@ -137,7 +137,6 @@ mod host;
 mod incoming_request;
 mod incoming_response;
 mod limits;
-mod octet;
 mod outgoing_fields;
 mod outgoing_response;
 mod parse;

@@ -3,8 +3,8 @@
 use super::{
     field_error::{self, FieldError},
     framing,
-    octet::{self, same_name},
 };
+use crate::proto::octet::{self, same_name};
 
 /// An ordered list of fields to be sent, in a buffer that is used again for the next message.
 ///

@@ -1,11 +1,7 @@
 //! The head of a response that will be sent.
 
-use super::{
-    field_error::FieldError,
-    octet::{self, TEXT},
-    outgoing_fields::OutgoingFields,
-    status,
-};
+use super::{field_error::FieldError, outgoing_fields::OutgoingFields, status};
+use crate::proto::octet::{self, TEXT};
 
 /// Status, reason and fields of a response, in buffers that are reused for the next response. Every field is checked when it is
 /// set: see [`OutgoingFields`].

@@ -4,7 +4,8 @@
 //! This file contains neither a server's own decision to close nor the effect on the connection: see
 //! [`connection`](super::connection).
 
-use super::{octet::same_name, version::Version};
+use super::version::Version;
+use crate::proto::octet::same_name;
 
 /// The wish about persistence that the Connection fields of a message express.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

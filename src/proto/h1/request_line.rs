@@ -4,10 +4,10 @@ use super::{
     fault::Fault,
     field_line::expect_lf,
     limits::HeadLimits,
-    octet::{self, PATH, TARGET, TOKEN},
     scan::StartLine,
     version::{Version, VersionScan},
 };
+use crate::proto::octet::{self, PATH, TARGET, TOKEN};
 
 /// The longest method, in bytes. The longest registered one has 17 (`UPDATEREDIRECTREF`).
 pub(super) const MAX_METHOD: usize = 32;

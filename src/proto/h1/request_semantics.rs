@@ -6,11 +6,11 @@ use super::{
     host,
     incoming_request::{self, IncomingRequest},
     limits::HeadLimits,
-    octet::{self, same_name},
     persistence::ConnectionOption,
     target::TargetForm,
     version::Version,
 };
+use crate::proto::octet::{self, same_name};
 
 /// The results of one pass over the fields.
 #[derive(Default)]

@@ -6,10 +6,10 @@
 use super::{
     fault::Fault,
     limits::HeadLimits,
-    octet::{self, VALUE},
     scan::StartLine,
     version::{Version, VersionScan},
 };
+use crate::proto::octet::{self, VALUE};
 
 /// The parts of a status line.
 #[derive(Debug, PartialEq, Eq)]
