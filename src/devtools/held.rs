@@ -23,8 +23,10 @@ pub(super) struct Held {
     pub waited_at_most: Duration,
 }
 
-/// Reads the iterations in order. A turn that ran after the `wait` of its iteration is reported with the next iteration,
-/// because only the next `wait` shows how many sources became ready during the turn.
+/// Gets the iterations in order, and finds the turns that held the loop. How many sources became ready during such a turn
+/// is known only when the loop waits for events the next time, since that wait returns them at once. A turn of the pending
+/// phase is followed by the wait of its own iteration. Any other turn is followed by the wait of the next iteration, so it
+/// is reported with that one.
 #[derive(Default)]
 pub(super) struct Follower {
     held: Vec<Held>,
@@ -43,8 +45,7 @@ impl Follower {
                 since = iteration.began;
             }
             let long = iteration.turns.iter().filter(|turn| turn.took >= LONG).map(|turn| held(iteration, turn));
-            // Turns of the pending phase ran before the wait of this iteration, so this wait shows how many sources
-            // waited for them.
+            // Turns of the pending phase ran before the wait of this iteration, so they are reported with this one.
             let (before, behind): (Vec<_>, _) = long.partition(|held| held.phase == Phase::Pending);
             waited_for.extend(before);
             let at_once = iteration.wait.took < AT_ONCE.into() && iteration.events > 0;

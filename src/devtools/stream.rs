@@ -17,9 +17,10 @@ use std::time::{Duration, SystemTime};
 
 /// How often a message is pushed. Nobody could see more messages, and each push is itself a turn of the loop that the page shows.
 const EVERY: Duration = Duration::from_millis(100);
-/// Every fifth message has the numbers, which cost a look at every connection.
+/// Every fifth message has the numbers. To count the connections of each state, the server looks at every one of them.
 const NUMBERS_EVERY: u32 = 5;
-/// Every tenth message has the requests, which cost as much. It is never a message with the numbers.
+/// Every tenth message has the requests. To find them, the server looks at every connection as well, so no message has both
+/// the numbers and the requests.
 const REQUESTS_EVERY: u32 = 10;
 /// A reader with this many unread bytes gets no more messages until it has read them. Then it asks for the history.
 const PENDING: usize = 1 << 20;
@@ -34,7 +35,7 @@ pub(super) struct Stream {
     readers: RefCell<Vec<(u32, Response)>>,
     next_reader: Cell<u32>,
     timer: Cell<Option<Timeout>>,
-    /// The serial number of the first iteration of the next push.
+    /// The serial number of the first iteration that the next message covers.
     next: Cell<u64>,
     pushes: Cell<u32>,
     /// True while the records for a push are being copied, which takes several iterations on a busy loop.
@@ -110,7 +111,7 @@ impl Stream {
             self.timer.set(running);
             return;
         }
-        // Push only what comes from now on; a page gets everything before from the history.
+        // Push only iterations that begin from now on. A page gets the earlier ones from the history.
         self.next.set(recording(u64::MAX).map_or(0, |recording| recording.next));
         self.readings.borrow_mut().clear();
         // Begin with a message that has both the numbers and the requests, so that a page is complete at once.
@@ -186,7 +187,8 @@ impl Stream {
         text
     }
 
-    /// `asking`: how many requests for the numbers are open. These and the streams count as the page's own requests.
+    /// Writes the numbers. `asking`: how many requests for `/metrics` are open. These and the streams count as the page's own
+    /// requests.
     fn write_numbers(&self, out: &mut String, server: &Server, asking: usize) {
         let own = self.readers.borrow().len() + asking;
         self.readings.borrow_mut().write(out, server, self.requests.get(), own);
@@ -214,7 +216,8 @@ impl Stream {
         });
     }
 
-    /// The numbers alone. While no page is open, rates are over the time since the last call.
+    /// Returns the answer to `/metrics`: the numbers, without iterations and requests. Rates are over the last second, or over
+    /// the time since the last reading, if that is longer: while no page is open, only these calls read the counters.
     pub fn metrics(&self) -> String {
         let mut text = String::new();
         match &*self.server.borrow() {

@@ -263,9 +263,9 @@ impl Server {
         self.add(ServerEvent::ClientError, Location::caller(), ServerListener::ClientError(Box::new(f)))
     }
 
-    /// Calls `f` instead of the request listeners for a request beyond
-    /// [`set_max_requests_per_socket`](Server::set_max_requests_per_socket) that came with or right after the last one, and
-    /// for a request that is [shed](Server::set_load_shedding). If `f` does not answer, the answer is 503.
+    /// Calls `f` instead of the request listeners for two kinds of requests: those that are [shed](Server::set_load_shedding),
+    /// and those beyond [`set_max_requests_per_socket`](Server::set_max_requests_per_socket), which a client sent before it had
+    /// read the response that says `Connection: close`. If `f` does not answer, the answer is 503.
     #[track_caller]
     pub fn on_drop_request<R: Answer>(&self, f: impl FnMut(Request, Response) -> R + 'static) -> &Self {
         self.add(ServerEvent::DropRequest, Location::caller(), handler(f))
@@ -346,8 +346,8 @@ impl Server {
         self
     }
 
-    /// Sets how many requests one connection may bring; the last response says `Connection: close`. 0, the default, means
-    /// any number.
+    /// Sets how many requests one connection may bring. The response to the last of them says `Connection: close`. 0, the
+    /// default, means any number.
     pub fn set_max_requests_per_socket(&self, count: u32) -> &Self {
         self.0.max_requests.set(if count == 0 { u32::MAX } else { count });
         self

@@ -172,7 +172,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Parses a head and removes it from `rest`, if all of it has come. Returns whether that is so.
+    /// If a whole head has come, parses it and removes it from `rest`. Returns whether there was one.
     fn take_head(&mut self) -> Result<bool, String> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut head = httparse::Response::new(&mut headers);
@@ -228,7 +228,7 @@ impl Reading {
         Reply { log, ..self.reply }
     }
 
-    /// Describes which part of an answer has come that is not whole.
+    /// Describes how much of the answer has come, for the message of a test that waited for all of it.
     pub fn so_far(&self) -> String {
         let (status, had) = (self.reply.status, self.reply.body.len());
         match &self.stage {

@@ -2,8 +2,8 @@
 //! reading, writing, the ends of exchanges, and the deadlines.
 //!
 //! [`connection`](crate::proto::h1::connection) alone decides what may happen next. This folder tells it what has happened,
-//! always through [`H1::on`], and does what it asks for. Only mechanism is kept here: the exchange that is being carried,
-//! the codec's state in an unfinished message, deadlines, the budget of a turn.
+//! always through [`H1::on`], and does what it asks for. Only mechanism is kept here: the current exchange, the codec's
+//! state in an unfinished message, deadlines, the budget of a turn.
 //!
 //! A call of the user (`Response::end`) moves the state and writes, but ends nothing, since no callback may run within it.
 //! The stream's next turn does the rest: [`H1::settle`] releases an exchange that is over, and [`H1::advance`] looks at
@@ -32,15 +32,17 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-/// How long the server waits for a request that the peer sent before it saw our close of an idle connection, and for
-/// the first request of a new connection. It is longer than a round trip, and short enough for a shutdown.
+/// How long a server that closes its idle connections waits for requests that are still on their way. For a used
+/// connection, this is how long the server reads after its FIN; for a new one without a request, how long it stays open
+/// after it was accepted. This is longer than a round trip, and short enough for a shutdown.
 const CROSSING: Time = Time::from_secs(1);
 
 /// An HTTP/1 connection: the protocol of a stream, and the carrier of one exchange after the other.
 pub(super) struct H1 {
     stream: OnceCell<Rc<Stream>>,
     server: Rc<ServerCore>,
-    /// The exchange that is being carried, until it is released: see [`H1::settle`].
+    /// The exchange whose request is being read or whose response is being written. [`H1::settle`] releases it when both are
+    /// over.
     current: Cell<Option<Rc<Exchange>>>,
     unfinished: Cell<Unfinished>,
     /// When the present wait began: with the idle time, or with the first bytes of a head.

@@ -1,4 +1,4 @@
-//! Writing: the response of the exchange that is being carried.
+//! Writing: the response of the connection's current exchange.
 
 use super::{H1, Unfinished};
 use crate::event_loop::Loop;
@@ -33,7 +33,8 @@ impl H1 {
             && (exchange.incoming().owes_continue() || self.watched(|watch| watch.decoder.remaining()) > limit)
     }
 
-    /// The persistence after the last response: `Spent` if one more request may still be answered with a refusal, else `Ends`.
+    /// The persistence after a response that says `Connection: close`. `Spent` if the connection had its `max_requests`: further
+    /// requests that the client sent before it read this response are then answered with a refusal. Else `Ends`.
     #[cold]
     fn last_persistence(&self, exchange: &Exchange, plan: &BodyPlan) -> Persistence {
         // After content that ends with the connection, an answer to another request would be taken for a part of that content.

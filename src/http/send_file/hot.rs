@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A file is kept if it is asked for this many times within `age`.
+/// A file is kept if it is asked for this many times within [`HotFiles::age`].
 const OFTEN: u32 = 8;
-/// In bytes. Larger files are not held in memory.
+/// The size of the largest file that is held in memory, in bytes. A larger one may be kept open instead.
 const LARGEST: u64 = 128 * 1024;
 /// The most files that a server keeps open. If there are few descriptors, it keeps fewer: see `keep_up_to`.
 const OPEN: usize = 64;
@@ -90,9 +90,9 @@ pub(in crate::http) struct HotFiles {
     pub(super) warm: Warm,
 }
 
-/// The answer to a request for a file.
+/// What is known of a file that a request asks for.
 pub(super) enum Known {
-    /// The file is kept, and a worker has looked at it recently enough.
+    /// The file is kept, and a worker has looked at it within `age`.
     Hot(Rc<Hot>),
     /// A worker has to look at the file. `often`: it is asked for often and should be kept.
     Look { often: bool },
@@ -116,7 +116,7 @@ impl HotFiles {
         self.table.borrow_mut().make_room(0, bytes);
     }
 
-    /// Asks for a file by its absolute path, and counts the request.
+    /// Returns what is known of the file with this absolute path, and counts the request for it.
     pub(super) fn ask(self: &Rc<Self>, path: &Path, now: Time) -> Known {
         let cold = Known::Look { often: false };
         if self.bytes.get() == 0 || self.age.get() == Time::ZERO || !path.is_absolute() {
@@ -153,7 +153,7 @@ impl HotFiles {
         Known::Hot(check)
     }
 
-    /// Returns in which ways the next file may be kept. `files`: how many files may be open for peers.
+    /// Returns in which ways the next file may be kept. `files`: how many files the process may have open for all peers.
     pub(super) fn keep_up_to(&self, files: usize) -> Keep {
         Keep { memory: self.largest(), open: self.table.borrow().open < OPEN.min(files / 4) }
     }

@@ -41,8 +41,9 @@ impl Acceptor {
         !self.last.borrow().is_empty()
     }
 
-    /// Asks for a call of [`Owner::looked`] when the loop has handled all input that the kernel has now. Without
-    /// connections there is no call.
+    /// Called by the owner before it closes its idle connections, because their requests may wait in the kernel already. When
+    /// the loop has handled all input that the kernel has now, the acceptor calls [`Owner::looked`]. Without connections
+    /// there is no call.
     pub fn look(&self) {
         if self.connections.get() > 0 || self.has_last() {
             self.looking.set(Some(self.cx.lp.this_moment()));

@@ -135,8 +135,9 @@ pub(super) enum Event {
     Ref,
 }
 
-/// See the module's docs. Each state and each fact is a bit. For each half, and for the life, exactly one bit is set. So a
-/// single test of the word can ask for several states and facts.
+/// The state of a stream in one word: see the module's docs. Each variant of `Life`, `Reading`, `Writing` and `Fact` is a
+/// bit. Of the variants of `Life`, exactly one is set; the same holds for `Reading` and `Writing`. So a single test of the
+/// word can ask for several states and facts.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct State(Cell<u32>);
 

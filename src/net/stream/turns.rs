@@ -31,8 +31,8 @@ impl Stream {
         }
     }
 
-    /// Does what must happen when output was sent, then sends the new output in the cork, and so on, until nothing is left
-    /// to do.
+    /// Calls [`after_flush`](Stream::after_flush), then sends what this call has put into the cork, and so on, until nothing
+    /// is left to do. `before`: how many bytes the stream had sent when the turn began.
     #[inline(never)]
     fn go_on_writing(self: &Rc<Self>, before: u64) {
         let mut rounds = 0;
@@ -50,7 +50,7 @@ impl Stream {
     }
 
     /// The kernel has refused output in this turn, or still refuses it. Closes the stream if too much is pending; else
-    /// tells the protocol, if this is new.
+    /// tells the protocol, unless output was refused before the turn already (`was_blocked`).
     #[cold]
     fn refused(self: &Rc<Self>, was_blocked: bool) {
         let protocol = self.protocol();
@@ -61,8 +61,9 @@ impl Stream {
         }
     }
 
-    /// Does what must happen when output was sent: our FIN, the close, or a call of the protocol. Returns whether the
-    /// protocol was called with nothing pending, and so may have written more.
+    /// Does what is due after output was sent. If no output is left, our FIN or the close; then the call of
+    /// `Protocol::sent`, if no output is left or some was sent in this turn. `before`: how many bytes the stream had sent when
+    /// the turn began. Returns whether the protocol was called and no output was left: then it may have written more.
     pub(super) fn after_flush(self: &Rc<Self>, before: u64) -> bool {
         let pending = self.output_len();
         if pending == 0 {
@@ -143,7 +144,7 @@ impl Source for Stream {
         if self.is_broken() {
             return self.close_with_ending();
         }
-        // Its output waits until the connection is made.
+        // Output waits until the connection is made.
         if self.is_connecting() {
             return;
         }

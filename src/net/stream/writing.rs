@@ -10,7 +10,7 @@ use crate::net::transport::{Plaintext, Transport};
 use crate::net::{CloseReason, FilePart};
 use std::io::{self, ErrorKind, IoSlice};
 
-/// A cork that has grown to this size is sent at once, not only at the end of the turn.
+/// When the cork has grown to this size, it is sent at once, not only at the end of the turn.
 const CORK: usize = 64 * 1024;
 /// How many bytes of files one turn writes. To send them takes as long as to send a turn's budget of other bytes, since the
 /// kernel does not copy them.
@@ -267,7 +267,7 @@ impl Stream {
         }
     }
 
-    /// Ends this last message: all of it has been written.
+    /// Ends the message that [`begin_last_message`](Stream::begin_last_message) began: all of it has been written.
     pub fn end_message(&self) {
         self.state.on(Event::LastWritten);
     }
@@ -277,7 +277,7 @@ impl Stream {
         self.state.on(Event::TellSent);
     }
 
-    /// Sends the transport's own bytes, if it has any.
+    /// Sends the bytes that the transport has made itself (a handshake, a goodbye), if there are any.
     #[inline(always)]
     pub(super) fn flush_transport(&self) {
         if let Some(transport) = &mut *self.transport.borrow_mut()
@@ -294,7 +294,7 @@ impl Stream {
         }
     }
 
-    /// Ends our side now.
+    /// Sends our FIN now.
     pub(super) fn shut_down(&self) {
         if let Some(transport) = &mut *self.transport.borrow_mut() {
             transport.shutdown();

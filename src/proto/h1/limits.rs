@@ -7,11 +7,12 @@ pub const MAX_FIELDS: usize = 100;
 /// The limits of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// The most bytes that a whole head may have, from its first byte to its last line end: with more, 431. At most 4 GiB.
+    /// The most bytes that a whole head may have, from its first byte to its last line end. A head with more is answered 431.
+    /// At most 4 GiB.
     pub bytes: usize,
-    /// The most fields that a head may have: with more, 431. At most [`MAX_FIELDS`].
+    /// The most fields that a head may have. A head with more is answered 431. At most [`MAX_FIELDS`].
     pub fields: usize,
-    /// The most bytes that the request-target may have: with more, 414.
+    /// The most bytes that the request-target may have. A request with a longer one is answered 414.
     pub target: usize,
     /// True to refuse an HTTP/1.1 request without Host, as RFC 9112, 3.2 demands. A malformed or repeated Host is refused in any
     /// case.
@@ -29,11 +30,12 @@ impl Default for HeadLimits {
 /// The limits of the framing of a content. The data of chunks does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimits {
-    /// The most bytes that all chunk extensions of one content may have together: with more, 413 (RFC 9112, 7.1.1).
+    /// The most bytes that all chunk extensions of one content may have together. Content with more is answered 413 (RFC 9112,
+    /// 7.1.1).
     pub extensions: u64,
-    /// The most bytes that the trailer section may have, line ends included: with more, 431.
+    /// The most bytes that the trailer section may have, line ends included. A longer section is answered 431.
     pub trailers: usize,
-    /// The most trailer fields that a message may have: with more, 431.
+    /// The most trailer fields that a message may have. A message with more is answered 431.
     pub trailer_fields: usize,
 }
 

@@ -62,7 +62,8 @@ struct Frame {
     plaintext: usize,
 }
 
-/// Masks each byte differently, so that bytes which are lost, sent twice or swapped do not go unnoticed.
+/// Encrypts the bytes of one direction: each is combined (XOR) with the next of a fixed sequence of numbers. So if a byte is
+/// lost, sent twice or swapped, the bytes after it are decrypted wrongly, and the test that compares them fails.
 #[derive(Default)]
 struct Mask(u8);
 
