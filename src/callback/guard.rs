@@ -1,3 +1,7 @@
+//! Catches the panics of user code. What follows from a panic of a callback is decided elsewhere: `event_loop/call.rs` logs it
+//! and applies the panic policy of the loop; the caller of `Loop::call` ends the object to which the callback belongs, such
+//! as the exchange (`http/dispatch.rs`), which answers 500.
+
 use crate::notice;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

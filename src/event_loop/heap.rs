@@ -1,4 +1,4 @@
-//! A heap from which any item can be removed, not only the first.
+//! A heap from which any item can be removed, not only the first. It holds the timers (`timers.rs`).
 
 /// The key by which the items of a [`Heap`] are ordered: a time, and a number that orders the items of the same time.
 pub(super) type Key = (super::Time, u64);

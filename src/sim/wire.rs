@@ -1,3 +1,7 @@
+//! The bytes between a scripted peer and its end of a simulated connection. Delays are not made here: how long bytes are on
+//! their way, and in which pieces they arrive, is decided by `Network` (`event_loop/driver/world/network.rs`) and applied in
+//! `connection.rs` beside it; a peer that writes or reads slowly is in `peer.rs`.
+
 use crate::event_loop::driver::world::Stream;
 #[cfg(any(test, oneloop_veil))]
 use crate::event_loop::driver::{VEILED, Veil};

@@ -1,4 +1,5 @@
-//! Takes connections from the listening socket, and makes streams of them.
+//! Takes connections from the listening socket, and makes streams of them. Whether there are descriptors for one more
+//! connection is decided by `Context::may_accept` (`net/room.rs`), by the counts in `event_loop/driver/descriptors.rs`.
 
 use super::{Acceptor, BUDGET, Owner};
 use crate::event_loop::{Time, set_timeout};

@@ -1,5 +1,5 @@
 //! All writing of a stream. Bytes go into the cork (the loop's buffer for the running turn) or into the stream's `Output`,
-//! and from there to the kernel.
+//! and from there to the kernel. How many bytes one turn writes: `WRITE_BUDGET` in `turns.rs`, and `FILE_BUDGET` below.
 
 use super::closing::reason_of;
 use super::turns::WRITE_BUDGET;

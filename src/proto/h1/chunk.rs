@@ -1,4 +1,4 @@
-//! Content that is sent in chunks (RFC 9112, 7.1). Chunks that are received are read by the
+//! Content that is sent in chunks (RFC 9112, 7.1). Chunks that are received, with their sizes and extensions, are read by the
 //! [`BodyDecoder`](super::BodyDecoder).
 
 use super::{fields::Fields, trailer};
