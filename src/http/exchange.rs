@@ -261,7 +261,8 @@ impl Exchange {
         self.listeners.clear();
     }
 
-    /// The one end of an exchange: cuts the link, calls the listeners with the reason, and drops them all.
+    /// Ends the exchange; nothing else does while its loop lives. Cuts the link to the carrier, calls the listeners with the
+    /// reason, and drops them all.
     pub fn finish(self: &Rc<Self>, lp: &Rc<Loop>, reason: CloseReason) {
         self.unlink();
         if self.closed.get().is_some() {

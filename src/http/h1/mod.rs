@@ -45,7 +45,8 @@ pub(super) struct H1 {
     /// over.
     current: Cell<Option<Rc<Exchange>>>,
     unfinished: Cell<Unfinished>,
-    /// When the present wait began: with the idle time, or with the first bytes of a head.
+    /// When the present wait for a head began: when the connection was accepted or became idle, or when the first bytes of a
+    /// later head came.
     since: Cell<Time>,
     watch: Cell<Option<Box<Watch>>>,
     state: Cell<Connection>,
@@ -55,13 +56,15 @@ pub(super) struct H1 {
     /// the budget may seem to be used up. Then the connection goes on in the next iteration.
     turn: Cell<u16>,
     dispatched: Cell<u8>,
-    /// True within `data`, which itself checks what has changed.
+    /// True while `data` runs. Then [`Carrier::wake`](crate::http::exchange::Carrier::wake) asks for no turn, since `data`
+    /// itself looks at what has changed.
     in_data: Cell<bool>,
-    /// True if dispatching waits until output has been sent.
+    /// True if no further request is dispatched until output has been sent.
     output_held: Cell<bool>,
     /// True if the head that was read in part begins like a HEAD request: an answer to it has no content.
     to_head: Cell<bool>,
-    /// True if the connection closes when the grace for its first request is over, unless that request has come.
+    /// True if the connection is to close when `CROSSING` has passed since it was accepted, unless its first request has begun
+    /// by then.
     leaving: Cell<bool>,
 }
 
@@ -91,8 +94,8 @@ struct Watch {
     half_open: Option<(Time, u64)>,
     /// The deadlines of output that the kernel has refused.
     send: SendWatch,
-    /// Exchanges that are over, but whose output has not all been sent. Each has the number of bytes sent on the connection at
-    /// which it is finished, and the reason of its end.
+    /// Exchanges that are over, but whose output has not all been sent. Each has the reason of its end, and a number of bytes:
+    /// when the connection has sent that many in all, the exchange is finished.
     finishing: VecDeque<(u64, CloseReason, Rc<Exchange>)>,
 }
 
@@ -151,7 +154,7 @@ impl H1 {
         self.state.get().reading()
     }
 
-    /// Returns whether the present response is the last one, except for an answer to a request that is one too many.
+    /// Returns whether the connection ends after the present exchange. Further requests are at most turned away.
     fn is_last(&self) -> bool {
         self.state.get().persistence() != Persistence::Persists
     }
@@ -328,7 +331,7 @@ impl Protocol for H1 {
             Some(exchange) => self.check_exchange(stream, &exchange, now),
             None => self.check_idle(stream, now),
         };
-        // If that was the end of the exchange, output may still be pending.
+        // `None`: a deadline has passed, and the method has acted on it. Output may still be pending.
         let next = next.unwrap_or(Time::MAX).min(output);
         if next < Time::MAX {
             stream.need_due(next);

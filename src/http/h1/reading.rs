@@ -16,7 +16,8 @@ use std::time::Duration;
 
 /// How many requests of one connection one turn dispatches before other sources have their turns (promise 10).
 const BUDGET: u8 = 64;
-/// How many exchanges of a connection may be over whose output waits for the peer. Each keeps its head, of up to 16 KiB.
+/// How many exchanges of a connection may be over while their output still waits for the peer. Each keeps its head, of up to
+/// 16 KiB.
 const WAITING: usize = 64;
 
 impl H1 {
@@ -198,7 +199,7 @@ impl H1 {
 
     #[cold]
     fn sheds(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
-        // True for the first request of a connection that was accepted just now: both may have waited before the accept.
+        // True for the first request of a connection that was accepted just now: the request may have come before the accept.
         let fresh = self.requests.get() == 1 && lp.is_recent(self.since.get());
         self.server.sheds(exchange, fresh)
     }

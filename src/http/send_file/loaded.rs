@@ -86,8 +86,8 @@ pub(super) fn look_again(path: &Path, stamp: &Stamp, opened: Option<Opened>, mos
     if metadata.is_file() && stamp.still_holds(&metadata) {
         return Ok(None);
     }
-    // The file may have changed without a change of its stamp. The open file always sends its present content, and its
-    // validators said that such a change was possible.
+    // The stamp is the same, but it was made so soon after a change that the file may have changed again. An open file can be
+    // kept all the same: its present content is sent, with weak validators, which do not promise the same bytes.
     if let Some(opened) = opened.filter(|_| stamp.seems_to_hold(&metadata)) {
         return Ok(Some(Loaded::new(path, &metadata, Store::Open(opened))));
     }

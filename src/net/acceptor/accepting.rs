@@ -95,7 +95,8 @@ impl Acceptor {
 
     fn wait_for_room(self: &Rc<Self>) {
         self.cx.wait_for_room(self.token.get());
-        // The close of a file or of another loop's connection does not wake this loop, so it also tries again after a time.
+        // The close of a file or of another loop's connection does not wake this loop, so the acceptor also tries again after
+        // a time.
         self.retry_later();
     }
 

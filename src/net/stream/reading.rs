@@ -1,4 +1,5 @@
-//! The one read path.
+//! All reading of a stream: input goes from the kernel into the loop's landing area, and from there to the protocol. What
+//! the protocol does not consume is held in the stream's `Input`.
 
 use super::{Event, Stream};
 use crate::net::transport::Received;

@@ -3,8 +3,8 @@
 //! `--cfg oneloop_veil`: there all connections of the simulated world are veiled, the program's end by its transport, the
 //! other end by the peer's `Wire`.
 //!
-//! Bytes are sent in frames: a length in two bytes, and that many bytes, masked. The reader gets the bytes of a frame
-//! only when the whole frame was received. A frame without bytes is the goodbye, which ends a side in order.
+//! Bytes are sent in frames: a length in two bytes, and that many bytes, encrypted (see `Mask`). The reader gets the bytes of
+//! a frame only when the whole frame was received. A frame without bytes is the goodbye, which ends a side in order.
 //!
 //! The socket may take a part of a frame. So bytes count as written only when the socket has taken all of their frame.
 //! Until then the caller has to offer them again, in front of the bytes that follow them.
