@@ -1,1 +1,5 @@
 //! The layer `app`: what its parts promise, in the simulated world wherever a loop is needed.
+
+mod query;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,3 @@
+//! What a request says: methods that this layer adds to [`Request`](crate::http::Request).
+
+mod query;

@@ -1,0 +1,313 @@
+//! Queries: flat pairs, whatever their names look like; read into a type by what the type wants; and never quoted in an answer.
+
+use crate::support::http::*;
+use crate::support::logger::lines;
+use oneloop::http::{self, Request};
+use oneloop::sim::Sim;
+use proptest::prelude::*;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+/// Queries of the suites of qs, busboy and the WHATWG URL standard, with the pairs that are in them.
+///
+/// qs reads some of them otherwise. It makes objects and lists of brackets (`a[b]=c`, `a[]=b`), and with options also of dots and
+/// commas; it drops names that every JavaScript object has (`toString`); it refuses names with a bracket that is not closed. Here
+/// a name is a name: there is nothing to be nested too deeply, no index to be too large, and no name that is special. It also drops
+/// empty names, and we keep them, as browsers do.
+const FLAT: &[(&str, &[(&str, &str)])] = &[
+    // Simple pairs.
+    ("0=foo", &[("0", "foo")]),
+    ("foo=c++", &[("foo", "c  ")]),
+    ("foo", &[("foo", "")]),
+    ("foo=", &[("foo", "")]),
+    ("foo=bar", &[("foo", "bar")]),
+    ("%20foo%20=%20bar%20=%20baz%20", &[(" foo ", " bar = baz ")]),
+    ("foo=bar=baz", &[("foo", "bar=baz")]),
+    ("foo=bar&bar=baz", &[("foo", "bar"), ("bar", "baz")]),
+    ("foo2=bar2&baz2=", &[("foo2", "bar2"), ("baz2", "")]),
+    ("foo=bar&baz", &[("foo", "bar"), ("baz", "")]),
+    ("foo&bar=baz", &[("foo", ""), ("bar", "baz")]),
+    ("foo&bar", &[("foo", ""), ("bar", "")]),
+    ("foo&bar&", &[("foo", ""), ("bar", "")]),
+    ("_r=1&", &[("_r", "1")]),
+    ("cht=p3&chd=t:60,40&chl=Hello%7CWorld", &[("cht", "p3"), ("chd", "t:60,40"), ("chl", "Hello|World")]),
+    ("a=b&a=c", &[("a", "b"), ("a", "c")]),
+    ("a=b;c=d", &[("a", "b;c=d")]),
+    ("?foo=bar", &[("?foo", "bar")]),
+    // Encoded.
+    ("foo=bar+baz%2Bquux", &[("foo", "bar baz+quux")]),
+    ("foo=bar%20baz%21", &[("foo", "bar baz!")]),
+    ("foo%20bar=baz%20bla%21", &[("foo bar", "baz bla!")]),
+    ("he%3Dllo=th%3Dere", &[("he=llo", "th=ere")]),
+    ("a%26b=c%26d", &[("a&b", "c&d")]),
+    ("name%252Eobj.first=John", &[("name%2Eobj.first", "John")]),
+    ("pets=%5B%22tobi%22%5D", &[("pets", "[\"tobi\"]")]),
+    ("%E2%82%AC=%c3%bc", &[("€", "ü")]),
+    ("nul=%00", &[("nul", "\0")]),
+    // Malformed: percent signs stay, and bytes that are not UTF-8 are replaced.
+    ("foo=%", &[("foo", "%")]),
+    ("foo=%:%2", &[("foo", "%:%2")]),
+    ("%zz=%u2603", &[("%zz", "%u2603")]),
+    ("foo=%ff", &[("foo", "\u{fffd}")]),
+    ("foo=%c0%ae", &[("foo", "\u{fffd}\u{fffd}")]),
+    ("foo=%ed%a0%80", &[("foo", "\u{fffd}\u{fffd}\u{fffd}")]),
+    // Empty names.
+    ("", &[]),
+    ("&", &[]),
+    ("&&", &[]),
+    ("&&&&&", &[]),
+    ("=", &[("", "")]),
+    ("&=", &[("", "")]),
+    ("&=&", &[("", "")]),
+    ("&=&=", &[("", ""), ("", "")]),
+    ("&=&=&", &[("", ""), ("", "")]),
+    ("=&", &[("", "")]),
+    ("=&&&", &[("", "")]),
+    ("=&=&=&", &[("", ""), ("", ""), ("", "")]),
+    ("=a", &[("", "a")]),
+    ("a==a", &[("a", "=a")]),
+    ("=a&=b", &[("", "a"), ("", "b")]),
+    ("=a&foo=b", &[("", "a"), ("foo", "b")]),
+    ("=&a[]=b&a[1]=c", &[("", ""), ("a[]", "b"), ("a[1]", "c")]),
+    ("a[]=b&a=c&=", &[("a[]", "b"), ("a", "c"), ("", "")]),
+    ("[]=a&[]=b&%20[]=1", &[("[]", "a"), ("[]", "b"), (" []", "1")]),
+    ("[deep]=a&[deep]=2", &[("[deep]", "a"), ("[deep]", "2")]),
+    ("%5B0%5D=a&%5B1%5D=b", &[("[0]", "a"), ("[1]", "b")]),
+    // Not nested.
+    ("a[b]=c", &[("a[b]", "c")]),
+    ("a[b][c]=d", &[("a[b][c]", "d")]),
+    ("a[b][c][d][e][f][g][h]=i", &[("a[b][c][d][e][f][g][h]", "i")]),
+    ("a[>=]=23", &[("a[>", "]=23")]),
+    ("a[<=>]==23", &[("a[<", ">]==23")]),
+    ("a[==]=23", &[("a[", "=]=23")]),
+    ("a[]=b&a[]=c", &[("a[]", "b"), ("a[]", "c")]),
+    ("a[0]=b&a[1]=c", &[("a[0]", "b"), ("a[1]", "c")]),
+    ("a[1000000000]=b", &[("a[1000000000]", "b")]),
+    ("a[-1]=b", &[("a[-1]", "b")]),
+    ("a[12b]=c", &[("a[12b]", "c")]),
+    ("a=b,c", &[("a", "b,c")]),
+    ("a[]=1,2", &[("a[]", "1,2")]),
+    ("a.b=c", &[("a.b", "c")]),
+    ("foo[0].baz[0]=15", &[("foo[0].baz[0]", "15")]),
+    ("filter%5B0%5D%5B%5D=int1&filter%5B%5D=and", &[("filter[0][]", "int1"), ("filter[]", "and")]),
+    ("a[bc=v", &[("a[bc", "v")]),
+    ("][a=v", &[("][a", "v")]),
+    ("a]b=v", &[("a]b", "v")]),
+    ("search[withbracket[]]=foobar", &[("search[withbracket[]]", "foobar")]),
+    // Names that are special elsewhere.
+    ("__proto__=x&toString=y", &[("__proto__", "x"), ("toString", "y")]),
+    ("constructor[prototype][bad]=bad", &[("constructor[prototype][bad]", "bad")]),
+    ("hasOwnProperty=1&length=2", &[("hasOwnProperty", "1"), ("length", "2")]),
+];
+
+/// Gives a query to `read`, and returns what that says.
+fn ask<T: 'static>(query: &str, read: impl Fn(&Request) -> T + 'static) -> T {
+    let kept = Kept::default();
+    let keep = kept.clone();
+    let (sim, _server) = serve(move |req, res| {
+        keep.put(read(&req));
+        res.end(());
+    });
+    sim.request("GET", &format!("/?{query}")).send().expect_status(200);
+    kept.take()
+}
+
+fn typed<T: DeserializeOwned + 'static>(query: &str) -> Result<T, String> {
+    ask(query, |req| req.query_as()).map_err(|error: http::Error| {
+        assert_eq!(error.status(), 400);
+        error.text().to_owned()
+    })
+}
+
+#[test]
+fn a_query_is_flat_pairs_whatever_its_names_look_like() {
+    for (query, expected) in FLAT {
+        let pairs = ask(query, |req| {
+            let owned = req.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned()));
+            owned.collect::<Vec<_>>()
+        });
+        let expected: Vec<_> =
+            expected.iter().map(|(name, value)| (String::from(*name), String::from(*value))).collect();
+        assert_eq!(pairs, expected, "{query}");
+        assert_eq!(typed::<Vec<(String, String)>>(query).as_ref(), Ok(&expected), "{query}");
+    }
+}
+
+#[test]
+fn a_name_has_a_first_value_and_all_of_its_values() {
+    let query = "tag=a&x=1&tag=b%21&%74ag=c&Tag=d";
+    let first = |name: &'static str| ask(query, move |req| req.query_get(name).map(|value| value.into_owned()));
+    assert_eq!((first("tag").as_deref(), first("x").as_deref(), first("no")), (Some("a"), Some("1"), None));
+    let all = |name: &'static str| ask(query, move |req| req.query_all(name).map(String::from).collect::<Vec<_>>());
+    assert_eq!((all("tag"), all("no")), (vec!["a".to_owned(), "b!".to_owned(), "c".to_owned()], vec![]));
+    let (sim, _server) = serve(|req, res| res.end(format!("{:?}", req.query_get(""))));
+    assert_eq!(sim.request("GET", "/").send().text(), "None", "no query at all");
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct Everything {
+    small: u8,
+    signed: i64,
+    huge: u128,
+    ratio: f32,
+    letter: char,
+    text: String,
+    switch: bool,
+    maybe: Option<u16>,
+    words: Option<String>,
+    list: Vec<u32>,
+    two: Option<(u8, String)>,
+    order: Order,
+    wrapped: Wrapped,
+    some: Option<Vec<bool>>,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    #[default]
+    Newest,
+    Oldest,
+    Rated(u8),
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+struct Wrapped(i8);
+
+#[test]
+fn a_query_is_read_as_its_type_wants_it() {
+    let no = Everything::default;
+    for (query, expected) in [
+        ("", no()),
+        ("unknown=1&unknown=2", no()),
+        (
+            "small=255&signed=-7&huge=340282366920938463463374607431768211455",
+            Everything { small: 255, signed: -7, huge: u128::MAX, ..no() },
+        ),
+        ("ratio=0.5&letter=%C3%BC&text=a+b", Everything { ratio: 0.5, letter: 'ü', text: "a b".into(), ..no() }),
+        ("switch=true", Everything { switch: true, ..no() }),
+        ("switch=on", Everything { switch: true, ..no() }),
+        ("switch=false", no()),
+        ("maybe=&words=", no()),
+        ("maybe=3&words=x", Everything { maybe: Some(3), words: Some("x".into()), ..no() }),
+        ("list=3", Everything { list: vec![3], ..no() }),
+        ("list=3&small=1&list=1&list=2", Everything { list: vec![3, 1, 2], small: 1, ..no() }),
+        ("two=1&two=b", Everything { two: Some((1, "b".into())), ..no() }),
+        ("order=oldest&wrapped=-3", Everything { order: Order::Oldest, wrapped: Wrapped(-3), ..no() }),
+        ("some=on&some=false", Everything { some: Some(vec![true, false]), ..no() }),
+    ] {
+        assert_eq!(typed(query), Ok(expected), "{query}");
+    }
+    let map = typed::<BTreeMap<String, String>>("b=1&a=2").unwrap();
+    assert_eq!(map, BTreeMap::from([("a".into(), "2".into()), ("b".into(), "1".into())]));
+    let lists = typed::<BTreeMap<String, Vec<u8>>>("b=1&a=2&b=3").unwrap();
+    assert_eq!(lists, BTreeMap::from([("a".into(), vec![2]), ("b".into(), vec![1, 3])]));
+    assert_eq!(typed("a=1"), Ok(()));
+    assert_eq!(typed("a=1&b=x&a=2"), Ok(serde_json::json!({ "a": ["1", "2"], "b": "x" })));
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Strict {
+    page: u8,
+    tag: Option<Order>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Nested {
+    inner: Strict,
+}
+
+#[derive(Debug, PartialEq)]
+struct Even(u32);
+
+impl<'de> Deserialize<'de> for Even {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Even, D::Error> {
+        let text = String::deserialize(from)?;
+        let number = text.parse().ok().filter(|number| number % 2 == 0);
+        number.map(Even).ok_or_else(|| serde::de::Error::custom(format!("{text} is not even")))
+    }
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Custom {
+    number: Even,
+}
+
+#[test]
+fn what_is_wrong_with_a_query_is_said_without_quoting_it() {
+    fn wrong<T: DeserializeOwned + Debug + 'static>(query: &str) -> String {
+        typed::<T>(query).unwrap_err()
+    }
+    let whole = "query: `page`: a whole number from 0 to 255 is expected";
+    for query in ["page=", "page=256", "page=-1", "page=1.0", "page=%20" /* a blank is no number */, "page=0x1"] {
+        assert_eq!(wrong::<Strict>(query), whole, "{query}");
+    }
+    assert_eq!(wrong::<Strict>("tag=oldest"), "query: `page`: it is missing");
+    assert_eq!(wrong::<Strict>("page=1&page=2"), "query: `page`: one value, not several, is expected");
+    assert_eq!(wrong::<Strict>("page=1&page=1"), "query: `page`: one value, not several, is expected");
+    assert_eq!(wrong::<Strict>("page=1&evil=1"), "query: a name is unknown: known are `page`, `tag`");
+    assert_eq!(wrong::<Strict>("page=1&tag=evil"), "query: `tag`: one of `newest`, `oldest`, `rated` is expected");
+    assert!(wrong::<Strict>("page=1&tag=rated").starts_with("query: `tag`: "), "a variant with content");
+    assert_eq!(wrong::<Everything>("switch=yes"), "query: `switch`: true or false is expected");
+    assert_eq!(wrong::<Everything>("ratio=x"), "query: `ratio`: a number is expected");
+    assert_eq!(wrong::<Everything>("letter=ab"), "query: `letter`: a character is expected");
+    assert_eq!(wrong::<Everything>("two=1"), "query: `two`: a tuple of size 2 is expected");
+    assert_eq!(wrong::<Everything>("two=1&two=b&two=c"), "query: `two`: 2 elements in sequence is expected");
+    assert_eq!(wrong::<Nested>("inner=evil"), "query: `inner`: the value is not valid");
+    assert_eq!(wrong::<Custom>("number=3"), "query: `number`: the value is not valid");
+    assert_eq!(wrong::<BTreeMap<String, String>>("evil=1&evil=2"), "query: one value, not several, is expected");
+    assert!(wrong::<u32>("1").contains("is expected"), "a query is no number");
+}
+
+#[test]
+fn what_a_type_says_of_a_query_goes_to_the_log_on_one_line() {
+    keep_log();
+    let (sim, _server) = serve(|req, res| {
+        let custom: Custom = req.query_as()?;
+        res.end(format!("{custom:?}"));
+        Ok(())
+    });
+    let reply = sim.request("GET", "/?number=3%0aFORGED").send().expect_status(400);
+    assert_eq!(reply.text(), "query: `number`: the value is not valid\n");
+    let lines = lines(log::Level::Debug);
+    let line = lines.iter().find(|line| line.text.contains("is not even")).unwrap();
+    assert!(line.text.contains("3\\nFORGED is not even") && !line.text.contains('\n'), "{line:?}");
+}
+
+#[test]
+fn a_query_of_more_than_a_thousand_pairs_has_no_type() {
+    let query = |pairs: usize| vec!["a=1"; pairs].join("&");
+    assert_eq!(typed::<BTreeMap<String, Vec<u8>>>(&query(1_000)).unwrap()["a"].len(), 1_000);
+    assert_eq!(typed::<()>(&query(1_001)), Err("query: it has more than 1000 pairs".to_owned()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    /// Property (h) of the layer `app`, for queries: pairs are what the standard says, and errors quote nothing.
+    #[test]
+    fn no_error_quotes_a_query(names in proptest::collection::vec("(page|tag|number|small|list|inner|zq)(zq[0-9%]{0,3})?=?(zq|[0-9]|zq%0a)?", 0..5)) {
+        let query = names.join("&");
+        let sim = Sim::new();
+        let server = http::create_server(|req, res| {
+            let answer = match req.path() {
+                "/strict" => req.query_as::<Strict>().map(|_| ()),
+                "/nested" => req.query_as::<Nested>().map(|_| ()),
+                "/custom" => req.query_as::<Custom>().map(|_| ()),
+                "/map" => req.query_as::<BTreeMap<String, u8>>().map(|_| ()),
+                _ => req.query_as::<Everything>().map(|_| ()),
+            };
+            answer?;
+            res.end("fine");
+            Ok(())
+        });
+        server.listen(PORT, ()).unwrap();
+        for path in ["/strict", "/nested", "/custom", "/map", "/everything"] {
+            let reply = sim.request("GET", &format!("{path}?{query}")).send();
+            prop_assert!(!reply.text().contains("zq"), "{reply:?}");
+        }
+    }
+}
