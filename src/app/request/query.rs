@@ -24,7 +24,7 @@ impl Request {
     ///
     /// Each step of the iterator decodes one pair, and what needs no decoding is borrowed. So this allocates nothing for
     /// most queries, and its time is limited by the length of the head
-    /// ([`Limits::head`](crate::http::Limits::head)).
+    /// ([`Limits::head_bytes`](crate::http::Limits::head_bytes)).
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
