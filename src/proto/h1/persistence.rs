@@ -2,8 +2,8 @@
 //! Connection field we send.
 //!
 //! This file contains neither a server's own decision to close nor the effect on the connection: see
-//! [`connection`](super::connection). No rule here depends on the method: whether a client may send a
-//! request again after a close does (RFC 9110, 9.2.2), but that is for the client to decide.
+//! [`connection`](super::connection). No rule here depends on the method of a request. The method only tells a client whether it
+//! may send the request again after a close (RFC 9110, 9.2.2).
 
 use super::version::Version;
 use crate::proto::octet::same_name;
