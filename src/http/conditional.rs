@@ -1,7 +1,7 @@
 //! Conditional requests (RFC 9110, 13): the preconditions of a request, and the validators with which they are compared.
 
 use super::range::{Selection, select};
-use super::request::Request;
+use crate::proto::h1::IncomingRequest;
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -104,16 +104,16 @@ pub(super) struct Conditions {
 impl Conditions {
     /// Reads the preconditions that count for the request's method: all for GET, all but the range for HEAD, none for
     /// others.
-    pub fn of(request: &Request) -> Conditions {
+    pub fn of(request: &IncomingRequest) -> Conditions {
         // Most requests have none of the fields below. Their names begin with I or R, so the first letters show this.
-        if !request.headers().any(|(name, _)| matches!(name.as_bytes().first(), Some(b'i' | b'I' | b'r' | b'R'))) {
+        if !request.iter().any(|(name, _)| matches!(name.as_bytes().first(), Some(b'i' | b'I' | b'r' | b'R'))) {
             return Conditions::default();
         }
         let get = request.method() == "GET";
         if !get && request.method() != "HEAD" {
             return Conditions::default();
         }
-        let tags = |name| request.joined_bytes(name).map(|tags| characters(&tags));
+        let tags = |name| all(request, name).map(|tags| characters(&tags));
         let one = |name| single(request, name).map(characters);
         let date = |name| one(name).and_then(|value| httpdate::parse_http_date(&value).ok());
         Conditions {
@@ -173,9 +173,15 @@ impl Conditions {
 
 /// The value of a field that must not occur twice. `None` if the field is missing, or if it occurs twice, since it is
 /// unclear which value is meant.
-fn single<'a>(request: &'a Request, name: &'static str) -> Option<&'a [u8]> {
-    let mut values = request.header_all_bytes(name);
+fn single<'a>(request: &'a IncomingRequest, name: &'static str) -> Option<&'a [u8]> {
+    let mut values = request.fields().get_all_bytes(name);
     values.next().filter(|_| values.next().is_none())
+}
+
+/// The values of all fields with this name, as one list. `None` if there is no such field.
+fn all(request: &IncomingRequest, name: &str) -> Option<Vec<u8>> {
+    let values: Vec<&[u8]> = request.fields().get_all_bytes(name).collect();
+    (!values.is_empty()).then(|| values.join(&b", "[..]))
 }
 
 /// Makes one character of each byte. Entity tags may have bytes above ASCII (RFC 9110, 8.8.3) that are not UTF-8. This way

@@ -2,9 +2,8 @@
 //! file.
 
 use super::super::conditional::{Conditions, Outcome, characters};
+use super::super::exchange::Exchange;
 use super::super::range::Selection;
-use super::super::request::Request;
-use super::super::response::Response;
 use super::hot::{Hot, Keep};
 use super::loaded::{Description, Loaded, Store, ends_there, load, open, read, shorter};
 use super::opened::Opened;
@@ -32,22 +31,23 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    pub fn of(res: &Response) -> Ask {
-        let answers_request = res.status() == 200;
+    pub fn of(exchange: &Exchange) -> Ask {
+        let head = exchange.outgoing().head().borrow();
+        let answers_request = head.status() == 200;
         let mut conditions = Conditions::default();
         if answers_request {
-            conditions = Conditions::of(&Request(res.0.clone()));
+            conditions = Conditions::of(exchange.head());
         }
-        if res.header("Accept-Ranges").is_some_and(|units| units.eq_ignore_ascii_case("none")) {
+        if head.get("Accept-Ranges").is_some_and(|units| units.eq_ignore_ascii_case("none")) {
             conditions.ignore_range();
         }
         Ask {
             answers_request,
             conditions,
-            etag: res.header_bytes("ETag").map(|tag| characters(&tag)),
-            modified: res.header("Last-Modified"),
-            content_wanted: !res.0.head().is_head(),
-            sends_files: res.0.sends_files(),
+            etag: head.get_bytes("ETag").map(characters),
+            modified: head.get("Last-Modified").map(str::to_owned),
+            content_wanted: !exchange.head().is_head(),
+            sends_files: exchange.sends_files(),
         }
     }
 
