@@ -1,7 +1,6 @@
 use super::error::{Error, Result};
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Handle};
 use super::outgoing::Phase;
-use super::response::Response;
 use crate::net::CloseReason;
 use crate::notice;
 use std::rc::Rc;
@@ -62,7 +61,7 @@ pub(super) fn answer<R: Answer>(exchange: &Rc<Exchange>, f: impl FnOnce() -> R) 
     }
     // This handle is kept until the result is known. If `f` drops its handles and returns an error, the answer is the error, not
     // the 500 of a dropped response.
-    let _response = Response::new(exchange);
+    let _handle = Handle::new(exchange);
     if let Some(error) = f().into_error() {
         exchange.fail(&error);
     }

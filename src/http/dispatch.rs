@@ -12,7 +12,7 @@
 use super::answer::{Answer, answer};
 use super::client_error::ClientError;
 use super::connection::Connection;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Handle};
 use super::observing::ExchangeEnd;
 use super::paths::Paths;
 use super::request::Request;
@@ -234,7 +234,7 @@ fn give<K: Copy + PartialEq>(
     exchange: &Rc<Exchange>,
 ) {
     // This handle is held until all listeners have had the request. Before that, the response does not count as dropped.
-    let _response = Response::new(exchange);
+    let _handle = Handle::new(exchange);
     let mut panicked = false;
     listeners.each(event, |site, listener| {
         let ServerListener::Request(f) = listener else { return };

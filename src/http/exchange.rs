@@ -1,18 +1,15 @@
 use crate::callback::{Identity, Listeners, Once, Site, discard};
 use crate::event_loop::{Loop, Time, next_tick};
 use crate::net::{Address, Chunk, CloseReason, FilePart, Flow};
-use crate::notice;
-use crate::proto::h1::{IncomingRequest, OutgoingResponse};
+use crate::proto::h1::IncomingRequest;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::ops::Deref;
 use std::rc::Rc;
 
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, Phase};
-use super::own_answer::{usual_words, write_error, write_instead};
-use super::request::Request;
-use super::response::Response;
-use super::send_file::HotFiles;
+use super::send_file::hot::HotFiles;
 
 /// The carrier of exchanges: a connection. A connection of HTTP/1 carries one exchange at a time, one of HTTP/2 will carry many,
 /// so each call names the exchange that it is about. For each of these methods, [`Exchange`] has a method of the same name, which
@@ -63,13 +60,15 @@ pub(super) enum On {
     ResponseClose,
 }
 
+/// A listener of an exchange. Each is called with the exchange; those of a user make the user's handle of it first, a
+/// [`Request`](super::Request) or a [`Response`](super::Response).
 pub(super) enum Listener {
-    Data(Box<dyn FnMut(&Request, &[u8])>),
-    End(Once<dyn FnOnce(&Request)>),
-    RequestClose(Once<dyn FnOnce(&Request, CloseReason)>),
-    Drain(Box<dyn FnMut(&Response)>),
-    Finish(Once<dyn FnOnce(&Response)>),
-    ResponseClose(Once<dyn FnOnce(&Response, CloseReason)>),
+    Data(Box<dyn FnMut(&Rc<Exchange>, &[u8])>),
+    /// For `End`, `PeerEnd` and `Finish`.
+    Once(Once<dyn FnOnce(&Rc<Exchange>)>),
+    Drain(Box<dyn FnMut(&Rc<Exchange>)>),
+    /// For `RequestClose` and `ResponseClose`.
+    Close(Once<dyn FnOnce(&Rc<Exchange>, CloseReason)>),
 }
 
 /// One request and its response. The user's handles hold it. While a connection carries the exchange, it has a link to
@@ -196,14 +195,23 @@ impl Exchange {
         });
     }
 
-    /// Calls the listeners for the end of the request, or those for the end of the peer's side.
-    fn emit_end(self: &Rc<Self>, lp: &Rc<Loop>, on: On) {
-        let request = Request(self.clone());
+    /// Calls the listeners for an event that comes once.
+    fn emit_once(self: &Rc<Self>, lp: &Rc<Loop>, on: On) {
         self.emit(lp, on, |listener| {
-            if let Listener::End(f) = listener
+            if let Listener::Once(f) = listener
                 && let Some(f) = f.take()
             {
-                f(&request);
+                f(self);
+            }
+        });
+    }
+
+    fn emit_close(self: &Rc<Self>, lp: &Rc<Loop>, on: On, reason: CloseReason) {
+        self.emit(lp, on, |listener| {
+            if let Listener::Close(f) = listener
+                && let Some(f) = f.take()
+            {
+                f(self, reason);
             }
         });
     }
@@ -212,28 +220,17 @@ impl Exchange {
     pub fn tell_peer_end(self: &Rc<Self>, lp: &Rc<Loop>) -> bool {
         let awaited = self.listeners.has(On::PeerEnd);
         if awaited {
-            self.emit_end(lp, On::PeerEnd);
+            self.emit_once(lp, On::PeerEnd);
             self.listeners.remove(On::PeerEnd);
         }
         awaited
     }
 
     pub fn emit_drain(self: &Rc<Self>, lp: &Rc<Loop>) {
-        let response = Response::new(self);
+        let _handle = Handle::new(self);
         self.emit(lp, On::Drain, |listener| {
             if let Listener::Drain(f) = listener {
-                f(&response);
-            }
-        });
-    }
-
-    fn emit_finish(self: &Rc<Self>, lp: &Rc<Loop>) {
-        let response = Response::new(self);
-        self.emit(lp, On::Finish, |listener| {
-            if let Listener::Finish(f) = listener
-                && let Some(f) = f.take()
-            {
-                f(&response);
+                f(self);
             }
         });
     }
@@ -242,7 +239,7 @@ impl Exchange {
     /// longer be called.
     pub fn request_over(self: &Rc<Self>, lp: &Rc<Loop>) {
         if self.listeners.has(On::End) && !self.incoming.tell_end() {
-            self.emit_end(lp, On::End);
+            self.emit_once(lp, On::End);
         }
         self.listeners.remove(On::Data);
         self.listeners.remove(On::End);
@@ -274,25 +271,10 @@ impl Exchange {
             return;
         }
         if self.outgoing.is_finished() {
-            self.emit_finish(lp);
+            self.emit_once(lp, On::Finish);
         }
-        let response = Response::new(self);
-        self.emit(lp, On::ResponseClose, |listener| {
-            if let Listener::ResponseClose(f) = listener
-                && let Some(f) = f.take()
-            {
-                f(&response, reason);
-            }
-        });
-        drop(response);
-        let request = Request(self.clone());
-        self.emit(lp, On::RequestClose, |listener| {
-            if let Listener::RequestClose(f) = listener
-                && let Some(f) = f.take()
-            {
-                f(&request, reason);
-            }
-        });
+        self.emit_close(lp, On::ResponseClose, reason);
+        self.emit_close(lp, On::RequestClose, reason);
         self.listeners.clear();
     }
 
@@ -342,6 +324,11 @@ impl Exchange {
     /// Returns whether nothing more can be sent: the exchange is over, or about to be.
     pub fn is_closed(&self) -> bool {
         self.with_carrier(|carrier| carrier.is_closed(self)).unwrap_or(true)
+    }
+
+    /// Returns whether the peer has ended its side, as far as is known.
+    pub fn has_peer_ended(&self) -> bool {
+        self.with_carrier(|carrier| carrier.has_peer_ended(self)).unwrap_or(false)
     }
 
     pub fn pending(&self) -> usize {
@@ -398,86 +385,49 @@ impl Exchange {
         let exchange = self.clone();
         next_tick(move || exchange.call(site, || f(&exchange)));
     }
-
-    /// Gives up the exchange, because one of its callbacks has panicked.
-    pub fn panicked(&self) {
-        self.discard_body();
-        self.give_up(500, CloseReason::Panicked);
-    }
-
-    /// Answers in place of the handler: see [`own_answer`](super::own_answer).
-    pub fn answer(&self, status: u16, words: &str) {
-        self.answer_by(|head| write_instead(head, status, words, self.outgoing.retry_after()));
-    }
-
-    /// Answers with an error of the handler.
-    pub fn answer_error(&self, status: u16, words: &str) {
-        self.answer_by(|head| write_error(head, status, words, self.outgoing.retry_after()));
-    }
-
-    fn answer_by(&self, write: impl FnOnce(&mut OutgoingResponse) -> String) {
-        if self.is_carried() {
-            let text = write(&mut self.outgoing.head().borrow_mut());
-            self.send(text.into(), true).ignore();
-        }
-    }
-
-    /// Answers with this status and the library's text for it, or cuts the connection if the head has been sent.
-    pub fn give_up(&self, status: u16, reason: CloseReason) {
-        match self.outgoing.phase() {
-            Phase::Ended => {}
-            Phase::Streaming => {
-                self.outgoing.break_off(reason);
-                self.cut(reason);
-            }
-            Phase::Open => self.answer(status, usual_words(status)),
-        }
-    }
-
-    /// Logs that the connection is cut because the rest of a file cannot be sent.
-    #[cold]
-    pub fn file_broke_off(&self, error: &dyn fmt::Display) {
-        notice::warn!(target: "oneloop::http", "{self}: a file cannot be sent on: {error}; the connection is cut");
-    }
-
-    /// Counts another `Response` handle.
-    #[inline]
-    pub fn add_handle(&self) {
-        self.handles.set(self.handles.get() + 1);
-    }
-
-    /// Counts one `Response` handle less.
-    #[inline]
-    pub fn drop_handle(&self) {
-        let handles = self.handles.get() - 1;
-        self.handles.set(handles);
-        if handles == 0 && self.outgoing.phase() != Phase::Ended {
-            self.abandoned();
-        }
-    }
-
-    /// The last `Response` handle is gone, and the response has not ended. That is no error if the connection is already
-    /// cut (perhaps by the program itself), or if a `drain` listener is still to be called, which receives a handle.
-    #[cold]
-    fn abandoned(&self) {
-        let unwinding = std::thread::panicking();
-        let awaits_drain = self.outgoing.is_full() && self.listeners.has(On::Drain) && !unwinding;
-        if awaits_drain || self.is_closed() {
-            return;
-        }
-        let status = if unwinding { 500 } else { self.outgoing.fallback() };
-        // A program that learns from `on_peer_end` that the client is gone may drop the response on purpose: that is no mistake.
-        if !unwinding && self.with_carrier(|carrier| carrier.has_peer_ended(self)) == Some(true) {
-            log::debug!(target: "oneloop::http", "{self}: the response was dropped after the client had ended its side");
-        } else if status == 500 && !unwinding {
-            notice::warn!(target: "oneloop::http", "{self}: the response was dropped before it had ended");
-        }
-        self.give_up(status, CloseReason::BadResponse);
-    }
 }
 
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.head().method(), self.head().target())
+    }
+}
+
+/// A handle of the response. Each [`Response`](super::Response) holds one. When the last one is dropped and the response has not
+/// ended, the exchange is [abandoned](Exchange::abandoned).
+pub(super) struct Handle(Rc<Exchange>);
+
+impl Handle {
+    #[inline]
+    pub fn new(exchange: &Rc<Exchange>) -> Handle {
+        exchange.handles.set(exchange.handles.get() + 1);
+        Handle(exchange.clone())
+    }
+}
+
+impl Clone for Handle {
+    #[inline]
+    fn clone(&self) -> Handle {
+        Handle::new(self)
+    }
+}
+
+impl Deref for Handle {
+    type Target = Rc<Exchange>;
+
+    #[inline]
+    fn deref(&self) -> &Rc<Exchange> {
+        &self.0
+    }
+}
+
+impl Drop for Handle {
+    #[inline]
+    fn drop(&mut self) {
+        let handles = self.0.handles.get() - 1;
+        self.0.handles.set(handles);
+        if handles == 0 && self.0.outgoing.phase() != Phase::Ended {
+            self.0.abandoned();
+        }
     }
 }

@@ -36,6 +36,7 @@ mod dispatch;
 mod error;
 mod exchange;
 mod field_value;
+mod giving_up;
 mod h1;
 mod incoming;
 mod limits;

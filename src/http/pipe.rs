@@ -1,6 +1,6 @@
 //! The body of a request as the source of a pipe, and the body of a response as the sink of a pipe.
 
-use super::exchange::{Listener, On};
+use super::exchange::{Exchange, Listener, On};
 use super::request::Request;
 use super::response::Response;
 use crate::callback::Site;
@@ -31,10 +31,10 @@ impl Outlet for Request {
     fn listen(&self, site: Site, to: Rc<dyn Fn(Given<'_>)>) -> Listening {
         let (data, lead, closed) = (to.clone(), Lead(to.clone()), to);
         let data = self.on_data_at(site, move |_, bytes| data(Given::Data(bytes)));
-        let end: Box<dyn FnOnce(&Request)> = Box::new(move |_| (lead.0)(Given::End));
-        let end = self.0.add(On::End, site, Listener::End(Some(end)));
-        let close: Box<dyn FnOnce(&Request, CloseReason)> = Box::new(move |_, reason| closed(Given::Closed(reason)));
-        let close = self.0.add(On::RequestClose, site, Listener::RequestClose(Some(close)));
+        let end = move |_: &Rc<Exchange>| (lead.0)(Given::End);
+        let end = self.0.add(On::End, site, Listener::Once(Some(Box::new(end))));
+        let close = move |_: &Rc<Exchange>, reason| closed(Given::Closed(reason));
+        let close = self.0.add(On::RequestClose, site, Listener::Close(Some(Box::new(close))));
         self.0.wake();
         [data, end, close]
     }
@@ -65,8 +65,8 @@ impl Inlet for Response {
     fn watch(&self, site: Site, to: Rc<dyn Fn(Taken)>) -> Listening {
         let drained = to.clone();
         let drain = self.0.add(On::Drain, site, Listener::Drain(Box::new(move |_| drained(Taken::All))));
-        let close: Box<dyn FnOnce(&Response, CloseReason)> = Box::new(move |_, reason| to(Taken::Closed(reason)));
-        [drain, self.0.add(On::ResponseClose, site, Listener::ResponseClose(Some(close))), None]
+        let close = move |_: &Rc<Exchange>, reason| to(Taken::Closed(reason));
+        [drain, self.0.add(On::ResponseClose, site, Listener::Close(Some(Box::new(close)))), None]
     }
 
     fn remove(&self, listening: Listening) {
@@ -85,7 +85,7 @@ impl Inlet for Response {
     fn fail(&self, reason: CloseReason) {
         if !self.0.has_ended() {
             let what = if self.headers_sent() { "cut" } else { "answered 502" };
-            notice::warn!(target: "oneloop::http", "{}: what is piped into it was over before its end: {reason}; {what}", self.0);
+            notice::warn!(target: "oneloop::http", "{}: what is piped into it was over before its end: {reason}; {what}", *self.0);
         }
         self.0.give_up(502, CloseReason::BadResponse);
     }

@@ -51,14 +51,14 @@ impl Request {
         }
         let data = collector.clone();
         if !self.0.incoming().is_complete() {
-            let listener = self.on_data_at(site, move |req, bytes| {
+            let listener = self.on_data_at(site, move |exchange, bytes| {
                 if data.bytes.borrow().len() + bytes.len() > limit {
-                    req.0.outgoing().set_fallback(413);
+                    exchange.outgoing().set_fallback(413);
                     // The rest is discarded, unless others listen for it.
                     if let Some(listener) = data.listener.take() {
-                        req.0.remove(listener);
+                        exchange.remove(listener);
                     }
-                    data.finish(&req.0, Err(BodyError::TooLarge { limit }));
+                    data.finish(exchange, Err(BodyError::TooLarge { limit }));
                 } else if data.is_open() {
                     data.bytes.borrow_mut().extend_from_slice(bytes);
                 }
@@ -69,14 +69,13 @@ impl Request {
         self.add(
             On::End,
             site,
-            Listener::End(Some(Box::new(move |req| {
+            Listener::Once(Some(Box::new(move |exchange| {
                 let bytes = end.bytes.take();
-                end.finish(&req.0, Ok(bytes));
+                end.finish(exchange, Ok(bytes));
             }))),
         );
-        let close: Box<dyn FnOnce(&Request, CloseReason)> =
-            Box::new(move |req, reason| collector.finish(&req.0, Err(BodyError::Closed(reason))));
-        self.0.add(On::RequestClose, site, Listener::RequestClose(Some(close)));
+        let close = move |exchange: &Rc<Exchange>, reason| collector.finish(exchange, Err(BodyError::Closed(reason)));
+        self.0.add(On::RequestClose, site, Listener::Close(Some(Box::new(close))));
     }
 }
 

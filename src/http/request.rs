@@ -261,7 +261,9 @@ impl Request {
     /// [closures](crate::guide::closures#the-body-of-a-request).
     #[track_caller]
     pub fn on_data<R: Answer>(&self, mut f: impl FnMut(&Request, &[u8]) -> R + 'static) -> &Self {
-        self.on_data_at(Location::caller(), move |req, bytes| answer(&req.0, || f(req, bytes)));
+        self.on_data_at(Location::caller(), move |exchange, bytes| {
+            answer(exchange, || f(&Request(exchange.clone()), bytes))
+        });
         self
     }
 
@@ -284,8 +286,8 @@ impl Request {
     /// ```
     #[track_caller]
     pub fn on_end<R: Answer>(&self, f: impl FnOnce(&Request) -> R + 'static) -> &Self {
-        let end = move |req: &Request| answer(&req.0, || f(req));
-        self.add(On::End, Location::caller(), Listener::End(Some(Box::new(end))))
+        let end = move |exchange: &Rc<Exchange>| answer(exchange, || f(&Request(exchange.clone())));
+        self.add(On::End, Location::caller(), Listener::Once(Some(Box::new(end))))
     }
 
     /// Calls `f` once, when the peer has ended its side of the connection while this exchange is open, or soon after this call if
@@ -303,8 +305,8 @@ impl Request {
     /// ```
     #[track_caller]
     pub fn on_peer_end<R: Answer>(&self, f: impl FnOnce(&Request) -> R + 'static) -> &Self {
-        let ended = move |req: &Request| answer(&req.0, || f(req));
-        self.add(On::PeerEnd, Location::caller(), Listener::End(Some(Box::new(ended))))
+        let ended = move |exchange: &Rc<Exchange>| answer(exchange, || f(&Request(exchange.clone())));
+        self.add(On::PeerEnd, Location::caller(), Listener::Once(Some(Box::new(ended))))
     }
 
     /// Calls `f` once, as the last listener, when the exchange is over: with [`CloseReason::Finished`] if all went well,
@@ -321,7 +323,8 @@ impl Request {
     /// ```
     #[track_caller]
     pub fn on_close(&self, f: impl FnOnce(&Request, CloseReason) + 'static) -> &Self {
-        self.0.add(On::RequestClose, Location::caller(), Listener::RequestClose(Some(Box::new(f))));
+        let close = move |exchange: &Rc<Exchange>, reason| f(&Request(exchange.clone()), reason);
+        self.0.add(On::RequestClose, Location::caller(), Listener::Close(Some(Box::new(close))));
         self
     }
 
@@ -386,7 +389,7 @@ impl Request {
         self.0.is_over()
     }
 
-    pub(super) fn on_data_at(&self, site: Site, f: impl FnMut(&Request, &[u8]) + 'static) -> Option<u32> {
+    pub(super) fn on_data_at(&self, site: Site, f: impl FnMut(&Rc<Exchange>, &[u8]) + 'static) -> Option<u32> {
         // After the final head, a `100 Continue` would be taken for a part of the body.
         if self.0.outgoing().phase() == Phase::Open && self.0.incoming().take_continue() {
             self.0.inform(100, &[]);

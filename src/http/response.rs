@@ -1,6 +1,6 @@
 use super::answer::{Answer, answer};
 use super::error::Error;
-use super::exchange::{Exchange, Listener, On};
+use super::exchange::{Exchange, Handle, Listener, On};
 use super::outgoing::Phase;
 use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::set_timeout;
@@ -24,19 +24,20 @@ use std::time::Duration;
 /// requests. A Unix socket has no reset: its stream just ends.
 ///
 /// Once the response has ended, all methods do nothing; a debug line of the log says so.
-pub struct Response(pub(super) Rc<Exchange>);
+#[derive(Clone)]
+pub struct Response(pub(super) Handle);
 
 compare_by_identity!(Response);
 
 impl Response {
+    #[inline]
     pub(super) fn new(exchange: &Rc<Exchange>) -> Response {
-        exchange.add_handle();
-        Response(exchange.clone())
+        Response(Handle::new(exchange))
     }
 
     #[cold]
     pub(super) fn is_late(&self, what: &str, after: &str) {
-        log::debug!(target: "oneloop::http", "{}: {what} after {after}", self.0);
+        log::debug!(target: "oneloop::http", "{}: {what} after {after}", *self.0);
     }
 
     // ---- The body
@@ -174,7 +175,7 @@ impl Response {
     /// ```
     #[track_caller]
     pub fn on_drain<R: Answer>(&self, mut f: impl FnMut(&Response) -> R + 'static) -> &Self {
-        let drain = move |res: &Response| answer(&res.0, || f(res));
+        let drain = move |exchange: &Rc<Exchange>| answer(exchange, || f(&Response::new(exchange)));
         self.add(On::Drain, Location::caller(), Listener::Drain(Box::new(drain)))
     }
 
@@ -189,7 +190,8 @@ impl Response {
     /// ```
     #[track_caller]
     pub fn on_finish(&self, f: impl FnOnce(&Response) + 'static) -> &Self {
-        self.add(On::Finish, Location::caller(), Listener::Finish(Some(Box::new(f))))
+        let finish = move |exchange: &Rc<Exchange>| f(&Response::new(exchange));
+        self.add(On::Finish, Location::caller(), Listener::Once(Some(Box::new(finish))))
     }
 
     /// Calls `f` once with the reason, when the exchange is over. `on_finish` comes before it, unless the answer was cut.
@@ -206,7 +208,8 @@ impl Response {
     /// ```
     #[track_caller]
     pub fn on_close(&self, f: impl FnOnce(&Response, CloseReason) + 'static) -> &Self {
-        self.add(On::ResponseClose, Location::caller(), Listener::ResponseClose(Some(Box::new(f))))
+        let close = move |exchange: &Rc<Exchange>, reason| f(&Response::new(exchange), reason);
+        self.add(On::ResponseClose, Location::caller(), Listener::Close(Some(Box::new(close))))
     }
 
     /// Calls `f` if the response has not ended after this time. In `f`, answer, return an [`Error`], or call `destroy`. A later
@@ -273,19 +276,6 @@ impl Response {
     /// Returns whether the exchange is over, whether it succeeded or not.
     pub fn is_closed(&self) -> bool {
         self.0.is_over()
-    }
-}
-
-impl Clone for Response {
-    fn clone(&self) -> Response {
-        Response::new(&self.0)
-    }
-}
-
-impl Drop for Response {
-    #[inline]
-    fn drop(&mut self) {
-        self.0.drop_handle();
     }
 }
 

@@ -26,7 +26,7 @@ impl Response {
 
     #[cold]
     fn refuse(&self, what: &str, error: &FieldError) {
-        notice::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", self.0);
+        notice::error!(target: "oneloop::http", "{}: {what}: {error}; answered 500", *self.0);
         self.0.give_up(500, CloseReason::BadResponse);
     }
 
@@ -34,7 +34,7 @@ impl Response {
     /// first message.
     #[cold]
     fn refuse_status(&self, error: &FieldError) {
-        notice::error!(target: "oneloop::http", "{}: set_status: {error}; answered 500", self.0);
+        notice::error!(target: "oneloop::http", "{}: set_status: {error}; answered 500", *self.0);
         self.0.give_up(500, CloseReason::BadResponse);
     }
 
@@ -277,9 +277,9 @@ impl Response {
     /// Adds one field that follows the body.
     pub fn add_trailer(&self, name: &str, value: impl FieldValue) -> &Self {
         if !is_allowed_trailer(name) {
-            notice::error!(target: "oneloop::http", "{}: {name} may not be a trailer", self.0);
+            notice::error!(target: "oneloop::http", "{}: {name} may not be a trailer", *self.0);
         } else if let Err(error) = value.with(|value| self.0.outgoing().trailers().borrow_mut().push(name, value)) {
-            notice::error!(target: "oneloop::http", "{}: trailer {name}: {error}", self.0);
+            notice::error!(target: "oneloop::http", "{}: trailer {name}: {error}", *self.0);
         }
         self
     }

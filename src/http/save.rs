@@ -12,7 +12,7 @@
 
 use super::answer::{Answer, answer};
 use super::body_error::SaveError;
-use super::exchange::{Listener, On};
+use super::exchange::{Exchange, Listener, On};
 use super::request::Request;
 use crate::callback::Site;
 use crate::event_loop::current;
@@ -124,22 +124,23 @@ impl Save {
     fn listen(self: &Rc<Self>, request: &Request, site: Site) {
         if !request.is_complete() {
             let save = self.clone();
-            let listener = request.on_data_at(site, move |req, bytes| save.data(req, bytes));
+            let listener =
+                request.on_data_at(site, move |exchange, bytes| save.data(&Request(exchange.clone()), bytes));
             self.listener.set(listener);
         }
         let save = self.clone();
-        let end: Box<dyn FnOnce(&Request)> = Box::new(move |req| {
+        let end = move |exchange: &Rc<Exchange>| {
             save.ended.set(true);
-            save.write_on(req);
-        });
-        request.add(On::End, site, Listener::End(Some(end)));
+            save.write_on(&Request(exchange.clone()));
+        };
+        request.add(On::End, site, Listener::Once(Some(Box::new(end))));
         let save = self.clone();
-        let close: Box<dyn FnOnce(&Request, CloseReason)> = Box::new(move |_, reason| {
+        let close = move |_: &Rc<Exchange>, reason| {
             if !save.ended.get() {
                 save.fail(SaveError::Closed(reason));
             }
-        });
-        request.0.add(On::RequestClose, site, Listener::RequestClose(Some(close)));
+        };
+        request.0.add(On::RequestClose, site, Listener::Close(Some(Box::new(close))));
     }
 
     fn data(self: &Rc<Self>, req: &Request, bytes: &[u8]) {

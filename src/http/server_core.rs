@@ -7,7 +7,7 @@ use super::observing::{ExchangeEnd, Observing};
 use super::outgoing::Phase;
 use super::pool::Pool;
 use super::request::Request;
-use super::send_file::HotFiles;
+use super::send_file::hot::HotFiles;
 use super::shedding::{Shedding, Verdict};
 use crate::event_loop::{Deadline, Loop};
 use crate::net::{Acceptor, CloseReason, Context, Stream};

@@ -7,7 +7,6 @@ use crate::http::dispatch::ServerEvent;
 use crate::http::exchange::{Exchange, Listener, On};
 use crate::http::incoming::is_whole;
 use crate::http::own_answer;
-use crate::http::request::Request;
 use crate::net::{CloseReason, Socket, Stream};
 use crate::proto::h1::connection::{Action, Event, Persistence, Reading};
 use crate::proto::h1::{BodyDecoder, BodyEvent, Fault, Framing, IncomingRequest, Parsed, RequestParser};
@@ -269,10 +268,9 @@ impl H1 {
                     BodyEvent::NeedMore => return (step.consumed, false),
                     BodyEvent::Data(chunk) if unwanted => self.discard(stream, &exchange, chunk.len()),
                     BodyEvent::Data(chunk) => {
-                        let request = Request(exchange.clone());
                         exchange.emit(lp, On::Data, |listener| {
                             if let Listener::Data(f) = listener {
-                                f(&request, chunk);
+                                f(&exchange, chunk);
                             }
                         });
                     }

@@ -4,7 +4,7 @@ use super::{H1, Unfinished};
 use crate::event_loop::Loop;
 use crate::http::exchange::{Carrier, Exchange};
 use crate::http::outgoing::Phase;
-use crate::http::send_file::HotFiles;
+use crate::http::send_file::hot::HotFiles;
 use crate::net::{Address, Chunk, CloseReason, FilePart, Flow, LARGE, Stream};
 use crate::notice;
 use crate::proto::h1::connection::{Event, Persistence, Reading, Writing};

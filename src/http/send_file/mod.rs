@@ -10,15 +10,13 @@
 //!              └─► asked for often (`hot`): preconditions, head + content (large: sendfile from a file that is open)
 //! ```
 
-mod hot;
+pub(super) mod hot;
 mod loaded;
 mod opened;
 mod order;
 mod stamp;
 mod transfer;
 mod warm;
-
-pub(super) use hot::HotFiles;
 
 use super::conditional::Outcome;
 use super::outgoing::Phase;
@@ -107,7 +105,7 @@ impl Response {
     #[track_caller]
     pub fn send_file(&self, path: impl AsRef<Path>) {
         if !self.0.outgoing().is_changeable() || self.0.is_over() {
-            log::debug!(target: "oneloop::http", "{}: send_file after the head was sent", self.0);
+            log::debug!(target: "oneloop::http", "{}: send_file after the head was sent", *self.0);
             return;
         }
         let (Some(files), Some(lp)) = (self.0.hot_files(), self.0.lp()) else { return };
@@ -146,9 +144,9 @@ impl Response {
 
     fn refuse_file(&self, status: u16, error: &dyn std::fmt::Display) {
         if status >= 500 {
-            notice::warn!(target: "oneloop::http", "{}: a file cannot be sent: {error}; answered {status}", self.0);
+            notice::warn!(target: "oneloop::http", "{}: a file cannot be sent: {error}; answered {status}", *self.0);
         } else {
-            log::debug!(target: "oneloop::http", "{}: no file: {error}; answered {status}", self.0);
+            log::debug!(target: "oneloop::http", "{}: no file: {error}; answered {status}", *self.0);
         }
         self.give_up_file(status);
     }
@@ -191,7 +189,7 @@ impl Response {
     /// whole answer, or the program has sent another one.
     fn send_file_head(&self, ask: &Ask, outcome: Outcome, file: &Description, length: Option<u64>) -> bool {
         if !self.0.outgoing().is_changeable() || self.0.is_over() {
-            log::debug!(target: "oneloop::http", "{}: the file came after the head was sent", self.0);
+            log::debug!(target: "oneloop::http", "{}: the file came after the head was sent", *self.0);
             return false;
         }
         if outcome == Outcome::Failed {
