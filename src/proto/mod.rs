@@ -6,6 +6,7 @@
 //! | module | protocol |
 //! |---|---|
 //! | [`h1`] | HTTP/1.1 and HTTP/1.0 as an origin server (RFC 9110, RFC 9112) |
+//! | `parameters`, `media_type`, `negotiation` | what structured fields share; media types; what a client accepts (feature `app`) |
 //!
 //! The modules are public for those who build their own servers and tests on them, and are not covered by semantic versioning
 //! until 1.0. Three types are stable nevertheless, since [`http`](crate::http) re-exports them: [`Fault`](crate::http::Fault),
@@ -13,4 +14,10 @@
 //! parser, so types of their own in `http` would bring nothing but conversions. A change to one of them is a change to `http`,
 //! and a test fails if `http` re-exports more.
 pub mod h1;
+#[cfg(feature = "app")]
+pub mod media_type;
+#[cfg(feature = "app")]
+pub mod negotiation;
 mod octet;
+#[cfg(feature = "app")]
+pub mod parameters;
