@@ -12,6 +12,7 @@
 //! Everything that a peer can make grow has a limit, and an answer for when it is reached. No parser here looks at a byte more
 //! than a fixed number of times, and none is a regular expression.
 
+mod media_names;
 #[cfg(feature = "json")]
 mod pairs;
 mod request;

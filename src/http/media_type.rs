@@ -57,8 +57,12 @@ const TYPES: &[(&str, &str)] = &[
 /// The media type of a file, by its name.
 pub(super) fn of(path: &Path) -> &'static str {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let found = TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension));
-    found.map_or("application/octet-stream", |(_, media_type)| media_type)
+    of_extension(extension).unwrap_or("application/octet-stream")
+}
+
+/// The media type of the files with this extension, which is given without the point.
+pub(crate) fn of_extension(extension: &str) -> Option<&'static str> {
+    TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension)).map(|(_, media_type)| *media_type)
 }
 
 #[cfg(test)]

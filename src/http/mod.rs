@@ -40,7 +40,7 @@ mod giving_up;
 mod h1;
 mod incoming;
 mod limits;
-mod media_type;
+pub(crate) mod media_type;
 mod metrics;
 mod observing;
 mod open_exchanges;

@@ -1,3 +1,4 @@
 //! What a request says: methods that this layer adds to [`Request`](crate::http::Request).
 
+mod accepts;
 mod query;

@@ -1,0 +1,21 @@
+//! Asks something of a request that has come through a server, and hands back what it says.
+
+use oneloop::http::{self, Request};
+use oneloop::sim::Sim;
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// What `question` says of a GET with these fields.
+pub fn asked<R: 'static>(fields: &[(&str, &str)], question: impl FnOnce(&Request) -> R + 'static) -> R {
+    let sim = Sim::new();
+    let answer = Rc::new(Cell::new(None));
+    let (question, told) = (Cell::new(Some(question)), answer.clone());
+    let server = http::create_server(move |req, res| {
+        told.set(question.take().map(|question| question(&req)));
+        res.end(())
+    });
+    server.listen(80, ()).unwrap();
+    let request = fields.iter().fold(sim.request("GET", "/"), |request, (name, value)| request.header(name, value));
+    request.send().expect_status(200);
+    answer.take().expect("the request was not asked")
+}
