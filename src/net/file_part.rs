@@ -1,3 +1,4 @@
+use crate::event_loop::driver::Unsent;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -10,4 +11,6 @@ pub(crate) struct FilePart {
     pub file: Arc<File>,
     pub offset: u64,
     pub len: usize,
+    /// The limit of unsent bytes in the kernel from this part on. `None`: the connection keeps the one that it has.
+    pub unsent: Option<Unsent>,
 }

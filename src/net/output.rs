@@ -158,7 +158,7 @@ mod tests {
                     0 => output.append(&bytes),
                     1 => output.push(Chunk::from(&bytes), 0),
                     2 => output.push(Chunk::from(bytes), 0),
-                    _ => output.push_file(FilePart { file: file.clone(), offset, len: size }),
+                    _ => output.push_file(FilePart { file: file.clone(), offset, len: size, unsent: None }),
                 }
                 got.extend(drain(&mut output, step));
                 prop_assert_eq!(output.len(), expected.len() - got.len());

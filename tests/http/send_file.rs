@@ -2,7 +2,9 @@
 
 use crate::support::bytes::pattern;
 use crate::support::folder::Folder;
+use crate::support::logger::{keep_log, lines};
 use crate::support::own_thread::on_own_thread;
+use log::Level;
 use oneloop::http::{self, Request, Response};
 use oneloop::net::{CloseReason, Overflow};
 use oneloop::set_timeout;
@@ -673,6 +675,42 @@ fn a_large_file_that_was_sent_a_short_time_ago_is_not_read_again() {
     assert_eq!(took("GET"), opened);
     world.sim.advance(Duration::from_secs(20));
     assert_eq!(took("GET"), opened + read, "it may have left the memory meanwhile");
+    world.end();
+}
+
+#[test]
+#[cfg_attr(oneloop_veil, ignore = "a transport that transforms the bytes has to read the file")]
+fn only_for_a_peer_that_takes_a_file_quickly_does_the_kernel_hold_much_of_it() {
+    let folder = Folder::new("quick");
+    let file = folder.path("data");
+    File::create(&file).unwrap().set_len(20 << 20).unwrap();
+    let world = World::of(file);
+    world.sim.set_network(Network { buffer: 4 << 20, ..Network::default() });
+    let peer = world.sim.connect(80);
+    let limits = || {
+        let lines = lines(Level::Debug);
+        let texts = lines.iter().filter_map(|line| line.text.strip_prefix("the limit of unsent bytes for "));
+        texts.map(|text| text.split(": ").last().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    keep_log();
+    let slowly = || peer.read_at_rate(16 << 10, Duration::from_millis(20));
+    slowly();
+    peer.write("GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
+    world.sim.advance(Duration::from_secs(5));
+    assert_eq!(limits(), ["OfFile"], "though the network took 4 MiB at once");
+    peer.resume_reading();
+    world.sim.advance(Duration::from_millis(100));
+    assert_eq!(limits(), ["OfQuickFile"], "once, when it has read 8 MiB quickly");
+    assert!(peer.take().len() > 20 << 20, "all of the file");
+    // The next file begins with the smaller limit, and a peer that becomes slow has it again.
+    peer.read_at_rate(16 << 10, Duration::from_millis(1));
+    peer.write("GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
+    world.sim.advance(Duration::from_millis(700));
+    assert_eq!(limits(), ["OfFile", "OfQuickFile"]);
+    slowly();
+    world.sim.advance(Duration::from_secs(5));
+    assert_eq!(limits(), ["OfFile"]);
+    peer.close();
     world.end();
 }
 

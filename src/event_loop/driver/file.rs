@@ -1,18 +1,12 @@
 //! Sends bytes of a file on a connection.
 
 use super::Io;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use super::os::{UNSENT, set_unsent};
 use super::world::Sendfile;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 
 /// How many bytes are copied at a time if the kernel has no `sendfile` for this file.
 const COPIED: usize = 64 * 1024;
-/// How many unsent bytes of a file the kernel takes for a connection, besides those in flight. Of bytes that are copied
-/// it takes `UNSENT`.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSENT_OF_FILE: u32 = 1024 * 1024;
 
 impl Io {
     /// Returns whether [`Io::send_file`] works for this connection. If not, a worker reads the file, and its bytes are
@@ -41,24 +35,13 @@ impl Io {
     fn send_file_uncopied(&self, file: &File, offset: u64, most: usize) -> io::Result<usize> {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Io::Tcp(io) => by_tcp(&socket2::SockRef::from(io), file, offset, most),
+            Io::Tcp(io) => by_kernel(&socket2::SockRef::from(io), file, offset, most),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Io::Unix(io) => by_kernel(&socket2::SockRef::from(io), file, offset, most),
             Io::Sim(io) if io.sendfile() == Sendfile::Works => by_copy(self, file, offset, most),
             _ => Err(ErrorKind::InvalidInput.into()),
         }
     }
-}
-
-/// Lets the kernel queue more bytes of a file than of other output: the file's pages are in its memory already, and it
-/// does not copy them. So one call is enough for a mebibyte. The connection keeps this setting: if it were set back, the
-/// kernel would report room once more for each file.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn by_tcp(socket: &socket2::SockRef<'_>, file: &File, offset: u64, most: usize) -> io::Result<usize> {
-    if most > UNSENT as usize {
-        set_unsent(socket, UNSENT_OF_FILE);
-    }
-    by_kernel(socket, file, offset, most)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

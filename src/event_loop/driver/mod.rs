@@ -27,6 +27,7 @@ mod os;
 mod pool;
 #[cfg(unix)]
 mod unix;
+mod unsent;
 pub(crate) mod world;
 
 pub use address::Address;
@@ -36,6 +37,7 @@ pub(crate) use io::{Io, Listener};
 pub(crate) use lanes::Lane;
 pub(crate) use os::Os;
 pub(crate) use pool::{Job, Refused};
+pub(crate) use unsent::Unsent;
 pub(crate) use world::World;
 #[cfg(any(test, oneloop_veil))]
 pub(crate) use world::{VEILED, Veil};

@@ -4,8 +4,8 @@ use super::pool::{Job, Pool, Refused};
 #[cfg(unix)]
 use super::unix::UnixListener;
 use super::{
-    Address, Bind, Descriptors, Event, Inherited, Io, Lane, ListenHow, Listener, Look, Ready, Resolver, WAKE, Waker,
-    WakerKind,
+    Address, Bind, Descriptors, Event, Inherited, Io, Lane, ListenHow, Listener, Look, Ready, Resolver, Unsent, WAKE,
+    Waker, WakerKind,
 };
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -19,13 +19,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// How many events one wait takes from the kernel. The rest come with the next wait; epoll hands them out in turn.
 const EVENTS_PER_WAIT: usize = 1024;
-
-/// How many unsent bytes the kernel takes for a connection (`TCP_NOTSENT_LOWAT`), besides those in flight. Without a limit
-/// it takes megabytes for each peer that does not read, and a turn that fills them takes milliseconds: a few thousand such
-/// peers would use up the kernel's memory and hold up the loop. Peers that do read get as much as before, since the
-/// window of bytes in flight is not limited.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) const UNSENT: u32 = 128 * 1024;
 
 /// The driver on the operating system.
 pub(crate) struct Os {
@@ -167,8 +160,7 @@ impl Os {
         match to {
             Address::Ip(address) => {
                 let io = mio::net::TcpStream::connect(*address)?;
-                #[cfg(any(target_os = "linux", target_os = "android"))]
-                limit_unsent(&socket2::SockRef::from(&io));
+                Unsent::Copied.set(&socket2::SockRef::from(&io));
                 Ok(Io::Tcp(io))
             }
             #[cfg(unix)]
@@ -226,18 +218,6 @@ fn foreign() -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, "a simulated socket on a real loop")
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn limit_unsent(socket: &Socket) {
-    set_unsent(socket, UNSENT);
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn set_unsent(socket: &Socket, most: u32) {
-    if let Err(error) = socket.set_tcp_notsent_lowat(most) {
-        log::debug!(target: "oneloop::net", "TCP_NOTSENT_LOWAT is not to be had: {error}");
-    }
-}
-
 fn open_spare() -> Option<File> {
     File::open(if cfg!(windows) { "NUL" } else { "/dev/null" }).ok()
 }
@@ -257,8 +237,7 @@ fn inherited(listener: &Inherited, how: &ListenHow) -> io::Result<Listener> {
             // Fails for a terminal and for a Unix socket, which have no IP address.
             listener.local_addr()?;
             socket2::SockRef::from(&listener).set_tcp_nodelay(how.no_delay)?;
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            limit_unsent(&socket2::SockRef::from(&listener));
+            Unsent::Copied.set(&socket2::SockRef::from(&listener));
             listener.set_nonblocking(true)?;
             Ok(Listener::Tcp(mio::net::TcpListener::from_std(listener)))
         }
@@ -298,8 +277,7 @@ fn listen_tcp(address: SocketAddr, how: &ListenHow) -> io::Result<Listener> {
     }
     // Linux gives accepted sockets the same setting, so it is set once here and not for each connection.
     socket.set_tcp_nodelay(how.no_delay)?;
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    limit_unsent(&socket);
+    Unsent::Copied.set(&socket);
     socket.bind(&address.into())?;
     socket.listen(how.backlog)?;
     socket.set_nonblocking(true)?;

@@ -14,6 +14,7 @@ pub(super) mod hot;
 mod loaded;
 mod opened;
 mod order;
+mod parts;
 mod stamp;
 mod transfer;
 mod warm;

@@ -2,9 +2,10 @@ use super::super::response::Response;
 use super::loaded::{read, shorter};
 use super::opened::Opened;
 use super::order::CHUNK;
-use super::warm::{STRETCH, stretch_end, warm};
-use crate::event_loop::{Time, set_timeout};
-use crate::net::{CloseReason, FilePart, Flow};
+use super::parts::Parts;
+use super::warm::warm;
+use crate::event_loop::set_timeout;
+use crate::net::{CloseReason, Flow};
 use crate::worker;
 use std::cell::Cell;
 use std::io;
@@ -13,11 +14,6 @@ use std::time::Duration;
 
 /// When the workers' queue is full, a transfer that has begun tries again after this time.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
-/// A peer that takes a part of a file in less time than this gets larger parts next.
-const QUICK: Time = Time::from_millis(100);
-/// A peer that takes longer than this for a part gets smaller parts next, so that each is sent soon after it was read into
-/// memory.
-const SLOW: Time = Time::from_secs(1);
 
 /// The sending of a file that is longer than one chunk.
 ///
@@ -34,15 +30,6 @@ pub(super) struct Transfer {
     listens: Cell<bool>,
 }
 
-struct Parts {
-    /// The offset of the next part.
-    at: Cell<u64>,
-    /// The largest length of the next part.
-    most: Cell<u64>,
-    /// When the last part was given to the response.
-    given: Cell<Time>,
-}
-
 impl Transfer {
     /// Sends a file by reading it. The first chunk has been read already.
     pub fn read(res: Response, opened: Opened, length: Option<u64>, first: Vec<u8>) {
@@ -51,8 +38,7 @@ impl Transfer {
 
     /// Sends `length` bytes from `start` on by `sendfile`. The first part has at most `most` bytes.
     pub fn by_parts(res: Response, opened: Opened, start: u64, length: u64, most: u64) {
-        let parts = Parts { at: Cell::new(start), most: Cell::new(most), given: Cell::new(Time::ZERO) };
-        Transfer::new(res, opened, Some(length), Some(parts)).go_on();
+        Transfer::new(res, opened, Some(length), Some(Parts::new(start, most))).go_on();
     }
 
     fn new(res: Response, opened: Opened, left: Option<u64>, parts: Option<Parts>) -> Rc<Transfer> {
@@ -101,7 +87,7 @@ impl Transfer {
         let (Some(files), Some(lp)) = (self.res.0.hot_files(), self.res.0.lp()) else { return };
         let now = lp.now();
         parts.fit(now);
-        let at = parts.at.get();
+        let at = parts.at();
         if files.warm.holds(self.opened.place, at, now) {
             return self.send_part(parts);
         }
@@ -119,12 +105,11 @@ impl Transfer {
 
     fn send_part(self: &Rc<Self>, parts: &Parts) {
         let exchange = &self.res.0;
-        let (at, left) = (parts.at.get(), self.left.get().unwrap_or(0));
-        let count = left.min(parts.most.get()).min(stretch_end(at) - at);
+        let Some(lp) = exchange.lp() else { return };
+        let left = self.left.get().unwrap_or(0);
+        let part = parts.next(&self.opened.file, left, lp.now());
+        let count = part.len as u64;
         self.left.set(Some(left - count));
-        parts.at.set(at + count);
-        parts.given.set(exchange.lp().map_or(Time::ZERO, |lp| lp.now()));
-        let part = FilePart { file: self.opened.file.clone(), offset: at, len: usize::try_from(count).unwrap_or(0) };
         let flow = exchange.send_file(part, left == count);
         if left > count {
             self.after(flow);
@@ -192,17 +177,5 @@ impl Transfer {
     fn cut(&self, error: &dyn std::fmt::Display) {
         self.res.0.file_broke_off(error);
         self.res.0.give_up(500, CloseReason::BadResponse);
-    }
-}
-
-impl Parts {
-    /// Fits the size of the next part to the time that the peer took for the last one.
-    fn fit(&self, now: Time) {
-        match now - self.given.get() {
-            _ if self.given.get() == Time::ZERO => {}
-            took if took < QUICK => self.most.set(STRETCH),
-            took if took > SLOW => self.most.set(CHUNK),
-            _ => {}
-        }
     }
 }

@@ -119,6 +119,10 @@ impl Stream {
         if self.is_corked() && !self.has_output() {
             self.flush_full_cork();
         }
+        if let Some(unsent) = part.unsent {
+            log::debug!(target: "oneloop::net", "the limit of unsent bytes for {}: {unsent:?}", self.peer());
+            self.with_io(|io| io.set_unsent(unsent));
+        }
         self.with_output(|output| output.push_file(part));
         if self.is_corked() && !self.is_blocked() {
             self.flush_output();
