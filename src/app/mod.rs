@@ -11,8 +11,40 @@
 //!
 //! Everything that a peer can make grow has a limit, and an answer for when it is reached. No parser here looks at a byte more
 //! than a fixed number of times, and none is a regular expression.
+//!
+//! # Bodies
+//! A handler with a third argument gets the body: [`json`](json()), [`form`](form()), [`text`](text()) and [`raw`](raw()) make a
+//! handler of it, which [`create_server`](crate::http::create_server) takes as well. What is no such body never reaches it:
+//!
+//! | the body | answer |
+//! |---|--:|
+//! | is in a GET, HEAD or TRACE request, where it means nothing | 400 |
+//! | has another media type, none, or several. `Accept-Post`, `Accept-Patch` or `Accept` says which one is wanted | 415 |
+//! | is too large. If its length is stated, nothing of it is read, and no `100 Continue` asks for it | 413 |
+//! | is compressed; `Accept-Encoding` says that this is not supported | 415 |
+//! | is text in another charset than UTF-8 | 415 |
+//! | cannot be parsed: JSON with line and column | 400 |
+//! | is a form with too many fields | 413 |
+//! | is not what the type of the argument wants | 422 |
+//!
+//! These checks are made in this order. No answer quotes the body. The limits are
+//!
+//! | | bytes | and |
+//! |---|--:|---|
+//! | [`json`](json()) | 100 KiB | nested 128 deep |
+//! | [`form`](form()) | 100 KiB | 1,000 fields |
+//! | [`text`](text()), [`raw`](raw()) | 1 MiB | |
+//!
+//! and each has a function for another limit: [`json_up_to`], [`form_up_to`], [`text_up_to`], [`raw_up_to`]. A handler that wants
+//! to decide late calls [`read_json`](crate::http::Request::read_json), [`read_form`](crate::http::Request::read_form) or
+//! [`read_text`](crate::http::Request::read_text).
 
+mod body;
 mod media_names;
 #[cfg(feature = "json")]
 mod pairs;
 mod request;
+
+pub use body::{Form, FromForm, form, form_up_to, raw, raw_up_to, text, text_up_to};
+#[cfg(feature = "json")]
+pub use body::{json, json_up_to};

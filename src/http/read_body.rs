@@ -4,6 +4,9 @@ use super::answer::{Answer, answer};
 use super::body_error::BodyError;
 use super::exchange::{Exchange, Listener, On};
 use super::request::Request;
+#[cfg(feature = "app")]
+use super::response::Response;
+use crate::callback::Site;
 use crate::net::CloseReason;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
@@ -32,7 +35,16 @@ impl Request {
     /// ```
     #[track_caller]
     pub fn read_body<R: Answer>(&self, limit: usize, done: impl FnOnce(Result<Vec<u8>, BodyError>) -> R + 'static) {
-        let site = Location::caller();
+        self.read_body_at(limit, Location::caller(), done);
+    }
+
+    /// As [`read_body`](Request::read_body), for a layer above that knows where its user has asked for the body.
+    pub(crate) fn read_body_at<R: Answer>(
+        &self,
+        limit: usize,
+        site: Site,
+        done: impl FnOnce(Result<Vec<u8>, BodyError>) -> R + 'static,
+    ) {
         let done = |exchange: &Rc<Exchange>, result| answer(exchange, || done(result));
         let collector = Rc::new(Collector {
             bytes: RefCell::default(),
@@ -76,6 +88,25 @@ impl Request {
         );
         let close = move |exchange: &Rc<Exchange>, reason| collector.finish(exchange, Err(BodyError::Closed(reason)));
         self.0.add(On::RequestClose, site, Listener::Close(Some(Box::new(close))));
+    }
+}
+
+/// For the layer above, which reads bodies into values.
+#[cfg(feature = "app")]
+impl Request {
+    /// The response to this request.
+    pub(crate) fn response(&self) -> Response {
+        Response::new(&self.0)
+    }
+
+    /// Sets the status with which the request is answered if its response is dropped.
+    pub(crate) fn set_fallback(&self, status: u16) {
+        self.0.outgoing().set_fallback(status);
+    }
+
+    /// Has the loop call `f`, soon after this call.
+    pub(crate) fn soon<R: Answer>(&self, site: Site, f: impl FnOnce() -> R + 'static) {
+        self.0.call_soon(site, move |exchange| answer(exchange, f));
     }
 }
 

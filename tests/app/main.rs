@@ -1,6 +1,7 @@
 //! The layer `app`: what its parts promise, in the simulated world wherever a loop is needed.
 
 mod asked;
+mod bodies;
 mod negotiation;
 mod query;
 #[path = "../support/mod.rs"]

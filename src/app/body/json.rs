@@ -1,0 +1,172 @@
+//! JSON, in bodies of requests and in answers, by serde.
+
+use super::reading::Reader;
+use super::wanted::Wanted;
+use crate::http::{Answer, Error, Request, Response, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use std::panic::Location;
+
+/// The most bytes of a body that is parsed on the loop: that takes less than a millisecond.
+const LIMIT: usize = 100 * 1024;
+
+static JSON: Wanted = Wanted {
+    types: "application/json",
+    takes: Some(|media_type| {
+        let suffix = media_type.suffix().is_some_and(|suffix| suffix.eq_ignore_ascii_case("json"));
+        media_type.is("application", "json") || suffix && media_type.kind().eq_ignore_ascii_case("application")
+    }),
+    is_text: true,
+};
+
+/// Makes a handler of one that has a value read from JSON as its third argument: a body of up to 100 KiB with the media type
+/// `application/json` (or `application/…+json`), nested at most 128 deep. The type of the argument says what is wanted; it
+/// implements serde's `Deserialize`. Give its type in the closure.
+///
+/// What is not JSON is answered 400, with line and column, and what is not what the type wants 422. Any other body never
+/// reaches the handler: see [`app`](crate::app#bodies) for what is answered.
+///
+/// ```
+/// use oneloop::{app, http};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Deserialize, Serialize)]
+/// struct Todo {
+///     title: String,
+///     #[serde(default)]
+///     done: bool,
+/// }
+///
+/// # let sim = oneloop::sim::Sim::new();
+/// let server = http::create_server(app::json(|_req, res, todo: Todo| {
+///     res.set_status(201).json(&todo);
+/// }));
+/// # server.listen(80, ()).unwrap();
+/// # let post = |body| sim.request("POST", "/").header("Content-Type", "application/json").body(body).send();
+/// assert_eq!(post(r#"{ "title": "seeds" }"#).text(), r#"{"title":"seeds","done":false}"#);
+/// assert_eq!(post(r#"{ "title": "#).expect_status(400).text(), "JSON: EOF while parsing a value at line 1 column 11\n");
+/// assert_eq!(post(r#"{ "title": 7 }"#).expect_status(422).text(), "JSON: a string is expected at line 1 column 12\n");
+/// ```
+#[track_caller]
+pub fn json<T: DeserializeOwned + 'static, R: Answer>(
+    handler: impl FnMut(Request, Response, T) -> R + 'static,
+) -> impl FnMut(Request, Response) -> Result + 'static {
+    json_up_to(LIMIT, handler)
+}
+
+/// [`json`] with another limit, in bytes. The loop does nothing else while it parses: 1 MiB takes several milliseconds.
+///
+/// ```
+/// use oneloop::{app, http};
+///
+/// # let sim = oneloop::sim::Sim::new();
+/// let server = http::create_server(app::json_up_to(1024 * 1024, |_req, res, numbers: Vec<f64>| {
+///     res.json(&numbers.iter().sum::<f64>());
+/// }));
+/// # server.listen(80, ()).unwrap();
+/// # let post = sim.request("POST", "/").header("Content-Type", "application/json");
+/// # assert_eq!(post.body("[1, 2, 3.5]").send().text(), "6.5");
+/// ```
+#[track_caller]
+pub fn json_up_to<T: DeserializeOwned + 'static, R: Answer>(
+    limit: usize,
+    handler: impl FnMut(Request, Response, T) -> R + 'static,
+) -> impl FnMut(Request, Response) -> Result + 'static {
+    Reader { wanted: &JSON, read: parse, limit }.handler(Location::caller(), handler)
+}
+
+impl Request {
+    /// Reads the body as [`json`](crate::app::json()) does, and passes it to `done`, once. It is for handlers that decide late
+    /// whether they want the body.
+    ///
+    /// The loop calls `done`. If it gets an error, the request is answered with the status of that error unless `done` answers;
+    /// `?` on it answers with its text as well.
+    ///
+    /// ```
+    /// use oneloop::http;
+    ///
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = http::create_server(|req, res| {
+    ///     req.read_json(1024, move |names: http::Result<Vec<String>>| {
+    ///         res.end(names?.join(" and "));
+    ///         Ok(())
+    ///     });
+    /// });
+    /// # server.listen(80, ()).unwrap();
+    /// # let post = sim.request("POST", "/").header("Content-Type", "application/json");
+    /// # assert_eq!(post.body(r#"["Ann", "Bob"]"#).send().text(), "Ann and Bob");
+    /// ```
+    #[track_caller]
+    pub fn read_json<T: DeserializeOwned + 'static, R: Answer>(
+        &self,
+        limit: usize,
+        done: impl FnOnce(Result<T>) -> R + 'static,
+    ) {
+        Reader { wanted: &JSON, read: parse, limit }.late(self, Location::caller(), done);
+    }
+}
+
+impl Response {
+    /// Ends the response with a value as JSON: Express's `res.json`. `Content-Type` is `application/json` unless it was set
+    /// before. A value that cannot be written as JSON, such as a map whose keys are lists, is answered 500, and the log says why.
+    ///
+    /// ```
+    /// use serde::Serialize;
+    ///
+    /// #[derive(Serialize)]
+    /// struct Todo {
+    ///     title: &'static str,
+    ///     done: bool,
+    /// }
+    ///
+    /// # let sim = oneloop::sim::Sim::new();
+    /// let server = oneloop::http::create_server(|_req, res| res.json(&Todo { title: "seeds", done: false }));
+    /// # server.listen(80, ()).unwrap();
+    /// # let reply = sim.request("GET", "/").send();
+    /// # assert_eq!(reply.header("content-type"), Some("application/json"));
+    /// # assert_eq!(reply.text(), r#"{"title":"seeds","done":false}"#);
+    /// ```
+    pub fn json<T: Serialize + ?Sized>(&self, value: &T) {
+        match serde_json::to_vec(value) {
+            Ok(bytes) => {
+                if !self.has_header("Content-Type") {
+                    self.set_header("Content-Type", "application/json");
+                }
+                self.end(bytes);
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: Vec<u8>) -> Result<T> {
+    serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
+        Category::Data => {
+            let (line, column) = (error.line(), error.column());
+            let place = format!(" at line {line} column {column}");
+            let full = error.to_string();
+            let text = without_input(full.strip_suffix(&place).unwrap_or(&full));
+            let shown = format!("JSON: {text}{}", if line > 0 { &place } else { "" });
+            Error::new(422, shown).with_source(full.escape_debug().to_string())
+        }
+        // These texts are serde_json's own, and quote nothing.
+        Category::Syntax | Category::Eof | Category::Io => Error::new(400, format!("JSON: {error}")),
+    })
+}
+
+/// What serde says of a value that is not what a type wants, without the value. What it expects comes last in its messages, after
+/// what it found. All other messages are of the type's own making, and may quote whatever they like.
+fn without_input(message: &str) -> String {
+    let is = |start: &str| message.starts_with(start);
+    let expected = message.rsplit_once(", expected ").map(|(_, expected)| expected);
+    match expected {
+        _ if is("missing field `") || is("duplicate field `") => message.to_owned(),
+        Some(expected) if is("unknown field `") => format!("a field is unknown: known are {expected}"),
+        Some(expected) if is("invalid type: ") || is("invalid value: ") || is("invalid length ") => {
+            format!("{expected} is expected")
+        }
+        Some(expected) if is("unknown variant `") => format!("{expected} is expected"),
+        _ => "a value is not valid".to_owned(),
+    }
+}

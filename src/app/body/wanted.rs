@@ -1,0 +1,67 @@
+//! What a reader of bodies wants, and whether the head of a request promises it.
+
+use crate::http::{Error, Request, Response, Result, SaveError};
+use crate::proto::media_type::MediaType;
+
+/// What a reader takes.
+pub(super) struct Wanted {
+    /// The media types, as a field and a message name them.
+    pub types: &'static str,
+    /// Returns whether a media type is wanted. `None` takes any, and also a body that states none.
+    pub takes: Option<fn(&MediaType<'_>) -> bool>,
+    /// True if the content is text, which must be UTF-8.
+    pub is_text: bool,
+}
+
+impl Wanted {
+    /// Checks the head of a request. If its media type or coding is refused, the response gets a field that says what would
+    /// not be.
+    pub fn check(&self, req: &Request, res: &Response, limit: u64) -> Result {
+        let length = announced_length(req);
+        let has_content = length.map_or(req.header_bytes("Transfer-Encoding").is_some(), |length| length > 0);
+        if !has_content {
+            return Ok(());
+        }
+        // Such content means nothing, and who sends it may be after a server that overlooks it (RFC 9110, 9.3.1 and 9.3.8).
+        if matches!(req.method(), "GET" | "HEAD" | "TRACE") {
+            return Err(Error::new(400, format!("a {} request has no body", req.method())));
+        }
+        let media_type = only(req, "Content-Type").and_then(MediaType::read);
+        if let Some(takes) = self.takes
+            && !media_type.as_ref().is_some_and(takes)
+        {
+            let field = match req.method() {
+                "POST" => "Accept-Post",
+                "PATCH" => "Accept-Patch",
+                _ => "Accept",
+            };
+            res.set_header(field, self.types);
+            return Err(Error::new(415, format!("the body must be {}", self.types)));
+        };
+        if length.is_some_and(|length| length > limit) {
+            return Err(SaveError::TooLarge { limit }.into());
+        }
+        if !req.header_all_bytes("Content-Encoding").all(|coding| coding.eq_ignore_ascii_case(b"identity")) {
+            res.set_header("Accept-Encoding", "identity");
+            return Err(Error::new(415, "the body must not be compressed"));
+        }
+        let charset = media_type.filter(|_| self.is_text).and_then(|media_type| media_type.parameter("charset"));
+        // ASCII is UTF-8 as well.
+        let is_utf8 = |name: &str| ["utf-8", "utf8", "us-ascii"].iter().any(|utf8| utf8.eq_ignore_ascii_case(name));
+        if charset.is_some_and(|charset| !is_utf8(&charset.text())) {
+            return Err(Error::new(415, "the body must be UTF-8"));
+        }
+        Ok(())
+    }
+}
+
+fn announced_length(req: &Request) -> Option<u64> {
+    req.header("Content-Length").and_then(|length| length.parse().ok())
+}
+
+/// The value of a field that is given once. Of two values one reader would take the first and another the last.
+pub(super) fn only<'a>(req: &'a Request, name: &'a str) -> Option<&'a str> {
+    let mut values = req.header_all_bytes(name);
+    let value = values.next().filter(|_| values.next().is_none());
+    std::str::from_utf8(value?).ok()
+}
