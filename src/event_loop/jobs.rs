@@ -7,7 +7,10 @@ use crate::notice;
 use slab::Slab;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) type JobResult = Result<Box<dyn Any + Send>, JobError>;
@@ -16,9 +19,31 @@ type Done = Box<dyn FnOnce(JobResult)>;
 /// The reason why a job has no result.
 #[derive(Debug)]
 pub(crate) enum JobError {
-    QueueFull,
+    /// Too many jobs wait. The text names the call that allows more of them.
+    QueueFull(&'static str),
     NoThread(io::Error),
     Panicked(String),
+    /// The value that the job works with cannot be made.
+    NoValue(Arc<dyn Error + Send + Sync>),
+    /// The value that the job works with was closed before the job was given.
+    Closed,
+    /// The job was done in a group of which nothing is kept.
+    Undone(Arc<dyn Error + Send + Sync>),
+}
+
+impl fmt::Display for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JobError::Panicked(message) => write!(f, "the work panicked on its worker thread: {message}"),
+            JobError::QueueFull(more) => {
+                write!(f, "the workers' queue is full: hand over fewer jobs at a time, or allow more with {more}")
+            }
+            JobError::NoThread(error) => write!(f, "no worker thread can be started: {error}"),
+            JobError::NoValue(error) => write!(f, "the keeper's value cannot be made: {error}"),
+            JobError::Closed => f.write_str("the keeper was closed before this job was given"),
+            JobError::Undone(error) => write!(f, "the work's group failed: {error}"),
+        }
+    }
 }
 
 /// How long, by default, `run` goes on when only jobs are left: longer than real work usually takes, and short enough
@@ -72,9 +97,9 @@ impl Jobs {
         self.referenced.get()
     }
 
-    fn park(&self, parked: Parked) -> usize {
-        self.referenced.set(self.referenced.get() + usize::from(parked.referenced));
-        self.parked.borrow_mut().insert(parked)
+    pub fn park(&self, site: Site, given: Time, referenced: bool, done: Done) -> usize {
+        self.referenced.set(self.referenced.get() + usize::from(referenced));
+        self.parked.borrow_mut().insert(Parked { site, given, referenced, done })
     }
 
     /// Takes out the callback for the result of a job. Each callback can be taken only once.
@@ -176,7 +201,7 @@ impl Loop {
         // A look-up does not keep the loop alive by itself: the connection that waits for it does, and a connection that
         // was given up waits no more.
         let referenced = lane != Lane::LookUp;
-        let id = self.jobs.park(Parked { site, given: self.now(), referenced, done });
+        let id = self.jobs.park(site, self.now(), referenced, done);
         let inbox = self.inbox.clone();
         let job: Job = Box::new(move || {
             let result = crate::callback::guarded(work).map_err(|caught| {
@@ -189,7 +214,7 @@ impl Loop {
         if let Err((job, refused)) = self.driver.spawn(lane, job) {
             discard(job);
             let error = match refused {
-                Refused::QueueFull => JobError::QueueFull,
+                Refused::QueueFull => JobError::QueueFull("worker::set_pool_size"),
                 Refused::NoThread(error) => JobError::NoThread(error),
             };
             self.inbox.give(id, Err(error));

@@ -171,6 +171,10 @@ impl Inbox {
         self.referenced().saturating_sub(state.released) + sent
     }
 
+    pub fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
     /// Accepts the result of a job, on any thread.
     pub fn give(&self, id: usize, result: JobResult) {
         let mut state = self.lock();

@@ -20,7 +20,7 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 /// | error | status |
 /// |---|---|
 /// | [`BodyError::TooLarge`], [`SaveError::TooLarge`] | 413, whose text names the limit |
-/// | a [`worker::Error`] of a job that was refused (its queue is full, or there is no thread); an [`io::Error`] or a [`SaveError::File`] that comes from one, or from a lack of file descriptors | 503 |
+/// | a [`worker::Error`] of a job that was refused (its queue is full, there is no thread, or its keeper has no value or was closed); an [`io::Error`] or a [`SaveError::File`] that comes from one, or from a lack of file descriptors | 503 |
 ///
 /// ```
 /// use oneloop::http::{self, Error};

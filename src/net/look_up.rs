@@ -55,12 +55,10 @@ fn outcome(result: JobResult) -> io::Result<Vec<SocketAddr>> {
                 Err(io::Error::other("the look-up gave something else"))
             }
         },
-        Err(JobError::QueueFull) => Err(io::Error::other("too many names are being looked up")),
+        Err(JobError::QueueFull(_)) => Err(io::Error::other("too many names are being looked up")),
         Err(JobError::NoThread(error)) => {
             Err(io::Error::new(error.kind(), format!("no thread for the look-up of its name can be started: {error}")))
         }
-        Err(JobError::Panicked(message)) => {
-            Err(io::Error::other(format!("the look-up of its name panicked: {message}")))
-        }
+        Err(error) => Err(io::Error::other(format!("the look-up of its name failed: {error}"))),
     }
 }

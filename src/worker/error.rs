@@ -14,7 +14,7 @@ impl Error {
 
     /// Returns whether the job was refused because too many jobs wait already. The work has not begun and never will.
     pub fn is_queue_full(&self) -> bool {
-        matches!(self.0, JobError::QueueFull)
+        matches!(self.0, JobError::QueueFull(_))
     }
 
     /// Returns whether the job was refused because there is no worker thread and the system cannot start one: there are too many
@@ -24,21 +24,34 @@ impl Error {
         matches!(self.0, JobError::NoThread(_))
     }
 
+    /// Returns whether the job was refused because the value of its [`Keeper`](super::Keeper) cannot be made at present. The
+    /// work has not begun and never will. The error of `make` is the [`source`](std::error::Error::source).
+    pub fn is_no_value(&self) -> bool {
+        matches!(self.0, JobError::NoValue(_))
+    }
+
+    /// Returns whether the job was refused because its [`Keeper`](super::Keeper) had been closed. The work has not begun and
+    /// never will.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.0, JobError::Closed)
+    }
+
+    /// Returns whether the work was done, or was to be done, in a group that failed: see
+    /// [`Keeper::start_grouped`](super::Keeper::start_grouped). What `begin` or `commit` returned, or the panic of another job
+    /// of the group, is the [`source`](std::error::Error::source).
+    pub fn is_undone(&self) -> bool {
+        matches!(self.0, JobError::Undone(_))
+    }
+
     /// Returns whether the work was not begun.
     pub(crate) fn is_refusal(&self) -> bool {
-        self.is_queue_full() || self.is_no_thread()
+        self.is_queue_full() || self.is_no_thread() || self.is_no_value() || self.is_closed()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            JobError::Panicked(message) => write!(f, "the work panicked on its worker thread: {message}"),
-            JobError::QueueFull => f.write_str(
-                "the workers' queue is full: hand over fewer jobs at a time, or allow more with worker::set_pool_size",
-            ),
-            JobError::NoThread(error) => write!(f, "no worker thread can be started: {error}"),
-        }
+        self.0.fmt(f)
     }
 }
 
@@ -46,7 +59,8 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0 {
             JobError::NoThread(error) => Some(error),
-            JobError::QueueFull | JobError::Panicked(_) => None,
+            JobError::NoValue(error) | JobError::Undone(error) => Some(&**error),
+            JobError::QueueFull(_) | JobError::Panicked(_) | JobError::Closed => None,
         }
     }
 }

@@ -31,10 +31,26 @@
 //! There is no limit while anything else keeps the loop running. When only jobs are left, [`run`](crate::run) waits for them, by
 //! default at most 300 s (see [`set_grace`]), so that the program can end although a job is stuck. The log names the lines where
 //! those jobs were given.
+//!
+//! # Work with a value that stays
+//! A job of [`run`] has what it captured and nothing else; a connection to a database would have to be opened for each job, or
+//! wait behind a lock. A [`Keeper`] has a thread of its own and keeps such a value there; [`Keepers`] have several.
+//!
+//! ```text
+//!   run ──────────────► pool: 4 threads, one queue ──────────────────────┐
+//!   Keeper::run ──────► crew: one queue ─► member, on its thread: value ─┼─► the loop calls done
+//!   Keepers::run ─────► crew: one queue ─┬► member, on its thread: value ┤
+//!                                        └► member, on its thread: value ┘
+//! ```
 
+mod crew;
 mod error;
+mod handle;
+mod keeper;
+mod member;
 mod pool;
 
 pub use error::Error;
+pub use keeper::{Keeper, Keepers};
 pub(crate) use pool::run_for_library;
 pub use pool::{run, set_grace, set_pool_size};

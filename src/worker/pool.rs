@@ -1,7 +1,7 @@
 use super::Error;
 use crate::callback::{Site, discard};
-use crate::event_loop::current;
 use crate::event_loop::driver::Lane;
+use crate::event_loop::{JobResult, current};
 use std::panic::Location;
 use std::time::Duration;
 
@@ -41,20 +41,20 @@ fn start<T: Send + 'static>(
         discard(done);
         return;
     };
-    lp.run_job(
-        lane,
-        site,
-        move || Box::new(work()),
-        Box::new(move |result| {
-            done(match result {
-                Ok(value) => match value.downcast::<T>() {
-                    Ok(value) => Ok(*value),
-                    Err(_) => unreachable!("a job has the result of another"),
-                },
-                Err(error) => Err(Error(error)),
-            });
-        }),
-    );
+    lp.run_job(lane, site, move || Box::new(work()), Box::new(typed(done)));
+}
+
+/// Gives `done` the type of the result back.
+pub(super) fn typed<T: 'static>(done: impl FnOnce(Result<T, Error>) + 'static) -> impl FnOnce(JobResult) + 'static {
+    move |result| {
+        done(match result {
+            Ok(value) => match value.downcast::<T>() {
+                Ok(value) => Ok(*value),
+                Err(_) => unreachable!("a job has the result of another"),
+            },
+            Err(error) => Err(Error(error)),
+        });
+    }
 }
 
 /// Sets how many jobs of [`run`] this thread's loop may do at a time, on as many worker threads, and how many may wait for a

@@ -3,6 +3,7 @@
 mod callbacks_from_loop;
 mod channels;
 mod handles;
+mod keepers;
 mod lanes;
 mod metrics;
 mod ordering;

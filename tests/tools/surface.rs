@@ -8,7 +8,8 @@ use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Overflow, So
 use oneloop::sim::{self, Sendfile, Sim, Waits};
 use oneloop::{
     Emitter, bounded_channel, channel, next_tick, now, remote, set_immediate, set_interval, set_interval_with,
-    set_timeout, stdin, worker,
+    set_timeout, stdin,
+    worker::{self, Keeper, Keepers},
 };
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -92,6 +93,37 @@ fn ways_in_metrics_and_reports() {
     );
     sim.advance(SECOND);
     record.expect(&["42", "true"]);
+}
+
+#[test]
+fn keepers() {
+    let (sim, record) = (Sim::new(), Record::default());
+    let begin = |_: &mut u32| Ok::<_, String>(());
+    let keeper = Keeper::start(|| Ok::<_, String>(1));
+    let grouped = Keeper::start_grouped(|| Ok::<_, String>(2), begin, begin);
+    let keepers = Keepers::start(2, || Ok::<_, String>(3));
+    keeper.set_queue(10);
+    keepers.set_queue(10);
+    for keeper in [&keeper, &grouped.clone()] {
+        let told = record.clone();
+        keeper.run(|number| *number, move |result| told.add(result.unwrap()));
+    }
+    let told = record.clone();
+    keepers.clone().run(|number| *number, move |result| told.add(result.unwrap()));
+    assert_eq!((keeper.waiting(), keepers.waiting()), (1, 1));
+    assert!(format!("{keeper:?} {keepers:?}").starts_with("Keeper { waiting: 1, .. } Keepers"));
+    let (one, both) = (record.clone(), record.clone());
+    keeper.close(move || one.add("closed"));
+    keepers.close(move || both.add("both closed"));
+    keeper.run(
+        |_| (),
+        |result| {
+            let error = result.unwrap_err();
+            assert!(error.is_closed() && !error.is_no_value() && !error.is_undone());
+        },
+    );
+    sim.run_to_rest();
+    record.expect(&["1", "2", "3", "closed", "both closed"]);
 }
 
 #[test]

@@ -3,12 +3,12 @@
 //!
 //! It is made of enums, without generics or trait objects: a `match` on the hot path costs a predictable branch.
 //! Everything that the library asks of the outside world goes through the driver (waiting, registering, both clocks,
-//! listening, connecting, accepting, worker jobs, name look-ups, running out of file descriptors), so that a whole
-//! program runs on either driver.
+//! listening, connecting, accepting, worker jobs, threads for one who stays, name look-ups, running out of file
+//! descriptors), so that a whole program runs on either driver.
 //!
 //! ```text
 //!   event_loop, net, worker
-//!        │ wait register now wall listen connect accept spawn resolve
+//!        │ wait register now wall listen connect accept spawn settle resolve
 //!   ┌────┴─────┐
 //!   │  Driver  │ = Os(mio::Poll, threads, spare fd) | Sim(World)
 //!   └────┬─────┘
@@ -21,10 +21,12 @@
 mod address;
 mod descriptors;
 mod file;
+mod home;
 mod io;
 mod lanes;
 mod os;
 mod pool;
+mod resident;
 #[cfg(unix)]
 mod unix;
 mod unsent;
@@ -33,10 +35,12 @@ pub(crate) mod world;
 pub use address::Address;
 pub(crate) use descriptors::{Descriptors, FileRoom, OpenFile, is_out_of_descriptors};
 pub(crate) use file::read_at;
+pub(crate) use home::Home;
 pub(crate) use io::{Io, Listener};
 pub(crate) use lanes::Lane;
 pub(crate) use os::Os;
 pub(crate) use pool::{Job, Refused};
+pub(crate) use resident::{MoveIn, Next, Resident};
 pub(crate) use unsent::Unsent;
 pub(crate) use world::World;
 #[cfg(any(test, oneloop_veil))]
@@ -234,6 +238,14 @@ impl Driver {
     /// Sets how many jobs of the program may run at a time and how many may wait.
     pub fn configure_pool(&self, threads: usize, queue: usize) {
         either!(self, d => d.configure_pool(threads, queue))
+    }
+
+    /// Gives a resident a thread of its own.
+    pub fn settle(&self, move_in: MoveIn) -> Result<Home> {
+        match self {
+            Driver::Os(os) => os.settle(move_in).map(|()| Home::Thread),
+            Driver::Sim(world) => Ok(Home::Sim(world.settle(move_in))),
+        }
     }
 
     /// Returns a function that looks up a host name. Call it in a worker, since the operating system's resolver blocks.

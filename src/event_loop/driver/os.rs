@@ -4,8 +4,8 @@ use super::pool::{Job, Pool, Refused};
 #[cfg(unix)]
 use super::unix::UnixListener;
 use super::{
-    Address, Bind, Descriptors, Event, Inherited, Io, Lane, ListenHow, Listener, Look, Ready, Resolver, Unsent, WAKE,
-    Waker, WakerKind,
+    Address, Bind, Descriptors, Event, Inherited, Io, Lane, ListenHow, Listener, Look, MoveIn, Next, Ready, Resolver,
+    Unsent, WAKE, Waker, WakerKind,
 };
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -203,6 +203,21 @@ impl Os {
 
     pub fn configure_pool(&self, threads: usize, queue: usize) {
         self.pool.configure(threads, queue);
+    }
+
+    pub fn settle(&self, move_in: MoveIn) -> io::Result<()> {
+        let start = self.start;
+        let live = move || {
+            let mut resident = move_in();
+            loop {
+                match resident.next(start.elapsed()) {
+                    Next::Work => resident.work(start.elapsed()),
+                    Next::Nothing => resident.rest(),
+                    Next::End => return,
+                }
+            }
+        };
+        std::thread::Builder::new().name("oneloop-keeper".to_owned()).spawn(live).map(drop)
     }
 
     pub fn resolver(&self) -> Resolver {

@@ -17,7 +17,8 @@
 //!
 //! Its modules: `schedule` (what will happen), `readiness` (edges and events, as epoll has them), `connection` (two ends
 //! and the packets between them), `listener` (ports, backlogs, file descriptors), `faults` (calls that fail), `waits`
-//! (waits that are interrupted or full), `workers` (jobs and host names), `network` (delays, splits and buffers),
+//! (waits that are interrupted or full), `workers` (jobs and host names),
+//! `rooms` (residents), `network` (delays, splits and buffers),
 //! `sendfile` (whether the system has that call), `random`; and, for tests of the library, `veil` (a toy in place of
 //! TLS). Imports only the types of `driver`.
 
@@ -27,6 +28,7 @@ mod listener;
 mod network;
 mod random;
 mod readiness;
+mod rooms;
 mod schedule;
 mod sendfile;
 #[cfg(test)]
@@ -40,6 +42,7 @@ pub(crate) use connection::Stream;
 pub(crate) use listener::{FdLimit, Listener};
 pub use network::Network;
 pub(crate) use readiness::Script;
+pub(crate) use rooms::Room;
 pub use sendfile::Sendfile;
 #[cfg(any(test, oneloop_veil))]
 pub(crate) use veil::{VEILED, Veil};

@@ -44,7 +44,7 @@ impl World {
         loop {
             let begun = self.0.workers.lanes.borrow_mut().begin();
             let Some((lane, job)) = begun else { return };
-            self.at(self.now().saturating_add(self.0.workers.latency.get()), move |world| {
+            self.at(self.now().saturating_add(self.worker_latency()), move |world| {
                 world.0.workers.lanes.borrow_mut().ended(lane);
                 world.begin_jobs();
                 job();
@@ -59,6 +59,10 @@ impl World {
     /// Sets how long each job takes from now on.
     pub fn set_worker_latency(&self, latency: Duration) {
         self.0.workers.latency.set(latency);
+    }
+
+    pub(super) fn worker_latency(&self) -> Duration {
+        self.0.workers.latency.get()
     }
 
     /// Sets the addresses of a host. If there are none, the look-up of this host fails.
