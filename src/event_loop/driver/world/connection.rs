@@ -32,7 +32,7 @@ pub(super) struct Endpoint {
 }
 
 pub(super) struct End {
-    pub watch: Watch,
+    watch: Watch,
     address: Address,
     link: Link,
     /// True if the owner has dropped this end. Packets that still arrive are answered with a RST.
@@ -142,7 +142,7 @@ impl Endpoint {
             me.error = Some(reason);
             me.input.unread.clear();
         }
-        world.edge(&Source::End(self.clone()));
+        world.edge(self);
     }
 
     /// Sends a RST to the other end. This end has no owner any more.
@@ -199,7 +199,7 @@ impl Endpoint {
             }
         }
         drop(me);
-        world.edge(&Source::End(self.clone()));
+        world.edge(self);
     }
 
     /// Called when the owner has dropped this end.
@@ -223,24 +223,6 @@ impl Endpoint {
         if let Some(packet) = packet {
             self.send(world, packet);
         }
-    }
-
-    pub fn ready(&self, world: &World) -> Ready {
-        let mut ends = self.ends.borrow_mut();
-        let has_room = self.has_room(&ends, world);
-        let me = &mut ends[self.side];
-        if me.link == Link::Connecting {
-            return Ready::NONE;
-        }
-        let dead = me.link == Link::Dead;
-        let writable = dead || me.output.ended || has_room;
-        // An owner that was told "not writable" waits for the edge that reports room.
-        me.output.starved |= !writable;
-        Ready::READ
-            .when(dead || me.input.ended || !me.input.unread.is_empty())
-            .with(Ready::WRITE.when(writable))
-            .with(Ready::READ_CLOSED.when(dead || me.input.ended))
-            .with(Ready::ERROR.when(me.error.is_some()))
     }
 
     /// Returns whether the writer is to be told of room: at least a third of the buffer is free, as on Linux.
@@ -274,7 +256,7 @@ impl Endpoint {
         };
         drop(ends);
         if arrives_just_now {
-            world.edge(&Source::End(self.clone()));
+            world.edge(self);
         }
         if room {
             let delay = world.0.network.borrow().delay(&world.0.random);
@@ -295,7 +277,7 @@ impl Endpoint {
             found
         };
         if found {
-            world.edge(&Source::End(self.clone()));
+            world.edge(self);
         }
     }
 
@@ -355,6 +337,30 @@ impl Endpoint {
     }
 }
 
+impl Source for Endpoint {
+    fn watch(&self) -> RefMut<'_, Watch> {
+        RefMut::map(self.me(), |end| &mut end.watch)
+    }
+
+    fn ready(&self, world: &World) -> Ready {
+        let mut ends = self.ends.borrow_mut();
+        let has_room = self.has_room(&ends, world);
+        let me = &mut ends[self.side];
+        if me.link == Link::Connecting {
+            return Ready::NONE;
+        }
+        let dead = me.link == Link::Dead;
+        let writable = dead || me.output.ended || has_room;
+        // An owner that was told "not writable" waits for the edge that reports room.
+        me.output.starved |= !writable;
+        Ready::READ
+            .when(dead || me.input.ended || !me.input.unread.is_empty())
+            .with(Ready::WRITE.when(writable))
+            .with(Ready::READ_CLOSED.when(dead || me.input.ended))
+            .with(Ready::ERROR.when(me.error.is_some()))
+    }
+}
+
 fn gather(pieces: &[IoSlice<'_>], length: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(length);
     for piece in pieces {
@@ -384,12 +390,12 @@ impl Stream {
 
     /// Registers the stream with the loop.
     pub(super) fn tell_loop(&self, world: &World, token: usize) {
-        Source::End(self.end.clone()).tell(world, Audience::Loop(token));
+        world.tell(&self.end, Audience::Loop(token));
     }
 
     /// Makes the script run after each edge, instead of telling a loop.
     pub fn tell_script(&self, script: Script) {
-        Source::End(self.end.clone()).tell(&self.world, Audience::Script(script));
+        self.world.tell(&self.end, Audience::Script(script));
     }
 
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {

@@ -2,7 +2,7 @@ use super::connection::{Endpoint, Owner, Stream};
 use super::readiness::{Audience, Source, Watch};
 use super::{Address, Bind, Io, ListenHow, Ready, Script, World, foreign};
 use crate::event_loop::driver::descriptors::{EMFILE, ENFILE};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -33,7 +33,7 @@ pub(crate) struct Listener {
 }
 
 pub(super) struct Bound {
-    pub watch: RefCell<Watch>,
+    watch: RefCell<Watch>,
     address: Address,
     owner: Owner,
     ipv6_only: bool,
@@ -118,10 +118,6 @@ impl Ports {
 }
 
 impl Bound {
-    pub fn ready(&self) -> Ready {
-        Ready::READ.when(!self.waiting.borrow().is_empty())
-    }
-
     /// Returns whether this listener is bound to all addresses of a family that includes this one.
     fn accepts_all_of(&self, to: &Address) -> bool {
         match (&self.address, to) {
@@ -144,6 +140,16 @@ impl Bound {
     }
 }
 
+impl Source for Rc<Bound> {
+    fn watch(&self) -> RefMut<'_, Watch> {
+        self.watch.borrow_mut()
+    }
+
+    fn ready(&self, _: &World) -> Ready {
+        Ready::READ.when(!self.waiting.borrow().is_empty())
+    }
+}
+
 impl World {
     pub fn listen(&self, bind: &Bind, how: &ListenHow) -> io::Result<super::super::Listener> {
         self.0.ports.check_fds()?;
@@ -162,7 +168,7 @@ impl World {
     /// Opens a listener of the harness: `script` runs when a connection waits.
     pub fn listen_scripted(&self, address: Address, how: &ListenHow, script: Script) -> io::Result<Listener> {
         let listener = self.bind(address, how, Owner::Script)?;
-        Source::Bound(listener.bound.clone()).tell(self, Audience::Script(script));
+        self.tell(&listener.bound, Audience::Script(script));
         Ok(listener)
     }
 
@@ -194,7 +200,7 @@ impl World {
 
     pub fn register_listener(&self, listener: &mut super::super::Listener, token: usize) -> io::Result<()> {
         let super::super::Listener::Sim(listener) = listener else { return Err(foreign()) };
-        Source::Bound(listener.bound.clone()).tell(self, Audience::Loop(token));
+        self.tell(&listener.bound, Audience::Loop(token));
         Ok(())
     }
 
@@ -270,7 +276,7 @@ impl World {
             Some(bound) => {
                 to.establish(self);
                 bound.waiting.borrow_mut().push_back(to);
-                self.edge(&Source::Bound(bound));
+                self.edge(&bound);
             }
         }
     }

@@ -77,7 +77,7 @@ pub(crate) struct World(Rc<Inner>);
 struct Inner {
     clock: Cell<Duration>,
     schedule: RefCell<Schedule>,
-    ready: RefCell<VecDeque<Source>>,
+    ready: RefCell<VecDeque<Rc<dyn Source>>>,
     waker: Waker,
     horizon: Cell<Option<Duration>>,
     horizon_reached: Cell<bool>,

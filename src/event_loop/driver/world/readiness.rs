@@ -1,6 +1,5 @@
-use super::connection::Endpoint;
-use super::listener::Bound;
 use super::{Event, Look, Ready, WAKE, World};
+use std::cell::RefMut;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
@@ -26,66 +25,73 @@ pub(super) struct Watch {
     told: bool,
 }
 
-/// A socket that can have an edge, which is a change of its readiness.
-#[derive(Clone)]
-pub(super) enum Source {
-    End(Endpoint),
-    Bound(Rc<Bound>),
+/// Who learns of an edge.
+enum Told {
+    Loop,
+    Script,
 }
 
-impl Source {
-    fn watch<R>(&self, look: impl FnOnce(&mut Watch) -> R) -> R {
-        match self {
-            Source::End(end) => look(&mut end.me().watch),
-            Source::Bound(bound) => look(&mut bound.watch.borrow_mut()),
+impl Watch {
+    /// Returns who must be told of an edge: nobody if the socket is on the ready list already.
+    fn tell(&mut self) -> Option<Told> {
+        let told = match self.audience {
+            Audience::Nobody => None,
+            _ if self.told => None,
+            Audience::Loop(_) => Some(Told::Loop),
+            Audience::Script(_) => Some(Told::Script),
+        };
+        self.told |= told.is_some();
+        told
+    }
+
+    /// Returns the token under which the loop is told, and ends the event: the next edge is another one.
+    fn take_token(&mut self) -> Option<usize> {
+        self.told = false;
+        match self.audience {
+            Audience::Loop(token) => Some(token),
+            _ => None,
         }
     }
 
-    fn ready(&self, world: &World) -> Ready {
-        match self {
-            Source::End(end) => end.ready(world),
-            Source::Bound(bound) => bound.ready(),
+    /// Returns the script that is told, and ends the event: the next edge is another one.
+    fn take_script(&mut self) -> Option<Script> {
+        self.told = false;
+        match &self.audience {
+            Audience::Script(script) => Some(script.clone()),
+            _ => None,
         }
     }
+}
 
-    /// Sets the receiver of edges from now on. Readiness that exists already is reported first, as epoll does on registration.
-    pub fn tell(&self, world: &World, audience: Audience) {
-        // Dropped after the borrow, since a script may hold user values.
-        let old = self.watch(|watch| std::mem::replace(&mut watch.audience, audience));
-        drop(old);
-        if self.ready(world) != Ready::NONE {
-            world.edge(self);
-        }
-    }
+/// A socket that can have an edge, which is a change of its readiness.
+pub(super) trait Source {
+    fn watch(&self) -> RefMut<'_, Watch>;
+    fn ready(&self, world: &World) -> Ready;
 }
 
 impl World {
+    /// Sets the receiver of a socket's edges from now on. Readiness that exists already is reported first, as epoll does on
+    /// registration.
+    pub(super) fn tell(&self, source: &(impl Source + Clone + 'static), audience: Audience) {
+        // Dropped after the borrow, since a script may hold user values.
+        let old = std::mem::replace(&mut source.watch().audience, audience);
+        drop(old);
+        if source.ready(self) != Ready::NONE {
+            self.edge(source);
+        }
+    }
+
     /// Called when a socket has changed. As in epoll, the edge only puts the socket on the ready list; its readiness is
     /// determined when it is taken from that list.
-    pub(super) fn edge(&self, source: &Source) {
-        let of_script = source.watch(|watch| {
-            let of_script = match watch.audience {
-                Audience::Nobody => None,
-                _ if watch.told => None,
-                Audience::Loop(_) => Some(false),
-                Audience::Script(_) => Some(true),
-            };
-            watch.told |= of_script.is_some();
-            of_script
-        });
-        match of_script {
+    pub(super) fn edge(&self, source: &(impl Source + Clone + 'static)) {
+        let told = source.watch().tell();
+        match told {
             None => {}
-            Some(false) => self.0.ready.borrow_mut().push_back(source.clone()),
-            Some(true) => {
+            Some(Told::Loop) => self.0.ready.borrow_mut().push_back(Rc::new(source.clone())),
+            Some(Told::Script) => {
                 let source = source.clone();
                 self.at(self.now(), move |world| {
-                    let script = source.watch(|watch| {
-                        watch.told = false;
-                        match &watch.audience {
-                            Audience::Script(script) => Some(script.clone()),
-                            _ => None,
-                        }
-                    });
+                    let script = source.watch().take_script();
                     if let Some(script) = script {
                         script(world);
                     }
@@ -102,13 +108,7 @@ impl World {
         while out.len() < most {
             let source = self.0.ready.borrow_mut().pop_front();
             let Some(source) = source else { break };
-            let token = source.watch(|watch| {
-                watch.told = false;
-                match watch.audience {
-                    Audience::Loop(token) => Some(token),
-                    _ => None,
-                }
-            });
+            let token = source.watch().take_token();
             let Some(token) = token else { continue };
             let ready = source.ready(self);
             if ready != Ready::NONE {
