@@ -553,3 +553,57 @@ fn reexports(source: &str) -> impl Iterator<Item = (String, String)> {
         names.map(move |name| (module.to_owned(), name.to_owned()))
     })
 }
+
+#[test]
+fn no_link_between_the_repositorys_pages_is_dead() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut pages, mut links, mut dead) = (0, 0, Vec::new());
+    for folder in [".", "tests", "src/guide"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let page = entry.unwrap().path();
+            if page.extension().is_none_or(|extension| extension != "md") {
+                continue;
+            }
+            pages += 1;
+            for link in links_of(&fs::read_to_string(&page).unwrap()) {
+                let (path, heading) = link.split_once('#').unwrap_or((&link, ""));
+                let target = if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
+                links += 1;
+                let heading_exists = || {
+                    let is_page = target.extension().is_some_and(|extension| extension == "md");
+                    !is_page || headings_of(&fs::read_to_string(&target).unwrap()).iter().any(|slug| slug == heading)
+                };
+                if !target.exists() || !heading.is_empty() && !heading_exists() {
+                    dead.push(format!("{}: {link}", page.strip_prefix(root).unwrap().display()));
+                }
+            }
+        }
+    }
+    assert!(pages > 10 && links > 50, "only {links} links of {pages} pages were read");
+    assert!(dead.is_empty(), "\n{}\n", dead.join("\n"));
+}
+
+/// The targets of a page's links to files and headings. Links to the web and to Rust's items are left out: `cargo doc` judges the
+/// latter.
+fn links_of(page: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in page.match_indices("](") {
+        let target = page[at + 2..].split([')', ' ', '\n']).next().unwrap_or_default();
+        let is_file = target.contains('.') || target.contains('/') || target.starts_with('#');
+        if is_file && !target.contains("::") && !target.contains("://") && !target.starts_with("mailto:") {
+            found.push(target.to_owned());
+        }
+    }
+    found
+}
+
+/// The anchors that a forge makes of a page's headings.
+fn headings_of(page: &str) -> Vec<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let slug = |heading: &str| {
+        let kept = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(slug).collect()
+}
