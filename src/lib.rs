@@ -75,7 +75,8 @@
 //! optional, and nothing is on by default.
 //!
 //! # Logging
-//! Through the `log` crate, with the targets `oneloop::loop`, `oneloop::net` and `oneloop::http`. *error*: panics, fields and
+//! Through the `log` crate, with the targets `oneloop::loop`, `oneloop::net`, `oneloop::http` and, for the lines of an access log,
+//! `oneloop::access`. *error*: panics, fields and
 //! bodies that cannot be sent, threads or connections that the system refuses; *warn*: slow callbacks, a lack of file
 //! descriptors, a 5xx from a handler's error or a dropped response, jobs that alone keep the loop running; *info*: listening,
 //! what a shutdown waits for; *debug*: each closed connection with its reason, late calls; *trace*: each phase. If no

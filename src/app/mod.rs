@@ -39,12 +39,14 @@
 //! to decide late calls [`read_json`](crate::http::Request::read_json), [`read_form`](crate::http::Request::read_form) or
 //! [`read_text`](crate::http::Request::read_text).
 
+mod access_log;
 mod body;
 mod media_names;
 #[cfg(feature = "json")]
 mod pairs;
 mod request;
 
+pub use access_log::{AccessLog, CustomFormat, Format, access_log};
 pub use body::{Form, FromForm, form, form_up_to, raw, raw_up_to, text, text_up_to};
 #[cfg(feature = "json")]
 pub use body::{json, json_up_to};

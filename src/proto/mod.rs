@@ -7,12 +7,15 @@
 //! |---|---|
 //! | [`h1`] | HTTP/1.1 and HTTP/1.0 as an origin server (RFC 9110, RFC 9112) |
 //! | `parameters`, `media_type`, `negotiation` | what structured fields share; media types; what a client accepts (feature `app`) |
+//! | `basic` | credentials of the Basic scheme (feature `app`) |
 //!
 //! The modules are public for those who build their own servers and tests on them, and are not covered by semantic versioning
 //! until 1.0. Three types are stable nevertheless, since [`http`](crate::http) re-exports them: [`Fault`](crate::http::Fault),
 //! [`FieldError`](crate::http::FieldError) and [`Version`](crate::http::Version). They are plain values that do not depend on a
 //! parser, so types of their own in `http` would bring nothing but conversions. A change to one of them is a change to `http`,
 //! and a test fails if `http` re-exports more.
+#[cfg(feature = "app")]
+pub mod basic;
 pub mod h1;
 #[cfg(feature = "app")]
 pub mod media_type;

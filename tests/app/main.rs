@@ -1,5 +1,6 @@
 //! The layer `app`: what its parts promise, in the simulated world wherever a loop is needed.
 
+mod access_log;
 mod asked;
 mod bodies;
 mod negotiation;

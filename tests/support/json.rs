@@ -124,6 +124,12 @@ impl Reader<'_> {
         }
     }
 
+    /// The four digits of an escaped UTF-16 unit.
+    fn unit(&mut self) -> u16 {
+        let digits: String = (0..4).map(|_| self.next()).collect();
+        u16::from_str_radix(&digits, 16).expect("four digits")
+    }
+
     /// What follows the opening quote.
     fn string(&mut self) -> String {
         let mut text = String::new();
@@ -133,9 +139,12 @@ impl Reader<'_> {
                 '\\' => match self.next() {
                     plain @ ('"' | '\\' | '/') => text.push(plain),
                     'u' => {
-                        let digits: String = (0..4).map(|_| self.next()).collect();
-                        let code = u32::from_str_radix(&digits, 16).expect("four digits");
-                        text.push(char::from_u32(code).expect("we write no surrogates"));
+                        let mut units = vec![self.unit()];
+                        if (0xd800..0xdc00).contains(&units[0]) {
+                            assert_eq!((self.next(), self.next()), ('\\', 'u'), "half of a surrogate pair");
+                            units.push(self.unit());
+                        }
+                        text += &String::from_utf16(&units).expect("a character");
                     }
                     other => panic!("we do not write \\{other}"),
                 },
