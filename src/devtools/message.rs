@@ -82,9 +82,18 @@ fn slice(out: &mut String, slice: Slice, from: Duration) {
     out.push(']');
 }
 
+/// The name of each queue on the page, and its length, in the order in which a message has them.
+const QUEUES: [(&str, fn(&Queues) -> u32); 6] = [
+    ("timers", |queues| queues.timers),
+    ("ready", |queues| queues.ready),
+    ("immediates", |queues| queues.immediates),
+    ("ticks", |queues| queues.ticks),
+    ("closing", |queues| queues.closing),
+    ("jobs", |queues| queues.jobs),
+];
+
 fn queues(out: &mut String, queues: &Queues) {
-    let lengths = [queues.timers, queues.ready, queues.immediates, queues.ticks, queues.closing, queues.jobs];
-    json::list(out, lengths, json::number);
+    json::list(out, QUEUES.map(|(_, length)| length(queues)), json::number);
 }
 
 /// The phases of an iteration, the poll phase without its wait.
@@ -256,4 +265,19 @@ fn write_held(all: &mut Object<'_>, held: &Held) {
     all.some("o", held.own.into());
     all.number("found", held.found);
     all.micros("waited", held.waited_at_most);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{QUEUES, SOURCES};
+
+    /// The page finds each number by its place in the list.
+    #[test]
+    fn the_page_knows_the_order_of_queues_and_sources_in_a_message() {
+        let list = |names: &[&str]| format!("= [\"{}\"];", names.join("\", \""));
+        let queues = format!("const QUEUES {}", list(&QUEUES.map(|(name, _)| name)));
+        let sources = format!("const SOURCES {}", list(&SOURCES.map(|kind| kind.name())));
+        assert!(include_str!("page/words.js").contains(&queues), "words.js lacks: {queues}");
+        assert!(include_str!("page/parts.js").contains(&sources), "parts.js lacks: {sources}");
+    }
 }
