@@ -41,12 +41,15 @@
 
 mod access_log;
 mod body;
+mod cookie;
 mod media_names;
 #[cfg(feature = "json")]
 mod pairs;
 mod request;
+mod response;
 
 pub use access_log::{AccessLog, CustomFormat, Format, access_log};
 pub use body::{Form, FromForm, form, form_up_to, raw, raw_up_to, text, text_up_to};
 #[cfg(feature = "json")]
 pub use body::{json, json_up_to};
+pub use cookie::{Cookie, CookieError, SameSite};

@@ -8,6 +8,7 @@
 //! | [`h1`] | HTTP/1.1 and HTTP/1.0 as an origin server (RFC 9110, RFC 9112) |
 //! | `parameters`, `media_type`, `negotiation` | what structured fields share; media types; what a client accepts (feature `app`) |
 //! | `basic` | credentials of the Basic scheme (feature `app`) |
+//! | `cookie` | cookies of a request (feature `app`) |
 //!
 //! The modules are public for those who build their own servers and tests on them, and are not covered by semantic versioning
 //! until 1.0. Three types are stable nevertheless, since [`http`](crate::http) re-exports them: [`Fault`](crate::http::Fault),
@@ -16,6 +17,8 @@
 //! and a test fails if `http` re-exports more.
 #[cfg(feature = "app")]
 pub mod basic;
+#[cfg(feature = "app")]
+pub mod cookie;
 pub mod h1;
 #[cfg(feature = "app")]
 pub mod media_type;

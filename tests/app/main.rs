@@ -3,6 +3,7 @@
 mod access_log;
 mod asked;
 mod bodies;
+mod cookies;
 mod negotiation;
 mod query;
 #[path = "../support/mod.rs"]

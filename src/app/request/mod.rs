@@ -1,4 +1,5 @@
 //! What a request says: methods that this layer adds to [`Request`](crate::http::Request).
 
 mod accepts;
+mod cookies;
 mod query;
