@@ -61,6 +61,17 @@ impl Server {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
+    /// A client of a crowd. Each hundredth asks something, which is answered when all before it have been accepted. (Who finds
+    /// the backlog full tries again after a second.)
+    fn connected(&self, number: usize) -> TcpStream {
+        let mut stream = self.connect();
+        if number % 100 == 99 {
+            stream.write_all(get("/a").as_bytes()).unwrap();
+            assert_eq!(answer(&mut stream).as_deref(), Some("/a"));
+        }
+        stream
+    }
+
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -136,7 +147,7 @@ fn two_thousand_clients_are_answered_after_a_handler_that_blocks() {
 fn crowd(limit: Duration) -> Option<(usize, Option<String>)> {
     let mut server = Server::start(limit);
     let began = Instant::now();
-    let mut streams: Vec<_> = (0..2_000).map(|_| server.connect()).collect();
+    let mut streams: Vec<_> = (0..2_000).map(|number| server.connected(number)).collect();
     let mut busy = server.connect();
     busy.write_all(get("/busy").as_bytes()).unwrap();
     assert!(server.output.any(|line| line.unwrap().ends_with("busy")), "the child says that it is busy");
