@@ -10,6 +10,11 @@ use std::time::Duration;
 /// How many bytes one read takes. No result depends on it.
 const CHUNK: usize = 16 * 1024;
 
+thread_local! {
+    /// Where all peers of a thread read to: most reads find nothing, and a buffer for each would take longer to clear.
+    static LANDING: RefCell<[u8; CHUNK]> = const { RefCell::new([0; CHUNK]) };
+}
+
 type OnData = Box<dyn FnMut(&Peer, &[u8])>;
 type OnClose = Box<dyn FnOnce(&Peer)>;
 
@@ -345,24 +350,25 @@ impl Peer {
 
     /// Reads once, at most `at_most` bytes. `None` if there was nothing to read; an event tells when bytes have come.
     fn read(&self, at_most: usize) -> Option<()> {
-        let mut buffer = vec![0; at_most.clamp(1, CHUNK)];
-        let result = match &*self.0.stream.borrow() {
-            Some(stream) if !self.0.over.get() => stream.read(&mut buffer),
+        let read = match &*self.0.stream.borrow() {
+            Some(stream) if !self.0.over.get() => LANDING.with_borrow_mut(|landing| {
+                let landing = landing.get_mut(..at_most.clamp(1, CHUNK)).unwrap_or_default();
+                stream.read(landing).map(|length| landing.get(..length).unwrap_or_default().to_vec())
+            }),
             _ => return None,
         };
-        match result {
-            Ok(0) => {
+        match read {
+            Ok(bytes) if bytes.is_empty() => {
                 self.ended();
                 None
             }
-            Ok(length) => {
-                let bytes = buffer.get(..length)?;
-                self.0.received.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes) => {
+                self.0.received.borrow_mut().extend_from_slice(&bytes);
                 self.stop_clock();
                 // The scripts are taken out of the cell, because a script may add another one.
                 let mut scripts = self.0.on_data.take();
                 for script in &mut scripts {
-                    script(self, bytes);
+                    script(self, &bytes);
                 }
                 scripts.append(&mut self.0.on_data.borrow_mut());
                 *self.0.on_data.borrow_mut() = scripts;
