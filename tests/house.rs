@@ -21,7 +21,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     // The harness: nothing imports it. (The world that it drives is a driver, below the loop.)
     ("sim", &["notice", "event_loop", "proto"]),
     ("http", &["notice", "callback", "event_loop", "worker", "proto", "net"]),
-    ("app", &["notice", "callback", "event_loop", "worker", "proto", "net", "http"]),
+    ("app", &["notice", "callback", "event_loop", "worker", "signals", "proto", "net", "http"]),
     // Pages of documentation alone.
     ("guide", &[]),
     ("devtools", &["notice", "event_loop", "worker", "http"]),

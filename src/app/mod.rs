@@ -42,6 +42,8 @@
 mod access_log;
 mod body;
 mod cookie;
+pub mod drain;
+mod health;
 mod media_names;
 #[cfg(feature = "json")]
 mod pairs;
@@ -53,3 +55,4 @@ pub use body::{Form, FromForm, form, form_up_to, raw, raw_up_to, text, text_up_t
 #[cfg(feature = "json")]
 pub use body::{json, json_up_to};
 pub use cookie::{Cookie, CookieError, SameSite};
+pub use health::{health, ready, ready_if};

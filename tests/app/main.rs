@@ -4,6 +4,7 @@ mod access_log;
 mod asked;
 mod bodies;
 mod cookies;
+mod drain;
 mod negotiation;
 mod query;
 #[path = "../support/mod.rs"]
