@@ -49,6 +49,7 @@ mod media_names;
 mod pairs;
 mod request;
 mod response;
+mod sse;
 
 pub use access_log::{AccessLog, CustomFormat, Format, access_log};
 pub use body::{Form, FromForm, form, form_up_to, raw, raw_up_to, text, text_up_to};
@@ -56,3 +57,4 @@ pub use body::{Form, FromForm, form, form_up_to, raw, raw_up_to, text, text_up_t
 pub use body::{json, json_up_to};
 pub use cookie::{Cookie, CookieError, SameSite};
 pub use health::{health, ready, ready_if};
+pub use sse::{Channel, Event, EventError, Events};

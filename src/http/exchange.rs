@@ -47,6 +47,9 @@ pub(super) trait Carrier {
     fn hot_files(&self) -> &Rc<HotFiles>;
     /// The loop of all these exchanges.
     fn lp(&self) -> &Rc<Loop>;
+    /// Returns whether the server of all these exchanges has begun to close.
+    #[cfg(feature = "app")]
+    fn is_closing(&self) -> bool;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -345,6 +348,11 @@ impl Exchange {
 
     pub fn lp(&self) -> Option<Rc<Loop>> {
         self.with_carrier(|carrier| carrier.lp().clone())
+    }
+
+    #[cfg(feature = "app")]
+    pub fn is_server_closing(&self) -> bool {
+        self.with_carrier(|carrier| carrier.is_closing()).unwrap_or(true)
     }
 
     // ---- The response

@@ -32,6 +32,7 @@ pub(super) struct Outgoing {
     fallback: Cell<u16>,
     retry_after: Cell<u32>,
     broken: Cell<Option<CloseReason>>,
+    ends_with_server: Cell<bool>,
     timer: Cell<Option<Timeout>>,
     /// Allocated for the first trailer.
     trailers: OnceCell<Box<RefCell<Fields>>>,
@@ -50,6 +51,7 @@ impl Outgoing {
             fallback: Cell::new(500),
             retry_after: Cell::new(0),
             broken: Cell::new(None),
+            ends_with_server: Cell::new(false),
             timer: Cell::new(None),
             trailers: OnceCell::new(),
         }
@@ -73,6 +75,7 @@ impl Outgoing {
         self.fallback.set(500);
         self.retry_after.set(0);
         self.broken.set(None);
+        self.ends_with_server.set(false);
     }
 
     // ---- The head
@@ -135,6 +138,16 @@ impl Outgoing {
     /// The reason why the response was broken off, if it was.
     pub fn broken(&self) -> Option<CloseReason> {
         self.broken.get()
+    }
+
+    /// Notes that the response goes on until somebody ends it, and that its server does so when it begins to close.
+    #[cfg(feature = "app")]
+    pub fn end_with_server(&self) {
+        self.ends_with_server.set(true);
+    }
+
+    pub fn ends_with_server(&self) -> bool {
+        self.ends_with_server.get()
     }
 
     /// How many bytes of content were given to the connection; 0 if the head was not given to it yet.

@@ -94,7 +94,7 @@ impl Server {
     /// Connections that are still busy after [`Limits::shutdown`] are cut. So are those that were handed over
     /// ([`on_upgrade`](Server::on_upgrade), [`on_connect`](Server::on_connect)); until then it is up to the program to end them.
     /// (Node waits for them for ever.) The log names the requests for which the server waits. Handlers that would take longer
-    /// learn of the close by [`on_closing`](Server::on_closing).
+    /// learn of the close by [`on_closing`](Server::on_closing). Streams of server-sent events (feature `app`) end at once.
     ///
     /// `closed` is called when the last connection is gone, in a closing phase. A client that does not close its side after the
     /// server's FIN delays this call: by a second if its connection was idle, else by [`Limits::linger_between`].
@@ -115,6 +115,9 @@ impl Server {
         let first = !self.0.acceptor.is_closing();
         let listened = self.0.acceptor.is_listening();
         self.0.acceptor.close(site, closed.boxed());
+        if first {
+            self.end_streams();
+        }
         self.close_idle_connections();
         if first && listened {
             self.say_what_is_awaited();

@@ -1,8 +1,11 @@
 //! A graceful shutdown: tells listeners that it has begun, and logs what it waits for.
 
 use super::dispatch::ServerEvent;
+#[cfg(feature = "app")]
+use super::response::Response;
 use super::server::Server;
 use crate::event_loop::next_tick;
+use crate::net::Chunk;
 use crate::notice;
 use std::fmt;
 
@@ -15,6 +18,17 @@ impl Server {
         if self.0.dispatch.has(ServerEvent::Closing) {
             let server = self.clone();
             next_tick(move || server.0.dispatch.tell_closing(server.0.lp()));
+        }
+    }
+
+    /// Ends the responses that would go on for ever.
+    pub(super) fn end_streams(&self) {
+        for (_, connection) in self.each_connection() {
+            connection.each_exchange(&mut |exchange| {
+                if exchange.outgoing().ends_with_server() && !exchange.has_ended() {
+                    exchange.send(Chunk::from(()), true).ignore();
+                }
+            });
         }
     }
 
@@ -38,6 +52,23 @@ impl Server {
                 Awaited("; waited for ", self)
             );
         }
+    }
+}
+
+#[cfg(feature = "app")]
+impl Response {
+    /// Sends the head of a response that goes on until somebody ends it; its server does so when it begins to close. Returns
+    /// whether there may be content. If not, because the request is a HEAD or the server is closing, the response has ended.
+    pub(crate) fn go_on(&self) -> bool {
+        if self.0.head().method() == "HEAD" || self.0.is_server_closing() {
+            if !self.is_ended() {
+                self.end(());
+            }
+            return false;
+        }
+        self.0.outgoing().end_with_server();
+        self.flush_headers();
+        !self.is_ended()
     }
 }
 

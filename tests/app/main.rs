@@ -7,5 +7,6 @@ mod cookies;
 mod drain;
 mod negotiation;
 mod query;
+mod sse;
 #[path = "../support/mod.rs"]
 mod support;

@@ -272,4 +272,9 @@ impl Carrier for H1 {
     fn lp(&self) -> &Rc<Loop> {
         &self.server.cx.lp
     }
+
+    #[cfg(feature = "app")]
+    fn is_closing(&self) -> bool {
+        self.server.is_closing()
+    }
 }
