@@ -9,6 +9,7 @@
 //! | `parameters`, `media_type`, `negotiation` | what structured fields share; media types; what a client accepts (feature `app`) |
 //! | `basic` | credentials of the Basic scheme (feature `app`) |
 //! | `cookie` | cookies of a request (feature `app`) |
+//! | `multipart` | forms that have files (RFC 7578; feature `app`) |
 //!
 //! The modules are public for those who build their own servers and tests on them, and are not covered by semantic versioning
 //! until 1.0. Three types are stable nevertheless, since [`http`](crate::http) re-exports them: [`Fault`](crate::http::Fault),
@@ -22,6 +23,8 @@ pub mod cookie;
 pub mod h1;
 #[cfg(feature = "app")]
 pub mod media_type;
+#[cfg(feature = "app")]
+pub mod multipart;
 #[cfg(feature = "app")]
 pub mod negotiation;
 mod octet;

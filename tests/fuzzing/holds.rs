@@ -33,6 +33,12 @@ proptest! {
         crate::properties::body_decoder::holds(&bytes);
     }
 
+    #[cfg(feature = "app")]
+    #[test]
+    fn a_form_has_the_same_parts_in_any_split(bytes in with_choices(2, form())) {
+        crate::properties::multipart::holds(&bytes);
+    }
+
     #[test]
     fn a_connection_has_the_same_outcome_in_any_split(bytes in with_choices(4, wire())) {
         crate::properties::connection::holds(&bytes);
@@ -42,6 +48,14 @@ proptest! {
     fn whatever_a_handler_calls_a_client_reads_what_was_meant_and_nothing_else(bytes in response()) {
         crate::properties::response::holds(&bytes);
     }
+}
+
+/// Pieces of forms whose boundary is `b`, mostly in the order in which they make one.
+#[cfg(feature = "app")]
+fn form() -> impl Strategy<Value = Vec<u8>> {
+    let head = "--b[ \t]?\r\n(Content-Disposition: form-data; name=\"?[a-b%\\\\]{0,3}\"?(; filename(\\*=utf-8''[a-b%4]{0,3}|=\"[a-b]{0,2}\"))?\r\n)?(Content-Type: a/b\r\n)?";
+    let part = (head, "(\r\n)?([\r\n\\-ab]|--b){0,9}\r\n").prop_map(|(head, content)| head + "\r\n" + &content);
+    (vec(part, 0..4), "(--b--)?(\r\n)?[a-b\r\n\\-]{0,6}").prop_map(|(parts, end)| (parts.concat() + &end).into_bytes())
 }
 
 /// A valid head, and then a byte of it replaced, dropped or doubled.
@@ -96,12 +110,14 @@ fn response() -> impl Strategy<Value = Vec<u8>> {
 /// Those of `differential` are for a fuzzer with its oracles.
 #[test]
 fn the_seeds_hold() {
-    let targets: [(&str, fn(&[u8])); 5] = [
+    let targets: &[(&str, fn(&[u8]))] = &[
         ("request_head", crate::properties::request_head::holds),
         ("response_head", crate::properties::response_head::holds),
         ("body_decoder", crate::properties::body_decoder::holds),
         ("connection", crate::properties::connection::holds),
         ("response", crate::properties::response::holds),
+        #[cfg(feature = "app")]
+        ("multipart", crate::properties::multipart::holds),
     ];
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds");
     for (target, holds) in targets {

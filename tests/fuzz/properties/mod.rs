@@ -13,6 +13,8 @@ pub mod differential;
 pub mod heads;
 pub mod latin1;
 pub mod message;
+#[cfg(feature = "app")]
+pub mod multipart;
 pub mod oracle;
 pub mod request_head;
 pub mod response;
