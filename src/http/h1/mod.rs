@@ -17,6 +17,7 @@
 mod deadlines;
 mod ending;
 mod reading;
+mod switching;
 mod writing;
 
 use super::exchange::Exchange;
