@@ -31,7 +31,15 @@ impl SendWatch {
         self.window.is_some()
     }
 
-    pub fn start(&mut self, stream: &Stream, now: Time) {
+    /// Begins to watch output that the kernel has refused. Asks the stream for a call of `due` at the first deadline, and for
+    /// calls of `sent` at each progress of the output and when all of it has been sent.
+    pub fn start(&mut self, stream: &Stream, limits: &SendLimits, now: Time) {
+        self.open_window(stream, now);
+        stream.need_due(now + Time::from(limits.window.min(limits.stall)));
+        stream.tell_sent();
+    }
+
+    fn open_window(&mut self, stream: &Stream, now: Time) {
         self.window = Some((now, stream.bytes_written()));
         self.note(stream, now);
     }
@@ -50,7 +58,7 @@ impl SendWatch {
         }
         let written = stream.bytes_written();
         if self.window.is_none() {
-            self.start(stream, now);
+            self.open_window(stream, now);
         }
         if self.progress.1 != written {
             self.note(stream, now);

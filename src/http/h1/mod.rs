@@ -315,11 +315,8 @@ impl Protocol for H1 {
 
     fn blocked(self: Rc<Self>, stream: &Rc<Stream>) {
         let now = stream.cx().lp.now();
-        let limits = self.server.limits.all();
-        self.watch(|watch| watch.send.start(stream, now));
-        stream.need_due(now + Time::from(limits.send_window.min(limits.write_stall)));
-        // So that `sent` is called at each progress of the output, and when all of it has been sent.
-        stream.tell_sent();
+        let limits = self.server.limits.all().sending();
+        self.watch(|watch| watch.send.start(stream, &limits, now));
     }
 
     fn due(self: Rc<Self>, stream: &Rc<Stream>) {
