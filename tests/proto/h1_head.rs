@@ -460,6 +460,25 @@ fn connection_options() {
 }
 
 #[test]
+fn an_offered_protocol_is_one_of_the_list_whatever_its_case() {
+    let offers = |fields: &str| accepted(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n").as_bytes());
+    let head = offers("Connection: upgrade\r\nUpgrade: h2c, WebSocket\r\nUpgrade:chat/1 ,, x");
+    for (protocol, offered) in [
+        ("websocket", true),
+        ("h2c", true),
+        ("CHAT/1", true),
+        ("x", true),
+        ("chat", false),
+        ("web", false),
+        ("h2c, WebSocket", false),
+        ("", false),
+    ] {
+        assert_eq!(head.offers(protocol), offered, "{protocol}");
+    }
+    assert!(!offers("Upgrade: websocket").offers("websocket"), "Connection does not name it");
+}
+
+#[test]
 fn expectations() {
     for (version, lines, waits, other) in [
         ("1.1", "X: y", false, None),

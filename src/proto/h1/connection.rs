@@ -43,7 +43,7 @@
 //! | BrokenOff | */Head, */Body | Closed/Closed | Fail |
 //! | Last | Idle/Idle | Closed/Closed | Finish |
 //! | Last | Head/Idle, Body/*, Done/*, Closed/Head, Closed/Body | =/= | Nothing |
-//! | Switched | Done/Head | Closed/Closed | HandOver |
+//! | Switched | Done/Head, Closed/Head | Closed/Closed | HandOver |
 //!
 //! A client. A byte that comes while no response is due is illegal, and so is every event that it could cause:
 //!
@@ -284,7 +284,7 @@ impl Connection {
             (E::BrokenOff, _, _, W::Head | W::Body) => return Ok(self.close(A::Fail)),
             (E::Last, _, R::Idle, W::Idle) => return Ok(self.close(A::Finish)),
             (E::Last, ..) if self.writing != W::Closed => self.persistence = Persistence::Ends,
-            (E::Switched, Server, R::Done, W::Head) | (E::Switched, Client, R::Head, W::Done) => {
+            (E::Switched, Server, R::Done | R::Closed, W::Head) | (E::Switched, Client, R::Head, W::Done) => {
                 return Ok(self.close(A::HandOver));
             }
             _ => return Err(Illegal),

@@ -186,6 +186,13 @@ impl IncomingRequest {
         self.version == Version::Http11 && self.flags & UPGRADE != 0
     }
 
+    /// Returns whether the peer offers this protocol, such as `websocket`. Upper and lower case are the same (RFC 9110, 7.8).
+    /// Always false where [`wants_upgrade`](IncomingRequest::wants_upgrade) is.
+    pub fn offers(&self, protocol: &str) -> bool {
+        let mut offered = self.fields.get_all_bytes("upgrade").flat_map(octet::list);
+        self.wants_upgrade() && offered.any(|offered| offered.eq_ignore_ascii_case(protocol.as_bytes()))
+    }
+
     /// Forgets the request and keeps the memory.
     pub fn clear(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);
