@@ -110,6 +110,8 @@ pub mod http;
 pub mod net;
 mod notice;
 pub mod proto;
+#[cfg(test)]
+mod seams;
 #[cfg(all(unix, feature = "signals"))]
 pub mod signals;
 pub mod sim;

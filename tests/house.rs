@@ -18,12 +18,14 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("stdin", &["notice", "callback", "event_loop"]),
     ("proto", &[]),
     ("net", &["notice", "callback", "event_loop"]),
-    // The harness: nothing imports it. (The world that it drives is a driver, below the loop.)
+    // The harness: nothing but tests imports it. (The world that it drives is a driver, below the loop.)
     ("sim", &["notice", "event_loop", "proto"]),
     ("http", &["notice", "callback", "event_loop", "worker", "proto", "net"]),
     ("app", &["notice", "callback", "event_loop", "worker", "signals", "proto", "net", "http"]),
     // Pages of documentation alone.
     ("guide", &[]),
+    // Tests alone, of what only the inside can reach.
+    ("seams", &["event_loop", "sim", "net", "http"]),
     ("devtools", &["notice", "event_loop", "worker", "http"]),
 ];
 

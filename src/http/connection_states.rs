@@ -20,8 +20,8 @@ pub struct ConnectionStates {
     /// The connection takes no further request: pending output is sent, the peer's close is awaited, or the end is about to
     /// be reported.
     pub closing: usize,
-    /// The connection was handed over to [`on_upgrade`](Server::on_upgrade) or [`on_connect`](Server::on_connect), and is
-    /// open.
+    /// The connection was handed over ([`on_upgrade`](Server::on_upgrade), [`Response::upgrade`](super::Response::upgrade),
+    /// [`on_connect`](Server::on_connect)), and is open.
     pub upgraded: usize,
 }
 

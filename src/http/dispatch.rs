@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   one too many for its connection, or shed ──► on_drop_request, else 503
-//!   asks for the connection itself ──► set_upgrade_filter? ──► on_upgrade; on_connect
+//!   asks for the connection itself ──► set_upgrade_filter? ──► on_upgrade, if there is a listener; on_connect
 //!   has another expectation than 100-continue ──► on_check_expectation, else 417
 //!   its path has a listener ──► on_path
 //!   expects 100-continue ──► on_check_continue, else on_request

@@ -1,6 +1,6 @@
 use crate::callback::{Identity, Listeners, Once, Site, discard};
 use crate::event_loop::{Loop, Time, next_tick};
-use crate::net::{Address, Chunk, CloseReason, FilePart, Flow};
+use crate::net::{Address, Chunk, CloseReason, FilePart, Flow, HandedOver, Protocol};
 use crate::proto::h1::IncomingRequest;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -41,6 +41,8 @@ pub(super) trait Carrier {
     fn has_peer_ended(&self, exchange: &Exchange) -> bool;
     /// The bytes that were written and that the kernel has not taken.
     fn pending(&self, exchange: &Exchange) -> usize;
+    /// Gives the connection of this exchange to another protocol: see [`Exchange::hand_over`].
+    fn hand_over(&self, exchange: &Exchange, to: Rc<dyn Protocol>) -> Option<HandedOver>;
     /// The address of the peer that the request came from.
     fn peer(&self, exchange: &Exchange) -> Address;
     /// The files that the server of all these exchanges keeps in memory or open.
@@ -322,6 +324,20 @@ impl Exchange {
 
     pub fn cut(&self, reason: CloseReason) {
         self.with_carrier(|carrier| carrier.cut(self, reason));
+    }
+
+    /// Gives the connection to another protocol, within a callback of this exchange or at any later time. Returns `None` if
+    /// the connection cannot be given: the request did not ask for it, has content or is not the present one, its response has
+    /// begun, or the connection is closed.
+    ///
+    /// The stream keeps the input behind the request, of which it has read up to the limit of held bytes. It gives these bytes to
+    /// the new protocol, and then calls its `resume`: in the present turn of the stream or in its next one, never within this
+    /// call. The peer may have ended its side already (`Stream::is_eof`). The exchange ends in a tick.
+    pub fn hand_over(&self, to: Rc<dyn Protocol>) -> Option<HandedOver> {
+        let carrier = self.link.borrow().clone()?;
+        let given = carrier.hand_over(self, to)?;
+        self.unlink();
+        Some(given)
     }
 
     /// Returns whether nothing more can be sent: the exchange is over, or about to be.

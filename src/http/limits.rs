@@ -42,7 +42,8 @@ pub struct Limits {
     /// The time over which `receive_rate` is measured. Default: 10 s.
     pub receive_window: Duration,
     /// The least rate at which a peer has to take pending output, in bytes per second. The connection of a slower peer is closed.
-    /// Default: 240; 0 turns it off.
+    /// This limit and `write_stall` apply to connections that were handed over (upgrades, CONNECT) as well. Default: 240; 0 turns
+    /// it off.
     pub send_rate: u32,
     /// The time over which `send_rate` is measured. Default: 30 s.
     pub send_window: Duration,

@@ -62,6 +62,7 @@ mod server_connection;
 mod server_core;
 mod shedding;
 mod shutdown;
+mod upgrade;
 
 pub use crate::proto::h1::{Fault, FieldError, Version};
 pub use answer::Answer;

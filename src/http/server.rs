@@ -92,9 +92,10 @@ impl Server {
     /// [`close_idle_connections`](Server::close_idle_connections)).
     ///
     /// Connections that are still busy after [`Limits::shutdown`] are cut. So are those that were handed over
-    /// ([`on_upgrade`](Server::on_upgrade), [`on_connect`](Server::on_connect)); until then it is up to the program to end them.
-    /// (Node waits for them for ever.) The log names the requests for which the server waits. Handlers that would take longer
-    /// learn of the close by [`on_closing`](Server::on_closing). Streams of server-sent events (feature `app`) end at once.
+    /// ([`on_upgrade`](Server::on_upgrade), [`Response::upgrade`], [`on_connect`](Server::on_connect)); until then it is up to the
+    /// program to end them. (Node waits for them for ever.) The log names the requests for which the server waits. Handlers that
+    /// would take longer learn of the close by [`on_closing`](Server::on_closing). Streams of server-sent events (feature `app`)
+    /// end at once.
     ///
     /// `closed` is called when the last connection is gone, in a closing phase. A client that does not close its side after the
     /// server's FIN delays this call: by a second if its connection was idle, else by [`Limits::linger_between`].
@@ -152,8 +153,8 @@ impl Server {
         self.0.acceptor.look();
     }
 
-    /// Closes all connections at once, answered or not, including those that were handed over by
-    /// [`on_upgrade`](Server::on_upgrade) or [`on_connect`](Server::on_connect), which Node leaves alone.
+    /// Closes all connections at once, answered or not, including those that were handed over
+    /// ([`on_upgrade`](Server::on_upgrade), [`Response::upgrade`], [`on_connect`](Server::on_connect)), which Node leaves alone.
     pub fn close_all_connections(&self) {
         self.0.acceptor.drop_last();
         for (stream, _) in self.each_connection() {
@@ -211,9 +212,10 @@ impl Server {
 
     /// Calls `f` instead of the request listeners for a request that asks for another protocol, with the connection's socket and
     /// the bytes after the head that have been read already. From then on the connection belongs to the listener: it writes the
-    /// response, 101 or another, and no limit of the server applies. The `Upgrade` is ignored if there is no such listener, if
-    /// [`set_upgrade_filter`](Server::set_upgrade_filter) declines, and if the request has content, which would have to be read
-    /// as HTTP first (RFC 9110, 7.8).
+    /// response, 101 or another, at once or later. Of the server's limits only [`Limits::write_stall`] and [`Limits::send_rate`]
+    /// apply. Without such a listener, and if [`set_upgrade_filter`](Server::set_upgrade_filter) declines, the request goes to the
+    /// request listeners, which may accept the offer by [`Response::upgrade`]. The same goes for a request with content: its
+    /// `Upgrade` is ignored, since the content has to be read as HTTP first (RFC 9110, 7.8).
     ///
     /// ```
     /// let server = oneloop::http::create_server(|_req, res| res.end("an ordinary answer\n"));

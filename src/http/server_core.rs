@@ -102,9 +102,17 @@ impl ServerCore {
         true
     }
 
+    /// Ends an exchange: calls its listeners and those of the server.
+    pub fn finish(&self, stream: &Stream, exchange: &Rc<Exchange>, reason: CloseReason) {
+        exchange.finish(self.lp(), reason);
+        if self.observing.is_on() {
+            self.exchange_ended(stream, exchange, reason);
+        }
+    }
+
     /// Reports and counts the end of an exchange, as far as the program has asked for that: see [`Observing::is_on`].
     #[cold]
-    pub fn exchange_ended(&self, stream: &Stream, exchange: &Rc<Exchange>, reason: CloseReason) {
+    fn exchange_ended(&self, stream: &Stream, exchange: &Rc<Exchange>, reason: CloseReason) {
         let lp = self.lp();
         let answered = exchange.outgoing().phase() != Phase::Open;
         let request = Request(exchange.clone());

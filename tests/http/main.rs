@@ -1,5 +1,6 @@
 //! The HTTP server.
 
+mod accepting;
 mod blocked;
 mod conformance;
 mod connection_states;

@@ -289,6 +289,7 @@ fn http_servers() {
     let r = || record.clone();
     let server = http::create_server(|req, res| match req.url() {
         "/kept" => std::mem::forget(res),
+        "/switch" => res.upgrade("y").unwrap().end("switched"),
         _ => res.end("x"),
     });
     let (a, b, c, d, e, f, g, h, i, j) = (r(), r(), r(), r(), r(), r(), r(), r(), r(), r());
@@ -326,6 +327,7 @@ fn http_servers() {
         (with("POST /", "Content-Length: 1\r\nExpect: 100-continue"), "continue"),
         (with("GET /", "Expect: x"), "expectation"),
         (with("GET /", "Connection: upgrade\r\nUpgrade: x"), "upgrade"),
+        (with("GET /switch", "Connection: upgrade\r\nUpgrade: y"), "request"),
         (with("CONNECT a:1", "X: y"), "connect"),
         ("x\r\n\r\n".to_owned(), "client error"),
     ] {

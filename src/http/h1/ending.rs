@@ -96,15 +96,6 @@ impl H1 {
         stream.tell_sent();
     }
 
-    /// Ends an exchange: calls its listeners and those of the server.
-    pub(super) fn finish(&self, stream: &Stream, exchange: &Rc<Exchange>, reason: CloseReason) {
-        let lp = &stream.cx().lp;
-        exchange.finish(lp, reason);
-        if self.server.observing.is_on() {
-            self.server.exchange_ended(stream, exchange, reason);
-        }
-    }
-
     /// Finishes the exchanges whose output has been sent.
     pub(super) fn finish_sent(&self, stream: &Rc<Stream>) {
         loop {
@@ -115,7 +106,7 @@ impl H1 {
             });
             let Some((_, reason, exchange)) = next else { return };
             exchange.outgoing().set_finished(reason == CloseReason::Finished);
-            self.finish(stream, &exchange, reason);
+            self.server.finish(stream, &exchange, reason);
             self.server.pool.recycle(exchange);
         }
     }

@@ -356,11 +356,11 @@ impl Protocol for H1 {
             broken.inspect(|exchange| exchange.file_broke_off(error));
         }
         for (_, _, exchange) in unsent {
-            self.finish(stream, &exchange, reason);
+            self.server.finish(stream, &exchange, reason);
         }
         let current = self.current.take();
         if let Some(exchange) = current {
-            self.finish(stream, &exchange, reason);
+            self.server.finish(stream, &exchange, reason);
         }
     }
 

@@ -66,8 +66,8 @@ impl H1 {
         let parsed = parser.parse(bytes, &self.server.limits.head(), fresh.incoming_mut().head_mut());
         match parsed {
             Ok(Parsed::Complete { len }) => {
-                let takes_over = self.asks_for_connection(fresh.head());
-                if takes_over && self.awaits_ends(stream) {
+                let may_leave = self.may_leave(fresh.head());
+                if may_leave && self.awaits_ends(stream) {
                     pool.recycle(exchange);
                     if begun {
                         self.on(Event::HeadPutOff);
@@ -77,7 +77,7 @@ impl H1 {
                 fresh.begin(self.clone(), stream.cx().lp.now());
                 let rest = bytes.get(len..).unwrap_or_default();
                 let taken =
-                    if self.start_exchange(stream, exchange, takes_over.then_some(rest)) { rest.len() } else { 0 };
+                    if self.start_exchange(stream, exchange, may_leave.then_some(rest)) { rest.len() } else { 0 };
                 Some(len + taken)
             }
             Ok(Parsed::Partial) => {
@@ -117,7 +117,7 @@ impl H1 {
     }
 
     /// Counts a request whose head has been read, and gives it to its listeners. `leftover`: the bytes after the head,
-    /// if the request asks for the connection itself. Returns whether the connection was handed over, with those bytes.
+    /// if the request asks for the connection itself. Returns whether a listener has got the connection with those bytes.
     fn start_exchange(self: &Rc<Self>, stream: &Rc<Stream>, exchange: Rc<Exchange>, leftover: Option<&[u8]>) -> bool {
         let lp = &stream.cx().lp;
         self.dispatched.set(self.dispatched.get() + 1);

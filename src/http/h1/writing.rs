@@ -5,7 +5,7 @@ use crate::event_loop::Loop;
 use crate::http::exchange::{Carrier, Exchange};
 use crate::http::outgoing::Phase;
 use crate::http::send_file::hot::HotFiles;
-use crate::net::{Address, Chunk, CloseReason, FilePart, Flow, LARGE, Stream};
+use crate::net::{Address, Chunk, CloseReason, FilePart, Flow, HandedOver, LARGE, Protocol, Stream};
 use crate::notice;
 use crate::proto::h1::connection::{Event, Persistence, Reading, Writing};
 use crate::proto::h1::{self, BodyEncoder, BodyPlan, Encoding, Piece, RequestInfo, connection_field, response_framing};
@@ -259,6 +259,10 @@ impl Carrier for H1 {
 
     fn pending(&self, _: &Exchange) -> usize {
         self.stream.get().map_or(0, |stream| stream.pending())
+    }
+
+    fn hand_over(&self, exchange: &Exchange, to: Rc<dyn Protocol>) -> Option<HandedOver> {
+        self.switch(exchange, to)
     }
 
     fn peer(&self, _: &Exchange) -> Address {

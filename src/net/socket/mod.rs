@@ -4,7 +4,8 @@
 mod listeners;
 mod protocol;
 
-use super::{Accepted, Acceptor, Address, Chunk, CloseReason, Context, Flow, Overflow, Stream};
+use super::{Accepted, Acceptor, Address, Chunk, CloseReason, Context, Flow, HandedOver, Overflow};
+use super::{Protocol, SendLimits, SendWatch, Stream};
 use crate::callback::{Identity, Listeners, Once, compare_by_identity};
 use crate::event_loop::{Deadline, Time};
 use std::cell::{Cell, OnceCell};
@@ -50,6 +51,8 @@ pub(super) struct Inner {
     limit: Cell<usize>,
     /// The most bytes that may be pending once the kernel has refused output.
     pending_limit: Cell<usize>,
+    /// The deadlines of output, with their limits, if the socket has any: see [`Socket::adopt`].
+    sending: Cell<Option<Box<(SendWatch, SendLimits)>>>,
     timeout: Cell<Option<Duration>>,
     timer: Cell<Option<Deadline>>,
     last_activity: Cell<Time>,
@@ -83,6 +86,7 @@ impl Socket {
             full: Cell::new(false),
             limit: Cell::new(PENDING),
             pending_limit: Cell::new(usize::MAX),
+            sending: Cell::new(None),
             timeout: Cell::new(None),
             timer: Cell::new(None),
             last_activity: Cell::new(Time::ZERO),
@@ -103,12 +107,14 @@ impl Socket {
         socket
     }
 
-    /// Takes over a stream from another protocol (an upgrade).
-    pub(crate) fn adopt(stream: &Rc<Stream>) -> Socket {
+    /// Makes a socket that takes over a stream from another protocol (an upgrade). `take` makes the socket the protocol of the
+    /// stream, and returns the stream; `None` if there is none to be taken.
+    pub(crate) fn adopt(take: impl FnOnce(Rc<dyn Protocol>) -> Option<HandedOver>) -> Option<Socket> {
         let socket = Socket::new();
-        let _ = socket.0.stream.set(stream.clone());
-        stream.set_protocol(socket.0.clone());
-        socket
+        let HandedOver { stream, sending } = take(socket.0.clone())?;
+        socket.0.sending.set(Some(Box::new((SendWatch::default(), sending))));
+        let _ = socket.0.stream.set(stream);
+        Some(socket)
     }
 
     pub(super) fn stream(&self) -> Option<&Rc<Stream>> {

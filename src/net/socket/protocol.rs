@@ -1,8 +1,8 @@
 //! The socket as the protocol of its stream (the receiver of the stream's events): which listeners it calls, and when.
 
 use super::{Inner, Listener, On, Socket};
-use crate::event_loop::set_deadline;
-use crate::net::{CloseReason, Protocol, Stream};
+use crate::event_loop::{Time, set_deadline};
+use crate::net::{CloseReason, Protocol, SendLimits, SendWatch, Stream};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -39,6 +39,14 @@ impl Inner {
         if let Some(socket) = self.me.upgrade().map(Socket) {
             self.emit(On::Timeout, &socket);
         }
+    }
+
+    /// Calls `f` with the deadlines of output, if the socket has any.
+    fn with_sending<R>(&self, f: impl FnOnce(&mut SendWatch, &SendLimits) -> R) -> Option<R> {
+        let mut sending = self.sending.take()?;
+        let result = f(&mut sending.0, &sending.1);
+        self.sending.set(Some(sending));
+        Some(result)
     }
 
     fn emit(&self, on: On, socket: &Socket) {
@@ -127,8 +135,24 @@ impl Protocol for Inner {
 
     fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize) {
         self.touch(stream);
+        let now = stream.cx().lp.now();
+        self.with_sending(|watch, _| watch.note(stream, now));
         if pending == 0 && self.full.replace(false) {
             self.emit(On::Drain, &Socket(self.clone()));
+        }
+    }
+
+    fn blocked(self: Rc<Self>, stream: &Rc<Stream>) {
+        let now = stream.cx().lp.now();
+        self.with_sending(|watch, limits| watch.start(stream, limits, now));
+    }
+
+    fn due(self: Rc<Self>, stream: &Rc<Stream>) {
+        let now = stream.cx().lp.seen_until();
+        match self.with_sending(|watch, limits| watch.check(stream, limits, now)) {
+            Some(Err(reason)) => stream.destroy(reason),
+            Some(Ok(next)) if next < Time::MAX => stream.need_due(next),
+            _ => {}
         }
     }
 
