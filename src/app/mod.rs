@@ -43,6 +43,7 @@ mod access_log;
 mod body;
 mod cookie;
 pub mod drain;
+mod files;
 mod health;
 mod media_names;
 #[cfg(feature = "json")]
@@ -56,5 +57,6 @@ pub use body::{Form, FromForm, form, form_up_to, raw, raw_up_to, text, text_up_t
 #[cfg(feature = "json")]
 pub use body::{json, json_up_to};
 pub use cookie::{Cookie, CookieError, SameSite};
+pub use files::{Dotfiles, Files, Links};
 pub use health::{health, ready, ready_if};
 pub use sse::{Channel, Event, EventError, Events};

@@ -55,7 +55,7 @@ const TYPES: &[(&str, &str)] = &[
 ];
 
 /// The media type of a file, by its name.
-pub(super) fn of(path: &Path) -> &'static str {
+pub(crate) fn of(path: &Path) -> &'static str {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     of_extension(extension).unwrap_or("application/octet-stream")
 }

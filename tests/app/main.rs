@@ -5,6 +5,7 @@ mod asked;
 mod bodies;
 mod cookies;
 mod drain;
+mod files;
 mod multipart;
 mod negotiation;
 mod query;
