@@ -194,7 +194,8 @@ impl Response {
         self.add(On::Finish, Location::caller(), Listener::Once(Some(Box::new(finish))))
     }
 
-    /// Calls `f` once with the reason, when the exchange is over. `on_finish` comes before it, unless the answer was cut.
+    /// Calls `f` once with the reason, when the exchange is over. `on_finish` comes before it, unless the answer was cut or was
+    /// the acceptance of an [upgrade](Response::upgrade).
     ///
     /// ```
     /// use oneloop::net::CloseReason;

@@ -17,8 +17,9 @@ impl Response {
     /// Returns `None`, and sends nothing, if the connection cannot change to this protocol: the request does not offer it, or
     /// has content; the response has begun; or the exchange is over. A response that has not begun is still to be answered.
     ///
-    /// The exchange is over soon after this call ([`on_close`](Response::on_close) is called), and the socket is open for as long
-    /// as the program wants. Of the limits of the server only those of output apply to the socket:
+    /// The exchange is over soon after this call: [`on_close`](Response::on_close) is called, but not
+    /// [`on_finish`](Response::on_finish), since nobody waits until the peer has taken the 101. The socket is open for as long as
+    /// the program wants. Of the limits of the server only those of output apply to the socket:
     /// [`Limits::write_stall`](super::Limits::write_stall) and [`Limits::send_rate`](super::Limits::send_rate). Requests that
     /// [`Server::on_upgrade`](super::Server::on_upgrade) takes do not come to the handler. (Node has `'upgrade'` only.)
     ///
