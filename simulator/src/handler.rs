@@ -4,7 +4,7 @@ use super::content;
 use super::ledger::{Door, Exchange, Ledger, Watch};
 use super::plan::{Body, MS, Request as Planned, What, When};
 use super::wire;
-use oneloop::http::{self, LoadShedding, Request, Response, Server};
+use oneloop::http::{self, LoadShedding, Request, Response, Server, Version};
 use oneloop::net::{Address, CloseReason, Flow, Socket};
 use oneloop::{next_tick, set_immediate, set_timeout, sim, worker};
 use std::cell::{Cell, RefCell};
@@ -54,6 +54,8 @@ pub fn attach(ledger: &Rc<Ledger>, server: &Server) {
     }
     let here = ledger.clone();
     server.on_upgrade(move |req, socket, rest| tunnel(&here, &req, &socket, &rest, SWITCHING));
+    // The others are accepted by the handler.
+    server.set_upgrade_filter(|req| wire::number(req.path()).is_none_or(|id| id.is_multiple_of(3)));
     if ledger.plan.connects {
         let here = ledger.clone();
         server.on_connect(move |req, socket, rest| tunnel(&here, &req, &socket, &rest, CONNECTED));
@@ -129,6 +131,10 @@ fn fairness(ledger: &Ledger, connection: u32) {
 }
 
 pub fn handle(ledger: &Rc<Ledger>, req: Request, res: Response, door: Door) -> http::Result {
+    if door == Door::Request && may_be_upgraded(&req) {
+        accept(ledger, &req, res);
+        return Ok(());
+    }
     let watch = open(ledger, &req, req.remote_addr(), door);
     let limit = ledger.plan.limits().pending_output;
     if res.pending() >= limit {
@@ -414,13 +420,45 @@ fn drip(watch: Watch, res: Response, bytes: &'static [u8], delay: u64) {
     set_timeout(delay as u32 * MS, move || drip(watch, res, rest, delay));
 }
 
-/// Sends back what comes.
+/// Returns whether the request offers the protocol of the tunnel and has no content.
+fn may_be_upgraded(req: &Request) -> bool {
+    let empty = req.header("content-length").is_none_or(|length| length == "0");
+    req.version() == Version::Http11
+        && req.header("upgrade") == Some("echo")
+        && req.header("transfer-encoding").is_none()
+        && empty
+}
+
+/// Accepts an upgrade, at once or later. Later there may be nobody left to have it.
+fn accept(ledger: &Rc<Ledger>, req: &Request, res: Response) {
+    let watch = open(ledger, req, req.remote_addr(), Door::Upgrade);
+    let switch = {
+        let watch = watch.clone();
+        move || {
+            if let Some(socket) = res.upgrade("echo") {
+                echo(&watch, &socket);
+            }
+        }
+    };
+    match watch.exchange.id.map(|id| id % 3) {
+        Some(1) => switch(),
+        _ => _ = set_timeout(5 * MS, switch),
+    }
+}
+
+/// What the server has handed over by itself.
 fn tunnel(ledger: &Rc<Ledger>, req: &Request, socket: &Socket, rest: &[u8], answer: &'static str) {
     let watch = open(ledger, req, socket.remote_addr(), Door::Upgrade);
-    let closes = Rc::new(Cell::new(0));
-    ledger.upgraded.borrow_mut().push((watch.exchange.connection, closes.clone()));
     socket.write(answer).ignore();
     socket.write(rest).ignore();
+    echo(&watch, socket);
+}
+
+/// Sends back what comes.
+fn echo(watch: &Watch, socket: &Socket) {
+    let ledger = &watch.ledger;
+    let closes = Rc::new(Cell::new(0));
+    ledger.upgraded.borrow_mut().push((watch.exchange.connection, closes.clone()));
     let (here, told) = (watch.clone(), closes.clone());
     socket.on_data(move |socket, bytes| {
         here.ledger.event("socket data", bytes.len() as u64);
