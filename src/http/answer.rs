@@ -1,5 +1,5 @@
 use super::error::{Error, Result};
-use super::exchange::{Exchange, Handle};
+use super::exchange::{Exchange, Failure, Handle};
 use super::outgoing::Phase;
 use crate::net::CloseReason;
 use crate::notice;
@@ -63,7 +63,7 @@ pub(super) fn answer<R: Answer>(exchange: &Rc<Exchange>, f: impl FnOnce() -> R) 
     // the 500 of a dropped response.
     let _handle = Handle::new(exchange);
     if let Some(error) = f().into_error() {
-        exchange.fail(&error);
+        exchange.fail(error);
     }
 }
 
@@ -71,8 +71,19 @@ impl Exchange {
     /// A handler or callback of this exchange has failed: answers with its error, or cuts the connection if the head has
     /// been sent. The rest of the request's body is discarded.
     #[cold]
-    pub fn fail(&self, error: &Error) {
-        let (phase, status) = (self.outgoing().phase(), error.status());
+    pub fn fail(self: &Rc<Self>, error: Error) {
+        let phase = self.outgoing().phase();
+        let error = match phase {
+            Phase::Open if !self.is_over() => {
+                self.discard_body();
+                match self.leave(Failure::Error(error)) {
+                    Some(Failure::Error(error)) => error,
+                    _ => return,
+                }
+            }
+            _ => error,
+        };
+        let status = error.status();
         match phase {
             _ if self.is_over() => {
                 log::debug!(target: "oneloop::http", "{self}: failed when it was over: {error}");
@@ -86,6 +97,10 @@ impl Exchange {
             }
             Phase::Streaming => {
                 notice::warn!(target: "oneloop::http", "{self}: the handler failed behind the head: {error}; cut");
+            }
+            Phase::Failed => {
+                log::debug!(target: "oneloop::http", "{self}: failed again: {error}");
+                return;
             }
             Phase::Ended => {
                 notice::warn!(target: "oneloop::http", "{self}: the handler failed behind its answer: {error}");

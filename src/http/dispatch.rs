@@ -20,6 +20,9 @@ use super::response::Response;
 use crate::callback::{Listeners, Site};
 use crate::event_loop::Loop;
 use crate::net::{Address, CloseReason, Socket};
+use std::cell::Cell;
+#[cfg(feature = "app")]
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// An event of a server.
@@ -64,17 +67,36 @@ pub(super) fn handler<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 'st
     }))
 }
 
+/// A layer above `http`, which answers requests in place of the request listeners of a server.
+#[cfg(feature = "app")]
+pub(crate) trait Layer {
+    /// Answers a request, or begins to. The loop calls this outside of any callback, so each callback that the layer calls for the
+    /// request has a call of its own, with its own site.
+    fn request(self: Rc<Self>, lp: &Rc<Loop>, exchange: &Rc<Exchange>);
+}
+
 /// All listeners of a server.
 pub(super) struct Dispatch {
+    /// Whether requests without an expectation go to the request listeners, whatever their path.
+    plain: Cell<bool>,
     listeners: Listeners<ServerEvent, ServerListener>,
     paths: Paths,
     /// The listeners for prefixes. The key is the number that `paths` gives to the prefix.
     path_listeners: Listeners<u32, ServerListener>,
+    #[cfg(feature = "app")]
+    layer: OnceCell<Rc<dyn Layer>>,
 }
 
 impl Dispatch {
     pub fn new() -> Dispatch {
-        Dispatch { listeners: Listeners::new(), paths: Paths::default(), path_listeners: Listeners::new() }
+        Dispatch {
+            plain: Cell::new(true),
+            listeners: Listeners::new(),
+            paths: Paths::default(),
+            path_listeners: Listeners::new(),
+            #[cfg(feature = "app")]
+            layer: OnceCell::new(),
+        }
     }
 
     pub fn add(&self, event: ServerEvent, site: Site, listener: ServerListener) {
@@ -83,7 +105,15 @@ impl Dispatch {
 
     /// Adds a listener for the requests below a prefix.
     pub fn add_path(&self, prefix: &str, site: Site, listener: ServerListener) {
+        self.plain.set(false);
         self.path_listeners.add(self.paths.number(prefix), site, listener);
+    }
+
+    /// Gives requests to `layer` in place of the request listeners. A server has one layer at most.
+    #[cfg(feature = "app")]
+    pub fn set_layer(&self, layer: Rc<dyn Layer>) {
+        self.plain.set(false);
+        let _ = self.layer.set(layer);
     }
 
     pub fn remove(&self, event: ServerEvent) {
@@ -111,7 +141,7 @@ impl Dispatch {
     /// Gives a request to the listeners for it.
     #[inline]
     pub fn request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
-        if self.paths.is_empty() && !exchange.head().expects() {
+        if self.plain.get() && !exchange.head().expects() {
             give(&self.listeners, ServerEvent::Request, lp, exchange);
         } else {
             self.find_and_give(lp, exchange);
@@ -132,6 +162,12 @@ impl Dispatch {
         }
         match path {
             Some(number) if event == ServerEvent::Request => give(&self.path_listeners, number, lp, exchange),
+            #[cfg(feature = "app")]
+            _ if event == ServerEvent::Request && self.layer.get().is_some() => {
+                if let Some(layer) = self.layer.get() {
+                    layer.clone().request(lp, exchange);
+                }
+            }
             _ => give(&self.listeners, event, lp, exchange),
         }
     }

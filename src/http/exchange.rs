@@ -2,11 +2,16 @@ use crate::callback::{Identity, Listeners, Once, Site, discard};
 use crate::event_loop::{Loop, Time, next_tick};
 use crate::net::{Address, Chunk, CloseReason, FilePart, Flow, HandedOver, Protocol};
 use crate::proto::h1::IncomingRequest;
+#[cfg(feature = "app")]
+use std::any::Any;
+#[cfg(feature = "app")]
+use std::cell::OnceCell;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 
+use super::error::Error;
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, Phase};
 use super::send_file::hot::HotFiles;
@@ -16,7 +21,7 @@ use super::send_file::hot::HotFiles;
 /// the rest of `http` calls.
 ///
 /// None of its methods calls user code.
-pub(super) trait Carrier {
+pub(crate) trait Carrier {
     /// Sends a part of the content, or all of it. Before it, sends the head, if that was not sent yet. With `last` the response
     /// ends.
     fn send(&self, exchange: &Exchange, chunk: Chunk<'_>, last: bool) -> Flow;
@@ -55,7 +60,7 @@ pub(super) trait Carrier {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum On {
+pub(crate) enum On {
     Data,
     End,
     PeerEnd,
@@ -67,7 +72,7 @@ pub(super) enum On {
 
 /// A listener of an exchange. Each is called with the exchange; those of a user make the user's handle of it first, a
 /// [`Request`](super::Request) or a [`Response`](super::Response).
-pub(super) enum Listener {
+pub(crate) enum Listener {
     Data(Box<dyn FnMut(&Rc<Exchange>, &[u8])>),
     /// For `End`, `PeerEnd` and `Finish`.
     Once(Once<dyn FnOnce(&Rc<Exchange>)>),
@@ -76,9 +81,34 @@ pub(super) enum Listener {
     Close(Once<dyn FnOnce(&Rc<Exchange>, CloseReason)>),
 }
 
+/// What a layer above `http` keeps with an exchange that it answers: see [`Layer`](super::dispatch::Layer). It is used again with
+/// its exchange, so it is reset at its end, and keeps its memory.
+#[cfg(feature = "app")]
+pub(crate) trait Companion: Any {
+    /// A callback of the exchange has failed, and no head was sent: the layer is to answer. Returns the failure if the layer
+    /// does not answer this exchange; then `http` does. Does not call user code, since a user's call may be running.
+    fn failed(&self, exchange: &Rc<Exchange>, failure: Failure) -> Option<Failure>;
+    /// The exchange is over: its listeners, and those for the end of an exchange, were called. Drops all values of the user.
+    /// Nobody calls it inside of a user's call.
+    fn end(&self);
+}
+
+/// Why a response is not what the program meant to send.
+pub(crate) enum Failure {
+    /// A callback has returned an error, or the program has called [`Response::fail`](super::Response::fail).
+    Error(Error),
+    /// The library cannot do what the program has asked for; the log says why.
+    #[cfg_attr(not(feature = "app"), expect(dead_code, reason = "for the layer above"))]
+    Status(u16),
+    /// A callback has panicked.
+    Panicked,
+    /// The last handle of the response was dropped.
+    Dropped,
+}
+
 /// One request and its response. The user's handles hold it. While a connection carries the exchange, it has a link to
 /// that carrier. After the link is cut, nothing that is done with the exchange reaches the connection.
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     incoming: Incoming,
     outgoing: Outgoing,
     /// The time at which the head of the request was complete.
@@ -90,6 +120,8 @@ pub(super) struct Exchange {
     /// The reason why the exchange ended; `None` while it is open.
     closed: Cell<Option<CloseReason>>,
     identity: Identity,
+    #[cfg(feature = "app")]
+    companion: OnceCell<Box<dyn Companion>>,
 }
 
 impl Exchange {
@@ -103,6 +135,8 @@ impl Exchange {
             handles: Cell::new(0),
             closed: Cell::new(None),
             identity: Identity::default(),
+            #[cfg(feature = "app")]
+            companion: OnceCell::new(),
         }
     }
 
@@ -261,6 +295,7 @@ impl Exchange {
         self.unlink();
         self.closed.set(Some(CloseReason::LoopEnded));
         self.listeners.clear();
+        self.end_companion();
     }
 
     /// Ends the exchange; nothing else does while its loop lives. Cuts the link to the carrier, calls the listeners with the
@@ -390,12 +425,38 @@ impl Exchange {
         self.listeners.remove(On::End);
     }
 
+    // ---- The layer above
+
+    /// What the layer above keeps with this exchange; `None` if it has kept nothing yet.
+    #[cfg(feature = "app")]
+    #[inline]
+    pub fn companion(&self) -> Option<&dyn Companion> {
+        self.companion.get().map(|companion| &**companion)
+    }
+
+    /// What the layer above keeps with this exchange. The first time it is made.
+    #[cfg(feature = "app")]
+    pub fn companion_or(&self, make: impl FnOnce() -> Box<dyn Companion>) -> &dyn Companion {
+        &**self.companion.get_or_init(make)
+    }
+
+    /// The exchange is over, for the layer above as well.
+    #[inline]
+    pub fn end_companion(&self) {
+        #[cfg(feature = "app")]
+        if let Some(companion) = self.companion() {
+            companion.end();
+        }
+    }
+
+    // ---- Calls
+
     /// Calls a callback for this exchange that is not one of its listeners. If it panics, the exchange is given up, as
     /// after a panic of a listener.
-    pub fn call(&self, site: Site, f: impl FnOnce()) {
+    pub fn call(self: &Rc<Self>, site: Site, f: impl FnOnce()) {
         match self.lp() {
             Some(lp) => {
-                if lp.call(site, self, f).is_none() {
+                if lp.call(site, &**self, f).is_none() {
                     self.panicked();
                 }
             }
@@ -419,7 +480,7 @@ impl fmt::Display for Exchange {
 
 /// A handle of the response. Each [`Response`](super::Response) holds one. When the last one is dropped and the response has not
 /// ended, the exchange is [abandoned](Exchange::abandoned).
-pub(super) struct Handle(Rc<Exchange>);
+pub(crate) struct Handle(Rc<Exchange>);
 
 impl Handle {
     #[inline]

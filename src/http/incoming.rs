@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 /// The incoming half of an exchange: the request, how much of it has come, and what the program wants of it.
 ///
 /// The head is written while there is no other handle to the exchange, and does not change afterwards.
-pub(super) struct Incoming {
+pub(crate) struct Incoming {
     head: IncomingRequest,
     complete: Cell<bool>,
     paused: Cell<bool>,

@@ -70,7 +70,11 @@ pub use body_error::{BodyError, SaveError};
 pub use client_error::ClientError;
 pub use connection::Connection;
 pub use connection_states::ConnectionStates;
+#[cfg(feature = "app")]
+pub(crate) use dispatch::Layer;
 pub use error::{Error, Result};
+#[cfg(feature = "app")]
+pub(crate) use exchange::{Companion, Exchange, Failure, Handle};
 pub use field_value::FieldValue;
 pub use limits::Limits;
 pub use observing::{ExchangeEnd, ServerMetrics};
@@ -78,5 +82,7 @@ pub use open_exchanges::OpenExchange;
 pub use request::Request;
 pub use response::Response;
 pub use routes::Route;
+#[cfg(feature = "app")]
+pub(crate) use server::create_server_below;
 pub use server::{Server, create_server};
 pub use shedding::LoadShedding;

@@ -8,20 +8,25 @@ use std::cell::{Cell, OnceCell, RefCell};
 ///
 /// ```text
 ///   Open ──first write, flush_headers──► Streaming ──end──► Ended
-///     └────────────────end(body)──────────────────────────────▲
+///     │└───────────────end(body)──────────────────────────────▲
+///     └◄─► Failed
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// The head can be changed.
     Open,
     /// The head was sent.
     Streaming,
+    /// A callback has failed, and the layer above is going to answer: what the program sends meanwhile is ignored. Then the head is
+    /// open again, for the layer's error handlers.
+    #[cfg_attr(not(feature = "app"), expect(dead_code, reason = "for the layer above"))]
+    Failed,
     /// Everything was given to the connection, or the rest never will be.
     Ended,
 }
 
 /// The outgoing half of an exchange: the response, its progress, and what happens if the program does not complete it.
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     head: RefCell<OutgoingResponse>,
     phase: Cell<Phase>,
     fixed: Cell<bool>,
@@ -106,6 +111,30 @@ impl Outgoing {
         self.phase.get()
     }
 
+    /// Notes that a callback has failed before the head was sent.
+    #[cfg(feature = "app")]
+    pub fn set_failed(&self) {
+        self.phase.set(Phase::Failed);
+    }
+
+    /// Opens the head again after a failure, for another answer.
+    #[cfg(feature = "app")]
+    pub fn reopen(&self) {
+        self.phase.set(Phase::Open);
+        self.fixed.set(false);
+    }
+
+    /// Returns whether the head was sent. The connection may be gone by now.
+    pub fn is_begun(&self) -> bool {
+        matches!(self.phase.get(), Phase::Streaming | Phase::Ended)
+    }
+
+    /// Returns whether what the program sends is ignored: its response has ended, or has failed.
+    #[inline]
+    pub fn is_refused(&self) -> bool {
+        matches!(self.phase.get(), Phase::Failed | Phase::Ended)
+    }
+
     /// Notes that the head was sent, and that content follows.
     pub fn begin(&self) {
         self.phase.set(Phase::Streaming);
@@ -152,7 +181,7 @@ impl Outgoing {
 
     /// How many bytes of content were given to the connection; 0 if the head was not given to it yet.
     pub fn content_sent(&self) -> u64 {
-        if self.phase.get() == Phase::Open { 0 } else { self.content_sent.get() }
+        if self.is_begun() { self.content_sent.get() } else { 0 }
     }
 
     /// Returns whether the kernel has taken the whole response.

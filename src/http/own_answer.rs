@@ -37,6 +37,61 @@ const OF_THE_CONTENT: [&str; 15] = [
     "Transfer-Encoding",
 ];
 
+/// Fields that do not depend on how far a handler has come, and that a client needs to be shown an answer at all: they are sent
+/// even after a panic. Without the first ones a browser shows a page's script no 500, but an error about CORS. A name that ends
+/// with `-` stands for all that begin with it.
+#[cfg(feature = "app")]
+pub(super) const KEPT: [&str; 14] = [
+    "Access-Control-",
+    "Allow",
+    "Content-Security-Policy",
+    "Content-Security-Policy-Report-Only",
+    "Cross-Origin-",
+    "Origin-Agent-Cluster",
+    "Permissions-Policy",
+    "Referrer-Policy",
+    "Strict-Transport-Security",
+    "Vary",
+    "X-Content-Type-Options",
+    "X-Frame-Options",
+    "X-Permitted-Cross-Domain-Policies",
+    "X-Request-Id",
+];
+
+/// Makes a head ready for another answer with this status. Removes [the fields about the content](OF_THE_CONTENT), and, if
+/// `all_but_kept`, all others but [those that are kept](KEPT).
+#[cfg(feature = "app")]
+pub(super) fn prepare(head: &mut OutgoingResponse, status: u16, all_but_kept: bool) {
+    let _ = head.set_reason("");
+    let _ = head.set_status(status);
+    head.remove("Content-Type");
+    for name in OF_THE_CONTENT {
+        head.remove(name);
+    }
+    if !all_but_kept {
+        return;
+    }
+    let is_kept = |name: &str| {
+        KEPT.iter().any(|kept| match name.get(..kept.len()) {
+            Some(begin) => begin.eq_ignore_ascii_case(kept) && (kept.ends_with('-') || name.len() == kept.len()),
+            None => false,
+        })
+    };
+    let gone: Vec<String> =
+        head.iter_bytes().map(|(name, _)| name).filter(|name| !is_kept(name)).map(str::to_owned).collect();
+    for name in gone {
+        head.remove(&name);
+    }
+}
+
+/// Writes the status and the fields of a page of the layer above.
+#[cfg(feature = "app")]
+pub(super) fn write_page(head: &mut OutgoingResponse, status: u16, content_type: &str, retry_after: u32) {
+    let _ = head.set_status(status);
+    let _ = head.set("Content-Type", content_type);
+    write_what_follows(head, status, retry_after);
+}
+
 /// Writes the status and the fields of an answer of the library into a head. Returns the content of the answer.
 fn write(head: &mut OutgoingResponse, status: u16, words: &str) -> String {
     // None of these can fail: the status is the library's, and the others are literals.

@@ -23,12 +23,6 @@ impl Paths {
         self.prefixes.borrow().iter().position(|other| **other == *prefix).map(|number| number as u32)
     }
 
-    /// Returns whether no prefix has a listener. For a server without such listeners, a request costs only this check.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.prefixes.borrow().is_empty()
-    }
-
     /// The number of the longest prefix that matches `path`.
     pub fn find(&self, path: &str) -> Option<u32> {
         let prefixes = self.prefixes.borrow();

@@ -15,7 +15,7 @@ use std::rc::Rc;
 /// [`pipe`](Request::pipe). If nobody has asked for it by the time the response has ended, it is discarded, within the
 /// limits of [`Limits::discard`](super::Limits::discard).
 #[derive(Clone)]
-pub struct Request(pub(super) Rc<Exchange>);
+pub struct Request(pub(crate) Rc<Exchange>);
 
 compare_by_identity!(Request);
 

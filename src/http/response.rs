@@ -1,7 +1,6 @@
 use super::answer::{Answer, answer};
 use super::error::Error;
 use super::exchange::{Exchange, Handle, Listener, On};
-use super::outgoing::Phase;
 use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::set_timeout;
 use crate::net::{Chunk, CloseReason, Flow, Overflow};
@@ -25,13 +24,13 @@ use std::time::Duration;
 ///
 /// Once the response has ended, all methods do nothing; a debug line of the log says so.
 #[derive(Clone)]
-pub struct Response(pub(super) Handle);
+pub struct Response(pub(crate) Handle);
 
 compare_by_identity!(Response);
 
 impl Response {
     #[inline]
-    pub(super) fn new(exchange: &Rc<Exchange>) -> Response {
+    pub(crate) fn new(exchange: &Rc<Exchange>) -> Response {
         Response(Handle::new(exchange))
     }
 
@@ -121,11 +120,11 @@ impl Response {
     /// });
     /// ```
     pub fn fail(&self, error: impl Into<Error>) {
-        self.0.fail(&error.into());
+        self.0.fail(error.into());
     }
 
     fn pass_on(&self, chunk: Chunk<'_>, last: bool) -> Flow {
-        if self.0.outgoing().phase() == Phase::Ended {
+        if self.0.outgoing().is_refused() {
             self.is_late("a write", "the end");
             return Flow::Closed;
         }

@@ -207,7 +207,9 @@ impl Response {
     /// });
     /// ```
     pub fn flush_headers(&self) {
-        self.0.send_head();
+        if !self.0.outgoing().is_refused() {
+            self.0.send_head();
+        }
     }
 
     /// Returns whether the head can no longer be changed: it was sent, or `write_head` was called.

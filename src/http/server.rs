@@ -1,6 +1,8 @@
 use super::answer::Answer;
 use super::client_error::ClientError;
 use super::connection::Connection;
+#[cfg(feature = "app")]
+use super::dispatch::Layer;
 use super::dispatch::{ServerEvent, ServerListener, handler};
 use super::h1::H1;
 use super::limits::Limits;
@@ -54,6 +56,14 @@ pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R +
     let server = Server(ServerCore::new(&lp));
     server.add(ServerEvent::Request, Location::caller(), handler(on_request));
     server
+}
+
+/// Makes a server that gives its requests to a layer above `http`. `None` while the thread ends and its loop is gone.
+#[cfg(feature = "app")]
+pub(crate) fn create_server_below(layer: Rc<dyn Layer>) -> Option<Server> {
+    let server = Server(ServerCore::new(&current()?));
+    server.0.dispatch.set_layer(layer);
+    Some(server)
 }
 
 impl Server {

@@ -4,7 +4,6 @@ use super::dispatch::Dispatch;
 use super::exchange::Exchange;
 use super::limits::LimitsInForce;
 use super::observing::{ExchangeEnd, Observing};
-use super::outgoing::Phase;
 use super::pool::Pool;
 use super::request::Request;
 use super::send_file::hot::HotFiles;
@@ -108,13 +107,14 @@ impl ServerCore {
         if self.observing.is_on() {
             self.exchange_ended(stream, exchange, reason);
         }
+        exchange.end_companion();
     }
 
     /// Reports and counts the end of an exchange, as far as the program has asked for that: see [`Observing::is_on`].
     #[cold]
     fn exchange_ended(&self, stream: &Stream, exchange: &Rc<Exchange>, reason: CloseReason) {
         let lp = self.lp();
-        let answered = exchange.outgoing().phase() != Phase::Open;
+        let answered = exchange.outgoing().is_begun();
         let request = Request(exchange.clone());
         let end = ExchangeEnd {
             request: &request,

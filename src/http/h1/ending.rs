@@ -86,6 +86,7 @@ impl H1 {
         // A handle of the exchange also shows when the output has been sent: see `Response::is_finished`.
         if !exchange.is_listened_to() && Rc::strong_count(&exchange) == 1 && !self.server.observing.is_on() {
             exchange.finish(lp, reason);
+            exchange.end_companion();
             self.server.pool.recycle(exchange);
             return;
         }

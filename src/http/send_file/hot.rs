@@ -79,7 +79,7 @@ pub(in crate::http) struct Keep {
 }
 
 /// The kept files of a server. They take no memory before a file is sent.
-pub(in crate::http) struct HotFiles {
+pub(crate) struct HotFiles {
     /// The most bytes that the kept files may take; 0: no file is kept.
     bytes: Cell<usize>,
     age: Cell<Time>,
