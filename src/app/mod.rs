@@ -39,6 +39,28 @@
 //! to decide late calls [`read_json`](crate::http::Request::read_json), [`read_form`](crate::http::Request::read_form) or
 //! [`read_text`](crate::http::Request::read_text).
 
+// The way of a request.
+mod application;
+mod chain;
+mod compile;
+mod failure;
+mod journey;
+mod locals;
+mod next;
+mod page;
+mod registered;
+mod route;
+mod router;
+mod routing;
+mod start_error;
+mod vhost;
+pub use application::{App, RouteInfo};
+pub use failure::{Panicked, Unanswered};
+pub use next::Next;
+pub use route::Route;
+pub use router::Router;
+
+// What requests, responses and servers have more.
 mod access_log;
 mod body;
 mod cookie;

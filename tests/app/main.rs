@@ -1,5 +1,11 @@
 //! The layer `app`: what its parts promise, in the simulated world wherever a loop is needed.
 
+// The way of a request.
+mod chains;
+mod failures;
+mod going_on;
+mod order;
+
 mod access_log;
 mod asked;
 mod bodies;

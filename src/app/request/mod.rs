@@ -2,4 +2,6 @@
 
 mod accepts;
 mod cookies;
+mod params;
 mod query;
+mod values;

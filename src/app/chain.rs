@@ -1,0 +1,145 @@
+//! A compiled app: its steps in order, and what to call for each.
+
+use super::routing::{Cursors, Method, Methods, Program, Reach, Role};
+use super::vhost::Host;
+use crate::http::{Error, Exchange};
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// Calls what the program registered for a step.
+pub(super) type Run = dyn FnMut(Given<'_>) -> Option<Error>;
+
+/// What a step is called with. Each kind of callback takes of it what it is for.
+pub(super) struct Given<'a> {
+    pub exchange: &'a Rc<Exchange>,
+    /// The number of the step.
+    pub at: u32,
+    /// For error handlers.
+    pub error: Option<Error>,
+}
+
+/// A callback, which is taken out of its cell while it runs.
+pub(super) struct Callback<F: ?Sized = Run>(Cell<Option<Box<F>>>);
+
+impl<F: ?Sized> Callback<F> {
+    pub fn new(run: Box<F>) -> Callback<F> {
+        Callback(Cell::new(Some(run)))
+    }
+
+    /// Lends it to `call`, if it is not running already.
+    pub fn lend<R>(&self, call: impl FnOnce(&mut F) -> Option<R>) -> Option<R> {
+        // The guard puts it back before the ticks that follow a callback run, and after a panic as well.
+        let mut lent = Lent { home: &self.0, run: self.0.take() };
+        call(lent.run.as_mut()?)
+    }
+}
+
+struct Lent<'a, F: ?Sized> {
+    home: &'a Cell<Option<Box<F>>>,
+    run: Option<Box<F>>,
+}
+
+impl<F: ?Sized> Drop for Lent<'_, F> {
+    fn drop(&mut self) {
+        self.home.set(self.run.take());
+    }
+}
+
+/// What happens at a step.
+pub(super) enum Kind {
+    Run(Callback),
+    /// As `Run`, but left out if a route has the path, for other methods.
+    NotFound(Callback),
+    /// Called with an error only.
+    OnError(Callback),
+    /// The steps of this router are for one host only.
+    Host(Host),
+    /// All steps have been asked, and the request is not answered.
+    Unanswered,
+}
+
+pub(super) struct Step {
+    pub kind: Kind,
+    /// The first step behind the route, and behind the router, that this step belongs to.
+    pub route_end: u32,
+    pub router_end: u32,
+    /// The pattern as it was written, with the prefixes of the routers above.
+    pub pattern: Rc<str>,
+    /// The number of segments of the prefix of its router, or of the step itself if it is one.
+    pub depth: usize,
+}
+
+pub(super) struct Chain {
+    pub program: Program,
+    /// As many as the program has.
+    pub steps: Vec<Step>,
+    /// The number of the step [`Kind::Unanswered`].
+    pub unanswered: u32,
+}
+
+/// What the routes say of a path.
+pub(super) struct Offer {
+    /// The methods that they take.
+    pub methods: Methods,
+    /// Whether the method of the request is among them.
+    pub takes: bool,
+}
+
+impl Chain {
+    /// The number of the next step to be called: an error handler if something has `failed`, else one that takes the method.
+    #[inline]
+    pub fn next(&self, cursors: &mut Cursors, exchange: &Exchange, failed: bool) -> Option<u32> {
+        let method = Method::of(exchange.head().method());
+        while let Some(at) = self.program.next(cursors) {
+            let step = self.steps.get(at as usize)?;
+            let is_next = match &step.kind {
+                Kind::OnError(_) => failed,
+                Kind::Host(host) => {
+                    if !host.is_of(exchange) {
+                        self.program.skip_to(cursors, step.router_end);
+                    }
+                    false
+                }
+                Kind::Unanswered => !failed,
+                _ if failed => false,
+                Kind::Run(_) => self.program.step(at)?.methods.takes(method),
+                Kind::NotFound(_) => true,
+            };
+            if is_next {
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    /// What the routes before the step `end` say of a path, in the routers of the request's host.
+    #[cold]
+    pub fn offer(&self, exchange: &Exchange, path: &str, end: u32) -> Offer {
+        let mut cursors = Cursors::default();
+        let mut methods = Methods::default();
+        self.program.look_up(path, &mut cursors);
+        while let Some(at) = self.program.next(&mut cursors).filter(|at| *at < end) {
+            let (Some(of), Some(step)) = (self.program.step(at), self.steps.get(at as usize)) else { break };
+            match &step.kind {
+                Kind::Host(host) if !host.is_of(exchange) => self.program.skip_to(&mut cursors, step.router_end),
+                Kind::Run(_) if of.reach == Reach::Exact && (of.role == Role::Handler || !of.methods.is_any()) => {
+                    methods.add(&of.methods);
+                }
+                _ => {}
+            }
+        }
+        Offer { takes: methods.takes(Method::of(exchange.head().method())), methods }
+    }
+
+    /// The methods of all routes.
+    #[cold]
+    pub fn all_methods(&self) -> Methods {
+        let mut methods = Methods::default();
+        for step in self.program.steps() {
+            if step.role == Role::Handler && !step.methods.is_any() {
+                methods.add(&step.methods);
+            }
+        }
+        methods
+    }
+}

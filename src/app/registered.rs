@@ -1,0 +1,46 @@
+//! What a router holds: callbacks as they were registered.
+
+use super::chain::{Callback, Given, Run};
+use super::next::Next;
+use super::routing::{Methods, Reach, Role};
+use crate::callback::Site;
+use crate::http::{Answer, Error, Request, Response};
+use std::rc::Rc;
+
+/// A callback with its pattern, as it was registered.
+pub(super) struct Registered {
+    pub pattern: String,
+    pub reach: Reach,
+    pub methods: Methods,
+    pub role: Role,
+    /// The number of its route within the router.
+    pub route: Option<u32>,
+    pub site: Site,
+    pub run: Box<Run>,
+}
+
+/// A callback for a parameter. Each step with this parameter has another step before it, which calls it.
+pub(super) struct Param {
+    pub name: String,
+    pub site: Site,
+    pub run: Rc<Callback<ParamRun>>,
+}
+
+pub(super) type ParamRun = dyn FnMut(&str, Given<'_>) -> Option<Error>;
+
+/// What a step is called with that may go on.
+pub(super) fn handles(given: &Given<'_>) -> (Request, Response, Next) {
+    let res = Response::new(given.exchange);
+    (Request(given.exchange.clone()), res.clone(), Next::new(res, given.at))
+}
+
+pub(super) fn terminal<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 'static) -> Box<Run> {
+    Box::new(move |given| f(Request(given.exchange.clone()), Response::new(given.exchange)).into_error())
+}
+
+pub(super) fn middleware<R: Answer>(mut f: impl FnMut(Request, Response, Next) -> R + 'static) -> Box<Run> {
+    Box::new(move |given| {
+        let (req, res, next) = handles(&given);
+        f(req, res, next).into_error()
+    })
+}
