@@ -1,5 +1,6 @@
 use super::error::{Error, Result};
-use super::exchange::{Exchange, Failure, Handle};
+use super::exchange::{Exchange, Handle};
+use super::failure::Failure;
 use super::outgoing::Phase;
 use crate::net::CloseReason;
 use crate::notice;

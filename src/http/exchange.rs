@@ -11,7 +11,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use super::error::Error;
+#[cfg(feature = "app")]
+use super::failure::Failure;
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, Phase};
 use super::send_file::hot::HotFiles;
@@ -91,19 +92,6 @@ pub(crate) trait Companion: Any {
     /// The exchange is over: its listeners, and those for the end of an exchange, were called. Drops all values of the user.
     /// Nobody calls it inside of a user's call.
     fn end(&self);
-}
-
-/// Why a response is not what the program meant to send.
-pub(crate) enum Failure {
-    /// A callback has returned an error, or the program has called [`Response::fail`](super::Response::fail).
-    Error(Error),
-    /// The library cannot do what the program has asked for; the log says why.
-    #[cfg_attr(not(feature = "app"), expect(dead_code, reason = "for the layer above"))]
-    Status(u16),
-    /// A callback has panicked.
-    Panicked,
-    /// The last handle of the response was dropped.
-    Dropped,
 }
 
 /// One request and its response. The user's handles hold it. While a connection carries the exchange, it has a link to

@@ -35,6 +35,7 @@ mod date;
 mod dispatch;
 mod error;
 mod exchange;
+mod failure;
 mod field_value;
 mod giving_up;
 mod h1;
@@ -74,7 +75,9 @@ pub use connection_states::ConnectionStates;
 pub(crate) use dispatch::Layer;
 pub use error::{Error, Result};
 #[cfg(feature = "app")]
-pub(crate) use exchange::{Companion, Exchange, Failure, Handle};
+pub(crate) use exchange::{Companion, Exchange, Handle};
+#[cfg(feature = "app")]
+pub(crate) use failure::Failure;
 pub use field_value::FieldValue;
 pub use limits::Limits;
 pub use observing::{ExchangeEnd, ServerMetrics};
