@@ -225,7 +225,7 @@ impl Journey {
     }
 }
 
-impl Companion for Journey {
+impl Companion<Exchange> for Journey {
     fn failed(&self, exchange: &Rc<Exchange>, failure: Failure) -> Option<Failure> {
         let Some(chain) = self.chain() else { return Some(failure) };
         let uncertain = matches!(failure, Failure::Panicked | Failure::Dropped);

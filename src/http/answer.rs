@@ -1,6 +1,6 @@
+use super::companion::Failure;
 use super::error::{Error, Result};
 use super::exchange::{Exchange, Handle};
-use super::failure::Failure;
 use super::outgoing::Phase;
 use crate::net::CloseReason;
 use crate::notice;

@@ -3,8 +3,6 @@ use crate::event_loop::{Loop, Time, next_tick};
 use crate::net::{Address, Chunk, CloseReason, FilePart, Flow, HandedOver, Protocol};
 use crate::proto::h1::IncomingRequest;
 #[cfg(feature = "app")]
-use std::any::Any;
-#[cfg(feature = "app")]
 use std::cell::OnceCell;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -12,7 +10,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 #[cfg(feature = "app")]
-use super::failure::Failure;
+use super::companion::Companion;
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, Phase};
 use super::send_file::hot::HotFiles;
@@ -82,18 +80,6 @@ pub(crate) enum Listener {
     Close(Once<dyn FnOnce(&Rc<Exchange>, CloseReason)>),
 }
 
-/// What a layer above `http` keeps with an exchange that it answers: see [`Layer`](super::dispatch::Layer). It is used again with
-/// its exchange, so it is reset at its end, and keeps its memory.
-#[cfg(feature = "app")]
-pub(crate) trait Companion: Any {
-    /// A callback of the exchange has failed, and no head was sent: the layer is to answer. Returns the failure if the layer
-    /// does not answer this exchange; then `http` does. Does not call user code, since a user's call may be running.
-    fn failed(&self, exchange: &Rc<Exchange>, failure: Failure) -> Option<Failure>;
-    /// The exchange is over: its listeners, and those for the end of an exchange, were called. Drops all values of the user.
-    /// Nobody calls it inside of a user's call.
-    fn end(&self);
-}
-
 /// One request and its response. The user's handles hold it. While a connection carries the exchange, it has a link to
 /// that carrier. After the link is cut, nothing that is done with the exchange reaches the connection.
 pub(crate) struct Exchange {
@@ -109,7 +95,7 @@ pub(crate) struct Exchange {
     closed: Cell<Option<CloseReason>>,
     identity: Identity,
     #[cfg(feature = "app")]
-    companion: OnceCell<Box<dyn Companion>>,
+    companion: OnceCell<Box<dyn Companion<Exchange>>>,
 }
 
 impl Exchange {
@@ -418,13 +404,13 @@ impl Exchange {
     /// What the layer above keeps with this exchange; `None` if it has kept nothing yet.
     #[cfg(feature = "app")]
     #[inline]
-    pub fn companion(&self) -> Option<&dyn Companion> {
+    pub fn companion(&self) -> Option<&dyn Companion<Exchange>> {
         self.companion.get().map(|companion| &**companion)
     }
 
     /// What the layer above keeps with this exchange. The first time it is made.
     #[cfg(feature = "app")]
-    pub fn companion_or(&self, make: impl FnOnce() -> Box<dyn Companion>) -> &dyn Companion {
+    pub fn companion_or(&self, make: impl FnOnce() -> Box<dyn Companion<Exchange>>) -> &dyn Companion<Exchange> {
         &**self.companion.get_or_init(make)
     }
 

@@ -1,7 +1,7 @@
 //! What happens to an exchange that the program does not complete: a callback has panicked, or nobody holds the response any more.
 
+use super::companion::Failure;
 use super::exchange::{Exchange, On};
-use super::failure::Failure;
 use super::outgoing::Phase;
 #[cfg(feature = "app")]
 use super::own_answer;

@@ -28,6 +28,7 @@
 mod answer;
 mod body_error;
 mod client_error;
+mod companion;
 mod conditional;
 mod connection;
 mod connection_states;
@@ -35,7 +36,6 @@ mod date;
 mod dispatch;
 mod error;
 mod exchange;
-mod failure;
 mod field_value;
 mod giving_up;
 mod h1;
@@ -69,15 +69,15 @@ pub use crate::proto::h1::{Fault, FieldError, Version};
 pub use answer::Answer;
 pub use body_error::{BodyError, SaveError};
 pub use client_error::ClientError;
+#[cfg(feature = "app")]
+pub(crate) use companion::{Companion, Failure};
 pub use connection::Connection;
 pub use connection_states::ConnectionStates;
 #[cfg(feature = "app")]
 pub(crate) use dispatch::Layer;
 pub use error::{Error, Result};
 #[cfg(feature = "app")]
-pub(crate) use exchange::{Companion, Exchange, Handle};
-#[cfg(feature = "app")]
-pub(crate) use failure::Failure;
+pub(crate) use exchange::{Exchange, Handle};
 pub use field_value::FieldValue;
 pub use limits::Limits;
 pub use observing::{ExchangeEnd, ServerMetrics};
