@@ -106,16 +106,15 @@ fn an_event_reaches_all_readers_at_once() {
 }
 
 #[test]
-fn a_comment_comes_every_fifteen_seconds_also_where_events_come() {
+fn a_comment_comes_to_each_reader_every_fifteen_seconds_also_where_events_come() {
     let channel = Channel::new();
     let (sim, _server) = on_air(&channel);
-    let peer = reader(&sim, None);
-    sim.advance(14 * SECOND);
-    assert_eq!(stream(&peer), "");
-    sim.advance(2 * SECOND);
-    assert_eq!(stream(&peer), ":\n\n");
-    sim.advance(30 * SECOND);
-    assert_eq!(stream(&peer), ":\n\n:\n\n:\n\n");
+    let readers: Vec<_> = (0..20).map(|_| reader(&sim, None)).collect();
+    for rounds in 1..=3 {
+        sim.advance(15 * SECOND);
+        channel.send(Event::data("a"));
+        assert!(readers.iter().all(|peer| stream(peer).matches(":\n\n").count() == rounds));
+    }
 }
 
 #[test]
@@ -132,6 +131,54 @@ fn so_does_the_stream_of_a_single_reader() {
     sim.advance(MS);
     assert_eq!(stream(&peer), ":\n\n:\n\ndata: a\n\n");
     assert!(has_ended(&peer));
+}
+
+#[test]
+fn a_large_channel_writes_in_slices_and_each_reader_gets_all_events_in_order() {
+    let channel = Channel::new();
+    let (sim, _server) = on_air(&channel);
+    let peers: Vec<_> = (0..1200).map(|_| send(&sim, request("GET", None))).collect();
+    sim.advance(10 * MS);
+    let got = |number: usize| {
+        let line = format!("data: {number}\n");
+        peers.iter().filter(|peer| peer.text().contains(&line)).count()
+    };
+    channel.send(Event::data("0"));
+    let before = oneloop::metrics().iterations;
+    while got(0) < peers.len() {
+        sim.advance(Duration::ZERO);
+        oneloop::run_nowait().unwrap();
+    }
+    assert!(oneloop::metrics().iterations - before >= 3);
+    // More events than are kept, while others are on their way.
+    let count = 300;
+    (1..count).for_each(|number| channel.send(Event::data(number.to_string())));
+    sim.advance(10 * MS);
+    let expected: Vec<_> = (0..count).map(|number| format!("data: {number}")).collect();
+    for peer in &peers {
+        let text = stream(peer);
+        let data: Vec<_> = text.lines().filter(|line| line.starts_with("data: ")).collect();
+        assert_eq!(data, expected);
+    }
+}
+
+#[test]
+fn what_was_sent_is_written_before_the_channel_ends() {
+    let channel = Kept::<Channel>::default();
+    let given = channel.clone();
+    let (sim, _server) = serve(move |req, res| {
+        let channel = given.take();
+        channel.add(&req, res);
+        given.put(channel);
+    });
+    channel.put(Channel::new());
+    let peers: Vec<_> = (0..1200).map(|_| send(&sim, request("GET", None))).collect();
+    sim.advance(10 * MS);
+    let last = channel.take();
+    last.send(Event::data("the last"));
+    drop(last);
+    sim.advance(10 * MS);
+    assert!(peers.iter().all(|peer| stream(peer).contains("data: the last\n") && has_ended(peer)));
 }
 
 // ---- Readers that come back

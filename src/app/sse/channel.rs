@@ -1,6 +1,7 @@
 use super::{COMMENT, Event, HEARTBEAT, PENDING, open};
-use crate::event_loop::{Timeout, current, set_interval};
+use crate::event_loop::{Timeout, current, set_immediate, set_interval};
 use crate::http::{Request, Response};
+use crate::net::Chunk;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -14,6 +15,10 @@ const KEPT: usize = 256;
 const READERS: usize = 10_000;
 /// After how many seconds a reader that was turned away may try again.
 const RETRY_AFTER: u32 = 5;
+/// To how many readers events are written at a time, in half a millisecond or so. Other callbacks have their turns between.
+const SLICE: usize = 500;
+/// In how many parts the readers get their comments, for the same reason.
+const BEATS: usize = 16;
 
 /// Events that go to many readers: each event is written once, and sent to all who are connected. Clones are the same channel,
 /// and when the last one is dropped, all streams end.
@@ -53,13 +58,23 @@ const RETRY_AFTER: u32 = 5;
 pub struct Channel(Rc<Inner>);
 
 struct Inner {
-    readers: RefCell<Slab<Response>>,
+    readers: RefCell<Slab<Reader>>,
     most: Cell<usize>,
+    /// The last events that were sent; the newest has the number `sent`.
     kept: RefCell<VecDeque<Kept>>,
     /// Begins the ids of this channel, so that they are not those of a channel of an earlier run.
     start: String,
     sent: Cell<u64>,
+    /// While not all readers have all events: the slot of the reader that is next.
+    delivering: Cell<Option<usize>>,
     heartbeat: Cell<Option<Timeout>>,
+    beats: Cell<usize>,
+}
+
+struct Reader {
+    res: Response,
+    /// The number of the last event that it got.
+    got: u64,
 }
 
 struct Kept {
@@ -82,7 +97,9 @@ impl Channel {
             kept: RefCell::default(),
             start: format!("{:x}", start.as_nanos()),
             sent: Cell::new(0),
+            delivering: Cell::new(None),
             heartbeat: Cell::new(None),
+            beats: Cell::new(0),
         }))
     }
 
@@ -114,7 +131,7 @@ impl Channel {
         if let Some(last) = req.header_bytes("Last-Event-ID").filter(|id| !id.is_empty()) {
             inner.replay(last, &res);
         }
-        let key = inner.readers.borrow_mut().insert(res.clone());
+        let key = inner.readers.borrow_mut().insert(Reader { res: res.clone(), got: inner.sent.get() });
         let channel = Rc::downgrade(inner);
         res.on_close(move |_, _| {
             if let Some(inner) = channel.upgrade() {
@@ -126,8 +143,8 @@ impl Channel {
 
     /// Sends an event to all readers, and keeps it for those who come back.
     ///
-    /// The event is written to all readers in this call, and given to the kernel in the next pending phases of the loop, 1,024
-    /// readers in each.
+    /// The event is written to the first 500 readers in this call, and to the others in the next iterations, 500 in each, so that
+    /// a large channel does not hold up the loop. Each reader gets all events in order.
     ///
     /// ```
     /// use oneloop::app::{Channel, Event};
@@ -137,23 +154,19 @@ impl Channel {
     /// ```
     pub fn send(&self, event: Event) {
         let inner = &self.0;
-        inner.sent.set(inner.sent.get() + 1);
         let id = match event.own_id() {
             Some(id) => id.to_owned(),
-            None => inner.last_id(),
+            None => inner.id_of(inner.sent.get() + 1),
         };
         let text: Rc<str> = match event.own_id() {
             Some(_) => event.to_string().into(),
             None => format!("id: {id}\n{event}").into(),
         };
-        for (_, res) in inner.readers.borrow().iter().filter(|(_, res)| !res.is_ended()) {
-            res.write(text.clone()).ignore();
+        inner.keep(Kept { id, text });
+        if inner.delivering.get().is_none() {
+            inner.delivering.set(Some(0));
+            inner.deliver();
         }
-        let mut kept = inner.kept.borrow_mut();
-        if kept.len() == KEPT {
-            kept.pop_front();
-        }
-        kept.push_back(Kept { id, text });
     }
 
     /// The number of readers that are connected.
@@ -186,9 +199,54 @@ impl Default for Channel {
 }
 
 impl Inner {
-    /// The id that the channel gives to the last event that was sent.
-    fn last_id(&self) -> String {
-        format!("{}-{}", self.start, self.sent.get())
+    /// The id that the channel gives to the event with this number.
+    fn id_of(&self, number: u64) -> String {
+        format!("{}-{number}", self.start)
+    }
+
+    fn keep(&self, event: Kept) {
+        if self.kept.borrow().len() == KEPT {
+            // Nobody must miss the event that makes room.
+            while self.delivering.get().is_some() {
+                self.deliver_slice();
+            }
+            self.kept.borrow_mut().pop_front();
+        }
+        self.kept.borrow_mut().push_back(event);
+        self.sent.set(self.sent.get() + 1);
+    }
+
+    fn deliver(self: &Rc<Self>) {
+        self.deliver_slice();
+        if self.delivering.get().is_some() {
+            let channel = Rc::downgrade(self);
+            set_immediate(move || {
+                if let Some(inner) = channel.upgrade().filter(|inner| inner.delivering.get().is_some()) {
+                    inner.deliver();
+                }
+            });
+        }
+    }
+
+    /// Writes to the next readers what they have not got.
+    fn deliver_slice(&self) {
+        let Some(from) = self.delivering.get() else { return };
+        let (mut readers, kept, sent) = (self.readers.borrow_mut(), self.kept.borrow(), self.sent.get());
+        let end = (from + SLICE).min(readers.capacity());
+        for key in from..end {
+            let Some(reader) = readers.get_mut(key).filter(|reader| reader.got < sent) else { continue };
+            let missing = usize::try_from(sent - reader.got).unwrap_or(usize::MAX);
+            for event in kept.iter().skip(kept.len().saturating_sub(missing)) {
+                write(&reader.res, event.text.clone());
+            }
+            reader.got = sent;
+        }
+        // Events that were sent meanwhile have still to come to the readers before.
+        let is_behind = || readers.iter().any(|(_, reader)| reader.got < sent);
+        self.delivering.set(match end < readers.capacity() {
+            true => Some(end),
+            false => is_behind().then_some(0),
+        });
     }
 
     /// Sends what came after the event with this id.
@@ -196,7 +254,7 @@ impl Inner {
         let kept = self.kept.borrow();
         let missed = match kept.iter().rposition(|event| event.id.as_bytes() == last) {
             Some(at) => Some(kept.iter().skip(at + 1)),
-            None if kept.is_empty() && last == self.last_id().as_bytes() => return,
+            None if kept.is_empty() && last == self.id_of(0).as_bytes() => return,
             None => None,
         };
         match missed {
@@ -206,7 +264,7 @@ impl Inner {
             }
             _ => {
                 // The reader goes on from here: when it comes back, it has not missed anything before this event.
-                let id = kept.back().map_or_else(|| self.last_id(), |event| event.id.clone());
+                let id = kept.back().map_or_else(|| self.id_of(0), |event| event.id.clone());
                 res.write(format!("id: {id}\nevent: reset\ndata: \n\n")).ignore();
             }
         }
@@ -226,7 +284,7 @@ impl Inner {
         let running = self.heartbeat.take();
         self.heartbeat.set(Some(running.unwrap_or_else(|| {
             let channel = Rc::downgrade(self);
-            let timer = set_interval(HEARTBEAT, move || {
+            let timer = set_interval(HEARTBEAT / BEATS as u32, move || {
                 if let Some(inner) = channel.upgrade() {
                     inner.beat();
                 }
@@ -236,21 +294,37 @@ impl Inner {
         })));
     }
 
+    /// Sends a comment to one reader of `BEATS`.
     fn beat(&self) {
-        for (_, res) in self.readers.borrow().iter().filter(|(_, res)| !res.is_ended()) {
-            res.write(COMMENT).ignore();
+        let turn = self.beats.get();
+        self.beats.set((turn + 1) % BEATS);
+        let readers = self.readers.borrow();
+        for key in (turn..readers.capacity()).step_by(BEATS) {
+            if let Some(reader) = readers.get(key) {
+                write(&reader.res, COMMENT);
+            }
         }
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        while self.delivering.get().is_some() {
+            self.deliver_slice();
+        }
         if let Some(timer) = self.heartbeat.take() {
             timer.clear();
         }
-        for (_, res) in self.readers.get_mut().iter().filter(|(_, res)| !res.is_ended()) {
-            res.end(());
+        for (_, reader) in self.readers.get_mut().iter().filter(|(_, reader)| !reader.res.is_ended()) {
+            reader.res.end(());
         }
+    }
+}
+
+/// A response that has ended may still be among the readers, until its listeners are told.
+fn write<'a>(res: &Response, chunk: impl Into<Chunk<'a>>) {
+    if !res.is_ended() {
+        res.write(chunk).ignore();
     }
 }
 
