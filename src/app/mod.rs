@@ -38,6 +38,17 @@
 //! and each has a function for another limit: [`json_up_to`], [`form_up_to`], [`text_up_to`], [`raw_up_to`]. A handler that wants
 //! to decide late calls [`read_json`](crate::http::Request::read_json), [`read_form`](crate::http::Request::read_form) or
 //! [`read_text`](crate::http::Request::read_text).
+//!
+//! # Middlewares that are ready made
+//! | | |
+//! |---|---|
+//! | [`cors`](cors()) | which other sites may read the answers. "Any, with cookies" cannot be written |
+//! | [`same_origin`](same_origin()) | refuses what another site makes a visitor's browser send, without tokens |
+//! | [`shield`](shield()) | fields that make browsers strict |
+//! | [`rate_limit`](rate_limit()), [`rate_limit_by`] | how often a client may ask; 65,536 clients are known at most |
+//!
+//! [`Response::sse`](crate::http::Response::sse) and [`Channel`] answer with events that go on: 64 KiB may wait for a reader, a channel
+//! has 10,000 readers at most, and keeps 256 events for those who come back.
 
 // The way of a request.
 mod application;
@@ -82,3 +93,14 @@ pub use cookie::{Cookie, CookieError, SameSite};
 pub use files::{Dotfiles, Files, Links};
 pub use health::{health, ready, ready_if};
 pub use sse::{Channel, Event, EventError, Events};
+
+// Middlewares that are ready made.
+mod cors;
+mod rate_limit;
+mod same_origin;
+mod shield;
+
+pub use cors::{AnyOrigin, BadOrigin, Cors, SomeOrigins, cors};
+pub use rate_limit::{Rate, rate_limit, rate_limit_by};
+pub use same_origin::{same_origin, same_origin_or};
+pub use shield::{Shield, shield};

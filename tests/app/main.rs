@@ -15,6 +15,8 @@ mod files;
 mod multipart;
 mod negotiation;
 mod query;
+mod rate_limits;
+mod sites;
 mod sse;
 #[path = "../support/mod.rs"]
 mod support;
