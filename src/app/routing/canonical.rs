@@ -26,7 +26,9 @@ pub enum BadPath {
     NoSlash,
     /// A `%` without two hexadecimal digits behind it.
     Malformed,
+    /// A NUL, encoded or not.
     Nul,
+    /// A backslash, encoded or not: a slash to Windows.
     Backslash,
     /// A segment `.` or `..`.
     Dots,

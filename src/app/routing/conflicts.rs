@@ -23,6 +23,7 @@ const ANY: &str = "\0";
 pub struct Conflict {
     /// Its methods and its pattern.
     pub step: String,
+    /// Where it was registered.
     pub site: &'static Location<'static>,
     /// The handlers that take its requests.
     pub takers: Vec<(String, &'static Location<'static>)>,

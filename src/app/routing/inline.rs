@@ -27,18 +27,22 @@ impl<T: Copy> Inline<T> {
         self.more.clear();
     }
 
+    /// The element with this number.
     #[inline]
-    pub fn iter(&self) -> impl Iterator<Item = T> {
-        self.inside.iter().take(self.len).chain(&self.more).copied()
+    pub fn at(&self, number: usize) -> Option<T> {
+        if number >= self.len {
+            return None;
+        }
+        self.inside.get(number).or_else(|| self.more.get(number.wrapping_sub(INSIDE))).copied()
     }
 
+    /// Calls `f` with each element. (An iterator over both parts costs a third of a look-up.)
     #[inline]
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.inside.iter_mut().take(self.len).chain(&mut self.more)
-    }
-
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
+    pub fn each(&mut self, mut f: impl FnMut(&mut T)) {
+        let inside = self.len.min(INSIDE);
+        self.inside[..inside].iter_mut().for_each(&mut f);
+        if self.len > INSIDE {
+            self.more.iter_mut().for_each(f);
+        }
     }
 }

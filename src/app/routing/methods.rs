@@ -40,6 +40,7 @@ impl Methods {
         Methods { bits: ALL, others: BTreeSet::new() }
     }
 
+    /// The methods with these names.
     pub fn of(names: &[&str]) -> Methods {
         let mut methods = Methods::default();
         for name in names {
@@ -52,10 +53,12 @@ impl Methods {
         methods
     }
 
+    /// Returns whether this is [`Methods::any`].
     pub fn is_any(&self) -> bool {
         self.bits == ALL
     }
 
+    /// Returns whether a method is in the set.
     #[inline]
     pub fn takes(&self, method: Method<'_>) -> bool {
         self.bits & method.bit != 0 || (method.bit == OTHERS && self.others.contains(method.name))

@@ -25,6 +25,7 @@ const SEGMENTS: usize = 64;
 /// A pattern without optional groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
+    /// What each segment of a path has to be.
     pub segments: Vec<Segment>,
     /// The name of the wildcard at the end.
     pub rest: Option<Box<str>>,

@@ -5,6 +5,7 @@ use super::cursors::Cursors;
 use super::step::{Span, Step};
 use super::trie::{Builder, Trie};
 
+/// The steps, compiled.
 #[derive(Debug)]
 pub struct Program {
     steps: Vec<Step>,
@@ -40,6 +41,7 @@ impl Program {
         self.trie.skip_to(cursors, step);
     }
 
+    /// The step with this number.
     pub fn step(&self, number: u32) -> Option<&Step> {
         self.steps.get(number as usize)
     }

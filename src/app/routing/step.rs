@@ -16,6 +16,7 @@ pub enum Role {
     OnError,
 }
 
+/// For which paths a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// The paths that the pattern matches.
@@ -31,10 +32,13 @@ pub struct Step {
     pub text: String,
     /// The same, read.
     pub patterns: Vec<Pattern>,
+    /// Whether it is for what is below the pattern as well.
     pub reach: Reach,
     /// Whether a slash at the end of a path matters. Not for prefixes.
     pub strict: bool,
+    /// The methods that it takes.
     pub methods: Methods,
+    /// What it does to a chain.
     pub role: Role,
     /// Where it was registered.
     pub site: &'static Location<'static>,
@@ -43,6 +47,7 @@ pub struct Step {
 /// Steps next to each other that can be jumped over: a router, or the steps of one route.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
+    /// The first step.
     pub from: u32,
     /// The first step behind it.
     pub to: u32,

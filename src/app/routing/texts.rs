@@ -1,77 +1,120 @@
-//! The children of the trie's nodes that are texts, in one table: open addressing, found by node and text.
+//! The segment of a path as a number, and the table in which a node's child is found by it.
 //!
 //! The table is filled when the program starts, with texts of the program alone. So a peer cannot make it slow: the longest row
-//! of occupied slots is known by then, and it is as long as chance makes it.
+//! of occupied slots is as long as chance makes it.
 
-/// The child of one node that is one text.
-#[derive(Clone, Debug)]
-struct Child {
-    /// The node and the text, mixed.
-    key: u64,
-    parent: u32,
-    node: u32,
-    /// Where the text stands.
-    from: u32,
-    to: u32,
-}
-
-#[derive(Debug, Default)]
-pub struct Texts {
-    /// A power of two, of which at most the half is occupied.
-    slots: Vec<Option<Child>>,
-    all: String,
-}
-
-/// What a text contributes to the key: it is mixed once, and asked for with each node of a level.
+/// The first segment of what follows a slash.
 #[derive(Clone, Copy)]
-pub struct Mixed(u64);
+pub struct Text {
+    pub len: u32,
+    /// Its last bytes, those behind the last whole eight: all of a text that is no longer than that.
+    pub word: u64,
+    /// The bytes before these, mixed.
+    mixed: u64,
+}
 
 /// Odd, and its bits look random (2^64 divided by the golden ratio).
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+const EACH: u64 = u64::MAX / 255;
+const SLASHES: u64 = EACH * b'/' as u64;
 
 #[inline]
-pub fn mixed(text: &str) -> Mixed {
-    let (eights, rest) = text.as_bytes().as_chunks::<8>();
-    let mix = |sum: u64, more: u64| (sum ^ more).wrapping_mul(SPREAD).rotate_left(29);
-    let sum = eights.iter().fold(text.len() as u64, |sum, eight| mix(sum, u64::from_le_bytes(*eight)));
-    Mixed(mix(sum, rest.iter().fold(0, |word, &byte| (word << 8) | u64::from(byte))))
+fn mix(mixed: u64, more: u64) -> u64 {
+    (mixed ^ more).wrapping_mul(SPREAD).rotate_left(29)
 }
 
-#[inline]
-fn key(parent: u32, text: Mixed) -> u64 {
-    let mixed = (text.0 ^ u64::from(parent)).wrapping_mul(SPREAD);
-    mixed ^ (mixed >> 32)
-}
-
-impl Texts {
-    /// A table of children: parent, text and node.
-    pub fn of<'t>(children: impl ExactSizeIterator<Item = (u32, &'t str, u32)>) -> Texts {
-        let mut texts = Texts { slots: vec![None; (2 * children.len()).next_power_of_two()], all: String::new() };
-        for (parent, text, node) in children {
-            let key = key(parent, mixed(text));
-            let from = texts.all.len() as u32;
-            texts.all.push_str(text);
-            let child = Child { key, parent, node, from, to: texts.all.len() as u32 };
-            let mask = texts.slots.len() - 1;
-            let free = (0..).map(|more| (key as usize).wrapping_add(more) & mask).find(|&at| texts.slots[at].is_none());
-            if let Some(at) = free {
-                texts.slots[at] = Some(child);
+impl Text {
+    /// Reads up to the next slash or the end, eight bytes at a time.
+    #[inline]
+    pub fn first(bytes: &[u8]) -> Text {
+        let mut text = Text { len: 0, word: 0, mixed: 0 };
+        let mut left = bytes;
+        loop {
+            let (word, there, behind) = match left.split_first_chunk::<8>() {
+                Some((eight, behind)) => (u64::from_le_bytes(*eight), 8, behind),
+                None => (few(left), left.len() as u32, &[][..]),
+            };
+            // The lowest bit that is set belongs to the first byte that is a slash.
+            let differ = word ^ SLASHES;
+            let slashes = differ.wrapping_sub(EACH) & !differ & (EACH << 7);
+            let taken = if slashes == 0 { there } else { slashes.trailing_zeros() / 8 };
+            text.len += taken;
+            if taken < 8 {
+                text.word = word & !(u64::MAX << (8 * taken));
+                return text;
             }
+            if behind.is_empty() || behind[0] == b'/' {
+                text.word = word;
+                return text;
+            }
+            text.mixed = mix(text.mixed, word);
+            left = behind;
         }
-        texts
+    }
+
+    /// Returns whether `word` and `len` alone say which text it is.
+    #[inline]
+    pub fn is_short(&self) -> bool {
+        self.len <= 8
     }
 
     #[inline]
-    pub fn child(&self, parent: u32, text: &str, mixed: Mixed) -> Option<u32> {
-        let key = key(parent, mixed);
+    fn key(&self, parent: u32) -> u64 {
+        let ends = (u64::from(self.len) << 32) | u64::from(parent);
+        mix(mix(self.mixed, self.word), ends)
+    }
+}
+
+/// Fewer than eight bytes as a number, the first one lowest.
+#[inline]
+fn few(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // The two overlap, and agree where they do.
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | (u64::from(u32::from_le_bytes(*last)) << (8 * (bytes.len() - 4)))
+        }
+        _ => bytes.iter().rev().fold(0, |word, &byte| (word << 8) | u64::from(byte)),
+    }
+}
+
+/// Which nodes may be children with a text: open addressing, by parent and text.
+#[derive(Debug)]
+pub struct Texts {
+    /// A power of two, of which at most the half is occupied. The upper half of a key, and a node; the root is no child, so 0
+    /// means free.
+    slots: Vec<(u32, u32)>,
+}
+
+impl Texts {
+    /// A table for so many children.
+    pub fn with_capacity(children: usize) -> Texts {
+        Texts { slots: vec![(0, 0); (2 * children).next_power_of_two()] }
+    }
+
+    pub fn insert(&mut self, parent: u32, text: Text, node: u32) {
+        let key = text.key(parent);
+        let mask = self.slots.len() - 1;
+        let mut at = key as usize & mask;
+        while self.slots[at].1 != 0 {
+            at = (at + 1) & mask;
+        }
+        self.slots[at] = ((key >> 32) as u32, node);
+    }
+
+    /// The child with this text, among the nodes of which `is_it` has to say whether they are.
+    #[inline]
+    pub fn child(&self, parent: u32, text: Text, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        let key = text.key(parent);
         let mask = self.slots.len().wrapping_sub(1);
         let mut at = key as usize;
         loop {
             // At least half of the slots are free, so this ends.
-            let child = self.slots.get(at & mask)?.as_ref()?;
-            let stands = || self.all.as_bytes().get(child.from as usize..child.to as usize) == Some(text.as_bytes());
-            if child.key == key && child.parent == parent && stands() {
-                return Some(child.node);
+            let &(upper, node) = self.slots.get(at & mask)?;
+            if node == 0 {
+                return None;
+            }
+            if upper == (key >> 32) as u32 && is_it(node) {
+                return Some(node);
             }
             at = at.wrapping_add(1);
         }

@@ -11,11 +11,11 @@
 //! and shapes such as `:name.:ext`. Each node has one parent, so a walk comes to each node at most once, whatever the path is;
 //! it ends as soon as no node matches. There is no backtracking.
 
-use super::cursors::{Cursors, List};
-use super::pattern::{Pattern, Segment, first_segment};
+use super::cursors::{Cursors, OVER, Place};
+use super::pattern::{Pattern, Segment};
 use super::shape::Shape;
-use super::texts::{Texts, mixed};
-use std::collections::HashMap;
+use super::texts::{Text, Texts};
+use std::collections::BTreeMap;
 use std::mem;
 
 const ROOT: u32 = 0;
@@ -23,88 +23,143 @@ const ROOT: u32 = 0;
 #[derive(Debug)]
 pub struct Trie {
     nodes: Vec<Node>,
+    /// The children that are texts.
     texts: Texts,
+    /// The texts that are longer than eight bytes.
+    long: Vec<u8>,
     shapes: Vec<(Shape, u32)>,
-    /// The lists of step numbers, one behind another.
+    /// The lists of step numbers, each with [`OVER`] behind it. The first number is `OVER`.
     numbers: Vec<u32>,
 }
 
+/// A line of the processor's cache holds one.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 struct Node {
+    parent: u32,
+    /// Its text, if it is one: see [`Text`].
+    len: u32,
+    word: u64,
+    /// Where a long text stands.
+    long: u32,
     /// The child that is a plain parameter. No child is the root, so that means none.
     parameter: u32,
     /// A part of `shapes`.
-    shapes: List,
-    under: List,
+    shapes: (u32, u32),
+    under: Place,
     /// For the path of this node as it is, and with a slash behind it.
-    exact: List,
-    slashed: List,
-    rest: List,
+    exact: Place,
+    slashed: Place,
+    rest: Place,
+}
+
+impl Node {
+    /// The steps for a path that is over here, but perhaps for a slash.
+    #[inline]
+    fn at_end(&self, left: &[u8]) -> Place {
+        if left.is_empty() { self.exact } else { self.slashed }
+    }
 }
 
 impl Trie {
     /// Finds the steps that apply to a canonical path.
-    #[inline]
     pub fn walk(&self, path: &str, cursors: &mut Cursors) {
         cursors.clear();
-        #[cfg(test)]
-        {
-            cursors.visited = 0;
+        let mut number = ROOT;
+        let Some(mut node) = self.enter(number, cursors) else { return };
+        let mut left = path.as_bytes();
+        // Mostly one node leads to one other. What leads to more is left to `spread`.
+        while let Some(tail) = left.get(1..).filter(|tail| !tail.is_empty()) {
+            let text = Text::first(tail);
+            let child = self.texts.child(number, text, |child| self.is_text(child, number, text, tail));
+            let parameter = if text.len == 0 { ROOT } else { node.parameter };
+            if node.shapes.0 != node.shapes.1 || (child.is_some() && parameter != ROOT) {
+                cursors.here.push(number);
+                return self.spread(path, path.len() - left.len(), cursors);
+            }
+            number = child.unwrap_or(parameter);
+            cursors.lists.add(node.rest);
+            if number == ROOT {
+                return;
+            }
+            let Some(next) = self.enter(number, cursors) else { return };
+            node = next;
+            left = tail.get(text.len as usize..).unwrap_or_default();
         }
-        let mut walk = mem::take(&mut cursors.walk);
-        walk.here.clear();
-        self.enter(ROOT, &mut walk.here, cursors);
-        let mut left = path;
-        while left.len() > 1 && !walk.here.is_empty() {
-            let Some((segment, behind)) = first_segment(left) else { break };
-            let mixed = mixed(segment);
-            walk.below.clear();
-            for number in walk.here.iter() {
-                let Some(node) = self.nodes.get(number as usize) else { continue };
-                cursors.add(node.rest, &self.numbers);
-                if let Some(child) = self.texts.child(number, segment, mixed) {
-                    self.enter(child, &mut walk.below, cursors);
-                }
-                if segment.is_empty() {
-                    continue;
-                }
-                if node.parameter != ROOT {
-                    self.enter(node.parameter, &mut walk.below, cursors);
-                }
-                let shapes = self.shapes.get(node.shapes.from as usize..node.shapes.to as usize).unwrap_or_default();
-                for (_, child) in shapes.iter().filter(|(shape, _)| shape.fits(segment)) {
-                    self.enter(*child, &mut walk.below, cursors);
+        cursors.lists.add(node.at_end(left));
+    }
+
+    /// Walks on from the nodes in `cursors.here`, to which the first `at` bytes of the path lead.
+    #[inline(never)]
+    fn spread(&self, path: &str, at: usize, cursors: &mut Cursors) {
+        let mut left = path.get(at..).unwrap_or_default();
+        while let Some(tail) = left.get(1..).filter(|tail| !tail.is_empty()) {
+            let text = Text::first(tail.as_bytes());
+            let Some((segment, behind)) = tail.split_at_checked(text.len as usize) else { return };
+            left = behind;
+            mem::swap(&mut cursors.here, &mut cursors.above);
+            cursors.here.clear();
+            let mut index = 0;
+            while let Some((number, node)) = cursors.above.at(index).and_then(|number| self.numbered(number)) {
+                index += 1;
+                cursors.lists.add(node.rest);
+                let is_it = |child| self.is_text(child, number, text, tail.as_bytes());
+                let child = self.texts.child(number, text, is_it);
+                let parameter = Some(node.parameter).filter(|&child| child != ROOT && !segment.is_empty());
+                let fitting = self.shapes(node).iter().filter(|(shape, _)| !segment.is_empty() && shape.fits(segment));
+                for child in child.into_iter().chain(parameter).chain(fitting.map(|(_, child)| *child)) {
+                    self.enter(child, cursors);
+                    cursors.here.push(child);
                 }
             }
-            mem::swap(&mut walk.here, &mut walk.below);
-            left = behind;
         }
-        // With nodes left, the path is over, but perhaps for a slash.
-        for number in walk.here.iter() {
-            let Some(node) = self.nodes.get(number as usize) else { continue };
-            cursors.add(if left.is_empty() { node.exact } else { node.slashed }, &self.numbers);
+        let mut index = 0;
+        while let Some((_, node)) = cursors.here.at(index).and_then(|number| self.numbered(number)) {
+            index += 1;
+            cursors.lists.add(node.at_end(left.as_bytes()));
         }
-        cursors.walk = walk;
     }
 
     #[inline]
-    fn enter(&self, number: u32, nodes: &mut super::inline::Inline<u32>, cursors: &mut Cursors) {
-        if let Some(node) = self.nodes.get(number as usize) {
-            cursors.add(node.under, &self.numbers);
-        }
+    fn enter(&self, number: u32, cursors: &mut Cursors) -> Option<&Node> {
         #[cfg(test)]
         {
             cursors.visited += 1;
         }
-        nodes.push(number);
+        let node = self.nodes.get(number as usize)?;
+        cursors.lists.add(node.under);
+        Some(node)
     }
 
+    fn numbered(&self, number: u32) -> Option<(u32, &Node)> {
+        Some((number, self.nodes.get(number as usize)?))
+    }
+
+    fn shapes(&self, node: &Node) -> &[(Shape, u32)] {
+        let (from, to) = node.shapes;
+        self.shapes.get(from as usize..to as usize).unwrap_or_default()
+    }
+
+    /// Returns whether a child that is a text is this child.
+    #[inline]
+    fn is_text(&self, number: u32, parent: u32, text: Text, tail: &[u8]) -> bool {
+        self.nodes.get(number as usize).is_some_and(|node| {
+            let same = node.parent == parent && node.len == text.len && node.word == text.word;
+            same && (text.is_short() || tail.starts_with(self.long_text(node)))
+        })
+    }
+
+    fn long_text(&self, node: &Node) -> &[u8] {
+        self.long.get(node.long as usize..).and_then(|long| long.get(..node.len as usize)).unwrap_or_default()
+    }
+
+    #[inline]
     pub fn next(&self, cursors: &mut Cursors) -> Option<u32> {
-        cursors.next(&self.numbers)
+        cursors.lists.next(&self.numbers)
     }
 
     pub fn skip_to(&self, cursors: &mut Cursors, step: u32) {
-        cursors.skip_to(step, &self.numbers);
+        cursors.lists.skip_to(step, &self.numbers);
     }
 
     #[cfg(test)]
@@ -121,7 +176,7 @@ pub struct Builder {
 
 #[derive(Default)]
 struct Growing {
-    texts: HashMap<Box<str>, u32>,
+    texts: BTreeMap<Box<str>, u32>,
     parameter: u32,
     shapes: Vec<(Shape, u32)>,
     under: Vec<u32>,
@@ -192,30 +247,52 @@ impl Builder {
     }
 
     pub fn finish(self) -> Trie {
-        let children =
-            self.nodes.iter().enumerate().flat_map(|(parent, node)| {
-                node.texts.iter().map(move |(text, child)| (parent as u32, &**text, *child))
-            });
-        let texts = Texts::of(children.collect::<Vec<_>>().into_iter());
-        let mut trie = Trie { nodes: Vec::new(), texts, shapes: Vec::new(), numbers: Vec::new() };
-        for node in self.nodes {
-            let mut list = |steps: Vec<u32>| append(&mut trie.numbers, steps);
-            let node = Node {
-                parameter: node.parameter,
-                under: list(node.under),
-                exact: list(node.exact),
-                slashed: list(node.slashed),
-                rest: list(node.rest),
-                shapes: append(&mut trie.shapes, node.shapes),
+        let texts = self.nodes.iter().map(|node| node.texts.len()).sum();
+        let mut trie = Trie {
+            nodes: self.nodes.iter().map(|_| Node::default()).collect(),
+            texts: Texts::with_capacity(texts),
+            long: Vec::new(),
+            shapes: Vec::new(),
+            numbers: vec![OVER],
+        };
+        for (number, growing) in self.nodes.into_iter().enumerate() {
+            for (text, child) in &growing.texts {
+                trie.name(*child, number as u32, text);
+            }
+            let from = trie.shapes.len() as u32;
+            trie.shapes.extend(growing.shapes);
+            let to = trie.shapes.len() as u32;
+            let mut list = |steps: Vec<u32>| {
+                let Some((&step, more)) = steps.split_first() else { return Place::NOWHERE };
+                if more.is_empty() {
+                    return Place { step, next: 0 };
+                }
+                let next = trie.numbers.len() as u32;
+                trie.numbers.extend(more);
+                trie.numbers.push(OVER);
+                Place { step, next }
             };
-            trie.nodes.push(node);
+            let (under, exact) = (list(growing.under), list(growing.exact));
+            let (slashed, rest) = (list(growing.slashed), list(growing.rest));
+            let parameter = growing.parameter;
+            if let Some(node) = trie.nodes.get_mut(number) {
+                *node = Node { parameter, shapes: (from, to), under, exact, slashed, rest, ..mem::take(node) };
+            }
         }
         trie
     }
 }
 
-fn append<T>(all: &mut Vec<T>, more: Vec<T>) -> List {
-    let from = all.len() as u32;
-    all.extend(more);
-    List { from, to: all.len() as u32 }
+impl Trie {
+    /// Makes a node the child of `parent` with this text.
+    fn name(&mut self, child: u32, parent: u32, text: &str) {
+        let read = Text::first(text.as_bytes());
+        if let Some(node) = self.nodes.get_mut(child as usize) {
+            (node.parent, node.len, node.word, node.long) = (parent, read.len, read.word, self.long.len() as u32);
+        }
+        if !read.is_short() {
+            self.long.extend(text.as_bytes());
+        }
+        self.texts.insert(parent, read, child);
+    }
 }
