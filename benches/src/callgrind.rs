@@ -8,6 +8,7 @@ use crate::machine;
 use crate::traffic::{BODY, Case, Client};
 use std::io;
 use std::path::Path;
+use std::process::Command;
 
 /// The number of requests of the shorter run.
 const REQUESTS: usize = 8_000;
@@ -51,6 +52,22 @@ fn under_callgrind(server: &Launch, case: &Case, requests: usize, out: &Path) ->
     drop(client);
     // The warden sends SIGTERM, and callgrind writes its counts.
     server.stop();
+    total(out)
+}
+
+/// The instructions of a program that ends by itself. `None` without valgrind, or if the program fails.
+pub fn of_program(program: &Path, args: &[&str]) -> Option<u64> {
+    let out = std::env::temp_dir().join(format!("oneloop-instructions-{}.out", std::process::id()));
+    let mut command = Command::new(machine::find_program("valgrind")?);
+    command.args(["--quiet", "--tool=callgrind"]).arg(format!("--callgrind-out-file={}", out.display()));
+    let ended = command.arg(program).args(args).status().ok()?;
+    let total = total(&out).ok();
+    let _ = std::fs::remove_file(&out);
+    total.filter(|_| ended.success())
+}
+
+/// The sum in a file that callgrind has written.
+fn total(out: &Path) -> io::Result<u64> {
     let text =
         std::fs::read_to_string(out).map_err(|error| io::Error::other(format!("callgrind wrote nothing: {error}")))?;
     let total = text.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));

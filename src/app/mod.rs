@@ -63,6 +63,10 @@ mod registered;
 mod route;
 mod router;
 mod routing;
+// Not within `routing`: who takes its files has not what its tests need.
+#[cfg(test)]
+#[path = "routing/tests/mod.rs"]
+mod routing_tests;
 mod start_error;
 mod vhost;
 pub use application::{App, RouteInfo};

@@ -49,6 +49,7 @@ impl Cursors {
         }
     }
 
+    /// How many nodes the last walk came to.
     #[cfg(test)]
     pub fn visited(&self) -> usize {
         self.visited

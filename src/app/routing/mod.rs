@@ -20,12 +20,11 @@ mod step;
 mod texts;
 mod trie;
 
+#[cfg(test)]
+pub use canonical::BadPath;
 pub use canonical::{canonical, decoded};
 pub use cursors::Cursors;
 pub use methods::{Method, Methods};
 pub use pattern::{Pattern, join};
 pub use program::Program;
 pub use step::{Reach, Role, Span, Step, behind};
-
-#[cfg(test)]
-mod tests;

@@ -51,6 +51,7 @@ impl Program {
         &self.steps
     }
 
+    /// The number of nodes of the trie.
     #[cfg(test)]
     pub fn nodes(&self) -> usize {
         self.trie.nodes()

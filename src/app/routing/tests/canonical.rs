@@ -1,7 +1,6 @@
 //! Each path has one spelling, or is refused.
 
-use crate::app::routing::canonical::BadPath;
-use crate::app::routing::{canonical, decoded};
+use crate::app::routing::{BadPath, canonical, decoded};
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
 use std::borrow::Cow;
