@@ -4,6 +4,7 @@
 mod chains;
 mod failures;
 mod going_on;
+mod one_path;
 mod order;
 
 mod access_log;
