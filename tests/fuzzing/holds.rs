@@ -39,6 +39,12 @@ proptest! {
         crate::properties::multipart::holds(&bytes);
     }
 
+    #[cfg(feature = "app")]
+    #[test]
+    fn a_path_is_compared_in_one_spelling_and_meets_the_patterns_that_match_it(bytes in routes()) {
+        crate::properties::routing::holds(&bytes);
+    }
+
     #[test]
     fn a_connection_has_the_same_outcome_in_any_split(bytes in with_choices(4, wire())) {
         crate::properties::connection::holds(&bytes);
@@ -77,6 +83,27 @@ fn response_head() -> impl Strategy<Value = Vec<u8>> {
         }
         bytes
     })
+}
+
+/// Patterns and a path of the same few parts.
+#[cfg(feature = "app")]
+fn routes() -> impl Strategy<Value = Vec<u8>> {
+    let text = || prop::sample::select(&["a", "b", "2", "0", "-", ".", " ", "%20", "%2f", "%41", "@", "\u{e9}"][..]);
+    let segments = vec((text(), 0..4_u8, text()), 0..3).prop_map(|segments| {
+        let segment = |(number, (before, shape, after)): (usize, &(&str, u8, &str))| match shape {
+            0 => format!("/{before}{after}"),
+            1 => format!("/:p{number}"),
+            2 => format!("/{before}:\"p{number}\"{after}"),
+            _ => format!("{{/:\"p{number}\"{before}:\"q{number}\"}}"),
+        };
+        segments.iter().enumerate().map(segment).collect::<String>()
+    });
+    let kind = prop::sample::select(&["", "=", ">"][..]);
+    let end = prop::sample::select(&["", "", "/", "/*rest"][..]);
+    let pattern = (kind, segments, end).prop_map(|(kind, segments, end)| format!("{kind}{segments}{end}\n"));
+    let path = vec(vec(text(), 0..4), 1..4)
+        .prop_map(|segments| segments.iter().map(|parts| format!("/{}", parts.concat())).collect::<String>());
+    (vec(pattern, 0..8), path).prop_map(|(patterns, path)| (patterns.concat() + &path).into_bytes())
 }
 
 /// Calls with arguments that fit more often than those of chance.
@@ -118,6 +145,8 @@ fn the_seeds_hold() {
         ("response", crate::properties::response::holds),
         #[cfg(feature = "app")]
         ("multipart", crate::properties::multipart::holds),
+        #[cfg(feature = "app")]
+        ("routing", crate::properties::routing::holds),
     ];
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds");
     for (target, holds) in targets {

@@ -20,8 +20,6 @@ mod step;
 mod texts;
 mod trie;
 
-#[cfg(test)]
-pub use canonical::BadPath;
 pub use canonical::{canonical, decoded};
 pub use cursors::Cursors;
 pub use methods::{Method, Methods};

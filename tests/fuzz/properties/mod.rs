@@ -19,3 +19,5 @@ pub mod oracle;
 pub mod request_head;
 pub mod response;
 pub mod response_head;
+#[cfg(feature = "app")]
+pub mod routing;

@@ -1,6 +1,6 @@
 //! Each path has one spelling, or is refused.
 
-use crate::app::routing::{BadPath, canonical, decoded};
+use crate::app::routing::{canonical, decoded};
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
 use std::borrow::Cow;
@@ -38,40 +38,40 @@ fn a_path_has_one_spelling() {
 #[test]
 fn a_path_that_somebody_could_read_in_another_way_is_refused() {
     for (path, why) in [
-        ("", BadPath::NoSlash),
-        ("*", BadPath::NoSlash),
-        ("a/b", BadPath::NoSlash),
-        ("%2Fa", BadPath::NoSlash),
-        ("/\0", BadPath::Nul),
-        ("/a%00b", BadPath::Nul),
-        ("/%", BadPath::Malformed),
-        ("/%4", BadPath::Malformed),
-        ("/%4g", BadPath::Malformed),
-        ("/%%34", BadPath::Malformed),
-        ("/%+1", BadPath::Malformed),
-        ("/%u0041", BadPath::Malformed),
-        ("/%c3%a", BadPath::Malformed),
-        ("/\\", BadPath::Backslash),
-        ("/a%5cb", BadPath::Backslash),
-        ("/..%5C..", BadPath::Backslash),
-        ("/.", BadPath::Dots),
-        ("/..", BadPath::Dots),
-        ("/a/../b", BadPath::Dots),
-        ("/a/./b", BadPath::Dots),
-        ("/./", BadPath::Dots),
-        ("/a/..", BadPath::Dots),
-        ("/%2e%2E/b", BadPath::Dots),
-        ("/a/.%2e/b", BadPath::Dots),
-        ("/%2e", BadPath::Dots),
-        ("/%ff", BadPath::Utf8),
-        ("/%c3", BadPath::Utf8),
-        ("/%c3/%a9", BadPath::Utf8),
+        ("", "NoSlash"),
+        ("*", "NoSlash"),
+        ("a/b", "NoSlash"),
+        ("%2Fa", "NoSlash"),
+        ("/\0", "Nul"),
+        ("/a%00b", "Nul"),
+        ("/%", "Malformed"),
+        ("/%4", "Malformed"),
+        ("/%4g", "Malformed"),
+        ("/%%34", "Malformed"),
+        ("/%+1", "Malformed"),
+        ("/%u0041", "Malformed"),
+        ("/%c3%a", "Malformed"),
+        ("/\\", "Backslash"),
+        ("/a%5cb", "Backslash"),
+        ("/..%5C..", "Backslash"),
+        ("/.", "Dots"),
+        ("/..", "Dots"),
+        ("/a/../b", "Dots"),
+        ("/a/./b", "Dots"),
+        ("/./", "Dots"),
+        ("/a/..", "Dots"),
+        ("/%2e%2E/b", "Dots"),
+        ("/a/.%2e/b", "Dots"),
+        ("/%2e", "Dots"),
+        ("/%ff", "Utf8"),
+        ("/%c3", "Utf8"),
+        ("/%c3/%a9", "Utf8"),
         // Overlong forms of `.` and `/`, and half of a surrogate pair.
-        ("/%c0%ae%c0%ae/", BadPath::Utf8),
-        ("/%c0%af", BadPath::Utf8),
-        ("/%ed%a0%80", BadPath::Utf8),
+        ("/%c0%ae%c0%ae/", "Utf8"),
+        ("/%c0%af", "Utf8"),
+        ("/%ed%a0%80", "Utf8"),
     ] {
-        assert_eq!(canonical(path), Err(why), "{path}");
+        assert_eq!(canonical(path).map_err(|why| format!("{why:?}")), Err(why.to_owned()), "{path}");
     }
 }
 
