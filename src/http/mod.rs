@@ -25,6 +25,8 @@
 //!   the peer's FIN before the answer       ─► on_peer_end ─► a cut, if there is no answer within Limits::half_open
 //! ```
 
+#[cfg(feature = "app")]
+mod above;
 mod answer;
 mod body_error;
 mod client_error;
@@ -63,7 +65,11 @@ mod server_connection;
 mod server_core;
 mod shedding;
 mod shutdown;
+mod unfinished;
 mod upgrade;
+
+#[cfg(feature = "app")]
+pub(crate) use unfinished::Unfinished;
 
 pub use crate::proto::h1::{Fault, FieldError, Version};
 pub use answer::Answer;

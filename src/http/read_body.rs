@@ -4,8 +4,6 @@ use super::answer::{Answer, answer};
 use super::body_error::BodyError;
 use super::exchange::{Exchange, Listener, On};
 use super::request::Request;
-#[cfg(feature = "app")]
-use super::response::Response;
 use crate::callback::Site;
 use crate::net::CloseReason;
 use std::cell::{Cell, RefCell};
@@ -88,25 +86,6 @@ impl Request {
         );
         let close = move |exchange: &Rc<Exchange>, reason| collector.finish(exchange, Err(BodyError::Closed(reason)));
         self.0.add(On::RequestClose, site, Listener::Close(Some(Box::new(close))));
-    }
-}
-
-/// For the layer above, which reads bodies into values.
-#[cfg(feature = "app")]
-impl Request {
-    /// The response to this request.
-    pub(crate) fn response(&self) -> Response {
-        Response::new(&self.0)
-    }
-
-    /// Sets the status with which the request is answered if its response is dropped.
-    pub(crate) fn set_fallback(&self, status: u16) {
-        self.0.outgoing().set_fallback(status);
-    }
-
-    /// Has the loop call `f`, soon after this call.
-    pub(crate) fn soon<R: Answer>(&self, site: Site, f: impl FnOnce() -> R + 'static) {
-        self.0.call_soon(site, move |exchange| answer(exchange, f));
     }
 }
 

@@ -14,15 +14,13 @@ use super::answer::{Answer, answer};
 use super::body_error::SaveError;
 use super::exchange::{Exchange, Listener, On};
 use super::request::Request;
+use super::unfinished::Unfinished;
 use crate::callback::Site;
 use crate::event_loop::current;
-use crate::event_loop::driver::OpenFile;
 use crate::net::CloseReason;
 use crate::worker;
 use std::cell::{Cell, RefCell};
-use std::fs::{self, File};
-use std::hash::{BuildHasher, RandomState};
-use std::io::{self, ErrorKind, Write};
+use std::io;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -31,8 +29,6 @@ use std::rc::Rc;
 const PIECE: usize = 128 * 1024;
 /// How many bytes may wait while a job writes, before the peer is slowed down.
 const MOST: usize = 2 * PIECE;
-/// How many other names are tried if a name is taken.
-const TRIES: usize = 4;
 
 impl Request {
     /// Writes the body into a file and passes its size to `done`, once. The worker pool does the writing, and the peer is
@@ -182,8 +178,8 @@ impl Save {
         let (save, req) = (self.clone(), req.clone());
         worker::run_for_library(
             move || {
-                let unfinished = unfinished.map_or_else(|| Unfinished::create(&path, counted), Ok)?;
-                unfinished.file.as_ref().map_or(Ok(()), |mut file| file.write_all(&bytes))?;
+                let mut unfinished = unfinished.map_or_else(|| Unfinished::create(&path, counted), Ok)?;
+                unfinished.write_all(&bytes)?;
                 if last { unfinished.finish(&path).map(|()| None) } else { Ok(Some(unfinished)) }
             },
             move |result: Result<io::Result<Option<Unfinished>>, worker::Error>| {
@@ -256,46 +252,5 @@ impl Drop for Save {
 fn remove(unfinished: Option<Unfinished>) {
     if let Some(unfinished) = unfinished {
         worker::run_for_library(move || drop(unfinished), |_| ());
-    }
-}
-
-/// A file that is not whole. Dropping it removes the file.
-struct Unfinished {
-    path: PathBuf,
-    /// `None` once the file has its final name.
-    file: Option<File>,
-    _counted: Option<OpenFile>,
-}
-
-impl Unfinished {
-    fn create(for_path: &Path, counted: Option<OpenFile>) -> io::Result<Unfinished> {
-        let folder = for_path.parent().filter(|_| for_path.file_name().is_some()).ok_or(ErrorKind::InvalidInput)?;
-        let mut tries = 0;
-        loop {
-            // The keys of `RandomState` are random, so nobody can guess the name and put a link to another file at that name.
-            let path = folder.join(format!(".oneloop-{:016x}.part", RandomState::new().hash_one(tries)));
-            match File::create_new(&path) {
-                Ok(file) => return Ok(Unfinished { path, file: Some(file), _counted: counted }),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists && tries < TRIES => tries += 1,
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn finish(mut self, path: &Path) -> io::Result<()> {
-        if let Some(file) = &self.file {
-            file.sync_all()?;
-        }
-        fs::rename(&self.path, path)?;
-        self.file = None;
-        Ok(())
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if self.file.take().is_some() {
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }

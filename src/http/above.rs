@@ -1,0 +1,53 @@
+//! For the layer above, which reads bodies into values and files: what it needs of an exchange beyond what users may call.
+
+use super::answer::{Answer, answer};
+use super::exchange::{Exchange, Listener, On};
+use super::request::Request;
+use super::response::Response;
+use crate::callback::Site;
+use crate::net::CloseReason;
+use std::rc::Rc;
+
+impl Request {
+    /// The response to this request.
+    pub(crate) fn response(&self) -> Response {
+        Response::new(&self.0)
+    }
+
+    /// Sets the status with which the request is answered if its response is dropped.
+    pub(crate) fn set_fallback(&self, status: u16) {
+        self.0.outgoing().set_fallback(status);
+    }
+
+    /// Has the loop call `f`, soon after this call.
+    pub(crate) fn soon<R: Answer>(&self, site: Site, f: impl FnOnce() -> R + 'static) {
+        self.0.call_soon(site, move |exchange| answer(exchange, f));
+    }
+
+    /// Calls `f`, in a callback that is not one of this exchange.
+    pub(crate) fn call<R: Answer>(&self, site: Site, f: impl FnOnce() -> R) {
+        self.0.call(site, || answer(&self.0, f));
+    }
+
+    /// Passes the body on as it comes, and its end, and the end of the exchange. If there is no body to be had any more, only the
+    /// last one is called, soon after this call.
+    pub(crate) fn take_body(
+        &self,
+        site: Site,
+        mut data: impl FnMut(&Request, &[u8]) + 'static,
+        end: impl FnOnce(&Request) + 'static,
+        closed: impl FnOnce(&Request, CloseReason) + 'static,
+    ) {
+        let closed = move |exchange: &Rc<Exchange>, reason| closed(&Request(exchange.clone()), reason);
+        if self.0.is_over() || self.0.incoming().is_end_told() {
+            let reason = self.0.closed().unwrap_or(CloseReason::Finished);
+            return self.0.call_soon(site, move |exchange| closed(exchange, reason));
+        }
+        if !self.0.incoming().is_complete() {
+            self.on_data_at(site, move |exchange, bytes| data(&Request(exchange.clone()), bytes));
+        }
+        let end = move |exchange: &Rc<Exchange>| end(&Request(exchange.clone()));
+        self.add(On::End, site, Listener::Once(Some(Box::new(end))));
+        self.0.add(On::RequestClose, site, Listener::Close(Some(Box::new(closed))));
+    }
+}
