@@ -13,7 +13,7 @@
 //! than a fixed number of times, and none is a regular expression.
 //!
 //! # Bodies
-//! A handler with a third argument gets the body: [`json`](json()), [`form`](form()), [`text`](text()) and [`raw`](raw()) make a
+//! A handler with a third argument gets the body: [`json`](json()), [`form`](form()), [`multipart`](multipart()), [`text`](text()) and [`raw`](raw()) make a
 //! handler of it, which [`create_server`](crate::http::create_server) takes as well. What is no such body never reaches it:
 //!
 //! | the body | answer |
@@ -24,7 +24,7 @@
 //! | is compressed; `Accept-Encoding` says that this is not supported | 415 |
 //! | is text in another charset than UTF-8 | 415 |
 //! | cannot be parsed: JSON with line and column | 400 |
-//! | is a form with too many fields | 413 |
+//! | is a form with too many fields; has too much of something else ([`UploadOptions`]) | 413 |
 //! | is not what the type of the argument wants | 422 |
 //!
 //! These checks are made in this order. No answer quotes the body. The limits are
@@ -33,6 +33,7 @@
 //! |---|--:|---|
 //! | [`json`](json()) | 100 KiB | nested 128 deep |
 //! | [`form`](form()) | 100 KiB | 1,000 fields |
+//! | [`multipart`](multipart()) | 32 MiB | 16 MiB a file, and more: see [`UploadOptions`] |
 //! | [`text`](text()), [`raw`](raw()) | 1 MiB | |
 //!
 //! and each has a function for another limit: [`json_up_to`], [`form_up_to`], [`text_up_to`], [`raw_up_to`]. A handler that wants
@@ -49,6 +50,10 @@
 //!
 //! [`Response::sse`](crate::http::Response::sse) and [`Channel`] answer with events that go on: 64 KiB may wait for a reader, a channel
 //! has 10,000 readers at most, and keeps 256 events for those who come back.
+//! and each has a function for another limit: [`json_up_to`], [`form_up_to`], [`text_up_to`], [`raw_up_to`],
+//! [`multipart_with`]. A handler that wants
+//! to decide late calls [`read_json`](crate::http::Request::read_json), [`read_form`](crate::http::Request::read_form),
+//! [`read_upload`](crate::http::Request::read_upload) or [`read_text`](crate::http::Request::read_text).
 
 // The way of a request.
 mod application;
@@ -91,6 +96,7 @@ mod sse;
 
 pub use access_log::{AccessLog, CustomFormat, Format, access_log};
 pub use body::{Form, FromForm, form, form_up_to, raw, raw_up_to, text, text_up_to};
+pub use body::{Upload, UploadOptions, UploadedFile, multipart, multipart_with};
 #[cfg(feature = "json")]
 pub use body::{json, json_up_to};
 pub use cookie::{Cookie, CookieError, SameSite};

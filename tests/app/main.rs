@@ -21,3 +21,4 @@ mod sites;
 mod sse;
 #[path = "../support/mod.rs"]
 mod support;
+mod uploads;

@@ -28,6 +28,10 @@ static FORM: Wanted = Wanted {
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
+    pub(super) fn of(pairs: Vec<(String, String)>) -> Form {
+        Form(pairs)
+    }
+
     /// The first value of this name.
     ///
     /// ```

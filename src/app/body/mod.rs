@@ -16,11 +16,16 @@
 mod form;
 #[cfg(feature = "json")]
 mod json;
+mod multipart;
 mod plain;
 mod reading;
+mod storing;
+mod upload;
 mod wanted;
 
 pub use form::{Form, FromForm, form, form_up_to};
 #[cfg(feature = "json")]
 pub use json::{json, json_up_to};
+pub use multipart::{UploadOptions, multipart, multipart_with};
 pub use plain::{raw, raw_up_to, text, text_up_to};
+pub use upload::{Upload, UploadedFile};

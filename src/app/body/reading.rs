@@ -21,16 +21,13 @@ impl<T: 'static> Reader<T> {
         site: Site,
         handler: impl FnMut(Request, Response, T) -> R + 'static,
     ) -> impl FnMut(Request, Response) -> Result + 'static {
-        let handler = Rc::new(Lent(Cell::new(Some(handler))));
+        let handler = Rc::new(Lent::new(handler));
         move |req, res| {
             self.wanted.check(&req, &res, self.limit as u64)?;
             let (handler, read, request) = (handler.clone(), self.read, req.clone());
             request.read_body_at(self.limit, site, move |body| -> Result {
                 let value = read(body?)?;
-                match handler.call(|handler| handler(req, res, value)).and_then(Answer::into_error) {
-                    Some(error) => Err(error),
-                    None => Ok(()),
-                }
+                handler.answer(|handler| handler(req, res, value))
             });
             Ok(())
         }
@@ -54,13 +51,17 @@ impl<T: 'static> Reader<T> {
 }
 
 /// A handler that several requests share. It is taken out of its cell while it runs, and put back even after a panic.
-struct Lent<F>(Cell<Option<F>>);
+pub(super) struct Lent<F>(Cell<Option<F>>);
 
 impl<F> Lent<F> {
-    /// `None` if the handler runs already. That does not happen, since the loop calls one callback after another.
-    fn call<R>(&self, f: impl FnOnce(&mut F) -> R) -> Option<R> {
-        let mut taken = Taken { from: &self.0, handler: Some(self.0.take()?) };
-        taken.handler.as_mut().map(f)
+    pub fn new(handler: F) -> Lent<F> {
+        Lent(Cell::new(Some(handler)))
+    }
+
+    /// Calls the handler. The loop calls one callback after another, so that it never runs already.
+    pub fn answer<R: Answer>(&self, f: impl FnOnce(&mut F) -> R) -> Result {
+        let mut taken = Taken { from: &self.0, handler: self.0.take() };
+        taken.handler.as_mut().and_then(|handler| f(handler).into_error()).map_or(Ok(()), Err)
     }
 }
 

@@ -17,9 +17,7 @@ impl Wanted {
     /// Checks the head of a request. If its media type or coding is refused, the response gets a field that says what would
     /// not be.
     pub fn check(&self, req: &Request, res: &Response, limit: u64) -> Result {
-        let length = announced_length(req);
-        let has_content = length.map_or(req.header_bytes("Transfer-Encoding").is_some(), |length| length > 0);
-        if !has_content {
+        if !has_content(req) {
             return Ok(());
         }
         // Such content means nothing, and who sends it may be after a server that overlooks it (RFC 9110, 9.3.1 and 9.3.8).
@@ -38,7 +36,7 @@ impl Wanted {
             res.set_header(field, self.types);
             return Err(Error::new(415, format!("the body must be {}", self.types)));
         };
-        if length.is_some_and(|length| length > limit) {
+        if announced_length(req).is_some_and(|length| length > limit) {
             return Err(SaveError::TooLarge { limit }.into());
         }
         if !req.header_all_bytes("Content-Encoding").all(|coding| coding.eq_ignore_ascii_case(b"identity")) {
@@ -53,6 +51,11 @@ impl Wanted {
         }
         Ok(())
     }
+}
+
+/// Returns whether a request has a body that is not known to be empty.
+pub(super) fn has_content(req: &Request) -> bool {
+    announced_length(req).map_or(req.header_bytes("Transfer-Encoding").is_some(), |length| length > 0)
 }
 
 fn announced_length(req: &Request) -> Option<u64> {
