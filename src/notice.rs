@@ -108,7 +108,8 @@ impl Keeping {
 impl Drop for Keeping {
     fn drop(&mut self) {
         let before = self.before.take();
-        // If a newer simulated world has taken this one's place, it stays there and stores the messages.
+        // If a newer simulated world has replaced this one in `WORLD`, the newer one stays in `WORLD` and goes on storing the
+        // messages.
         let _ = WORLD.try_with(|world| {
             if world.borrow().as_ref().is_some_and(|kept| Rc::ptr_eq(kept, &self.kept)) {
                 world.replace(before);

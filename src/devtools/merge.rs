@@ -11,7 +11,8 @@ pub(super) enum Piece<'a> {
     Many(&'a [Iteration]),
 }
 
-/// How many iterations and turns of a message are shown one by one.
+/// How many iterations, and about how many turns in all, one message to the page describes one by one. The others are put
+/// together as sums.
 #[derive(Clone, Copy)]
 pub(super) struct Detail {
     pub iterations: usize,

@@ -20,7 +20,7 @@
 //!     r, s      bytes read and sent
 //!     o         time of turns that served the page itself
 //!     q         the largest length of each queue, if any is not zero
-//!     u         its longest turns, in their order; each: p phase, f kind, b began, d took, l label, a registered at,
+//!     u         its longest turns, as they ran; each: p phase, f kind, b began, d took, l label, a registered at,
 //!               c callbacks, k ticks, kd their time, r, s bytes, o 1 if it served the page
 //!     m         [number, time] of its other turns; for several iterations, of all their turns
 //!     f         the time of the turns of m in the poll phase by source, without ticks: connection, listener, inbox, signals
@@ -220,7 +220,7 @@ impl Others {
     }
 }
 
-/// Returns the `most` longest turns, in their order, and the sums over the others.
+/// Returns the `most` longest turns, in the order in which they ran, and the sums over the other turns.
 fn longest(turns: &[TurnRecord], most: usize) -> (Vec<&TurnRecord>, Others) {
     if turns.len() <= most {
         return (turns.iter().collect(), Others::default());

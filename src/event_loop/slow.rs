@@ -24,10 +24,11 @@ pub struct SlowTurn {
     pub took: Duration,
     /// The slowest callback of the turn, if [`set_exact_timing`] is on.
     pub slowest: Option<SlowCallback>,
-    /// How many sources the next wait found ready. These may have had to wait because of this turn.
+    /// How many sources the next poll found ready (the poll is the loop's wait for events of the operating system). These sources
+    /// may have been ready earlier, and been held up by this turn.
     pub waiting: usize,
-    /// The longest time that these sources can have waited: from the end of the wait before the turn to the end of the
-    /// wait after it.
+    /// An upper bound of the time for which these sources were held up: the time from the end of the last poll before the turn
+    /// to the end of the first poll after the turn, which found them ready.
     pub waited_at_most: Duration,
 }
 
@@ -47,8 +48,8 @@ type OnSlow = Box<dyn FnMut(&SlowTurn)>;
 
 #[derive(Default)]
 pub(super) struct Slow {
-    /// Slow turns of this iteration, each with the end of the wait before it. They are reported after the next wait, which
-    /// shows how many sources had to wait.
+    /// Slow turns of this iteration, each with the time at which the last poll before it ended. They are reported after the next
+    /// poll, because only that poll shows how many sources were held up.
     waiting: RefCell<Vec<(Time, SlowTurn)>>,
     listener: RefCell<Option<(Site, OnSlow)>>,
     /// The slowest callback of the turn that is running, if [`set_exact_timing`] is on.
@@ -131,7 +132,7 @@ pub fn set_slow_threshold(threshold: Duration) {
     }
 }
 
-/// Calls `f` once for each turn that took longer than the threshold, after the next wait (in the poll phase). Each of these
+/// Calls `f` once for each turn that took longer than the threshold, after the next poll (in the poll phase). Each of these
 /// turns is also logged (`warn`, target `oneloop::loop`). A loop has one such listener; a new one replaces it.
 #[track_caller]
 pub fn on_slow(f: impl FnMut(&SlowTurn) + 'static) {

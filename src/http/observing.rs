@@ -96,8 +96,8 @@ impl Observing {
         self.on.set(true);
     }
 
-    /// Sets whether the ends of exchanges are counted. `told`: whether there are listeners for these ends; they are called in any
-    /// case.
+    /// Sets whether the ends of exchanges are counted. `told`: whether the server has listeners for these ends. If it has, they
+    /// are called even while nothing is counted.
     pub fn set_counting(&self, on: bool, told: bool) {
         self.counts.set(on);
         self.on.set(on || told);

@@ -85,7 +85,8 @@ fn new_landing() -> Box<[u8]> {
     vec![0; LANDING].into()
 }
 
-/// Drops a second landing area: a turn that ran within another turn found none in the cell, and made its own.
+/// Drops the second of two read buffers. There are two if a turn ran within another turn: the outer turn had taken the buffer out
+/// of `Context::landing`, so the inner turn made a buffer of its own.
 #[cold]
 fn discard_landing(landing: Box<[u8]>) {
     drop(landing);

@@ -4,8 +4,8 @@ use crate::notice;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-/// How many idle connections one search collects. It goes through all connections, so it must not be needed for each new
-/// one.
+/// How many idle connections one search collects. A search goes through all connections. It collects several, so that not every
+/// new connection needs a search.
 const FOUND: usize = 64;
 /// If a search has found no idle connection, the next search begins after this time at the earliest.
 const NOT_BEFORE: Time = Time::from_millis(100);
@@ -22,12 +22,13 @@ struct Idle {
 /// closed.
 ///
 /// ```text
-///   found ──no room, but a new connection──► leaving ──a look at all that the kernel has──► still idle: closed
-///     ▲───────── nobody was waiting ────────────┘                                           └ else: another in its place
+///   found ──no descriptor is left to accept with──► leaving ──all input so far was handled──► still idle: closed
+///     ▲────── no connection waits to be accepted ──────┘                                     └ in use again: another leaves
 /// ```
 #[derive(Default)]
 pub(super) struct Room {
-    /// The connections that had been idle longest at the last search, the longest last.
+    /// Idle connections that the last search (`find_idle`) collected, as candidates to be closed. The one that has been idle
+    /// longest is at the end, and is taken first.
     found: RefCell<Vec<Idle>>,
     /// Connections that were asked to leave, each with the moment at which it was asked. A connection is closed if it is
     /// still idle when the loop has handled all input that had come up to that moment.

@@ -25,14 +25,15 @@ pub(super) struct Job<T> {
 }
 
 impl<T> Job<T> {
-    /// Gives the job back without its work.
+    /// Gives the job's owner `error` as the result. The work is dropped without being run.
     pub fn refuse(self, error: JobError) {
         discard(self.work);
         self.ticket.give(Err(error));
     }
 }
 
-/// What the handles of a keeper share with those who do the jobs: one queue, and how to make the value.
+/// What the handles of a keeper share with its members: the queue of jobs, and the function that makes the value. A member is a
+/// thread that makes a value, takes jobs from the queue, and does them with the value (in a simulation, without a thread).
 pub(super) struct Crew<T> {
     pub make: Box<Make<T>>,
     pub grouped: Option<Grouped<T>>,
@@ -44,19 +45,19 @@ pub(super) struct Crew<T> {
 
 pub(super) struct State<T> {
     pub waiting: VecDeque<Job<T>>,
-    /// How many jobs may wait, besides those that find somebody idle.
+    /// How many jobs may wait, not counting one job for each idle member, which will take it at once.
     bound: usize,
-    /// How many have a thread.
+    /// How many members there are, those whose thread is about to start included.
     members: usize,
-    /// How many of them have nothing to do.
+    /// How many members have a value and nothing to do.
     pub idle: usize,
-    /// How many have a value, or are about to make it. Only if there are none, jobs are refused for want of a value.
+    /// How many members have a value, or are about to make one. Jobs are refused for lack of a value only while this is 0.
     pub able: usize,
-    /// Rises with each change that somebody may wait for.
+    /// Rises with each change that a member without work waits for: a new job, or the close.
     pub changes: u64,
-    /// No further job is taken. Who finds the queue empty leaves.
+    /// True once the keeper was closed: new jobs are refused, and a member that finds the queue empty ends.
     pub closing: bool,
-    /// Who wants to know when all have left.
+    /// The calls of `close` that are to be told when the last member has ended.
     closers: Vec<Ticket>,
 }
 
@@ -75,8 +76,8 @@ impl<T> Crew<T> {
         Crew { make, grouped, site, state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// No user code runs under this lock, so only a panic of the library could poison it; the state is consistent at every
-    /// step.
+    /// Locks the state. No user code runs under this lock, so only a panic of the library could poison it; the state is
+    /// consistent at every step.
     pub fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,7 +86,7 @@ impl<T> Crew<T> {
         self.lock().bound = bound.max(1);
     }
 
-    /// Adds a job, or gives it back with the reason.
+    /// Adds a job to the queue, or returns it with the reason why it is refused.
     pub fn add(&self, job: Job<T>) -> Result<(), (Job<T>, JobError)> {
         let mut state = self.lock();
         if state.closing {
@@ -99,7 +100,8 @@ impl<T> Crew<T> {
         Ok(())
     }
 
-    /// Takes no further job, and lets everybody leave once those that wait are done.
+    /// Refuses new jobs from now on. The members end when the jobs in the queue are done. When the last member has ended,
+    /// `closer` is told.
     pub fn close(&self, closer: Option<Ticket>) {
         let mut state = self.lock();
         state.closing = true;
@@ -122,7 +124,7 @@ impl<T> Crew<T> {
         self.changed.notify_all();
     }
 
-    /// Blocks while there are no more than this many changes.
+    /// Blocks until the number of changes is no longer `changes`, the number that the member saw when it found no work.
     pub fn rest(&self, changes: u64) {
         let mut state = self.lock();
         while state.changes == changes {
@@ -138,14 +140,14 @@ impl<T> Crew<T> {
         self.lock().waiting.len()
     }
 
-    /// Counts one more who has a thread, or is about to get one.
+    /// Counts a new member. Call this before the member's thread is started.
     pub fn join(&self) {
         let mut state = self.lock();
         state.members += 1;
         state.able += 1;
     }
 
-    /// Counts one less. `able`: it was counted as one who is.
+    /// Removes a member from the counts. `able`: whether `State::able` counts it. After the last member, the closers are told.
     pub fn leave(&self, able: bool) {
         let closers = {
             let mut state = self.lock();

@@ -1,4 +1,4 @@
-//! One who keeps a value: makes it, does jobs with it, makes it anew after a panic.
+//! A member of a keeper's crew. It makes the value, does jobs with it, and makes it anew after a panic.
 
 use super::crew::{Cause, Crew, Grouped, Job};
 use crate::callback::{Caught, discard, guarded};
@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// After the first attempt to make the value that fails, the next one is made after this time at the earliest. The time
-/// doubles with each further failure.
+/// The pause after the first attempt to make the value that failed: the next attempt does not begin earlier. The pause doubles
+/// with each further failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two attempts: a database that is there again is found after this time at the latest.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -107,7 +107,8 @@ impl<T> Member<T> {
         }
         match panicked {
             Some((ticket, message)) => ticket.give(Err(JobError::Panicked(message))),
-            // Nobody was to blame but the group itself. The next group may fail in the same way, without an end.
+            // No job panicked: `begin` or `commit` has failed. The jobs that were not begun are refused as well, because the
+            // next group may fail in the same way, and the one after it, without an end.
             None => self.taken.drain(..).for_each(|job| job.refuse(JobError::Undone(cause.clone()))),
         }
     }

@@ -169,8 +169,8 @@ impl Request {
     /// Reads the body as [`form`](crate::app::form) does, and passes it to `done`, once. It is for handlers that decide late
     /// whether they want the body.
     ///
-    /// The loop calls `done`. If it gets an error, the request is answered with the status of that error unless `done` answers;
-    /// `?` on it answers with its text as well.
+    /// The loop calls `done`, after this call has returned. If `done` gets an error and sends no answer, the answer has the
+    /// status of that error. If `done` returns the error, as by `?`, the answer has the error's text as well.
     ///
     /// ```
     /// use oneloop::{app::Form, http};

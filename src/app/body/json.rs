@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use std::panic::Location;
 
-/// The most bytes of a body that is parsed on the loop: that takes less than a millisecond.
+/// The most bytes that a body may have by default. To parse them takes less than a millisecond, during which the loop does
+/// nothing else.
 const LIMIT: usize = 100 * 1024;
 
 static JSON: Wanted = Wanted {
@@ -21,11 +22,11 @@ static JSON: Wanted = Wanted {
 };
 
 /// Makes a handler of one that has a value read from JSON as its third argument: a body of up to 100 KiB with the media type
-/// `application/json` (or `application/…+json`), nested at most 128 deep. The type of the argument says what is wanted; it
-/// implements serde's `Deserialize`. Give its type in the closure.
+/// `application/json` (or `application/…+json`), nested at most 128 deep. The type of the argument says which JSON is wanted. It
+/// has to implement serde's `Deserialize`. Write this type into the closure's parameters.
 ///
-/// What is not JSON is answered 400, with line and column, and what is not what the type wants 422. Any other body never
-/// reaches the handler: see [`app`](crate::app#bodies) for what is answered.
+/// A body that is not JSON is answered 400, and JSON that does not fit the type is answered 422, both with line and column. Any
+/// other body never reaches the handler: see [`app`](crate::app#bodies) for what is answered.
 ///
 /// ```
 /// use oneloop::{app, http};
@@ -80,8 +81,8 @@ impl Request {
     /// Reads the body as [`json`](crate::app::json()) does, and passes it to `done`, once. It is for handlers that decide late
     /// whether they want the body.
     ///
-    /// The loop calls `done`. If it gets an error, the request is answered with the status of that error unless `done` answers;
-    /// `?` on it answers with its text as well.
+    /// The loop calls `done`, after this call has returned. If `done` gets an error and sends no answer, the answer has the
+    /// status of that error. If `done` returns the error, as by `?`, the answer has the error's text as well.
     ///
     /// ```
     /// use oneloop::http;

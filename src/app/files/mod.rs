@@ -1,7 +1,7 @@
 //! The files of a folder: Express's `express.static`.
 //!
 //! ```text
-//!   serve ─► names of the path ─┬─► known since a moment ───────────────────────┬─► fields ─► send_file
+//!   serve ─► names of the path ─┬─► found less than 100 ms ago ─────────────────┬─► fields ─► send_file
 //!                               └─► worker: links, index, codings, fallbacks ───┴─► redirect, 403, 404
 //! ```
 
@@ -53,15 +53,16 @@ use std::time::Duration;
 /// | names nothing, or anything but a file and a folder; or a file, but with a slash at the end | 404 |
 /// | of a request with another method than GET and HEAD | 405 |
 ///
-/// Names are decoded once. On Windows, names that mean something else to the system (devices, streams, drives) are 404 as well. An
-/// error is given to the error handlers ([`Response::fail`]).
+/// Names are decoded once. On Windows, names that mean something else to the system (devices, streams, drives) are 404 as well.
+/// An error is given to the error handlers ([`Response::fail`]).
 ///
-/// Each file is sent with `X-Content-Type-Options: nosniff`, and with `Cache-Control: no-cache` unless [`max_age`](Files::max_age) or
-/// [`immutable`](Files::immutable) says otherwise: a client may keep the file, but asks each time whether it has changed. Fields that
-/// are set already stay.
+/// Each file is sent with `X-Content-Type-Options: nosniff`, and with `Cache-Control: no-cache` unless
+/// [`max_age`](Files::max_age) or [`immutable`](Files::immutable) says otherwise: a client may keep the file, but asks each time
+/// whether it has changed. Fields that are set already stay.
 ///
-/// Workers look for files, so the loop waits for no disk. Where a file is, they look again 100 ms later at the earliest. Whoever can
-/// change links in the folder while it is served can lead outside of it.
+/// Worker threads look for the files, so the loop does not wait for the disk. The place of a file that was found is used for 100
+/// ms without another look. Anybody who can change links in the folder while it is served can make them lead outside of the
+/// folder.
 #[derive(Clone)]
 pub struct Files {
     plan: Arc<Plan>,
@@ -109,7 +110,8 @@ impl Files {
         self
     }
 
-    /// Sets the name of the file that answers for its folder: `index.html` by default. Empty: none does.
+    /// Sets the name of the file that is sent for the folder that it is in: `index.html` by default. With an empty name there is
+    /// none.
     ///
     /// ```
     /// let files = oneloop::app::Files::of(".")?.index("README.md");
@@ -121,7 +123,7 @@ impl Files {
     }
 
     /// Sets extensions that a path may leave out: with `["html"]`, `/about` is answered with `about.html` if nothing is called
-    /// `about`. The first that there is is sent.
+    /// `about`. The extensions are tried in their order, and the first file that exists is sent.
     ///
     /// ```
     /// let files = oneloop::app::Files::of(".")?.extensions(["html", "htm"]);
@@ -132,8 +134,8 @@ impl Files {
         self.with(|plan| plan.extensions = extensions)
     }
 
-    /// Sets for how long clients and caches may use a file without asking whether it has changed (`Cache-Control: public, max-age=…`,
-    /// in whole seconds).
+    /// Sets for how long clients and caches may use a file without asking whether it has changed
+    /// (`Cache-Control: public, max-age=…`, in whole seconds).
     ///
     /// ```
     /// use std::time::Duration;
@@ -146,8 +148,8 @@ impl Files {
         self
     }
 
-    /// Says that a file never changes, because a changed one gets another name, as build tools do it: clients and caches use it for a
-    /// year without asking (RFC 8246).
+    /// Says that a file never changes, because a changed one gets another name, as build tools do it: clients and caches use it
+    /// for a year without asking (RFC 8246).
     ///
     /// ```
     /// let files = oneloop::app::Files::of(".")?.immutable();
@@ -183,8 +185,8 @@ impl Files {
     }
 
     /// Sends a file that was compressed before, if there is one beside the file that is asked for, and the client takes it:
-    /// `a.js.zst`, `a.js.br` or `a.js.gz` for `a.js`. It has the media type of `a.js`, and an `ETag` and ranges of its own. All answers say
-    /// `Vary: Accept-Encoding`. The file itself has to be there too, and the two have to be kept alike.
+    /// `a.js.zst`, `a.js.br` or `a.js.gz` for `a.js`. It has the media type of `a.js`, and an `ETag` and ranges of its own. All
+    /// answers say `Vary: Accept-Encoding`. The file itself has to be there too, and the two have to be kept alike.
     ///
     /// ```
     /// let files = oneloop::app::Files::of(".")?.precompressed();
@@ -204,9 +206,9 @@ impl Files {
         self.with(|plan| plan.not_found = Some(page.as_ref().to_owned()))
     }
 
-    /// Sets the page of an app that has its routes in the browser ("single-page application"), by its path below the folder. It is sent
-    /// with 200 where there is no file, if the last name of the path has no dot, and the client wants HTML no less than JSON. It is never
-    /// kept without asking (`Cache-Control: no-cache`).
+    /// Sets the page of an app that has its routes in the browser ("single-page application"), by its path below the folder. It
+    /// is sent with 200 where there is no file, if the last name of the path has no dot, and the client wants HTML no less than
+    /// JSON. It is never kept without asking (`Cache-Control: no-cache`).
     ///
     /// ```
     /// let files = oneloop::app::Files::of(".")?.immutable().spa("index.html");
@@ -216,8 +218,8 @@ impl Files {
         self.with(|plan| plan.spa = Some(page.as_ref().to_owned()))
     }
 
-    /// Sets what is called before each file is sent, once, to set fields: with the path below the folder, and the response, which has
-    /// its other fields already. The loop calls it; if it answers by itself, the file is not sent.
+    /// Sets what is called before each file is sent, once, to set fields: with the path below the folder, and the response, which
+    /// has its other fields already. The loop calls it; if it answers by itself, the file is not sent.
     ///
     /// ```
     /// let files = oneloop::app::Files::of(".")?.on_send(|path, res| {
@@ -232,8 +234,8 @@ impl Files {
         self
     }
 
-    /// Answers with the file that a path names. `below` is what is left of the request's path below the place where the files are
-    /// mounted, not decoded: for `/assets/a.js` it is `/a.js` if they are at `/assets`.
+    /// Answers with the file that a path names. `below` is the rest of the request's path after the prefix under which the files
+    /// are served, not decoded: if they are served under `/assets`, it is `/a.js` for the path `/assets/a.js`.
     ///
     /// ```
     /// use oneloop::{app::Files, http};
@@ -249,9 +251,9 @@ impl Files {
         self.answer(req, res, below, None);
     }
 
-    /// Answers with the file that a path names, or calls `otherwise`, where [`serve`](Files::serve) would answer that there is no such
-    /// file, or that the method is wrong: Express's `fallthrough`. The loop calls it once, in a later tick or its poll phase.
-    /// ([`not_found`](Files::not_found) and [`spa`](Files::spa) have the precedence.)
+    /// Answers with the file that a path names, or calls `otherwise`, where [`serve`](Files::serve) would answer that there is no
+    /// such file, or that the method is wrong: Express's `fallthrough`. The loop calls it once, in a later tick or its poll
+    /// phase. ([`not_found`](Files::not_found) and [`spa`](Files::spa) have the precedence.)
     ///
     /// ```
     /// use oneloop::{app::Files, http};
@@ -282,7 +284,8 @@ impl Files {
             };
         }
         let parsed = names(below).map(|(names, slash)| {
-            // Files at `/assets` are asked for `/` by the paths `/assets` and `/assets/`.
+            // If the files are mounted at `/assets`, `below` is the same for the paths `/assets` and `/assets/`. Only the
+            // request's path tells them apart.
             let slash = if names.is_empty() { req.path().ends_with('/') } else { slash };
             (names, slash)
         });
@@ -290,7 +293,7 @@ impl Files {
         let file = self.known.borrow().find(below).filter(|_| is_usual);
         let (files, req, res) = (self.clone(), req.clone(), res.clone());
         if let Some(file) = file {
-            // In a tick, since `on_send` is the user's.
+            // The file is sent in a tick, since `on_send` is user code, which must not run inside this call.
             return next_tick(move || files.send(&req, &res, &file));
         }
         let (plan, since, below) = (self.plan.clone(), now(), below.to_owned());
@@ -343,7 +346,8 @@ impl Files {
                 path = coded;
             }
         }
-        // The name that was asked for decides, not that of the coded file, or of the file that a link leads to.
+        // The media type depends on the name that the client asked for, not on the name of the compressed file or of the file
+        // that a link leads to.
         set_unless_there(res, "Content-Type", media_type::of(&file.name));
         set_unless_there(res, "Cache-Control", &self.cache_control);
         set_unless_there(res, "X-Content-Type-Options", "nosniff");
@@ -360,13 +364,14 @@ impl Debug for Files {
     }
 }
 
-/// Returns whether the page of an app may answer in place of a file: the path is none of a file, and the client wants a page, not data.
+/// Returns whether the page of an app ([`Files::spa`]) may be sent where there is no file: the last name of the path has no dot,
+/// so it looks like no file, and the client wants a page, not data.
 fn wants_page(req: &Request, names: &[String]) -> bool {
     names.last().is_none_or(|last| !last.contains('.')) && req.accepts(&["html", "json"]) == Some("html")
 }
 
-/// Redirects to the same path with a slash at its end. The place is relative, so that it is on this host, whatever the path is, and
-/// also right behind a gateway that has removed the beginning of the path.
+/// Redirects to the same path with a slash at its end. `Location` is relative. So it stays on this host, whatever the path is,
+/// and it is right even if a gateway has removed the beginning of the path.
 fn redirect(req: &Request, res: &Response) {
     let last = req.path().rsplit('/').next().unwrap_or_default();
     let query = req.query().map(|query| format!("?{query}")).unwrap_or_default();

@@ -17,9 +17,10 @@ use std::fmt::{self, Display, Formatter};
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Groups are written out when the program starts: each combination of present and absent is a pattern of its own.
+/// The most patterns that one text with optional groups may become. When the program starts, each combination of present and
+/// absent groups becomes a pattern of its own.
 const COMBINATIONS: usize = 16;
-/// What a request has to be walked through at most.
+/// The most segments that a pattern may have, besides a wildcard. It limits the work for each request.
 const SEGMENTS: usize = 64;
 
 /// A pattern without optional groups.
@@ -29,7 +30,7 @@ pub struct Pattern {
     pub segments: Vec<Segment>,
     /// The name of the wildcard at the end.
     pub rest: Option<Box<str>>,
-    /// Whether it ends with a slash. Only a strict route looks at it.
+    /// True if the pattern ends with a slash. Only a strict route, to which `/a` and `/a/` are different paths, looks at this.
     pub slash: bool,
 }
 
@@ -40,7 +41,7 @@ pub enum Segment {
     Shape(Shape),
 }
 
-/// Why a text is no pattern, with what to write instead.
+/// The reason why a text is not a valid pattern, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PatternError(String);
 
@@ -52,7 +53,8 @@ impl Display for PatternError {
 
 impl Error for PatternError {}
 
-/// The pattern of what is mounted at `prefix` and called `own` there. A slash between them stands once.
+/// Returns the pattern of a step that has the pattern `own` in a router that is mounted at `prefix`. If `prefix` ends with a
+/// slash, it is removed, so that there is only one slash between the two.
 pub fn join(prefix: &str, own: &str) -> String {
     let prefix = prefix.strip_suffix('/').filter(|before| !before.ends_with('\\')).unwrap_or(prefix);
     match (prefix, own) {
@@ -64,8 +66,8 @@ pub fn join(prefix: &str, own: &str) -> String {
 }
 
 impl Pattern {
-    /// Reads a pattern. There are several results if it has optional groups. They stand in the order in which a path is to be
-    /// compared with them: a group is present rather than absent.
+    /// Reads a pattern. If it has optional groups, there are several results. A path has to be compared with them in their order:
+    /// a pattern with a group stands before the same pattern without it.
     pub fn parse(text: &str) -> Result<Vec<Pattern>, PatternError> {
         Pattern::forms(text).map_err(|why| PatternError(format!("the pattern `{text}`: {why}")))
     }
@@ -75,7 +77,7 @@ impl Pattern {
         written_out(&tokens)?.iter().map(|tokens| Pattern::of(tokens)).collect()
     }
 
-    /// The pattern of tokens without groups.
+    /// Makes a pattern of its tokens, which must not contain groups.
     fn of(tokens: &[&Token]) -> Result<Pattern, String> {
         let mut pattern = Pattern { segments: Vec::new(), rest: None, slash: false };
         let mut names: Vec<&str> = Vec::new();
@@ -91,7 +93,7 @@ impl Pattern {
             return Err("it does not begin with `/` in each of its forms; write `/` before everything".to_owned());
         }
         let mut segments = segments.peekable();
-        // What stands for `/` where all that was optional is absent.
+        // There are no tokens if the whole text is optional and all groups are absent. This pattern is `/`.
         pattern.slash = segments.peek().is_none();
         while let Some(tokens) = segments.next() {
             let is_last = segments.peek().is_none();
@@ -116,8 +118,9 @@ impl Pattern {
     }
 
     /// Compares a canonical path with the pattern, and returns whether it matches. `each` gets the names and values of the
-    /// parameters, segment by segment, those of one segment from the right; if the path does not match, they mean nothing. The values are still
-    /// encoded. A pattern that `is_prefix` matches what is below it as well. Whether the path ends with a slash does not matter.
+    /// parameters, segment by segment; within a segment, the last parameter comes first. The values are still encoded. If the
+    /// path does not match, the caller must ignore these calls. `is_prefix`: whether the pattern also matches all paths below it.
+    /// A slash at the end of the path makes no difference.
     pub fn read<'s, 'p>(&'s self, path: &'p str, is_prefix: bool, mut each: impl FnMut(&'s str, &'p str)) -> bool {
         let mut left = path;
         for segment in &self.segments {
@@ -152,7 +155,8 @@ impl Pattern {
     }
 }
 
-/// The first segment of a path, which begins with a slash, and what is behind it.
+/// Returns the first segment of a path, without the slash before it, and the rest of the path. `None` if the path does not begin
+/// with a slash.
 #[inline]
 pub fn first_segment(path: &str) -> Option<(&str, &str)> {
     let path = path.strip_prefix('/')?;
@@ -160,7 +164,8 @@ pub fn first_segment(path: &str) -> Option<(&str, &str)> {
     path.split_at_checked(end)
 }
 
-/// The segment that tokens without slashes and wildcards are.
+/// Makes one segment of a pattern from its tokens. These are texts and parameters only. `name` checks and returns the name of a
+/// parameter.
 fn segment<'t>(
     tokens: &[&'t Token],
     name: &mut impl FnMut(&'t str) -> Result<Box<str>, String>,
@@ -194,7 +199,7 @@ fn segment<'t>(
     Ok(Segment::Shape(Shape { before, parameters }))
 }
 
-/// A text of a pattern in its canonical spelling. It may be encoded or not.
+/// Returns a text of a pattern in its canonical spelling. The text itself may be percent-encoded or not.
 fn spelled(text: &str) -> Result<Box<str>, String> {
     let mut spelled = String::new();
     match spell(text, &mut spelled) {
@@ -213,7 +218,7 @@ enum Token {
     Group(Vec<Token>),
 }
 
-/// The combinations of the groups, each without braces.
+/// Returns a list of tokens for each combination of present and absent groups. These lists have no groups any more.
 fn written_out(tokens: &[Token]) -> Result<Vec<Vec<&Token>>, String> {
     let mut all: Vec<Vec<&Token>> = vec![Vec::new()];
     for token in tokens {
@@ -235,7 +240,7 @@ fn written_out(tokens: &[Token]) -> Result<Vec<Vec<&Token>>, String> {
 
 struct Reader<'a> {
     left: Peekable<Chars<'a>>,
-    /// Groups that have been opened so far. There cannot be more of them than combinations.
+    /// How many groups have been opened so far. Each group adds at least one combination, so `COMBINATIONS` groups are too many.
     groups: usize,
 }
 
@@ -284,7 +289,7 @@ impl Reader<'_> {
         if in_group { Err("`{` is never closed; write `\\{` for the brace itself".to_owned()) } else { Ok(tokens) }
     }
 
-    /// The name of a parameter. `None` if there is none.
+    /// Reads the name of a parameter. `None` if no name follows.
     fn name(&mut self) -> Option<Result<String, String>> {
         if self.left.next_if_eq(&'"').is_some() {
             return Some(self.quoted());
@@ -302,7 +307,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The rest of a name in quotes.
+    /// Reads the rest of a name in quotes, after the opening quote.
     fn quoted(&mut self) -> Result<String, String> {
         let mut name = String::new();
         loop {

@@ -12,12 +12,12 @@ pub struct Shape {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
     pub name: Box<str>,
-    /// The text behind it. Only that of the last parameter may be empty.
+    /// The text after the parameter. It may be empty only after the last parameter of a segment.
     pub after: Box<str>,
 }
 
 impl Shape {
-    /// Returns whether any segment that is not empty has this shape.
+    /// Returns whether every segment that is not empty has this shape.
     pub fn is_plain(&self) -> bool {
         matches!(&self.parameters[..], [only] if self.before.is_empty() && only.after.is_empty())
     }
@@ -37,11 +37,11 @@ impl Shape {
     /// whether the segment has this shape; if not, what `each` got means nothing.
     ///
     /// A text between two parameters is looked for from the right, so `:name.:ext` reads `a.tar.gz` as `a.tar` and `gz`. The
-    /// first text that leaves both sides something is taken, and no other is tried: what is left of it is then as long as it
-    /// can be, so no other could do better. That makes the reading linear.
+    /// rightmost place with at least one byte on each side is taken, and no other place is tried. This place leaves the longest
+    /// part for the parameters before it, so if they do not fit there, they fit nowhere. That makes the reading linear.
     pub fn read<'s, 'p>(&'s self, segment: &'p str, each: &mut impl FnMut(&'s str, &'p str)) -> bool {
         let Some(mut left) = segment.strip_prefix(&*self.before) else { return false };
-        // Of the parameter whose value ends where `left` does.
+        // The name of the parameter that was read last. Its value ends where `left` ends; where it begins is still to be found.
         let mut name = None;
         for parameter in self.parameters.iter().rev() {
             let found = match name {
@@ -61,13 +61,13 @@ impl Shape {
     }
 }
 
-/// What stands before `text` at the end of `whole`.
+/// Splits `whole` before the `text` at its end. Returns what stands before `text`, and what stands behind it: nothing.
 fn split_end<'s>(whole: &'s str, text: &str) -> Option<(&'s str, &'s str)> {
     let before = whole.strip_suffix(text)?;
     is_between_bytes(whole, before.len()).then_some((before, ""))
 }
 
-/// What stands before and behind the last `text` in `whole` that has something before and behind it.
+/// Finds the last `text` in `whole` that has at least one byte on each side. Returns what stands before it and behind it.
 fn split_last<'s>(whole: &'s str, text: &str) -> Option<(&'s str, &'s str)> {
     let last = whole.len().checked_sub(text.len() + 1)?;
     (1..=last).rev().filter(|&at| is_between_bytes(whole, at)).find_map(|at| {
@@ -76,7 +76,8 @@ fn split_last<'s>(whole: &'s str, text: &str) -> Option<(&'s str, &'s str)> {
     })
 }
 
-/// Returns whether a position in a canonical text is not inside of a `%XX`: such a byte is one letter, and its digits are no text.
+/// Returns whether the position `at` in a canonical text is not inside of a `%XX`. A `%XX` stands for one byte of the path, so
+/// its digits must not be compared with a text of the shape.
 fn is_between_bytes(text: &str, at: usize) -> bool {
     let is_percent = |back: usize| at.checked_sub(back).and_then(|at| text.as_bytes().get(at)) == Some(&b'%');
     !is_percent(1) && !is_percent(2)

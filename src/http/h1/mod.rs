@@ -140,8 +140,8 @@ impl H1 {
         stream.need_due(self.since.get() + Time::from(self.server.limits.all().header));
     }
 
-    /// Tells the state machine what has happened; the state moves in no other way. Returns what has to be done. An event
-    /// that does not fit the state is a bug of this folder, and changes nothing.
+    /// Tells the state machine what has happened, and returns what has to be done. Nothing else changes the state. An event that
+    /// does not fit the state is a bug of this folder, and changes nothing.
     #[inline(always)]
     fn on(&self, event: Event) -> Action {
         let mut state = self.state.get();
@@ -155,7 +155,8 @@ impl H1 {
         self.state.get().reading()
     }
 
-    /// Returns whether the connection ends after the present exchange. Further requests are at most turned away.
+    /// Returns whether the connection ends after the present exchange. Requests that the client has sent after this one never
+    /// reach a handler: they are ignored, or are answered with a refusal (see `Persistence::Spent`).
     fn is_last(&self) -> bool {
         self.state.get().persistence() != Persistence::Persists
     }

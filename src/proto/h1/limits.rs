@@ -20,14 +20,15 @@ pub struct HeadLimits {
 }
 
 impl Default for HeadLimits {
-    /// 16 KiB, as in Node; this is twice the 8,000 bytes that RFC 9112, 3 recommends for a request line alone. The target may use
-    /// all of it. [`MAX_FIELDS`] fields. Host is required.
+    /// A head may have 16 KiB, as in Node; this is twice the 8,000 bytes that RFC 9112, 3 recommends for a request line alone.
+    /// The target may fill the whole head. [`MAX_FIELDS`] fields are allowed. Host is required.
     fn default() -> Self {
         HeadLimits { bytes: 16 * 1024, fields: MAX_FIELDS, target: 16 * 1024, require_host: true }
     }
 }
 
-/// The limits of the framing of a content. The data of chunks does not count.
+/// The limits of what comes with chunked content besides its data: the chunk extensions and the trailer section. The data itself
+/// does not count towards these limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimits {
     /// The most bytes that all chunk extensions of one content may have together. Content with more is answered 413 (RFC 9112,

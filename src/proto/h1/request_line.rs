@@ -58,8 +58,8 @@ pub(super) fn read<'a>(text: &'a [u8], limits: &HeadLimits) -> Option<Words<'a>>
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RequestLineScan {
     state: State,
-    /// Where the method begins; from its end on, where the target begins. At most a line end, a method and a blank precede the
-    /// target, so the position fits into one byte.
+    /// In the state `Method`: the position where the method begins. In the later states: the position where the target begins. At
+    /// most a line end, a method and a blank precede the target, so the position fits into one byte.
     target: u8,
     version: VersionScan,
 }
