@@ -88,8 +88,7 @@ pub(super) struct Offer {
 impl Chain {
     /// The number of the next step to be called: an error handler if something has `failed`, else one that takes the method.
     #[inline]
-    pub fn next(&self, cursors: &mut Cursors, exchange: &Exchange, failed: bool) -> Option<u32> {
-        let method = Method::of(exchange.head().method());
+    pub fn next(&self, cursors: &mut Cursors, exchange: &Exchange, method: Method<'_>, failed: bool) -> Option<u32> {
         while let Some(at) = self.program.next(cursors) {
             let step = self.steps.get(at as usize)?;
             let is_next = match &step.kind {

@@ -13,7 +13,7 @@ use super::chain::{Chain, Given, Kind, Step};
 use super::failure::{Panicked, Unanswered};
 use super::locals::Locals;
 use super::page;
-use super::routing::{Cursors, behind, canonical, decoded};
+use super::routing::{Cursors, Method, Reach, behind, canonical, decoded};
 use crate::callback::discard;
 use crate::event_loop::{Loop, next_tick};
 use crate::http::{Companion, Error, Exchange, Failure, Handle, Layer, Response, Server, create_server_below};
@@ -45,6 +45,8 @@ pub(super) struct Journey {
     cursors: RefCell<Cursors>,
     /// The number of the step that was called last.
     at: Cell<u32>,
+    /// The number of the step of a route that was called last.
+    routed: Cell<Option<u32>>,
     mark: Cell<Option<Mark>>,
     /// Whether [`drive`] is at work.
     driven: Cell<bool>,
@@ -108,9 +110,9 @@ impl Journey {
         rest.into_iter().flat_map(|rest| rest.split('/')).map(|segment| decoded(segment).into_owned()).collect()
     }
 
-    /// The pattern of the step that was called last.
+    /// The pattern of the route that was called last.
     pub fn route(&self) -> Option<Rc<str>> {
-        Some(self.chain()?.steps.get(self.at.get() as usize)?.pattern.clone())
+        Some(self.chain()?.steps.get(self.routed.get()? as usize)?.pattern.clone())
     }
 
     /// What is left of the path below the prefix of the step that was called last.
@@ -152,6 +154,7 @@ impl Journey {
     fn begin(&self, chain: &Rc<Chain>, exchange: &Exchange) {
         *self.chain.borrow_mut() = Some(chain.clone());
         self.at.set(0);
+        self.routed.set(None);
         let mut cursors = self.cursors.borrow_mut();
         let path = exchange.head().path();
         let mark = match canonical(path) {
@@ -306,6 +309,7 @@ fn drive(lp: &Rc<Loop>, handle: Handle) {
     let journey = Journey::of(&exchange);
     let Some(chain) = journey.chain() else { return };
     let mut handle = Some(handle);
+    let method = Method::of(exchange.head().method());
     journey.driven.set(true);
     while let Some(mark) = journey.mark.take() {
         if exchange.has_ended() || exchange.is_closed() || lp.is_halted() {
@@ -313,7 +317,7 @@ fn drive(lp: &Rc<Loop>, handle: Handle) {
             break;
         }
         let error = journey.obey(&chain, &exchange, mark);
-        let next = chain.next(&mut journey.cursors.borrow_mut(), &exchange, error.is_some());
+        let next = chain.next(&mut journey.cursors.borrow_mut(), &exchange, method, error.is_some());
         let Some((at, step)) = next.and_then(|at| Some((at, chain.steps.get(at as usize)?))) else {
             // Only an error comes to the end of the list, since `Unanswered` stands there.
             if let Some(error) = error {
@@ -340,6 +344,9 @@ fn drive(lp: &Rc<Loop>, handle: Handle) {
             }
         };
         let Some(registered) = chain.program.step(at) else { break };
+        if registered.reach == Reach::Exact {
+            journey.routed.set(Some(at));
+        }
         let given = Given { exchange: &exchange, at, error };
         let call = || {
             if let Some(error) = callback.lend(|run| run(given)) {

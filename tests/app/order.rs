@@ -4,6 +4,7 @@ use oneloop::app::{App, Next, Router};
 use oneloop::http::{Error, Request, Response};
 use oneloop::sim::{Reply, Sim};
 use std::cell::RefCell;
+use std::rc::Rc;
 
 /// The names of the steps that a request has come by.
 #[derive(Default)]
@@ -317,6 +318,27 @@ fn a_path_that_cannot_be_read_is_400_and_is_seen_by_no_step_but_the_error_handle
         assert_eq!(reply.status(), 400, "{bad}");
         assert!(reply.text().starts_with("400: the path"), "{bad}: {}", reply.text());
     }
+}
+
+#[test]
+fn the_end_of_an_exchange_knows_its_route_and_takes_no_middleware_for_one() {
+    let mut app = App::new();
+    app.with(by("log"));
+    app.with_at("/guarded", |_req, res, _next| res.end(()));
+    app.get("/a/:id", end("a"));
+    app.get("/fails/:id", |_req, _res| Err(Error::new(400, "")));
+    app.on_error(|error, _req, _res, next| next.fail(error));
+    let sim = Sim::new();
+    let server = app.listen(80, ()).unwrap();
+    let seen: Rc<RefCell<Vec<Option<Rc<str>>>>> = Rc::default();
+    let note = seen.clone();
+    server.on_exchange_end(move |end| note.borrow_mut().push(end.request.route()));
+    for target in ["/a/7", "/fails/7", "/none", "/guarded/7", "/%zz"] {
+        sim.request("GET", target).send();
+    }
+    let routes = seen.borrow();
+    let routes: Vec<Option<&str>> = routes.iter().map(Option::as_deref).collect();
+    assert_eq!(routes, [Some("/a/:id"), Some("/fails/:id"), None, None, None]);
 }
 
 #[test]

@@ -83,8 +83,9 @@ impl Request {
         segments.unwrap_or_default().into_iter()
     }
 
-    /// The pattern of the step that runs, or that was called last, with the prefixes of the routers around: for logs and
-    /// metrics, in which each path would be too many. `None` if no app answers this request, if no step has been called, and when the exchange is over.
+    /// The pattern of the route that was called last, with the prefixes of the routers around: for logs and metrics, in which each
+    /// path would be too many. `None` if no route was called: no app answers this request, a middleware has answered it, or there
+    /// is no route for it. Listeners of [`on_exchange_end`](crate::http::Server::on_exchange_end) can still ask for it.
     ///
     /// ```
     /// let mut app = oneloop::app::App::new();
