@@ -145,3 +145,31 @@ fn what_allocates_is_seen() {
     let count = allocations(&get("/"), 1, |req, res| res.end(req.url().to_owned()));
     assert!(count >= REQUESTS as u64, "{count}");
 }
+
+#[cfg(feature = "app")]
+#[test]
+fn nor_does_the_way_through_an_app_with_five_middlewares() {
+    use oneloop::app::App;
+    let mut app = App::new();
+    for _ in 0..4 {
+        app.with(|_req, _res, next| next.run());
+    }
+    app.with_at("/plants", |_req, res, next| {
+        res.set_header("X-Plants", "green");
+        next.run();
+    });
+    for number in 0..130 {
+        app.get(&format!("/other/{number}"), |_req, res| res.end("another"));
+    }
+    app.get("/plants/:id", |req, res| {
+        assert_eq!(req.param("id").as_deref(), Some("7"));
+        assert!(req.route().is_some_and(|route| *route == *"/plants/:id"));
+        res.end("a plant");
+    });
+    app.get("/", |_req, res| res.end("hello"));
+    let server = app.server().unwrap();
+    assert_eq!(allocations_over(Duration::ZERO, BROWSER, 1, &server), 0);
+    let mut app = App::new();
+    app.get("/", |_req, res| res.end("hello"));
+    assert_eq!(allocations_over(Duration::ZERO, &get("/").repeat(16), 16, &app.server().unwrap()), 0, "pipelined");
+}
