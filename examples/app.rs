@@ -1,0 +1,80 @@
+//! A list of plants: routes, middleware, values of a request, errors.
+//!
+//! cargo run --features app --example app
+//! curl localhost:7777/plants
+//! curl -X POST -H 'Authorization: Bearer green' -d 'Monstera' localhost:7777/plants
+//! curl -X DELETE localhost:7777/plants/1   # 401: who are you?
+
+use oneloop::app::App;
+use oneloop::http::Error;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+#[derive(Default)]
+struct Plants {
+    all: BTreeMap<u64, String>,
+    last: u64,
+}
+
+/// Who may change the list.
+struct Gardener(&'static str);
+
+fn main() -> std::io::Result<()> {
+    let plants = Rc::new(RefCell::new(Plants::default()));
+    let mut app = App::new();
+
+    app.with(|_req, res, next| {
+        res.set_header("X-Content-Type-Options", "nosniff");
+        next.run();
+    });
+    app.get("/", |_req, res| res.end("Try /plants\n"));
+    app.group("/plants", |api| {
+        // Reading is free.
+        api.with(|req, _res, next| match (req.method(), req.header("Authorization")) {
+            ("GET" | "HEAD", _) => next.run(),
+            (_, Some("Bearer green")) => {
+                req.put(Gardener("Ada"));
+                next.run();
+            }
+            _ => next.fail(Error::new(401, "who are you?")),
+        });
+
+        let list = plants.clone();
+        let add = plants.clone();
+        api.route("/")
+            .get(move |_req, res| {
+                let lines: Vec<String> = list.borrow().all.iter().map(|(id, name)| format!("{id} {name}\n")).collect();
+                res.end(lines.concat());
+            })
+            .post(move |req, res| {
+                let (request, plants) = (req.clone(), add.clone());
+                req.read_body(1000, move |body| {
+                    let name = String::from_utf8(body?).map_err(|_| Error::new(400, "that is no text"))?;
+                    let mut plants = plants.borrow_mut();
+                    plants.last += 1;
+                    let id = plants.last;
+                    println!("{} has planted {name}", request.need::<Gardener>()?.0);
+                    plants.all.insert(id, name);
+                    res.set_status(201).set_header("Location", format!("/plants/{id}")).end(());
+                    Ok(())
+                });
+            });
+        api.delete("/:id", move |req, res| {
+            let gone = plants.borrow_mut().all.remove(&req.param_as("id")?);
+            gone.ok_or(Error::new(404, "no such plant"))?;
+            res.set_status(204).end(());
+            Ok(())
+        });
+    });
+    app.on_error(|error, req, _res, next| {
+        println!("{} {}: {error}", req.method(), req.path());
+        next.fail(error); // the library's page, as the client asks for it
+    });
+
+    for route in app.routes() {
+        println!("{route}");
+    }
+    app.listen(7777, || println!("Server listening on http://localhost:7777"))?;
+    oneloop::run()
+}
