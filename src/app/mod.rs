@@ -84,16 +84,20 @@ pub use router::Router;
 mod access_log;
 mod body;
 mod cookie;
+mod disposition;
 pub mod drain;
 mod files;
 mod health;
+mod location;
 mod media_names;
 #[cfg(feature = "json")]
 mod pairs;
 mod request;
 mod response;
 mod sse;
+mod trust;
 
+pub use crate::http::range::Selection;
 pub use access_log::{AccessLog, CustomFormat, Format, access_log};
 pub use body::{Form, FromForm, form, form_up_to, raw, raw_up_to, text, text_up_to};
 pub use body::{Upload, UploadOptions, UploadedFile, multipart, multipart_with};
@@ -103,6 +107,7 @@ pub use cookie::{Cookie, CookieError, SameSite};
 pub use files::{Dotfiles, Files, Links};
 pub use health::{health, ready, ready_if};
 pub use sse::{Channel, Event, EventError, Events};
+pub use trust::{Trust, TrustError};
 
 // Middlewares that are ready made.
 mod cors;

@@ -51,3 +51,10 @@ impl Request {
         self.0.add(On::RequestClose, site, Listener::Close(Some(Box::new(closed))));
     }
 }
+
+impl Response {
+    /// The request that this response answers.
+    pub(crate) fn request(&self) -> Request {
+        Request(Rc::clone(&self.0))
+    }
+}

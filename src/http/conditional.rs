@@ -113,6 +113,16 @@ impl Conditions {
         if !get && request.method() != "HEAD" {
             return Conditions::default();
         }
+        Conditions::read(request, get)
+    }
+
+    /// Reads the preconditions of a request that changes something, for which `If-Modified-Since` means nothing (RFC 9110, 13.1.3).
+    #[cfg(feature = "app")]
+    pub fn of_change(request: &IncomingRequest) -> Conditions {
+        Conditions { if_modified_since: None, ..Conditions::read(request, false) }
+    }
+
+    fn read(request: &IncomingRequest, get: bool) -> Conditions {
         let tags = |name| all(request, name).map(|tags| characters(&tags));
         let one = |name| single(request, name).map(characters);
         let date = |name| one(name).and_then(|value| httpdate::parse_http_date(&value).ok());
@@ -151,9 +161,15 @@ impl Conditions {
         if has_it {
             return Outcome::NotModified;
         }
+        Outcome::Send(self.selection(validators, length))
+    }
+
+    /// The bytes that the range selects: all if there is none, or if it is about another state of the representation.
+    pub fn selection(&self, validators: &Validators, length: u64) -> Selection {
+        let etag = validators.etag.as_deref().unwrap_or_default();
         match &self.range {
-            Some(range) if self.range_holds(validators, etag) => Outcome::Send(select(range, length)),
-            _ => Outcome::Send(Selection::Whole),
+            Some(range) if self.range_holds(validators, etag) => select(range, length),
+            _ => Selection::Whole,
         }
     }
 

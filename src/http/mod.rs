@@ -39,6 +39,8 @@ mod dispatch;
 mod error;
 mod exchange;
 mod field_value;
+#[cfg(feature = "app")]
+mod freshness;
 mod giving_up;
 mod h1;
 mod incoming;
@@ -52,7 +54,7 @@ mod own_answer;
 mod paths;
 mod pipe;
 mod pool;
-mod range;
+pub(crate) mod range;
 mod read_body;
 mod request;
 mod response;

@@ -2,11 +2,16 @@
 
 /// The part of a representation that a `Range` field selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Selection {
+pub enum Selection {
     /// All bytes: there is no range, or it is ignored.
     Whole,
     /// The bytes from `first` to `last`, both included.
-    Part { first: u64, last: u64 },
+    Part {
+        /// The number of the first byte, from 0.
+        first: u64,
+        /// The number of the last byte.
+        last: u64,
+    },
     /// No bytes: the range begins after the end.
     Unsatisfiable,
 }

@@ -143,6 +143,16 @@ impl Response {
         Ok(())
     }
 
+    /// Adds an element to a field that is a list, unless it is there already: see
+    /// [`OutgoingFields::merge`](crate::proto::h1::OutgoingFields::merge).
+    #[cfg(feature = "app")]
+    pub(crate) fn merge_header(&self, name: &str, element: &str) {
+        if self.is_open("merge_header") {
+            let result = self.0.outgoing().head().borrow_mut().fields_mut().merge(name, element);
+            self.check(name, result);
+        }
+    }
+
     /// Removes all fields with this name.
     ///
     /// ```

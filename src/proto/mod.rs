@@ -8,7 +8,7 @@
 //! | [`h1`] | HTTP/1.1 and HTTP/1.0 as an origin server (RFC 9110, RFC 9112) |
 //! | `parameters`, `media_type`, `negotiation` | what structured fields share; media types; what a client accepts (feature `app`) |
 //! | `basic` | credentials of the Basic scheme (feature `app`) |
-//! | `cookie` | cookies of a request (feature `app`) |
+//! | `cookie`, `forwarded` | cookies of a request; what proxies say of it (feature `app`) |
 //! | `multipart` | forms that have files (RFC 7578; feature `app`) |
 //!
 //! The modules are public for those who build their own servers and tests on them, and are not covered by semantic versioning
@@ -20,6 +20,8 @@
 pub mod basic;
 #[cfg(feature = "app")]
 pub mod cookie;
+#[cfg(feature = "app")]
+pub mod forwarded;
 pub mod h1;
 #[cfg(feature = "app")]
 pub mod media_type;

@@ -8,8 +8,10 @@ mod one_path;
 mod order;
 
 mod access_log;
+mod answers;
 mod asked;
 mod bodies;
+mod conditions;
 mod cookies;
 mod drain;
 mod files;
@@ -17,8 +19,10 @@ mod multipart;
 mod negotiation;
 mod query;
 mod rate_limits;
+mod redirects;
 mod sites;
 mod sse;
 #[path = "../support/mod.rs"]
 mod support;
+mod trust;
 mod uploads;

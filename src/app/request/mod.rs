@@ -1,6 +1,8 @@
 //! What a request says: methods that this layer adds to [`Request`](crate::http::Request).
 
 mod accepts;
+mod back;
+mod conditions;
 mod cookies;
 mod params;
 mod query;

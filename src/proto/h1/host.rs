@@ -30,6 +30,12 @@ pub(super) fn read(text: &[u8]) -> Option<Host> {
     valid.then_some(Host { named: !host.is_empty(), port: !digits.is_empty() })
 }
 
+/// Returns whether `text` is a host, with or without a port, whose name is not empty.
+#[cfg(feature = "app")]
+pub(crate) fn is_host(text: &str) -> bool {
+    read(text.as_bytes()).is_some_and(|host| host.named)
+}
+
 /// The number of decimal digits at the end of `text`, or 8 if there are more than 8: a port has at most 5.
 #[inline]
 fn digits_at_end(text: &[u8]) -> usize {

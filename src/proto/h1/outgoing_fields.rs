@@ -74,6 +74,24 @@ impl OutgoingFields {
         Ok(())
     }
 
+    /// Adds an element to the first field of that name, which is a list (RFC 9110, 5.6.1), or sets the field if there is none. If
+    /// one of the fields has the element already (without case), or `*`, which is said instead of all elements, nothing changes.
+    #[cfg(feature = "app")]
+    pub fn merge(&mut self, name: &str, element: &str) -> Result<(), FieldError> {
+        let added = field_error::checked(name, element.as_bytes())?;
+        let same = |line: &SetLine<'_>| line.name.eq_ignore_ascii_case(name.as_bytes());
+        let is_there = |other: &[u8]| other == b"*" || other.eq_ignore_ascii_case(added);
+        if self.lines().filter(same).any(|line| octet::list(line.value).any(is_there)) {
+            return Ok(());
+        }
+        // A field that affects how the message is sent is noted whole, and an empty one has nothing to be joined to.
+        let joined = Special::of(name.as_bytes()) == Special::No;
+        let first = self.lines().find(|line| joined && same(line) && !line.value.is_empty()).map(|line| line.end - 2);
+        let Some(behind) = first else { return self.append(name, added) };
+        drop(self.lines.splice(behind..behind, b", ".iter().chain(added).copied()));
+        Ok(())
+    }
+
     /// Removes all fields of that name. Returns whether there were any.
     pub fn remove(&mut self, name: &str) -> bool {
         if self.lengths & length_bit(name) == 0 {
