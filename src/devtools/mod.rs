@@ -45,7 +45,6 @@
 //!                   └─► held: turns that held the loop, sources that waited ─────┘             └─► reader …
 //! ```
 
-mod access;
 mod assets;
 mod copy;
 mod held;
@@ -56,7 +55,7 @@ mod numbers;
 mod requests;
 mod stream;
 
-pub use access::is_local;
+pub use crate::http::local::is_local;
 
 use crate::event_loop::{RecordingSize, mark_turn_as_own, recording, start_recording, trace};
 use crate::http::{Request, Response, Server};

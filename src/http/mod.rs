@@ -45,6 +45,8 @@ mod giving_up;
 mod h1;
 mod incoming;
 mod limits;
+#[cfg(any(feature = "app", feature = "devtools"))]
+pub(crate) mod local;
 pub(crate) mod media_type;
 mod metrics;
 mod observing;

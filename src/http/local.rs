@@ -1,4 +1,4 @@
-use crate::http::Request;
+use super::request::Request;
 
 /// Fields that a proxy adds. A request that has one comes from another machine, even if its peer address is local.
 const FORWARDED: &[&str] = &["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
