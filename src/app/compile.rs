@@ -206,7 +206,9 @@ impl List {
             self.faults.push(format!("{why} ({site})"));
             Vec::new()
         });
-        self.steps.push(Step { kind, route_end: self.next() + 1, router_end: 0, pattern: text.as_str().into(), depth });
+        let is_route = reach == Reach::Exact && matches!(kind, Kind::Run(_));
+        let (route_end, pattern) = (self.next() + 1, text.as_str().into());
+        self.steps.push(Step { kind, route_end, router_end: 0, is_route, pattern, depth });
         self.registered.push(routing::Step { text, patterns, reach, strict: place.strict, methods, role, site });
     }
 

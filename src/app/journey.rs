@@ -45,8 +45,8 @@ pub(super) struct Journey {
     cursors: RefCell<Cursors>,
     /// The number of the step that was called last.
     at: Cell<u32>,
-    /// The number of the step of a route that was called last.
-    routed: Cell<Option<u32>>,
+    /// The number of the step of a route that was called last, if there was one.
+    route: Cell<Option<u32>>,
     mark: Cell<Option<Mark>>,
     /// Whether [`drive`] is at work.
     driven: Cell<bool>,
@@ -112,7 +112,7 @@ impl Journey {
 
     /// The pattern of the route that was called last.
     pub fn route(&self) -> Option<Rc<str>> {
-        Some(self.chain()?.steps.get(self.routed.get()? as usize)?.pattern.clone())
+        Some(self.chain()?.steps.get(self.route.get()? as usize)?.pattern.clone())
     }
 
     /// What is left of the path below the prefix of the step that was called last.
@@ -154,7 +154,7 @@ impl Journey {
     fn begin(&self, chain: &Rc<Chain>, exchange: &Exchange) {
         *self.chain.borrow_mut() = Some(chain.clone());
         self.at.set(0);
-        self.routed.set(None);
+        self.route.set(None);
         let mut cursors = self.cursors.borrow_mut();
         let path = exchange.head().path();
         let mark = match canonical(path) {
@@ -327,6 +327,9 @@ fn drive(lp: &Rc<Loop>, handle: Handle) {
             break;
         };
         journey.at.set(at);
+        if step.is_route {
+            journey.route.set(Some(at));
+        }
         let callback = match &step.kind {
             Kind::Run(callback) | Kind::OnError(callback) => callback,
             Kind::NotFound(callback)

@@ -1,5 +1,6 @@
 //! Requests go through the steps in the order of their registration, as in Express; methods, groups, mounts, hosts and parameters.
 
+use crate::support::http::{PORT, Record, get, post, send};
 use oneloop::app::{App, Next, Router};
 use oneloop::http::{Error, Request, Response};
 use oneloop::sim::{Reply, Sim};
@@ -388,4 +389,41 @@ fn what_can_never_run_is_an_error_at_the_start_with_both_lines() {
         assert!(found, "{words}, line {line}:\n{text}");
     }
     assert!(text.contains("ALL /"), "the second not_found: {text}");
+}
+
+#[test]
+fn the_route_of_a_request_is_known_until_its_end_and_no_middleware_is_one() {
+    let sim = Sim::new();
+    let record = Record::default();
+    let mut app = App::new();
+    let seen = record.clone();
+    app.with(move |req, res, next| {
+        seen.add(format!("before {:?}", req.route()));
+        match req.path() {
+            "/guarded" => res.set_status(401).end(()),
+            _ => next.run(),
+        }
+    });
+    app.get("/guarded", |_, res| res.end(()));
+    app.group("/api", |api| {
+        api.get("/todos/:id", |_, res| res.end(()));
+        api.get("/fails", |_, _| Err::<(), _>(Error::new(500, "it fails")));
+        api.not_found(|_, res| res.set_status(404).end(()));
+    });
+    app.on_error(|_, _, res, _| res.set_status(502).end(()));
+    let server = app.listen(PORT, ()).unwrap();
+    let told = record.clone();
+    server.on_exchange_end(move |end| told.add(format!("{:?} {:?}", end.status.unwrap(), end.request.route())));
+    for (path, line) in [
+        ("/api/todos/7", "200 Some(\"/api/todos/:id\")"),
+        ("/api/fails", "502 Some(\"/api/fails\")"),
+        ("/guarded", "401 None"),
+        ("/api/nothing", "404 None"),
+        ("/nothing", "502 None"),
+    ] {
+        send(&sim, get(path));
+        record.expect(&["before None", line]);
+    }
+    send(&sim, post("/api/todos/7", ""));
+    record.expect(&["before None", "502 None"]);
 }

@@ -83,9 +83,10 @@ impl Request {
         segments.unwrap_or_default().into_iter()
     }
 
-    /// The pattern of the route that was called last, with the prefixes of the routers around: for logs and metrics, in which each
-    /// path would be too many. `None` if no route was called: no app answers this request, a middleware has answered it, or there
-    /// is no route for it. Listeners of [`on_exchange_end`](crate::http::Server::on_exchange_end) can still ask for it.
+    /// The pattern of the route that takes the request, with the prefixes of the routers around: for logs and metrics, in which
+    /// each path would be too many. `None` if no app answers this request, and while only middlewares have been called: behind
+    /// them it may turn out that there is no such route. It is there until the listeners of
+    /// [`on_exchange_end`](crate::http::Server::on_exchange_end) have been called, whatever has become of the request.
     ///
     /// ```
     /// let mut app = oneloop::app::App::new();
