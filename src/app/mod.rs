@@ -92,12 +92,13 @@ mod location;
 mod media_names;
 #[cfg(feature = "json")]
 mod pairs;
+mod prometheus;
 mod request;
 mod response;
 mod sse;
 mod trust;
 
-pub use crate::http::range::Selection;
+pub use crate::http::local::is_local;
 pub use access_log::{AccessLog, CustomFormat, Format, access_log};
 pub use body::{Form, FromForm, form, form_up_to, raw, raw_up_to, text, text_up_to};
 pub use body::{Upload, UploadOptions, UploadedFile, multipart, multipart_with};
@@ -106,6 +107,7 @@ pub use body::{json, json_up_to};
 pub use cookie::{Cookie, CookieError, SameSite};
 pub use files::{Dotfiles, Files, Links};
 pub use health::{health, ready, ready_if};
+pub use prometheus::Prometheus;
 pub use sse::{Channel, Event, EventError, Events};
 pub use trust::{Trust, TrustError};
 

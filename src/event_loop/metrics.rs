@@ -82,6 +82,23 @@ impl Histogram {
         self.max()
     }
 
+    /// How many of the added durations are at most this long. Those that are less than an eighth shorter may be left out.
+    ///
+    /// ```
+    /// let delays = oneloop::metrics().loop_delay;
+    /// let late = delays.count() - delays.count_up_to(std::time::Duration::from_millis(100));
+    /// assert!(late <= delays.count());
+    /// ```
+    pub fn count_up_to(&self, longest: Duration) -> u64 {
+        let nanos = Time::from(longest).nanos();
+        self.counts
+            .iter()
+            .enumerate()
+            .take_while(|(bucket, _)| Histogram::upper(*bucket) <= nanos)
+            .map(|(_, n)| n)
+            .sum()
+    }
+
     /// The durations that were added since an earlier reading. The maximum remains that of the whole time.
     pub fn since(&self, earlier: &Histogram) -> Histogram {
         let counts = self.counts.iter().zip(&earlier.counts).map(|(now, then)| now.saturating_sub(*then)).collect();
@@ -296,6 +313,9 @@ mod tests {
         let p50 = histogram.percentile(50.0);
         assert!(p50 >= Duration::from_micros(500) && p50 <= Duration::from_micros(563), "{p50:?}");
         assert_eq!(histogram.percentile(100.0), Duration::from_micros(1000));
+        let up_to = histogram.count_up_to(Duration::from_micros(500));
+        assert!((437..=500).contains(&up_to), "{up_to}");
+        assert_eq!(histogram.count_up_to(Duration::from_secs(1)), 1_000);
         assert_eq!(histogram.since(&histogram).count(), 0);
         assert_eq!(Histogram::default().percentile(99.0), Duration::ZERO);
     }

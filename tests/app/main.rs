@@ -17,6 +17,7 @@ mod drain;
 mod files;
 mod multipart;
 mod negotiation;
+mod prometheus;
 mod query;
 mod rate_limits;
 mod redirects;
