@@ -3,7 +3,7 @@
 
 use crate::support::http::*;
 use crate::support::json::Json;
-use oneloop::app::{AccessLog, Format, access_log};
+use oneloop::app::{AccessLog, App, Format, access_log};
 use oneloop::http::{self, Request, Response, Server};
 use oneloop::sim::Sim;
 use proptest::prelude::*;
@@ -89,7 +89,7 @@ fn the_json_has_all_that_is_known() {
     assert_eq!(
         lines(Format::Json, request),
         ["{\"time\":\"2026-01-01T00:00:00.000Z\",\"addr\":\"127.0.0.1\",\"user\":\"tj\",\"method\":\"POST\",\
-          \"url\":\"/404?q=%22\",\"version\":\"HTTP/1.1\",\"status\":404,\"bytes\":5,\"ms\":0.000,\
+          \"url\":\"/404?q=%22\",\"route\":null,\"version\":\"HTTP/1.1\",\"status\":404,\"bytes\":5,\"ms\":0.000,\
           \"reason\":\"finished\",\"referrer\":\"http://localhost/\",\"user_agent\":\"my-ua\"}"]
     );
     let line = lines(Format::Json, get("/keep")).remove(0);
@@ -210,6 +210,19 @@ fn exchanges_that_are_skipped_have_no_line() {
         .attach(&server);
     send(&sim, ["/a", "/healthz", "/304", "/b"].map(get).concat());
     record.expect(&["GET /a 200 5 - 0.000 ms", "GET /b 200 5 - 0.000 ms"]);
+}
+
+#[test]
+fn the_route_is_in_the_json() {
+    let sim = Sim::new();
+    let record = Record::default();
+    let mut app = App::new();
+    app.get("/todos/:id", |_, res| res.end(()));
+    let server = app.listen(PORT, ()).unwrap();
+    let told = record.clone();
+    AccessLog::new(Format::Json).to_callback(move |line| told.add(line)).attach(&server);
+    send(&sim, get("/todos/7"));
+    assert_eq!(*Json::parse(&record.take()[0]).at("route"), Json::Text("/todos/:id".to_owned()));
 }
 
 #[test]

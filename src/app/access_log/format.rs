@@ -31,7 +31,8 @@ pub enum Format {
     /// `GET /todos 200 13 - 0.412 ms`, with the reason of the close if the exchange was cut.
     Tiny,
     /// One object of JSON a line, with all that is known: `time` (RFC 3339, milliseconds), `addr`, `user`, `method`, `url`,
-    /// `version`, `status`, `bytes`, `ms`, `reason` (a word of [`CloseReason`]), `referrer`, `user_agent`. Fields may be added.
+    /// [`route`](crate::http::Request::route), `version`, `status`, `bytes`, `ms`, `reason` (a word of [`CloseReason`]),
+    /// `referrer`, `user_agent`. Fields may be added.
     Json,
     /// Another form: see [`Format::custom`].
     Custom(CustomFormat),
@@ -150,6 +151,8 @@ fn object(out: &mut String, end: &ExchangeEnd<'_>, clock: &Clock) {
     json(out, end.request.method().as_bytes());
     out.push_str(",\"url\":");
     json(out, end.request.url().as_bytes());
+    out.push_str(",\"route\":");
+    json_or_null(out, end.request.route().as_deref().map(str::as_bytes));
     let _ = write!(out, ",\"version\":\"{}\",\"status\":", end.request.version());
     match end.status {
         Some(status) => drop(write!(out, "{status}")),
