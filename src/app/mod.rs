@@ -114,10 +114,14 @@ pub use trust::{Trust, TrustError};
 // Middlewares that are ready made.
 mod cors;
 mod rate_limit;
+mod request_id;
 mod same_origin;
 mod shield;
+mod timeout;
 
 pub use cors::{AnyOrigin, BadOrigin, Cors, SomeOrigins, cors};
 pub use rate_limit::{Rate, rate_limit, rate_limit_by};
+pub use request_id::{RequestId, request_id, request_id_from};
 pub use same_origin::{same_origin, same_origin_or};
 pub use shield::{Shield, shield};
+pub use timeout::timeout;

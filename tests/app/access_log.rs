@@ -90,7 +90,7 @@ fn the_json_has_all_that_is_known() {
         lines(Format::Json, request),
         ["{\"time\":\"2026-01-01T00:00:00.000Z\",\"addr\":\"127.0.0.1\",\"user\":\"tj\",\"method\":\"POST\",\
           \"url\":\"/404?q=%22\",\"route\":null,\"version\":\"HTTP/1.1\",\"status\":404,\"bytes\":5,\"ms\":0.000,\
-          \"reason\":\"finished\",\"referrer\":\"http://localhost/\",\"user_agent\":\"my-ua\"}"]
+          \"reason\":\"finished\",\"referrer\":\"http://localhost/\",\"user_agent\":\"my-ua\",\"id\":null}"]
     );
     let line = lines(Format::Json, get("/keep")).remove(0);
     let object = Json::parse(&line);

@@ -27,3 +27,4 @@ mod sse;
 mod support;
 mod trust;
 mod uploads;
+mod watched_over;

@@ -1,3 +1,4 @@
+use super::super::request_id::RequestId;
 use super::date::Clock;
 use super::escape::{Line, json, quoted, word};
 use crate::http::ExchangeEnd;
@@ -32,7 +33,7 @@ pub enum Format {
     Tiny,
     /// One object of JSON a line, with all that is known: `time` (RFC 3339, milliseconds), `addr`, `user`, `method`, `url`,
     /// [`route`](crate::http::Request::route), `version`, `status`, `bytes`, `ms`, `reason` (a word of [`CloseReason`]),
-    /// `referrer`, `user_agent`. Fields may be added.
+    /// `referrer`, `user_agent`, `id` (see [`request_id`](crate::app::request_id)). Fields may be added.
     Json,
     /// Another form: see [`Format::custom`].
     Custom(CustomFormat),
@@ -163,6 +164,8 @@ fn object(out: &mut String, end: &ExchangeEnd<'_>, clock: &Clock) {
     json_or_null(out, end.request.header_bytes("referer"));
     out.push_str(",\"user_agent\":");
     json_or_null(out, end.request.header_bytes("user-agent"));
+    out.push_str(",\"id\":");
+    json_or_null(out, end.request.find::<RequestId>().as_deref().map(|id| id.as_str().as_bytes()));
     out.push('}');
 }
 
