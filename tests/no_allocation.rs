@@ -124,6 +124,21 @@ fn nor_does_telling_and_counting_the_ends_of_exchanges() {
     assert_eq!(allocations_over(Duration::ZERO, &get("/").repeat(16), 16, &server), 0, "pipelined");
 }
 
+#[cfg(feature = "app")]
+#[test]
+fn nor_do_the_access_log_and_the_counters_for_prometheus() {
+    use oneloop::app::{AccessLog, Format, Prometheus};
+    let server = http::create_server(|_, res| res.end("x"));
+    let told = Rc::new(Cell::new(0));
+    for format in [Format::Combined, Format::Json] {
+        let count = told.clone();
+        AccessLog::new(format).to_callback(move |line| count.set(count.get() + line.len())).attach(&server);
+    }
+    Prometheus::new().watch(&server);
+    assert_eq!(allocations_over(SECOND + 100 * MS, BROWSER, 1, &server), 0, "when the second changes, too");
+    assert!(told.get() > 2 * 100 * REQUESTS);
+}
+
 #[test]
 fn nor_does_the_recorder_once_it_has_begun() {
     let mut size = RecordingSize::default();

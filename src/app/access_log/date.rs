@@ -1,3 +1,6 @@
+use httpdate::HttpDate;
+use std::fmt::Write;
+use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The time of day (UTC) for a line of the log, formatted once a second.
@@ -21,13 +24,18 @@ impl Clock {
             return;
         }
         self.second = Some(since.as_secs());
-        // `Sun, 06 Nov 1994 08:49:37 GMT`
-        let date = httpdate::fmt_http_date(wall);
+        // `Sun, 06 Nov 1994 08:49:37 GMT`, written in place, because a request that is logged must not allocate.
+        let mut date = [b' '; 29];
+        let _ = io::Write::write_fmt(&mut &mut date[..], format_args!("{}", HttpDate::from(wall)));
+        let date = str::from_utf8(&date).unwrap_or_default();
         let mut words = date.split([' ', ',']).filter(|word| !word.is_empty()).skip(1);
         let mut word = || words.next().unwrap_or("-");
         let (day, month, year, time) = (word(), word(), word(), word());
-        self.clf = format!("{day}/{month}/{year}:{time} +0000");
-        self.iso = format!("{year}-{:02}-{day}T{time}", number(month));
+        self.clf.clear();
+        self.iso.clear();
+        // Writing to a String cannot fail.
+        let _ = write!(self.clf, "{day}/{month}/{year}:{time} +0000");
+        let _ = write!(self.iso, "{year}-{:02}-{day}T{time}", number(month));
     }
 
     pub fn clf(&self) -> &str {
