@@ -13,7 +13,7 @@ use super::chain::{Chain, Given, Kind, Step};
 use super::failure::{Panicked, Unanswered};
 use super::locals::Locals;
 use super::page;
-use super::routing::{Cursors, Method, Reach, behind, canonical, decoded};
+use super::routing::{Cursors, Method, behind, canonical, decoded};
 use crate::callback::discard;
 use crate::event_loop::{Loop, next_tick};
 use crate::http::{Companion, Error, Exchange, Failure, Handle, Layer, Response, Server, create_server_below};
