@@ -99,6 +99,7 @@ mod sse;
 mod trust;
 
 pub use crate::http::local::is_local;
+pub use crate::http::range::Selection;
 pub use access_log::{AccessLog, CustomFormat, Format, access_log};
 pub use body::{Form, FromForm, form, form_up_to, raw, raw_up_to, text, text_up_to};
 pub use body::{Upload, UploadOptions, UploadedFile, multipart, multipart_with};

@@ -28,3 +28,4 @@ mod support;
 mod trust;
 mod uploads;
 mod watched_over;
+mod trust;
