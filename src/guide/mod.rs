@@ -3,6 +3,7 @@
 //! **Begin here**
 //! * [Getting started](getting_started): a project, a server, its state, its test.
 //! * [Coming from Node](from_node): the table of names, and what differs.
+//! * From Express to oneloop (`from_express`, feature `app`): routes, middleware, and every method of Express.
 //! * [Closures and `Rc`](closures): how callbacks share state, and what to do when the compiler refuses one.
 //!
 //! **Write a server**
@@ -28,6 +29,10 @@ pub mod getting_started {}
 
 #[doc = include_str!("from_node.md")]
 pub mod from_node {}
+
+#[cfg(feature = "app")]
+#[doc = include_str!("from_express.md")]
+pub mod from_express {}
 
 #[doc = include_str!("closures.md")]
 pub mod closures {}
