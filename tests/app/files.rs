@@ -2,7 +2,7 @@
 
 use crate::support::bytes::pattern;
 use crate::support::folder::Folder;
-use oneloop::app::{Dotfiles, Files, Links};
+use oneloop::app::{App, Dotfiles, Files, Links};
 use oneloop::http;
 use oneloop::sim::{Reply, Sim};
 use proptest::prelude::*;
@@ -433,6 +433,41 @@ fn who_comes_next_is_called_where_there_is_no_file() {
         ("GET", "/empty/", "next"),
     ] {
         assert_eq!(sim.request(method, path).send().text(), text, "{method} {path}");
+    }
+}
+
+#[test]
+fn files_of_a_router_are_below_its_prefix_and_guards_see_the_same_paths() {
+    let (_folder, files) = site("files-router");
+    let sim = Sim::new();
+    let mut app = App::new();
+    app.with_at("/site/assets/.env", |_req, res, _next| res.set_status(401).end("guarded"));
+    app.with_at("/site/assets/a.txt", |req, res, next| {
+        res.set_header("X-Guard", req.path());
+        next.run();
+    });
+    app.group("/site", |site| {
+        site.files("/assets", files);
+        site.get("/assets/later", |_req, res| res.end("the route behind"));
+    });
+    app.not_found(|_req, res| res.set_status(404).end("nothing"));
+    let _server = app.listen(80, ()).unwrap();
+    for (method, path, status, text) in [
+        ("GET", "/site/assets/a.txt", 200, "a.txt"),
+        ("GET", "/site/assets/%61.txt", 200, "a.txt"),
+        ("GET", "/site/assets/later", 200, "the route behind"),
+        ("GET", "/site/assets/missing", 404, "nothing"),
+        ("GET", "/site/a.txt", 404, "nothing"),
+        ("GET", "/a.txt", 404, "nothing"),
+        ("GET", "/site/assets/%2eenv", 401, "guarded"),
+        ("GET", "/site/assets/../a.txt", 400, ""),
+        ("POST", "/site/assets/a.txt", 404, "nothing"),
+    ] {
+        let reply = sim.request(method, path).send();
+        assert_eq!(reply.status(), status, "{method} {path}");
+        assert!(text.is_empty() || reply.text() == text, "{method} {path}: {}", reply.text());
+        let guarded = text == "a.txt";
+        assert_eq!(reply.header("X-Guard").is_some(), guarded || method == "POST", "{method} {path}");
     }
 }
 
