@@ -347,9 +347,6 @@ fn drive(lp: &Rc<Loop>, handle: Handle) {
             }
         };
         let Some(registered) = chain.program.step(at) else { break };
-        if registered.reach == Reach::Exact {
-            journey.routed.set(Some(at));
-        }
         let given = Given { exchange: &exchange, at, error };
         let call = || {
             if let Some(error) = callback.lend(|run| run(given)) {

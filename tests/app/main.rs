@@ -28,4 +28,3 @@ mod support;
 mod trust;
 mod uploads;
 mod watched_over;
-mod trust;
