@@ -51,8 +51,11 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Returns the conflict of a step, if the handlers before it leave it nothing.
+    /// Returns the conflict of a step, if the handlers before it leave it nothing. A step whose pattern is malformed is told as that.
     fn conflict(&self, step: &Step, number: u32, cursors: &mut Cursors) -> Option<Conflict> {
+        if step.patterns.is_empty() {
+            return None;
+        }
         let mut takers = BTreeSet::new();
         for path in step.patterns.iter().flat_map(|pattern| paths(pattern, step)) {
             let mut taken = Methods::default();
