@@ -1,6 +1,7 @@
 use super::body_error::{BodyError, SaveError};
 use crate::event_loop::driver::is_out_of_descriptors;
 use crate::notice;
+use crate::proto::h1::reason;
 use crate::worker;
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -100,6 +101,23 @@ impl Error {
     /// says that a body is too large.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// What a client may be told: the [text](Error::text), or the usual phrase of the status if the text is empty. Use it in answers
+    /// of your own: the text that the error is formatted to is for logs, and may contain private details.
+    ///
+    /// ```
+    /// use oneloop::http::Error;
+    ///
+    /// assert_eq!(Error::new(404, "no such todo").message(), "no such todo");
+    /// let error = Error::from(std::fs::read("/no/such/secret").unwrap_err());
+    /// assert_eq!(error.message(), "Internal Server Error");
+    /// ```
+    pub fn message(&self) -> &str {
+        match &*self.text {
+            "" => reason(self.status),
+            text => text,
+        }
     }
 
     /// The cause, if there is one.
