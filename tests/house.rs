@@ -41,7 +41,7 @@ const LONG: &[&str] = &[];
 /// that somebody has opened must leave it.
 const CIRCLES: &[&[&str]] = &[];
 /// So many lines are read in a minute.
-const INDEX_LINES: usize = 120;
+const INDEX_LINES: usize = 90;
 /// The enum and its variants that tell the operating system from the simulated world.
 const WORLDS: (&str, &[&str]) = ("Driver", &["Os", "Sim"]);
 /// Where code may match on them: in the driver itself, in `current.rs`, which makes the driver of a thread's first loop, and in
