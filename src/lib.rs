@@ -23,7 +23,8 @@
 //! the start.
 //!
 //! # Start here
-//! New to it? [Getting started](guide::getting_started). From Node? [The table of names](guide::from_node). Stuck with the
+//! New to it? [Getting started](guide::getting_started). From Node? [The table of names](guide::from_node). From Express? Feature `app`,
+//! and the page `from_express` of the guide. Stuck with the
 //! compiler? [Closures and `Rc`](guide::closures). All pages: the [`guide`].
 //!
 //! | you want to | use | read |
@@ -71,7 +72,8 @@
 //! 11. **Every close has a reason**: [`CloseReason`](net::CloseReason).
 //!
 //! # Features
-//! `signals`: callbacks for SIGTERM and others (Unix). `devtools`: a page that shows the loop at work. Nothing else is
+//! `app`: routes, middleware, files, and what requests and responses are asked for most. `json`: `app`, and bodies and answers by
+//! serde. `signals`: callbacks for SIGTERM and others (Unix). `devtools`: a page that shows the loop at work. Nothing else is
 //! optional, and nothing is on by default.
 //!
 //! # Logging
