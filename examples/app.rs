@@ -1,15 +1,18 @@
-//! A list of plants: routes, middleware, values of a request, errors.
+//! The layer `app`: a list of plants with routes, a guard, values of a request, errors and an access log. Try:
+//! `cargo run --features app --example app`, then `curl -i http://localhost:7777/plants`,
+//! `curl -i -H 'Authorization: Bearer green' -d Monstera http://localhost:7777/plants`, and
+//! `curl -i -X DELETE http://localhost:7777/plants/1` (401: who are you?).
 //!
-//! cargo run --features app --example app
-//! curl localhost:7777/plants
-//! curl -X POST -H 'Authorization: Bearer green' -d 'Monstera' localhost:7777/plants
-//! curl -X DELETE localhost:7777/plants/1   # 401: who are you?
+//! The port is the first argument, or `PORT`, or 7777; 0 takes a free one.
 
-use oneloop::app::App;
+use oneloop::app::{App, Format, access_log};
 use oneloop::http::Error;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+#[path = "support/port.rs"]
+mod port;
 
 #[derive(Default)]
 struct Plants {
@@ -21,6 +24,8 @@ struct Plants {
 struct Gardener(&'static str);
 
 fn main() -> std::io::Result<()> {
+    let shown = "app=info,oneloop=warn,oneloop::access=info";
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(shown)).init();
     let plants = Rc::new(RefCell::new(Plants::default()));
     let mut app = App::new();
 
@@ -54,7 +59,7 @@ fn main() -> std::io::Result<()> {
                     let mut plants = plants.borrow_mut();
                     plants.last += 1;
                     let id = plants.last;
-                    println!("{} has planted {name}", request.need::<Gardener>()?.0);
+                    log::info!("{} has planted {name}", request.need::<Gardener>()?.0);
                     plants.all.insert(id, name);
                     res.set_status(201).set_header("Location", format!("/plants/{id}")).end(());
                     Ok(())
@@ -68,13 +73,13 @@ fn main() -> std::io::Result<()> {
         });
     });
     app.on_error(|error, req, _res, next| {
-        println!("{} {}: {error}", req.method(), req.path());
+        log::info!("{} {}: {error}", req.method(), req.path());
         next.fail(error); // the library's page, as the client asks for it
     });
 
-    for route in app.routes() {
-        println!("{route}");
-    }
-    app.listen(7777, || println!("Server listening on http://localhost:7777"))?;
+    let server = app.server()?; // an error if a pattern is wrong, or if a route can never run
+    access_log(&server, Format::Tiny);
+    let listening = server.clone();
+    server.listen(port::port(1), move || port::announce("Server", listening.address()))?;
     oneloop::run()
 }

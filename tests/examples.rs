@@ -213,6 +213,30 @@ fn routes_answers_each_route_and_404() {
     assert_eq!((refused.status, refused.field("Allow")), (405, Some("GET, HEAD")));
 }
 
+#[cfg(feature = "app")]
+#[test]
+fn app_lets_everybody_read_and_gardeners_plant() {
+    let mut program = Program::start("app", &["0"]);
+    let port = program.port();
+    get(port, "/").expect(200, "Try /plants\n");
+    get(port, "/plants").expect(200, "");
+    let green = "Authorization: Bearer green\r\n";
+    ask(port, "POST", "/plants", "", b"tulip").expect(401, "who are you?\n");
+    let planted = ask(port, "POST", "/plants", green, b"tulip");
+    planted.expect(201, "");
+    assert_eq!(
+        (planted.field("Location"), planted.field("X-Content-Type-Options")),
+        (Some("/plants/1"), Some("nosniff"))
+    );
+    get(port, "/pl%61nts/").expect(200, "1 tulip\n");
+    assert_eq!(ask(port, "POST", "/plants", green, &[b'x'; 2000]).status, 413);
+    ask(port, "DELETE", "/plants/2", green, b"").expect(404, "no such plant\n");
+    assert_eq!(ask(port, "DELETE", "/plants/x", green, b"").status, 404);
+    ask(port, "DELETE", "/plants/1", green, b"").expect(204, "");
+    let refused = ask(port, "PUT", "/plants", green, b"");
+    assert_eq!((refused.status, refused.field("Allow")), (405, Some("GET, HEAD, OPTIONS, POST")));
+}
+
 #[test]
 fn echo_sends_back_more_than_fits_anywhere() {
     let mut program = Program::start("echo", &["0"]);
