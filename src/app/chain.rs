@@ -63,8 +63,6 @@ pub(super) struct Step {
     /// The first step behind the route, and behind the router, that this step belongs to.
     pub route_end: u32,
     pub router_end: u32,
-    /// Whether it belongs to a route: unlike a middleware it is not for all paths below its pattern.
-    pub is_route: bool,
     /// The pattern as it was written, with the prefixes of the routers above.
     pub pattern: Rc<str>,
     /// The number of segments of the prefix of its router, or of the step itself if it is one.
@@ -111,6 +109,12 @@ impl Chain {
             }
         }
         None
+    }
+
+    /// Returns whether a step belongs to a route: unlike a middleware it is not for all paths below its pattern.
+    #[inline]
+    pub fn is_route(&self, at: u32) -> bool {
+        self.program.step(at).is_some_and(|step| step.reach == Reach::Exact)
     }
 
     /// What the routes before the step `end` say of a path, in the routers of the request's host.

@@ -206,9 +206,8 @@ impl List {
             self.faults.push(format!("{why} ({site})"));
             Vec::new()
         });
-        let is_route = reach == Reach::Exact && matches!(kind, Kind::Run(_));
         let (route_end, pattern) = (self.next() + 1, text.as_str().into());
-        self.steps.push(Step { kind, route_end, router_end: 0, is_route, pattern, depth });
+        self.steps.push(Step { kind, route_end, router_end: 0, pattern, depth });
         self.registered.push(routing::Step { text, patterns, reach, strict: place.strict, methods, role, site });
     }
 

@@ -327,7 +327,7 @@ fn drive(lp: &Rc<Loop>, handle: Handle) {
             break;
         };
         journey.at.set(at);
-        if step.is_route {
+        if chain.is_route(at) {
             journey.route.set(Some(at));
         }
         let callback = match &step.kind {
