@@ -85,12 +85,12 @@ mod tests {
     fn a_plant_is_seeded_and_found_again() {
         let sim = Sim::new();
         super::server().listen(80, ()).unwrap();
-        let seeded = sim.request("POST", "/plants").body("tulip").send().expect_status(201);
+        let seeded = sim.request("POST", "/plants").body("tulip").send().expect(201);
         assert_eq!(seeded.header("Location"), Some("/plants/0"));
-        assert_eq!(sim.request("GET", "/plants/0").send().expect_status(200).text(), "tulip\n");
-        sim.request("GET", "/plants/1").send().expect_status(404);
-        sim.request("POST", "/plants").body([b'x'; 2000]).send().expect_status(413);
-        let refused = sim.request("PUT", "/plants").send().expect_status(405);
+        assert_eq!(sim.request("GET", "/plants/0").send().expect(200).text(), "tulip\n");
+        sim.request("GET", "/plants/1").send().expect(404);
+        sim.request("POST", "/plants").body([b'x'; 2000]).send().expect(413);
+        let refused = sim.request("PUT", "/plants").send().expect(405);
         assert_eq!(refused.header("Allow"), Some("GET, HEAD, POST"));
     }
 }

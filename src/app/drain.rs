@@ -55,9 +55,9 @@ pub fn is_draining() -> bool {
 /// let sim = Sim::new();
 /// let server = http::create_server(app::ready);
 /// server.listen(80, ())?;
-/// sim.request("GET", "/readyz").send().expect_status(200);
+/// sim.request("GET", "/readyz").send().expect(200);
 /// app::drain::begin(&server, Duration::from_secs(5));
-/// sim.request("GET", "/readyz").send().expect_status(503);
+/// sim.request("GET", "/readyz").send().expect(503);
 /// sim.advance(Duration::from_secs(5));
 /// assert!(!server.is_listening());
 /// # Ok::<(), std::io::Error>(())

@@ -33,7 +33,7 @@ pub fn health(_: Request, res: Response) {
 /// let server = http::create_server(|_req, res| res.end("hello\n"));
 /// server.on_path("/readyz", app::ready);
 /// server.listen(80, ())?;
-/// sim.request("GET", "/readyz").send().expect_status(200);
+/// sim.request("GET", "/readyz").send().expect(200);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn ready(_: Request, res: Response) {
@@ -54,9 +54,9 @@ pub fn ready(_: Request, res: Response) {
 /// let server = http::create_server(|_req, res| res.end("hello\n"));
 /// server.on_path("/readyz", app::ready_if(move || is_connected.get()));
 /// server.listen(80, ())?;
-/// sim.request("GET", "/readyz").send().expect_status(503);
+/// sim.request("GET", "/readyz").send().expect(503);
 /// connected.set(true);
-/// sim.request("GET", "/readyz").send().expect_status(200);
+/// sim.request("GET", "/readyz").send().expect(200);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn ready_if(mut check: impl FnMut() -> bool + 'static) -> impl FnMut(Request, Response) + 'static {

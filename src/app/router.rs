@@ -249,7 +249,7 @@ impl Router {
     /// app.files("/source", Files::of("src")?);
     /// # let sim = oneloop::sim::Sim::new();
     /// # app.listen(80, ())?;
-    /// # assert!(sim.request("GET", "/source/lib.rs").send().expect_status(200).text().contains("pub mod app"));
+    /// # assert!(sim.request("GET", "/source/lib.rs").send().expect(200).text().contains("pub mod app"));
     /// # std::io::Result::Ok(())
     /// ```
     #[track_caller]

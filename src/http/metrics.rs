@@ -37,7 +37,7 @@ impl Server {
     /// let sim = Sim::new();
     /// let server = http::create_server(|_req, res| res.end("hi"));
     /// server.set_metrics(true).listen(80, ()).unwrap();
-    /// sim.request("GET", "/").send().expect_status(200);
+    /// sim.request("GET", "/").send().expect(200);
     /// let metrics = server.metrics();
     /// assert_eq!((metrics.requests, metrics.responses), (1, [1, 0, 0, 0]));
     /// assert_eq!(metrics.latency.count(), 1);

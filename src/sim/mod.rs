@@ -49,7 +49,7 @@
 //! let sim = Sim::new();
 //! let server = http::create_server(|req, res| res.end(req.path()));
 //! server.listen(80, ()).unwrap();
-//! assert_eq!(sim.request("GET", "/todos").send().expect_status(200).text(), "/todos");
+//! assert_eq!(sim.request("GET", "/todos").send().expect(200).text(), "/todos");
 //! ```
 //!
 //! # What is simulated

@@ -78,7 +78,7 @@ impl Reply {
     /// If it has another status. The message has the whole answer and what was logged meanwhile, which says more than an
     /// `assert_eq!` of two numbers.
     #[track_caller]
-    pub fn expect_status(self, status: u16) -> Reply {
+    pub fn expect(self, status: u16) -> Reply {
         assert!(self.status == status, "oneloop: {status} was expected, not\n{self:?}");
         self
     }

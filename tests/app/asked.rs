@@ -16,6 +16,6 @@ pub fn asked<R: 'static>(fields: &[(&str, &str)], question: impl FnOnce(&Request
     });
     server.listen(80, ()).unwrap();
     let request = fields.iter().fold(sim.request("GET", "/"), |request, (name, value)| request.header(name, value));
-    request.send().expect_status(200);
+    request.send().expect(200);
     answer.take().expect("the request was not asked")
 }

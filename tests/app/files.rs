@@ -271,11 +271,11 @@ fn what_a_request_says_of_parts_and_versions_counts() {
     let content = pattern(300_000);
     folder.old_file("site/large.bin", &content);
     let world = World::of(files);
-    let whole = world.get("/large.bin").expect_status(200);
+    let whole = world.get("/large.bin").expect(200);
     assert_eq!((whole.body(), whole.header("Content-Type")), (&*content, Some("application/octet-stream")));
     let tag = whole.header("ETag").unwrap();
     assert!(whole.header("Last-Modified").is_some() && !tag.starts_with("W/"));
-    let part = world.get_with("/large.bin", "Range", "bytes=10-19").expect_status(206);
+    let part = world.get_with("/large.bin", "Range", "bytes=10-19").expect(206);
     assert_eq!((part.body(), part.header("Content-Range")), (&content[10..20], Some("bytes 10-19/300000")));
     assert_eq!(world.get_with("/large.bin", "If-None-Match", tag).status(), 304);
     assert_eq!(world.get_with("/large.bin", "If-Match", "\"other\"").status(), 412);
@@ -283,7 +283,7 @@ fn what_a_request_says_of_parts_and_versions_counts() {
     for range in ["", "bytes=", "bytes=-", "bytes=0-1,5-6", "lines=1-2", "bytes=9-1"] {
         assert_eq!(world.get_with("/large.bin", "Range", range).status(), 200, "{range:?}");
     }
-    let head = world.sim.request("HEAD", "/large.bin").send().expect_status(200);
+    let head = world.sim.request("HEAD", "/large.bin").send().expect(200);
     assert_eq!((head.body().len(), head.header("Content-Length"), head.header("ETag")), (0, Some("300000"), Some(tag)));
 }
 

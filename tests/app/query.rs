@@ -110,7 +110,7 @@ fn ask<T: 'static>(query: &str, read: impl Fn(&Request) -> T + 'static) -> T {
         keep.put(read(&req));
         res.end(());
     });
-    sim.request("GET", &format!("/?{query}")).send().expect_status(200);
+    sim.request("GET", &format!("/?{query}")).send().expect(200);
     kept.take()
 }
 
@@ -271,7 +271,7 @@ fn what_a_type_says_of_a_query_goes_to_the_log_on_one_line() {
         res.end(format!("{custom:?}"));
         Ok(())
     });
-    let reply = sim.request("GET", "/?number=3%0aFORGED").send().expect_status(400);
+    let reply = sim.request("GET", "/?number=3%0aFORGED").send().expect(400);
     assert_eq!(reply.text(), "query: `number`: the value is not valid\n");
     let lines = lines(log::Level::Debug);
     let line = lines.iter().find(|line| line.text.contains("is not even")).unwrap();

@@ -106,7 +106,7 @@ fn fields_and_files_of_any_size_come_whole_and_leave_nothing_behind() {
             file("../y", &other),
         ]);
         let expected = format!("a=1\nb=grün\n{}{}", shown("x", &one), shown("../y", &other));
-        assert_eq!(world.post(body).expect_status(200).text(), expected, "{size} bytes");
+        assert_eq!(world.post(body).expect(200).text(), expected, "{size} bytes");
         world.expect_files(&[]);
     }
 }
@@ -123,7 +123,7 @@ fn an_upload_over_a_rough_network_and_in_chunks_comes_whole() {
         let content = pattern(400_000);
         let request = sim.request("POST", "/").header("Content-Type", TYPE).header("Transfer-Encoding", "chunked");
         let reply = request.body(form(&[file("x", &content), part("name=\"a\"", b"1")])).send();
-        assert_eq!(reply.expect_status(200).text(), format!("a=1\n{}", shown("x", &content)), "seed {seed}");
+        assert_eq!(reply.expect(200).text(), format!("a=1\n{}", shown("x", &content)), "seed {seed}");
     }
 }
 
@@ -156,7 +156,7 @@ fn a_file_that_cannot_be_saved_is_removed() {
             res.end(());
         });
     });
-    world.post(form(&[file("a", b"new")])).expect_status(200);
+    world.post(form(&[file("a", b"new")])).expect(200);
     told.expect(&["entity not found"]);
     world.expect_files(&[]);
 }
@@ -169,7 +169,7 @@ fn a_file_that_is_kept_outlives_its_request_and_is_removed_when_it_is_dropped() 
         keep.put(upload.take_file("f").unwrap());
         res.end(());
     });
-    world.post(form(&[file("a", b"seeds")])).expect_status(200);
+    world.post(form(&[file("a", b"seeds")])).expect(200);
     world.sim.advance(SECOND);
     let file = kept.take();
     assert_eq!(fs::read_to_string(file.path()).unwrap(), "seeds");
@@ -276,7 +276,7 @@ fn a_body_that_is_too_large_is_refused_before_it_is_sent_or_when_it_is() {
     );
     let body = form(&[file("x", &pattern(1_000))]);
     let request = world.sim.request("POST", "/").header("Content-Type", TYPE).header("Transfer-Encoding", "chunked");
-    assert_eq!(request.body(body).send().expect_status(413).text(), "the body has more than 1000 bytes\n");
+    assert_eq!(request.body(body).send().expect(413).text(), "the body has more than 1000 bytes\n");
     world.expect_files(&[]);
 }
 
@@ -301,15 +301,15 @@ fn what_is_no_form_with_files_is_refused_by_its_head() {
     }
     let coded =
         world.sim.request("POST", "/").header("Content-Type", TYPE).header("Content-Encoding", "gzip").body("x");
-    coded.send().expect_status(415);
-    assert_eq!(world.sim.request("POST", "/").send().expect_status(200).text(), "", "no body is an empty form");
+    coded.send().expect(415);
+    assert_eq!(world.sim.request("POST", "/").send().expect(200).text(), "", "no body is an empty form");
 }
 
 #[test]
 fn an_input_in_which_no_file_was_chosen_is_no_file() {
     let world = World::new("not-chosen", show);
     assert_eq!(world.post(form(&[file("", b""), part("name=a", b"1")])).text(), "a=1\n");
-    world.post(form(&[file("", b"x")])).expect_status(400);
+    world.post(form(&[file("", b"x")])).expect(400);
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn a_folder_that_is_not_there_is_an_error_of_the_server() {
     server.listen(80, ()).unwrap();
     for size in [1, 500_000] {
         let request = sim.request("POST", "/").header("Content-Type", TYPE).body(form(&[file("x", &pattern(size))]));
-        let reply = request.send().expect_status(500);
+        let reply = request.send().expect(500);
         assert!(!reply.text().contains("such"), "{reply:?}");
         assert!(format!("{:?}", reply.log()).contains("cannot be stored"), "{reply:?}");
     }
@@ -442,7 +442,7 @@ fn fields_are_read_into_a_type() {
     let field = |name: &str, value: &str| part(&format!("name=\"{name}\""), value.as_bytes());
     let body = form(&[field("tag", "a"), field("title", "Garden"), field("year", ""), field("tag", "b")]);
     assert_eq!(world.post(body).text(), "Garden None [\"a\", \"b\"]");
-    let reply = world.post(form(&[field("title", "x"), field("year", "soon")])).expect_status(422);
+    let reply = world.post(form(&[field("title", "x"), field("year", "soon")])).expect(422);
     assert_eq!(reply.text(), "form: `year`: a whole number from 0 to 65535 is expected\n");
 }
 

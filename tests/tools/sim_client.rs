@@ -48,7 +48,7 @@ fn a_request_is_sent_as_told() {
             Ok(())
         });
     });
-    let sent = |request: oneloop::sim::ClientRequest| request.send().expect_status(200).text();
+    let sent = |request: oneloop::sim::ClientRequest| request.send().expect(200).text();
     assert_eq!(sent(sim.request("GET", "/x?y=z")), "GET /x?y=z Host=localhost []");
     assert_eq!(
         sent(sim.request("PUT", "/x").header("host", "b").header("A", "1").header("A", b"2").body("hi")),
@@ -90,7 +90,7 @@ fn the_answer_is_decoded_whatever_its_framing() {
             sim.set_network(network);
         }
         let get = |path| sim.request("GET", path).send();
-        let reply = get("/length").expect_status(200);
+        let reply = get("/length").expect(200);
         assert_eq!((reply.reason(), reply.text().as_str(), reply.body()), ("OK", "hello", &b"hello"[..]));
         assert_eq!((reply.header("x-kind"), reply.header("none")), (Some("length"), None));
         assert_eq!(reply.header_all("set-cookie").collect::<Vec<_>>(), ["a=1", "b=2"]);
@@ -102,19 +102,19 @@ fn the_answer_is_decoded_whatever_its_framing() {
         assert!(took < SECOND + SECOND / 2, "the clock moves no further than it must, rough {rough}: {took:?}");
         let reply = sim.request("HEAD", "/length").send();
         assert_eq!((reply.status(), reply.header("Content-Length"), reply.body()), (200, Some("5"), &b""[..]));
-        assert_eq!(get("/none").expect_status(204).body(), b"");
-        assert_eq!(get("/hints").expect_status(200).text(), "hello", "103 is passed over");
+        assert_eq!(get("/none").expect(204).body(), b"");
+        assert_eq!(get("/hints").expect(200).text(), "hello", "103 is passed over");
     }
 }
 
 #[test]
 fn an_answer_that_ends_with_its_connection_is_whole_then() {
     let sim = says(b"HTTP/1.1 200 OK\r\nX: \xe9\r\n\r\nto the end", true);
-    let reply = sim.request("GET", "/").send().expect_status(200);
+    let reply = sim.request("GET", "/").send().expect(200);
     assert_eq!((reply.text().as_str(), reply.header("X")), ("to the end", None));
     assert!(reply.headers().any(|(name, value)| name == "X" && value == b"\xe9"), "a value is bytes");
     let sim = says(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nbytes of x", false);
-    assert_eq!(sim.request("GET", "/").send().expect_status(101).body(), b"");
+    assert_eq!(sim.request("GET", "/").send().expect(101).body(), b"");
 }
 
 #[test]
@@ -198,10 +198,10 @@ fn a_status_that_was_not_expected_is_explained_by_the_log() {
         _ => Err(std::io::Error::other("no such table"))?,
     });
     server.listen(80, ()).unwrap();
-    let text = complaint(|| drop(sim.request("GET", "/todos").send().expect_status(200)));
+    let text = complaint(|| drop(sim.request("GET", "/todos").send().expect(200)));
     assert!(text.contains("200 was expected, not\n500 Internal Server Error\n"), "{text}");
     assert!(text.contains("GET /todos: the handler failed: no such table"), "{text}");
-    let reply = sim.request("GET", "/fine").send().expect_status(200);
+    let reply = sim.request("GET", "/fine").send().expect(200);
     assert!(reply.log().is_empty(), "what was logged before is not its");
     assert!(format!("{reply:?}").ends_with("\n\nfine\n(nothing was logged)"), "{reply:?}");
 }

@@ -135,7 +135,7 @@ impl<T: DeserializeOwned> FromForm for T {
 /// # server.listen(80, ()).unwrap();
 /// # let post = |body| sim.request("POST", "/").header("Content-Type", "application/x-www-form-urlencoded").body(body).send();
 /// # assert_eq!(post("title=Buy+seeds&urgent=on").text(), "Buy seeds!\n");
-/// assert_eq!(post("urgent=on").expect_status(422).text(), "form: `title`: it is missing\n");
+/// assert_eq!(post("urgent=on").expect(422).text(), "form: `title`: it is missing\n");
 /// ```
 #[track_caller]
 pub fn form<T: FromForm + 'static, R: Answer>(

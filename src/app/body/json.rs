@@ -46,8 +46,8 @@ static JSON: Wanted = Wanted {
 /// # server.listen(80, ()).unwrap();
 /// # let post = |body| sim.request("POST", "/").header("Content-Type", "application/json").body(body).send();
 /// assert_eq!(post(r#"{ "title": "seeds" }"#).text(), r#"{"title":"seeds","done":false}"#);
-/// assert_eq!(post(r#"{ "title": "#).expect_status(400).text(), "JSON: EOF while parsing a value at line 1 column 11\n");
-/// assert_eq!(post(r#"{ "title": 7 }"#).expect_status(422).text(), "JSON: a string is expected at line 1 column 12\n");
+/// assert_eq!(post(r#"{ "title": "#).expect(400).text(), "JSON: EOF while parsing a value at line 1 column 11\n");
+/// assert_eq!(post(r#"{ "title": 7 }"#).expect(422).text(), "JSON: a string is expected at line 1 column 12\n");
 /// ```
 #[track_caller]
 pub fn json<T: DeserializeOwned + 'static, R: Answer>(

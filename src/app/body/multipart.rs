@@ -185,7 +185,7 @@ pub fn multipart<R: Answer>(
 /// # server.listen(80, ()).unwrap();
 /// # let post = sim.request("POST", "/").header("Content-Type", "multipart/form-data; boundary=b");
 /// # let body = "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\n\r\nseeds\r\n--b--\r\n";
-/// assert_eq!(post.body(body).send().expect_status(413).text(), "form: a file is too large\n");
+/// assert_eq!(post.body(body).send().expect(413).text(), "form: a file is too large\n");
 /// ```
 #[track_caller]
 pub fn multipart_with<R: Answer>(

@@ -106,7 +106,7 @@ impl Request {
     /// });
     /// # server.listen(80, ()).unwrap();
     /// # assert_eq!(sim.request("GET", "/?q=rust&tag=a&tag=b").send().text(), "rust, page 1, 2 tags\n");
-    /// let reply = sim.request("GET", "/?q=rust&page=first").send().expect_status(400);
+    /// let reply = sim.request("GET", "/?q=rust&page=first").send().expect(400);
     /// assert_eq!(reply.text(), "query: `page`: a whole number from 0 to 4294967295 is expected\n");
     /// ```
     #[cfg(feature = "json")]
