@@ -77,6 +77,11 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
         self.with(|list| list.entries.iter().any(|entry| entry.kind == kind)).unwrap_or(false)
     }
 
+    /// The place of registration of the first listener for an event.
+    pub fn first(&self, kind: K) -> Option<Site> {
+        self.with(|list| list.entries.iter().find(|entry| entry.kind == kind).map(|entry| entry.site)).flatten()
+    }
+
     /// The event and the place of registration of each listener, in the order of registration.
     pub fn sites(&self) -> Vec<(K, Site)> {
         self.with(|list| list.entries.iter().map(|entry| (entry.kind, entry.site)).collect()).unwrap_or_default()

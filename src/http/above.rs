@@ -1,11 +1,11 @@
 //! For the layer above, which reads bodies into values and files: what it needs of an exchange beyond what users may call.
 
 use super::answer::{Answer, answer};
+use super::body_error::BodyError;
 use super::exchange::{Exchange, Listener, On};
 use super::request::Request;
 use super::response::Response;
 use crate::callback::Site;
-use crate::net::CloseReason;
 use std::rc::Rc;
 
 impl Request {
@@ -29,25 +29,25 @@ impl Request {
         self.0.call(site, || answer(&self.0, f));
     }
 
-    /// Passes the body on as it comes, and its end, and the end of the exchange. If there is no body to be had any more, only the
-    /// last one is called, soon after this call.
+    /// Passes the body on as it comes, and its end, and that there is no more of it, once the exchange is over. If there is no body
+    /// to be had any more, only the last one is called, soon after this call.
     pub(crate) fn take_body(
         &self,
         site: Site,
         mut data: impl FnMut(&Request, &[u8]) + 'static,
         end: impl FnOnce(&Request) + 'static,
-        closed: impl FnOnce(&Request, CloseReason) + 'static,
+        gone: impl FnOnce(&Request, BodyError) + 'static,
     ) {
-        let closed = move |exchange: &Rc<Exchange>, reason| closed(&Request(exchange.clone()), reason);
-        if self.0.is_over() || self.0.incoming().is_end_told() {
-            let reason = self.0.closed().unwrap_or(CloseReason::Finished);
-            return self.0.call_soon(site, move |exchange| closed(exchange, reason));
+        let gone = move |exchange: &Rc<Exchange>, error| gone(&Request(exchange.clone()), error);
+        if let Some(error) = self.no_body() {
+            return self.0.call_soon(site, move |exchange| gone(exchange, error));
         }
         if !self.0.incoming().is_complete() {
             self.on_data_at(site, move |exchange, bytes| data(&Request(exchange.clone()), bytes));
         }
         let end = move |exchange: &Rc<Exchange>| end(&Request(exchange.clone()));
         self.add(On::End, site, Listener::Once(Some(Box::new(end))));
+        let closed = move |exchange: &Rc<Exchange>, reason| gone(exchange, BodyError::Closed(reason));
         self.0.add(On::RequestClose, site, Listener::Close(Some(Box::new(closed))));
     }
 }

@@ -1,6 +1,8 @@
+use crate::callback::Site;
 use crate::net::CloseReason;
 use std::fmt;
 use std::io;
+use std::panic::Location;
 
 /// The reason why there is no whole body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,18 +15,33 @@ pub enum BodyError {
     },
     /// The exchange was over before the whole body had come.
     Closed(CloseReason),
+    /// The body has come, and another callback has had it. A body is not kept for a second one.
+    AlreadyRead {
+        /// Where the program asked for the body: the call of a method such as `read_body` or `on_end`, or the line at which a
+        /// handler was made that takes a body (`app::json` and the like).
+        by: &'static Location<'static>,
+    },
 }
 
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BodyError::TooLarge { limit } => write!(f, "the body has more than {limit} bytes"),
-            BodyError::Closed(reason) => write!(f, "the connection was closed before the body ended: {reason}"),
+            BodyError::Closed(reason) => cut_off(f, *reason),
+            BodyError::AlreadyRead { by } => already_read(f, by),
         }
     }
 }
 
 impl std::error::Error for BodyError {}
+
+fn cut_off(f: &mut fmt::Formatter<'_>, reason: CloseReason) -> fmt::Result {
+    write!(f, "the connection was closed before the body ended: {reason}")
+}
+
+fn already_read(f: &mut fmt::Formatter<'_>, by: Site) -> fmt::Result {
+    write!(f, "the body was read already, by the callback registered at {by}")
+}
 
 /// The reason why a body was not saved to a file: see [`Request::save_to`](super::Request::save_to).
 #[derive(Debug)]
@@ -37,15 +54,31 @@ pub enum SaveError {
     },
     /// The exchange was over before the whole body had come.
     Closed(CloseReason),
+    /// The body has come, and another callback has had it: see [`BodyError::AlreadyRead`].
+    AlreadyRead {
+        /// Where the program asked for the body.
+        by: &'static Location<'static>,
+    },
     /// The file cannot be made, written or renamed.
     File(io::Error),
+}
+
+impl SaveError {
+    pub(super) fn of(error: BodyError) -> SaveError {
+        match error {
+            BodyError::TooLarge { limit } => SaveError::TooLarge { limit: limit as u64 },
+            BodyError::Closed(reason) => SaveError::Closed(reason),
+            BodyError::AlreadyRead { by } => SaveError::AlreadyRead { by },
+        }
+    }
 }
 
 impl fmt::Display for SaveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SaveError::TooLarge { limit } => write!(f, "the body has more than {limit} bytes"),
-            SaveError::Closed(reason) => write!(f, "the connection was closed before the body ended: {reason}"),
+            SaveError::Closed(reason) => cut_off(f, *reason),
+            SaveError::AlreadyRead { by } => already_read(f, by),
             SaveError::File(error) => write!(f, "the body cannot be stored: {error}"),
         }
     }

@@ -173,7 +173,7 @@ impl Exchange {
         // A listener for an event that can no longer come is dropped here, with what it captured.
         let late = match on {
             On::Data => self.incoming.is_complete(),
-            On::End => self.incoming.is_end_told(),
+            On::End => self.incoming.read_by().is_some(),
             _ => false,
         };
         if self.is_over() || late {
@@ -251,7 +251,9 @@ impl Exchange {
     /// The request is whole. Calls the listeners for its end, once. Drops these and the data listeners, which can no
     /// longer be called.
     pub fn request_over(self: &Rc<Self>, lp: &Rc<Loop>) {
-        if self.listeners.has(On::End) && !self.incoming.tell_end() {
+        if let Some(first) = self.listeners.first(On::End)
+            && !self.incoming.tell_end(first)
+        {
             self.emit_once(lp, On::End);
         }
         self.listeners.remove(On::Data);

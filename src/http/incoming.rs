@@ -1,3 +1,4 @@
+use crate::callback::Site;
 use crate::proto::h1::{Fields, Framing, IncomingRequest};
 use std::cell::{Cell, OnceCell, RefCell};
 
@@ -9,7 +10,8 @@ pub(crate) struct Incoming {
     complete: Cell<bool>,
     paused: Cell<bool>,
     owes_continue: Cell<bool>,
-    end_told: Cell<bool>,
+    /// Where the program asked for the body that it has got whole.
+    read_by: Cell<Option<Site>>,
     /// Allocated when the first part of a body is decoded.
     trailers: OnceCell<Box<RefCell<Fields>>>,
 }
@@ -21,7 +23,7 @@ impl Incoming {
             complete: Cell::new(false),
             paused: Cell::new(false),
             owes_continue: Cell::new(false),
-            end_told: Cell::new(false),
+            read_by: Cell::new(None),
             trailers: OnceCell::new(),
         }
     }
@@ -38,7 +40,7 @@ impl Incoming {
         self.complete.set(false);
         self.paused.set(false);
         self.owes_continue.set(false);
-        self.end_told.set(false);
+        self.read_by.set(None);
     }
 
     /// Begins the request whose head was just read into [`head_mut`](Incoming::head_mut).
@@ -91,14 +93,14 @@ impl Incoming {
         self.owes_continue.replace(false)
     }
 
-    /// Returns whether the listeners for the end of the request have been called.
-    pub fn is_end_told(&self) -> bool {
-        self.end_told.get()
+    /// The place of the first of the listeners for the end of the request, if they have been called.
+    pub fn read_by(&self) -> Option<Site> {
+        self.read_by.get()
     }
 
-    /// Notes that the listeners for the end are called now. Returns whether they were called before.
-    pub fn tell_end(&self) -> bool {
-        self.end_told.replace(true)
+    /// Notes that the listeners for the end are called now, the one of this place first. Returns whether they were called before.
+    pub fn tell_end(&self, first: Site) -> bool {
+        self.read_by.replace(Some(first)).is_some()
     }
 
     /// The fields after a chunked body. They are complete once the request is complete.

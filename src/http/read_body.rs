@@ -5,7 +5,6 @@ use super::body_error::BodyError;
 use super::exchange::{Exchange, Listener, On};
 use super::request::Request;
 use crate::callback::Site;
-use crate::net::CloseReason;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
@@ -16,11 +15,17 @@ impl Request {
         self.header("Content-Length").and_then(|length| length.parse().ok())
     }
 
+    /// The reason why there is no body to be had any more, if so.
+    pub(super) fn no_body(&self) -> Option<BodyError> {
+        let closed = self.0.closed().map(BodyError::Closed);
+        closed.or_else(|| Some(BodyError::AlreadyRead { by: self.0.incoming().read_by()? }))
+    }
+
     /// Collects the body and passes it to `done`, once. Programs for Node do this with `on('data')` and `on('end')`.
     ///
     /// A body of more than `limit` bytes is an error, and the request is answered 413 unless `done` answers. If the request
     /// states its length, the error comes at once, and no `100 Continue` asks for the body. A body that is cut off is an error
-    /// too. `done` may return a `Result`, as a handler may: see [`Error`](super::Error).
+    /// too, and so is one that was read before. `done` may return a `Result`, as a handler may: see [`Error`](super::Error).
     ///
     /// ```
     /// let server = oneloop::http::create_server(|req, res| {
@@ -49,8 +54,7 @@ impl Request {
             done: Cell::new(Some(Box::new(done))),
             listener: Cell::new(None),
         });
-        if self.0.is_over() || self.0.incoming().is_end_told() {
-            let error = BodyError::Closed(self.0.closed().unwrap_or(CloseReason::Finished));
+        if let Some(error) = self.no_body() {
             return self.0.call_soon(site, move |exchange| collector.finish(exchange, Err(error)));
         }
         if self.announced_length().is_some_and(|length| length > limit as u64) {

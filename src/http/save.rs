@@ -17,7 +17,6 @@ use super::request::Request;
 use super::unfinished::Unfinished;
 use crate::callback::Site;
 use crate::event_loop::current;
-use crate::net::CloseReason;
 use crate::worker;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -83,9 +82,8 @@ impl Request {
             done: Cell::new(Some(Box::new(move |result| answer(&exchange, || done(result))))),
         });
         // `done` is not called within this call, because only the loop calls callbacks.
-        if self.0.is_over() || self.0.incoming().is_end_told() {
-            let reason = self.0.closed().unwrap_or(CloseReason::Finished);
-            return self.0.call_soon(site, move |_| save.fail(SaveError::Closed(reason)));
+        if let Some(error) = self.no_body() {
+            return self.0.call_soon(site, move |_| save.fail(SaveError::of(error)));
         }
         if self.announced_length().is_some_and(|length| length > limit) {
             let request = self.clone();

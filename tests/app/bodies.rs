@@ -1,7 +1,7 @@
 //! Bodies: what does not belong to a handler does not reach it, is answered in one order, as early as it can be, and is not quoted.
 
 use crate::support::http::*;
-use oneloop::app::{self, Form};
+use oneloop::app::{self, App, Form};
 use oneloop::event_loop::{PanicPolicy, set_panic_policy};
 use oneloop::http::{self, Answer, Error, Request, Response};
 use oneloop::sim::{Reply, Sim};
@@ -416,6 +416,25 @@ fn a_late_error_that_nobody_answers_has_its_own_status() {
     ] {
         let reply = sim.request("POST", path).header("Content-Type", media_type).body(body).send();
         assert_eq!(reply.status(), status, "{path} {body}");
+    }
+}
+
+#[test]
+fn a_body_that_a_step_before_has_read_is_a_500_whose_log_names_that_step() {
+    let mut app = App::new();
+    let line = line!() + 2;
+    app.with(|req, _res, next| {
+        req.read_body(100, move |_body| next.run());
+    });
+    app.post("/json", app::json(|_, res, _: Value| res.end("twice")));
+    app.post("/file", app::multipart(|_, res, _| res.end("twice")));
+    let sim = Sim::new();
+    app.listen(PORT, ()).unwrap();
+    for (path, media_type) in [("/json", JSON), ("/file", "multipart/form-data; boundary=b")] {
+        let reply = sim.request("POST", path).header("Content-Type", media_type).body("{}").send();
+        assert_eq!((reply.status(), &*reply.text()), (500, "500 Internal Server Error\n"));
+        let said = format!("the body was read already, by the callback registered at {}:{line}:", file!());
+        assert!(reply.log().iter().any(|kept| kept.text.contains(&said)), "{:?}", reply.log());
     }
 }
 

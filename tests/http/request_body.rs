@@ -2,12 +2,13 @@
 //! discard within the limit.
 
 use crate::support::http::*;
-use oneloop::http::{BodyError, Request, Response};
+use oneloop::http::{BodyError, Request, Response, SaveError};
 use oneloop::net::CloseReason;
 use oneloop::set_timeout;
 use oneloop::sim::{Network, Sim};
 use proptest::prelude::*;
 use std::cell::Cell;
+use std::panic::Location;
 use std::rc::Rc;
 
 const CHUNKED: &str = "POST /chunked HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
@@ -477,6 +478,35 @@ fn read_body_of_an_exchange_that_is_over_gives_its_error_from_the_loop() {
     record.expect(&[]);
     sim.settle();
     record.expect(&["Err(Closed(Finished))"]);
+}
+
+/// It said that the connection was closed.
+#[test]
+fn a_body_that_is_read_twice_is_an_error_that_says_who_had_it() {
+    let record = Record::default();
+    let seen = record.clone();
+    let (sim, _server) = serve(move |req, res| {
+        let (again, seen) = (req.clone(), seen.clone());
+        let first = Location::caller().line() + 1;
+        req.read_body(10, move |body| {
+            assert_eq!(body.unwrap(), b"seeds");
+            let (saved, heard) = (again.clone(), seen.clone());
+            again.read_body(10, move |body| {
+                let Err(error) = body else { panic!("it came twice") };
+                seen.add(error.to_string().replace(&format!("{}:{first}:", file!()), "HERE:"));
+                assert!(matches!(error, BodyError::AlreadyRead { by } if by.line() == first));
+                saved.save_to("/no/such/file", 10, move |stored| {
+                    let Err(error) = stored else { panic!("it came twice") };
+                    heard.add(error.to_string().replace(&format!("{}:{first}:", file!()), "HERE:"));
+                    assert!(matches!(error, SaveError::AlreadyRead { by } if by.line() == first));
+                    res.end("once");
+                });
+            });
+        });
+    });
+    let peer = send(&sim, post("/", "seeds"));
+    assert_eq!(bodies(&peer), ["once"]);
+    record.expect(&["the body was read already, by the callback registered at HERE:13"; 2]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::upload::{Upload, UploadedFile};
 use crate::callback::Site;
 use crate::event_loop::current;
 use crate::event_loop::driver::OpenFile;
-use crate::http::{BodyError, Error, Request, Result, SaveError, Unfinished};
+use crate::http::{Error, Request, Result, SaveError, Unfinished};
 use crate::proto::multipart::{Multipart, MultipartEvent, MultipartFault, Part};
 use crate::worker;
 use std::cell::{Cell, RefCell};
@@ -56,9 +56,9 @@ pub(super) fn store(
         site,
         move |_, bytes| data.data(bytes),
         move |_| end.end(),
-        move |_, reason| {
+        move |_, error| {
             if !storing.ended.get() {
-                storing.fail(BodyError::Closed(reason).into());
+                storing.fail(error.into());
             }
         },
     );
