@@ -7,6 +7,7 @@ use oneloop::http;
 use oneloop::sim::{Reply, Sim};
 use proptest::prelude::*;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -514,10 +515,13 @@ fn where_a_file_is_is_looked_up_again_after_a_tenth_of_a_second() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_an_error_at_the_start() {
+fn a_folder_that_is_not_there_is_an_error_at_the_start_that_names_it() {
     let (folder, _files) = site("files-start");
-    assert_eq!(Files::of(folder.path("missing")).unwrap_err().kind(), std::io::ErrorKind::NotFound);
-    assert_eq!(Files::of(folder.path("site/a.txt")).unwrap_err().kind(), std::io::ErrorKind::NotADirectory);
+    for (path, kind) in [("missing", ErrorKind::NotFound), ("site/a.txt", ErrorKind::NotADirectory)] {
+        let error = Files::of(folder.path(path)).unwrap_err();
+        assert_eq!(error.kind(), kind);
+        assert!(error.to_string().starts_with(&format!("the folder {:?} cannot be", folder.path(path))), "{error}");
+    }
     assert!(Files::of("").is_err());
     assert!(format!("{:?}", Files::of(folder.path("site")).unwrap()).starts_with("Files"));
 }

@@ -79,17 +79,21 @@ impl Files {
     /// The files of a folder. A relative path is resolved now, in the working directory.
     ///
     /// # Errors
-    /// If there is no such folder, or it cannot be entered.
+    /// If there is no such folder, or it cannot be entered. The text names the folder as it was given; the kind is that of the cause.
     ///
     /// ```
     /// use oneloop::app::Files;
     ///
-    /// assert!(Files::of("no/such/folder").is_err());
+    /// let error = Files::of("no/such/folder").unwrap_err();
+    /// assert!(error.to_string().starts_with("the folder \"no/such/folder\" cannot be served: "));
     /// ```
     pub fn of(folder: impl AsRef<Path>) -> io::Result<Files> {
-        let root = folder.as_ref().canonicalize()?;
-        if !fs::metadata(&root)?.is_dir() {
-            return Err(ErrorKind::NotADirectory.into());
+        let folder = folder.as_ref();
+        let named =
+            |why: io::Error| io::Error::new(why.kind(), format!("the folder {folder:?} cannot be served: {why}"));
+        let root = folder.canonicalize().map_err(named)?;
+        if !fs::metadata(&root).map_err(named)?.is_dir() {
+            return Err(named(ErrorKind::NotADirectory.into()));
         }
         let plan = Plan {
             root,
