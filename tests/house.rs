@@ -78,7 +78,6 @@ const CIRCLES: &[&[&str]] = &[
         "event_loop/driver/world/waits.rs",
         "event_loop/driver/world/workers.rs",
     ],
-    &["event_loop/driver/lanes.rs", "event_loop/driver/pool.rs"],
     &[
         "net/acceptor/mod.rs",
         "net/connect.rs",

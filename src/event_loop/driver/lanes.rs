@@ -1,5 +1,7 @@
-use super::Job;
 use std::collections::VecDeque;
+
+/// A job for a thread. It delivers its result by itself.
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// How many jobs of the program run at a time. It is libuv's default, for the same reason: the pool is for blocking work,
 /// not a second way to use all cores.

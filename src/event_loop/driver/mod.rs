@@ -37,9 +37,9 @@ pub(crate) use descriptors::{Descriptors, FileRoom, OpenFile, is_out_of_descript
 pub(crate) use file::read_at;
 pub(crate) use home::Home;
 pub(crate) use io::{Io, Listener};
-pub(crate) use lanes::Lane;
+pub(crate) use lanes::{Job, Lane};
 pub(crate) use os::Os;
-pub(crate) use pool::{Job, Refused};
+pub(crate) use pool::Refused;
 pub(crate) use resident::{MoveIn, Next, Resident};
 pub(crate) use unsent::Unsent;
 pub(crate) use world::World;

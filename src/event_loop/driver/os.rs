@@ -1,6 +1,7 @@
 #[cfg(unix)]
 use super::address::with_name;
-use super::pool::{Job, Pool, Refused};
+use super::lanes::Job;
+use super::pool::{Pool, Refused};
 #[cfg(unix)]
 use super::unix::UnixListener;
 use super::{

@@ -1,11 +1,8 @@
-use super::lanes::{Lane, Lanes};
+use super::lanes::{Job, Lane, Lanes};
 use crate::callback::discard;
 use crate::notice;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-
-/// A job for a thread. It delivers its result by itself.
-pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// The reason why a job was not taken.
 #[derive(Debug)]
