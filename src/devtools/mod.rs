@@ -45,6 +45,7 @@
 //!                   └─► held: turns that held the loop, sources that waited ─────┘             └─► reader …
 //! ```
 
+mod answer;
 mod assets;
 mod copy;
 mod held;
@@ -60,6 +61,7 @@ pub use crate::http::local::is_local;
 use crate::event_loop::{RecordingSize, mark_turn_as_own, recording, start_recording, trace};
 use crate::http::{Request, Response, Server};
 use crate::worker;
+use answer::{guard, json, refuse};
 use copy::copy;
 use std::rc::Rc;
 use stream::Stream;
@@ -157,28 +159,6 @@ impl Mounted {
             },
         }
     }
-}
-
-/// Sets the fields by which browsers keep an answer from other sites and out of caches, and do not guess its media type.
-fn guard(res: &Response) {
-    res.set_header(
-        "Content-Security-Policy",
-        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    );
-    res.set_header("X-Content-Type-Options", "nosniff");
-    res.set_header("Cross-Origin-Resource-Policy", "same-origin");
-    res.set_header("Referrer-Policy", "no-referrer");
-    res.set_header("Cache-Control", "no-store");
-}
-
-fn refuse(res: &Response, status: u16, why: &str) {
-    res.set_header("Content-Type", "text/plain; charset=utf-8");
-    res.set_status(status).end(why);
-}
-
-fn json(res: &Response, text: String) {
-    res.set_header("Content-Type", "application/json");
-    res.end(text);
 }
 
 fn since(req: &Request) -> u64 {

@@ -1,12 +1,12 @@
 //! The stream: while pages are open, it sends the same messages to all of them.
 
+use super::answer::refuse;
 use super::copy::copy;
 use super::held::{Follower, Held};
 use super::json;
 use super::merge::Detail;
 use super::message;
 use super::numbers::Readings;
-use super::refuse;
 use super::requests;
 use crate::event_loop::{Iteration, Recording, Timeout, mark_turn_as_own, now, recording, set_interval};
 use crate::http::{Request, Response, Server};
