@@ -8,6 +8,28 @@ const AT_MOST: Duration = Duration::from_secs(5 * 60);
 /// The port to connect to if the program listens on several addresses, or on none.
 const PORT: u16 = 80;
 
+impl Sim {
+    /// Begins a request to the program's HTTP server, by a client that reads the whole answer: see [`ClientRequest`].
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    ///
+    /// let sim = Sim::new();
+    /// let server = http::create_server(|req, res| {
+    ///     req.read_body(1024, move |body| {
+    ///         res.set_status(201).end(body?);
+    ///         Ok(())
+    ///     });
+    /// });
+    /// server.listen(80, ()).unwrap();
+    /// let reply = sim.request("POST", "/todos").header("Content-Type", "text/plain").body("water the plant").send();
+    /// assert_eq!((reply.status(), reply.text().as_str()), (201, "water the plant"));
+    /// ```
+    pub fn request(&self, method: &str, target: &str) -> ClientRequest<'_> {
+        ClientRequest::new(self, method, target)
+    }
+}
+
 /// A request of a scripted client: begun by [`Sim::request`], sent by [`send`](ClientRequest::send).
 ///
 /// The request is sent as it was built, without any check: a test may send a request that no real client should send. If
@@ -31,7 +53,7 @@ enum To {
 }
 
 impl<'a> ClientRequest<'a> {
-    pub(super) fn new(sim: &'a Sim, method: &str, target: &str) -> Self {
+    fn new(sim: &'a Sim, method: &str, target: &str) -> Self {
         ClientRequest {
             sim,
             method: method.to_owned(),

@@ -275,26 +275,6 @@ impl Sim {
         self.dial(None, &to)
     }
 
-    /// Begins a request to the program's HTTP server, by a client that reads the whole answer: see [`ClientRequest`].
-    ///
-    /// ```
-    /// use oneloop::{http, sim::Sim};
-    ///
-    /// let sim = Sim::new();
-    /// let server = http::create_server(|req, res| {
-    ///     req.read_body(1024, move |body| {
-    ///         res.set_status(201).end(body?);
-    ///         Ok(())
-    ///     });
-    /// });
-    /// server.listen(80, ()).unwrap();
-    /// let reply = sim.request("POST", "/todos").header("Content-Type", "text/plain").body("water the plant").send();
-    /// assert_eq!((reply.status(), reply.text().as_str()), (201, "water the plant"));
-    /// ```
-    pub fn request(&self, method: &str, target: &str) -> ClientRequest<'_> {
-        ClientRequest::new(self, method, target)
-    }
-
     fn dial(&self, from: Option<SocketAddr>, to: &Address) -> Peer {
         let stream = self.world.connect_scripted(from, to);
         Peer::new(&self.world, stream, &self.peers)
