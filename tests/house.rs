@@ -90,7 +90,6 @@ const CIRCLES: &[&[&str]] = &[
         "net/stream/mod.rs",
     ],
     &["net/transport/mod.rs", "net/transport/veiled.rs"],
-    &["proto/multipart/mod.rs", "proto/multipart/part_head.rs"],
 ];
 /// So many lines are read in a minute.
 const INDEX_LINES: usize = 90;
