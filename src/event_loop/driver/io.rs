@@ -6,6 +6,19 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
+/// True if a read that does not fill its buffer shows that no input is left: epoll and kqueue report input that comes
+/// later. On other systems only `WouldBlock` shows it.
+pub(crate) const SHORT_READ_ENDS: bool = cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "macos",
+    target_os = "ios",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+));
+
 /// One end of a connection. All methods take `&self`, since the kernel (or the simulated world) keeps the state. Dropping
 /// this value closes the connection.
 pub(crate) enum Io {

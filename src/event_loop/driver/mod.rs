@@ -36,7 +36,7 @@ pub use address::Address;
 pub(crate) use descriptors::{Descriptors, FileRoom, OpenFile, is_out_of_descriptors};
 pub(crate) use file::read_at;
 pub(crate) use home::Home;
-pub(crate) use io::{Io, Listener};
+pub(crate) use io::{Io, Listener, SHORT_READ_ENDS};
 pub(crate) use lanes::{Job, Lane};
 pub(crate) use os::Os;
 pub(crate) use pool::Refused;

@@ -12,26 +12,13 @@
 #[cfg(any(test, oneloop_veil))]
 mod veiled;
 
-use crate::event_loop::driver::Io;
 #[cfg(any(test, oneloop_veil))]
 use crate::event_loop::driver::VEILED;
+use crate::event_loop::driver::{Io, SHORT_READ_ENDS};
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
 #[cfg(any(test, oneloop_veil))]
 use veiled::Veiled;
-
-/// True if a read that does not fill its buffer shows that no input is left: epoll and kqueue report input that comes
-/// later. On other systems only `WouldBlock` shows it.
-const SHORT_READ_ENDS: bool = cfg!(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "dragonfly",
-));
 
 /// The carrier of a stream's bytes. See the [module's docs](self).
 pub(super) enum Transport {

@@ -2,8 +2,7 @@
 //! TLS will: the bytes of the socket are not those of the stream, they come in frames, and some of them are the transport's
 //! own.
 
-use super::SHORT_READ_ENDS;
-use crate::event_loop::driver::{Io, Veil};
+use crate::event_loop::driver::{Io, SHORT_READ_ENDS, Veil};
 use std::io;
 
 pub(in crate::net) struct Veiled {
