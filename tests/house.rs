@@ -1,10 +1,10 @@
-//! The house: a module imports only those below it, no files of a layer import each other in a circle, and only the driver
+//! The house: a module imports only those below it, no members of a folder import each other in a circle, and only the driver
 //! knows in which world it is.
 //!
 //! It reads the source as tokens, so that docs may link wherever they like, and finds every path that begins with `crate`,
 //! `super`, `self`, a module that the file declares, or a name that the file imports, in a `use` or elsewhere.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 
@@ -38,60 +38,44 @@ const EMPTY_NAMES: &[&str] = &["utils", "util", "helpers", "helper", "common", "
 const LINES: usize = 500;
 /// Files that are longer. The list may only shrink: no file is added, and one that is short enough must leave it.
 const LONG: &[&str] = &[];
-/// Circles of imports between the files of one layer. The list may only shrink: no circle and no file is added, and what somebody
-/// has opened must leave it.
+/// Circles of imports between the members of one folder: see [`circles`]. The list may only shrink: no circle and no member is
+/// added, and what somebody has opened must leave it.
 const CIRCLES: &[&[&str]] = &[
     &[
-        "event_loop/call.rs",
-        "event_loop/channel.rs",
-        "event_loop/current.rs",
-        "event_loop/jobs.rs",
-        "event_loop/metrics.rs",
-        "event_loop/queues.rs",
-        "event_loop/recorder/hooks.rs",
-        "event_loop/recorder/records.rs",
-        "event_loop/recorder/ring.rs",
-        "event_loop/recorder/tape.rs",
-        "event_loop/registry.rs",
-        "event_loop/remote.rs",
-        "event_loop/run.rs",
-        "event_loop/silence.rs",
-        "event_loop/slow.rs",
-        "event_loop/timers.rs",
-        "event_loop/turn.rs",
+        "event_loop/call",
+        "event_loop/channel",
+        "event_loop/current",
+        "event_loop/jobs",
+        "event_loop/metrics",
+        "event_loop/queues",
+        "event_loop/recorder",
+        "event_loop/registry",
+        "event_loop/remote",
+        "event_loop/run",
+        "event_loop/silence",
+        "event_loop/slow",
+        "event_loop/timers",
+        "event_loop/turn",
     ],
+    &["event_loop/driver/io", "event_loop/driver/world"],
+    &["http/answer", "http/exchange", "http/response", "http/send_file"],
     &[
-        "event_loop/driver/home.rs",
-        "event_loop/driver/io.rs",
-        "event_loop/driver/mod.rs",
-        "event_loop/driver/os.rs",
-        "event_loop/driver/unix.rs",
-        "event_loop/driver/unsent.rs",
-        "event_loop/driver/world/connection.rs",
-        "event_loop/driver/world/listener.rs",
-        "event_loop/driver/world/mod.rs",
-        "event_loop/driver/world/readiness.rs",
-        "event_loop/driver/world/rooms.rs",
-        "event_loop/driver/world/schedule.rs",
-        "event_loop/driver/world/sendfile.rs",
-        "event_loop/driver/world/waits.rs",
-        "event_loop/driver/world/workers.rs",
-    ],
-    &[
-        "net/acceptor/mod.rs",
-        "net/connect.rs",
-        "net/context.rs",
-        "net/dial.rs",
-        "net/handed_over.rs",
-        "net/protocol.rs",
-        "net/room.rs",
-        "net/send_watch.rs",
-        "net/socket/mod.rs",
-        "net/stream/mod.rs",
+        "net/acceptor",
+        "net/connect",
+        "net/context",
+        "net/dial",
+        "net/handed_over",
+        "net/protocol",
+        "net/room",
+        "net/send_watch",
+        "net/socket",
+        "net/stream",
     ],
 ];
 /// So many lines are read in a minute.
 const INDEX_LINES: usize = 90;
+/// The part of the loop that stands below all of it, and imports nothing of it.
+const BELOW: (&str, &str) = ("event_loop", "driver");
 /// The enum and its variants that tell the operating system from the simulated world.
 const WORLDS: (&str, &[&str]) = ("Driver", &["Os", "Sim"]);
 /// Where code may match on them: in the driver itself, in `current.rs`, which makes the driver of a thread's first loop, and in
@@ -149,7 +133,7 @@ fn the_index_of_the_tests_is_short_and_names_each_module_and_each_break() {
 }
 
 #[test]
-fn no_files_of_a_layer_import_each_other_in_a_circle() {
+fn no_members_of_a_folder_import_each_other_in_a_circle() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut sources = Vec::new();
     each_file(&root, &mut |path, source| {
@@ -165,9 +149,12 @@ fn no_files_of_a_layer_import_each_other_in_a_circle() {
     );
 }
 
-/// The circles of imports between the files of each layer, each sorted. What a file hands on by `pub use`, and does not use
-/// itself, is no import of its own: who imports it from there imports it from where it is. Nor is `mod child;` an import:
-/// a parent that only declares its children, and hands on what is theirs, may define what they import.
+/// The circles of imports between the members of each folder, each sorted. The members of a folder are its files, and its folders
+/// with all that is in them. A folder is one thing: its `mod.rs` defines the whole and the other files the parts, so a part may
+/// name the whole, and the whole its parts. That is no circle.
+///
+/// An import counts as one of the file that defines what is imported, whichever `pub use` hands it on. What a file hands on
+/// and does not use itself is no import of its own.
 fn circles(sources: &[(String, String)]) -> Vec<Vec<String>> {
     let modules: Vec<Vec<String>> = sources.iter().map(|(path, _)| module_of(path)).collect();
     let (mut own, mut handed_on) = (Vec::new(), Vec::new());
@@ -202,28 +189,36 @@ fn circles(sources: &[(String, String)]) -> Vec<Vec<String>> {
         }
         None
     };
-    let count = sources.len();
-    let mut reaches = vec![vec![false; count]; count];
-    for from in 0..count {
-        for to in own[from].iter().filter_map(|import| file_of(import)) {
-            let layer = modules[from].first();
-            reaches[from][to] |= layer.is_some() && modules[to].first() == layer;
+    // Which members of a folder import which others.
+    let mut members: BTreeMap<&[String], BTreeSet<&[String]>> = BTreeMap::new();
+    for (from, imports) in modules.iter().zip(&own) {
+        for to in imports.iter().filter_map(|import| file_of(import)).map(|file| &modules[file]) {
+            let shared = from.iter().zip(to).take_while(|(from, to)| from == to).count();
+            // Below the root is the order of the house. A member and its folder, which is there named by its `mod.rs`, are no circle.
+            if shared > 0 && shared < from.len() && shared < to.len() {
+                members.entry(&from[..=shared]).or_default().insert(&to[..=shared]);
+            }
         }
     }
-    for through in 0..count {
-        let onward = reaches[through].clone();
-        for row in reaches.iter_mut().filter(|row| row[through]) {
-            row.iter_mut().zip(&onward).for_each(|(reached, next)| *reached |= *next);
-        }
+    let reached: BTreeMap<_, _> = members.keys().map(|from| (*from, reached_from(from, &members))).collect();
+    let mut found = BTreeSet::new();
+    for (from, all) in reached.iter().filter(|(from, all)| all.contains(*from)) {
+        let circle = all.iter().filter(|other| reached.get(*other).is_some_and(|back| back.contains(from)));
+        found.insert(circle.map(|member| member.join("/")).collect());
     }
-    let mut found = Vec::new();
-    for (first, row) in reaches.iter().enumerate() {
-        let circle: Vec<usize> = (0..count).filter(|&other| row[other] && reaches[other][first]).collect();
-        if circle.len() > 1 && circle[0] == first {
-            found.push(circle.iter().map(|&file| sources[file].0.clone()).collect());
-        }
+    found.into_iter().collect()
+}
+
+fn reached_from<'a>(
+    from: &'a [String],
+    imports: &BTreeMap<&'a [String], BTreeSet<&'a [String]>>,
+) -> BTreeSet<&'a [String]> {
+    let mut reached = BTreeSet::new();
+    let mut ahead = vec![from];
+    while let Some(member) = ahead.pop() {
+        ahead.extend(imports.get(member).into_iter().flatten().filter(|next| reached.insert(**next)));
     }
-    found
+    reached
 }
 
 /// Says whether the path at this token stands in a `pub use`, of any visibility.
@@ -319,6 +314,10 @@ fn faults(path: &str, source: &str) -> Vec<String> {
         return found;
     };
     for (line, import) in imports(&tokens, &module) {
+        let is_outside = layer == BELOW.0 && import.get(1).is_none_or(|member| member != BELOW.1);
+        if module.get(1).is_some_and(|member| member == BELOW.1) && is_outside && import[0] == layer {
+            found.push(format!("{path}:{line}: the driver knows no loop: `{}`", import.join("::")));
+        }
         let here = format!("{path}:{line}");
         match import.first() {
             Some(other) if other == layer || may_import.contains(&other.as_str()) => {}
@@ -528,6 +527,7 @@ fn the_checker_finds_what_it_is_for() {
         ("event_loop/run.rs", "use super::super::net;", "`event_loop` must not import `net`"),
         ("event_loop/mod.rs", "use super::{callback, http::Server};", "`event_loop` must not import `http::Server`"),
         ("event_loop/driver/os.rs", "use super::{super::super::worker as w};", "must not import `worker`"),
+        ("event_loop/driver/os.rs", "use super::super::Loop;", "the driver knows no loop: `event_loop::Loop`"),
         ("emitter.rs", "use super::event_loop;", "`emitter` must not import `event_loop`"),
         ("worker.rs", "use crate::{callback, net::{Flow, Socket}};", "`worker` must not import `net::Flow`"),
         ("worker.rs", "type A = (crate::callback::Site, crate::signals::B);", "must not import `signals::B`"),
@@ -563,39 +563,48 @@ fn the_checker_finds_what_it_is_for() {
 
 #[test]
 fn the_checker_finds_circles() {
-    let file = |path: &str, source: &str| (path.to_owned(), source.to_owned());
+    let tree = |files: &[(&str, &str)]| {
+        let files: Vec<_> = files.iter().map(|(path, source)| ((*path).to_owned(), (*source).to_owned())).collect();
+        circles(&files).into_iter().map(|circle| circle.join(" ")).collect::<Vec<_>>()
+    };
     let hub = "mod a; mod b; mod c; pub use a::A; pub(crate) use self::b::B;";
-    let tree = |a: &str, b: &str| {
-        circles(&[
-            file("net/a.rs", a),
-            file("net/b.rs", b),
-            file("net/c.rs", "use crate::net::{A, B};"),
-            file("net/mod.rs", hub),
+    let three = |a: &str, b: &str| {
+        tree(&[("net/a.rs", a), ("net/b.rs", b), ("net/c.rs", "use crate::net::{A, B};"), ("net/mod.rs", hub)])
+    };
+    assert_eq!(three("use super::b::B;", "use crate::event_loop::A;"), [""; 0]);
+    assert_eq!(three("use super::b::B;", "fn f() { super::a::g() }"), ["net/a net/b"]);
+    // Through what the folder hands on.
+    assert_eq!(three("use super::b::B;", "use super::c::C;"), ["net/a net/b net/c"]);
+    assert_eq!(three("use super::B;", "use super::c;"), ["net/a net/b net/c"]);
+    // A name that a `use` brought in, and a module that the file declares, whatever else has its name.
+    let child = |c: &str| {
+        tree(&[
+            ("net/a.rs", "use super::c; fn f() { c::g() }"),
+            ("net/c/mod.rs", c),
+            ("net/c/d.rs", "use crate::net::a::A;"),
         ])
     };
-    assert_eq!(tree("use super::b::B;", "use crate::event_loop::A;"), [[""; 0]; 0]);
-    assert_eq!(tree("use super::b::B;", "use super::c::C;"), [["net/a.rs", "net/b.rs", "net/c.rs"]]);
-    assert_eq!(tree("use super::b::B;", "fn f() { super::a::g() }"), [["net/a.rs", "net/b.rs"]]);
-    // What a file hands on and also uses is its own import. A declaration of a module is none.
-    let parent = |uses: &str| {
-        let parent = format!("mod a; pub use a::A; pub struct P; {uses}");
-        circles(&[file("net/a.rs", "use super::P; pub struct A;"), file("net/mod.rs", &parent)])
-    };
-    assert_eq!(parent(""), [[""; 0]; 0]);
-    for uses in ["struct Q(A);", "fn f() { a::g() }", "mod b; use b::B;"] {
-        let circle = parent(uses);
-        assert_eq!(circle.is_empty(), uses.contains('B'), "{uses}: {circle:?}");
-    }
-    // A name that a `use` brought in stands for what it names, but a module that the file declares comes first.
-    let alias = |c: &str| {
-        circles(&[
-            file("net/a.rs", "use super::c; fn f() { c::d::g() }"),
-            file("net/c/mod.rs", c),
-            file("net/c/d.rs", "use crate::net::a::A;"),
-        ])
-    };
-    assert_eq!(alias("mod d;"), [["net/a.rs", "net/c/d.rs"]]);
-    assert_eq!(tree("use super::B;", "use super::c;"), [["net/a.rs", "net/b.rs", "net/c.rs"]]);
+    assert_eq!(child("mod d;"), ["net/a net/c"]);
+    let deep =
+        |a: &str| tree(&[("net/a.rs", a), ("net/b/mod.rs", "pub mod d;"), ("net/b/d.rs", "use crate::net::a::A;")]);
+    assert_eq!(deep("use super::b; fn f() { b::d::g() }"), ["net/a net/b"]);
+    assert_eq!(deep("mod b { } fn f(b: u8) { b.d() }"), [""; 0]);
+    // A part names the whole, and the whole its parts; but a part does not name another that names it.
+    let whole = "mod a; mod run; use a::A; pub use run::{a, B}; struct W(A, a::Q);";
+    assert_eq!(tree(&[("net/mod.rs", whole), ("net/a.rs", "use super::W;"), ("net/run.rs", "")]), [""; 0]);
+    assert_eq!(
+        tree(&[("net/mod.rs", whole), ("net/a.rs", "use super::B;"), ("net/run.rs", "use super::a::Q;")]),
+        ["net/a net/run"]
+    );
+    // Folders are members as a whole.
+    let folders = [
+        ("net/a/x.rs", "use crate::net::b::y::Y;"),
+        ("net/b/z.rs", "use crate::net::a::W;"),
+        ("net/a/mod.rs", ""),
+        ("net/b/y.rs", ""),
+    ];
+    assert_eq!(tree(&folders), ["net/a net/b"]);
+    assert_eq!(tree(&folders[..1]), [""; 0]);
 }
 
 #[test]
