@@ -7,6 +7,7 @@
 //! | `todos` | what a todo is, and its queries |
 //! | `lists` | whose list is read and changed, and who is told |
 //! | `api` | the lists as JSON |
+//! | `pages`, `templates` | the lists as pages |
 //! | `accounts` | whose list it is |
 //!
 //! Options: `--db FILE` (`todo.db`), `--port PORT` (7777; 0 takes a free one). `RUST_LOG` says what is logged.
@@ -15,18 +16,24 @@ mod accounts;
 mod api;
 mod database;
 mod lists;
+mod pages;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod todos;
 
+use accounts::Account;
 use database::Database;
 use lists::Lists;
 use oneloop::app::{self, App, Prometheus, Shield, drain};
 use oneloop::devtools;
 use oneloop::http::{Request, Response, Result, Server};
+use pages::Pages;
+use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
+use templates::Templates;
 
 /// How long a balancer may take to learn, by `/readyz`, that this server is about to end.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -36,7 +43,7 @@ struct Options {
     port: u16,
 }
 
-fn main() -> std::io::Result<()> {
+fn main() -> io::Result<()> {
     let shown = "todo=info,oneloop=warn,oneloop::http=info,oneloop::access=info";
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(shown)).init();
     let options = Options::read(std::env::args().skip(1)).unwrap_or_else(|problem| {
@@ -44,7 +51,7 @@ fn main() -> std::io::Result<()> {
         std::process::exit(2);
     });
 
-    let database = Database::open(&options.database).map_err(std::io::Error::other)?;
+    let database = Database::open(&options.database).map_err(io::Error::other)?;
     let server = site(database)?;
     app::access_log(&server, app::Format::Combined);
     devtools::mount(&server, "/__loop");
@@ -58,8 +65,10 @@ fn main() -> std::io::Result<()> {
 }
 
 /// The whole site, without what only a process needs; so the tests run it in a simulated world.
-fn site(database: Database) -> std::io::Result<Server> {
+fn site(database: Database) -> io::Result<Server> {
     let lists = Rc::new(Lists::new(database.clone()));
+    let templates = Rc::new(Templates::new().map_err(io::Error::other)?);
+    let pages = Rc::new(Pages { lists: lists.clone(), templates: templates.clone() });
     let prometheus = Prometheus::new();
     let mut app = App::new();
     app.with(app::request_id());
@@ -68,6 +77,24 @@ fn site(database: Database) -> std::io::Result<Server> {
     app.get("/readyz", move |_req, res| ready(&database, res));
     app.get("/metrics", prometheus.handler());
     app.mount("/api/todos", api::router(&lists));
+    app.get("/assets/:version/:name", templates::asset);
+    app.get("/", |_req, res| res.redirect("/todos"));
+    app.group("/todos", |site| {
+        site.with(app::same_origin());
+        site.with(|req, _res, next| {
+            req.put(Account::everybody());
+            next.run();
+        });
+        site.mount("/", pages::router(&pages));
+    });
+    app.on_error(move |error, req, res, next| {
+        log::info!("{} {}: {error}", req.method(), req.path());
+        if req.accepts(&["text", "html"]) == Some("html") {
+            return templates.show_error(&res, &error);
+        }
+        next.fail(error); // The library's answer, for those who are no browser.
+        Ok(())
+    });
     let server = app.server()?;
     prometheus.watch(&server);
     Ok(server)

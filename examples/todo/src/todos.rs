@@ -29,7 +29,7 @@ pub struct NewTodo {
 }
 
 /// What is not there stays as it is.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct Change {
     pub title: Option<String>,
     pub completed: Option<bool>,
@@ -115,6 +115,19 @@ pub fn remove(db: &Connection, account: i64, id: i64, seen: Option<i64>) -> rusq
 
 pub fn remove_all(db: &Connection, account: i64) -> rusqlite::Result<usize> {
     db.prepare_cached("DELETE FROM todos WHERE account = :account")?.execute(named_params! { ":account": account })
+}
+
+pub fn remove_completed(db: &Connection, account: i64) -> rusqlite::Result<usize> {
+    db.prepare_cached("DELETE FROM todos WHERE account = :account AND completed")?
+        .execute(named_params! { ":account": account })
+}
+
+pub fn complete_all(db: &Connection, account: i64, completed: bool) -> rusqlite::Result<usize> {
+    db.prepare_cached(
+        "UPDATE todos SET completed = :completed, version = version + 1
+         WHERE account = :account AND completed <> :completed",
+    )?
+    .execute(named_params! { ":account": account, ":completed": completed })
 }
 
 fn todo(row: &Row) -> rusqlite::Result<Todo> {

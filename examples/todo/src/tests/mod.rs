@@ -1,6 +1,7 @@
 //! The site in a simulated world: no port, no thread, no sleep. Its database is a file in a folder of its own.
 
 mod api;
+mod pages;
 
 use crate::database::Database;
 use oneloop::http::Server;
