@@ -1,13 +1,168 @@
-//! Whose list it is.
+//! Whose list it is: to sign up, to log in, to log out.
+//!
+//! * Passwords are kept as argon2id hashes. Such a hash takes some 20 ms of a processor and 19 MiB, on purpose; so it is made on the
+//!   pool of worker threads, and the loop goes on.
+//! * Who tries a name that nobody has waits as long as for one that somebody has: how long an answer takes says nothing.
+//! * An address has a few tries a minute, and so has a name.
 
-/// Who asks: a step puts it into the request.
+use crate::database::Database;
+use crate::templates::Templates;
+use crate::{answer, sessions, with};
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
+use oneloop::app::{Next, Rate, Router, rate_limit, rate_limit_by};
+use oneloop::http::{Request, Response, Result};
+use oneloop::worker;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// How often an address, or a name, may try in a minute.
+const TRIES: u32 = 5;
+/// Bytes of a form: two short fields.
+const FORM: usize = 4096;
+/// Letters.
+const LONGEST_NAME: usize = 40;
+const SHORTEST_PASSWORD: usize = 10;
+/// What the form does.
+const LOG_IN: &str = "Log in";
+const SIGN_UP: &str = "Sign up";
+/// No account has this number, but that of all who have none; nobody logs in to it.
+const NOBODY: i64 = 0;
+
+/// Who asks. A step puts it into the request.
+#[derive(Clone, Serialize)]
 pub struct Account {
     pub id: i64,
+    pub name: String,
 }
 
 impl Account {
-    /// The one account of all who have none.
+    /// The account of all who have none.
     pub fn everybody() -> Account {
-        Account { id: 0 }
+        Account { id: NOBODY, name: String::new() }
     }
+}
+
+pub struct Accounts {
+    pub database: Database,
+    pub templates: Rc<Templates>,
+    hashing: Argon2<'static>,
+    /// What the password of a name that nobody has is compared with.
+    nobody: String,
+}
+
+impl Accounts {
+    pub fn new(
+        database: Database,
+        templates: Rc<Templates>,
+        hashing: Argon2<'static>,
+    ) -> password_hash::Result<Accounts> {
+        let nobody = hash(&hashing, "")?;
+        Ok(Accounts { database, templates, hashing, nobody })
+    }
+}
+
+pub fn router(accounts: &Rc<Accounts>) -> Router {
+    let tries = Rate::per_minute(TRIES);
+    let name = |req: &Request| req.find::<Credentials>().map(|given| given.name.to_lowercase());
+    let mut router = Router::new();
+    router.get("/login", with(accounts, |accounts, _, res| show(accounts, &res, LOG_IN, "", "")));
+    router.get("/signup", with(accounts, |accounts, _, res| show(accounts, &res, SIGN_UP, "", "")));
+    let (log_in, sign_up) = (with(accounts, log_in), with(accounts, sign_up));
+    router.route("/login").with(rate_limit(tries)).on("POST", read).with(rate_limit_by(tries, name)).post(log_in);
+    router.route("/signup").with(rate_limit(tries)).on("POST", read).post(sign_up);
+    router.post("/logout", with(accounts, log_out));
+    router
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    name: String,
+    password: String,
+}
+
+/// Reads the form before the tries of its name are counted.
+fn read(req: Request, _res: Response, next: Next) {
+    req.clone().read_form(FORM, move |form: Result<Credentials>| {
+        let Credentials { name, password } = form?;
+        req.put(Credentials { name: name.trim().to_owned(), password });
+        Ok(next.run())
+    });
+}
+
+fn show(accounts: &Accounts, res: &Response, action: &str, name: &str, problem: &str) -> Result {
+    let status = if problem.is_empty() { 200 } else { 422 };
+    let values = BTreeMap::from([("action", action), ("name", name), ("problem", problem)]);
+    accounts.templates.show(res, status, "account.html", values)
+}
+
+fn log_in(accounts: &Rc<Accounts>, req: Request, res: Response) -> Result {
+    let given = req.need::<Credentials>()?;
+    let (name, accounts) = (given.name.clone(), accounts.clone());
+    let work = move |db: &_| find(db, &name);
+    Ok(accounts.database.clone().read(res, work, move |res, found| {
+        let (account, hash) = found.unwrap_or((NOBODY, accounts.nobody.clone()));
+        let (hashing, password) = (accounts.hashing.clone(), given.password.clone());
+        let done = move |res, is_right| match is_right {
+            true if account != NOBODY => enter(&accounts, &req, res, account),
+            _ => show(&accounts, &res, LOG_IN, &given.name, "The name or the password is not right."),
+        };
+        Ok(worker::run(move || is_right(&hashing, &password, &hash), |is_right| answer(res, is_right, done)))
+    }))
+}
+
+fn sign_up(accounts: &Rc<Accounts>, req: Request, res: Response) -> Result {
+    let given = req.need::<Credentials>()?;
+    let problem = match given.name.chars().count() {
+        0 => "A name is wanted.",
+        letters if letters > LONGEST_NAME => "The name is too long: 40 letters at most.",
+        _ if given.password.chars().count() < SHORTEST_PASSWORD => "The password is too short: 10 letters at least.",
+        _ => "",
+    };
+    if !problem.is_empty() {
+        return show(accounts, &res, SIGN_UP, &given.name, problem);
+    }
+    let (accounts, hashing, password) = (accounts.clone(), accounts.hashing.clone(), given.password.clone());
+    let done = move |res, hash: password_hash::Result<String>| {
+        let (name, hash) = (given.name.clone(), hash?);
+        let work = move |db: &_| add(db, &name, &hash);
+        Ok(accounts.database.clone().write(res, work, move |res, added| match added {
+            Some(account) => enter(&accounts, &req, res, account),
+            None => show(&accounts, &res, SIGN_UP, &given.name, "Somebody has this name already."),
+        }))
+    };
+    Ok(worker::run(move || hash(&hashing, &password), |hash| answer(res, hash, done)))
+}
+
+fn log_out(accounts: &Rc<Accounts>, req: Request, res: Response) -> Result {
+    Ok(sessions::end(&accounts.database, &req, res, |res| Ok(res.redirect("/login"))))
+}
+
+fn enter(accounts: &Accounts, req: &Request, res: Response, account: i64) -> Result {
+    sessions::begin(&accounts.database, req, res, account, |res| Ok(res.redirect("/todos")))
+}
+
+/// The account of this name, and the hash of its password. The account of everybody has none.
+fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<(i64, String)>> {
+    db.prepare_cached("SELECT id, password FROM accounts WHERE name = ? AND password <> ''")?
+        .query_row(params![name], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
+/// `None`: somebody has this name.
+fn add(db: &Connection, name: &str, hash: &str) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached("INSERT INTO accounts (name, password) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING id")?
+        .query_row(params![name, hash], |row| row.get(0))
+        .optional()
+}
+
+fn hash(hashing: &Argon2, password: &str) -> password_hash::Result<String> {
+    hashing.hash_password(password.as_bytes()).map(|hash| hash.to_string())
+}
+
+fn is_right(hashing: &Argon2, password: &str, hash: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| hashing.verify_password(password.as_bytes(), &hash).is_ok())
 }

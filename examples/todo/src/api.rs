@@ -13,7 +13,6 @@
 //! Errors are problems (RFC 9457). Scripts of every site may ask, and never with the cookies of a visitor: "any, with cookies" is
 //! what `Cors` cannot say.
 
-use crate::accounts::Account;
 use crate::lists::Lists;
 use crate::todos::{self, Change, NewTodo, Todo};
 use crate::{with, with_body};
@@ -22,19 +21,19 @@ use oneloop::http::{Error, Request, Response, Result};
 use serde::Serialize;
 use std::rc::Rc;
 
-pub fn router(lists: &Rc<Lists>) -> Router {
+pub fn router(lists: &Rc<Lists>, recognise: impl FnMut(Request, Response, Next) -> Result + 'static) -> Router {
     let mut router = Router::new();
     let methods = ["GET", "POST", "PATCH", "DELETE"];
     let fields = ["Content-Type", "If-Match", "If-None-Match"];
     router.with(cors(Cors::any().methods(methods).headers(fields).expose(["ETag", "Location"])));
-    router.with(|req, res, next| {
+    router.with(|_req, res, next| {
         res.set_header("Cache-Control", "private, no-cache");
-        req.put(Account::everybody());
         next.run();
     });
+    router.with(recognise);
     router.on_error(problem);
     router.route("/").get(with(lists, all)).post(json(with_body(lists, add))).delete(with(lists, remove_all));
-    router.get("/events", with(lists, watch));
+    router.get("/events", with(lists, |lists, req, res| lists.watch(req, res)));
     router.route("/:id").get(with(lists, show)).patch(json(with_body(lists, change))).delete(with(lists, remove));
     router
 }
@@ -47,68 +46,40 @@ struct Shown<'a> {
     url: String,
 }
 
-impl<'a> Shown<'a> {
-    fn new(todo: &'a Todo, req: &Request) -> Shown<'a> {
-        Shown { todo, url: url(todo, req) }
-    }
-}
-
-fn url(todo: &Todo, req: &Request) -> String {
+fn shown<'a>(todo: &'a Todo, req: &Request) -> Shown<'a> {
     // A client of HTTP/1.0 may not say which host it means. It gets a path.
     let trust = Trust::loopback();
     let site = trust.host(req).map(|host| format!("{}://{host}", trust.protocol(req))).unwrap_or_default();
-    format!("{site}/api/todos/{}", todo.id)
+    Shown { todo, url: format!("{site}/api/todos/{}", todo.id) }
 }
 
 fn all(lists: &Rc<Lists>, req: Request, res: Response) -> Result {
     lists.read(&req.clone(), res, todos::all, move |res, todos| {
-        let todos: Vec<_> = todos.iter().map(|todo| Shown::new(todo, &req)).collect();
+        let todos: Vec<_> = todos.iter().map(|todo| shown(todo, &req)).collect();
         let body = serde_json::to_vec(&todos)?;
         res.content_type("json").etag_from(&body);
-        if req.is_fresh() {
-            res.set_status(304).end(());
-        } else {
-            res.end(body);
-        }
-        Ok(())
+        Ok(if req.is_fresh() { res.set_status(304).end(()) } else { res.end(body) })
     })
 }
 
 fn add(lists: &Rc<Lists>, req: Request, res: Response, mut new: NewTodo) -> Result {
     new.title = todos::title(&new.title)?;
-    lists.write(
-        &req.clone(),
-        res,
-        move |db, account| todos::add(db, account, &new),
-        move |res, todo| {
-            let todo = todo.ok_or_else(todos::full)?;
-            res.set_status(201).location(&url(&todo, &req));
-            tag(&res, &todo);
-            res.json(&Shown::new(&todo, &req));
-            Ok(())
-        },
-    )
-}
-
-fn remove_all(lists: &Rc<Lists>, req: Request, res: Response) -> Result {
-    lists.write(&req, res, todos::remove_all, |res, _| {
-        res.set_status(204).end(());
-        Ok(())
+    let work = move |db: &_, account| todos::add(db, account, &new);
+    lists.write(&req.clone(), res, work, move |res, todo| {
+        let todo = todo.ok_or_else(todos::full)?;
+        let shown = shown(&todo, &req);
+        tag(&res, &todo);
+        Ok(res.set_status(201).location(&shown.url).json(&shown))
     })
 }
 
-fn watch(lists: &Rc<Lists>, req: Request, res: Response) -> Result {
-    lists.watch(req, res)
+fn remove_all(lists: &Rc<Lists>, req: Request, res: Response) -> Result {
+    lists.write(&req, res, todos::remove_all, |res, _| Ok(res.set_status(204).end(())))
 }
 
 fn show(lists: &Rc<Lists>, req: Request, res: Response) -> Result {
     find(lists, req, res, |_lists, req, res, todo| {
-        if req.is_fresh() {
-            res.set_status(304).end(());
-        } else {
-            res.json(&Shown::new(&todo, &req));
-        }
-        Ok(())
+        Ok(if req.is_fresh() { res.set_status(304).end(()) } else { res.json(&shown(&todo, &req)) })
     })
 }
 
@@ -120,8 +91,7 @@ fn change(lists: &Rc<Lists>, req: Request, res: Response, mut change: Change) ->
         lists.write(&req.clone(), res, work, move |res, changed| {
             let todo = changed.ok_or_else(|| gone(seen))?;
             tag(&res, &todo);
-            res.json(&Shown::new(&todo, &req));
-            Ok(())
+            Ok(res.json(&shown(&todo, &req)))
         })
     })
 }
@@ -129,18 +99,11 @@ fn change(lists: &Rc<Lists>, req: Request, res: Response, mut change: Change) ->
 fn remove(lists: &Rc<Lists>, req: Request, res: Response) -> Result {
     find(lists, req, res, |lists, req, res, todo| {
         let seen = version_seen(&req, &todo);
-        lists.write(
-            &req,
-            res,
-            move |db, account| todos::remove(db, account, todo.id, seen),
-            move |res, removed| {
-                if !removed {
-                    return Err(gone(seen));
-                }
-                res.remove_header("ETag").set_status(204).end(());
-                Ok(())
-            },
-        )
+        let work = move |db: &_, account| todos::remove(db, account, todo.id, seen);
+        lists.write(&req, res, work, move |res, removed| match removed {
+            true => Ok(res.remove_header("ETag").set_status(204).end(())),
+            false => Err(gone(seen)),
+        })
     })
 }
 
@@ -151,21 +114,16 @@ fn find(
     res: Response,
     then: impl FnOnce(&Rc<Lists>, Request, Response, Todo) -> Result + 'static,
 ) -> Result {
-    let id = req.param_as("id")?;
-    let lists = lists.clone();
-    lists.clone().read(
-        &req.clone(),
-        res,
-        move |db, account| todos::find(db, account, id),
-        move |res, todo| {
-            let todo = todo.ok_or_else(|| gone(None))?;
-            tag(&res, &todo);
-            match req.preconditions_hold() {
-                true => then(&lists, req, res, todo),
-                false => Err(changed()),
-            }
-        },
-    )
+    let (id, lists) = (req.param_as("id")?, lists.clone());
+    let work = move |db: &_, account| todos::find(db, account, id);
+    lists.clone().read(&req.clone(), res, work, move |res, todo| {
+        let todo = todo.ok_or_else(|| gone(None))?;
+        tag(&res, &todo);
+        match req.preconditions_hold() {
+            true => then(&lists, req, res, todo),
+            false => Err(changed()),
+        }
+    })
 }
 
 /// The version that a change is for, if the client says that it is for one. It is compared again when the change is made: somebody

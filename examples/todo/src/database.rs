@@ -6,8 +6,9 @@
 //!
 //! With write-ahead logging the readers see the last commit and never wait. Who is told that a change is done, and then reads, sees it.
 
+use crate::answer;
 use oneloop::http::{self, Response};
-use oneloop::worker::{self, Keeper, Keepers};
+use oneloop::worker::{Keeper, Keepers};
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +18,7 @@ const READERS: usize = 3;
 /// How long we wait for other programs that look into the file, such as `sqlite3` or a backup. Our own connections never wait.
 const OTHERS: Duration = Duration::from_secs(5);
 /// Each text leads from one version of the tables to the next. Once released a text is never changed: add another.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("../migrations/1.sql"), include_str!("../migrations/2.sql")];
 
 #[derive(Clone)]
 pub struct Database {
@@ -47,7 +48,7 @@ impl Database {
         work: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
         done: impl FnOnce(Response, R) -> http::Result + 'static,
     ) {
-        self.readers.run(|connection| work(connection), |result| answer(res, result, done));
+        self.readers.run(|connection| work(connection), |result| answer(res, result, |res, result| done(res, result?)));
     }
 
     /// Does `work` on the thread of the writer, then calls `done` on the loop, once the change is on the disk. If the work
@@ -63,20 +64,7 @@ impl Database {
             let result = work(&part)?;
             part.commit().map(|()| result)
         };
-        self.writer.run(work, |result| answer(res, result, done));
-    }
-}
-
-/// A full queue is a 503, everything else that can go wrong here a 500: the log says what it was, the client is not told.
-fn answer<R>(
-    res: Response,
-    result: Result<rusqlite::Result<R>, worker::Error>,
-    done: impl FnOnce(Response, R) -> http::Result,
-) {
-    let failing = res.clone();
-    let done = move || done(res, result??);
-    if let Err(error) = done() {
-        failing.fail(error);
+        self.writer.run(work, |result| answer(res, result, |res, result| done(res, result?)));
     }
 }
 

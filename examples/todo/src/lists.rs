@@ -29,8 +29,7 @@ impl Lists {
         done: impl FnOnce(Response, R) -> http::Result + 'static,
     ) -> Result {
         let account = req.need::<Account>()?.id;
-        self.database.read(res, move |db| work(db, account), done);
-        Ok(())
+        Ok(self.database.read(res, move |db| work(db, account), done))
     }
 
     /// Changes the list of the one who asks, and tells all who look at it.

@@ -8,27 +8,30 @@
 //! | `lists` | whose list is read and changed, and who is told |
 //! | `api` | the lists as JSON |
 //! | `pages`, `templates` | the lists as pages |
-//! | `accounts` | whose list it is |
+//! | `accounts`, `sessions` | whose list it is, and who is logged in |
 //!
-//! Options: `--db FILE` (`todo.db`), `--port PORT` (7777; 0 takes a free one). `RUST_LOG` says what is logged.
+//! Options: `--db FILE` (`todo.db`); `--port PORT` (7777; 0 takes a free one); `--open`: who has no account may use the site as well, with
+//! a list that all such visitors share. `RUST_LOG` says what is logged.
 
 mod accounts;
 mod api;
 mod database;
 mod lists;
 mod pages;
+mod sessions;
 mod templates;
 #[cfg(test)]
 mod tests;
 mod todos;
 
-use accounts::Account;
+use accounts::Accounts;
+use argon2::Argon2;
 use database::Database;
 use lists::Lists;
 use oneloop::app::{self, App, Prometheus, Shield, drain};
 use oneloop::devtools;
-use oneloop::http::{Request, Response, Result, Server};
-use pages::Pages;
+use oneloop::http::{Error, Request, Response, Result, Server};
+use oneloop::worker;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -41,18 +44,21 @@ const DRAIN: Duration = Duration::from_secs(5);
 struct Options {
     database: PathBuf,
     port: u16,
+    /// Who has no account shares a list with all who have none.
+    open: bool,
+    /// How passwords are hashed. Tests do it in no time.
+    hashing: Argon2<'static>,
 }
 
 fn main() -> io::Result<()> {
     let shown = "todo=info,oneloop=warn,oneloop::http=info,oneloop::access=info";
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(shown)).init();
     let options = Options::read(std::env::args().skip(1)).unwrap_or_else(|problem| {
-        eprintln!("{problem}\nusage: todo [--db FILE] [--port PORT]");
+        eprintln!("{problem}\nusage: todo [--db FILE] [--port PORT] [--open]");
         std::process::exit(2);
     });
 
-    let database = Database::open(&options.database).map_err(io::Error::other)?;
-    let server = site(database)?;
+    let server = site(&options)?;
     app::access_log(&server, app::Format::Combined);
     devtools::mount(&server, "/__loop");
     drain::on_signals(&server, DRAIN)?;
@@ -65,35 +71,35 @@ fn main() -> io::Result<()> {
 }
 
 /// The whole site, without what only a process needs; so the tests run it in a simulated world.
-fn site(database: Database) -> io::Result<Server> {
+fn site(options: &Options) -> io::Result<Server> {
+    let database = Database::open(&options.database).map_err(io::Error::other)?;
     let lists = Rc::new(Lists::new(database.clone()));
     let templates = Rc::new(Templates::new().map_err(io::Error::other)?);
-    let pages = Rc::new(Pages { lists: lists.clone(), templates: templates.clone() });
+    let accounts =
+        Accounts::new(database.clone(), templates.clone(), options.hashing.clone()).map_err(io::Error::other)?;
+    let recognise = || sessions::recognise(&database, options.open);
     let prometheus = Prometheus::new();
     let mut app = App::new();
+
     app.with(app::request_id());
     app.with(app::shield(Shield::new()));
     app.get("/healthz", app::health);
-    app.get("/readyz", move |_req, res| ready(&database, res));
+    app.get("/readyz", with(&Rc::new(database.clone()), ready));
     app.get("/metrics", prometheus.handler());
-    app.mount("/api/todos", api::router(&lists));
     app.get("/assets/:version/:name", templates::asset);
+    app.mount("/api/todos", api::router(&lists, recognise()));
     app.get("/", |_req, res| res.redirect("/todos"));
-    app.group("/todos", |site| {
+    app.group("/", |site| {
         site.with(app::same_origin());
-        site.with(|req, _res, next| {
-            req.put(Account::everybody());
-            next.run();
-        });
-        site.mount("/", pages::router(&pages));
+        site.mount("/", accounts::router(&Rc::new(accounts)));
+        site.mount("/todos", pages::router(&lists, &templates, recognise()));
     });
     app.on_error(move |error, req, res, next| {
         log::info!("{} {}: {error}", req.method(), req.path());
         if req.accepts(&["text", "html"]) == Some("html") {
             return templates.show_error(&res, &error);
         }
-        next.fail(error); // The library's answer, for those who are no browser.
-        Ok(())
+        Ok(next.fail(error)) // The library's answer, for those who are no browser.
     });
     let server = app.server()?;
     prometheus.watch(&server);
@@ -101,25 +107,23 @@ fn site(database: Database) -> io::Result<Server> {
 }
 
 /// Ready is who can read the database, and has not been told to end.
-fn ready(database: &Database, res: Response) {
+fn ready(database: &Rc<Database>, _req: Request, res: Response) -> Result {
     res.set_header("Cache-Control", "no-store");
     if drain::is_draining() {
-        return res.set_status(503).text("draining\n");
+        return Ok(res.set_status(503).text("draining\n"));
     }
     let reads = |db: &rusqlite::Connection| db.query_row("SELECT 1", [], |_| Ok(()));
-    database.read(res, reads, |res, ()| {
-        res.text("ready\n");
-        Ok(())
-    });
+    Ok(database.read(res, reads, |res, ()| Ok(res.text("ready\n"))))
 }
 
 impl Options {
     fn read(mut arguments: impl Iterator<Item = String>) -> std::result::Result<Options, String> {
-        let mut options = Options { database: "todo.db".into(), port: 7777 };
+        let mut options = Options { database: "todo.db".into(), port: 7777, open: false, hashing: Argon2::default() };
         while let Some(name) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{name}: a value is missing"));
             match name.as_str() {
                 "--db" => options.database = value()?.into(),
+                "--open" => options.open = true,
                 "--port" => {
                     options.port = value()?.parse().map_err(|_| "--port: a number from 0 to 65535".to_owned())?
                 }
@@ -127,6 +131,15 @@ impl Options {
             }
         }
         Ok(options)
+    }
+}
+
+/// Goes on with what a thread has returned. If there is nothing, since too much work waits for that thread, the answer is 503; if
+/// `done` fails, 500. The log says what it was, the client is not told.
+fn answer<R>(res: Response, result: std::result::Result<R, worker::Error>, done: impl FnOnce(Response, R) -> Result) {
+    let failing = res.clone();
+    if let Err(error) = result.map_err(Error::from).and_then(|result| done(res, result)) {
+        failing.fail(error);
     }
 }
 
