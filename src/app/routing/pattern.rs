@@ -8,7 +8,8 @@
 //! | `/users{/:id}/posts` | what is in braces may be absent |
 //! | `\:` | the character itself |
 //!
-//! `? + ( ) [ ] !` are reserved, as in path-to-regexp. An error says what to write instead.
+//! `? + ( ) [ ] !` are reserved, as in path-to-regexp. An error says what to write instead. So it does for `/{id}` and `/<id>`, which
+//! are parameters elsewhere, and would be texts here.
 
 use super::canonical::{BadPath, is_dots, spell};
 use super::shape::{Parameter, Shape};
@@ -266,7 +267,14 @@ impl Reader<'_> {
                     if self.groups >= COMBINATIONS {
                         return Err("it has too many optional groups; register several patterns".to_owned());
                     }
-                    Token::Group(self.tokens(true)?)
+                    let group = self.tokens(true)?;
+                    if let (Some(Token::Slash), Some(name)) = (tokens.last(), foreign_name(&group)) {
+                        return Err(format!(
+                            "what is in braces may be absent, and `{name}` is a text there; write `:{name}` for a \
+                             parameter, or `{{/{name}}}` for a segment that may be absent"
+                        ));
+                    }
+                    Token::Group(group)
                 }
                 '}' if in_group => return Ok(tokens),
                 '}' => return Err("`}` closes no group; write `\\}` for the brace itself".to_owned()),
@@ -275,6 +283,12 @@ impl Reader<'_> {
                 '(' | ')' | '[' | ']' | '!' => {
                     let instead = "there are no expressions; take a parameter, such as `:id`, and check its value";
                     return Err(reserved(next, instead));
+                }
+                '<' if matches!(tokens.last(), Some(Token::Slash)) => {
+                    return Err(
+                        "a parameter is written as `:id`, without brackets; write `\\<` for the bracket itself"
+                            .to_owned(),
+                    );
                 }
                 '\\' => match self.left.next() {
                     Some('/') => Token::Slash,
@@ -320,6 +334,21 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Returns the name in a group that other routers take for a parameter: `{id}`, or `{id:int}` with a type behind the name.
+fn foreign_name(group: &[Token]) -> Option<String> {
+    let mut name = String::new();
+    for token in group {
+        match token {
+            Token::Text(text) if text.chars().all(|letter| letter.is_alphanumeric() || letter == '_') => {
+                name.push_str(text)
+            }
+            Token::Parameter(_) => break,
+            _ => return None,
+        }
+    }
+    (!name.is_empty()).then_some(name)
 }
 
 fn reserved(character: char, instead: &str) -> String {

@@ -30,6 +30,28 @@ fn a_pattern_that_no_path_can_match_is_refused() {
     )));
 }
 
+/// They began silently, and matched `/users/id` and `/users/`.
+#[test]
+fn a_parameter_in_the_syntax_of_another_router_is_an_error_that_says_what_to_write() {
+    for (pattern, instead) in [
+        ("/users/{id}", "write `:id` for a parameter"),
+        ("/{user_id}/posts", "write `:user_id` for a parameter"),
+        ("/users/{id}", "`{/id}` for a segment that may be absent"),
+        ("/photos/{name}.png", "write `:name` for a parameter"),
+        ("{/{id}}", "write `:id` for a parameter"),
+        ("/users/{id:int}", "write `:id` for a parameter"),
+        ("/users/{id:[0-9]+}", "`:` needs a name, such as `:id`"),
+        ("/users/<id>", "a parameter is written as `:id`"),
+        ("/users/<int:id>", "a parameter is written as `:id`"),
+        ("/users/[id]", "take a parameter, such as `:id`"),
+    ] {
+        assert!(error(pattern).contains(instead), "{}", error(pattern));
+    }
+    for pattern in ["/file{s}", "/users{/id}", "/{:id}-x", "/{*rest}", "/{a-b}", "/\\<id>", "/a<b>"] {
+        assert!(Pattern::parse(pattern).is_ok(), "{pattern}");
+    }
+}
+
 #[test]
 fn groups_make_sixteen_patterns_at_most() {
     let count = |text: &str| Pattern::parse(text).map_or(0, |patterns| patterns.len());
