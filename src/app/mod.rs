@@ -86,6 +86,8 @@ mod body;
 mod cookie;
 mod disposition;
 pub mod drain;
+#[cfg(feature = "json")]
+mod expected;
 mod files;
 mod health;
 mod location;

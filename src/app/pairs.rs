@@ -11,6 +11,7 @@
 //!
 //! No error has text of the input in what the client sees of it.
 
+use super::expected::in_words;
 use crate::http;
 use serde::de::Visitor;
 use serde::de::value::{CowStrDeserializer, MapDeserializer, SeqDeserializer};
@@ -73,15 +74,15 @@ impl de::Error for PairsError {
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> PairsError {
-        PairsError::expected(expected)
+        PairsError::expected(in_words(&expected.to_string()))
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> PairsError {
-        PairsError::expected(expected)
+        PairsError::expected(in_words(&expected.to_string()))
     }
 
     fn invalid_length(_: usize, expected: &dyn Expected) -> PairsError {
-        PairsError::expected(expected)
+        PairsError::expected(in_words(&expected.to_string()))
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> PairsError {

@@ -72,7 +72,10 @@ fn a_body_is_refused_for_the_first_reason_and_before_it_is_sent_if_the_head_has_
         peer.close();
         sim.settle();
     }
-    assert_eq!(post(&sim, JSON, "[256]").expect(422).text(), "JSON: u8 is expected at line 1 column 4\n");
+    assert_eq!(
+        post(&sim, JSON, "[256]").expect(422).text(),
+        "JSON: a whole number from 0 to 255 is expected at line 1 column 4\n"
+    );
     assert_eq!(post(&sim, JSON, "[1]").expect(200).text(), "[1]");
 }
 
@@ -141,7 +144,7 @@ fn a_media_type_is_read_by_its_grammar_and_by_nothing_else() {
 fn a_request_without_a_body_has_no_media_type_to_refuse() {
     let (sim, _server) = serve(app::json(|_, res, _: Value| res.end(())));
     let reply = sim.request("POST", "/").send().expect(400);
-    assert_eq!(reply.text(), "JSON: EOF while parsing a value at line 1 column 0\n");
+    assert_eq!(reply.text(), "JSON: the body is empty\n");
     let (sim, _server) = serve(app::form(|_, res, form: Form| res.end(form.pairs().count().to_string())));
     for method in ["POST", "GET", "DELETE"] {
         assert_eq!(sim.request(method, "/").send().text(), "0", "{method}");
@@ -228,7 +231,9 @@ enum Either {
 fn what_is_wrong_with_json_is_said_with_its_place_and_without_quoting_it() {
     let (sim, _server) = serve(app::json(|_, res, _: Todo| res.end(())));
     for (body, status, text) in [
-        ("", 400, "EOF while parsing a value at line 1 column 0"),
+        ("", 400, "the body is empty"),
+        (" \r\n", 400, "the body is empty"),
+        ("[", 400, "EOF while parsing a list at line 1 column 1"),
         ("{\n  \"title\": \"secret\",\n}", 400, "trailing comma at line 3 column 1"),
         ("{\"title\" \"secret\"}", 400, "expected `:` at line 1 column 10"),
         ("{\"title\": secret}", 400, "expected value at line 1 column 11"),
@@ -243,7 +248,11 @@ fn what_is_wrong_with_json_is_said_with_its_place_and_without_quoting_it() {
         ("{\"title\": 7}", 422, "a string is expected at line 1 column 11"),
         ("{}", 422, "missing field `title` at line 1 column 2"),
         ("{\"title\": \"a\", \"title\": \"secret\"}", 422, "duplicate field `title` at line 1 column 22"),
-        ("{\"title\": \"a\", \"done\": \"secret, expected secret\"}", 422, "a boolean is expected at line 1 column 48"),
+        (
+            "{\"title\": \"a\", \"done\": \"secret, expected secret\"}",
+            422,
+            "true or false is expected at line 1 column 48",
+        ),
         ("{\"title\": \"a\", \"colour\": \"secret\"}", 422, "`red` or `mixed` is expected at line 1 column 33"),
         (
             "{\"title\": \"a\", \"colour\": {\"mixed\": {\"secret\": 1}}}",
@@ -253,10 +262,10 @@ fn what_is_wrong_with_json_is_said_with_its_place_and_without_quoting_it() {
         (
             "{\"title\": \"a\", \"colour\": {\"mixed\": {\"parts\": [1, 256]}}}",
             422,
-            "u8 is expected at line 1 column 52",
+            "a whole number from 0 to 255 is expected at line 1 column 52",
         ),
-        ("[]", 422, "struct Todo with 3 elements is expected at line 1 column 2"),
-        ("\"secret\"", 422, "struct Todo is expected at line 1 column 8"),
+        ("[]", 422, "an object is expected at line 1 column 2"),
+        ("\"secret\"", 422, "an object is expected at line 1 column 8"),
     ] {
         let reply = post(&sim, JSON, body);
         assert_eq!((reply.status(), reply.text()), (status, format!("JSON: {text}\n")), "{body}");

@@ -255,7 +255,7 @@ fn what_is_wrong_with_a_query_is_said_without_quoting_it() {
     assert_eq!(wrong::<Everything>("switch=yes"), "query: `switch`: true or false is expected");
     assert_eq!(wrong::<Everything>("ratio=x"), "query: `ratio`: a number is expected");
     assert_eq!(wrong::<Everything>("letter=ab"), "query: `letter`: a character is expected");
-    assert_eq!(wrong::<Everything>("two=1"), "query: `two`: a tuple of size 2 is expected");
+    assert_eq!(wrong::<Everything>("two=1"), "query: `two`: an array of 2 values is expected");
     assert_eq!(wrong::<Everything>("two=1&two=b&two=c"), "query: `two`: 2 elements in sequence is expected");
     assert_eq!(wrong::<Nested>("inner=evil"), "query: `inner`: the value is not valid");
     assert_eq!(wrong::<Custom>("number=3"), "query: `number`: the value is not valid");

@@ -1,5 +1,6 @@
 //! JSON, in bodies of requests and in answers, by serde.
 
+use super::super::expected::in_words;
 use super::reading::Reader;
 use super::wanted::Wanted;
 use crate::http::{Answer, Error, Request, Response, Result};
@@ -25,7 +26,8 @@ static JSON: Wanted = Wanted {
 /// `application/json` (or `application/…+json`), nested at most 128 deep. The type of the argument says which JSON is wanted. It
 /// has to implement serde's `Deserialize`. Write this type into the closure's parameters.
 ///
-/// A body that is not JSON is answered 400, and JSON that does not fit the type is answered 422, both with line and column. Any
+/// A body that is not JSON is answered 400, and JSON that does not fit the type is answered 422, both with line and column. The texts
+/// are about JSON, and do not name the program's types. Any
 /// other body never reaches the handler: see [`app`](crate::app#bodies) for what is answered.
 ///
 /// ```
@@ -142,6 +144,9 @@ impl Response {
 }
 
 fn parse<T: DeserializeOwned>(bytes: Vec<u8>) -> Result<T> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(Error::new(400, "JSON: the body is empty"));
+    }
     serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
         Category::Data => {
             let (line, column) = (error.line(), error.column());
@@ -165,7 +170,7 @@ fn without_input(message: &str) -> String {
         _ if is("missing field `") || is("duplicate field `") => message.to_owned(),
         Some(expected) if is("unknown field `") => format!("a field is unknown: known are {expected}"),
         Some(expected) if is("invalid type: ") || is("invalid value: ") || is("invalid length ") => {
-            format!("{expected} is expected")
+            format!("{} is expected", in_words(expected))
         }
         Some(expected) if is("unknown variant `") => format!("{expected} is expected"),
         _ => "a value is not valid".to_owned(),
