@@ -364,7 +364,7 @@ impl Router {
             pattern: "/".to_owned(),
             reach: Reach::Prefix,
             methods: Methods::any(),
-            role: Role::Handler,
+            role: Role::NotFound,
             route: None,
             site: Location::caller(),
             run: terminal(handler),

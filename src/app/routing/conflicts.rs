@@ -21,7 +21,7 @@ const ANY: &str = "\0";
 /// A step that can never run.
 #[derive(Debug)]
 pub struct Conflict {
-    /// Its methods and its pattern.
+    /// Its [name](Step::name).
     pub step: String,
     /// Where it was registered.
     pub site: &'static Location<'static>,
@@ -64,13 +64,13 @@ impl Search<'_> {
                 let earlier = self.trie.next(cursors).filter(|&earlier| earlier < number)? as usize;
                 let by = self.steps.get(earlier)?;
                 let is_certain = self.exits.get(earlier).is_some_and(|&exit| number < exit);
-                if by.role == Role::Handler && is_certain && by.methods.meet(&step.methods) {
+                if matches!(by.role, Role::Handler | Role::NotFound) && is_certain && by.methods.meet(&step.methods) {
                     taken.add(&by.methods);
                     takers.insert(earlier);
                 }
             }
         }
-        let named = |step: &Step| (format!("{} {}", step.methods, step.text), step.site);
+        let named = |step: &Step| (step.name(), step.site);
         let (name, site) = named(step);
         let takers = takers.into_iter().filter_map(|by| self.steps.get(by)).map(named).collect();
         Some(Conflict { step: name, site, takers })

@@ -10,6 +10,8 @@ use std::panic::Location;
 pub enum Role {
     /// Ends the chain.
     Handler,
+    /// Ends the chain where no handler has.
+    NotFound,
     /// May let the chain go on.
     Middleware,
     /// Runs only after an error.
@@ -56,6 +58,16 @@ pub struct Span {
 }
 
 impl Step {
+    /// The name of the step in a message: what the program has called to register it, as far as that can be told.
+    pub fn name(&self) -> String {
+        match (self.role, &*self.text) {
+            (Role::NotFound, "/") => "not_found".to_owned(),
+            (Role::NotFound, prefix) => format!("not_found below {prefix}"),
+            (Role::Middleware, pattern) if self.methods.is_any() => format!("with {pattern}"),
+            (_, pattern) => format!("{} {pattern}", self.methods),
+        }
+    }
+
     pub(super) fn extent(&self) -> Extent {
         match (self.reach, self.strict) {
             (Reach::Prefix, _) => Extent::Prefix,

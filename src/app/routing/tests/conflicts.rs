@@ -89,7 +89,7 @@ fn methods_count() {
 fn a_middleware_takes_nothing_and_may_be_behind_what_does() {
     assert_eq!(conflicts(vec![middleware("/"), step("/a"), middleware("/")], &[]), [""; 0]);
     let everything = Step { reach: Reach::Prefix, ..all(step("/")) };
-    assert_eq!(conflicts(vec![everything, middleware("/admin"), step("/a")], &[]), ["ALL /admin", "GET /a"]);
+    assert_eq!(conflicts(vec![everything, middleware("/admin"), step("/a")], &[]), ["with /admin", "GET /a"]);
     let on_error = Step { role: Role::OnError, ..middleware("/") };
     assert_eq!(conflicts(vec![all(step("/*rest")), all(step("/")), on_error], &[]), [""; 0]);
 }
@@ -163,9 +163,9 @@ proptest! {
         let found = found.iter().map(|conflict| &conflict.step).collect::<Vec<_>>();
         for (number, route) in routes.iter().enumerate().filter(|(_, route)| route.role != Role::OnError) {
             let step = route.step();
-            let name = format!("{} {}", step.methods, step.text);
+            let name = step.name();
             // Two steps may have one name.
-            let twins = routes.iter().filter(|other| other.step().methods == step.methods && other.step().text == step.text);
+            let twins = routes.iter().filter(|other| other.step().name() == name);
             if twins.count() > 1 {
                 continue;
             }
@@ -186,9 +186,9 @@ proptest! {
         let found = Program::build(routes.iter().map(Route::step).collect(), &spans).err().unwrap_or_default();
         for (number, route) in routes.iter().enumerate().filter(|(_, route)| route.role != Role::OnError) {
             let step = route.step();
-            let name = format!("{} {}", step.methods, step.text);
+            let name = step.name();
             let is_reported = found.iter().filter(|conflict| conflict.step == name).count();
-            let twins = routes.iter().filter(|other| other.step().methods == step.methods && other.step().text == step.text);
+            let twins = routes.iter().filter(|other| other.step().name() == name);
             if is_reported == twins.count() {
                 for path in paths.iter().chain(&examples(route)).filter(|path| route.applies(path)) {
                     for method in METHODS.iter().filter(|method| step.methods.takes(Method::of(method))) {
