@@ -22,7 +22,8 @@ use std::time::Duration;
 /// destroyed or the peer goes on sending. Bytes that the kernel has not sent by then are lost, including answers to earlier
 /// requests. A Unix socket has no reset: its stream just ends.
 ///
-/// Once the response has ended, all methods do nothing; a debug line of the log says so.
+/// Once the response has ended, all methods do nothing; a debug line of the log says so. A head that is changed after it was sent, while
+/// the client is still there, is a mistake, and the log has a warning.
 #[derive(Clone)]
 pub struct Response(pub(crate) Handle);
 

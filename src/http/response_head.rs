@@ -12,9 +12,22 @@ impl Response {
     fn is_open(&self, what: &str) -> bool {
         let open = self.0.outgoing().is_changeable() && !self.0.is_over();
         if !open {
-            self.is_late(what, "the head was sent");
+            self.head_is_late(what);
         }
         open
+    }
+
+    /// Logs a change of a head that was sent. It is a mistake of the program's, of which the client sees nothing but that a field is
+    /// missing, so it is a warning: Node throws `ERR_HTTP_HEADERS_SENT`. It is none if the client has gone, or if the request has failed
+    /// and is answered in another place: the program need not know that.
+    #[cold]
+    fn head_is_late(&self, what: &str) {
+        let failed = matches!(self.0.outgoing().phase(), Phase::Failed);
+        if failed || self.0.is_over() || self.0.is_closed() {
+            self.is_late(what, "the head was sent");
+        } else {
+            notice::warn!(target: "oneloop::http", "{}: {what} does nothing: the head was sent before", *self.0);
+        }
     }
 
     /// Gives up the response (500) if a field or status would have corrupted it.

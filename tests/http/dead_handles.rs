@@ -103,6 +103,11 @@ fn an_exchange_that_somebody_keeps_is_not_used_again() {
     }
 }
 
+fn warnings(sim: &Sim) -> Vec<String> {
+    let lines = sim.log().into_iter().filter(|line| line.level <= log::Level::Warn);
+    lines.map(|line| line.to_string()).collect()
+}
+
 #[test]
 fn the_head_cannot_be_changed_once_it_has_gone() {
     let (sim, _server) = serve(|_, res| {
@@ -120,6 +125,24 @@ fn the_head_cannot_be_changed_once_it_has_gone() {
     let reply = only(&send(&sim, get("/")));
     assert_eq!((reply.status, reply.field("x-early"), reply.field("x-late")), (200, Some("1"), None));
     assert_eq!(reply.text(), "body");
+    let said = warnings(&sim);
+    assert_eq!(said.len(), 6, "each of the calls: {said:?}");
+    assert_eq!(said[1], "WARN oneloop::http: GET /: set_header does nothing: the head was sent before");
+}
+
+#[test]
+fn a_change_of_the_head_of_a_client_that_has_gone_is_no_mistake() {
+    let kept: Kept<Response> = Kept::default();
+    let keep = kept.clone();
+    let (sim, _server) = serve(move |_, res| {
+        res.write("begun").ignore();
+        keep.put(res);
+    });
+    let peer = send(&sim, get("/"));
+    peer.reset();
+    sim.settle();
+    kept.take().set_header("X-Late", "1");
+    assert_eq!(warnings(&sim), [""; 0]);
 }
 
 #[test]
