@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   notice::warn!(target: "oneloop::http", …) ──► log::warn!(…)                      a logger decides
-//!                                             ├─► no logger, warning or error ──────► standard error, once for each place
+//!                                             ├─► no logger, warning or error ──────► standard error, once for each place (or step)
 //!                                             └─► a world of `sim` on this thread ──► `Sim::log`
 //! ```
 //! All messages from `info` upwards go through this module. Messages at `debug` and `trace` go to `log` directly.
@@ -12,11 +12,17 @@
 
 use log::{Level, LevelFilter};
 use std::cell::{Cell, RefCell};
+#[cfg(feature = "app")]
+use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write;
+#[cfg(feature = "app")]
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "app")]
+use std::sync::{Mutex, PoisonError};
 
 /// How many lines a simulated world keeps; new ones replace the oldest.
 const KEPT: usize = 1_000;
@@ -34,8 +40,8 @@ thread_local! {
 /// the whole process).
 ///
 /// A handler's `Err`, a response that was forgotten, a field that cannot be sent: each is answered 500, and the log has the
-/// reason. Without a logger, the first of each kind is printed, with its route. Turn this off in a program that must print
-/// nothing. To see everything, install a logger, such as `env_logger::init()`; then `RUST_LOG` decides. (A logger with all levels
+/// reason. Without a logger, the first of each kind is printed, with its route; of the failures of an app's steps, the first of each
+/// step. Turn this off in a program that must print nothing. To see everything, install a logger, such as `env_logger::init()`; then `RUST_LOG` decides. (A logger with all levels
 /// turned off counts as no logger.)
 pub fn set_stderr_fallback(on: bool) {
     STANDS_IN.store(on, Ordering::Relaxed);
@@ -122,22 +128,44 @@ impl Drop for Keeping {
 /// place in the source has not printed before (`said`).
 #[cold]
 pub(crate) fn say(level: Level, target: &'static str, said: &AtomicBool, text: fmt::Arguments<'_>) {
+    if is_unheard(level, target, text) && !said.swap(true, Ordering::Relaxed) {
+        print(level, target, text);
+    }
+}
+
+/// A warning about what the program has registered at `site`. Without a logger the first one about each such place is printed, and not
+/// only the first of all: two handlers that fail are two mistakes. There are no more of them than places in the program.
+#[cfg(feature = "app")]
+#[cold]
+pub(crate) fn warn_of(site: &'static Location<'static>, target: &'static str, text: fmt::Arguments<'_>) {
+    static SAID: Mutex<BTreeSet<&Location<'_>>> = Mutex::new(BTreeSet::new());
+    log::warn!(target: target, "{text}");
+    if is_unheard(Level::Warn, target, text) && SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(site) {
+        print(Level::Warn, target, text);
+    }
+}
+
+/// Returns whether nobody else gets a message, so that it may go to standard error. Stores it in the simulated world of this thread,
+/// if there is one.
+fn is_unheard(level: Level, target: &'static str, text: fmt::Arguments<'_>) -> bool {
     let world = WORLD.try_with(|world| world.borrow().clone()).ok().flatten();
     if let Some(kept) = world {
-        return kept.add(Line { level, target, text: text.to_string() });
+        kept.add(Line { level, target, text: text.to_string() });
+        return false;
     }
-    let unheard = level <= Level::Warn && log::max_level() == LevelFilter::Off;
-    if unheard && STANDS_IN.load(Ordering::Relaxed) && !said.swap(true, Ordering::Relaxed) {
-        let mut to = std::io::stderr().lock();
-        // If standard error is closed, there is nowhere to report that.
-        let _ = writeln!(to, "{level} {target}: {text}");
-        if !EXPLAINED.swap(true, Ordering::Relaxed) {
-            let _ = writeln!(
-                to,
-                "(No logger is installed, so the first line of each kind is printed. To see all of them: env_logger::init() and \
-                 RUST_LOG=oneloop=debug. To see none: oneloop::set_stderr_fallback(false).)"
-            );
-        }
+    level <= Level::Warn && log::max_level() == LevelFilter::Off && STANDS_IN.load(Ordering::Relaxed)
+}
+
+fn print(level: Level, target: &str, text: fmt::Arguments<'_>) {
+    let mut to = std::io::stderr().lock();
+    // If standard error is closed, there is nowhere to report that.
+    let _ = writeln!(to, "{level} {target}: {text}");
+    if !EXPLAINED.swap(true, Ordering::Relaxed) {
+        let _ = writeln!(
+            to,
+            "(No logger is installed, so the first line of each kind is printed. To see all of them: env_logger::init() and \
+             RUST_LOG=oneloop=debug. To see none: oneloop::set_stderr_fallback(false).)"
+        );
     }
 }
 

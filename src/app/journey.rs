@@ -221,9 +221,17 @@ impl Journey {
             ..500 => {
                 log::debug!(target: "oneloop::app", "{exchange}: the step registered at {site} failed with {status}: {error}")
             }
-            _ => {
-                notice::warn!(target: "oneloop::app", "{exchange}: the step registered at {site} failed with {status}: {error}")
-            }
+            _ => match error.downcast_ref::<Unanswered>() {
+                // Its text has the place already.
+                Some(forgotten) => {
+                    notice::warn_of(site, "oneloop::app", format_args!("{exchange}: {forgotten}; that is a {status}"))
+                }
+                None => notice::warn_of(
+                    site,
+                    "oneloop::app",
+                    format_args!("{exchange}: the step registered at {site} failed with {status}: {error}"),
+                ),
+            },
         }
     }
 }

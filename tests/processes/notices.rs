@@ -6,6 +6,7 @@ use oneloop::sim::Sim;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 const CASE: &str = "ONELOOP_NOTICE_CASE";
@@ -29,6 +30,8 @@ fn child() {
     match std::env::var(CASE).as_deref() {
         Err(_) => {}
         Ok("mistakes") => mistakes(),
+        #[cfg(feature = "app")]
+        Ok("failing steps") => failing_steps(),
         Ok("turned off") => {
             oneloop::set_stderr_fallback(false);
             mistakes();
@@ -72,6 +75,34 @@ fn child() {
     }
 }
 
+/// An app of which each request, but the last, finds a mistake of one of two steps.
+#[cfg(feature = "app")]
+fn failing_steps() {
+    let mut app = oneloop::app::App::new();
+    app.get("/error", |_, _| Err("no such table".into()));
+    app.get("/forgotten", |_, _| ());
+    app.get("/last", |_, res| {
+        res.end("bye");
+        oneloop::stop();
+    });
+    let server = app.listen(("127.0.0.1", 0), ()).unwrap();
+    let client = ask(&server, &["/error", "/forgotten", "/error", "/forgotten", "/last"]);
+    oneloop::run().unwrap();
+    client.join().unwrap();
+}
+
+/// Asks for these paths, one after the other.
+fn ask(server: &http::Server, paths: &'static [&str]) -> JoinHandle<()> {
+    let address = server.address().unwrap().to_string();
+    std::thread::spawn(move || {
+        for path in paths {
+            let mut stream = TcpStream::connect(&address).unwrap();
+            write!(stream, "GET {path}?from=test HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    })
+}
+
 /// A server of which each request, but the last, finds a mistake; each is made twice.
 fn mistakes() {
     let server = http::create_server(|req: Request, res: Response| {
@@ -102,15 +133,8 @@ fn mistakes() {
         Ok(())
     });
     server.listen(("127.0.0.1", 0), ()).unwrap();
-    let address = server.address().unwrap().to_string();
-    let client = std::thread::spawn(move || {
-        for path in ["/error", "/forgotten", "/field", "/status", "/length", "/early", "/error", "/forgotten", "/last"]
-        {
-            let mut stream = TcpStream::connect(&address).unwrap();
-            write!(stream, "GET {path}?from=test HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
-            let _ = stream.read_to_end(&mut Vec::new());
-        }
-    });
+    let paths = &["/error", "/forgotten", "/field", "/status", "/length", "/early", "/error", "/forgotten", "/last"];
+    let client = ask(&server, paths);
     oneloop::run().unwrap();
     client.join().unwrap();
 }
@@ -128,6 +152,22 @@ fn without_a_logger_the_first_mistake_of_each_kind_is_told_with_its_route() {
         assert_eq!(times(what), 1, "{what}\n{text}");
     }
     assert_eq!(text.matches("env_logger::init()").count(), 1, "{text}");
+}
+
+/// All 500s of an app looked alike: the first one was told, and no other.
+#[cfg(feature = "app")]
+#[test]
+fn without_a_logger_the_first_failure_of_each_step_of_an_app_is_told_with_its_place() {
+    let text = said_by("failing steps", &[]);
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("oneloop::app")).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    for (line, path, what) in [
+        (lines[0], "GET /error?from=test: ", "failed with 500: no such table"),
+        (lines[1], "GET /forgotten?from=test: ", "neither answered nor went on; that is a 500"),
+    ] {
+        assert!(line.contains(path) && line.ends_with(what), "{line}");
+        assert_eq!(line.matches("the step registered at tests/processes/notices.rs:").count(), 1, "{line}");
+    }
 }
 
 #[test]
