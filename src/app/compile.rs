@@ -124,6 +124,9 @@ impl List {
             }
         }
         self.close_route(route);
+        for step in router.last {
+            self.step(step, &place, Kind::Run);
+        }
         for step in router.not_found {
             self.step(step, &place, Kind::NotFound);
         }

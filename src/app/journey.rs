@@ -9,11 +9,11 @@
 //! another: a thousand middlewares need no more stack than one. If a step marks later, from another callback, nobody drives; then
 //! a tick does.
 
-use super::chain::{Chain, Given, Kind, Step};
+use super::chain::{Chain, Given, Kind, Offer, Step};
 use super::failure::{Panicked, Unanswered};
 use super::locals::Locals;
 use super::page;
-use super::routing::{Cursors, Method, behind, canonical, decoded};
+use super::routing::{Cursors, Method, Methods, behind, canonical, decoded};
 use crate::callback::discard;
 use crate::event_loop::{Loop, next_tick};
 use crate::http::{Companion, Error, Exchange, Failure, Handle, Layer, Response, Server, create_server_below};
@@ -379,7 +379,6 @@ fn drive(lp: &Rc<Loop>, handle: Handle) {
 /// No step has answered: marks the error with which the request goes on to the error handlers of the app, or answers an OPTIONS.
 #[cold]
 fn unanswered(chain: &Chain, journey: &Journey, exchange: &Rc<Exchange>) {
-    let is_options = exchange.head().method() == "OPTIONS";
     let (methods, takes) = match is_for_all(exchange) {
         true => (chain.all_methods(), false),
         false => {
@@ -388,13 +387,32 @@ fn unanswered(chain: &Chain, journey: &Journey, exchange: &Rc<Exchange>) {
         }
     };
     // A route that takes the method has gone on.
-    let allow = methods.allow().filter(|_| !takes);
-    let res = Response::new(exchange);
-    let Some(allow) = allow else { return exchange.fail(Error::new(404, "")) };
-    res.set_header("Allow", &allow);
-    match is_options {
-        true => res.set_status(204).end(()),
-        false => exchange.fail(Error::new(405, "")),
+    match methods.allow().filter(|_| !takes) {
+        Some(allow) => offer_others(&Response::new(exchange), &allow),
+        None => exchange.fail(Error::new(404, "")),
+    }
+}
+
+/// Refuses the method of a request whose path has something for other methods, besides what its routes say. Returns false, and does
+/// nothing, if a route takes the method.
+#[cold]
+pub(super) fn refuse_method(res: &Response, others: &[&str]) -> bool {
+    let (exchange, journey) = (&res.0, Journey::of(&res.0));
+    let Some(chain) = journey.chain() else { return false };
+    let Offer { mut methods, takes } = chain.offer(exchange, &journey.path(exchange), chain.unanswered);
+    methods.add(&Methods::of(others));
+    if let Some(allow) = methods.allow().filter(|_| !takes) {
+        offer_others(res, &allow);
+    }
+    !takes
+}
+
+/// Answers that a path has something for other methods than that of the request, and for which.
+fn offer_others(res: &Response, allow: &str) {
+    res.set_header("Allow", allow);
+    match res.0.head().method() {
+        "OPTIONS" => res.set_status(204).end(()),
+        _ => res.fail(Error::new(405, "")),
     }
 }
 

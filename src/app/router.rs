@@ -1,5 +1,4 @@
 use super::chain::{Callback, Given};
-use super::files::Files;
 use super::next::Next;
 use super::registered::{Param, ParamRun, Registered, handles, middleware, terminal};
 use super::route::Route;
@@ -40,7 +39,8 @@ use std::rc::Rc;
 #[derive(Default)]
 pub struct Router {
     pub(super) items: Vec<Item>,
-    /// The handlers of `not_found` and `on_error`, which stand at the end.
+    /// Steps behind all routes, and then the handlers of `not_found` and `on_error`.
+    pub(super) last: Vec<Registered>,
     pub(super) not_found: Vec<Registered>,
     pub(super) on_error: Vec<Registered>,
     pub(super) params: Vec<Param>,
@@ -237,24 +237,6 @@ impl Router {
     #[track_caller]
     pub fn with<R: Answer>(&mut self, step: impl FnMut(Request, Response, Next) -> R + 'static) -> &mut Self {
         self.with_at("/", step)
-    }
-
-    /// Serves the files of a folder below `prefix`: Express's `app.use(prefix, express.static(folder))`. Where the folder has no such
-    /// file, and for other methods than GET and HEAD, the request goes on.
-    ///
-    /// ```
-    /// use oneloop::app::{App, Files};
-    ///
-    /// let mut app = App::new();
-    /// app.files("/source", Files::of("src")?);
-    /// # let sim = oneloop::sim::Sim::new();
-    /// # app.listen(80, ())?;
-    /// # assert!(sim.request("GET", "/source/lib.rs").send().expect(200).text().contains("pub mod app"));
-    /// # std::io::Result::Ok(())
-    /// ```
-    #[track_caller]
-    pub fn files(&mut self, prefix: &str, files: Files) -> &mut Self {
-        self.with_at(prefix, move |req, res, next| files.serve_or(&req, &res, &req.below(), move || next.run()))
     }
 
     /// Adds a middleware for the path `prefix` and all paths below it: `/admin` takes `/admin`, `/admin/` and `/admin/users`, but not

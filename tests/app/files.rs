@@ -462,13 +462,51 @@ fn files_of_a_router_are_below_its_prefix_and_guards_see_the_same_paths() {
         ("GET", "/a.txt", 404, "nothing"),
         ("GET", "/site/assets/%2eenv", 401, "guarded"),
         ("GET", "/site/assets/../a.txt", 400, ""),
-        ("POST", "/site/assets/a.txt", 404, "nothing"),
+        ("POST", "/site/assets/a.txt", 405, ""),
     ] {
         let reply = sim.request(method, path).send();
         assert_eq!(reply.status(), status, "{method} {path}");
         assert!(text.is_empty() || reply.text() == text, "{method} {path}: {}", reply.text());
         let guarded = text == "a.txt";
         assert_eq!(reply.header("X-Guard").is_some(), guarded || method == "POST", "{method} {path}");
+    }
+}
+
+/// It was a 404.
+#[test]
+fn a_method_that_no_route_takes_is_refused_for_a_file_with_what_would_be_taken() {
+    let (_folder, files) = site("files-methods");
+    let sim = Sim::new();
+    let mut app = App::new();
+    app.group("/in", |group| {
+        group.files("/", files.clone());
+        group.post("/docs/", |_req, res| res.end("posted"));
+    });
+    app.post("/in/about.html", |_req, res| res.end("behind the group"));
+    app.files("/", files);
+    app.not_found(|_req, res| res.set_status(404).end("nothing"));
+    app.delete("/a.txt", |_req, res| res.end("deleted"));
+    let _server = app.listen(80, ()).unwrap();
+    const FILE: Option<&str> = Some("GET, HEAD, OPTIONS");
+    for (method, path, status, allow) in [
+        ("POST", "/docs", 405, FILE),
+        ("POST", "/docs/", 405, FILE),
+        ("OPTIONS", "/docs/", 204, FILE),
+        ("PUT", "/a.txt", 405, Some("DELETE, GET, HEAD, OPTIONS")),
+        ("DELETE", "/a.txt", 200, None),
+        ("POST", "/missing", 404, None),
+        ("POST", "/.env", 404, None),
+        ("POST", "/docs//", 404, None),
+        ("GET", "/missing", 404, None),
+        ("PUT", "/in/a.txt", 405, FILE),
+        ("PUT", "/in/docs/", 405, Some("GET, HEAD, OPTIONS, POST")),
+        ("POST", "/in/docs/", 200, None),
+        ("POST", "/in/about.html", 200, None),
+        ("PUT", "/in/missing", 404, None),
+        ("GET", "/in/missing", 404, None),
+    ] {
+        let reply = sim.request(method, path).send();
+        assert_eq!((reply.status(), reply.header("allow")), (status, allow), "{method} {path}");
     }
 }
 

@@ -8,6 +8,7 @@
 mod known;
 mod names;
 mod place;
+mod steps;
 
 pub use place::{Dotfiles, Links};
 
@@ -15,7 +16,6 @@ use crate::event_loop::{next_tick, now};
 use crate::http::{Error, Request, Response, media_type};
 use crate::worker;
 use known::Known;
-use names::names;
 use place::{Located, Place, Plan};
 use std::cell::RefCell;
 use std::fmt::{self, Debug, Formatter};
@@ -287,12 +287,7 @@ impl Files {
                 }
             };
         }
-        let parsed = names(below).map(|(names, slash)| {
-            // If the files are mounted at `/assets`, `below` is the same for the paths `/assets` and `/assets/`. Only the
-            // request's path tells them apart.
-            let slash = if names.is_empty() { req.path().ends_with('/') } else { slash };
-            (names, slash)
-        });
+        let parsed = self.names(req, below);
         let is_usual = parsed.as_ref().is_some_and(|(_, slash)| *slash == below.ends_with('/'));
         let file = self.known.borrow().find(below).filter(|_| is_usual);
         let (files, req, res) = (self.clone(), req.clone(), res.clone());
@@ -337,6 +332,15 @@ impl Files {
                 }
             },
         );
+    }
+
+    /// The decoded names in a path, and whether a slash is at its end: see [`names::names`].
+    fn names(&self, req: &Request, below: &str) -> Option<(Vec<String>, bool)> {
+        let (names, slash) = names::names(below)?;
+        // If the files are mounted at `/assets`, `below` is the same for the paths `/assets` and `/assets/`. Only the request's path
+        // tells them apart.
+        let slash = if names.is_empty() { req.path().ends_with('/') } else { slash };
+        Some((names, slash))
     }
 
     fn send(&self, req: &Request, res: &Response, file: &Located) {

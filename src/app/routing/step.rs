@@ -14,7 +14,7 @@ pub enum Role {
     NotFound,
     /// May let the chain go on.
     Middleware,
-    /// Runs only after an error.
+    /// Runs only after an error, or where no step has answered.
     OnError,
 }
 
