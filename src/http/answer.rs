@@ -10,6 +10,7 @@ use std::rc::Rc;
 /// that `?` works. An error answers the request: see [`Error`].
 #[diagnostic::on_unimplemented(
     message = "a handler returns nothing, or a `Result<(), oneloop::http::Error>`; this one returns `{Self}`",
+    note = "a `;` behind the last call makes a handler return nothing; a handler with `?` in it ends with `Ok(())`",
     note = "`?` makes an `http::Error` of any other error: `|req, res| Ok(handle(req, res)?)`"
 )]
 pub trait Answer {

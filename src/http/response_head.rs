@@ -53,7 +53,7 @@ impl Response {
 
     // ---- The head
 
-    /// The status: 200 unless another one was set.
+    /// The status: 200 unless another one was set. To set it (Express's `res.status(404)`) there is [`set_status`](Response::set_status).
     pub fn status(&self) -> u16 {
         self.0.outgoing().head().borrow().status()
     }
