@@ -28,6 +28,9 @@ pub(super) fn read<'de, T: Deserialize<'de>>(pairs: Vec<Pair<'de>>) -> Result<T,
     T::deserialize(Pairs(pairs))
 }
 
+/// What is wrong with a field for which there is no pair.
+const MISSING: &str = "it is missing";
+
 /// The reason why pairs are not what a type wants.
 #[derive(Debug)]
 pub(super) struct PairsError {
@@ -42,6 +45,11 @@ pub(super) struct PairsError {
 impl PairsError {
     fn expected(what: impl Display) -> PairsError {
         PairsError { field: None, text: format!("{what} is expected"), detail: None }
+    }
+
+    /// The field for which there is no pair, if that is what is wrong.
+    pub fn missing(&self) -> Option<&'static str> {
+        self.field.filter(|_| self.text == MISSING)
     }
 
     /// The error with which a request is answered whose query, form or the like is not what the type wants.
@@ -94,7 +102,7 @@ impl de::Error for PairsError {
     }
 
     fn missing_field(field: &'static str) -> PairsError {
-        PairsError { field: Some(field), text: "it is missing".to_owned(), detail: None }
+        PairsError { field: Some(field), text: MISSING.to_owned(), detail: None }
     }
 
     fn duplicate_field(field: &'static str) -> PairsError {

@@ -1,7 +1,9 @@
 //! Queries: flat pairs, whatever their names look like; read into a type by what the type wants; and never quoted in an answer.
+//! Parameters of paths are read into types in the same way.
 
 use crate::support::http::*;
 use crate::support::logger::lines;
+use oneloop::app::App;
 use oneloop::http::{self, Request};
 use oneloop::sim::Sim;
 use proptest::prelude::*;
@@ -276,6 +278,51 @@ fn what_a_type_says_of_a_query_goes_to_the_log_on_one_line() {
     let lines = lines(log::Level::Debug);
     let line = lines.iter().find(|line| line.text.contains("is not even")).unwrap();
     assert!(line.text.contains("3\\nFORGED is not even") && !line.text.contains('\n'), "{line:?}");
+}
+
+#[derive(Debug, Deserialize)]
+#[allow(dead_code, reason = "it is printed")]
+struct Entry {
+    year: u16,
+    month: Option<u8>,
+    kind: Kind,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Note,
+    Photo,
+}
+
+#[test]
+fn parameters_that_are_not_what_a_type_wants_are_404_and_a_parameter_that_no_path_has_is_500() {
+    let mut app = App::new();
+    app.get("/diary/:year{/:month}/:kind", |req, res| {
+        let entry: Entry = req.params_as()?;
+        res.end(format!("{entry:?}"));
+        Ok(())
+    });
+    app.get("/other/:year", |req, res| {
+        let entry: Entry = req.params_as()?;
+        res.end(format!("{entry:?}"));
+        Ok(())
+    });
+    let sim = Sim::new();
+    app.listen(PORT, ()).unwrap();
+    for (path, status, text) in [
+        ("/diary/2026/11/note", 200, "Entry { year: 2026, month: Some(11), kind: Note }"),
+        ("/diary/2026/%70hoto", 200, "Entry { year: 2026, month: None, kind: Photo }"),
+        ("/diary/2026/300/note", 404, "404 Not Found\n"),
+        ("/diary/-1/note", 404, "404 Not Found\n"),
+        ("/diary/2026/11/film", 404, "404 Not Found\n"),
+        ("/other/2026", 500, "500 Internal Server Error\n"),
+    ] {
+        let reply = sim.request("GET", path).send();
+        assert_eq!((reply.status(), &*reply.text()), (status, text), "{path}");
+    }
+    let said = sim.log().pop().unwrap().text;
+    assert!(said.ends_with("failed with 500: the route has no parameter `kind`"), "{said}");
 }
 
 #[test]

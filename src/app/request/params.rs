@@ -1,7 +1,11 @@
 //! What the pattern of a route has found in a path.
 
 use crate::app::journey::Journey;
+#[cfg(feature = "json")]
+use crate::app::pairs;
 use crate::http::{Error, Request, Result};
+#[cfg(feature = "json")]
+use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::str::FromStr;
@@ -60,8 +64,45 @@ impl Request {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn param_as<T: FromStr>(&self, name: &str) -> Result<T> {
-        let value = self.param(name).ok_or_else(|| Error::from(format!("the route has no parameter `{name}`")))?;
+        let value = self.param(name).ok_or_else(|| lacks(name))?;
         value.parse().map_err(|_| Error::new(404, ""))
+    }
+
+    /// All parameters as a value of a type (feature `json`): a struct that implements serde's `Deserialize`, with a field for each
+    /// name. They are read as [`query_as`](Request::query_as) reads a query. A parameter of an optional group is an `Option`.
+    ///
+    /// # Errors
+    /// A 404 if a value is not what the type wants: the path names nothing. If the pattern has no parameter for a field that must be
+    /// there, it is a 500, and the log names the field.
+    ///
+    /// ```
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Month {
+    ///     year: u16,
+    ///     month: u8,
+    /// }
+    ///
+    /// let mut app = oneloop::app::App::new();
+    /// app.get("/diary/:year/:month", |req, res| {
+    ///     let Month { year, month } = req.params_as()?;
+    ///     res.end(format!("month {month} of {year}\n"));
+    ///     Ok(())
+    /// });
+    /// # let sim = oneloop::sim::Sim::new();
+    /// # app.listen(80, ())?;
+    /// # assert_eq!(sim.request("GET", "/diary/2026/11").send().text(), "month 11 of 2026\n");
+    /// # assert_eq!(sim.request("GET", "/diary/2026/november").send().status(), 404);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn params_as<T: DeserializeOwned>(&self) -> Result<T> {
+        let params = self.params().into_iter().map(|(name, value)| (name.into(), value.into()));
+        pairs::read(params.collect()).map_err(|error| match error.missing() {
+            Some(field) => lacks(field),
+            None => Error::new(404, "").with_source(error),
+        })
     }
 
     /// The segments that a wildcard has matched, each decoded. A slash in a segment that was sent as `%2F` is a part of the segment. Empty if the pattern has no
@@ -121,4 +162,9 @@ impl Request {
             None => self.path().into(),
         }
     }
+}
+
+/// The program asks for a parameter that the route does not have.
+fn lacks(name: &str) -> Error {
+    Error::from(format!("the route has no parameter `{name}`"))
 }
