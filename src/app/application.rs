@@ -2,6 +2,7 @@ use super::compile::{compile, each_route};
 use super::journey::answer_by;
 use super::router::Router;
 use super::routing::Role;
+use super::trust::Trust;
 use crate::callback::{OptionalCallback, Site};
 use crate::http::Server;
 use crate::net::Listen;
@@ -35,6 +36,7 @@ use std::panic::Location;
 /// When it [listens](App::listen), its routes are compiled, and none is added from then on.
 pub struct App {
     router: Router,
+    trust: Trust,
     site: Site,
 }
 
@@ -74,7 +76,33 @@ impl App {
     #[track_caller]
     #[allow(clippy::new_without_default, reason = "the place of the call is kept")]
     pub fn new() -> App {
-        App { router: Router::new(), site: Location::caller() }
+        App { router: Router::new(), trust: Trust::nobody(), site: Location::caller() }
+    }
+
+    /// Sets which proxies are believed: Express's `trust proxy`. By default none is. Then
+    /// [`ip`](crate::http::Request::ip), [`ips`](crate::http::Request::ips), [`protocol`](crate::http::Request::protocol),
+    /// [`is_secure`](crate::http::Request::is_secure), [`host`](crate::http::Request::host),
+    /// [`hostname`](crate::http::Request::hostname) and [`subdomains`](crate::http::Request::subdomains) of a request say what a
+    /// proxy of yours says. So do all parts that depend on these facts: [`vhost`](Router::vhost), the access log,
+    /// [`rate_limit`](super::rate_limit()), [`request_id`](super::request_id()), [`same_origin`](super::same_origin()),
+    /// [`back_or`](crate::http::Request::back_or), and the attribute `Secure` of [cookies](super::Cookie).
+    ///
+    /// ```
+    /// use oneloop::app::{App, Trust};
+    ///
+    /// let mut app = App::new();
+    /// app.trust(Trust::loopback()); // nginx, on this machine
+    /// app.get("/", |req, res| res.end(format!("{}://{}\n", req.protocol(), req.host().unwrap_or_default())));
+    /// # let sim = oneloop::sim::Sim::new();
+    /// # app.listen(80, ())?;
+    /// let proxy = sim.connect_from("127.0.0.1:4711".parse().unwrap(), 80);
+    /// let request = sim.request("GET", "/").header("Host", "a.example").header("X-Forwarded-Proto", "https");
+    /// assert_eq!(request.on(&proxy).send().text(), "https://a.example\n");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn trust(&mut self, trust: Trust) -> &mut Self {
+        self.trust = trust;
+        self
     }
 
     /// Listens on a port, an address, a Unix path, or with options: see [`Listen`]. The loop calls `listening` once, in its next
@@ -126,7 +154,7 @@ impl App {
         for route in self.routes() {
             log::debug!(target: "oneloop::app", "{route}");
         }
-        answer_by(compile(self.router, self.site)?)
+        answer_by(compile(self.router, self.trust, self.site)?)
     }
 
     /// Lists the routes and middlewares in their order, without those that stand at the end of a router

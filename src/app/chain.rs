@@ -1,6 +1,7 @@
 //! A compiled app: its steps in order, and what to call for each.
 
 use super::routing::{Cursors, Method, Methods, Program, Reach, Role};
+use super::trust::Trust;
 use super::vhost::Host;
 use crate::http::{Error, Exchange};
 use std::cell::Cell;
@@ -75,6 +76,8 @@ pub(super) struct Chain {
     pub steps: Vec<Step>,
     /// The number of the step [`Kind::Unanswered`].
     pub unanswered: u32,
+    /// The proxies that are believed.
+    pub trust: Trust,
 }
 
 /// What the routes say of a path.
@@ -94,7 +97,7 @@ impl Chain {
             let is_next = match &step.kind {
                 Kind::OnError(_) => failed,
                 Kind::Host(host) => {
-                    if !host.is_of(exchange) {
+                    if !host.matches(self.host(exchange)) {
                         self.program.skip_to(cursors, step.router_end);
                     }
                     false
@@ -109,6 +112,11 @@ impl Chain {
             }
         }
         None
+    }
+
+    /// The host that a request is for.
+    fn host<'e>(&self, exchange: &'e Exchange) -> &'e str {
+        self.trust.host(exchange).unwrap_or_default()
     }
 
     /// Returns whether a step belongs to a route: unlike a middleware it is not for all paths below its pattern.
@@ -126,7 +134,9 @@ impl Chain {
         while let Some(at) = self.program.next(&mut cursors).filter(|at| *at < end) {
             let (Some(of), Some(step)) = (self.program.step(at), self.steps.get(at as usize)) else { break };
             match &step.kind {
-                Kind::Host(host) if !host.is_of(exchange) => self.program.skip_to(&mut cursors, step.router_end),
+                Kind::Host(host) if !host.matches(self.host(exchange)) => {
+                    self.program.skip_to(&mut cursors, step.router_end)
+                }
                 Kind::Run(_) if of.reach == Reach::Exact && (of.role == Role::Handler || !of.methods.is_any()) => {
                     methods.add(&of.methods);
                 }

@@ -17,17 +17,18 @@ use super::registered::{Param, ParamRun, Registered};
 use super::router::{Item, Router};
 use super::routing::{self, Methods, Pattern, Program, Reach, Role, Span, join};
 use super::start_error::StartError;
+use super::trust::Trust;
 use super::vhost::Host;
 use crate::callback::Site;
 use crate::http::{Error, Handle};
 
-/// Compiles the router of an app, which was made at `site`.
-pub(super) fn compile(app: Router, site: Site) -> Result<Chain, StartError> {
+/// Compiles the router of an app, which was made at `site` and believes these proxies.
+pub(super) fn compile(app: Router, trust: Trust, site: Site) -> Result<Chain, StartError> {
     let mut list = List::default();
     list.router(app, Mount { prefix: String::new(), host: None, site, is_app: true });
     let List { steps, registered, spans, mut faults, unanswered, .. } = list;
     match Program::build(registered, &spans) {
-        Ok(program) if faults.is_empty() => Ok(Chain { program, steps, unanswered }),
+        Ok(program) if faults.is_empty() => Ok(Chain { program, steps, unanswered, trust }),
         Ok(_) => Err(StartError::new(faults)),
         Err(conflicts) => {
             faults.extend(conflicts.iter().map(ToString::to_string));

@@ -15,7 +15,8 @@ const MOST_BYTES: usize = 4096;
 ///
 /// Unless you say otherwise it is sent back with requests for all paths of this host and for no other host, until the browser is
 /// closed; scripts cannot read it (`HttpOnly`); and other sites' pages cannot send it with their requests, except by links
-/// (`SameSite=Lax`). If its name begins with `__Host-` or `__Secure-`, it is `Secure`.
+/// (`SameSite=Lax`). It is `Secure`, so that browsers send it over HTTPS only, if the request has come by HTTPS
+/// ([`Request::is_secure`](crate::http::Request::is_secure)), or if its name begins with `__Host-` or `__Secure-`.
 ///
 /// ```
 /// use oneloop::app::{Cookie, SameSite};
@@ -36,7 +37,8 @@ pub struct Cookie {
     max_age: Option<Duration>,
     domain: Option<String>,
     path: String,
-    secure: bool,
+    /// `None`: where the request has come by `https`, or where the name demands it.
+    secure: Option<bool>,
     http_only: bool,
     same_site: SameSite,
     partitioned: bool,
@@ -58,15 +60,13 @@ impl Cookie {
     /// A cookie with a name and a value. The name must be a token (letters, digits, some signs). The value is any text: what a
     /// cookie cannot hold is percent-encoded, and [`Request::cookie`](crate::http::Request::cookie) decodes it.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Cookie {
-        let name = name.into();
-        let secure = begins_with(&name, "__Host-") || begins_with(&name, "__Secure-");
         Cookie {
-            name,
+            name: name.into(),
             value: value.into(),
             max_age: None,
             domain: None,
             path: "/".to_owned(),
-            secure,
+            secure: None,
             http_only: true,
             same_site: SameSite::default(),
             partitioned: false,
@@ -91,10 +91,24 @@ impl Cookie {
         Cookie { path: path.into(), ..self }
     }
 
-    /// Whether the cookie is sent over HTTPS only (and to `localhost`). Set it wherever you serve HTTPS, also behind a proxy that
-    /// does so for you.
+    /// Whether the cookie is sent over HTTPS only (and to `localhost`). By default it is if the request has come by HTTPS. Set it
+    /// behind a proxy that serves HTTPS for you without saying so.
     pub fn secure(self, secure: bool) -> Cookie {
+        Cookie { secure: Some(secure), ..self }
+    }
+
+    /// The same cookie in an answer to a request that has come by HTTPS, or not.
+    pub(super) fn over_https(self, https: bool) -> Cookie {
+        let secure = Some(self.secure.unwrap_or(https || self.name_is_of_secure()));
         Cookie { secure, ..self }
+    }
+
+    fn name_is_of_secure(&self) -> bool {
+        begins_with(&self.name, "__Host-") || begins_with(&self.name, "__Secure-")
+    }
+
+    fn is_secure(&self) -> bool {
+        self.secure.unwrap_or_else(|| self.name_is_of_secure())
     }
 
     /// Whether scripts cannot read the cookie. Default: true.
@@ -117,7 +131,7 @@ impl Cookie {
         Cookie { value: String::new(), max_age: Some(Duration::ZERO), ..self }
     }
 
-    /// The value of the `Set-Cookie` field.
+    /// The value of the `Set-Cookie` field, of an answer to a request that has not come by HTTPS.
     ///
     /// # Errors
     /// If a browser would ignore the cookie, or would read something else than was meant: see [`CookieError`].
@@ -131,7 +145,7 @@ impl Cookie {
             field = field + "; Domain=" + domain;
         }
         field = field + "; Path=" + &self.path;
-        field += if self.secure { "; Secure" } else { "" };
+        field += if self.is_secure() { "; Secure" } else { "" };
         field += if self.http_only { "; HttpOnly" } else { "" };
         field += match self.same_site {
             SameSite::Strict => "; SameSite=Strict",
@@ -156,9 +170,8 @@ impl Cookie {
         if host && (self.domain.is_some() || self.path != "/") {
             return Err(CookieError::HostPrefix);
         }
-        let needs_secure =
-            host || begins_with(&self.name, "__Secure-") || self.same_site == SameSite::None || self.partitioned;
-        if needs_secure && !self.secure { Err(CookieError::Insecure) } else { Ok(()) }
+        let needs_secure = self.name_is_of_secure() || self.same_site == SameSite::None || self.partitioned;
+        if needs_secure && !self.is_secure() { Err(CookieError::Insecure) } else { Ok(()) }
     }
 }
 

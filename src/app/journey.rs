@@ -257,6 +257,10 @@ impl Companion<Exchange> for Journey {
         None
     }
 
+    fn host<'e>(&self, exchange: &'e Exchange) -> Option<&'e str> {
+        self.chain()?.trust.host(exchange)
+    }
+
     fn end(&self) {
         self.told.borrow_mut().clear();
         self.path.take();

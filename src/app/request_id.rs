@@ -30,8 +30,9 @@ impl fmt::Display for RequestId {
 /// included. The access log has it in the lines of JSON.
 ///
 /// The id is a random number of 64 bits, made once for this middleware, and a count. A field that comes with the request is
-/// ignored: a client that chooses its id could give it to thousands of requests, or write into logs. Behind a proxy that makes ids
-/// see [`request_id_from`].
+/// ignored: a client that chooses its id could give it to thousands of requests, or write into logs. It counts if the connection's
+/// other end is a proxy that the app [trusts](super::App::trust): let that proxy set the field itself, whatever its clients send.
+/// Whom else you believe says [`request_id_from`].
 ///
 /// ```
 /// use oneloop::app::{App, RequestId, request_id};
@@ -49,11 +50,11 @@ impl fmt::Display for RequestId {
 /// # std::io::Result::Ok(())
 /// ```
 pub fn request_id() -> impl FnMut(Request, Response, Next) + 'static {
-    request_id_from(|_| false)
+    request_id_from(Request::comes_from_proxy)
 }
 
 /// As [`request_id`], but takes over the id in the field `X-Request-Id` of the requests for which `is_trusted` returns true: those
-/// of a proxy of the program's owner, which sets the field itself whatever its clients send. An id that is too long (over 128
+/// of who sets the field itself whatever its clients send. An id that is too long (over 128
 /// bytes), or has other bytes than letters, digits and `-._~+/=:@`, or is given twice, is replaced by an own one.
 ///
 /// ```

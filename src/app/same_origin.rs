@@ -11,7 +11,7 @@ use crate::http::{Error, Request, Response};
 ///
 /// 1. `Sec-Fetch-Site` is there (all browsers since 2023 send it to `https` and `localhost`): `same-origin` and `none` (the visitor's own
 ///    doing) pass.
-/// 2. Else `Origin` is there: it passes if its host and port are those of `Host`.
+/// 2. Else `Origin` is there: it passes if its host and port are those of the request ([`Request::host`]).
 /// 3. Neither is there: it is no browser, and has no cookies of a visitor.
 ///
 /// Sub-domains are other sites. Whom else you trust, [`same_origin_or`] says. (It is the rule of Go 1.25's

@@ -1,14 +1,16 @@
-//! Who the client is, behind proxies.
+//! Which proxies are believed, and what they say.
 
-use crate::http::Request;
+use crate::http::Exchange;
 use crate::net::Address;
 use crate::proto::forwarded::{Hop, Network, Scheme, address, hops};
+use crate::proto::h1::is_host;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Which proxies you believe. A proxy in front of your server is the peer of all connections; it says in fields of the request who
-/// its client is. Anybody can send such fields, so they count only if they come from a proxy that you know, by its address.
+/// Which proxies you believe: the setting of [`App::trust`](super::App::trust). A proxy in front of your server is the peer of all
+/// connections; it says in fields of the request who its client is. Anybody can send such fields, so they count only if they come
+/// from a proxy that you know, by its address.
 ///
 /// The fields are `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`, unless you choose
 /// [`Forwarded`](Trust::by_forwarded) (RFC 7239). Never both: a proxy that knows one of them passes on what clients say in the
@@ -16,18 +18,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 ///
 /// The client's address is looked for from the end, where the nearest proxy has written: as long as an address is one of your
 /// proxies', the one before it counts. There is no number of proxies to be set (Express's `trust proxy: 1`), since a client that
-/// reaches the server past a proxy could then say anything.
+/// reaches the server past a proxy could then say anything. Scheme and host count only if the connection's other end itself is a
+/// proxy that you believe.
 ///
 /// ```
 /// # let sim = oneloop::sim::Sim::new();
-/// use oneloop::app::Trust;
+/// use oneloop::app::{App, Trust};
 ///
-/// let trust = Trust::networks(["10.0.0.0/8"])?;
-/// let server = oneloop::http::create_server(move |req, res| match trust.ip(&req) {
+/// let mut app = App::new();
+/// app.trust(Trust::networks(["10.0.0.0/8"])?);
+/// app.get("/", |req, res| match req.ip() {
 ///     Some(ip) => res.end(format!("you are {ip}\n")),
 ///     None => res.end("who are you?\n"),
 /// });
-/// # server.listen(80, ()).unwrap();
+/// # app.listen(80, ()).unwrap();
 /// let proxy = sim.connect_from("10.0.0.7:4711".parse().unwrap(), 80);
 /// let request = sim.request("GET", "/").header("X-Forwarded-For", "203.0.113.9, 10.0.0.8");
 /// assert_eq!(request.on(&proxy).send().text(), "you are 203.0.113.9\n");
@@ -56,11 +60,13 @@ impl Trust {
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
-    /// use oneloop::app::Trust;
+    /// use oneloop::app::{App, Trust};
     ///
-    /// let server = oneloop::http::create_server(|req, res| res.end(format!("{:?}", Trust::nobody().protocol(&req))));
-    /// # server.listen(80, ()).unwrap();
-    /// assert_eq!(sim.request("GET", "/").header("X-Forwarded-Proto", "https").send().text(), "\"http\"");
+    /// let mut app = App::new();
+    /// app.trust(Trust::nobody()); // as it is without this line
+    /// app.get("/", |req, res| res.end(req.protocol()));
+    /// # app.listen(80, ()).unwrap();
+    /// assert_eq!(sim.request("GET", "/").header("X-Forwarded-Proto", "https").send().text(), "http");
     /// ```
     pub fn nobody() -> Trust {
         Trust::default()
@@ -70,11 +76,12 @@ impl Trust {
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
-    /// use oneloop::app::Trust;
+    /// use oneloop::app::{App, Trust};
     ///
-    /// let trust = Trust::loopback();
-    /// let server = oneloop::http::create_server(move |req, res| res.end(trust.protocol(&req)));
-    /// # server.listen(80, ()).unwrap();
+    /// let mut app = App::new();
+    /// app.trust(Trust::loopback());
+    /// app.get("/", |req, res| res.end(req.protocol()));
+    /// # app.listen(80, ()).unwrap();
     /// let proxy = sim.connect_from("127.0.0.1:4711".parse().unwrap(), 80);
     /// assert_eq!(sim.request("GET", "/").header("X-Forwarded-Proto", "https").on(&proxy).send().text(), "https");
     /// ```
@@ -87,11 +94,12 @@ impl Trust {
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
-    /// use oneloop::app::Trust;
+    /// use oneloop::app::{App, Trust};
     ///
-    /// let trust = Trust::private();
-    /// let server = oneloop::http::create_server(move |req, res| res.end(trust.host(&req).unwrap_or_default().as_ref()));
-    /// # server.listen(80, ()).unwrap();
+    /// let mut app = App::new();
+    /// app.trust(Trust::private());
+    /// app.get("/", |req, res| res.end(req.host().unwrap_or_default()));
+    /// # app.listen(80, ()).unwrap();
     /// let proxy = sim.connect_from("192.168.0.2:4711".parse().unwrap(), 80);
     /// assert_eq!(sim.request("GET", "/").header("X-Forwarded-Host", "a.example").on(&proxy).send().text(), "a.example");
     /// ```
@@ -119,10 +127,11 @@ impl Trust {
     /// Believes whoever connects by a Unix socket, too. The permissions of its path say who that can be.
     ///
     /// ```
-    /// use oneloop::app::Trust;
+    /// use oneloop::app::{App, Trust};
     ///
-    /// let trust = Trust::nobody().and_unix();
-    /// let server = oneloop::http::create_server(move |req, res| res.end(format!("{:?}", trust.ip(&req))));
+    /// let mut app = App::new();
+    /// app.trust(Trust::nobody().and_unix());
+    /// app.get("/", |req, res| res.end(format!("{:?}", req.ip())));
     /// ```
     pub fn and_unix(self) -> Trust {
         Trust { unix: true, ..self }
@@ -132,11 +141,12 @@ impl Trust {
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
-    /// use oneloop::app::Trust;
+    /// use oneloop::app::{App, Trust};
     ///
-    /// let trust = Trust::loopback().by_forwarded();
-    /// let server = oneloop::http::create_server(move |req, res| res.end(format!("{:?}", trust.ip(&req).unwrap())));
-    /// # server.listen(80, ()).unwrap();
+    /// let mut app = App::new();
+    /// app.trust(Trust::loopback().by_forwarded());
+    /// app.get("/", |req, res| res.end(format!("{:?}", req.ip().unwrap())));
+    /// # app.listen(80, ()).unwrap();
     /// let proxy = sim.connect_from("[::1]:4711".parse().unwrap(), 80);
     /// let request = sim.request("GET", "/").header("Forwarded", "for=203.0.113.9;proto=https");
     /// assert_eq!(request.on(&proxy).send().text(), "203.0.113.9");
@@ -145,140 +155,96 @@ impl Trust {
         Trust { forwarded: true, ..self }
     }
 
-    /// The client's address. If a proxy of yours says something that is no address, it is the address of that proxy. `None` if the
-    /// exchange is over, or if the client is on a Unix socket.
-    ///
-    /// An IPv4 address within an IPv6 one (`::ffff:192.0.2.1`) is given as the IPv4 address.
-    ///
-    /// ```
-    /// let trust = oneloop::app::Trust::loopback();
-    /// let server = oneloop::http::create_server(move |req, res| {
-    ///     log::info!("{:?} asks for {}", trust.ip(&req), req.path());
-    ///     res.end("hello\n")
-    /// });
-    /// ```
-    pub fn ip(&self, req: &Request) -> Option<IpAddr> {
-        self.ips(req).into_iter().next()
-    }
-
-    /// The client's address, and behind it those of the proxies by which the request has come, the nearest last.
-    ///
-    /// ```
-    /// # let sim = oneloop::sim::Sim::new();
-    /// let trust = oneloop::app::Trust::private();
-    /// let server = oneloop::http::create_server(move |req, res| res.end(format!("{:?}", trust.ips(&req))));
-    /// # server.listen(80, ()).unwrap();
-    /// let proxy = sim.connect_from("10.0.0.7:4711".parse().unwrap(), 80);
-    /// let request = sim.request("GET", "/").header("X-Forwarded-For", "1.2.3.4, 203.0.113.9, 10.0.0.8");
-    /// assert_eq!(request.on(&proxy).send().text(), "[203.0.113.9, 10.0.0.8, 10.0.0.7]");
-    /// ```
-    pub fn ips(&self, req: &Request) -> Vec<IpAddr> {
-        let peer = req.remote_addr().and_then(|address| address.ip()).map(|ip| ip.to_canonical());
-        let mut found: Vec<_> = peer.into_iter().collect();
-        if self.believes_peer(req) {
-            for sender in self.senders(req).into_iter().rev() {
-                let Some(sender) = sender else { break };
-                found.push(sender);
-                if !self.believes(sender) {
-                    break;
-                }
-            }
-        }
-        found.reverse();
-        found
-    }
-
-    /// The scheme of the request: `"https"` if a proxy of yours, as the peer of the connection, says so; else `"http"`.
-    ///
-    /// ```
-    /// let trust = oneloop::app::Trust::loopback();
-    /// let server = oneloop::http::create_server(move |req, res| {
-    ///     let host = trust.host(&req).unwrap_or_default();
-    ///     res.end(format!("{}://{host}{}\n", trust.protocol(&req), req.path()))
-    /// });
-    /// ```
-    pub fn protocol(&self, req: &Request) -> &'static str {
-        if self.is_secure(req) { "https" } else { "http" }
-    }
-
-    /// Returns whether the [`protocol`](Trust::protocol) is `"https"`: then cookies can be
-    /// [`secure`](super::Cookie::secure).
-    ///
-    /// ```
-    /// # let sim = oneloop::sim::Sim::new();
-    /// use oneloop::app::{Cookie, Trust};
-    ///
-    /// let trust = Trust::loopback();
-    /// let server = oneloop::http::create_server(move |req, res| {
-    ///     res.cookie(Cookie::new("sid", "31d4").secure(trust.is_secure(&req))).end(())
-    /// });
-    /// # server.listen(80, ()).unwrap();
-    /// # let proxy = sim.connect_from("127.0.0.1:4711".parse().unwrap(), 80);
-    /// # let reply = sim.request("GET", "/").header("X-Forwarded-Proto", "https").on(&proxy).send();
-    /// # assert!(reply.header("Set-Cookie").unwrap().contains("Secure"));
-    /// ```
-    pub fn is_secure(&self, req: &Request) -> bool {
-        let scheme = if !self.believes_peer(req) {
-            None
-        } else if self.forwarded {
-            self.nearest(req).and_then(|hop| hop.scheme)
-        } else {
-            last(req, "X-Forwarded-Proto").and_then(Scheme::read)
-        };
-        scheme == Some(Scheme::Https)
-    }
-
-    /// The host and port that the client has asked for: those that a proxy of yours says, as the peer of the connection, if they are a
-    /// host; else [`Request::host`].
-    ///
-    /// ```
-    /// let trust = oneloop::app::Trust::loopback();
-    /// let server = oneloop::http::create_server(move |req, res| match trust.host(&req).as_deref() {
-    ///     Some("api.example") => res.end("the API\n"),
-    ///     _ => res.end("the pages\n"),
-    /// });
-    /// ```
-    pub fn host<'r>(&self, req: &'r Request) -> Option<Cow<'r, str>> {
-        let said = if !self.believes_peer(req) {
-            None
-        } else if self.forwarded {
-            self.nearest(req).and_then(|hop| hop.host)
-        } else {
-            last(req, "X-Forwarded-Host").filter(|host| crate::proto::h1::is_host(host)).map(Cow::Borrowed)
-        };
-        said.or_else(|| req.host().map(Cow::Borrowed))
+    /// Returns whether no proxy is believed: then nothing that the request says needs to be looked at.
+    fn is_nobody(&self) -> bool {
+        self.networks.is_empty() && !self.unix
     }
 
     fn believes(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.has(address))
     }
 
-    fn believes_peer(&self, req: &Request) -> bool {
-        match req.remote_addr() {
+    /// Returns whether this peer of a connection is a proxy that is believed.
+    pub(super) fn believes_peer(&self, peer: Option<&Address>) -> bool {
+        match peer {
             Some(Address::Ip(address)) => self.believes(address.ip()),
             Some(_) => self.unix,
             None => false,
         }
     }
 
-    /// Who has sent the request to each proxy, as these say it; the nearest proxy is the last one to say it.
-    fn senders(&self, req: &Request) -> Vec<Option<IpAddr>> {
-        if self.forwarded {
-            return req.header_all("Forwarded").flat_map(hops).map(|hop| hop.sender).collect();
-        }
-        let fields = req.header_all("X-Forwarded-For").flat_map(|field| field.split(','));
-        fields.map(str::trim_ascii).filter(|text| !text.is_empty()).map(address).collect()
+    /// The client's address.
+    pub(super) fn client(&self, exchange: &Exchange, peer: Option<&Address>) -> Option<IpAddr> {
+        if self.is_nobody() { address_of(peer) } else { self.way(exchange, peer).pop() }
     }
 
-    /// What the nearest proxy says.
-    fn nearest<'r>(&self, req: &'r Request) -> Option<Hop<'r>> {
-        req.header_all("Forwarded").flat_map(hops).last()
+    /// The addresses by which the request has come: the peer's first, the client's last.
+    pub(super) fn way(&self, exchange: &Exchange, peer: Option<&Address>) -> Vec<IpAddr> {
+        let mut way: Vec<_> = address_of(peer).into_iter().collect();
+        if self.believes_peer(peer) {
+            for sender in self.senders(exchange).into_iter().rev() {
+                let Some(sender) = sender else { break };
+                way.push(sender);
+                if !self.believes(sender) {
+                    break;
+                }
+            }
+        }
+        way
+    }
+
+    /// Returns whether the peer, as a proxy that is believed, says that the request has come by `https`.
+    pub(super) fn is_secure(&self, exchange: &Exchange) -> bool {
+        if self.is_nobody() || !self.believes_peer(exchange.peer().as_ref()) {
+            return false;
+        }
+        let scheme = match self.forwarded {
+            true => nearest(exchange).and_then(|hop| hop.scheme),
+            false => last(exchange, "X-Forwarded-Proto").and_then(Scheme::read),
+        };
+        scheme == Some(Scheme::Https)
+    }
+
+    /// The host that the peer says, if it is a proxy that is believed; else the request's own.
+    pub(super) fn host<'e>(&self, exchange: &'e Exchange) -> Option<&'e str> {
+        let own = exchange.head().host();
+        if self.is_nobody() || !self.believes_peer(exchange.peer().as_ref()) {
+            return own;
+        }
+        let said = match self.forwarded {
+            true => nearest(exchange).and_then(|hop| hop.host),
+            false => last(exchange, "X-Forwarded-Host").filter(|host| is_host(host)).map(Cow::Borrowed),
+        };
+        match said {
+            Some(Cow::Borrowed(host)) => Some(host),
+            // Backslashes within a host: nobody means it.
+            Some(Cow::Owned(_)) | None => own,
+        }
+    }
+
+    /// Who has sent the request to each proxy, as these say it; the nearest proxy is the last one to say it.
+    fn senders(&self, exchange: &Exchange) -> Vec<Option<IpAddr>> {
+        if self.forwarded {
+            return exchange.head().get_all("Forwarded").flat_map(hops).map(|hop| hop.sender).collect();
+        }
+        let fields = exchange.head().get_all("X-Forwarded-For").flat_map(|field| field.split(','));
+        fields.map(str::trim_ascii).filter(|text| !text.is_empty()).map(address).collect()
     }
 }
 
+/// The address of the connection's other end. An IPv4 address within an IPv6 one is the IPv4 address.
+fn address_of(peer: Option<&Address>) -> Option<IpAddr> {
+    peer.and_then(Address::ip).map(|ip| ip.to_canonical())
+}
+
+/// What the nearest proxy says in `Forwarded`.
+fn nearest(exchange: &Exchange) -> Option<Hop<'_>> {
+    exchange.head().get_all("Forwarded").flat_map(hops).last()
+}
+
 /// The last element of a list, which the nearest proxy has written.
-fn last<'r>(req: &'r Request, name: &'static str) -> Option<&'r str> {
-    req.header_all(name).last()?.rsplit(',').next().map(str::trim_ascii)
+fn last<'e>(exchange: &'e Exchange, name: &'static str) -> Option<&'e str> {
+    exchange.head().get_all(name).last()?.rsplit(',').next().map(str::trim_ascii)
 }
 
 /// A text that is neither an address nor a network.

@@ -1,7 +1,5 @@
 //! The host that the steps of a router are for.
 
-use crate::http::Exchange;
-
 /// A pattern of hosts, and those below it that another router is for.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
@@ -51,17 +49,10 @@ impl Host {
         }
     }
 
-    /// Returns whether a request is for this host.
-    pub fn is_of(&self, exchange: &Exchange) -> bool {
-        self.matches(exchange.head().host().unwrap_or_default())
-    }
-
-    /// Compares with a host that may have a port. The case of letters does not matter (RFC 3986, 3.2.2).
-    fn matches(&self, host: &str) -> bool {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => host,
-        };
+    /// Returns whether a request for `host`, which may have a port, is for this one. The case of letters does not matter (RFC 3986,
+    /// 3.2.2).
+    pub fn matches(&self, host: &str) -> bool {
+        let name = without_port(host);
         match &self.pattern {
             Pattern::Exact(exact) => name.eq_ignore_ascii_case(exact),
             Pattern::Below(suffix) => {
@@ -71,6 +62,14 @@ impl Host {
                     && !self.others.iter().any(|other| name.eq_ignore_ascii_case(other))
             }
         }
+    }
+}
+
+/// A host without its port.
+pub(super) fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
     }
 }
 

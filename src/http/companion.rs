@@ -12,6 +12,8 @@ pub(crate) trait Companion<E>: Any {
     /// A callback of the exchange has failed, and no head was sent: the layer is to answer. Returns the failure if the layer
     /// does not answer this exchange; then `http` does. Does not call user code, since a user's call may be running.
     fn failed(&self, exchange: &Rc<E>, failure: Failure) -> Option<Failure>;
+    /// The host and port that the request is for, as far as the layer knows better than the request's head.
+    fn host<'e>(&self, exchange: &'e E) -> Option<&'e str>;
     /// The exchange is over: its listeners, and those for the end of an exchange, were called. Drops all values of the user.
     /// Nobody calls it inside of a user's call.
     fn end(&self);

@@ -89,8 +89,13 @@ impl Request {
     /// The host and port that the request is for. If the target has them, they are taken from the target, since it
     /// overrides the Host field (RFC 9112, 3.2.2). Otherwise they are taken from that field, which may be empty. `None`
     /// only if the request has neither, which HTTP/1.0 allows (and HTTP/1.1 after
-    /// [`set_require_host_header(false)`](super::Server::set_require_host_header)).
+    /// [`set_require_host_header(false)`](super::Server::set_require_host_header)). In an app that trusts the proxy in front of it
+    /// (feature `app`, `App::trust`), they are those that the proxy says.
     pub fn host(&self) -> Option<&str> {
+        #[cfg(feature = "app")]
+        if let Some(companion) = self.0.companion() {
+            return companion.host(&self.0).or_else(|| self.0.head().host());
+        }
         self.0.head().host()
     }
 

@@ -1,12 +1,13 @@
 //! Who the client is, is said by proxies that are known, and by nobody else.
 
-use oneloop::app::Trust;
-use oneloop::http;
+use crate::support::http::Record;
+use oneloop::app::{AccessLog, App, Cookie, Format, Rate, Router, Trust, rate_limit, request_id, same_origin};
 use oneloop::net::Address;
 use oneloop::proto::forwarded::{Network, address, hops};
 use oneloop::sim::{Peer, Sim};
 use proptest::prelude::*;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 /// What `trust` says of a request by a peer with this address: the addresses (the client's first), the scheme and the host.
 fn said(trust: &Trust, peer: &str, fields: &[(&str, &str)]) -> (Vec<String>, String) {
@@ -15,14 +16,15 @@ fn said(trust: &Trust, peer: &str, fields: &[(&str, &str)]) -> (Vec<String>, Str
 
 fn said_by(trust: &Trust, connect: impl Fn(&Sim) -> Peer, fields: &[(&str, &str)]) -> (Vec<String>, String) {
     let sim = Sim::new();
-    let trust = trust.clone();
-    let server = http::create_server(move |req, res| {
-        let ips: Vec<_> = trust.ips(&req).iter().map(IpAddr::to_string).collect();
-        assert_eq!(trust.ip(&req).map(|ip| ip.to_string()), ips.first().cloned());
-        assert_eq!(trust.is_secure(&req), trust.protocol(&req) == "https");
-        res.end(format!("{} {}://{}", ips.join(" "), trust.protocol(&req), trust.host(&req).unwrap_or_default()))
+    let mut app = App::new();
+    app.trust(trust.clone());
+    app.get("/", |req, res| {
+        let ips: Vec<_> = req.ips().iter().map(IpAddr::to_string).collect();
+        assert_eq!(req.ip().map(|ip| ip.to_string()), ips.first().cloned());
+        assert_eq!(req.is_secure(), req.protocol() == "https");
+        res.end(format!("{} {}://{}", ips.join(" "), req.protocol(), req.host().unwrap_or_default()))
     });
-    server.listen(80, ()).unwrap();
+    app.listen(80, ()).unwrap();
     let peer = connect(&sim);
     let request = fields.iter().fold(sim.request("GET", "/"), |request, (name, value)| request.header(name, value));
     let text = request.on(&peer).send().text();
@@ -177,16 +179,147 @@ fn an_element_that_cannot_be_read_ends_the_chain() {
 fn a_unix_socket_is_believed_only_if_said() {
     let ask = |trust: Trust| {
         let sim = Sim::new();
-        let server = http::create_server(move |req, res| {
-            res.end(format!("{:?} {}", trust.ip(&req).map(|ip| ip.to_string()), trust.protocol(&req)))
-        });
-        server.listen("/run/app.sock", ()).unwrap();
+        let mut app = App::new();
+        app.trust(trust);
+        app.get("/", |req, res| res.end(format!("{:?} {}", req.ip().map(|ip| ip.to_string()), req.protocol())));
+        app.listen("/run/app.sock", ()).unwrap();
         let peer = sim.connect_to(Address::Unix(Some("/run/app.sock".into())));
         let request = sim.request("GET", "/").header("X-Forwarded-For", "1.1.1.1").header("X-Forwarded-Proto", "https");
         request.on(&peer).send().text()
     };
     assert_eq!(ask(Trust::private()), "None http");
     assert_eq!(ask(Trust::nobody().and_unix()), "Some(\"1.1.1.1\") https");
+}
+
+/// An app that trusts the proxies of this machine, and one such proxy, which says that its client is 203.0.113.9, came by HTTPS, and
+/// asked for `a.example`.
+fn behind_a_proxy(
+    fill: impl FnOnce(&mut App),
+) -> (Rc<Sim>, impl Fn(&str, &str, &[(&str, &str)]) -> oneloop::sim::Reply) {
+    let sim = Rc::new(Sim::new());
+    let mut app = App::new();
+    app.trust(Trust::loopback());
+    fill(&mut app);
+    app.listen(80, ()).unwrap();
+    let asker = sim.clone();
+    let ask = move |client: &str, method: &str, fields: &[(&str, &str)]| {
+        let peer = asker.connect_from("127.0.0.1:4711".parse().unwrap(), 80);
+        let request = asker.request(method, "/").header("X-Forwarded-For", client).header("X-Forwarded-Proto", "https");
+        let request = request.header("X-Forwarded-Host", "a.example");
+        fields.iter().fold(request, |request, (name, value)| request.header(name, value)).on(&peer).send()
+    };
+    (sim, ask)
+}
+
+const CLIENT: &str = "203.0.113.9";
+
+#[test]
+fn hosts_routers_and_the_same_origin_are_those_that_the_proxy_says() {
+    let (sim, ask) = behind_a_proxy(|app| {
+        app.with(same_origin());
+        let mut router = Router::new();
+        router.all("/", |req, res| res.end(format!("of a, {:?}", req.back_or("/"))));
+        app.vhost("a.example", router);
+        app.all("/", |_req, res| res.end("of nobody"));
+    });
+    let referer = ("Referer", "https://a.example/todos?page=2");
+    assert_eq!(ask(CLIENT, "GET", &[referer]).text(), "of a, \"/todos?page=2\"");
+    assert_eq!(ask(CLIENT, "POST", &[("Origin", "https://a.example")]).status(), 200);
+    assert_eq!(ask(CLIENT, "POST", &[("Origin", "http://localhost")]).status(), 403);
+    // Who is no proxy says nothing.
+    let stranger = sim.connect_from("203.0.113.7:1".parse().unwrap(), 80);
+    let request =
+        sim.request("POST", "/").header("X-Forwarded-Host", "a.example").header("Origin", "https://a.example");
+    assert_eq!(request.on(&stranger).send().status(), 403);
+    let stranger = sim.connect_from("203.0.113.7:2".parse().unwrap(), 80);
+    assert_eq!(
+        sim.request("GET", "/").header("X-Forwarded-Host", "a.example").on(&stranger).send().text(),
+        "of nobody"
+    );
+}
+
+#[test]
+fn clients_behind_a_proxy_have_a_rate_each() {
+    let (_sim, ask) = behind_a_proxy(|app| {
+        app.with(rate_limit(Rate::per_hour(1)));
+        app.get("/", |_req, res| res.end(()));
+    });
+    let clients = [CLIENT, "203.0.113.10", CLIENT, "1.1.1.1, 203.0.113.9"];
+    assert_eq!(clients.map(|client| ask(client, "GET", &[]).status()), [200, 200, 429, 429]);
+}
+
+#[test]
+fn a_proxy_chooses_the_id_of_a_request_and_nobody_else_does() {
+    let (sim, ask) = behind_a_proxy(|app| {
+        app.with(request_id());
+        app.get("/", |_req, res| res.end(()));
+    });
+    let id = ("X-Request-Id", "of-the-proxy");
+    assert_eq!(ask(CLIENT, "GET", &[id]).header("X-Request-Id"), Some("of-the-proxy"));
+    let stranger = sim.connect_from("203.0.113.7:1".parse().unwrap(), 80);
+    let reply = sim.request("GET", "/").header(id.0, id.1).header("X-Forwarded-For", "127.0.0.1").on(&stranger).send();
+    assert_ne!(reply.header("X-Request-Id"), Some("of-the-proxy"));
+}
+
+#[test]
+fn the_access_log_has_the_clients_address_though_the_connection_is_over() {
+    let sim = Sim::new();
+    let mut app = App::new();
+    app.trust(Trust::loopback());
+    app.get("/", |_req, res| res.end(()));
+    let (server, record) = (app.server().unwrap(), Record::default());
+    let told = record.clone();
+    AccessLog::new(Format::Short).to_callback(move |line| told.add(line)).attach(&server);
+    server.listen(80, ()).unwrap();
+    for (peer, said) in [("127.0.0.1:1", CLIENT), ("127.0.0.1:2", "x\" y"), ("203.0.113.7:1", CLIENT)] {
+        let peer = sim.connect_from(peer.parse().unwrap(), 80);
+        sim.request("GET", "/").header("X-Forwarded-For", said).on(&peer).send();
+    }
+    let lines = record.take();
+    let addresses: Vec<_> = lines.iter().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(addresses, [CLIENT, "127.0.0.1", "203.0.113.7"]);
+}
+
+#[test]
+fn a_cookie_is_secure_by_itself_where_the_request_is() {
+    let fill = |app: &mut App| {
+        app.get("/", |_req, res| {
+            res.cookie(Cookie::new("a", "1")).cookie(Cookie::new("b", "2").secure(false)).clear_cookie("c").end(());
+        });
+    };
+    let (sim, ask) = behind_a_proxy(fill);
+    let cookies = |reply: oneloop::sim::Reply| reply.header_all("Set-Cookie").map(str::to_owned).collect::<Vec<_>>();
+    let secure = ["a=1; Path=/; Secure; HttpOnly; SameSite=Lax", "b=2; Path=/; HttpOnly; SameSite=Lax"];
+    let secure = [&secure[..], &["c=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax"]].concat();
+    assert_eq!(cookies(ask(CLIENT, "GET", &[])), secure);
+    let plain = cookies(sim.request("GET", "/").send());
+    assert_eq!(plain, secure.iter().map(|field| field.replace(" Secure;", "")).collect::<Vec<_>>());
+}
+
+/// The cases of Express's `req.hostname` and `req.subdomains`. Left out: another offset than 2.
+#[test]
+fn a_hosts_name_and_its_subdomains() {
+    for (host, name, subdomains) in [
+        ("example.com", "example.com", &[][..]),
+        ("example.com:3000", "example.com", &[]),
+        ("[::1]", "[::1]", &[]),
+        ("[::1]:3000", "[::1]", &[]),
+        ("tobi.ferrets.example.com", "tobi.ferrets.example.com", &["ferrets", "tobi"]),
+        ("tobi.ferrets.example.com:80", "tobi.ferrets.example.com", &["ferrets", "tobi"]),
+        ("localhost", "localhost", &[]),
+        ("127.0.0.1", "127.0.0.1", &[]),
+        ("127.0.0.1:80", "127.0.0.1", &[]),
+        ("[2001:db8::1.2.3.4]", "[2001:db8::1.2.3.4]", &[]),
+        ("", "", &[]),
+    ] {
+        let sim = Sim::new();
+        let server = oneloop::http::create_server(|req, res| {
+            res.end(format!("{} {}", req.hostname().unwrap_or_default(), req.subdomains().join(" ")))
+        });
+        server.listen(80, ()).unwrap();
+        let reply = sim.request("GET", "/").header("Host", host).send();
+        assert_eq!(reply.text(), format!("{name} {}", subdomains.join(" ")), "{host}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@
 use crate::lists::Lists;
 use crate::todos::{self, Change, NewTodo, Todo};
 use crate::{with, with_body};
-use oneloop::app::{Cors, Next, Router, Trust, cors, json};
+use oneloop::app::{Cors, Next, Router, cors, json};
 use oneloop::http::{Error, Request, Response, Result};
 use serde::Serialize;
 use std::rc::Rc;
@@ -48,8 +48,7 @@ struct Shown<'a> {
 
 fn shown<'a>(todo: &'a Todo, req: &Request) -> Shown<'a> {
     // A client of HTTP/1.0 may not say which host it means. It gets a path.
-    let trust = Trust::loopback();
-    let site = trust.host(req).map(|host| format!("{}://{host}", trust.protocol(req))).unwrap_or_default();
+    let site = req.host().map(|host| format!("{}://{host}", req.protocol())).unwrap_or_default();
     Shown { todo, url: format!("{site}/api/todos/{}", todo.id) }
 }
 

@@ -28,7 +28,7 @@ use accounts::Accounts;
 use argon2::Argon2;
 use database::Database;
 use lists::Lists;
-use oneloop::app::{self, App, Prometheus, Shield, drain};
+use oneloop::app::{self, App, Prometheus, Shield, Trust, drain};
 use oneloop::devtools;
 use oneloop::http::{Error, Request, Response, Result, Server};
 use oneloop::worker;
@@ -80,6 +80,7 @@ fn site(options: &Options) -> io::Result<Server> {
     let recognise = || sessions::recognise(&database, options.open);
     let prometheus = Prometheus::new();
     let mut app = App::new();
+    app.trust(Trust::loopback());
 
     app.with(app::request_id());
     app.with(app::shield(Shield::new()));

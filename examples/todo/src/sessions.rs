@@ -3,7 +3,7 @@
 use crate::accounts::Account;
 use crate::database::Database;
 use blake2::{Blake2s256, Digest};
-use oneloop::app::{Cookie, Next, Trust};
+use oneloop::app::{Cookie, Next};
 use oneloop::http::{self, Error, Request, Response};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub fn begin(
     getrandom::fill(&mut id)?;
     let id = id.map(|byte| format!("{byte:02x}")).concat();
     let (old, new) = (key(req), hash(&id));
-    let cookie = Cookie::new(COOKIE, id).max_age(LIFETIME).secure(Trust::loopback().is_secure(req));
+    let cookie = Cookie::new(COOKIE, id).max_age(LIFETIME);
     let work = move |db: &Connection| {
         db.execute("DELETE FROM sessions WHERE key = ? OR expires <= unixepoch()", params![old])?;
         db.execute(

@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 /// How a line of the access log looks. The names and the first five forms are those of morgan, the logger of Express.
 ///
 /// A field that the exchange does not have is `-` (`null` in JSON), and so are 0 bytes of content outside of JSON. The address
-/// is that of the connection's other end, without its port. The user is the name in the request's Basic credentials, which
+/// is the client's ([`Request::ip`](crate::http::Request::ip)), without its port: that of the connection's other end, or what a proxy
+/// says that the app [trusts](crate::app::App::trust). The user is the name in the request's Basic credentials, which
 /// nobody need have checked. The time is the end of the exchange, in UTC.
 ///
 /// The peer's bytes cannot leave their field: all but visible ASCII is written as `\xhh`, quotes and backslashes get a
@@ -177,7 +178,7 @@ fn json_or_null(out: &mut String, bytes: Option<&[u8]>) {
 }
 
 fn address(out: &mut String, end: &ExchangeEnd<'_>) {
-    match end.remote_addr.ip() {
+    match end.request.client_behind(&end.remote_addr) {
         Some(ip) => drop(write!(out, "{ip}")),
         // As nginx writes the clients of a Unix socket, nearly all of which have no path.
         None => out.push_str("unix:"),

@@ -8,7 +8,6 @@ pub use rate::Rate;
 use super::Next;
 use crate::event_loop::now;
 use crate::http::{Error, Request, Response};
-use crate::net::Address;
 use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -19,9 +18,9 @@ use table::{Table, Verdict};
 /// error handlers. Each answer says in `RateLimit` how many requests are left, and in `RateLimit-Policy` what the rate is
 /// (draft-ietf-httpapi-ratelimit-headers).
 ///
-/// An address is that of the connection. The addresses of one IPv6 network (/64) count as one, since one household has all of
-/// them; an IPv4 address that is written as IPv6 is an IPv4 address. All clients of a Unix socket are one. Behind a proxy all
-/// clients have the proxy's address: say by [`rate_limit_by`] who they are.
+/// An address is that of [`Request::ip`]: behind a proxy all clients have the proxy's address, unless the app
+/// [trusts](super::App::trust) the proxy. The addresses of one IPv6 network (/64) count as one, since one household has all of
+/// them; an IPv4 address that is written as IPv6 is an IPv4 address. All clients of a Unix socket are one.
 ///
 /// Each call makes a limit of its own: two routes that have the same middleware share one, two calls do not. At most 65,536
 /// clients are known; those who have not asked for longest are forgotten, half of them at a time.
@@ -41,13 +40,12 @@ use table::{Table, Verdict};
 pub fn rate_limit(rate: Rate) -> impl FnMut(Request, Response, Next) + 'static {
     let mut limit = Limit::new(rate);
     move |req, res, next| {
-        let key = limit.hasher.hash_one(req.remote_addr().as_ref().map(Client::of));
+        let key = limit.hasher.hash_one(Client::of(req.ip()));
         limit.apply(key, &res, next);
     }
 }
 
-/// Makes a middleware that limits how often each client may ask, where `client` says who it is: a user, a token, an address that
-/// a proxy has told. Requests for which it returns `None` are not limited. Else the same as [`rate_limit`].
+/// Makes a middleware that limits how often each client may ask, where `client` says who it is: a user, a token. Requests for which it returns `None` are not limited. Else the same as [`rate_limit`].
 ///
 /// Of what `client` returns only a number is kept, made by a secret of this process, so no peer fills the memory by long names
 /// nor finds one that is taken for another.
@@ -125,16 +123,14 @@ enum Client {
 }
 
 impl Client {
-    fn of(address: &Address) -> Client {
+    fn of(address: Option<IpAddr>) -> Client {
         match address {
-            Address::Ip(address) => match address.ip().to_canonical() {
-                IpAddr::V4(ip) => Client::V4(ip.octets()),
-                IpAddr::V6(ip) => {
-                    let [a, b, c, d, ..] = ip.segments();
-                    Client::V6([a, b, c, d])
-                }
-            },
-            _ => Client::Local,
+            Some(IpAddr::V4(ip)) => Client::V4(ip.octets()),
+            Some(IpAddr::V6(ip)) => {
+                let [a, b, c, d, ..] = ip.segments();
+                Client::V6([a, b, c, d])
+            }
+            None => Client::Local,
         }
     }
 }
@@ -145,7 +141,7 @@ mod tests {
 
     #[test]
     fn one_household_is_one_client_however_its_address_is_written() {
-        let client = |ip: &str| Client::of(&Address::Ip((ip.parse::<IpAddr>().unwrap(), 80).into()));
+        let client = |ip: &str| Client::of(Some(ip.parse::<IpAddr>().unwrap().to_canonical()));
         for (one, other, same) in [
             ("1.2.3.4", "1.2.3.4", true),
             ("1.2.3.4", "1.2.3.5", false),

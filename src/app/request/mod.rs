@@ -2,6 +2,7 @@
 
 mod accepts;
 mod back;
+mod client;
 mod conditions;
 mod cookies;
 mod params;

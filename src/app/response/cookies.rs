@@ -46,7 +46,11 @@ impl Response {
     /// ```
     pub fn try_cookie(&self, cookie: Cookie) -> Result<(), CookieError> {
         // A late call is said in the log and does nothing, as with all fields.
-        let field = if self.headers_sent() { String::new() } else { cookie.to_field()? };
+        let field = if self.headers_sent() {
+            String::new()
+        } else {
+            cookie.over_https(self.request().is_secure()).to_field()?
+        };
         self.append_header("Set-Cookie", field);
         Ok(())
     }
