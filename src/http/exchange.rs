@@ -294,47 +294,16 @@ impl Exchange {
         self.listeners.clear();
     }
 
-    // ---- Calls of the carrier: they do nothing once the exchange is over
+    // ---- The carrier
 
+    /// Calls the carrier, unless the exchange is over.
     #[inline]
-    fn with_carrier<R>(&self, f: impl FnOnce(&dyn Carrier) -> R) -> Option<R> {
+    pub(super) fn with_carrier<R>(&self, f: impl FnOnce(&dyn Carrier) -> R) -> Option<R> {
         self.link.borrow().as_ref().map(|carrier| f(&**carrier))
     }
 
     pub fn is_carried(&self) -> bool {
         self.link.borrow().is_some()
-    }
-
-    #[inline]
-    pub fn send(&self, chunk: Chunk<'_>, last: bool) -> Flow {
-        match &*self.link.borrow() {
-            Some(carrier) => carrier.send(self, chunk, last),
-            None => Flow::Closed,
-        }
-    }
-
-    pub fn send_file(&self, part: FilePart, last: bool) -> Flow {
-        self.with_carrier(|carrier| carrier.send_file(self, part, last)).unwrap_or(Flow::Closed)
-    }
-
-    pub fn sends_files(&self) -> bool {
-        self.with_carrier(|carrier| carrier.sends_files(self)).unwrap_or(false)
-    }
-
-    pub fn send_head(&self) {
-        self.with_carrier(|carrier| carrier.send_head(self));
-    }
-
-    pub fn inform(&self, status: u16, fields: &[(&str, &str)]) {
-        self.with_carrier(|carrier| carrier.inform(self, status, fields));
-    }
-
-    pub fn wake(&self) {
-        self.with_carrier(|carrier| carrier.wake(self));
-    }
-
-    pub fn cut(&self, reason: CloseReason) {
-        self.with_carrier(|carrier| carrier.cut(self, reason));
     }
 
     /// Gives the connection to another protocol, within a callback of this exchange or at any later time. Returns `None` if
@@ -349,37 +318,6 @@ impl Exchange {
         let given = carrier.hand_over(self, to)?;
         self.unlink();
         Some(given)
-    }
-
-    /// Returns whether nothing more can be sent: the exchange is over, or about to be.
-    pub fn is_closed(&self) -> bool {
-        self.with_carrier(|carrier| carrier.is_closed(self)).unwrap_or(true)
-    }
-
-    /// Returns whether the peer has ended its side, as far as is known.
-    pub fn has_peer_ended(&self) -> bool {
-        self.with_carrier(|carrier| carrier.has_peer_ended(self)).unwrap_or(false)
-    }
-
-    pub fn pending(&self) -> usize {
-        self.with_carrier(|carrier| carrier.pending(self)).unwrap_or(0)
-    }
-
-    pub fn peer(&self) -> Option<Address> {
-        self.with_carrier(|carrier| carrier.peer(self))
-    }
-
-    pub fn hot_files(&self) -> Option<Rc<HotFiles>> {
-        self.with_carrier(|carrier| carrier.hot_files().clone())
-    }
-
-    pub fn lp(&self) -> Option<Rc<Loop>> {
-        self.with_carrier(|carrier| carrier.lp().clone())
-    }
-
-    #[cfg(feature = "app")]
-    pub fn is_server_closing(&self) -> bool {
-        self.with_carrier(|carrier| carrier.is_closing()).unwrap_or(true)
     }
 
     // ---- The response

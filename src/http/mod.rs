@@ -29,6 +29,7 @@
 mod above;
 mod answer;
 mod body_error;
+mod carried;
 mod client_error;
 mod companion;
 mod conditional;

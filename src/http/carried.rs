@@ -1,0 +1,69 @@
+//! What an exchange asks of its carrier. Each of these methods does nothing once the exchange is over.
+
+use super::exchange::Exchange;
+use super::send_file::hot::HotFiles;
+use crate::event_loop::Loop;
+use crate::net::{Address, Chunk, CloseReason, FilePart, Flow};
+use std::rc::Rc;
+
+impl Exchange {
+    #[inline]
+    pub fn send(&self, chunk: Chunk<'_>, last: bool) -> Flow {
+        self.with_carrier(|carrier| carrier.send(self, chunk, last)).unwrap_or(Flow::Closed)
+    }
+
+    pub fn send_file(&self, part: FilePart, last: bool) -> Flow {
+        self.with_carrier(|carrier| carrier.send_file(self, part, last)).unwrap_or(Flow::Closed)
+    }
+
+    pub fn sends_files(&self) -> bool {
+        self.with_carrier(|carrier| carrier.sends_files(self)).unwrap_or(false)
+    }
+
+    pub fn send_head(&self) {
+        self.with_carrier(|carrier| carrier.send_head(self));
+    }
+
+    pub fn inform(&self, status: u16, fields: &[(&str, &str)]) {
+        self.with_carrier(|carrier| carrier.inform(self, status, fields));
+    }
+
+    pub fn wake(&self) {
+        self.with_carrier(|carrier| carrier.wake(self));
+    }
+
+    pub fn cut(&self, reason: CloseReason) {
+        self.with_carrier(|carrier| carrier.cut(self, reason));
+    }
+
+    /// Returns whether nothing more can be sent: the exchange is over, or about to be.
+    pub fn is_closed(&self) -> bool {
+        self.with_carrier(|carrier| carrier.is_closed(self)).unwrap_or(true)
+    }
+
+    /// Returns whether the peer has ended its side, as far as is known.
+    pub fn has_peer_ended(&self) -> bool {
+        self.with_carrier(|carrier| carrier.has_peer_ended(self)).unwrap_or(false)
+    }
+
+    pub fn pending(&self) -> usize {
+        self.with_carrier(|carrier| carrier.pending(self)).unwrap_or(0)
+    }
+
+    pub fn peer(&self) -> Option<Address> {
+        self.with_carrier(|carrier| carrier.peer(self))
+    }
+
+    pub fn hot_files(&self) -> Option<Rc<HotFiles>> {
+        self.with_carrier(|carrier| carrier.hot_files().clone())
+    }
+
+    pub fn lp(&self) -> Option<Rc<Loop>> {
+        self.with_carrier(|carrier| carrier.lp().clone())
+    }
+
+    #[cfg(feature = "app")]
+    pub fn is_server_closing(&self) -> bool {
+        self.with_carrier(|carrier| carrier.is_closing()).unwrap_or(true)
+    }
+}
