@@ -1,4 +1,4 @@
-//! Tests of seams that only the crate itself can reach, in the simulated world.
+//! Another protocol takes a connection over from HTTP.
 
 use crate::event_loop::{Time, set_timeout};
 use crate::http::{self, Response};

@@ -1,0 +1,3 @@
+//! Tests of seams that only the crate itself can reach, in the simulated world.
+
+mod protocol;
