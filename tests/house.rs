@@ -26,7 +26,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     // Pages of documentation alone.
     ("guide", &[]),
     // Tests alone, of what only the inside can reach.
-    ("seams", &["event_loop", "sim", "net", "http"]),
+    ("seams", &["event_loop", "sim", "proto", "net", "http"]),
     ("devtools", &["notice", "event_loop", "worker", "http"]),
 ];
 

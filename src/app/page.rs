@@ -4,6 +4,7 @@ use crate::http::{Error, Exchange};
 use crate::proto::h1::reason;
 use crate::proto::media_type::MediaType;
 use crate::proto::negotiation::{best, media_type};
+use std::rc::Rc;
 
 /// The type of a problem (RFC 9457, section 3).
 const PROBLEM: &str = "application/problem+json";
@@ -11,7 +12,7 @@ const PROBLEM: &str = "application/problem+json";
 /// Answers with an error: as a problem (RFC 9457), as HTML or as plain text, whichever the client asks for. Of an error of the
 /// server only the status is told.
 #[cold]
-pub(super) fn answer(exchange: &Exchange, error: &Error) {
+pub(super) fn answer(exchange: &Rc<Exchange>, error: &Error) {
     let status = error.status();
     let phrase = reason(status);
     let text = if status < 500 { error.text() } else { "" };

@@ -5,6 +5,7 @@ use super::body_error::BodyError;
 use super::exchange::{Exchange, Listener, On};
 use super::request::Request;
 use super::response::Response;
+use super::stages::Stage;
 use crate::callback::Site;
 use std::rc::Rc;
 
@@ -17,6 +18,12 @@ impl Request {
     /// Sets the status with which the request is answered if its response is dropped.
     pub(crate) fn set_fallback(&self, status: u16) {
         self.0.outgoing().set_fallback(status);
+    }
+
+    /// Adds a stage to the response: see [`stages`](super::stages). It comes before those that were added earlier.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for middlewares to come"))]
+    pub(crate) fn add_stage(&self, stage: Rc<dyn Stage>) {
+        self.0.add_stage(stage);
     }
 
     /// Has the loop call `f`, soon after this call.

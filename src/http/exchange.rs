@@ -14,6 +14,8 @@ use super::companion::Companion;
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, Phase};
 use super::send_file::hot::HotFiles;
+#[cfg(feature = "app")]
+use super::stages::Stages;
 
 /// The carrier of exchanges: a connection. A connection of HTTP/1 carries one exchange at a time, one of HTTP/2 will carry many,
 /// so each call names the exchange that it is about. For each of these methods, [`Exchange`] has a method of the same name, which
@@ -35,6 +37,9 @@ pub(crate) trait Carrier {
     fn inform(&self, exchange: &Exchange, status: u16, fields: &[(&str, &str)]);
     /// Makes the loop look at the exchange in its next pending phase, because the program wants the request's body, or its end.
     fn wake(&self, exchange: &Exchange);
+    /// Makes the loop call the listeners for `drain`, once all output has been sent, although no `send` has returned `Full`.
+    #[cfg(feature = "app")]
+    fn tell_drain(&self, exchange: &Exchange);
     /// Ends an exchange that cannot be completed, in such a way that the peer sees that the response is not whole. With HTTP/1
     /// the connection closes. Answers to earlier requests still go out, unless the reason is that the program has destroyed the
     /// exchange.
@@ -96,6 +101,11 @@ pub(crate) struct Exchange {
     identity: Identity,
     #[cfg(feature = "app")]
     companion: OnceCell<Box<dyn Companion<Exchange>>>,
+    /// Whether this response goes through stages.
+    #[cfg(feature = "app")]
+    staged: Cell<bool>,
+    #[cfg(feature = "app")]
+    stages: OnceCell<Box<Stages>>,
 }
 
 impl Exchange {
@@ -111,6 +121,10 @@ impl Exchange {
             identity: Identity::default(),
             #[cfg(feature = "app")]
             companion: OnceCell::new(),
+            #[cfg(feature = "app")]
+            staged: Cell::new(false),
+            #[cfg(feature = "app")]
+            stages: OnceCell::new(),
         }
     }
 
@@ -302,6 +316,15 @@ impl Exchange {
         self.link.borrow().as_ref().map(|carrier| f(&**carrier))
     }
 
+    /// Sends a part of the content, or all of it, past the stages.
+    #[inline]
+    pub fn give(&self, chunk: Chunk<'_>, last: bool) -> Flow {
+        match &*self.link.borrow() {
+            Some(carrier) => carrier.send(self, chunk, last),
+            None => Flow::Closed,
+        }
+    }
+
     pub fn is_carried(&self) -> bool {
         self.link.borrow().is_some()
     }
@@ -324,6 +347,11 @@ impl Exchange {
 
     pub fn has_ended(&self) -> bool {
         self.outgoing.phase() == Phase::Ended || self.is_over()
+    }
+
+    /// Returns whether the response has ended, and none of it waits in a stage.
+    pub fn is_answered(&self) -> bool {
+        self.outgoing.phase() == Phase::Ended && !self.outgoing.waits() || self.is_over()
     }
 
     /// Returns whether the program reads the body. False if the answer has ended while the peer still waits for `100 Continue`.
@@ -354,9 +382,29 @@ impl Exchange {
         &**self.companion.get_or_init(make)
     }
 
+    /// The stages that this response goes through, if there are any.
+    #[cfg(feature = "app")]
+    #[inline]
+    pub(super) fn stages(&self) -> Option<&Stages> {
+        if self.staged.get() { self.stages.get().map(|stages| &**stages) } else { None }
+    }
+
+    /// The stages that this response goes through, to add one.
+    #[cfg(feature = "app")]
+    pub(super) fn stages_or_new(&self) -> &Stages {
+        self.staged.set(true);
+        self.stages.get_or_init(Box::default)
+    }
+
     /// The exchange is over, for the layer above as well.
     #[inline]
     pub fn end_companion(&self) {
+        #[cfg(feature = "app")]
+        if let Some(stages) = self.stages() {
+            Exchange::end_stages(stages);
+            self.outgoing.end();
+            self.staged.set(false);
+        }
         #[cfg(feature = "app")]
         if let Some(companion) = self.companion() {
             companion.end();

@@ -34,19 +34,20 @@ impl Exchange {
 
     /// Answers in place of the handler: see [`own_answer`](super::own_answer).
     pub fn answer(&self, status: u16, words: &str) {
-        self.answer_by(|head| write_instead(head, status, words, self.outgoing().retry_after()));
+        if let Some(text) = self.write(|head| write_instead(head, status, words, self.outgoing().retry_after())) {
+            self.give(text.into(), true).ignore();
+        }
     }
 
     /// Answers with an error of the handler.
     pub fn answer_error(&self, status: u16, words: &str) {
-        self.answer_by(|head| write_error(head, status, words, self.outgoing().retry_after()));
+        if let Some(text) = self.write(|head| write_error(head, status, words, self.outgoing().retry_after())) {
+            self.give(text.into(), true).ignore();
+        }
     }
 
-    fn answer_by(&self, write: impl FnOnce(&mut OutgoingResponse) -> String) {
-        if self.is_carried() {
-            let text = write(&mut self.outgoing().head().borrow_mut());
-            self.send(text.into(), true).ignore();
-        }
+    fn write(&self, write: impl FnOnce(&mut OutgoingResponse) -> String) -> Option<String> {
+        self.is_carried().then(|| write(&mut self.outgoing().head().borrow_mut()))
     }
 
     /// Answers with this status and the library's text for it, or leaves that to the layer above. Cuts the connection if the head
@@ -78,13 +79,12 @@ impl Exchange {
         own_answer::prepare(&mut self.outgoing().head().borrow_mut(), status, uncertain);
     }
 
-    /// Answers with a page of the layer above. Keeps the fields that are set.
+    /// Answers with a page of the layer above, which goes through the stages. Keeps the fields that are set.
     #[cfg(feature = "app")]
-    pub fn answer_with(&self, status: u16, content_type: &str, page: String) {
-        self.answer_by(|head| {
-            own_answer::write_page(head, status, content_type, self.outgoing().retry_after());
-            page
-        });
+    pub fn answer_with(self: &Rc<Self>, status: u16, content_type: &str, page: String) {
+        let retry_after = self.outgoing().retry_after();
+        own_answer::write_page(&mut self.outgoing().head().borrow_mut(), status, content_type, retry_after);
+        self.send(page.into(), true).ignore();
     }
 
     /// Logs that the connection is cut because the rest of a file cannot be sent.

@@ -70,6 +70,10 @@ mod server_connection;
 mod server_core;
 mod shedding;
 mod shutdown;
+#[cfg(feature = "app")]
+mod staged;
+#[cfg(feature = "app")]
+pub(crate) mod stages;
 mod unfinished;
 mod upgrade;
 

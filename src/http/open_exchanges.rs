@@ -51,7 +51,7 @@ impl Server {
         let mut open = Vec::new();
         for (stream, connection) in self.each_connection() {
             connection.each_exchange(&mut |exchange| {
-                if !exchange.has_ended() {
+                if !exchange.is_answered() {
                     open.push((stream.clone(), exchange));
                 }
             });

@@ -25,10 +25,21 @@ pub(crate) enum Phase {
     Ended,
 }
 
+/// What of a response that the program has ended waits in a stage, so that the connection does not have it yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    Nothing,
+    /// The last part. The head was sent.
+    Rest,
+    /// The head as well.
+    All,
+}
+
 /// The outgoing half of an exchange: the response, its progress, and what happens if the program does not complete it.
 pub(crate) struct Outgoing {
     head: RefCell<OutgoingResponse>,
     phase: Cell<Phase>,
+    waits: Cell<Waits>,
     fixed: Cell<bool>,
     finished: Cell<bool>,
     full: Cell<bool>,
@@ -48,6 +59,7 @@ impl Outgoing {
         Outgoing {
             head: RefCell::new(OutgoingResponse::new()),
             phase: Cell::new(Phase::Open),
+            waits: Cell::new(Waits::Nothing),
             fixed: Cell::new(false),
             finished: Cell::new(false),
             full: Cell::new(false),
@@ -126,7 +138,29 @@ impl Outgoing {
 
     /// Returns whether the head was sent. The connection may be gone by now.
     pub fn is_begun(&self) -> bool {
-        matches!(self.phase.get(), Phase::Streaming | Phase::Ended)
+        matches!(self.phase.get(), Phase::Streaming | Phase::Ended) && self.waits.get() != Waits::All
+    }
+
+    /// Returns whether the response has ended for the program, but not for the connection.
+    pub fn waits(&self) -> bool {
+        self.waits.get() != Waits::Nothing
+    }
+
+    /// Notes that the program has ended the response, and that its last part waits.
+    #[cfg(feature = "app")]
+    pub fn hold_end(&self) {
+        self.waits.set(if self.phase.get() == Phase::Open { Waits::All } else { Waits::Rest });
+        self.phase.set(Phase::Ended);
+    }
+
+    /// Notes that the part that waits will not be sent: the response is again what it was before its end.
+    #[cfg(feature = "app")]
+    pub fn take_back(&self) {
+        match self.waits.replace(Waits::Nothing) {
+            Waits::Nothing => {}
+            Waits::Rest => self.phase.set(Phase::Streaming),
+            Waits::All => self.phase.set(Phase::Open),
+        }
     }
 
     /// Returns whether what the program sends is ignored: its response has ended, or has failed.
@@ -137,14 +171,17 @@ impl Outgoing {
 
     /// Notes that the head was sent, and that content follows.
     pub fn begin(&self) {
-        self.phase.set(Phase::Streaming);
+        match self.waits.get() {
+            Waits::Nothing => self.phase.set(Phase::Streaming),
+            Waits::Rest | Waits::All => self.waits.set(Waits::Rest),
+        }
         self.content_sent.set(0);
     }
 
     /// Notes that everything was sent at once, with `content` bytes of content.
     #[inline]
     pub fn send_whole(&self, content: u64) {
-        self.phase.set(Phase::Ended);
+        self.end();
         self.content_sent.set(content);
     }
 
@@ -154,13 +191,16 @@ impl Outgoing {
     }
 
     /// Notes that the content is whole, or that no more of it is wanted.
+    #[inline]
     pub fn end(&self) {
         self.phase.set(Phase::Ended);
+        #[cfg(feature = "app")]
+        self.waits.set(Waits::Nothing);
     }
 
     /// Notes that the response will never be whole, for this reason.
     pub fn break_off(&self, reason: CloseReason) {
-        self.phase.set(Phase::Ended);
+        self.end();
         self.broken.set(Some(reason));
     }
 

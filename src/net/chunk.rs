@@ -90,6 +90,17 @@ impl<'a> Chunk<'a> {
         self.len() == 0
     }
 
+    /// Makes a chunk that can be kept. Only borrowed bytes are copied.
+    #[cfg(feature = "app")]
+    pub(crate) fn into_static(self) -> Chunk<'static> {
+        Chunk(match self.0 {
+            Kind::Borrowed(bytes) => Kind::Owned(bytes.to_vec()),
+            Kind::Static(bytes) => Kind::Static(bytes),
+            Kind::Owned(bytes) => Kind::Owned(bytes),
+            Kind::Shared(bytes) => Kind::Shared(bytes),
+        })
+    }
+
     /// Makes a piece that can be kept, of the bytes after the first `start` ones.
     pub(super) fn into_piece(self, start: usize) -> Piece {
         match self.0 {

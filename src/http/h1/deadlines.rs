@@ -73,7 +73,7 @@ impl H1 {
                 return None;
             }
             // The rate is not measured while the server is the one that does not read.
-            let unwanted = !exchange.is_read() && exchange.has_ended();
+            let unwanted = !exchange.is_read() && exchange.is_answered();
             let waits_for_us = !unwanted
                 && (exchange.incoming().is_paused() || exchange.incoming().owes_continue() || !exchange.has(On::Data))
                 || stream.is_paused();
@@ -97,7 +97,7 @@ impl H1 {
             }
             next = until.min(end);
         }
-        if let Some(response) = limits.response.filter(|_| !exchange.has_ended()) {
+        if let Some(response) = limits.response.filter(|_| !exchange.is_answered()) {
             let until = exchange.started() + Time::from(response);
             if now >= until {
                 notice::warn!(target: "oneloop::http", "{exchange}: no response in {response:?}");

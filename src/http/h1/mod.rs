@@ -253,6 +253,16 @@ impl ServerConnection for H1 {
     }
 }
 
+/// Returns whether a stage of the response has more to send, and goes on.
+fn more_waits(exchange: &Rc<Exchange>) -> bool {
+    #[cfg(feature = "app")]
+    if let Some(stages) = exchange.stages() {
+        return exchange.stages_go_on(stages);
+    }
+    let _ = exchange;
+    false
+}
+
 impl Protocol for H1 {
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {
         self.in_data.set(true);
@@ -293,6 +303,7 @@ impl Protocol for H1 {
         let current = self.current();
         if pending == 0
             && let Some(exchange) = current
+            && !more_waits(&exchange)
             && exchange.outgoing().take_full()
             && !exchange.has_ended()
         {

@@ -191,7 +191,7 @@ impl H1 {
     fn read_body(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> (usize, bool) {
         let Some(exchange) = self.current() else { return (0, false) };
         let is_read = exchange.is_read();
-        let unwanted = !is_read && exchange.has_ended();
+        let unwanted = !is_read && exchange.is_answered();
         if !unwanted && (exchange.incoming().is_paused() || !is_read) {
             return (0, false);
         }

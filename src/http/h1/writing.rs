@@ -238,6 +238,14 @@ impl Carrier for H1 {
         }
     }
 
+    #[cfg(feature = "app")]
+    fn tell_drain(&self, _: &Exchange) {
+        if let Some(stream) = self.stream.get() {
+            stream.tell_sent();
+            stream.make_ready();
+        }
+    }
+
     fn cut(&self, _: &Exchange, reason: CloseReason) {
         let Some(stream) = self.stream.get() else { return };
         if reason == CloseReason::Destroyed {

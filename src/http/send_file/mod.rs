@@ -112,7 +112,7 @@ impl Response {
         let (Some(files), Some(lp)) = (self.0.hot_files(), self.0.lp()) else { return };
         let now = lp.now();
         let path = absolute(path.as_ref());
-        let ask = Ask::of(&self.0);
+        let ask = Ask::of(&self.0, &path);
         let res = self.clone();
         let often = match files.ask(&path, now) {
             // The file is sent in a tick, so that the rest of this callback finds the response still open, as it does when a

@@ -3,6 +3,7 @@
 
 use super::super::conditional::{Conditions, Outcome, characters};
 use super::super::exchange::Exchange;
+use super::super::media_type;
 use super::super::range::Selection;
 use super::hot::{Hot, Keep};
 use super::loaded::{Description, Loaded, Store, ends_there, load, open, read, shorter};
@@ -10,7 +11,7 @@ use super::opened::Opened;
 use crate::event_loop::driver::FileRoom;
 use std::fs::{File, Metadata};
 use std::io::{self, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The most bytes that one job reads. So this is also the most of a file that is in memory for a peer, besides
 /// `Limits::pending_output`. It is large enough that the time to the worker and back does not matter.
@@ -31,7 +32,7 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    pub fn of(exchange: &Exchange) -> Ask {
+    pub fn of(exchange: &Exchange, path: &Path) -> Ask {
         let head = exchange.outgoing().head().borrow();
         let answers_request = head.status() == 200;
         let mut conditions = Conditions::default();
@@ -47,7 +48,7 @@ impl Ask {
             etag: head.get_bytes("ETag").map(characters),
             modified: head.get("Last-Modified").map(str::to_owned),
             content_wanted: !exchange.head().is_head(),
-            sends_files: exchange.sends_files(),
+            sends_files: exchange.sends_files(head.get("Content-Type").unwrap_or_else(|| media_type::of(path))),
         }
     }
 
