@@ -261,6 +261,10 @@ impl Companion<Exchange> for Journey {
         self.chain()?.trust.host(exchange)
     }
 
+    fn route(&self) -> Option<Rc<str>> {
+        Journey::route(self)
+    }
+
     fn end(&self) {
         self.told.borrow_mut().clear();
         self.path.take();
@@ -341,6 +345,7 @@ fn drive(lp: &Rc<Loop>, handle: Handle) {
         journey.at.set(at);
         if chain.is_route(at) {
             journey.route.set(Some(at));
+            lp.record_route(&step.pattern);
         }
         let callback = match &step.kind {
             Kind::Run(callback) | Kind::OnError(callback) => callback,

@@ -20,17 +20,18 @@
 //!     r, s      bytes read and sent
 //!     o         time of turns that served the page itself
 //!     q         the largest length of each queue, if any is not zero
-//!     u         its longest turns, as they ran; each: p phase, f kind, b began, d took, l label, a registered at,
+//!     u         its longest turns, as they ran; each: p phase, f kind, b began, d took, l label, rt route, a registered at,
 //!               c callbacks, k ticks, kd their time, r, s bytes, o 1 if it served the page
 //!     m         [number, time] of its other turns; for several iterations, of all their turns
 //!     f         the time of the turns of m in the poll phase by source, without ticks: connection, listener, inbox, signals
 //!     kt        the time of the ticks of these turns in each phase
-//!   held        turns that held the loop: n, p, f, b (absolute), d, l, a, o as above; found: sources that the next
+//!   held        turns that held the loop: n, p, f, b (absolute), d, l, rt, a, o as above; found: sources that the next
 //!               wait found ready at once; waited: the longest time that these can have waited
 //!   numbers     see `numbers`; in every fifth message
 //!   open        requests that are not answered yet, without the page's own; in every tenth message:
 //!     count     how many there are
-//!     oldest    twenty of them at most, the oldest first; each: m method, p path without the query, a age, r peer
+//!     oldest    twenty of them at most, the oldest first; each: m method, p path without the query, rt route, a age,
+//!               r peer
 //!   routes      [prefix, registered at] of each listener for requests, fifty at most; an empty prefix means a listener for
 //!               requests that no prefix matches; in the same messages
 //! ```
@@ -241,6 +242,9 @@ fn write_turn(all: &mut Object<'_>, turn: &TurnRecord, from: Duration) {
     if !turn.label.is_empty() {
         all.string("l", &turn.label);
     }
+    if !turn.route.is_empty() {
+        all.string("rt", &turn.route);
+    }
     if let Some(site) = turn.registered {
         json::string(all.name("a"), &site.to_string());
     }
@@ -261,6 +265,9 @@ fn write_held(all: &mut Object<'_>, held: &Held) {
     all.micros("b", held.began);
     all.micros("d", held.took);
     all.string("l", &held.label);
+    if !held.route.is_empty() {
+        all.string("rt", &held.route);
+    }
     all.string("a", &held.registered);
     all.some("o", held.own.into());
     all.number("found", held.found);

@@ -27,6 +27,9 @@ pub(super) fn write(all: &mut Object<'_>, server: &Server, own: &str) {
 fn write_open(all: &mut Object<'_>, open: &OpenExchange) {
     all.string("m", &cut(&open.method));
     all.string("p", &cut(&open.path));
+    if let Some(route) = &open.route {
+        all.string("rt", &cut(route));
+    }
     all.micros("a", open.age);
     all.string("r", &open.remote_addr.to_string());
 }

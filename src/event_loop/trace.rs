@@ -95,9 +95,10 @@ impl<W: io::Write> Events<'_, W> {
         let slice = Slice { began: turn.began, took: turn.took };
         let name: &dyn Display = if turn.label.is_empty() { &turn.kind } else { &turn.label };
         let registered = Registered(turn);
+        let route = Route(turn);
         let args = format_args!(
             "\"source\":\"{}\",\"callbacks\":{},\"ticks\":{},\"ticksMicroseconds\":{},\"read\":{},\"written\":{},\
-             \"own\":{}{registered}",
+             \"own\":{}{registered}{route}",
             turn.kind,
             turn.callbacks,
             turn.ticks,
@@ -167,6 +168,17 @@ impl Display for Micros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = self.0.as_nanos();
         write!(f, "{}.{:03}", nanos / 1000, nanos % 1000)
+    }
+}
+
+struct Route<'a>(&'a TurnRecord);
+
+impl Display for Route<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0.route {
+            "" => Ok(()),
+            route => write!(f, ",\"route\":\"{}\"", Escaped(route)),
+        }
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) trait Companion<E>: Any {
     fn failed(&self, exchange: &Rc<E>, failure: Failure) -> Option<Failure>;
     /// The host and port that the request is for, as far as the layer knows better than the request's head.
     fn host<'e>(&self, exchange: &'e E) -> Option<&'e str>;
+    /// The pattern of the route that the layer has chosen, if it has one.
+    fn route(&self) -> Option<Rc<str>>;
     /// The exchange is over: its listeners, and those for the end of an exchange, were called. Drops all values of the user.
     /// Nobody calls it inside of a user's call.
     fn end(&self);

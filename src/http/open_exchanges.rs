@@ -14,6 +14,9 @@ pub struct OpenExchange {
     pub target: String,
     /// The path of the target, without the query, which may contain private data.
     pub path: String,
+    /// The pattern of the route that takes the request, such as `/todos/:id`: Express's `req.route` (feature `app`).
+    /// `None` without an app, and while only middlewares have been called.
+    pub route: Option<Rc<str>>,
     /// The time since the head of the request was complete.
     pub age: Duration,
     /// The address of the peer that sent the request.
@@ -64,8 +67,19 @@ impl Server {
             method: exchange.head().method().to_owned(),
             target: exchange.head().target().to_owned(),
             path: exchange.head().path().to_owned(),
+            route: exchange.route(),
             age: (self.0.cx.lp.now() - exchange.started()).into(),
             remote_addr: stream.peer(),
         }
+    }
+}
+
+impl Exchange {
+    /// The pattern of the route that a layer above has chosen for the request.
+    fn route(&self) -> Option<Rc<str>> {
+        #[cfg(feature = "app")]
+        return self.companion()?.route();
+        #[cfg(not(feature = "app"))]
+        None
     }
 }

@@ -465,6 +465,53 @@ fn requests_that_are_not_answered_are_told_the_oldest_first_and_without_those_of
     assert_eq!(open_requests(&reader), "{\"count\":0,\"oldest\":[]}");
 }
 
+/// Targets are many, and the peers'; routes are few, and the program's: who is slow is seen by route.
+#[cfg(feature = "app")]
+#[test]
+fn the_route_of_an_app_is_told_with_an_open_request_and_with_a_turn_that_held_the_loop() {
+    let (sim, record) = (Sim::new(), Record::default());
+    let mut app = oneloop::app::App::new();
+    app.with(|_, _, next| next.run());
+    app.get("/todos/:id", |_, res| {
+        oneloop::sim::block(200 * MS);
+        std::mem::forget(res);
+    });
+    app.get("/wait", |_, res| res.end("hi"));
+    app.with_at("/guard", |_, _, next| std::mem::forget(next));
+    let server = app.listen(PORT, ()).unwrap();
+    devtools::mount(&server, "/__loop");
+    let reader = send(&sim, local("/__loop/stream"));
+    for path in ["/todos/7", "/wait", "/guard"] {
+        send(&sim, get(path));
+    }
+    let open = server.open_exchanges();
+    let routes =
+        open.iter().filter(|open| open.path != "/__loop/stream").map(|open| (&*open.path, open.route.as_deref()));
+    routes.for_each(|route| record.add(format!("{route:?}")));
+    record.expect(&["(\"/todos/7\", Some(\"/todos/:id\"))", "(\"/guard\", None)"]);
+    sim.advance(2 * SECOND);
+    let told = open_requests(&reader);
+    assert!(
+        told.contains("\"p\":\"/todos/7\",\"rt\":\"/todos/:id\"") && told.contains("\"p\":\"/guard\",\"a\""),
+        "{told}"
+    );
+    let messages = events(&reader).concat();
+    assert!(messages.contains("\"l\":\"GET /todos/7\",\"rt\":\"/todos/:id\",\"a\""), "{messages}");
+    let turns = recorded();
+    let of = |label: &str| turns.iter().find(|turn| turn.label == label).map(|turn| &*turn.route);
+    assert_eq!(["GET /todos/7", "GET /wait", "GET /guard"].map(of), [Some("/todos/:id"), Some("/wait"), Some("")]);
+    let mut trace = Vec::new();
+    oneloop::event_loop::trace::chrome(&oneloop::event_loop::recording(0).unwrap(), &mut trace).unwrap();
+    assert!(String::from_utf8(trace).unwrap().contains(",\"route\":\"/todos/:id\"}"));
+}
+
+/// The turns that are recorded.
+#[cfg(feature = "app")]
+fn recorded() -> Vec<oneloop::event_loop::TurnRecord> {
+    let recording = oneloop::event_loop::recording(0).unwrap();
+    recording.iterations.into_iter().flat_map(|iteration| iteration.turns).collect()
+}
+
 #[test]
 fn requests_are_told_once_a_second_and_soon_after_somebody_opens_the_page() {
     let (sim, _server) = mounted();

@@ -73,7 +73,7 @@ export class Detail {
     const all = table(
       ["time of", "turn of", "callback registered at", "#callbacks", "#ticks", "#took"],
       shown.map((turn) => [
-        timeOf(turn), [what(turn), turn.own ? ` (${here.name})` : ""],
+        timeOf(turn), [what(turn), turn.route ? ` (route ${turn.route})` : "", turn.own ? ` (${here.name})` : ""],
         make("code", {}, turn.site || "–"), count(turn.callbacks), count(turn.ticks), time(turn.d),
       ]));
     const more = others[0] > 0 ? [make("p", { class: "quiet" }, `and ${plural(others[0], "turn")} more, together ${time(others[1])}.`)] : [];

@@ -221,7 +221,7 @@ function piece(told) {
     own: told.o ?? 0,
     queues: told.q ?? [0, 0, 0, 0, 0, 0],
     turns: (told.u ?? []).map((turn) => ({
-      phase: turn.p, kind: turn.f, b: turn.b, d: turn.d, label: turn.l ?? "", site: turn.a ?? "",
+      phase: turn.p, kind: turn.f, b: turn.b, d: turn.d, label: turn.l ?? "", route: turn.rt ?? "", site: turn.a ?? "",
       callbacks: turn.c ?? 0, ticks: turn.k ?? 0, ticksTook: turn.kd ?? 0, own: turn.o === 1,
     })),
     others: told.m ?? [0, 0],

@@ -8,8 +8,8 @@ const SHOWN = 20;
 
 export class Requests {
   constructor(section, feed) {
-    this.rows = Array.from({ length: SHOWN }, () => [make("strong"), make("code"), make("span"), make("span")]);
-    this.open = table(["method", "path", "#age", "peer"], this.rows, { "aria-labelledby": "requests-title" });
+    this.rows = Array.from({ length: SHOWN }, () => [make("strong"), make("code"), make("code"), make("span"), make("span")]);
+    this.open = table(["method", "path", "route", "#age", "peer"], this.rows, { "aria-labelledby": "requests-title" });
     this.rest = make("p", { class: "quiet" }, "–");
     this.routes = make("div");
     section.append(
@@ -40,7 +40,7 @@ export class Requests {
     this.rows.forEach((cells, at) => {
       const open = oldest[at];
       cells[0].closest("tr").hidden = !open;
-      if (open) [open.m, open.p, time(open.a), open.r].forEach((text, cell) => { cells[cell].textContent = text; });
+      if (open) [open.m, open.p, open.rt ?? "–", time(open.a), open.r].forEach((text, cell) => { cells[cell].textContent = text; });
     });
     const more = count > oldest.length ? ` These are the ${oldest.length} oldest.` : "";
     this.rest.textContent = count === 0 ? "All requests are answered." : `${plural(count, "request")} ${count === 1 ? "is" : "are"} open.${more}`;

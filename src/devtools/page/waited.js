@@ -38,9 +38,10 @@ export class Waited {
 
 export function sentence(held) {
   const who = make("strong", {}, what({ label: held.l, kind: held.f }));
+  const route = held.rt ? [" (route ", make("code", {}, held.rt), ")"] : [];
   const at = held.a ? [" (registered at ", make("code", {}, held.a), ")"] : [];
   const found = held.found > 0
     ? `; the next poll found ${plural(held.found, "source")} ready, which had waited at most ${time(held.waited)} (since the wait before that turn).`
     : "; nobody was found waiting for it.";
-  return [who, ` held the loop for ${time(held.d)}`, ...at, found];
+  return [who, ...route, ` held the loop for ${time(held.d)}`, ...at, found];
 }

@@ -121,6 +121,13 @@ impl Loop {
         });
     }
 
+    /// Records the pattern of the route that this turn's callbacks belong to.
+    #[cfg(feature = "app")]
+    #[inline(always)]
+    pub(crate) fn record_route(&self, route: &str) {
+        self.record(|tape| tape.name_route(route));
+    }
+
     /// The time at which a run of ticks begins. Only here is the clock read just for the recorder.
     #[inline]
     pub(in crate::event_loop) fn record_ticks(&self) -> Option<Duration> {

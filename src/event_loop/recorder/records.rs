@@ -174,6 +174,9 @@ pub struct TurnRecord {
     /// What the last callback was called for. For an HTTP request: its method and target, as the peer sent them, 200 bytes
     /// at most. Empty if unknown or overwritten.
     pub label: String,
+    /// The pattern of the last route that was called in the turn, such as `/todos/:id` (feature `app`): with it turns can be added up
+    /// by route, for which there are too many targets. 200 bytes at most. Empty if there was none, or if it was overwritten.
+    pub route: String,
     /// Bytes read from sockets.
     pub read: u64,
     /// Bytes written to sockets.

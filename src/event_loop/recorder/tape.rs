@@ -37,6 +37,7 @@ struct TurnEntry {
     ticks_took: Time,
     site: Site,
     label: Label,
+    route: Option<Label>,
     counted: Totals,
     first_call: u64,
     calls: u32,
@@ -62,6 +63,7 @@ struct OpenTurn {
     before: Totals,
     ticks_took: Time,
     first_call: u64,
+    route: Option<Label>,
     own: bool,
 }
 
@@ -168,7 +170,8 @@ impl Tape {
     pub fn begin_turn(&mut self, kind: SourceKind, token: Token, totals: Totals) {
         if self.iteration.is_some() {
             let first_call = self.calls.next();
-            self.turn = Some(OpenTurn { kind, token, before: totals, ticks_took: Time::ZERO, first_call, own: false });
+            let (ticks_took, route) = (Time::ZERO, None);
+            self.turn = Some(OpenTurn { kind, token, before: totals, ticks_took, first_call, route, own: false });
         }
     }
 
@@ -182,6 +185,7 @@ impl Tape {
             ticks_took: turn.ticks_took,
             site: ended.site,
             label: self.labels.put(ended.label),
+            route: turn.route,
             counted: totals.since(turn.before),
             first_call: turn.first_call,
             calls: short(self.calls.next() - turn.first_call),
@@ -202,6 +206,14 @@ impl Tape {
     pub fn add_ticks(&mut self, took: Time) {
         if let Some(turn) = &mut self.turn {
             turn.ticks_took += took;
+        }
+    }
+
+    /// Notes the route that the turn's callbacks belong to. Of several it is the last one, as with the label.
+    #[cfg(feature = "app")]
+    pub fn name_route(&mut self, route: &str) {
+        if let Some(turn) = &mut self.turn {
+            turn.route = Some(self.labels.put(route.as_bytes()));
         }
     }
 
@@ -305,6 +317,7 @@ impl Tape {
             ticks_took: entry.ticks_took.into(),
             registered: (entry.callbacks > 0).then_some(entry.site),
             label: self.labels.get(entry.label),
+            route: entry.route.map(|route| self.labels.get(route)).unwrap_or_default(),
             read: entry.counted.read,
             written: entry.counted.written,
             own: entry.own,
