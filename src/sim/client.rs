@@ -1,12 +1,17 @@
-use super::reply::{Reading, Reply};
+use super::open_reply::OpenReply;
+use super::reply::Reply;
 use super::{Peer, Sim};
 use crate::event_loop::driver::Address;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// How long an answer may take, in virtual time, unless [`ClientRequest::at_most`] sets another limit.
 const AT_MOST: Duration = Duration::from_secs(5 * 60);
 /// The port to connect to if the program listens on several addresses, or on none.
 const PORT: u16 = 80;
+/// The time between two bytes of a request that is sent slowly: enough for the program to take each by itself, and short enough for
+/// every limit on how long a request may take.
+const EACH_BYTE: Duration = Duration::from_micros(100);
 
 impl Sim {
     /// Begins a request to the program's HTTP server, by a client that reads the whole answer: see [`ClientRequest`].
@@ -34,17 +39,21 @@ impl Sim {
 ///
 /// The request is sent as it was built, without any check: a test may send a request that no real client should send. If
 /// the fields are not set, `Host` is `localhost`, and `Content-Length` is the length of the body, if there is one.
+#[derive(Clone)]
 #[must_use = "it is sent by `send`"]
 pub struct ClientRequest<'a> {
     sim: &'a Sim,
-    method: String,
-    target: String,
-    fields: Vec<(String, Vec<u8>)>,
-    body: Option<Vec<u8>>,
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) fields: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Option<Vec<u8>>,
     to: To,
+    from: Option<IpAddr>,
     at_most: Duration,
+    slowly: bool,
 }
 
+#[derive(Clone)]
 enum To {
     /// The only address on which the program listens. If it listens on several, or on none: `PORT`.
     Only,
@@ -61,7 +70,9 @@ impl<'a> ClientRequest<'a> {
             fields: Vec::new(),
             body: None,
             to: To::Only,
+            from: None,
             at_most: AT_MOST,
+            slowly: false,
         }
     }
 
@@ -81,6 +92,23 @@ impl<'a> ClientRequest<'a> {
     /// be the path of a Unix socket); else port 80.
     pub fn port(mut self, port: u16) -> Self {
         self.to = To::Port(port);
+        self
+    }
+
+    /// The address that the client connects from. Default: 127.0.0.1.
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    /// use std::net::IpAddr;
+    ///
+    /// let sim = Sim::new();
+    /// let server = http::create_server(|req, res| res.end(req.remote_addr().unwrap().to_string()));
+    /// server.listen(80, ()).unwrap();
+    /// let reply = sim.request("GET", "/").sent_from(IpAddr::from([192, 0, 2, 7])).send();
+    /// assert!(reply.text().starts_with("192.0.2.7:"));
+    /// ```
+    pub fn sent_from(mut self, address: IpAddr) -> Self {
+        self.from = Some(address);
         self
     }
 
@@ -110,6 +138,21 @@ impl<'a> ClientRequest<'a> {
         self
     }
 
+    /// Sends the request byte by byte: the program reads each of them by itself.
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    ///
+    /// let sim = Sim::new();
+    /// let server = http::create_server(|req, res| req.pipe(&res));
+    /// server.listen(80, ()).unwrap();
+    /// sim.request("POST", "/").body("a word").slowly().send().expect(200).expect_text("a word");
+    /// ```
+    pub fn slowly(mut self) -> Self {
+        self.slowly = true;
+        self
+    }
+
     /// Sends the request, and runs the loop until the whole answer has come. Without [`on`](ClientRequest::on), the
     /// connection is then closed, and the loop runs until the program has seen the close. The clock moves no further than
     /// the answer needs.
@@ -120,73 +163,117 @@ impl<'a> ClientRequest<'a> {
     /// panics when [`Sim::settle`] does.
     #[track_caller]
     pub fn send(self) -> Reply {
-        let sim = self.sim;
-        let logged = sim.said.count();
-        let (peer, is_own) = match &self.to {
-            To::Peer(peer) => (peer.clone(), false),
-            To::Port(port) => (sim.connect(*port), true),
-            To::Only => (self.connect(), true),
-        };
-        let mut seen = peer.received_len();
-        peer.write(self.bytes());
-        let mut reading = Reading::new(&self.method);
-        let mut fault = None;
-        let watched = peer.watch();
-        let end = sim.now().saturating_add(self.at_most);
-        let over = loop {
-            // `has_ended` is asked before the bytes are taken: if the connection has ended by then, all its bytes have
-            // come.
-            let is_over = || {
-                let closed = peer.has_ended();
-                let bytes = peer.received_from(seen);
-                seen += bytes.len();
-                fault = reading.take(&bytes).err();
-                if closed && !peer.was_reset() {
-                    reading.end();
-                }
-                reading.is_whole() || closed || fault.is_some()
-            };
-            if sim.run_until(is_over, end.saturating_sub(sim.now())) {
-                break true;
-            }
-            if sim.now() >= end {
-                break false;
-            }
-        };
-        drop(watched);
-        if fault.is_some() || !reading.is_whole() {
-            let end = match fault {
-                Some(fault) => fault,
-                None if peer.was_refused() => "the connection was refused".to_owned(),
-                None if peer.was_reset() => "the connection was reset".to_owned(),
-                None if over => "the connection was closed".to_owned(),
-                None => format!("{:?} have passed", self.at_most),
-            };
-            let lines: String = sim.said.lines_since(logged).iter().map(|line| format!("\n  {line}")).collect();
-            let (method, target) = (&self.method, &self.target);
-            panic!(
-                "oneloop: no whole answer to {method} {target}: {end}; {}; logged meanwhile:{lines}",
-                reading.so_far()
-            );
-        }
-        if is_own {
-            peer.close();
-            sim.settle();
-        }
-        reading.reply(sim.said.lines_since(logged))
+        self.begin().whole()
     }
 
-    fn connect(&self) -> Peer {
+    /// Sends the request, and runs the loop until the head of the answer has come. The body is read from what this returns, part
+    /// by part.
+    ///
+    /// # Panics
+    /// As [`send`](ClientRequest::send), for the head.
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    ///
+    /// let sim = Sim::new();
+    /// let server = http::create_server(|_req, res| {
+    ///     res.write("begun, ").ignore();
+    ///     oneloop::set_immediate(move || res.end("done"));
+    /// });
+    /// server.listen(80, ()).unwrap();
+    /// let mut reply = sim.request("GET", "/").open().expect(200);
+    /// assert_eq!(reply.read_until(", "), "begun, ");
+    /// assert_eq!(reply.read(), "done");
+    /// ```
+    #[track_caller]
+    pub fn open(self) -> OpenReply<'a> {
+        match self.try_open() {
+            Ok(reply) => reply,
+            Err(why) => panic!("{why}"),
+        }
+    }
+
+    /// The same. An error is the message for a test that fails.
+    pub(crate) fn try_open(self) -> Result<OpenReply<'a>, String> {
+        let mut reply = self.begin();
+        reply.run_to_head()?;
+        Ok(reply)
+    }
+
+    fn begin(self) -> OpenReply<'a> {
+        let (peer, is_own) = self.peer();
+        let reply = OpenReply::new(self.sim, &self.method, &self.target, peer.clone(), is_own, self.at_most);
+        self.write(&peer, &self.bytes());
+        reply
+    }
+
+    /// Sends the first `bytes` bytes of the request, head included, and resets the connection when the program has taken them. The loop
+    /// runs until the program has seen that. Returns whether the request is longer, so that a test can cut it at each place:
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    ///
+    /// let sim = Sim::new();
+    /// let server = http::create_server(|req, res| {
+    ///     req.read_body(100, move |body| Ok(res.end(body?)));
+    /// });
+    /// server.listen(80, ()).unwrap();
+    /// let mut bytes = 0;
+    /// while sim.request("POST", "/").body("hello").cut_after(bytes) {
+    ///     bytes += 1;
+    /// }
+    /// assert_eq!(server.connections(), 0);
+    /// ```
+    pub fn cut_after(self, bytes: usize) -> bool {
+        let whole = self.bytes();
+        let part = whole.get(..bytes).unwrap_or(&whole);
+        let (peer, _) = self.peer();
+        self.write(&peer, part);
+        let bytes_but_first = u32::try_from(part.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        self.sim.advance(if self.slowly { EACH_BYTE * bytes_but_first } else { Duration::ZERO });
+        peer.reset();
+        self.sim.settle();
+        bytes < whole.len()
+    }
+
+    fn write(&self, peer: &Peer, bytes: &[u8]) {
+        if self.slowly { peer.write_each_byte_every(bytes, EACH_BYTE) } else { peer.write(bytes) }
+    }
+
+    /// The client that sends, and whether it is for this request alone.
+    fn peer(&self) -> (Peer, bool) {
+        match &self.to {
+            To::Peer(peer) => (peer.clone(), false),
+            To::Port(port) => (self.connect(*port), true),
+            To::Only => (self.connect_to_program(), true),
+        }
+    }
+
+    fn connect(&self, port: u16) -> Peer {
+        match self.from {
+            Some(from) => self.sim.connect_from(SocketAddr::new(from, 0), port),
+            None => self.sim.connect(port),
+        }
+    }
+
+    fn connect_to_program(&self) -> Peer {
         let addresses = self.sim.world.program_listens_at();
         match &addresses[..] {
-            [Address::Ip(address)] if address.ip().is_unspecified() => self.sim.connect(address.port()),
+            [Address::Ip(address)] if address.ip().is_unspecified() || self.from.is_some() => {
+                self.connect(address.port())
+            }
             [address] => self.sim.connect_to(address.clone()),
-            _ => self.sim.connect(PORT),
+            _ => self.connect(PORT),
         }
+    }
+
+    /// The value of the first field with this name that was set.
+    pub(crate) fn field(&self, name: &str) -> Option<&[u8]> {
+        self.fields.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| &value[..])
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let is_given = |name: &str| self.fields.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        let is_given = |name: &str| self.field(name).is_some();
         let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
         if !is_given("Host") {
             bytes.extend_from_slice(b"Host: localhost\r\n");

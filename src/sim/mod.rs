@@ -67,6 +67,7 @@
 
 mod client;
 mod listener;
+mod open_reply;
 mod peer;
 mod reply;
 #[cfg(test)]
@@ -77,6 +78,7 @@ pub use crate::event_loop::driver::world::{Network, Sendfile, Waits};
 pub use crate::notice::Line;
 pub use client::ClientRequest;
 pub use listener::Listener;
+pub use open_reply::OpenReply;
 pub use peer::Peer;
 pub use reply::Reply;
 
@@ -89,6 +91,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::time::Duration;
+#[cfg(feature = "app")]
+use std::time::SystemTime;
 
 /// A program that runs this many iterations while the clock stands still is taken for one that never settles.
 const ITERATIONS_AT_ONE_INSTANT: u32 = 1_000_000;
@@ -129,6 +133,12 @@ impl Sim {
     /// Virtual time since the world was made.
     pub fn now(&self) -> Duration {
         self.world.now()
+    }
+
+    /// The time of day in this world.
+    #[cfg(feature = "app")]
+    pub(crate) fn wall(&self) -> SystemTime {
+        self.world.wall()
     }
 
     /// Runs the loop until there is nothing left to do without moving the clock.

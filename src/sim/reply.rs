@@ -79,7 +79,53 @@ impl Reply {
     /// `assert_eq!` of two numbers.
     #[track_caller]
     pub fn expect(self, status: u16) -> Reply {
+        self.check_status(status);
+        self
+    }
+
+    #[track_caller]
+    pub(super) fn check_status(&self, status: u16) {
         assert!(self.status == status, "oneloop: {status} was expected, not\n{self:?}");
+    }
+
+    /// Returns the answer if a field with this name has this value.
+    ///
+    /// # Panics
+    /// If none has. The message is that of [`expect`](Reply::expect).
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    ///
+    /// let sim = Sim::new();
+    /// let server = http::create_server(|_req, res| {
+    ///     res.set_status(201).set_header("Location", "/plants/1").end(());
+    /// });
+    /// server.listen(80, ()).unwrap();
+    /// sim.request("POST", "/plants").send().expect(201).expect_header("Location", "/plants/1");
+    /// ```
+    #[track_caller]
+    pub fn expect_header(self, name: &str, value: &str) -> Reply {
+        let has = self.header_all(name).any(|other| other == value);
+        assert!(has, "oneloop: `{name}: {value}` was expected, not\n{self:?}");
+        self
+    }
+
+    /// Returns the answer if its body is this text.
+    ///
+    /// # Panics
+    /// If it is another one. The message is that of [`expect`](Reply::expect).
+    ///
+    /// ```
+    /// use oneloop::{http, sim::Sim};
+    ///
+    /// let sim = Sim::new();
+    /// let server = http::create_server(|_req, res| res.end("hello\n"));
+    /// server.listen(80, ()).unwrap();
+    /// sim.request("GET", "/").send().expect(200).expect_text("hello\n");
+    /// ```
+    #[track_caller]
+    pub fn expect_text(self, text: &str) -> Reply {
+        assert!(self.body == text.as_bytes(), "oneloop: the text {text:?} was expected, not\n{self:?}");
         self
     }
 }
@@ -220,16 +266,29 @@ impl Reading {
         }
     }
 
+    pub fn has_head(&self) -> bool {
+        !matches!(self.stage, Stage::Head)
+    }
+
     pub fn is_whole(&self) -> bool {
         matches!(self.stage, Stage::Whole)
     }
 
-    pub fn reply(self, log: Vec<Line>) -> Reply {
-        Reply { log, ..self.reply }
+    /// What has come. Before the head its status is 0.
+    pub fn so_far(&self) -> &Reply {
+        &self.reply
     }
 
-    /// Describes how much of the answer has come, for the message of a test that waited for all of it.
-    pub fn so_far(&self) -> String {
+    pub fn set_log(&mut self, log: Vec<Line>) {
+        self.reply.log = log;
+    }
+
+    pub fn reply(self) -> Reply {
+        self.reply
+    }
+
+    /// Describes how much of the answer has come, for the message of a test that waited for more.
+    pub fn progress(&self) -> String {
         let (status, had) = (self.reply.status, self.reply.body.len());
         match &self.stage {
             Stage::Head if self.rest.is_empty() => "nothing of the answer has come".to_owned(),

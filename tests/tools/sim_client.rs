@@ -3,8 +3,11 @@
 
 use oneloop::http::{self, Request, Response};
 use oneloop::net;
+use oneloop::set_interval;
 use oneloop::sim::{Network, Sim};
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -204,4 +207,110 @@ fn a_status_that_was_not_expected_is_explained_by_the_log() {
     let reply = sim.request("GET", "/fine").send().expect(200);
     assert!(reply.log().is_empty(), "what was logged before is not its");
     assert!(format!("{reply:?}").ends_with("\n\nfine\n(nothing was logged)"), "{reply:?}");
+}
+
+#[test]
+fn what_the_test_expects_of_an_answer_is_there_or_the_test_fails() {
+    let (sim, _server) = serve(|_, res| {
+        res.append_header("Vary", "Accept");
+        res.append_header("Vary", "Origin");
+        res.end("fine");
+    });
+    let reply = sim.request("GET", "/").send();
+    let reply = reply.expect(200).expect_header("vary", "Origin").expect_header("Vary", "Accept").expect_text("fine");
+    let text = complaint(|| drop(reply.clone().expect_header("Vary", "Accept, Origin")));
+    assert!(text.starts_with("oneloop: `Vary: Accept, Origin` was expected, not\n200 OK\n"), "{text}");
+    let text = complaint(|| drop(reply.expect_text("fin")));
+    assert!(text.starts_with("oneloop: the text \"fin\" was expected, not\n200 OK\n"), "{text}");
+}
+
+#[test]
+fn a_slow_request_comes_byte_by_byte() {
+    let sim = Sim::new();
+    const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let pieces: Rc<RefCell<Vec<usize>>> = Rc::default();
+    let seen = pieces.clone();
+    let server = net::create_server(move |socket| {
+        let seen = seen.clone();
+        socket.on_data(move |socket, bytes| {
+            seen.borrow_mut().push(bytes.len());
+            if seen.borrow().len() == REQUEST.len() {
+                socket.end("HTTP/1.1 204 No Content\r\n\r\n");
+            }
+        });
+    });
+    server.listen(80, ()).unwrap();
+    sim.request("GET", "/").slowly().send().expect(204);
+    assert_eq!(*pieces.borrow(), [1; REQUEST.len()]);
+}
+
+#[test]
+fn a_request_can_be_cut_at_each_byte_and_leaves_nothing_open() {
+    let (sim, server) = serve(|req, res| {
+        req.read_body(100, move |body| {
+            res.end(body?);
+            Ok(())
+        });
+    });
+    let mut cuts = 0;
+    while sim.request("POST", "/").body("hello").cut_after(cuts) {
+        assert_eq!(server.connections(), 0, "after {cuts} bytes");
+        cuts += 1;
+    }
+    assert_eq!(cuts, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello".len());
+    assert_eq!(server.requests(), 6, "its head is whole with 0 to 5 bytes of the body");
+    assert!(!sim.request("POST", "/").slowly().cut_after(1000));
+    assert_eq!(server.requests(), 7);
+}
+
+#[test]
+fn a_client_connects_from_the_address_that_it_is_given() {
+    let (sim, _server) = serve(|req, res| res.end(req.remote_addr().unwrap().to_string()));
+    for address in ["192.0.2.7", "2001:db8::7"] {
+        let address: std::net::IpAddr = address.parse().unwrap();
+        for request in [sim.request("GET", "/"), sim.request("GET", "/").port(80)] {
+            let from: std::net::SocketAddr = request.sent_from(address).send().text().parse().unwrap();
+            assert_eq!(from.ip(), address);
+        }
+    }
+}
+
+#[test]
+fn an_answer_is_read_part_by_part_while_it_comes() {
+    let (sim, server) = serve(|req, res| {
+        res.write("0;").ignore();
+        let count = Cell::new(0);
+        let end = req.path() == "/end";
+        let ticking = set_interval(SECOND, move || {
+            count.set(count.get() + 1);
+            res.write(format!("{};", count.get())).ignore();
+            if end && count.get() == 2 {
+                res.end("over");
+            }
+        });
+        req.on_close(move |_, _| ticking.clear());
+    });
+    let mut reply = sim.request("GET", "/").open().expect(200);
+    assert_eq!(reply.header("Transfer-Encoding"), Some("chunked"));
+    assert_eq!((reply.read().as_str(), reply.read().as_str(), sim.now()), ("0;", "", Duration::ZERO));
+    let mut second = sim.request("GET", "/end").open();
+    assert_eq!(reply.read_until("2"), "1;2");
+    assert_eq!(reply.read(), ";");
+    assert_eq!((reply.text().as_str(), sim.now(), reply.is_whole()), ("0;1;2;", 2 * SECOND, false));
+    assert_eq!(second.read_until(";"), "0;");
+    let text = complaint(|| drop(reply.read_until("a text")));
+    assert!(text.contains("no \"a text\" to GET /: 300s have passed; 200, and "), "{text}");
+    let text = complaint(|| drop(second.read_until("a text")));
+    assert!(text.contains("no \"a text\" to GET /end: the answer has ended; 200, whole"), "{text}");
+    assert!(second.is_whole());
+    assert_eq!(second.read(), "1;2;over");
+    second.whole().expect(200).expect_text("0;1;2;over");
+    assert_eq!(server.connections(), 1);
+    drop(reply);
+    sim.settle();
+    assert_eq!(server.connections(), 0, "who drops an answer has gone away");
+    let text = complaint(|| drop(sim.request("GET", "/").open().expect(404)));
+    assert!(text.contains("404 was expected, not\n200 OK\n"), "{text}");
+    let text = complaint(|| drop(Sim::new().request("GET", "/").open()));
+    assert!(text.contains("no answer to GET /: the connection was refused"), "{text}");
 }

@@ -531,4 +531,9 @@ fn the_simulated_client() {
     let peer = sim.connect(PORT);
     assert_eq!(request().on(&peer).send(), reply);
     assert!(!peer.is_closed());
+    let mut open = request().sent_from([192, 0, 2, 7].into()).slowly().open().expect(200);
+    assert_eq!((open.read_until("an"), open.read()), ("plan".to_owned(), "ted".to_owned()));
+    assert!(open.is_whole() && !open.peer().was_reset());
+    open.whole().expect_header("X-Method", "PUT").expect_text("planted");
+    assert!(request().cut_after(10));
 }
