@@ -39,7 +39,7 @@
 //! | send messages from other threads | [`channel`], [`remote`] | [threads](guide::threads) |
 //! | use all cores | [`net::Listen::reuse_port`] | [threads](guide::threads#all-cores-a-loop-in-each-thread) |
 //! | emit events of your own | [`Emitter`] | [`emitter`] |
-//! | test all of it in memory | [`sim::Sim`] | [testing](guide::testing) |
+//! | test all of it in memory | [`sim::Sim`]; for an app `tester::Tester` | [testing](guide::testing) |
 //! | log accesses, measure, find what blocks | [`on_exchange_end`](http::Server::on_exchange_end), [`metrics`], [`event_loop::on_slow`] | [observing](guide::observing) |
 //! | change a limit | [`http::Limits`] | [limits](guide::limits) |
 //! | end on SIGTERM | `signals::on`, [`http::Server::close`] | [deploying](guide::deploying) |
@@ -88,6 +88,7 @@
 //! # How it is built
 //! In layers. Each layer imports only layers below it. `ARCHITECTURE.md` in the repository says more.
 //! ```text
+//!  tester       requests to an app in such a world, as its visitors make them
 //!  sim          a whole program on a virtual clock with scripted peers, for tests. Nothing imports it
 //!  devtools     a page that shows the loop at work, on any http::Server
 //!  http         Server  Request  Response
@@ -118,6 +119,8 @@ mod seams;
 pub mod signals;
 pub mod sim;
 pub mod stdin;
+#[cfg(feature = "app")]
+pub mod tester;
 pub mod worker;
 
 pub use emitter::Emitter;

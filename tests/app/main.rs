@@ -25,6 +25,7 @@ mod sites;
 mod sse;
 #[path = "../support/mod.rs"]
 mod support;
+mod tester;
 mod trust;
 mod uploads;
 mod watched_over;
