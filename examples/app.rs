@@ -26,6 +26,14 @@ struct Gardener(&'static str);
 fn main() -> std::io::Result<()> {
     let shown = "app=info,oneloop=warn,oneloop::access=info";
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(shown)).init();
+    let server = app().server()?; // an error if a pattern is wrong, or if a route can never run
+    access_log(&server, Format::Tiny);
+    let listening = server.clone();
+    server.listen(port::port(1), move || port::announce("Server", listening.address()))?;
+    oneloop::run()
+}
+
+fn app() -> App {
     let plants = Rc::new(RefCell::new(Plants::default()));
     let mut app = App::new();
 
@@ -76,10 +84,25 @@ fn main() -> std::io::Result<()> {
         log::info!("{} {}: {error}", req.method(), req.path());
         next.fail(error); // the library's page, as the client asks for it
     });
+    app
+}
 
-    let server = app.server()?; // an error if a pattern is wrong, or if a route can never run
-    access_log(&server, Format::Tiny);
-    let listening = server.clone();
-    server.listen(port::port(1), move || port::announce("Server", listening.address()))?;
-    oneloop::run()
+/// Run them with `cargo test --features app --example app`.
+#[cfg(test)]
+mod tests {
+    use super::app;
+    use oneloop::tester::Tester;
+
+    #[test]
+    fn everybody_reads_and_gardeners_plant() {
+        let test = Tester::new(app);
+        test.post("/plants").body("fern").send().expect(401).expect_text("who are you?\n");
+        let gardener = test.agent();
+        gardener.set_header("Authorization", "Bearer green");
+        gardener.post("/plants").body("fern").send().expect(201).expect_header("Location", "/plants/1");
+        test.get("/plants").send().expect(200).expect_text("1 fern\n");
+        gardener.delete("/plants/2").send().expect(404).expect_text("no such plant\n");
+        gardener.delete("/plants/1").send().expect(204);
+        test.get("/plants").send().expect(200).expect_text("");
+    }
 }

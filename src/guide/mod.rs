@@ -38,6 +38,7 @@ pub mod from_express {}
 pub mod closures {}
 
 #[doc = include_str!("errors.md")]
+#[cfg_attr(feature = "app", doc = include_str!("errors_in_apps.md"))]
 pub mod errors {}
 
 #[doc = include_str!("streaming.md")]
@@ -53,6 +54,7 @@ pub mod timers {}
 pub mod threads {}
 
 #[doc = include_str!("testing.md")]
+#[cfg_attr(feature = "app", doc = include_str!("testing_apps.md"))]
 pub mod testing {}
 
 #[doc = include_str!("observing.md")]
