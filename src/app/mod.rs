@@ -92,6 +92,7 @@ mod files;
 mod health;
 mod location;
 mod media_names;
+mod nonce;
 #[cfg(feature = "json")]
 mod pairs;
 mod prometheus;

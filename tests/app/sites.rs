@@ -289,3 +289,38 @@ fn over_https_browsers_are_told_to_stay_there() {
     assert!(reply.header("Content-Security-Policy").unwrap().ends_with("; upgrade-insecure-requests"));
     assert_eq!((reply.header("Origin-Agent-Cluster"), reply.header("Referrer-Policy")), (None, Some("origin")));
 }
+
+#[test]
+fn a_script_within_a_page_runs_if_it_has_the_nonce_of_this_answer() {
+    let mut app = App::new();
+    app.with(shield(Shield::new()));
+    app.get("/", |req, res| {
+        assert_eq!(req.nonce(), req.nonce());
+        res.end(req.nonce().as_bytes());
+    });
+    app.get("/none", |_req, res| res.end(()));
+    app.get("/fails", |req, _res| Err::<(), _>(oneloop::http::Error::new(500, req.nonce().to_string())));
+    app.get("/late", |req, res| {
+        res.write("late ").ignore();
+        res.end(req.nonce().as_bytes());
+    });
+    app.get("/bare", |req, res| {
+        res.remove_header("Content-Security-Policy");
+        res.end(req.nonce().as_bytes());
+    });
+    let sim = world(app);
+    let policy = |path: &str| {
+        let reply = ask(&sim, "GET", path, &[]);
+        (reply.text(), reply.header("Content-Security-Policy").map(str::to_owned))
+    };
+    let (nonce, with) = policy("/");
+    let without = policy("/none").1.unwrap();
+    assert!(nonce.len() == 32 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit()), "{nonce}");
+    let allowed = |name: &str| format!("{name} 'self' 'nonce-{nonce}'");
+    let expected =
+        without.replace("script-src 'self'", &allowed("script-src")).replace("style-src 'self'", &allowed("style-src"));
+    assert_eq!(with.unwrap(), expected);
+    assert_ne!(policy("/").0, nonce, "the next answer has another one");
+    assert!(policy("/fails").1.is_some());
+    assert_eq!((policy("/late").1, policy("/bare").1), (Some(without), None));
+}
