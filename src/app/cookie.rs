@@ -126,6 +126,21 @@ impl Cookie {
         Cookie { partitioned, ..self }
     }
 
+    #[cfg(feature = "sessions")]
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[cfg(feature = "sessions")]
+    pub(super) fn value(&self) -> &str {
+        &self.value
+    }
+
+    #[cfg(feature = "sessions")]
+    pub(super) fn with_value(self, value: String) -> Cookie {
+        Cookie { value, ..self }
+    }
+
     /// The same cookie without a value, which the browser forgets at once. Name, domain and path say which cookie is forgotten.
     pub(super) fn removed(self) -> Cookie {
         Cookie { value: String::new(), max_age: Some(Duration::ZERO), ..self }

@@ -98,6 +98,8 @@ mod pairs;
 mod prometheus;
 mod request;
 mod response;
+#[cfg(feature = "sessions")]
+mod signed;
 mod sse;
 mod trust;
 
@@ -112,6 +114,8 @@ pub use cookie::{Cookie, CookieError, SameSite};
 pub use files::{Dotfiles, Files, Links};
 pub use health::{health, ready, ready_if};
 pub use prometheus::Prometheus;
+#[cfg(feature = "sessions")]
+pub use signed::{CookieKeys, KeyError};
 pub use sse::{Channel, Event, EventError, Events};
 pub use trust::{Trust, TrustError};
 

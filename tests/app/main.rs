@@ -21,6 +21,8 @@ mod prometheus;
 mod query;
 mod rate_limits;
 mod redirects;
+#[cfg(feature = "sessions")]
+mod signed;
 mod sites;
 mod sse;
 #[path = "../support/mod.rs"]
