@@ -43,22 +43,6 @@ const LONG: &[&str] = &[];
 /// Circles of imports between the members of one folder: see [`circles`]. The list may only shrink: no circle and no member is
 /// added, and what somebody has opened must leave it.
 const CIRCLES: &[&[&str]] = &[
-    &[
-        "event_loop/call",
-        "event_loop/channel",
-        "event_loop/current",
-        "event_loop/jobs",
-        "event_loop/metrics",
-        "event_loop/queues",
-        "event_loop/recorder",
-        "event_loop/registry",
-        "event_loop/remote",
-        "event_loop/run",
-        "event_loop/silence",
-        "event_loop/slow",
-        "event_loop/timers",
-        "event_loop/turn",
-    ],
     &["event_loop/driver/io", "event_loop/driver/world"],
     &["http/answer", "http/exchange", "http/response", "http/send_file"],
     &[

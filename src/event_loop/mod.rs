@@ -85,7 +85,152 @@ pub(crate) use jobs::{JobError, JobResult};
 #[cfg(feature = "devtools")]
 pub(crate) use metrics::AT_ONCE;
 pub(crate) use registry::{Due, Kind, Source, Token};
-pub(crate) use run::Loop;
 pub(crate) use silence::{Deadline, Moment, set_deadline};
 pub(crate) use ticket::Ticket;
 pub(crate) use time::Time;
+
+use crate::callback::discard;
+use call::Panics;
+use channel::Channels;
+use driver::{Driver, Event};
+use jobs::Jobs;
+use metrics::Counters;
+use queues::{Immediates, Ticks};
+use recorder::Recorder;
+use registry::Registry;
+use remote::Inbox;
+use silence::Silence;
+use slow::Slow;
+use std::any::{Any, TypeId};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use timers::Timers;
+use turn::Turn;
+
+/// The loop of one thread: the whole of which the other files have the parts. Each of these files defines the state of its part,
+/// and the methods of `Loop` that change it; `run.rs` has the iteration.
+///
+/// The order of the fields is deliberate (`repr(C)`): the fields that every turn uses come first, so that they share a
+/// few cache lines. The kernel has evicted these lines since the last turn, so they must be loaded again.
+#[repr(C)]
+pub(crate) struct Loop {
+    // ---- Every turn
+    clock: Cell<Time>,
+    silence: Silence,
+    running: Cell<bool>,
+    stopping: Cell<bool>,
+    /// True after teardown: nothing that is handed to the loop now would ever be called or dropped.
+    ended: Cell<bool>,
+    exact_timing: Cell<bool>,
+    signals: Cell<Token>,
+    turn: Turn,
+    registry: Registry,
+    ticks: Ticks,
+    recorder: Recorder,
+    panics: Panics,
+    // ---- Every iteration
+    counters: Counters,
+    /// Between two waits, this holds the events whose turns a panic has prevented. Otherwise it is empty, and kept for
+    /// its capacity.
+    events: Cell<Vec<Event>>,
+    /// The ready list: sources that want a turn without an event of the driver. See [`Loop::make_ready`].
+    ready: RefCell<VecDeque<Token>>,
+    closing: RefCell<VecDeque<Token>>,
+    /// How many sources keep the loop alive.
+    referenced: Cell<usize>,
+    immediates: Immediates,
+    timers: Timers,
+    slow: Slow,
+    driver: Driver,
+    // ---- Now and then
+    inbox: Arc<Inbox>,
+    channels: Channels,
+    jobs: Jobs,
+    /// Objects that the layers above have once per loop (buffers, pools), by type.
+    locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
+}
+
+impl Loop {
+    pub(crate) fn new(driver: Driver) -> Rc<Loop> {
+        let inbox = Inbox::new(driver.waker());
+        Rc::new(Loop {
+            driver,
+            registry: Registry::new(),
+            timers: Timers::new(),
+            ticks: Ticks::default(),
+            immediates: Immediates::default(),
+            inbox,
+            channels: Channels::default(),
+            jobs: Jobs::default(),
+            panics: Panics::default(),
+            counters: Counters::default(),
+            turn: Turn::new(),
+            slow: Slow::default(),
+            exact_timing: Cell::new(false),
+            recorder: Recorder::default(),
+            ready: RefCell::default(),
+            closing: RefCell::default(),
+            referenced: Cell::new(0),
+            signals: Cell::new(Token::NONE),
+            clock: Cell::new(Time::ZERO),
+            silence: Silence::default(),
+            running: Cell::new(false),
+            stopping: Cell::new(false),
+            ended: Cell::new(false),
+            events: Cell::default(),
+            locals: RefCell::default(),
+        })
+    }
+
+    pub(crate) fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.get()
+    }
+
+    /// Returns whether the loop was torn down: then only handles that still exist keep this value in memory.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    fn stop(&self) {
+        self.stopping.set(true);
+    }
+
+    /// Returns the one `T` of this loop. The first call makes it with `make`.
+    pub(crate) fn local<T: Any>(self: &Rc<Self>, make: impl FnOnce(&Rc<Self>) -> Rc<T>) -> Rc<T> {
+        let found =
+            self.locals.borrow().iter().find(|(id, _)| *id == TypeId::of::<T>()).map(|(_, local)| local.clone());
+        if let Some(local) = found.and_then(|local| local.downcast::<T>().ok()) {
+            return local;
+        }
+        let made = make(self);
+        self.locals.borrow_mut().push((TypeId::of::<T>(), made.clone()));
+        made
+    }
+
+    /// Ends the loop. All callbacks are dropped, and none is called any more. Handles that still exist are closed.
+    fn teardown(&self) {
+        self.ended.set(true);
+        self.inbox.end();
+        self.channels.teardown();
+        for source in self.registry.take_all() {
+            source.teardown();
+            discard(source);
+        }
+        self.ready.take();
+        self.closing.take();
+        self.timers.teardown();
+        self.immediates.teardown();
+        self.ticks.teardown();
+        self.jobs.teardown();
+        self.panics.teardown();
+        self.slow.teardown();
+        let locals = self.locals.take();
+        discard(locals);
+    }
+}

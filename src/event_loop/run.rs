@@ -1,68 +1,14 @@
-use super::call::Panics;
-use super::channel::Channels;
-use super::driver::{Driver, Event, Look, WAKE};
-use super::jobs::Jobs;
-use super::metrics::Counters;
+//! The iteration: the phases in their order, and the turns in each.
+
+use super::driver::{Event, Look, WAKE};
 use super::placement::cold;
-use super::queues::{Immediates, Ticks};
-use super::recorder::{Recorder, SourceKind};
-use super::registry::Registry;
-use super::remote::Inbox;
-use super::silence::Silence;
-use super::slow::Slow;
-use super::timers::Timers;
-use super::turn::Turn;
-use super::{Due, Phase, Source, Time, Token};
+use super::recorder::SourceKind;
+use super::{Due, Loop, Phase, Source, Token};
 use crate::callback::discard;
-use std::any::{Any, TypeId};
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
-
-/// The loop of one thread.
-///
-/// The order of the fields is deliberate (`repr(C)`): the fields that every turn uses come first, so that they share a
-/// few cache lines. The kernel has evicted these lines since the last turn, so they must be loaded again.
-#[repr(C)]
-pub(crate) struct Loop {
-    // ---- Every turn
-    pub(super) clock: Cell<Time>,
-    pub(super) silence: Silence,
-    pub(super) running: Cell<bool>,
-    pub(super) stopping: Cell<bool>,
-    /// True after teardown: nothing that is handed to the loop now would ever be called or dropped.
-    ended: Cell<bool>,
-    pub(super) exact_timing: Cell<bool>,
-    pub(super) signals: Cell<Token>,
-    pub(super) turn: Turn,
-    pub(super) registry: Registry,
-    pub(super) ticks: Ticks,
-    pub(super) recorder: Recorder,
-    pub(super) panics: Panics,
-    // ---- Every iteration
-    pub(super) counters: Counters,
-    /// Between two waits, this holds the events whose turns a panic has prevented. Otherwise it is empty, and kept for
-    /// its capacity.
-    events: Cell<Vec<Event>>,
-    /// The ready list: sources that want a turn without an event of the driver. See [`Loop::make_ready`].
-    pub(super) ready: RefCell<VecDeque<Token>>,
-    pub(super) closing: RefCell<VecDeque<Token>>,
-    /// How many sources keep the loop alive.
-    pub(super) referenced: Cell<usize>,
-    pub(super) immediates: Immediates,
-    pub(super) timers: Timers,
-    pub(super) slow: Slow,
-    pub(super) driver: Driver,
-    // ---- Now and then
-    pub(super) inbox: Arc<Inbox>,
-    pub(super) channels: Channels,
-    pub(super) jobs: Jobs,
-    /// Objects that the layers above have once per loop (buffers, pools), by type.
-    locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
-}
 
 /// The most timers that one timers phase looks at. Their callbacks may take a millisecond; then sources have their turns.
 const TIMERS_PER_PHASE: usize = 1_024;
@@ -71,39 +17,6 @@ const TIMERS_PER_PHASE: usize = 1_024;
 const TURNS_PER_PHASE: usize = 1_024;
 
 impl Loop {
-    pub(crate) fn new(driver: Driver) -> Rc<Loop> {
-        let inbox = Inbox::new(driver.waker());
-        Rc::new(Loop {
-            driver,
-            registry: Registry::new(),
-            timers: Timers::new(),
-            ticks: Ticks::default(),
-            immediates: Immediates::default(),
-            inbox,
-            channels: Channels::default(),
-            jobs: Jobs::default(),
-            panics: Panics::default(),
-            counters: Counters::default(),
-            turn: Turn::new(),
-            slow: Slow::default(),
-            exact_timing: Cell::new(false),
-            recorder: Recorder::default(),
-            ready: RefCell::default(),
-            closing: RefCell::default(),
-            referenced: Cell::new(0),
-            signals: Cell::new(Token::NONE),
-            clock: Cell::new(Time::ZERO),
-            silence: Silence::default(),
-            running: Cell::new(false),
-            stopping: Cell::new(false),
-            ended: Cell::new(false),
-            events: Cell::default(),
-            locals: RefCell::default(),
-        })
-    }
-
-    // ---- The iteration
-
     pub(super) fn run(self: &Rc<Self>) -> io::Result<()> {
         let result = self.while_running(|lp| {
             lp.drain_ticks();
@@ -375,57 +288,5 @@ impl Loop {
             }
         }
         log::trace!(target: "oneloop::loop", "timers: {}", TIMERS_PER_PHASE - left);
-    }
-
-    // ---- For the layers above
-
-    pub(crate) fn driver(&self) -> &Driver {
-        &self.driver
-    }
-
-    pub(crate) fn is_running(&self) -> bool {
-        self.running.get()
-    }
-
-    /// Returns whether the loop was torn down: then only handles that still exist keep this value in memory.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended.get()
-    }
-
-    pub(super) fn stop(&self) {
-        self.stopping.set(true);
-    }
-
-    /// Returns the one `T` of this loop. The first call makes it with `make`.
-    pub(crate) fn local<T: Any>(self: &Rc<Self>, make: impl FnOnce(&Rc<Self>) -> Rc<T>) -> Rc<T> {
-        let found =
-            self.locals.borrow().iter().find(|(id, _)| *id == TypeId::of::<T>()).map(|(_, local)| local.clone());
-        if let Some(local) = found.and_then(|local| local.downcast::<T>().ok()) {
-            return local;
-        }
-        let made = make(self);
-        self.locals.borrow_mut().push((TypeId::of::<T>(), made.clone()));
-        made
-    }
-
-    /// Ends the loop. All callbacks are dropped, and none is called any more. Handles that still exist are closed.
-    pub(super) fn teardown(&self) {
-        self.ended.set(true);
-        self.inbox.end();
-        self.channels.teardown();
-        for source in self.registry.take_all() {
-            source.teardown();
-            discard(source);
-        }
-        self.ready.take();
-        self.closing.take();
-        self.timers.teardown();
-        self.immediates.teardown();
-        self.ticks.teardown();
-        self.jobs.teardown();
-        self.panics.teardown();
-        self.slow.teardown();
-        let locals = self.locals.take();
-        discard(locals);
     }
 }
