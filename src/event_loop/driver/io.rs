@@ -57,6 +57,17 @@ impl Io {
         any!(self, io => { let mut io = io; io.write_vectored(pieces) })
     }
 
+    /// The simulated connection.
+    ///
+    /// # Errors
+    /// If this is a real one.
+    pub(super) fn simulated(&self) -> io::Result<&world::Stream> {
+        match self {
+            Io::Sim(io) => Ok(io),
+            _ => Err(world::foreign()),
+        }
+    }
+
     /// Ends our side (FIN). Bytes that the peer still sends can be read.
     pub fn shutdown_write(&self) -> io::Result<()> {
         any!(self, io => io.shutdown(Shutdown::Write))
@@ -117,6 +128,12 @@ impl Io {
     }
 }
 
+impl From<world::Stream> for Io {
+    fn from(stream: world::Stream) -> Io {
+        Io::Sim(Box::new(stream))
+    }
+}
+
 /// A bound, listening socket. Dropping this value closes the socket, and removes the path if it has bound one.
 pub(crate) enum Listener {
     Tcp(mio::net::TcpListener),
@@ -126,6 +143,17 @@ pub(crate) enum Listener {
 }
 
 impl Listener {
+    /// The simulated listener.
+    ///
+    /// # Errors
+    /// If this is a real one.
+    pub(super) fn simulated(&self) -> io::Result<&world::Listener> {
+        match self {
+            Listener::Sim(listener) => Ok(listener),
+            _ => Err(world::foreign()),
+        }
+    }
+
     pub fn local_addr(&self) -> io::Result<Address> {
         match self {
             Listener::Tcp(listener) => listener.local_addr().map(Address::Ip),

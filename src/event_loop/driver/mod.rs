@@ -183,16 +183,25 @@ impl Driver {
 
     /// Registers a connection for its whole life, for reading and writing.
     pub fn register(&self, io: &mut Io, token: usize) -> Result<()> {
-        either!(self, d => d.register(io, token))
+        match self {
+            Driver::Os(os) => os.register(io, token),
+            Driver::Sim(world) => io.simulated().map(|stream| world.register(stream, token)),
+        }
     }
 
     /// Registers a connection anew, for another source. Readiness that exists already is reported again.
     pub fn reregister(&self, io: &mut Io, token: usize) -> Result<()> {
-        either!(self, d => d.reregister(io, token))
+        match self {
+            Driver::Os(os) => os.reregister(io, token),
+            Driver::Sim(world) => io.simulated().map(|stream| world.register(stream, token)),
+        }
     }
 
     pub fn register_listener(&self, listener: &mut Listener, token: usize) -> Result<()> {
-        either!(self, d => d.register_listener(listener, token))
+        match self {
+            Driver::Os(os) => os.register_listener(listener, token),
+            Driver::Sim(world) => listener.simulated().map(|listener| world.register_listener(listener, token)),
+        }
     }
 
     /// Closes a listener. It is deregistered first: closing alone would not end the registration if the socket has other
@@ -206,16 +215,25 @@ impl Driver {
 
     /// Binds and listens. An error says what failed, without the address: the caller adds that.
     pub fn listen(&self, bind: &Bind, how: &ListenHow) -> Result<Listener> {
-        either!(self, d => d.listen(bind, how))
+        match self {
+            Driver::Os(os) => os.listen(bind, how),
+            Driver::Sim(world) => world.listen(bind, how).map(Listener::Sim),
+        }
     }
 
     /// Starts to connect. The socket becomes writable when it is connected or has failed; `Io::take_error` tells which.
     pub fn connect(&self, to: &Address) -> Result<Io> {
-        either!(self, d => d.connect(to))
+        match self {
+            Driver::Os(os) => os.connect(to),
+            Driver::Sim(world) => world.connect(to).map(Io::from),
+        }
     }
 
     pub fn accept(&self, listener: &Listener) -> Result<(Io, Address)> {
-        either!(self, d => d.accept(listener))
+        match self {
+            Driver::Os(os) => os.accept(listener),
+            Driver::Sim(world) => world.accept(listener.simulated()?).map(|(stream, peer)| (stream.into(), peer)),
+        }
     }
 
     /// The count of descriptors that are open because of peers, and its limit.
@@ -227,7 +245,10 @@ impl Driver {
     /// connection at once, so that the peer notices and the backlog empties. `Ok(false)`: no connection was waiting. An
     /// error: not even this was possible.
     pub fn shed(&self, listener: &Listener) -> Result<bool> {
-        either!(self, d => d.shed(listener))
+        match self {
+            Driver::Os(os) => os.shed(listener),
+            Driver::Sim(world) => world.shed(listener.simulated()?),
+        }
     }
 
     /// Hands a job to the worker threads. If it is not taken, gives it back with the reason.

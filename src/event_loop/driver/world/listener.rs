@@ -1,6 +1,6 @@
 use super::connection::{Endpoint, Owner, Stream};
 use super::readiness::{Audience, Source, Watch};
-use super::{Address, Bind, Io, ListenHow, Ready, Script, World, foreign};
+use super::{Address, Bind, ListenHow, Ready, Script, World, foreign};
 use crate::event_loop::driver::descriptors::{EMFILE, ENFILE};
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeSet, VecDeque};
@@ -151,7 +151,7 @@ impl Source for Rc<Bound> {
 }
 
 impl World {
-    pub fn listen(&self, bind: &Bind, how: &ListenHow) -> io::Result<super::super::Listener> {
+    pub fn listen(&self, bind: &Bind, how: &ListenHow) -> io::Result<Listener> {
         self.0.ports.check_fds()?;
         let address = match bind {
             Bind::Any { port } => Address::Ip(SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port))),
@@ -162,7 +162,7 @@ impl World {
         };
         let listener = self.bind(address, how, Owner::Program)?;
         self.0.ports.open_fd();
-        Ok(super::super::Listener::Sim(listener))
+        Ok(listener)
     }
 
     /// Opens a listener of the harness: `script` runs when a connection waits.
@@ -198,26 +198,18 @@ impl World {
         Ok(Listener { world: self.clone(), bound })
     }
 
-    pub fn register_listener(&self, listener: &mut super::super::Listener, token: usize) -> io::Result<()> {
-        let super::super::Listener::Sim(listener) = listener else { return Err(foreign()) };
+    pub fn register_listener(&self, listener: &Listener, token: usize) {
         self.tell(&listener.bound, Audience::Loop(token));
-        Ok(())
     }
 
-    pub fn register(&self, io: &mut Io, token: usize) -> io::Result<()> {
-        let Io::Sim(stream) = io else { return Err(foreign()) };
+    pub fn register(&self, stream: &Stream, token: usize) {
         stream.tell_loop(self, token);
-        Ok(())
     }
 
-    pub fn reregister(&self, io: &mut Io, token: usize) -> io::Result<()> {
-        self.register(io, token)
-    }
-
-    pub fn connect(&self, to: &Address) -> io::Result<Io> {
+    pub fn connect(&self, to: &Address) -> io::Result<Stream> {
         self.0.ports.check_fds()?;
         let end = self.dial(None, to);
-        Ok(Io::Sim(Box::new(Stream::new(self, end, Owner::Program))))
+        Ok(Stream::new(self, end, Owner::Program))
     }
 
     /// The addresses on which the program listens, in the order in which it began to listen.
@@ -281,8 +273,7 @@ impl World {
         }
     }
 
-    pub fn accept(&self, listener: &super::super::Listener) -> io::Result<(Io, Address)> {
-        let super::super::Listener::Sim(listener) = listener else { return Err(foreign()) };
+    pub fn accept(&self, listener: &Listener) -> io::Result<(Stream, Address)> {
         let ports = &self.0.ports;
         if let Some(kind) = self.0.faults.call() {
             // A failed accept loses the connection that it would have returned, except for EINTR.
@@ -302,11 +293,10 @@ impl World {
             return Err(ErrorKind::ConnectionAborted.into());
         }
         let peer = end.other().address();
-        Ok((Io::Sim(Box::new(Stream::new(self, end, Owner::Program))), peer))
+        Ok((Stream::new(self, end, Owner::Program), peer))
     }
 
-    pub fn shed(&self, listener: &super::super::Listener) -> io::Result<bool> {
-        let super::super::Listener::Sim(listener) = listener else { return Err(foreign()) };
+    pub fn shed(&self, listener: &Listener) -> io::Result<bool> {
         if matches!(self.0.ports.limit.get(), Some(FdLimit::System(_))) {
             self.0.ports.check_fds()?;
         }

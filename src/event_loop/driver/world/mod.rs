@@ -20,7 +20,8 @@
 //! (waits that are interrupted or full), `workers` (jobs and host names),
 //! `rooms` (residents), `network` (delays, splits and buffers),
 //! `sendfile` (whether the system has that call), `random`; and, for tests of the library, `veil` (a toy in place of
-//! TLS). Imports only the types of `driver`.
+//! TLS). It imports only types of `driver`, and none of those that may also be the system's: [`Driver`](super::Driver) wraps
+//! its sockets.
 
 mod connection;
 mod faults;
@@ -50,7 +51,7 @@ pub use waits::Waits;
 
 use super::lanes::{Lane, Lanes};
 use super::{
-    Address, Bind, Descriptors, Event, Io, Job, ListenHow, Look, Ready, Refused, Resolver, WAKE, Waker, WakerKind,
+    Address, Bind, Descriptors, Event, Job, ListenHow, Look, Ready, Refused, Resolver, WAKE, Waker, WakerKind,
 };
 use faults::Faults;
 use listener::Ports;
@@ -262,6 +263,6 @@ impl World {
 const AT_REST: &str = "the simulated world is at rest: nothing can happen any more";
 
 /// The error for a real socket that is given to a simulated loop.
-fn foreign() -> io::Error {
+pub(super) fn foreign() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "a real socket on a simulated loop")
 }
