@@ -1,7 +1,7 @@
 //! What an exchange asks of its carrier. Each of these methods does nothing once the exchange is over.
 
 use super::exchange::Exchange;
-use super::send_file::hot::HotFiles;
+use super::hot_files::HotFiles;
 use crate::event_loop::Loop;
 use crate::net::{Address, Chunk, CloseReason, FilePart, Flow};
 use std::rc::Rc;

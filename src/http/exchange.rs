@@ -11,9 +11,9 @@ use std::rc::Rc;
 
 #[cfg(feature = "app")]
 use super::companion::Companion;
+use super::hot_files::HotFiles;
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, Phase};
-use super::send_file::hot::HotFiles;
 #[cfg(feature = "app")]
 use super::stages::Stages;
 

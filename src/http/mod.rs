@@ -44,6 +44,7 @@ mod field_value;
 mod freshness;
 mod giving_up;
 mod h1;
+mod hot_files;
 mod incoming;
 mod limits;
 #[cfg(any(feature = "app", feature = "devtools"))]

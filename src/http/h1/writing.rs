@@ -3,8 +3,8 @@
 use super::{H1, Unfinished};
 use crate::event_loop::Loop;
 use crate::http::exchange::{Carrier, Exchange};
+use crate::http::hot_files::HotFiles;
 use crate::http::outgoing::Phase;
-use crate::http::send_file::hot::HotFiles;
 use crate::net::{Address, Chunk, CloseReason, FilePart, Flow, HandedOver, LARGE, Protocol, Stream};
 use crate::notice;
 use crate::proto::h1::connection::{Event, Persistence, Reading, Writing};

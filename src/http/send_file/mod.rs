@@ -7,19 +7,17 @@
 //!              │         worker: next chunk ◄── at once, or at drain, if Full ◄────┤
 //!              │                     └────────────────► write ─────────────────────┘
 //!              │    (large: worker: open ─► head ─► worker: next MiB into memory ─► sendfile ─► at drain, again)
-//!              └─► asked for often (`hot`): preconditions, head + content (large: sendfile from a file that is open)
+//!              └─► asked for often (`hot_files`): preconditions, head + content (large: sendfile from a file that is open)
 //! ```
 
-pub(super) mod hot;
-mod loaded;
-mod opened;
 mod order;
 mod parts;
-mod stamp;
 mod transfer;
-mod warm;
 
 use super::conditional::Outcome;
+use super::hot_files::loaded::{Description, Store};
+use super::hot_files::warm::STRETCH;
+use super::hot_files::{Hot, Known};
 use super::outgoing::Phase;
 use super::own_answer::write_unsatisfiable;
 use super::range::Selection;
@@ -29,14 +27,11 @@ use crate::event_loop::next_tick;
 use crate::net::CloseReason;
 use crate::notice;
 use crate::worker;
-use hot::{Hot, Known};
-use loaded::{Description, Store};
 use order::{Ask, CHUNK, Content, Found, Order};
 use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use transfer::Transfer;
-use warm::STRETCH;
 
 impl Response {
     /// Answers with a file, and ends the response. The file is opened and read by the [worker pool](crate::worker), no faster

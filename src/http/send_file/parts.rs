@@ -1,9 +1,9 @@
 //! The parts in which a file is sent by `sendfile`: how large each is, and how many of its bytes the kernel may hold unsent.
 
 use super::order::CHUNK;
-use super::warm::{STRETCH, stretch_end};
 use crate::event_loop::Time;
 use crate::event_loop::driver::Unsent;
+use crate::http::hot_files::warm::{STRETCH, stretch_end};
 use crate::net::FilePart;
 use std::cell::Cell;
 use std::fs::File;

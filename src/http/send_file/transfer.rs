@@ -1,10 +1,10 @@
 use super::super::response::Response;
-use super::loaded::{read, shorter};
-use super::opened::Opened;
 use super::order::CHUNK;
 use super::parts::Parts;
-use super::warm::warm;
 use crate::event_loop::set_timeout;
+use crate::http::hot_files::loaded::{read, shorter};
+use crate::http::hot_files::opened::Opened;
+use crate::http::hot_files::warm::warm;
 use crate::net::{CloseReason, Flow};
 use crate::worker;
 use std::cell::Cell;

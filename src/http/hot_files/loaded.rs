@@ -1,17 +1,17 @@
 //! A file as a worker finds it: opened, described for the head of an answer, read, and looked at again.
 
-use super::super::conditional::Validators;
-use super::super::media_type;
 use super::opened::Opened;
 use super::stamp::Stamp;
 use crate::event_loop::driver::read_at;
+use crate::http::conditional::Validators;
+use crate::http::media_type;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek};
 use std::path::Path;
 use std::time::SystemTime;
 
 /// The properties of a file that the head of an answer states.
-pub(super) struct Description {
+pub(in crate::http) struct Description {
     pub validators: Validators,
     /// The value of the `Last-Modified` field.
     pub last_modified: Option<String>,
@@ -48,11 +48,11 @@ pub(in crate::http) struct Loaded {
 }
 
 /// Returns whether a file has a byte just before `end`. Some files are shorter than the size that they state.
-pub(super) fn ends_there(file: &File, end: u64) -> io::Result<bool> {
+pub(in crate::http) fn ends_there(file: &File, end: u64) -> io::Result<bool> {
     Ok(read_at(file, &mut [0], end - 1)? > 0)
 }
 
-pub(super) fn open(path: &Path) -> io::Result<(File, Metadata)> {
+pub(in crate::http) fn open(path: &Path) -> io::Result<(File, Metadata)> {
     // Checked before opening, because opening a named pipe waits until some process writes into it.
     if !fs::metadata(path)?.is_file() {
         return Err(ErrorKind::IsADirectory.into());
@@ -63,7 +63,7 @@ pub(super) fn open(path: &Path) -> io::Result<(File, Metadata)> {
 }
 
 /// Loads all of a small file. `None` if its stated size is not the number of bytes that can be read.
-pub(super) fn load(path: &Path, file: &File, metadata: &Metadata) -> io::Result<Option<Loaded>> {
+pub(in crate::http) fn load(path: &Path, file: &File, metadata: &Metadata) -> io::Result<Option<Loaded>> {
     let bytes = read(file, metadata.len() + 1)?;
     if bytes.is_empty() || bytes.len() as u64 != metadata.len() {
         let mut file = file;
@@ -81,7 +81,12 @@ impl Loaded {
 
 /// Looks at a kept file again, which may be open, and loads it if it has changed. `None` if it is unchanged. A large file that
 /// has changed is not kept any longer.
-pub(super) fn look_again(path: &Path, stamp: &Stamp, opened: Option<Opened>, most: u64) -> io::Result<Option<Loaded>> {
+pub(in crate::http) fn look_again(
+    path: &Path,
+    stamp: &Stamp,
+    opened: Option<Opened>,
+    most: u64,
+) -> io::Result<Option<Loaded>> {
     let metadata = fs::metadata(path)?;
     if metadata.is_file() && stamp.still_holds(&metadata) {
         return Ok(None);
@@ -98,7 +103,7 @@ pub(super) fn look_again(path: &Path, stamp: &Stamp, opened: Option<Opened>, mos
 
 /// Reads `count` bytes, or fewer if the file ends before, with one call if the system gives them at once. (`read_to_end`
 /// would read in small pieces that grow.)
-pub(super) fn read(mut file: &File, count: u64) -> io::Result<Vec<u8>> {
+pub(in crate::http) fn read(mut file: &File, count: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(count).map_err(|_| ErrorKind::FileTooLarge)?];
     let mut filled = 0;
     while let Some(rest @ [_, ..]) = bytes.get_mut(filled..) {
@@ -113,6 +118,6 @@ pub(super) fn read(mut file: &File, count: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-pub(super) fn shorter() -> io::Error {
+pub(in crate::http) fn shorter() -> io::Error {
     io::Error::new(ErrorKind::UnexpectedEof, "the file has become shorter while it was sent")
 }

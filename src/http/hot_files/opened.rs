@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// A file that is open for peers. It counts as open until the last clone of this is dropped.
 #[derive(Clone)]
-pub(super) struct Opened {
+pub(in crate::http) struct Opened {
     pub file: Arc<File>,
     pub place: Place,
     _counted: Arc<OpenFile>,

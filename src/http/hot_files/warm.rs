@@ -13,7 +13,7 @@ use std::io;
 
 /// The size of a stretch, in bytes. A stretch begins at a multiple of its size. A disk reads this much in a few
 /// milliseconds.
-pub(super) const STRETCH: u64 = 1024 * 1024;
+pub(in crate::http) const STRETCH: u64 = 1024 * 1024;
 /// How long a stretch counts as warm. A system that is short of memory drops the pages that were not used for longest; most
 /// systems take longer than this to read as much as fills the rest of their memory.
 const FRESH: Time = Time::from_secs(10);
@@ -23,9 +23,9 @@ const REMEMBERED: usize = 4096;
 const SCRATCH: usize = 64 * 1024;
 
 /// The device and inode of a file. `None` if the system does not tell them.
-pub(super) type Place = Option<(u64, u64)>;
+pub(in crate::http) type Place = Option<(u64, u64)>;
 
-pub(super) fn place(metadata: &Metadata) -> Place {
+pub(in crate::http) fn place(metadata: &Metadata) -> Place {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
@@ -40,7 +40,7 @@ pub(super) fn place(metadata: &Metadata) -> Place {
 
 /// The warm stretches of a server's files. They take no memory before a large file is sent.
 #[derive(Default)]
-pub(super) struct Warm {
+pub(in crate::http) struct Warm {
     /// Device, inode and number of a stretch, and when it was read.
     stretches: RefCell<HashMap<(u64, u64, u64), Time>>,
 }
@@ -68,7 +68,7 @@ impl Warm {
 
 /// Reads the stretch that contains `at`, on a worker. It is no error if the file ends before the stretch does:
 /// `sendfile` will notice that.
-pub(super) fn warm(file: &File, at: u64) -> io::Result<()> {
+pub(in crate::http) fn warm(file: &File, at: u64) -> io::Result<()> {
     let (mut at, end) = (at / STRETCH * STRETCH, stretch_end(at));
     let mut scratch = vec![0; SCRATCH];
     while at < end {
@@ -80,6 +80,6 @@ pub(super) fn warm(file: &File, at: u64) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn stretch_end(at: u64) -> u64 {
+pub(in crate::http) fn stretch_end(at: u64) -> u64 {
     (at / STRETCH).saturating_add(1).saturating_mul(STRETCH)
 }

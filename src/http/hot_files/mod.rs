@@ -9,16 +9,21 @@
 //! The content that is sent was on disk at most `age` ago (see `Limits::hot_file_age`). A file that is asked for less often is
 //! looked at for each request. A timer closes the open files that were not looked at for `age`.
 
-use super::loaded::{Description, Loaded, Store, look_again};
-use super::stamp::Stamp;
-use super::warm::Warm;
+pub(super) mod loaded;
+pub(super) mod opened;
+mod stamp;
+pub(super) mod warm;
+
 use crate::event_loop::{Time, now, set_timeout};
 use crate::worker;
+use loaded::{Description, Loaded, Store, look_again};
+use stamp::Stamp;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
+use warm::Warm;
 
 /// A file is kept if it is asked for this many times within [`HotFiles::age`].
 const OFTEN: u32 = 8;
@@ -71,7 +76,7 @@ impl Hot {
 
 /// What may be kept of a file that is often asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) struct Keep {
+pub(super) struct Keep {
     /// A file of at most this many bytes may be kept in memory.
     pub memory: u64,
     /// True if a larger file may be kept open.
