@@ -1,5 +1,6 @@
 use super::server::Server;
 use super::server_connection::ConnectionState;
+use crate::net::Stream;
 
 /// How many connections of a server are in each state. Each of the server's [`connections`](Server::connections) is in exactly
 /// one state.
@@ -30,7 +31,7 @@ impl Server {
     /// request.
     pub fn connection_states(&self) -> ConnectionStates {
         let mut states = ConnectionStates::default();
-        for stream in self.0.cx.streams() {
+        for stream in Stream::all(&self.0.cx.lp) {
             match self.connection(&stream).map(|connection| connection.state(&stream)) {
                 Some(ConnectionState::Idle) => states.idle += 1,
                 Some(ConnectionState::Receiving) => states.receiving += 1,

@@ -423,7 +423,7 @@ impl std::fmt::Debug for Server {
 impl Server {
     /// The server's connections that speak HTTP, in the order of their slots.
     pub(super) fn each_connection(&self) -> impl Iterator<Item = (Rc<Stream>, Rc<dyn ServerConnection>)> {
-        self.0.cx.streams().filter_map(|stream| {
+        Stream::all(&self.0.cx.lp).filter_map(|stream| {
             let connection = self.connection(&stream)?;
             Some((stream, connection))
         })
@@ -431,18 +431,18 @@ impl Server {
 
     /// The open connections that the server has handed over.
     pub(super) fn each_upgraded(&self) -> impl Iterator<Item = Rc<Stream>> {
-        self.0.cx.streams().filter(|stream| self.has_handed_over(stream))
+        Stream::all(&self.0.cx.lp).filter(|stream| self.has_handed_over(stream))
     }
 
     /// Returns whether the connection is one of this server, is open, and no longer speaks HTTP.
     pub(super) fn has_handed_over(&self, stream: &Stream) -> bool {
-        stream.is_open() && stream.is_of(&self.0.acceptor) && self.connection(stream).is_none()
+        stream.is_open() && self.0.acceptor.has(stream) && self.connection(stream).is_none()
     }
 
     /// The HTTP protocol of a stream, if the stream is one of this server's connections and speaks HTTP.
     pub(super) fn connection(&self, stream: &Stream) -> Option<Rc<dyn ServerConnection>> {
         let mut connection = None;
-        if stream.is_of(&self.0.acceptor) {
+        if self.0.acceptor.has(stream) {
             stream.protocol().provide(&mut connection);
         }
         connection

@@ -1,6 +1,3 @@
-use super::dial::Dial;
-use super::room::Room;
-use super::stream::Stream;
 use crate::event_loop::{Loop, Token};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -10,6 +7,12 @@ use std::rc::Rc;
 /// what a socket's buffer usually holds, so most reads do not fill it. On epoll and kqueue such a short read shows that
 /// nothing is left, which saves a second read.
 const LANDING: usize = 64 * 1024;
+
+/// What makes the connection of a stream.
+pub(super) trait Connecting {
+    /// Ends it: the connection was made, or the stream has closed.
+    fn end(&self);
+}
 
 /// The data that all streams and acceptors of a loop share.
 pub(crate) struct Context {
@@ -23,9 +26,8 @@ pub(crate) struct Context {
     pub(super) corked: Cell<Token>,
     /// Acceptors that wait until a connection closes.
     waiting: RefCell<Vec<Token>>,
-    pub(super) room: Room,
     /// Connections that are being made, by the token of their stream. They are kept here, so that streams stay small.
-    pub(super) dials: RefCell<BTreeMap<Token, Rc<Dial>>>,
+    pub(super) dials: RefCell<BTreeMap<Token, Rc<dyn Connecting>>>,
 }
 
 impl Context {
@@ -38,7 +40,6 @@ impl Context {
                 cork: RefCell::new(Vec::new()),
                 corked: Cell::new(Token::NONE),
                 waiting: RefCell::default(),
-                room: Room::default(),
                 dials: RefCell::default(),
             })
         })
@@ -72,11 +73,6 @@ impl Context {
         if let Some(dial) = dial {
             dial.end();
         }
-    }
-
-    /// The streams of this loop, in the order of their slots.
-    pub fn streams(&self) -> impl Iterator<Item = Rc<Stream>> {
-        self.lp.sources().into_iter().filter_map(|source| source.into_any().downcast::<Stream>().ok())
     }
 }
 

@@ -8,6 +8,7 @@
 //! A slow attempt goes on when the next one begins, since it may be the only one that ever succeeds. Attempts end when one
 //! succeeds, or when the time limit of the whole dial has passed.
 
+use super::context::Connecting;
 use super::look_up::{Asker, LookUps};
 use super::place::Place;
 use super::{Address, CloseReason, Stream, Target};
@@ -148,16 +149,6 @@ impl Dial {
         }
     }
 
-    /// Ends all attempts and timers.
-    pub fn end(&self) {
-        clear(self.timers.whole.take());
-        clear(self.timers.step.take());
-        self.left.take();
-        for attempt in self.attempts.take() {
-            attempt.close();
-        }
-    }
-
     // ---- Failures
 
     fn all_failed(&self) {
@@ -203,6 +194,18 @@ impl Dial {
     fn fail(&self, reason: CloseReason, kind: ErrorKind, why: impl Display) {
         if let Some(stream) = self.stream() {
             stream.destroy_with(reason, io::Error::new(kind, format!("cannot connect to {}: {why}", self.to)));
+        }
+    }
+}
+
+impl Connecting for Dial {
+    /// Ends all attempts and timers.
+    fn end(&self) {
+        clear(self.timers.whole.take());
+        clear(self.timers.step.take());
+        self.left.take();
+        for attempt in self.attempts.take() {
+            attempt.close();
         }
     }
 }

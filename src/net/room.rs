@@ -25,8 +25,8 @@ struct Idle {
 ///   found ──no descriptor is left to accept with──► leaving ──all input so far was handled──► still idle: closed
 ///     ▲────── no connection waits to be accepted ──────┘                                     └ in use again: another leaves
 /// ```
-#[derive(Default)]
 pub(super) struct Room {
+    cx: Rc<Context>,
     /// Idle connections that the last search (`find_idle`) collected, as candidates to be closed. The one that has been idle
     /// longest is at the end, and is taken first.
     found: RefCell<Vec<Idle>>,
@@ -39,41 +39,55 @@ pub(super) struct Room {
     complained: Cell<Option<Time>>,
 }
 
-impl Context {
-    /// Returns whether one more connection may be accepted. Then [`Context::accepted`] or [`Context::nobody_waits`] follows.
+impl Room {
+    /// The room of a loop, made at the first call.
+    pub(super) fn of(cx: &Rc<Context>) -> Rc<Room> {
+        cx.lp.local(|_| {
+            Rc::new(Room {
+                cx: cx.clone(),
+                found: RefCell::default(),
+                leaving: RefCell::default(),
+                spare: Cell::new(false),
+                found_none: Cell::new(None),
+                complained: Cell::new(None),
+            })
+        })
+    }
+
+    /// Returns whether one more connection may be accepted. Then [`Room::accepted`] or [`Room::nobody_waits`] follows.
     pub(super) fn may_accept(&self) -> bool {
-        let leaving = self.room.leaving.borrow().len();
-        self.lp.driver().descriptors().has_room(leaving) || self.room.spare.get() || self.ask_one_to_leave()
+        let leaving = self.leaving.borrow().len();
+        self.cx.lp.driver().descriptors().has_room(leaving) || self.spare.get() || self.ask_one_to_leave()
     }
 
     pub(super) fn accepted(&self) {
-        self.room.spare.set(false);
+        self.spare.set(false);
     }
 
     /// No connection waits to be accepted, so the idle connection that was asked to make room may stay.
     pub(super) fn nobody_waits(&self) {
-        if self.room.spare.replace(false) {
-            let stays = self.room.leaving.borrow_mut().pop();
-            self.room.found.borrow_mut().extend(stays.map(|(_, idle)| idle));
+        if self.spare.replace(false) {
+            let stays = self.leaving.borrow_mut().pop();
+            self.found.borrow_mut().extend(stays.map(|(_, idle)| idle));
         }
     }
 
     /// Returns whether idle connections are about to close, so that there will be room a turn later.
     pub(super) fn is_making_room(&self) -> bool {
-        !self.room.leaving.borrow().is_empty()
+        !self.leaving.borrow().is_empty()
     }
 
     /// Asks the connection that has been idle longest to leave. Returns whether there is one.
     #[cold]
     pub(super) fn ask_one_to_leave(&self) -> bool {
-        if self.room.leaving.borrow().len() >= self.lp.driver().descriptors().ahead() {
+        if self.leaving.borrow().len() >= self.cx.lp.driver().descriptors().ahead() {
             return false;
         }
         let idle = self.longest_idle();
         self.complain(idle.is_some());
         let Some(idle) = idle else { return false };
-        self.room.leaving.borrow_mut().push((self.lp.this_moment(), idle));
-        self.room.spare.set(true);
+        self.leaving.borrow_mut().push((self.cx.lp.this_moment(), idle));
+        self.spare.set(true);
         true
     }
 
@@ -85,14 +99,14 @@ impl Context {
             return false;
         }
         // From now on none of `leaving` is reserved for a connection that has not been accepted yet.
-        self.room.spare.set(false);
-        for (asked, idle) in self.room.leaving.take() {
-            if !self.lp.has_looked_since(asked) {
-                self.room.leaving.borrow_mut().push((asked, idle));
+        self.spare.set(false);
+        for (asked, idle) in self.leaving.take() {
+            if !self.cx.lp.has_looked_since(asked) {
+                self.leaving.borrow_mut().push((asked, idle));
             } else if let Some(stream) = still_idle(&idle) {
                 stream.destroy(CloseReason::MadeRoom);
             } else if let Some(other) = self.longest_idle() {
-                self.room.leaving.borrow_mut().push((self.lp.this_moment(), other));
+                self.leaving.borrow_mut().push((self.cx.lp.this_moment(), other));
             }
         }
         self.is_making_room()
@@ -100,7 +114,7 @@ impl Context {
 
     fn longest_idle(&self) -> Option<Idle> {
         loop {
-            let next = self.room.found.borrow_mut().pop();
+            let next = self.found.borrow_mut().pop();
             match next {
                 Some(idle) if still_idle(&idle).is_some() => return Some(idle),
                 Some(_) => {}
@@ -112,14 +126,14 @@ impl Context {
 
     /// Searches all connections. Returns whether it found an idle one that was not asked to leave yet.
     fn find_idle(&self) -> bool {
-        let now = self.lp.now();
-        if self.room.found_none.get().is_some_and(|at| now < at + NOT_BEFORE) {
+        let now = self.cx.lp.now();
+        if self.found_none.get().is_some_and(|at| now < at + NOT_BEFORE) {
             return false;
         }
         let mut found: Vec<Idle> = Vec::with_capacity(2 * FOUND);
-        for stream in self.streams() {
+        for stream in Stream::all(&self.cx.lp) {
             let Some(since) = stream.idle_since() else { continue };
-            if self.room.leaving.borrow().iter().any(|(_, idle)| idle.stream.as_ptr() == Rc::as_ptr(&stream)) {
+            if self.leaving.borrow().iter().any(|(_, idle)| idle.stream.as_ptr() == Rc::as_ptr(&stream)) {
                 continue;
             }
             found.push(Idle { since, stream: Rc::downgrade(&stream) });
@@ -132,18 +146,18 @@ impl Context {
         found.truncate(FOUND);
         found.reverse();
         let any = !found.is_empty();
-        self.room.found_none.set((!any).then_some(now));
-        self.room.found.replace(found);
+        self.found_none.set((!any).then_some(now));
+        self.found.replace(found);
         any
     }
 
     fn complain(&self, anybody_idle: bool) {
-        let now = self.lp.now();
-        if self.room.complained.get().is_some_and(|at| now < at + COMPLAIN_EVERY) {
+        let now = self.cx.lp.now();
+        if self.complained.get().is_some_and(|at| now < at + COMPLAIN_EVERY) {
             return;
         }
-        self.room.complained.set(Some(now));
-        let descriptors = self.lp.driver().descriptors();
+        self.complained.set(Some(now));
+        let descriptors = self.cx.lp.driver().descriptors();
         let then = if anybody_idle {
             "for each new connection the one that has been idle longest is closed"
         } else {

@@ -1,5 +1,5 @@
 //! Takes connections from the listening socket, and makes streams of them. Whether there are descriptors for one more
-//! connection is decided by `Context::may_accept` (`net/room.rs`), by the counts in `event_loop/driver/descriptors.rs`.
+//! connection is decided by `Room::may_accept` (`net/room.rs`), by the counts in `event_loop/driver/descriptors.rs`.
 
 use super::{Acceptor, BUDGET, Owner};
 use crate::event_loop::{Time, set_timeout};
@@ -16,7 +16,7 @@ const COMPLAIN_EVERY: Time = Time::from_secs(1);
 
 impl Acceptor {
     pub(super) fn give(&self, owner: &Rc<dyn Owner>, connection: Accepted) {
-        if self.connections.get() >= self.max_connections.get() {
+        if self.connections() >= self.max_connections.get() {
             owner.clone().dropped(connection);
         } else {
             owner.clone().accepted(connection);
@@ -32,9 +32,9 @@ impl Acceptor {
             if self.cx.lp.is_halted() {
                 break;
             }
-            if !self.cx.may_accept() {
+            if !self.room.may_accept() {
                 // The connection stays in the backlog.
-                return if self.cx.is_making_room() { self.queue() } else { self.wait_for_room() };
+                return if self.room.is_making_room() { self.queue() } else { self.wait_for_room() };
             }
             let accepted = match &*self.listener.borrow() {
                 Some(listener) => self.cx.lp.driver().accept(listener),
@@ -42,13 +42,13 @@ impl Acceptor {
             };
             match accepted {
                 Ok((io, peer)) => {
-                    self.cx.accepted();
+                    self.room.accepted();
                     self.give(&owner, Accepted { io, peer });
                 }
                 Err(error) => self.settle(&error),
             }
         }
-        if self.acceptable.get() || self.cx.is_making_room() {
+        if self.acceptable.get() || self.room.is_making_room() {
             self.queue();
         }
     }
@@ -57,7 +57,7 @@ impl Acceptor {
         match error.kind() {
             ErrorKind::WouldBlock => {
                 self.acceptable.set(false);
-                self.cx.nobody_waits();
+                self.room.nobody_waits();
             }
             // A signal has interrupted the call; the next one may succeed.
             ErrorKind::Interrupted => {}
@@ -78,7 +78,7 @@ impl Acceptor {
             self.complained.set(Some(now));
             notice::error!(target: "oneloop::net", "cannot accept connections: {error}");
         }
-        if self.cx.is_making_room() || self.cx.ask_one_to_leave() {
+        if self.room.is_making_room() || self.room.ask_one_to_leave() {
             self.acceptable.set(false);
             return self.queue();
         }
@@ -126,7 +126,7 @@ impl Acceptor {
     /// has closed.
     pub fn stream(self: &Rc<Self>, connection: Accepted, protocol: Rc<dyn Protocol>) -> Option<Rc<Stream>> {
         let Accepted { io, peer } = connection;
-        watched(Stream::accepted(&self.cx, Some(self), io, peer, protocol))
+        watched(Stream::accepted(&self.cx, Some(&self.connections), io, peer, protocol))
     }
 
     /// Makes the stream of a connection beyond the limit. It is not counted among the connections: its protocol only

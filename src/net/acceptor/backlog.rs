@@ -45,7 +45,7 @@ impl Acceptor {
     /// the loop has handled all input that the kernel has now, the acceptor calls [`Owner::looked`]. Without connections
     /// there is no call.
     pub fn look(&self) {
-        if self.connections.get() > 0 || self.has_last() {
+        if self.connections() > 0 || self.has_last() {
             self.looking.set(Some(self.cx.lp.this_moment()));
             self.queue();
         }
@@ -68,6 +68,9 @@ impl Acceptor {
         let had_some = !self.last.borrow().is_empty();
         if self.accept_last() {
             return self.queue();
+        }
+        if had_some {
+            self.check_closed();
         }
         if had_some && self.looking.get().is_some() {
             // Wait once more: the new connections may have sent input already.

@@ -4,7 +4,9 @@
 mod accepting;
 mod backlog;
 
-use super::{Accepted, Address, Context, Listen};
+use super::connections::Connections;
+use super::room::Room;
+use super::{Accepted, Address, Context, Listen, Stream};
 use crate::callback::{Site, discard};
 use crate::event_loop::driver::{Listener, Ready};
 use crate::event_loop::{Kind, Loop, Moment, Source, Time, Token};
@@ -45,6 +47,7 @@ type Once = (Site, Box<dyn FnOnce()>);
 /// close idle connections.
 pub(crate) struct Acceptor {
     cx: Rc<Context>,
+    room: Rc<Room>,
     listener: RefCell<Option<Listener>>,
     /// The address of the listening socket, kept for `address()`.
     address: RefCell<Option<Address>>,
@@ -52,7 +55,7 @@ pub(crate) struct Acceptor {
     owner: RefCell<Option<Rc<dyn Owner>>>,
     listening: Cell<Option<Once>>,
     on_closed: RefCell<Vec<Once>>,
-    connections: Cell<usize>,
+    connections: Rc<Connections>,
     max_connections: Cell<usize>,
     closing: Cell<bool>,
     /// Connections that were in the backlog when the listening socket was closed.
@@ -72,13 +75,14 @@ impl Acceptor {
     pub fn new(cx: &Rc<Context>) -> Rc<Acceptor> {
         Rc::new(Acceptor {
             cx: cx.clone(),
+            room: Room::of(cx),
             listener: RefCell::default(),
             address: RefCell::default(),
             token: Cell::new(Token::NONE),
             owner: RefCell::default(),
             listening: Cell::default(),
             on_closed: RefCell::default(),
-            connections: Cell::new(0),
+            connections: Connections::of(&cx.lp),
             max_connections: Cell::new(usize::MAX),
             closing: Cell::new(false),
             last: RefCell::default(),
@@ -156,7 +160,7 @@ impl Acceptor {
     }
 
     pub fn connections(&self) -> usize {
-        self.connections.get()
+        self.connections.count()
     }
 
     pub fn set_max_connections(&self, max: usize) {
@@ -214,19 +218,16 @@ impl Acceptor {
         self.closing.get()
     }
 
+    /// If this acceptor is closing, and the owner has all connections of the backlog, has it closed when the last connection is gone.
     fn check_closed(&self) {
-        if self.closing.get() && self.connections.get() == 0 && self.last.borrow().is_empty() {
-            self.cx.lp.make_closing(self.token.get());
+        if self.closing.get() && self.last.borrow().is_empty() {
+            self.connections.close_when_gone(self.token.get());
         }
     }
 
-    pub(super) fn connection_opened(&self) {
-        self.connections.set(self.connections.get() + 1);
-    }
-
-    pub(super) fn connection_closed(&self) {
-        self.connections.set(self.connections.get().saturating_sub(1));
-        self.check_closed();
+    /// Returns whether `stream` is one of the connections of this acceptor.
+    pub fn has(&self, stream: &Stream) -> bool {
+        stream.is_of(&self.connections)
     }
 
     fn queue(&self) {
@@ -265,7 +266,7 @@ impl Source for Acceptor {
         if self.closing.get() || self.looking.get().is_some() {
             self.end_backlog();
         }
-        if self.cx.close_leaving() {
+        if self.room.close_leaving() {
             self.queue();
         }
         self.try_again();

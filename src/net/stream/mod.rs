@@ -4,18 +4,21 @@
 mod closing;
 mod connecting;
 mod peer;
+mod protocol;
 mod reading;
 mod state;
 mod turns;
 mod writing;
 
+use super::connections::Connections;
 use super::output::Output;
-use super::protocol::{Nobody, Protocol};
 use super::transport::Transport;
-use super::{Acceptor, CloseReason, Context, input::Input};
+use super::{CloseReason, Context, input::Input};
 use crate::event_loop::driver::Io;
-use crate::event_loop::{Address, Due, Time, Token};
+use crate::event_loop::{Address, Due, Loop, Time, Token};
 use peer::Peer;
+use protocol::Nobody;
+pub(crate) use protocol::Protocol;
 use state::{Event, State};
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -42,8 +45,8 @@ struct Ending {
 /// One connection, for its whole life. See the [module's docs](super).
 pub(crate) struct Stream {
     cx: Rc<Context>,
-    /// The acceptor that counts it among its connections, from its beginning to the end of its closing phase.
-    acceptor: Option<Rc<Acceptor>>,
+    /// The connections of the acceptor that has accepted this one: it counts among them until the end of its closing phase.
+    among: Option<Rc<Connections>>,
     /// `None` before the connection is made and after the end.
     transport: RefCell<Option<Transport>>,
     /// `None` after the stream has ended: it is removed then, because the protocol and the stream own each other.
@@ -62,23 +65,23 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Makes a stream of an accepted connection. It is registered, it keeps the loop alive, and `acceptor` counts it.
+    /// Makes a stream of an accepted connection. It is registered, it keeps the loop alive, and counts `among` those of its acceptor.
     pub fn accepted(
         cx: &Rc<Context>,
-        acceptor: Option<&Rc<Acceptor>>,
+        among: Option<&Rc<Connections>>,
         mut io: Io,
         peer: Address,
         protocol: Rc<dyn Protocol>,
     ) -> io::Result<Rc<Stream>> {
-        let stream = Stream::new(cx, acceptor, Peer::from(&peer), protocol, State::open());
+        let stream = Stream::new(cx, among, Peer::from(&peer), protocol, State::open());
         let registered = cx.lp.driver().register(&mut io, stream.token.get().number());
         *stream.transport.borrow_mut() = Some(Transport::new(io));
         if let Err(error) = registered {
             stream.unmake();
             return Err(error);
         }
-        if let Some(acceptor) = acceptor {
-            acceptor.connection_opened();
+        if let Some(among) = among {
+            among.opened();
         }
         Ok(stream)
     }
@@ -90,14 +93,14 @@ impl Stream {
 
     fn new(
         cx: &Rc<Context>,
-        acceptor: Option<&Rc<Acceptor>>,
+        among: Option<&Rc<Connections>>,
         peer: Peer,
         protocol: Rc<dyn Protocol>,
         state: State,
     ) -> Rc<Stream> {
         let stream = Rc::new(Stream {
             cx: cx.clone(),
-            acceptor: acceptor.cloned(),
+            among: among.cloned(),
             transport: RefCell::new(None),
             protocol: Cell::new(Some(protocol)),
             token: Cell::new(Token::NONE),
@@ -124,6 +127,11 @@ impl Stream {
         self.cx.lp.remove(self.token.get());
         self.cx.lp.release();
         self.cx.lp.driver().descriptors().connection_closed();
+    }
+
+    /// The streams of a loop, in the order of their slots.
+    pub fn all(lp: &Loop) -> impl Iterator<Item = Rc<Stream>> {
+        lp.sources().into_iter().filter_map(|source| source.into_any().downcast::<Stream>().ok())
     }
 
     // ---- What it is
@@ -179,9 +187,9 @@ impl Stream {
         self.is_eof() && self.state.has_sent_fin()
     }
 
-    /// Returns whether `acceptor` has accepted this stream and counts it.
-    pub fn is_of(&self, acceptor: &Rc<Acceptor>) -> bool {
-        self.acceptor.as_ref().is_some_and(|of| Rc::ptr_eq(of, acceptor))
+    /// Returns whether this stream counts among these connections of an acceptor.
+    pub fn is_of(&self, connections: &Rc<Connections>) -> bool {
+        self.among.as_ref().is_some_and(|among| Rc::ptr_eq(among, connections))
     }
 
     /// Returns whether there is or was a connection.

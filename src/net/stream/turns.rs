@@ -178,8 +178,8 @@ impl Source for Stream {
         if let Some(protocol) = protocol {
             protocol.close(&self, reason, error.as_ref());
         }
-        if let Some(acceptor) = &self.acceptor {
-            acceptor.connection_closed();
+        if let Some(among) = &self.among {
+            among.closed();
         }
     }
 

@@ -86,9 +86,9 @@ fn room_is_told_of_after_a_write_that_was_not_accepted_whole() {
     assert_eq!(write(&client, &[7; 40]), Ok(30));
     assert_eq!(write(&client, &[7; 40]), Err(ErrorKind::WouldBlock));
     assert_eq!(events(&world), [(SERVER, READ_WRITE)]);
-    (&server).read(&mut [0; 5]).unwrap();
+    assert_eq!((&server).read(&mut [0; 5]).unwrap(), 5);
     assert_eq!(events(&world), [], "less than a third is not worth a wake");
-    (&server).read(&mut [0; 5]).unwrap();
+    assert_eq!((&server).read(&mut [0; 5]).unwrap(), 5);
     assert_eq!(events(&world), [(CLIENT, Ready::WRITE)]);
     assert_eq!(write(&client, &[7; 40]), Ok(10));
     read(&server).unwrap();

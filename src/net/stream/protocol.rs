@@ -1,11 +1,12 @@
-use super::{CloseReason, Stream};
+use super::Stream;
 use crate::event_loop::Time;
+use crate::net::CloseReason;
 use std::any::Any;
 use std::io;
 use std::rc::Rc;
 
 /// The receiver of a stream's bytes and events: an HTTP/1 connection, or a socket with its user's callbacks. See the
-/// [module's docs](super).
+/// [docs of `net`](crate::net).
 ///
 /// The loop calls these methods within a turn of the stream, while no cell of the library is borrowed. Only `data` must be
 /// implemented: by default a protocol ignores all other events.
