@@ -21,8 +21,9 @@ async function load(url, options) {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const next = page.getElementById("list");
   if (!next) return location.reload();
-  if (mine !== asked) return;
+  if (mine !== asked) return answer;
   list().replaceWith(next);
+  document.querySelector(".new [name=show]").value = page.querySelector(".new [name=show]").value;
   const edit = document.getElementById("edit");
   edit?.focus();
   edit?.setSelectionRange(edit.value.length, edit.value.length);
@@ -52,7 +53,6 @@ document.addEventListener("click", async (event) => {
   // The filter belongs to the address of the page; what is being edited does not.
   url.searchParams.delete("edit");
   if (answer && url.href !== location.href) history.pushState(null, "", url);
-  for (const kept of document.querySelectorAll("input[name=show]")) kept.value = url.searchParams.get("show") ?? "all";
 });
 
 document.addEventListener("dblclick", (event) => {

@@ -32,7 +32,7 @@ use oneloop::app::{self, App, Prometheus, Shield, Trust, drain};
 use oneloop::devtools;
 use oneloop::http::{Error, Request, Response, Result, Server};
 use oneloop::worker;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -65,7 +65,8 @@ fn main() -> io::Result<()> {
     let listening = server.clone();
     server.listen(("127.0.0.1", options.port), move || {
         let port = listening.address().and_then(|address| address.port()).unwrap_or_default();
-        println!("Todos listening on http://localhost:{port}");
+        // Whoever started us may not read it, which is no error.
+        let _ = writeln!(io::stdout(), "Todos listening on http://localhost:{port}");
     })?;
     oneloop::run()
 }
