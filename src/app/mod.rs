@@ -47,6 +47,7 @@
 //! | [`same_origin`](same_origin()) | refuses what another site makes a visitor's browser send, without tokens |
 //! | [`shield`](shield()) | fields that make browsers strict |
 //! | [`rate_limit`](rate_limit()), [`rate_limit_by`] | how often a client may ask; 65,536 clients are known at most |
+//! | `sessions::sessions` (feature `sessions`) | what the server remembers of a visitor, saved before the answer leaves |
 //!
 //! [`Response::sse`](crate::http::Response::sse) and [`Channel`] answer with events that go on: 64 KiB may wait for a reader, a channel
 //! has 10,000 readers at most, and keeps 256 events for those who come back.
@@ -98,6 +99,8 @@ mod pairs;
 mod prometheus;
 mod request;
 mod response;
+#[cfg(feature = "sessions")]
+pub mod sessions;
 #[cfg(feature = "sessions")]
 mod signed;
 mod sse;

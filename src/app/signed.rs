@@ -87,7 +87,8 @@ impl std::error::Error for KeyError {}
 impl Cookie {
     /// The same cookie with a signature behind its value (HMAC-SHA256, RFC 2104), by which
     /// [`signed_cookie`](Request::signed_cookie) knows it again. The client can read the value, but cannot change
-    /// it, nor give it another name. What it was given once it can send again at any time, so put into the value until when it is good.
+    /// it, nor give it another name. What it was given once it can send again at any time, so put into the value until when it is good, or
+    /// keep it in a [session](super::sessions).
     ///
     /// ```
     /// use oneloop::app::{Cookie, CookieKeys};
@@ -143,7 +144,7 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// Bytes as digits, two for each.
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");

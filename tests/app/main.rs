@@ -22,6 +22,8 @@ mod query;
 mod rate_limits;
 mod redirects;
 #[cfg(feature = "sessions")]
+mod sessions;
+#[cfg(feature = "sessions")]
 mod signed;
 mod sites;
 mod sse;

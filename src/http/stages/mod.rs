@@ -115,7 +115,7 @@ impl End {
 
     /// Answers with an error in place of the answer that waits, through the error handlers; or cuts the connection if the head was
     /// sent.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for middlewares to come"))]
+    #[cfg_attr(not(any(test, feature = "sessions")), expect(dead_code, reason = "for sessions"))]
     pub fn fail(mut self, error: Error) {
         if let Some(answer) = self.0.take() {
             answer.fail_end(error);
