@@ -118,8 +118,14 @@ impl List {
             route = route.or(number.map(|number| (number, self.next())));
             match item {
                 Item::Step(step) => {
+                    let from = self.next();
                     self.params_of(&place, &step.pattern, step.reach, &step.methods);
+                    let has_params = self.next() > from;
                     self.step(step, &place, Kind::Run);
+                    // A callback of a parameter may skip what it stands before.
+                    if has_params && number.is_none() {
+                        self.close_route(Some((self.next(), from)));
+                    }
                 }
                 Item::Router { prefix, host, router, site } => self.mount(router, &place, &prefix, host, site),
             }
@@ -149,7 +155,9 @@ impl List {
     }
 
     fn mount(&mut self, router: Router, place: &Place, prefix: &str, host: Option<String>, site: Site) {
+        let from = self.next();
         self.params_of(place, prefix, Reach::Prefix, &Methods::any());
+        let inside = self.next();
         let host = host.and_then(|host| match Host::parse(&host) {
             Ok(mut host) => {
                 host.leave(&place.hosts);
@@ -161,6 +169,11 @@ impl List {
             }
         });
         self.router(router, Mount { prefix: join(&place.prefix, prefix), host, site, is_app: false });
+        if from < inside {
+            let to = self.next();
+            self.steps.iter_mut().take(inside as usize).skip(from as usize).for_each(|step| step.route_end = to);
+            self.spans.push(Span { from, to, conditional: false });
+        }
     }
 
     /// Ends a route: its number, and its first step.

@@ -428,3 +428,24 @@ fn the_route_of_a_request_is_known_until_its_end_and_no_middleware_is_one() {
     send(&sim, post("/api/todos/7", ""));
     record.expect(&["before None", "502 None"]);
 }
+
+#[test]
+fn a_callback_of_a_parameter_that_skips_the_route_skips_its_handler_or_the_router_behind_the_prefix() {
+    let mut app = App::new();
+    app.param("id", |id, _req, _res, next| if id == "me" { next.skip_route() } else { next.run() });
+    app.get("/users/:id", end("id"));
+    app.get("/users/:name", end("name"));
+    app.all("/all/:id", end("all"));
+    app.get("/all/me", end("me"));
+    app.route("/route/:id").with(by("with")).get(end("get"));
+    app.get("/route/*rest", end("rest"));
+    app.group("/group/:id", |group| {
+        group.with(by("inside")).get("/x", end("x"));
+    });
+    app.get("/group/*rest", end("outside"));
+    let sim = start(app);
+    assert_eq!((text(&sim, "/users/7"), text(&sim, "/users/me")), ("id".to_owned(), "name".to_owned()));
+    assert_eq!((text(&sim, "/all/7"), text(&sim, "/all/me")), ("all".to_owned(), "me".to_owned()));
+    assert_eq!((text(&sim, "/route/7"), text(&sim, "/route/me")), ("with get".to_owned(), "rest".to_owned()));
+    assert_eq!((text(&sim, "/group/7/x"), text(&sim, "/group/me/x")), ("inside x".to_owned(), "outside".to_owned()));
+}
