@@ -113,7 +113,7 @@ impl Tester {
                 let world = Rc::new(world);
                 Tester { first: Agent(Visitor::new(&world, Ipv4Addr::LOCALHOST.into())), world }
             }
-            Err(error) => panic!("oneloop: the app cannot start: {error}"),
+            Err(error) => panic!("oneloop: {error}"),
         }
     }
 
