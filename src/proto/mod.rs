@@ -6,6 +6,7 @@
 //! | module | protocol |
 //! |---|---|
 //! | [`h1`] | HTTP/1.1 and HTTP/1.0 as an origin server (RFC 9110, RFC 9112) |
+//! | [`ws`] | the WebSocket protocol, both sides (RFC 6455) |
 //! | `parameters`, `media_type`, `negotiation` | what structured fields share; media types; what a client accepts (feature `app`) |
 //! | `basic` | credentials of the Basic scheme (feature `app`) |
 //! | `cookie`, `forwarded` | cookies of a request; what proxies say of it (feature `app`) |
@@ -32,3 +33,4 @@ pub mod negotiation;
 mod octet;
 #[cfg(feature = "app")]
 pub mod parameters;
+pub mod ws;

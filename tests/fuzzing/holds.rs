@@ -46,6 +46,11 @@ proptest! {
     }
 
     #[test]
+    fn frames_are_the_same_messages_in_any_split(bytes in with_choices(2, frames())) {
+        crate::properties::websocket::holds(&bytes);
+    }
+
+    #[test]
     fn a_connection_has_the_same_outcome_in_any_split(bytes in with_choices(4, wire())) {
         crate::properties::connection::holds(&bytes);
     }
@@ -54,6 +59,41 @@ proptest! {
     fn whatever_a_handler_calls_a_client_reads_what_was_meant_and_nothing_else(bytes in response()) {
         crate::properties::response::holds(&bytes);
     }
+}
+
+/// Frames that are mostly valid.
+fn frames() -> impl Strategy<Value = Vec<u8>> {
+    let first = prop_oneof![
+        8 => prop::sample::select(vec![0x81_u8, 0x82, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0x8a]),
+        1 => any::<u8>(),
+    ];
+    let content = prop_oneof![
+        4 => "[a-z\u{e9}\u{1f331}]{0,9}".prop_map(String::into_bytes),
+        1 => vec(any::<u8>(), 0..140),
+        1 => Just(b"\x03\xe8bye".to_vec()),
+    ];
+    let frame = (first, content, any::<[u8; 4]>(), 0_u8..40);
+    let bytes = |masked: bool, (first, content, key, twist): (u8, Vec<u8>, [u8; 4], u8)| {
+        let mut frame = vec![first];
+        let masked = masked != (twist == 0);
+        let bit = if masked { 0x80 } else { 0 };
+        match content.len() {
+            length @ 0..126 if twist != 1 => frame.push(bit | length as u8),
+            length => frame.extend([&[bit | 126][..], &(length as u16).to_be_bytes()].concat()),
+        }
+        let from = frame.len();
+        if masked {
+            frame.extend(key);
+        }
+        let from = if masked { from + 4 } else { from };
+        frame.extend(content);
+        if masked {
+            frame[from..].iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
+        }
+        frame
+    };
+    (any::<bool>(), vec(frame, 0..8))
+        .prop_map(move |(masked, frames)| frames.into_iter().flat_map(|frame| bytes(masked, frame)).collect())
 }
 
 /// Pieces of forms whose boundary is `b`, mostly in the order in which they make one.
@@ -143,6 +183,7 @@ fn the_seeds_hold() {
         ("body_decoder", crate::properties::body_decoder::holds),
         ("connection", crate::properties::connection::holds),
         ("response", crate::properties::response::holds),
+        ("websocket", crate::properties::websocket::holds),
         #[cfg(feature = "app")]
         ("multipart", crate::properties::multipart::holds),
         #[cfg(feature = "app")]

@@ -21,3 +21,4 @@ pub mod response;
 pub mod response_head;
 #[cfg(feature = "app")]
 pub mod routing;
+pub mod websocket;

@@ -1,0 +1,289 @@
+//! Frames become messages.
+//!
+//! ```text
+//!            ┌─ control: waits until all of it is there (131 bytes at most) ────────► Ping | Pong | Close
+//!   head ────┤  data, a whole message, all of it there: lent as it stands ──────────► Message
+//!     ▲      └─ any other data: taken as it comes, into the memory of its message
+//!     └──────────── the last byte of the last frame of the message ─────────────────► Message
+//! ```
+
+use super::close::CloseFrame;
+use super::head::{FrameHead, Opcode, Role};
+use super::text::IncomingText;
+use super::{Fault, MaskKey, mask};
+
+/// How much memory a message gets at its beginning, whatever length it announces: more only as its bytes come.
+const AT_FIRST: u64 = 64 * 1024;
+
+/// A message: a text, or bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Message<'a> {
+    /// Text, which is valid UTF-8.
+    Text(&'a str),
+    /// Bytes.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Message<'a> {
+    /// The bytes of the message, whichever type it has.
+    pub fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Message::Text(text) => text.as_bytes(),
+            Message::Binary(bytes) => bytes,
+        }
+    }
+}
+
+/// What a decoder has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// Nothing whole: more bytes are needed.
+    NeedMore,
+    /// A whole message, whether it came in one frame or in fragments.
+    Message(Message<'a>),
+    /// A ping, which a pong with the same content answers.
+    Ping(&'a [u8]),
+    /// A pong.
+    Pong(&'a [u8]),
+    /// The peer closes. No frame may follow.
+    Close(CloseFrame<'a>),
+}
+
+/// The result of [`Decoder::decode`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step<'a> {
+    /// How many bytes were consumed. The others have to be given again, with those that follow.
+    pub consumed: usize,
+    /// What was found.
+    pub event: Event<'a>,
+}
+
+/// Reads the frames of one direction of a connection, and puts messages together. Text is checked as it comes: a byte that is not
+/// UTF-8 is a fault at once.
+///
+/// A decoder takes no memory, except for a message that has come in part.
+///
+/// ```
+/// use oneloop::proto::ws::{Decoder, Event, Message, Role};
+///
+/// let mut decoder = Decoder::new(Role::Client);
+/// let mut bytes = *b"\x01\x03Hel\x80\x02lo";
+/// let step = decoder.decode(&mut bytes, 1024).unwrap();
+/// assert_eq!(step.event, Event::NeedMore); // the first fragment was taken, and the message is not whole
+/// let taken = step.consumed;
+/// let step = decoder.decode(&mut bytes[taken..], 1024).unwrap();
+/// assert_eq!(step.event, Event::Message(Message::Text("Hello")));
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    role: Role,
+    /// A message was lent, and its memory is to be given back.
+    lent: bool,
+    /// The data frame that has come in part. `None` between frames.
+    frame: Option<Frame>,
+    message: Option<Box<Incoming>>,
+}
+
+/// A data frame whose head was consumed.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    /// How many bytes of the content are still to come.
+    left: u64,
+    /// The key, turned so that it begins with the next byte.
+    mask: Option<MaskKey>,
+    last: bool,
+}
+
+/// A message that has come in part.
+#[derive(Debug)]
+enum Incoming {
+    Text(IncomingText),
+    Binary(Vec<u8>),
+}
+
+/// Where the next event is.
+enum Found {
+    Nothing,
+    /// In the bytes, from the first place to the second.
+    There(Opcode, usize, usize),
+    /// The message that has come in part is whole.
+    Message,
+}
+
+impl Decoder {
+    /// Makes a decoder of what comes to this side.
+    pub fn new(receiver: Role) -> Decoder {
+        Decoder { role: receiver, lent: false, frame: None, message: None }
+    }
+
+    /// Returns whether a message has come in part.
+    pub fn is_within_message(&self) -> bool {
+        !self.lent && self.message.is_some()
+    }
+
+    /// Takes the next bytes, unmasks them where they are, and returns what they are: the first event, or `NeedMore` if there is
+    /// none. A message of more than `limit` bytes is refused by the head of its frame, before the content is taken. However the
+    /// bytes are split, the same events come.
+    ///
+    /// A message that came in parts stays in memory until the next call.
+    ///
+    /// # Errors
+    /// If the bytes are against the protocol. What follows them has no meaning then.
+    #[inline]
+    pub fn decode<'a>(&'a mut self, bytes: &'a mut [u8], limit: usize) -> Result<Step<'a>, Fault> {
+        if self.lent {
+            self.give_back();
+        }
+        let (consumed, found) = self.find(bytes, limit)?;
+        let event = match found {
+            Found::Nothing => Event::NeedMore,
+            Found::There(opcode, from, to) => event_of(opcode, bytes.get(from..to).unwrap_or_default())?,
+            Found::Message => {
+                self.lent = true;
+                match self.message.as_deref() {
+                    Some(Incoming::Text(text)) => Event::Message(Message::Text(text.finish()?)),
+                    Some(Incoming::Binary(bytes)) => Event::Message(Message::Binary(bytes)),
+                    None => Event::NeedMore,
+                }
+            }
+        };
+        Ok(Step { consumed, event })
+    }
+
+    #[cold]
+    fn give_back(&mut self) {
+        self.lent = false;
+        self.message = None;
+    }
+
+    /// Goes to the next event. Returns how many bytes lie before its end.
+    #[inline]
+    fn find(&mut self, bytes: &mut [u8], limit: usize) -> Result<(usize, Found), Fault> {
+        let mut at = 0;
+        loop {
+            if self.frame.is_none() {
+                let rest = bytes.get_mut(at..).unwrap_or_default();
+                let Some((head, begin)) = FrameHead::parse(rest, self.role)? else { return Ok((at, Found::Nothing)) };
+                self.check_in_order(&head, limit)?;
+                let alone = head.opcode.is_control() || head.last && self.message.is_none();
+                let content =
+                    usize::try_from(head.length).ok().and_then(|length| rest.get_mut(begin..)?.get_mut(..length));
+                match content {
+                    Some(content) if alone => {
+                        if let Some(key) = head.mask {
+                            mask(content, key, 0);
+                        }
+                        let (from, to) = (at + begin, at + begin + content.len());
+                        return Ok((to, Found::There(head.opcode, from, to)));
+                    }
+                    _ if head.opcode.is_control() => return Ok((at, Found::Nothing)),
+                    _ => self.begin_frame(&head),
+                }
+                at += begin;
+            }
+            let (taken, is_over) = self.take(bytes.get_mut(at..).unwrap_or_default(), limit)?;
+            at += taken;
+            match is_over {
+                Some(true) => return Ok((at, Found::Message)),
+                Some(false) => {}
+                None => return Ok((at, Found::Nothing)),
+            }
+        }
+    }
+
+    /// Checks whether the frame may come now, and whether its message is small enough.
+    #[inline]
+    fn check_in_order(&self, head: &FrameHead, limit: usize) -> Result<(), Fault> {
+        match (head.opcode, &self.message) {
+            (Opcode::Continuation, None) => return Err(Fault::NothingToContinue),
+            (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Fault::MessageWithinMessage),
+            _ => {}
+        }
+        let before =
+            if head.opcode.is_control() { 0 } else { self.message.as_ref().map_or(0, |message| message.len()) };
+        if !head.opcode.is_control() && head.length > limit.saturating_sub(before) as u64 {
+            return Err(Fault::TooLarge);
+        }
+        Ok(())
+    }
+
+    fn begin_frame(&mut self, head: &FrameHead) {
+        self.frame = Some(Frame { left: head.length, mask: head.mask, last: head.last });
+        let begun = match head.opcode {
+            Opcode::Text => Incoming::Text(IncomingText::default()),
+            Opcode::Binary => Incoming::Binary(Vec::new()),
+            _ => return,
+        };
+        self.message = Some(Box::new(begun));
+    }
+
+    /// Takes content of the data frame that has begun. Returns how many bytes it took; and, if the frame is whole with them, whether
+    /// its message is.
+    fn take(&mut self, bytes: &mut [u8], limit: usize) -> Result<(usize, Option<bool>), Fault> {
+        let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else { return Ok((0, None)) };
+        let count = usize::try_from(frame.left).unwrap_or(usize::MAX).min(bytes.len());
+        let piece = bytes.get_mut(..count).unwrap_or_default();
+        if let Some(key) = &mut frame.mask {
+            mask(piece, *key, 0);
+            key.rotate_left(count % 4);
+        }
+        message.reserve(count, frame.left, limit);
+        match &mut **message {
+            Incoming::Text(text) => text.push(piece)?,
+            Incoming::Binary(bytes) => bytes.extend_from_slice(piece),
+        }
+        frame.left -= count as u64;
+        if frame.left > 0 {
+            return Ok((count, None));
+        }
+        let last = frame.last;
+        self.frame = None;
+        if let Incoming::Text(text) = &**message
+            && last
+        {
+            text.finish()?;
+        }
+        Ok((count, Some(last)))
+    }
+}
+
+impl Incoming {
+    fn len(&self) -> usize {
+        match self {
+            Incoming::Text(text) => text.len(),
+            Incoming::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Makes room for `count` bytes that are there. More room is made ahead, so that each byte is moved a few times at most: as much
+    /// as the frame announces (`left`) at its beginning, twice as much as before later, and no more than `limit` in all.
+    fn reserve(&mut self, count: usize, left: u64, limit: usize) {
+        let (len, capacity) = match self {
+            Incoming::Text(text) => (text.len(), text.capacity()),
+            Incoming::Binary(bytes) => (bytes.len(), bytes.capacity()),
+        };
+        let needed = len + count;
+        if needed <= capacity {
+            return;
+        }
+        let announced = usize::try_from(left.min(AT_FIRST)).unwrap_or(count);
+        let room = needed.max(capacity * 2).max(len + announced).min(limit.max(needed));
+        match self {
+            Incoming::Text(text) => text.reserve(room),
+            Incoming::Binary(bytes) => bytes.reserve_exact(room - len),
+        }
+    }
+}
+
+/// What a whole frame is that stands alone.
+#[inline]
+fn event_of(opcode: Opcode, content: &[u8]) -> Result<Event<'_>, Fault> {
+    Ok(match opcode {
+        Opcode::Text => Event::Message(Message::Text(std::str::from_utf8(content).map_err(|_| Fault::Utf8)?)),
+        Opcode::Binary => Event::Message(Message::Binary(content)),
+        Opcode::Ping => Event::Ping(content),
+        Opcode::Pong => Event::Pong(content),
+        Opcode::Close => Event::Close(CloseFrame::parse(content)?),
+        Opcode::Continuation => Event::NeedMore,
+    })
+}

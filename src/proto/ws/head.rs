@@ -1,0 +1,218 @@
+//! The head of a frame (RFC 6455, 5.2).
+
+use super::{Fault, MaskKey};
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opcode {
+    /// A further fragment of the message that has begun.
+    Continuation,
+    /// A text, or its first fragment.
+    Text,
+    /// Bytes, or their first fragment.
+    Binary,
+    /// The sender closes the connection.
+    Close,
+    /// The receiver has to answer with a pong that has the same content.
+    Ping,
+    /// An answer to a ping, or a sign of life.
+    Pong,
+}
+
+impl Opcode {
+    fn number(self) -> u8 {
+        match self {
+            Opcode::Continuation => 0,
+            Opcode::Text => 1,
+            Opcode::Binary => 2,
+            Opcode::Close => 8,
+            Opcode::Ping => 9,
+            Opcode::Pong => 10,
+        }
+    }
+
+    fn of(number: u8) -> Option<Opcode> {
+        Some(match number {
+            0 => Opcode::Continuation,
+            1 => Opcode::Text,
+            2 => Opcode::Binary,
+            8 => Opcode::Close,
+            9 => Opcode::Ping,
+            10 => Opcode::Pong,
+            _ => return None,
+        })
+    }
+
+    /// Returns whether this is a control frame (5.5): it may come between the fragments of a message, and is short.
+    pub fn is_control(self) -> bool {
+        matches!(self, Opcode::Close | Opcode::Ping | Opcode::Pong)
+    }
+}
+
+/// The side of a connection. A client masks its frames, and a server does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The side that has asked for the connection.
+    Client,
+    /// The side that was asked.
+    Server,
+}
+
+/// The most bytes of content that a control frame may have.
+pub const CONTROL: usize = 125;
+
+/// The head of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHead {
+    /// Whether the frame is the last of its message.
+    pub last: bool,
+    /// What the frame is.
+    pub opcode: Opcode,
+    /// The key of the mask, if the content is masked.
+    pub mask: Option<MaskKey>,
+    /// The length of the content, in bytes.
+    pub length: u64,
+}
+
+impl FrameHead {
+    /// Reads the head of a frame that has come to a `receiver`. Returns it with its own length. `None` if more bytes are needed:
+    /// what the first two bytes say is judged as soon as they are there.
+    ///
+    /// # Errors
+    /// If no such frame may come, whatever came before it.
+    #[inline]
+    pub fn parse(bytes: &[u8], receiver: Role) -> Result<Option<(FrameHead, usize)>, Fault> {
+        let Some((&[first, second], rest)) = bytes.split_first_chunk::<2>() else { return Ok(None) };
+        let (last, masked, code) = (first & 0x80 != 0, second & 0x80 != 0, second & 0x7f);
+        if first & 0x70 != 0 {
+            return Err(Fault::ReservedBit);
+        }
+        let opcode = Opcode::of(first & 0x0f).ok_or(Fault::Opcode)?;
+        if opcode.is_control() {
+            if !last {
+                return Err(Fault::FragmentedControl);
+            }
+            if usize::from(code) > CONTROL {
+                return Err(Fault::LongControl);
+            }
+        }
+        match (receiver, masked) {
+            (Role::Server, false) => return Err(Fault::Unmasked),
+            (Role::Client, true) => return Err(Fault::Masked),
+            _ => {}
+        }
+        let Some((length, rest)) = parse_length(code, rest)? else { return Ok(None) };
+        let (mask, rest) = match (masked, rest.split_first_chunk::<4>()) {
+            (false, _) => (None, rest),
+            (true, Some((key, rest))) => (Some(*key), rest),
+            (true, None) => return Ok(None),
+        };
+        Ok(Some((FrameHead { last, opcode, mask, length }, bytes.len() - rest.len())))
+    }
+
+    /// Appends the head as it is sent.
+    ///
+    /// ```
+    /// use oneloop::proto::ws::{FrameHead, Opcode};
+    ///
+    /// let mut frame = Vec::new();
+    /// FrameHead { last: true, opcode: Opcode::Text, mask: None, length: 5 }.encode(&mut frame);
+    /// frame.extend(b"Hello");
+    /// assert_eq!(frame, b"\x81\x05Hello");
+    /// ```
+    #[inline]
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let masked = if self.mask.is_some() { 0x80 } else { 0 };
+        let first = self.opcode.number() | if self.last { 0x80 } else { 0 };
+        if self.length < 126 {
+            out.extend([first, masked | self.length as u8]);
+        } else if let Ok(length) = u16::try_from(self.length) {
+            out.extend([first, masked | 126]);
+            out.extend(length.to_be_bytes());
+        } else {
+            out.extend([first, masked | 127]);
+            out.extend(self.length.to_be_bytes());
+        }
+        out.extend(self.mask.iter().flatten());
+    }
+}
+
+/// Reads the length of the content behind the seven bits in the second byte. Each length has one form, the shortest.
+#[inline]
+fn parse_length(code: u8, bytes: &[u8]) -> Result<Option<(u64, &[u8])>, Fault> {
+    let (length, least, rest) = match code {
+        126 => match bytes.split_first_chunk::<2>() {
+            Some((length, rest)) => (u64::from(u16::from_be_bytes(*length)), 126, rest),
+            None => return Ok(None),
+        },
+        127 => match bytes.split_first_chunk::<8>() {
+            Some((length, rest)) => (u64::from_be_bytes(*length), 1 << 16, rest),
+            None => return Ok(None),
+        },
+        _ => return Ok(Some((u64::from(code), bytes))),
+    };
+    if length > i64::MAX as u64 {
+        return Err(Fault::HugeLength);
+    }
+    if length < least {
+        return Err(Fault::LongLength);
+    }
+    Ok(Some((length, rest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_is_read_again_and_no_shorter_part_of_it() {
+        let opcodes = [Opcode::Continuation, Opcode::Text, Opcode::Binary, Opcode::Close, Opcode::Ping, Opcode::Pong];
+        for opcode in opcodes {
+            for (last, mask) in [(true, None), (true, Some([1, 2, 3, 4])), (false, None)] {
+                for length in [0, 1, 125, 126, 127, 65_535, 65_536, u64::from(u32::MAX), i64::MAX as u64] {
+                    if opcode.is_control() && (length > 125 || !last) {
+                        continue;
+                    }
+                    let head = FrameHead { last, opcode, mask, length };
+                    let receiver = if mask.is_some() { Role::Server } else { Role::Client };
+                    let mut bytes = Vec::new();
+                    head.encode(&mut bytes);
+                    assert!(bytes.len() <= 14);
+                    for end in 0..bytes.len() {
+                        assert_eq!(FrameHead::parse(&bytes[..end], receiver), Ok(None), "{head:?} to {end}");
+                    }
+                    assert_eq!(FrameHead::parse(&bytes, receiver), Ok(Some((head, bytes.len()))));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_fault_of_a_head_is_seen_as_soon_as_it_is_there() {
+        let mask = [0; 4];
+        let cases: &[(&[u8], Role, Fault)] = &[
+            (b"\xc1\x80", Role::Server, Fault::ReservedBit),
+            (b"\xa1\x80", Role::Server, Fault::ReservedBit),
+            (b"\x91\x80", Role::Server, Fault::ReservedBit),
+            (b"\x83\x80", Role::Server, Fault::Opcode),
+            (b"\x87\x80", Role::Server, Fault::Opcode),
+            (b"\x8b\x80", Role::Server, Fault::Opcode),
+            (b"\x8f\x80", Role::Server, Fault::Opcode),
+            (b"\x09\x80", Role::Server, Fault::FragmentedControl),
+            (b"\x89\xfe", Role::Server, Fault::LongControl),
+            (b"\x88\xff", Role::Server, Fault::LongControl),
+            (b"\x81\x05", Role::Server, Fault::Unmasked),
+            (b"\x81\x85", Role::Client, Fault::Masked),
+            (b"\x81\xfe\x00\x7d", Role::Server, Fault::LongLength),
+            (b"\x81\xff\x00\x00\x00\x00\x00\x00\xff\xff", Role::Server, Fault::LongLength),
+            (b"\x81\xff\x80\x00\x00\x00\x00\x00\x00\x00", Role::Server, Fault::HugeLength),
+            (b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff", Role::Server, Fault::HugeLength),
+            (b"GET / HTTP/1.1", Role::Server, Fault::ReservedBit),
+        ];
+        for &(bytes, receiver, fault) in cases {
+            let whole = [bytes, &mask].concat();
+            assert_eq!(FrameHead::parse(&whole, receiver), Err(fault), "{bytes:?}");
+            assert_eq!(FrameHead::parse(bytes, receiver), Err(fault), "{bytes:?} alone");
+        }
+    }
+}
