@@ -39,6 +39,7 @@
 //! | send messages from other threads | [`channel`], [`remote`] | [threads](guide::threads) |
 //! | use all cores | [`net::Listen::reuse_port`] | [threads](guide::threads#all-cores-a-loop-in-each-thread) |
 //! | emit events of your own | [`Emitter`] | [`emitter`] |
+//! | talk with web pages both ways | [`ws::mount`] | [`ws`] |
 //! | test all of it in memory | [`sim::Sim`]; for an app `tester::Tester` | [testing](guide::testing) |
 //! | log accesses, measure, find what blocks | [`on_exchange_end`](http::Server::on_exchange_end), [`metrics`], [`event_loop::on_slow`] | [observing](guide::observing) |
 //! | change a limit | [`http::Limits`] | [limits](guide::limits) |
@@ -77,7 +78,7 @@
 //! optional, and nothing is on by default.
 //!
 //! # Logging
-//! Through the `log` crate, with the targets `oneloop::loop`, `oneloop::net`, `oneloop::http` and, for the lines of an access log,
+//! Through the `log` crate, with the targets `oneloop::loop`, `oneloop::net`, `oneloop::http`, `oneloop::ws` and, for the lines of an access log,
 //! `oneloop::access`. *error*: panics, fields and
 //! bodies that cannot be sent, threads or connections that the system refuses; *warn*: slow callbacks, a lack of file
 //! descriptors, a 5xx from a handler's error or a dropped response, jobs that alone keep the loop running; *info*: listening,
@@ -91,6 +92,7 @@
 //!  tester       requests to an app in such a world, as its visitors make them
 //!  sim          a whole program on a virtual clock with scripted peers, for tests. Nothing imports it
 //!  devtools     a page that shows the loop at work, on any http::Server
+//!  ws           WebSockets: Endpoint  WebSocket
 //!  http         Server  Request  Response
 //!  proto        codecs without I/O: bytes in, events out. Outside semantic versioning until 1.0
 //!  net          Server  Socket  connect;  stream = io + transport + protocol
@@ -122,6 +124,7 @@ pub mod stdin;
 #[cfg(feature = "app")]
 pub mod tester;
 pub mod worker;
+pub mod ws;
 
 pub use emitter::Emitter;
 pub use event_loop::{

@@ -53,7 +53,7 @@ pub fn set_stderr_fallback(on: bool) {
 pub struct Line {
     /// Error, warning or info. Messages at `debug` and `trace` are not stored.
     pub level: Level,
-    /// The part of the library: `oneloop::loop`, `oneloop::net`, `oneloop::http`, or `oneloop::access` for the lines of an
+    /// The part of the library: `oneloop::loop`, `oneloop::net`, `oneloop::http`, `oneloop::ws`, or `oneloop::access` for the lines of an
     /// access log.
     pub target: &'static str,
     /// The text.

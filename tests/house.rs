@@ -23,6 +23,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("sim", &["notice", "event_loop", "proto"]),
     ("http", &["notice", "callback", "event_loop", "worker", "proto", "net"]),
     ("app", &["notice", "callback", "event_loop", "worker", "signals", "proto", "net", "http"]),
+    ("ws", &["notice", "callback", "event_loop", "proto", "net", "http"]),
     // On top: the harness for an app. As `sim`, nothing but tests imports it.
     ("tester", &["http", "net", "sim", "app"]),
     // Pages of documentation alone.

@@ -6,8 +6,10 @@
 mod support;
 
 use crate::support::http::*;
+use crate::support::websocket;
 use oneloop::event_loop::{RecordingSize, mark_turn_as_own, recording, start_recording, stop_recording};
 use oneloop::http;
+use oneloop::ws;
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -159,6 +161,49 @@ fn nor_does_the_recorder_once_it_has_begun() {
 fn what_allocates_is_seen() {
     let count = allocations(&get("/"), 1, |req, res| res.end(req.url().to_owned()));
     assert!(count >= REQUESTS as u64, "{count}");
+}
+
+/// A socket that is told a message and sends it back: alone, and with fifteen others in one read.
+#[test]
+fn nor_does_a_message_of_a_websocket_that_is_sent_back() {
+    let echo = |socket: &ws::WebSocket, message: ws::Message<'_>| socket.send(message).ignore();
+    assert_eq!(allocations_of_messages(1, echo), 0);
+    assert_eq!(allocations_of_messages(16, echo), 0);
+    let count = allocations_of_messages(1, |socket, message| socket.send(message.as_bytes().to_vec()).ignore());
+    assert!(count >= REQUESTS as u64, "{count}: what allocates is not seen");
+}
+
+/// Allocations for so many times `at_once` messages of twenty bytes, which come back in frames of 22.
+fn allocations_of_messages(at_once: usize, on_message: impl FnMut(&ws::WebSocket, ws::Message<'_>) + 'static) -> u64 {
+    let server = http::create_server(|_, res| res.end("x"));
+    ws::mount(&server, "/").on_message(on_message);
+    server.listen(("127.0.0.1", 0), || ()).unwrap();
+    let mut socket = TcpStream::connect(("127.0.0.1", server.address().unwrap().port().unwrap())).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    oneloop::event_loop::set_slow_threshold(Duration::from_secs(3600));
+    let mut buffer = vec![0; 64 * 1024];
+    let mut exchange = |bytes: &[u8], done: &dyn Fn(&[u8]) -> bool| {
+        socket.write_all(bytes).unwrap();
+        let mut at = 0;
+        while !done(&buffer[..at]) {
+            oneloop::run_nowait().unwrap();
+            match socket.read(&mut buffer[at..]) {
+                Ok(0) => panic!("closed"),
+                Ok(count) => at += count,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    exchange(websocket::handshake("/", "").as_bytes(), &|bytes| bytes.ends_with(b"\r\n\r\n"));
+    let frames = websocket::text("twenty bytes of text").repeat(at_once);
+    let all_are_back = |bytes: &[u8]| bytes.len() == 22 * at_once;
+    (0..3).for_each(|_| exchange(&frames, &all_are_back));
+    let counted = allocation_counter::measure(|| (0..REQUESTS).for_each(|_| exchange(&frames, &all_are_back)));
+    server.close_all_connections();
+    server.close(|| ());
+    oneloop::run().unwrap();
+    counted.count_total
 }
 
 #[cfg(feature = "app")]

@@ -98,7 +98,6 @@ impl Exchange {
         self.with_carrier(|carrier| carrier.lp().clone())
     }
 
-    #[cfg(feature = "app")]
     pub fn is_server_closing(&self) -> bool {
         self.with_carrier(|carrier| carrier.is_closing()).unwrap_or(true)
     }

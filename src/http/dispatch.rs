@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   one too many for its connection, or shed ──► on_drop_request, else 503
+//!   asks for a protocol that is mounted at its path (`ws::mount`) ──► that protocol
 //!   asks for the connection itself ──► set_upgrade_filter? ──► on_upgrade, if there is a listener; on_connect
 //!   has another expectation than 100-continue ──► on_check_expectation, else 417
 //!   its path has a listener ──► on_path
@@ -83,6 +84,9 @@ pub(super) struct Dispatch {
     paths: Paths,
     /// The listeners for prefixes. The key is the number that `paths` gives to the prefix.
     path_listeners: Listeners<u32, ServerListener>,
+    /// The same for requests that ask for another protocol. The key has the name of that protocol as well.
+    upgrade_paths: Paths,
+    upgrade_listeners: Listeners<(u32, &'static str), ServerListener>,
     #[cfg(feature = "app")]
     layer: OnceCell<Rc<dyn Layer>>,
 }
@@ -94,6 +98,8 @@ impl Dispatch {
             listeners: Listeners::new(),
             paths: Paths::default(),
             path_listeners: Listeners::new(),
+            upgrade_paths: Paths::default(),
+            upgrade_listeners: Listeners::new(),
             #[cfg(feature = "app")]
             layer: OnceCell::new(),
         }
@@ -107,6 +113,11 @@ impl Dispatch {
     pub fn add_path(&self, prefix: &str, site: Site, listener: ServerListener) {
         self.plain.set(false);
         self.path_listeners.add(self.paths.number(prefix), site, listener);
+    }
+
+    /// Adds a listener for the requests below a prefix that ask for a protocol.
+    pub fn add_upgrade_path(&self, prefix: &str, protocol: &'static str, site: Site, listener: ServerListener) {
+        self.upgrade_listeners.add((self.upgrade_paths.number(prefix), protocol), site, listener);
     }
 
     /// Gives requests to `layer` in place of the request listeners. A server has one layer at most.
@@ -169,6 +180,23 @@ impl Dispatch {
                 }
             }
             _ => give(&self.listeners, event, lp, exchange),
+        }
+    }
+
+    /// The key of the listener for a request that asks for another protocol, if that protocol is mounted at its path.
+    #[cold]
+    pub fn upgrade_path(&self, exchange: &Exchange) -> Option<(u32, &'static str)> {
+        let number = self.upgrade_paths.find(exchange.head().path())?;
+        let keys = self.upgrade_listeners.sites().into_iter().map(|(key, _)| key);
+        keys.into_iter().find(|(there, protocol)| *there == number && exchange.head().offers(protocol))
+    }
+
+    /// Gives a request that asks for another protocol to the listener for it, or else to those for all requests.
+    #[cold]
+    pub fn upgrade_request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
+        match self.upgrade_path(exchange) {
+            Some(key) => give(&self.upgrade_listeners, key, lp, exchange),
+            None => self.request(lp, exchange),
         }
     }
 

@@ -59,7 +59,6 @@ pub(crate) trait Carrier {
     /// The loop of all these exchanges.
     fn lp(&self) -> &Rc<Loop>;
     /// Returns whether the server of all these exchanges has begun to close.
-    #[cfg(feature = "app")]
     fn is_closing(&self) -> bool;
 }
 

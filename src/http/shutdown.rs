@@ -21,8 +21,11 @@ impl Server {
         }
     }
 
-    /// Ends the responses that would go on for ever.
+    /// Ends the responses that would go on for ever, and lets the connections that were handed over end by themselves.
     pub(super) fn end_streams(&self) {
+        for stream in self.each_upgraded() {
+            stream.protocol().server_closing(&stream);
+        }
         for (_, connection) in self.each_connection() {
             connection.each_exchange(&mut |exchange| {
                 if exchange.outgoing().ends_with_server() && !exchange.has_ended() {

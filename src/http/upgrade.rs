@@ -1,9 +1,27 @@
 //! Upgrades that a handler accepts: `101 Switching Protocols`, and then the connection belongs to another protocol.
 
+use super::dispatch::handler;
+use super::request::Request;
 use super::response::Response;
+use super::server::Server;
 use crate::net::{HandedOver, Protocol, Socket};
 use crate::proto::h1::{Encoding, Framing, OutgoingResponse};
+use std::panic::Location;
 use std::rc::Rc;
+
+impl Server {
+    /// Calls `f` for a request whose path is `prefix`, or lies below it, and that asks for `protocol`: instead of the other listeners,
+    /// those for upgrades included.
+    #[track_caller]
+    pub(crate) fn on_upgrade_below(
+        &self,
+        prefix: &str,
+        protocol: &'static str,
+        f: impl FnMut(Request, Response) + 'static,
+    ) {
+        self.0.dispatch.add_upgrade_path(prefix, protocol, Location::caller(), handler(f));
+    }
+}
 
 impl Response {
     /// Accepts the offer of the request to speak another protocol (RFC 9110, 7.8): sends `101 Switching Protocols` with the fields

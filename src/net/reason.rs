@@ -33,6 +33,10 @@ pub enum CloseReason {
     MadeRoom,
     /// The handler did not answer within `Limits::response`.
     ResponseTimeout,
+    /// The peer of a WebSocket was silent, even after a ping.
+    PingTimeout,
+    /// The peer of a WebSocket has not answered our close frame.
+    CloseTimeout,
     /// The peer sent too slowly.
     SlowReceive,
     /// The peer read too slowly.
@@ -73,6 +77,8 @@ impl CloseReason {
             CloseReason::IdleTimeout => "idle-timeout",
             CloseReason::MadeRoom => "made-room",
             CloseReason::ResponseTimeout => "response-timeout",
+            CloseReason::PingTimeout => "ping-timeout",
+            CloseReason::CloseTimeout => "close-timeout",
             CloseReason::SlowReceive => "slow-receive",
             CloseReason::SlowSend => "slow-send",
             CloseReason::WriteStall => "write-stall",
@@ -96,6 +102,8 @@ impl CloseReason {
                 | RequestTimeout
                 | IdleTimeout
                 | ResponseTimeout
+                | PingTimeout
+                | CloseTimeout
                 | SlowReceive
                 | SlowSend
                 | WriteStall

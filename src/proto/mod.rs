@@ -13,10 +13,11 @@
 //! | `multipart` | forms that have files (RFC 7578; feature `app`) |
 //!
 //! The modules are public for those who build their own servers and tests on them, and are not covered by semantic versioning
-//! until 1.0. Three types are stable nevertheless, since [`http`](crate::http) re-exports them: [`Fault`](crate::http::Fault),
-//! [`FieldError`](crate::http::FieldError) and [`Version`](crate::http::Version). They are plain values that do not depend on a
-//! parser, so types of their own in `http` would bring nothing but conversions. A change to one of them is a change to `http`,
-//! and a test fails if `http` re-exports more.
+//! until 1.0. Some types are stable nevertheless, since [`http`](crate::http) re-exports them: [`Fault`](crate::http::Fault),
+//! [`FieldError`](crate::http::FieldError) and [`Version`](crate::http::Version); and [`Message`](crate::ws::Message), by
+//! [`ws`](crate::ws). They are plain values that do not depend on a
+//! parser, so types of their own would bring nothing but conversions. A change to one of them is a change to `http`
+//! or `ws`, and a test fails if `http` re-exports more.
 #[cfg(feature = "app")]
 pub mod basic;
 #[cfg(feature = "app")]

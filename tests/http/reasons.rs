@@ -8,7 +8,8 @@ use oneloop::sim::{Network, Peer, Sim};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
-/// Every reason there is. All have a test here but `Failed`: the simulated system has no other errors.
+/// Every reason there is. All have a test here but `Failed`, since the simulated system has no other errors,
+/// and those of WebSockets, which `ws::deadlines` and `ws::closing` test.
 fn all() -> Vec<CloseReason> {
     use CloseReason::*;
     let all = vec![
@@ -24,6 +25,8 @@ fn all() -> Vec<CloseReason> {
         RequestTimeout,
         IdleTimeout,
         ResponseTimeout,
+        PingTimeout,
+        CloseTimeout,
         SlowReceive,
         SlowSend,
         WriteStall,
@@ -338,6 +341,8 @@ fn timeouts_say_so() {
         RequestTimeout,
         IdleTimeout,
         ResponseTimeout,
+        PingTimeout,
+        CloseTimeout,
         SlowReceive,
         SlowSend,
         WriteStall,

@@ -10,3 +10,4 @@ pub mod logger;
 pub mod net;
 pub mod own_thread;
 pub mod real;
+pub mod websocket;

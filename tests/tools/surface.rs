@@ -2,6 +2,7 @@
 //! files named after the promises.
 
 use crate::support::http::*;
+use crate::support::websocket;
 use oneloop::event_loop::{metrics, on_panic, on_slow, set_exact_timing, set_slow_threshold};
 use oneloop::http::{self, Limits, LoadShedding, Request, Response, Version};
 use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Overflow, Socket, Target};
@@ -10,6 +11,7 @@ use oneloop::{
     Emitter, bounded_channel, channel, next_tick, now, remote, set_immediate, set_interval, set_interval_with,
     set_timeout, stdin,
     worker::{self, Keeper, Keepers},
+    ws,
 };
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -485,6 +487,61 @@ fn responses() {
     assert!(send(&sim, get("/destroy")).is_closed());
     let (sim, _server) = serve(|_, res| res.fail(http::Error::new(404, "not here").with_source("the shelf is empty")));
     assert_eq!(only(&send(&sim, get("/"))).text(), "not here\n");
+}
+
+#[test]
+fn a_websocket() {
+    let record = Record::default();
+    let (sim, server) = serve(|_, res| res.end("page"));
+    let endpoint = ws::mount(&server, "/ws");
+    endpoint.origins(ws::Origins::only(["http://a"])).verify(|_| ws::Verdict::Accept).protocols(&["v1"]);
+    let limits = endpoint.limits();
+    assert_eq!(endpoint.set_limits(limits.clone()).limits(), limits);
+    let (a, b, c, d, e) = (record.clone(), record.clone(), record.clone(), record.clone(), record.clone());
+    endpoint.on_open(move |socket, req| {
+        assert!(socket.set_data(7_u8) && socket.data::<u8>() == Some(&7) && socket.id() > 0);
+        a.add(format!("open {} {:?}", req.path(), socket.protocol()));
+        let (b, c, d, e) = (a.clone(), a.clone(), a.clone(), a.clone());
+        socket.on_message(move |_, message| b.add(format!("own {message:?}"))).on_drain(move |_| c.add("own drain"));
+        socket.on_pong(move |_, _| d.add("own pong")).on_close(move |_, close| e.add(format!("own {}", close.code)));
+    });
+    endpoint.on_message(move |socket, message| {
+        b.add(format!("{message:?}"));
+        socket.pause();
+        assert!(socket.is_paused() && socket.is_open() && socket.remote_addr().is_some());
+        socket.resume();
+        socket.ping(b"?");
+        assert!(socket.send(vec![0; 300_000]).is_full() && socket.buffered_amount() > 0);
+        assert!(socket.bytes_read() > 0 && socket.bytes_written() > 0);
+    });
+    endpoint.on_drain(move |_| c.add("drain")).on_pong(move |_, _| d.add("pong"));
+    endpoint.on_close(move |_, close| e.add(format!("close {} {}", close.code, close.why)));
+    let clients = ["/ws/1", "/ws/2", "/ws/3"].map(|path| {
+        let client = websocket::Client::connect(&sim);
+        client.send(websocket::handshake(path, "Origin: http://a\r\nSec-WebSocket-Protocol: v1\r\n"));
+        client
+    });
+    sim.settle();
+    record.expect(&["open /ws/1 Some(\"v1\")", "open /ws/2 Some(\"v1\")", "open /ws/3 Some(\"v1\")"]);
+    clients[0].send(websocket::text("hi"));
+    sim.settle();
+    record.expect(&["Text(\"hi\")", "own Text(\"hi\")", "pong", "own pong", "drain", "own drain"]);
+    assert_eq!((endpoint.len(), endpoint.is_empty(), endpoint.stats().accepted), (3, false, 3));
+    let sockets: Vec<_> = endpoint.sockets().collect();
+    sockets[0].close();
+    sockets[1].close_with(4000, "so long");
+    sockets[2].terminate();
+    sim.settle();
+    let mut ends = record.take();
+    ends.sort();
+    assert_eq!(
+        ends,
+        ["close 1000 finished", "close 1006 destroyed", "close 4000 finished", "own 1000", "own 1006", "own 4000"]
+    );
+    let own = ws::Endpoint::new();
+    own.close_all(1001, "");
+    let (sim, _server) = serve(move |req, res| drop(own.accept(&req, res)));
+    websocket::Client::open(&sim, "/");
 }
 
 #[test]

@@ -28,14 +28,16 @@ impl H1 {
     #[cold]
     pub(super) fn takes_over(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) -> bool {
         let dispatch = &self.server.dispatch;
-        exchange.head().is_connect() || dispatch.has(ServerEvent::Upgrade) && dispatch.accepts_upgrade(lp, exchange)
+        let asked = dispatch.has(ServerEvent::Upgrade) && dispatch.upgrade_path(exchange).is_none();
+        exchange.head().is_connect() || asked && dispatch.accepts_upgrade(lp, exchange)
     }
 
-    /// Treats the request as an ordinary one, unless the upgrade filter has panicked or has destroyed the request.
+    /// Treats the request as an ordinary one, or gives it to the protocol that is mounted at its path; unless the upgrade filter has
+    /// panicked or has destroyed the request.
     #[cold]
     pub(super) fn decline_upgrade(&self, stream: &Stream, exchange: &Rc<Exchange>) {
         if stream.is_open() && !exchange.has_ended() {
-            self.server.dispatch.request(&stream.cx().lp, exchange);
+            self.server.dispatch.upgrade_request(&stream.cx().lp, exchange);
         }
     }
 

@@ -285,7 +285,6 @@ impl Carrier for H1 {
         &self.server.cx.lp
     }
 
-    #[cfg(feature = "app")]
     fn is_closing(&self) -> bool {
         self.server.is_closing()
     }

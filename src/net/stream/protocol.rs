@@ -43,6 +43,8 @@ pub(crate) trait Protocol {
     fn idle_since(&self, _stream: &Rc<Stream>) -> Option<Time> {
         None
     }
+    /// Called when the server that has handed the connection over to this protocol begins to close. It calls no user code.
+    fn server_closing(self: Rc<Self>, _stream: &Rc<Stream>) {}
     /// Called by a layer above, which looks for a stream's protocol by its concrete type. `wanted` is a `&mut Option<T>`,
     /// where `T` is the type that the layer looks for. A protocol that can be used as a `T` puts itself there.
     fn provide(self: Rc<Self>, _wanted: &mut dyn Any) {}

@@ -121,19 +121,22 @@ impl Decoder {
         !self.lent && self.message.is_some()
     }
 
+    /// Returns whether a data frame has come in part. (The part of a head, and that of a control frame, are not consumed.)
+    pub fn is_within_frame(&self) -> bool {
+        self.frame.is_some()
+    }
+
     /// Takes the next bytes, unmasks them where they are, and returns what they are: the first event, or `NeedMore` if there is
     /// none. A message of more than `limit` bytes is refused by the head of its frame, before the content is taken. However the
     /// bytes are split, the same events come.
     ///
-    /// A message that came in parts stays in memory until the next call.
+    /// A message that came in parts stays in memory until the next call, or until [`give_back`](Decoder::give_back).
     ///
     /// # Errors
     /// If the bytes are against the protocol. What follows them has no meaning then.
     #[inline]
     pub fn decode<'a>(&'a mut self, bytes: &'a mut [u8], limit: usize) -> Result<Step<'a>, Fault> {
-        if self.lent {
-            self.give_back();
-        }
+        self.give_back();
         let (consumed, found) = self.find(bytes, limit)?;
         let event = match found {
             Found::Nothing => Event::NeedMore,
@@ -150,8 +153,16 @@ impl Decoder {
         Ok(Step { consumed, event })
     }
 
+    /// Frees the memory of the message that was lent last.
+    #[inline]
+    pub fn give_back(&mut self) {
+        if self.lent {
+            self.free();
+        }
+    }
+
     #[cold]
-    fn give_back(&mut self) {
+    fn free(&mut self) {
         self.lent = false;
         self.message = None;
     }

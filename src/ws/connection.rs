@@ -1,0 +1,324 @@
+//! What a socket and its endpoint are made of, and the frames that a socket sends. The other files add what is done with them:
+//! `protocol.rs` what comes from the stream, `deadlines.rs` the ends of waiting, `websocket.rs` and `endpoint.rs` what users call.
+
+use super::limits::Limits;
+use super::origins::Origins;
+use crate::callback::{Identity, Listeners, Site, discard};
+use crate::event_loop::Time;
+use crate::http::Request;
+use crate::net::{Chunk, CloseReason, Flow, SendWatch, Stream};
+use crate::proto::ws::{Decoder, FrameHead, Message, Opcode, Role, status};
+use slab::Slab;
+use std::any::Any;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+
+/// A WebSocket: messages in both directions. It is a cheap handle: clones are the same socket, and equal. While the socket is open,
+/// the loop keeps it, even if all handles are dropped.
+///
+/// What comes is told to the listeners of its [`Endpoint`], and to its own, which get the socket as an argument, so that they need
+/// not capture it. The loop makes all callbacks, in its poll or pending phase (`on_close` in the closing phase).
+///
+/// On a closed socket all methods do nothing.
+#[derive(Clone)]
+pub struct WebSocket(pub(super) Rc<Connection>);
+
+/// A place for WebSockets: its listeners, limits and settings are those of all sockets that it has accepted. It is a cheap handle:
+/// clones are the same endpoint. Its server keeps it, if it was [mounted](super::mount), and so do its open sockets.
+#[derive(Clone)]
+pub struct Endpoint(pub(super) Rc<EndpointCore>);
+
+/// How a socket has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Close<'a> {
+    /// The code in the peer's close frame. 1005 if that frame has none; 1006 if no such frame came.
+    pub code: u16,
+    /// The reason in the peer's close frame; often empty.
+    pub reason: &'a str,
+    /// Whether both sides have sent a close frame: nothing that was sent before them is lost.
+    pub clean: bool,
+    /// Whether the peer has begun to close.
+    pub by_peer: bool,
+    /// What has ended the connection.
+    pub why: CloseReason,
+}
+
+/// Whether an endpoint accepts a request: see [`Endpoint::verify`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The request gets its socket.
+    Accept,
+    /// The request is answered with this status, from 400 to 599.
+    Refuse(u16),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum On {
+    Open,
+    Message,
+    Drain,
+    Pong,
+    Close,
+}
+
+pub(super) enum Listener {
+    Open(Box<dyn FnMut(&WebSocket, &Request)>),
+    Message(Box<dyn FnMut(&WebSocket, Message<'_>)>),
+    Drain(Box<dyn FnMut(&WebSocket)>),
+    Pong(Box<dyn FnMut(&WebSocket, &[u8])>),
+    Close(Box<dyn FnMut(&WebSocket, &Close<'_>)>),
+}
+
+/// The callback of [`Endpoint::verify`].
+pub(super) type Verify = Box<dyn FnMut(&Request) -> Verdict>;
+
+/// What an endpoint has counted: see [`Endpoint::stats`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// How many sockets are open, or closing.
+    pub sockets: usize,
+    /// How many requests have got a socket.
+    pub accepted: u64,
+    /// How many requests were refused.
+    pub refused: u64,
+    /// How many messages were received.
+    pub received: u64,
+    /// How many messages were sent.
+    pub sent: u64,
+}
+
+pub(super) struct EndpointCore {
+    pub listeners: Listeners<On, Listener>,
+    pub sockets: RefCell<Slab<Rc<Connection>>>,
+    pub limits: RefCell<Rc<Limits>>,
+    pub origins: RefCell<Rc<Origins>>,
+    /// A refused origin was logged as a warning.
+    pub warned: Cell<bool>,
+    pub protocols: RefCell<Rc<[String]>>,
+    pub verify: Cell<Option<Verify>>,
+    pub accepted: Cell<u64>,
+    pub refused: Cell<u64>,
+    pub received: Cell<u64>,
+    pub sent: Cell<u64>,
+}
+
+impl EndpointCore {
+    pub fn limits(&self) -> Rc<Limits> {
+        self.limits.borrow().clone()
+    }
+}
+
+/// The state of a socket. `protocol.rs` and `websocket.rs` say what moves it.
+///
+/// ```text
+///   Open ──close_with──► Closing ──the peer's close frame──► Over ──the stream has closed──► Closed
+///    └───────────── a close frame or a fault ─────────────────▲
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Open,
+    /// Our close frame was sent, and that of the peer is awaited. What comes before it is checked and not told.
+    Closing,
+    /// No frame is sent or taken any more.
+    Over,
+    /// The listeners were told.
+    Closed,
+}
+
+/// What few sockets need, or all of them only at their end.
+#[derive(Default)]
+pub(super) struct Rare {
+    /// The content of the newest ping whose pong waits until output has gone.
+    pub pong: Option<Vec<u8>>,
+    /// The deadlines of pending output.
+    pub watch: SendWatch,
+    pub ending: Option<Ending>,
+}
+
+/// The progress of the end.
+pub(super) struct Ending {
+    pub code: u16,
+    pub reason: String,
+    pub clean: bool,
+    pub by_peer: bool,
+    /// Why we close, if we do.
+    pub why: CloseReason,
+    /// When the peer's close frame must have come.
+    pub until: Time,
+}
+
+/// A socket, from its handshake to its end.
+pub(super) struct Connection {
+    pub endpoint: Rc<EndpointCore>,
+    pub stream: OnceCell<Rc<Stream>>,
+    /// Its place among the sockets of the endpoint.
+    pub place: Cell<usize>,
+    /// `None` while it lends a message.
+    pub decoder: Cell<Option<Decoder>>,
+    pub state: Cell<State>,
+    pub paused: Cell<bool>,
+    /// `send` has returned `Full`, and `on_drain` is to follow.
+    pub full: Cell<bool>,
+    /// The turn in which `told` frames were told.
+    pub turn: Cell<u16>,
+    pub told: Cell<u16>,
+    /// The size of the largest message that may be pending.
+    pub largest: Cell<u32>,
+    /// When something came from the peer last.
+    pub heard: Cell<Time>,
+    /// When the last ping was sent by itself. It is unanswered if nothing was heard since.
+    pub pinged: Cell<Time>,
+    /// When the message that has come in part began; `MAX` if there is none.
+    pub message_began: Cell<Time>,
+    /// When the window for the rate of a frame that has come in part began (`MAX`: there is none), and how many bytes had been read.
+    pub window: Cell<(Time, u64)>,
+    pub rare: Cell<Option<Box<Rare>>>,
+    /// The request, until `on_open` is told.
+    pub opening: Cell<Option<Request>>,
+    pub listeners: Listeners<On, Listener>,
+    pub data: OnceCell<Box<dyn Any>>,
+    pub protocol: OnceCell<Box<str>>,
+    pub identity: Identity,
+}
+
+impl Connection {
+    pub fn new(endpoint: &Rc<EndpointCore>, now: Time) -> Connection {
+        Connection {
+            endpoint: endpoint.clone(),
+            stream: OnceCell::new(),
+            place: Cell::new(usize::MAX),
+            decoder: Cell::new(Some(Decoder::new(Role::Server))),
+            state: Cell::new(State::Open),
+            paused: Cell::new(false),
+            full: Cell::new(false),
+            turn: Cell::new(0),
+            told: Cell::new(0),
+            largest: Cell::new(0),
+            heard: Cell::new(now),
+            pinged: Cell::new(Time::ZERO),
+            message_began: Cell::new(Time::MAX),
+            window: Cell::new((Time::MAX, 0)),
+            rare: Cell::new(None),
+            opening: Cell::new(None),
+            listeners: Listeners::new(),
+            data: OnceCell::new(),
+            protocol: OnceCell::new(),
+            identity: Identity::default(),
+        }
+    }
+
+    /// The stream of an open socket.
+    pub fn open_stream(&self) -> Option<&Rc<Stream>> {
+        self.stream.get().filter(|stream| self.state.get() == State::Open && stream.is_open())
+    }
+
+    /// Calls `f` with what is rarely needed; it is made if it is not there.
+    pub fn with_rare<R>(&self, f: impl FnOnce(&mut Rare) -> R) -> R {
+        let mut rare = self.rare.take().unwrap_or_default();
+        let result = f(&mut rare);
+        self.rare.set(Some(rare));
+        result
+    }
+
+    /// The same, if it is there.
+    pub fn if_rare<R>(&self, f: impl FnOnce(&mut Rare) -> R) -> Option<R> {
+        let mut rare = self.rare.take()?;
+        let result = f(&mut rare);
+        self.rare.set(Some(rare));
+        Some(result)
+    }
+
+    // ---- Frames that are sent
+
+    /// Sends a message.
+    pub fn write(&self, stream: &Stream, opcode: Opcode, chunk: Chunk<'_>) -> Flow {
+        let length = chunk.len();
+        stream.encode(|out| FrameHead { last: true, opcode, mask: None, length: length as u64 }.encode(out));
+        self.largest.set(self.largest.get().max(u32::try_from(length).unwrap_or(u32::MAX)));
+        let flow = stream.write(chunk, self.endpoint.limits.borrow().pending_output.max(1));
+        if flow.is_full() {
+            self.full.set(true);
+        }
+        self.endpoint.sent.set(self.endpoint.sent.get() + 1);
+        flow
+    }
+
+    /// Sends a control frame. No limit of output keeps it back, since the peer relies on it.
+    pub fn write_control(&self, stream: &Stream, opcode: Opcode, content: &[u8]) {
+        stream.encode(|out| {
+            FrameHead { last: true, opcode, mask: None, length: content.len() as u64 }.encode(out);
+            out.extend_from_slice(content);
+        });
+    }
+
+    pub fn write_close(&self, stream: &Stream, code: u16, reason: &str) {
+        let content = [&code.to_be_bytes(), reason.as_bytes()].concat();
+        self.write_control(stream, Opcode::Close, &content);
+    }
+
+    /// Sends a close frame after everything that was sent before. From now on nothing is told but the end.
+    pub fn begin_close(&self, code: u16, reason: &str, why: CloseReason) {
+        let Some(stream) = self.open_stream() else { return };
+        let until = stream.cx().lp.now() + Time::from(self.endpoint.limits().close);
+        self.write_close(stream, code, reason);
+        self.state.set(State::Closing);
+        self.set_ending(Ending {
+            code: status::ABNORMAL,
+            reason: String::new(),
+            clean: false,
+            by_peer: false,
+            why,
+            until,
+        });
+        stream.need_due(until);
+        // The peer's close frame stands behind what was held back.
+        stream.resume_reading();
+        stream.make_ready();
+    }
+
+    pub fn set_ending(&self, ending: Ending) {
+        self.with_rare(|rare| rare.ending = Some(ending));
+    }
+
+    // ---- Listeners
+
+    /// Calls the listeners for an event, first those of the endpoint. After a panic the other ones are not called, and the socket
+    /// closes with the code 1011. The listeners for its end are all called.
+    pub fn each(self: &Rc<Self>, on: On, mut call: impl FnMut(&WebSocket, &mut Listener)) {
+        let Some(stream) = self.stream.get() else { return };
+        let socket = WebSocket(self.clone());
+        let lp = &stream.cx().lp;
+        let mut panicked = false;
+        let mut each = |site: Site, listener: &mut Listener| {
+            if panicked {
+                return;
+            }
+            if lp.call(site, &Event(on), || call(&socket, listener)).is_none() && on != On::Close {
+                panicked = true;
+                self.begin_close(status::INTERNAL_ERROR, "", CloseReason::Panicked);
+            }
+        };
+        self.endpoint.listeners.each(on, &mut each);
+        self.listeners.each(on, &mut each);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(data) = self.data.take() {
+            discard(data);
+        }
+    }
+}
+
+/// The name of an event for logs.
+struct Event(On);
+
+impl std::fmt::Display for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a WebSocket's {:?} listener", self.0)
+    }
+}

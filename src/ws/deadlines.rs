@@ -1,0 +1,134 @@
+//! The ends of all waiting for a peer: the checks behind `Protocol::due`.
+
+use super::connection::{Connection, State};
+use super::limits::Limits;
+use crate::event_loop::Time;
+use crate::net::{CloseReason, SendLimits, Stream, too_slow};
+use crate::proto::ws::{Opcode, status};
+use std::rc::Rc;
+
+impl Limits {
+    pub(super) fn sending(&self) -> SendLimits {
+        SendLimits { stall: self.write_stall, rate: self.send_rate, window: self.send_window }
+    }
+}
+
+impl Connection {
+    /// Judges the peer by everything that was heard of it, and asks for the next look.
+    pub fn check_deadlines(&self, stream: &Rc<Stream>) {
+        let now = stream.cx().lp.seen_until();
+        let limits = self.endpoint.limits();
+        let output = match self.if_rare(|rare| rare.watch.check(stream, &limits.sending(), now)) {
+            Some(Err(reason)) => return stream.destroy(reason),
+            Some(Ok(next)) => next,
+            None => Time::MAX,
+        };
+        let next = match self.state.get() {
+            State::Open if self.paused.get() => Some(now + Time::from(limits.ping)),
+            State::Open => {
+                self.check_message(stream, &limits, now).map(|next| next.min(self.heartbeat(stream, &limits, now)))
+            }
+            State::Closing => self.check_closing(stream, now),
+            State::Over | State::Closed => None,
+        };
+        let next = next.unwrap_or(Time::MAX).min(output);
+        if next < Time::MAX && !stream.is_closed() {
+            stream.need_due(next);
+        }
+    }
+
+    /// Notes that no more can be told of what has come: whether it ends within a frame, and within a message. `told`: frames have been
+    /// told since the last note; `message`: a message was among them.
+    pub fn note_part(&self, stream: &Stream, told: bool, message: bool, within_frame: bool, within_message: bool) {
+        let now = stream.cx().lp.now();
+        if !within_message {
+            self.message_began.set(Time::MAX);
+        } else if message || self.message_began.get() == Time::MAX {
+            self.message_began.set(now);
+            stream.need_due(now + Time::from(self.endpoint.limits.borrow().message_time));
+        }
+        if !within_frame {
+            self.window.set((Time::MAX, 0));
+        } else if told || self.window.get().0 == Time::MAX {
+            self.window.set((now, stream.bytes_read()));
+            stream.need_due(now + Time::from(self.endpoint.limits.borrow().receive_window));
+        }
+    }
+
+    /// After a pause everything is measured anew, since the peer was not heard.
+    pub fn begin_anew(&self, stream: &Stream) {
+        let now = stream.cx().lp.now();
+        self.heard.set(now);
+        if self.message_began.get() < Time::MAX {
+            self.message_began.set(now);
+        }
+        if self.window.get().0 < Time::MAX {
+            self.window.set((now, stream.bytes_read()));
+        }
+    }
+
+    /// Returns the next deadline of a message that has come in part. `None` if one has passed: then the socket closes.
+    fn check_message(&self, stream: &Rc<Stream>, limits: &Limits, now: Time) -> Option<Time> {
+        let whole = self.message_began.get() + Time::from(limits.message_time);
+        if now >= whole {
+            self.fail(stream, status::POLICY, "the message did not come in time", CloseReason::SlowReceive);
+            return None;
+        }
+        let (began, before) = self.window.get();
+        let end = began + Time::from(limits.receive_window);
+        if now < end {
+            return Some(whole.min(end));
+        }
+        let read = stream.bytes_read();
+        let slow = too_slow(read - before, limits.receive_rate, now - began);
+        if slow && !stream.cx().lp.was_away_since(began) {
+            self.fail(stream, status::POLICY, "the frame came too slowly", CloseReason::SlowReceive);
+            return None;
+        }
+        self.window.set((now, read));
+        Some(whole.min(now + Time::from(limits.receive_window)))
+    }
+
+    /// When silence is to be met with a ping.
+    pub fn ping_at(&self, limits: &Limits) -> Time {
+        let every = Time::from(limits.ping);
+        let more = Time::from_nanos(every.nanos() / 5 / SPREAD * (self.place.get() as u64 % SPREAD));
+        self.heard.get() + every + more
+    }
+
+    /// Sends a ping if the peer was silent, and closes the connection if it was silent after that. Returns when to look again.
+    fn heartbeat(&self, stream: &Rc<Stream>, limits: &Limits, now: Time) -> Time {
+        let pong = Time::from(limits.pong);
+        let pinged = self.pinged.get();
+        if pinged > self.heard.get() {
+            if stream.pending() > 0 {
+                // The ping stands behind it.
+                self.pinged.set(now.max(pinged));
+            } else if now >= pinged + pong {
+                stream.destroy(CloseReason::PingTimeout);
+                return Time::MAX;
+            }
+            return self.pinged.get() + pong;
+        }
+        let due = self.ping_at(limits);
+        if now < due {
+            return due;
+        }
+        self.write_control(stream, Opcode::Ping, b"");
+        self.pinged.set(stream.cx().lp.now());
+        self.pinged.get() + pong
+    }
+
+    /// The time until which the peer's close frame must have come. `None` if it has passed: then the connection is closed.
+    fn check_closing(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
+        let until = self.if_rare(|rare| rare.ending.as_ref().map(|ending| ending.until)).flatten()?;
+        if now >= until {
+            stream.destroy(CloseReason::CloseTimeout);
+            return None;
+        }
+        Some(until)
+    }
+}
+
+/// In how many groups sockets are pinged, over a fifth of the time.
+const SPREAD: u64 = 16;

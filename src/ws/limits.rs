@@ -1,0 +1,83 @@
+use std::time::Duration;
+
+/// The limits that protect the loop from its WebSocket peers: every wait for a peer has an end, and everything that a peer can make
+/// grow has a bound. All are on by default. Set them with [`Endpoint::set_limits`](super::Endpoint::set_limits), for all sockets of
+/// the endpoint. (The handshake is a request, under [`http::Limits`](crate::http::Limits).)
+///
+/// ```
+/// use oneloop::{http, ws};
+/// use std::time::Duration;
+///
+/// let server = http::create_server(|_req, res| res.end("hello\n"));
+/// let chat = ws::mount(&server, "/chat");
+/// let mut limits = chat.limits();
+/// limits.message = 4 * 1024;
+/// limits.ping = Duration::from_secs(10);
+/// chat.set_limits(limits);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest message, in bytes, all its fragments together. Default: 1 MiB. A larger one is refused by the head of its frame,
+    /// before its content is read: the socket closes with the code 1009.
+    pub message: usize,
+    /// How long a message may take from its first byte to its last, with all its fragments. Default: 300 s. Then the socket closes
+    /// with the code 1008. The time stands still while the socket is paused.
+    pub message_time: Duration,
+    /// The least rate of a frame that has begun and is not whole, in bytes per second. A slower peer is closed with the code 1008. It
+    /// is not measured while the socket is paused. Default: 240; 0 turns it off.
+    pub receive_rate: u32,
+    /// The time over which `receive_rate` is measured. Default: 10 s.
+    pub receive_window: Duration,
+    /// How long nothing may have come from the peer until it is sent a ping. Default: 30 s, and up to a fifth more, not the same for
+    /// each socket: else those that were accepted together would all be sent pings together. `Duration::MAX` sends no pings.
+    /// Proxies cut connections on which nothing has come for a while, often 60 s.
+    pub ping: Duration,
+    /// How long after such a ping anything must come from the peer. Default: 30 s. Then the connection is closed, for the reason
+    /// [`PingTimeout`](crate::net::CloseReason::PingTimeout). The time stands still while the socket is paused, and while output is
+    /// pending for the peer, which has limits of its own.
+    pub pong: Duration,
+    /// How long a close handshake may take: from our close frame to that of the peer, and from the last frame to the end of the
+    /// connection. Default: 10 s. Then the connection is closed.
+    pub close: Duration,
+    /// With this many bytes pending, [`send`](super::WebSocket::send) returns [`Flow::Full`](crate::net::Flow::Full). Then a pong is
+    /// sent only for the newest ping, and not before output has gone. Default: 64 KiB.
+    pub pending_output: usize,
+    /// The most bytes that may be pending for a peer, once the kernel has refused output, besides the largest message that is among
+    /// them. With more, the connection is closed, for the reason [`Overflow`](crate::net::CloseReason::Overflow). Nothing is left out.
+    /// Default: 1 MiB.
+    pub max_pending: usize,
+    /// The least rate at which a peer has to take pending output, in bytes per second. The connection of a slower peer is closed.
+    /// Default: 240; 0 turns it off.
+    pub send_rate: u32,
+    /// The time over which `send_rate` is measured. Default: 30 s.
+    pub send_window: Duration,
+    /// How long a peer may take nothing at all of pending output. Then the connection is closed. Default: 60 s.
+    pub write_stall: Duration,
+    /// How many messages and control frames of one socket are told in one turn. What else has come is told in the next iteration,
+    /// when others have had their turns. Default: 256.
+    pub frames: u16,
+    /// How many sockets the endpoint may have at a time. A request for one more is answered 503. Default: no limit.
+    pub sockets: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            message: 1024 * 1024,
+            message_time: Duration::from_secs(300),
+            receive_rate: 240,
+            receive_window: Duration::from_secs(10),
+            ping: Duration::from_secs(30),
+            pong: Duration::from_secs(30),
+            close: Duration::from_secs(10),
+            pending_output: 64 * 1024,
+            max_pending: 1024 * 1024,
+            send_rate: 240,
+            send_window: Duration::from_secs(30),
+            write_stall: Duration::from_secs(60),
+            frames: 256,
+            sockets: usize::MAX,
+        }
+    }
+}

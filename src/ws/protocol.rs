@@ -1,0 +1,262 @@
+//! A socket as the protocol of its stream: what comes, and what follows from it.
+//!
+//! ```text
+//!  what happens               while Open                              while Closing (our close frame was sent)
+//!  ─────────────────────────  ──────────────────────────────────────  ─────────────────────────────────────────
+//!  a message, a pong          the listeners are told                  nothing
+//!  a ping                     a pong is sent                          nothing
+//!  the peer's close frame     its code is sent back, then our FIN     our FIN
+//!  a fault                    a close frame with its code, our FIN    our FIN
+//!  the end of the input       the connection is closed                the connection is closed
+//!  a deadline                 see `deadlines.rs`                      the connection is closed
+//! ```
+//! The server ends its side first (RFC 6455, 7.1.1), and then reads and discards until the peer has ended too, so that the peer can
+//! read the close frame: see `Stream::finish`.
+
+use super::connection::{Close, Connection, Ending, Listener, On, State};
+use crate::event_loop::Time;
+use crate::net::{CloseReason, Linger, Protocol, Stream};
+use crate::proto::ws::{CloseFrame, Decoder, Event, Fault, Message, Opcode, status};
+use std::io;
+use std::rc::Rc;
+
+impl Connection {
+    /// Tells that the socket is open, if that was not told yet.
+    #[inline]
+    fn tell_open(self: &Rc<Self>) {
+        if let Some(request) = self.opening.take() {
+            self.each(On::Open, |socket, listener| {
+                if let Listener::Open(f) = listener {
+                    f(socket, &request);
+                }
+            });
+        }
+    }
+
+    /// Returns whether another frame may be told now. If it may be in the next iteration, asks for a turn there.
+    fn may_tell(&self, stream: &Stream) -> bool {
+        let wanted = match self.state.get() {
+            State::Open => !self.paused.get(),
+            State::Closing => true,
+            State::Over | State::Closed => false,
+        };
+        if !wanted || !stream.is_open() {
+            return false;
+        }
+        let lp = &stream.cx().lp;
+        let turn = lp.turn_serial() as u16;
+        if self.turn.replace(turn) != turn {
+            self.told.set(0);
+        }
+        if self.told.get() >= self.endpoint.limits.borrow().frames.max(1) || lp.is_halted() {
+            stream.make_ready();
+            return false;
+        }
+        true
+    }
+
+    /// Reads frames until it cannot go on. Returns how many bytes were consumed.
+    fn read(self: &Rc<Self>, stream: &Rc<Stream>, decoder: &mut Decoder, bytes: &mut [u8]) -> usize {
+        let (mut at, mut told, mut message) = (0, false, false);
+        while self.may_tell(stream) {
+            let limit = self.endpoint.limits.borrow().message;
+            let event = match decoder.decode(bytes.get_mut(at..).unwrap_or_default(), limit) {
+                Ok(step) => {
+                    at += step.consumed;
+                    step.event
+                }
+                Err(fault) => {
+                    self.refuse(stream, fault);
+                    break;
+                }
+            };
+            match event {
+                Event::NeedMore => {
+                    let within_frame = decoder.is_within_frame() || at < bytes.len();
+                    self.note_part(stream, told, message, within_frame, decoder.is_within_message());
+                    break;
+                }
+                Event::Message(content) => {
+                    message = true;
+                    self.message(content);
+                }
+                Event::Ping(content) => self.ping(stream, content),
+                Event::Pong(content) => self.pong(content),
+                Event::Close(frame) => self.closed_by_peer(stream, frame),
+            }
+            told = true;
+            self.told.set(self.told.get().saturating_add(1));
+        }
+        decoder.give_back();
+        if matches!(self.state.get(), State::Over | State::Closed) { bytes.len() } else { at }
+    }
+
+    fn message(self: &Rc<Self>, content: Message<'_>) {
+        if self.state.get() != State::Open {
+            return;
+        }
+        self.endpoint.received.set(self.endpoint.received.get() + 1);
+        self.each(On::Message, |socket, listener| {
+            if let Listener::Message(f) = listener {
+                f(socket, content);
+            }
+        });
+    }
+
+    /// Answers a ping. If much output is pending, only the newest ping is answered, when output has gone (RFC 6455, 5.5.3): so what
+    /// a peer can make pending by pings is bounded, although pongs do not count for the limits.
+    fn ping(&self, stream: &Stream, content: &[u8]) {
+        if self.state.get() != State::Open {
+            return;
+        }
+        if stream.pending() < self.endpoint.limits.borrow().pending_output {
+            return self.write_control(stream, Opcode::Pong, content);
+        }
+        self.with_rare(|rare| rare.pong = Some(content.to_vec()));
+        stream.tell_sent();
+    }
+
+    fn pong(self: &Rc<Self>, content: &[u8]) {
+        if self.state.get() == State::Open {
+            self.each(On::Pong, |socket, listener| {
+                if let Listener::Pong(f) = listener {
+                    f(socket, content);
+                }
+            });
+        }
+    }
+
+    // ---- The end
+
+    fn closed_by_peer(&self, stream: &Rc<Stream>, frame: CloseFrame<'_>) {
+        let begun = self.if_rare(|rare| rare.ending.take()).flatten();
+        let by_peer = begun.is_none();
+        if by_peer {
+            let code = frame.code.map(u16::to_be_bytes);
+            self.write_control(stream, Opcode::Close, code.as_ref().map_or(&[], |code| code));
+        }
+        let why = begun.map_or(CloseReason::Finished, |begun| begun.why);
+        let (code, reason) = (frame.code.unwrap_or(status::NONE), frame.reason.to_owned());
+        self.set_ending(Ending { code, reason, clean: true, by_peer, why, until: Time::MAX });
+        self.finish(stream, why);
+    }
+
+    fn refuse(&self, stream: &Rc<Stream>, fault: Fault) {
+        log::debug!(target: "oneloop::ws", "{}: {fault}", stream.peer());
+        self.fail(stream, fault.close_code(), fault.text(), CloseReason::BadMessage);
+    }
+
+    /// Sends a close frame, unless one was sent, and closes without waiting for that of the peer.
+    pub fn fail(&self, stream: &Rc<Stream>, code: u16, words: &str, why: CloseReason) {
+        if self.state.get() == State::Open {
+            self.write_close(stream, code, words);
+        }
+        self.finish(stream, why);
+    }
+
+    fn finish(&self, stream: &Rc<Stream>, why: CloseReason) {
+        self.state.set(State::Over);
+        let close = Time::from(self.endpoint.limits.borrow().close);
+        stream.finish(why, Some(Linger { between_reads: close, total: close, bytes: usize::MAX }));
+    }
+
+    /// Closes the connection if the peer has ended its side, and everything that came before was told.
+    fn check_end(&self, stream: &Stream) {
+        let waits = stream.held() > 0 && (self.paused.get() || !self.may_tell(stream));
+        if stream.is_eof() && !waits {
+            stream.destroy(CloseReason::Truncated);
+        }
+    }
+
+    /// Takes the socket from its endpoint's.
+    fn leave(&self) {
+        self.state.set(State::Closed);
+        let left = self.endpoint.sockets.borrow_mut().try_remove(self.place.get());
+        drop(left);
+    }
+}
+
+impl Protocol for Connection {
+    fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {
+        self.heard.set(stream.cx().lp.now());
+        self.tell_open();
+        let Some(mut decoder) = self.decoder.take() else { return 0 };
+        let consumed = self.read(stream, &mut decoder, bytes);
+        self.decoder.set(Some(decoder));
+        consumed
+    }
+
+    fn eof(self: Rc<Self>, stream: &Rc<Stream>) {
+        self.check_end(stream);
+    }
+
+    fn resume(self: Rc<Self>, stream: &Rc<Stream>) {
+        self.tell_open();
+        self.check_end(stream);
+    }
+
+    fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize) {
+        let now = stream.cx().lp.now();
+        let room = pending < self.endpoint.limits.borrow().pending_output;
+        let pong = self.if_rare(|rare| {
+            rare.watch.note(stream, now);
+            if room { rare.pong.take() } else { None }
+        });
+        if let (Some(Some(content)), State::Open) = (pong, self.state.get()) {
+            self.write_control(stream, Opcode::Pong, &content);
+        }
+        if pending > 0 {
+            return;
+        }
+        self.largest.set(0);
+        if self.full.replace(false) && self.state.get() == State::Open {
+            self.each(On::Drain, |socket, listener| {
+                if let Listener::Drain(f) = listener {
+                    f(socket);
+                }
+            });
+        }
+    }
+
+    fn blocked(self: Rc<Self>, stream: &Rc<Stream>) {
+        let now = stream.cx().lp.now();
+        let sending = self.endpoint.limits().sending();
+        self.with_rare(|rare| rare.watch.start(stream, &sending, now));
+    }
+
+    fn due(self: Rc<Self>, stream: &Rc<Stream>) {
+        self.check_deadlines(stream);
+    }
+
+    fn pending_limit(&self) -> usize {
+        // A message that is larger than the limit may be sent, too: if it is the only one.
+        self.endpoint.limits.borrow().max_pending.saturating_add(self.largest.get() as usize)
+    }
+
+    fn server_closing(self: Rc<Self>, _stream: &Rc<Stream>) {
+        self.begin_close(status::GOING_AWAY, "", CloseReason::ServerClosed);
+    }
+
+    fn close(self: Rc<Self>, _stream: &Rc<Stream>, why: CloseReason, _error: Option<&io::Error>) {
+        self.tell_open();
+        self.leave();
+        let ending = self.if_rare(|rare| rare.ending.take()).flatten();
+        let close = match &ending {
+            Some(Ending { code, reason, clean, by_peer, .. }) => {
+                Close { code: *code, reason, clean: *clean, by_peer: *by_peer, why }
+            }
+            None => Close { code: status::ABNORMAL, reason: "", clean: false, by_peer: false, why },
+        };
+        self.each(On::Close, |socket, listener| {
+            if let Listener::Close(f) = listener {
+                f(socket, &close);
+            }
+        });
+        self.listeners.clear();
+    }
+
+    fn teardown(&self) {
+        self.leave();
+        self.listeners.clear();
+    }
+}

@@ -1,0 +1,169 @@
+//! Nothing that is sent is lost in silence: it arrives in order, or the socket closes and says why.
+
+use crate::support::http::{Kept, MS, Record, SECOND, serve};
+use crate::support::websocket::{Client, close_frame, frame, text};
+use oneloop::http::{Request, Response};
+use oneloop::net::Flow;
+use oneloop::sim::Sim;
+use oneloop::ws::{self, Endpoint, WebSocket};
+
+fn endpoint() -> (Sim, Endpoint, Record, Kept<WebSocket>) {
+    let (sim, server) = serve(|_: Request, res: Response| res.end("page"));
+    let (endpoint, record, sockets) = (ws::mount(&server, "/"), Record::default(), Kept::default());
+    let keep: Kept<WebSocket> = sockets.clone();
+    endpoint.on_open(move |socket, _| keep.put(socket.clone()));
+    let add = record.clone();
+    endpoint.on_drain(move |socket| add.add(format!("drain {}", socket.buffered_amount())));
+    let add = record.clone();
+    endpoint.on_close(move |_, close| add.add(format!("{} {}", close.code, close.why)));
+    (sim, endpoint, record, sockets)
+}
+
+#[test]
+fn a_full_socket_says_so_takes_the_message_and_tells_when_it_has_drained() {
+    let (sim, _endpoint, record, sockets) = endpoint();
+    let client = Client::open(&sim, "/");
+    client.peer.pause_reading();
+    let socket = sockets.take();
+    let mut sent = 0;
+    while socket.send(vec![0; 10_000]) == Flow::Ready {
+        sent += 1;
+        sim.settle();
+    }
+    assert!(socket.buffered_amount() >= 64 * 1024 && socket.is_open());
+    record.expect(&[]);
+    client.peer.resume_reading();
+    sim.settle();
+    assert_eq!(client.told(), vec!["binary 10000"; sent + 1]);
+    record.expect(&["drain 0"]);
+    assert_eq!(socket.send("more"), Flow::Ready);
+}
+
+#[test]
+fn a_peer_that_falls_too_far_behind_is_closed_and_never_gets_a_message_behind_a_gap() {
+    let (sim, _endpoint, record, sockets) = endpoint();
+    let client = Client::open(&sim, "/");
+    client.peer.pause_reading();
+    let socket = sockets.take();
+    let mut taken = 0;
+    for number in 0..1_000 {
+        if socket.send(format!("{number:>10000}")) != Flow::Closed {
+            taken += 1;
+        }
+        sim.settle();
+        if number == 200 {
+            // What was crossed once is not forgiven when a little has drained.
+            client.peer.read_at_rate(20_000, SECOND);
+        }
+    }
+    assert!((100..500).contains(&taken), "{taken}");
+    assert!(!socket.is_open());
+    client.peer.resume_reading();
+    sim.settle();
+    record.expect(&["1006 overflow"]);
+    let told = client.told();
+    for (number, told) in told.iter().enumerate() {
+        assert_eq!(*told, format!("text {number:>10000}"));
+    }
+}
+
+#[test]
+fn a_message_that_is_larger_than_the_limit_arrives_if_it_is_alone() {
+    let (sim, _endpoint, record, sockets) = endpoint();
+    let client = Client::open(&sim, "/");
+    client.peer.read_at_rate(10_000, 50 * MS);
+    let socket = sockets.take();
+    assert_eq!(socket.send(vec![0; 5_000_000]), Flow::Full);
+    sim.advance(60 * SECOND);
+    assert!(client.told().contains(&"binary 5000000".to_owned()));
+    record.expect(&["drain 0"]);
+}
+
+/// B15 and B17: control frames are not lost because of pending output, and come behind it.
+#[test]
+fn pongs_and_close_frames_arrive_although_the_socket_is_full() {
+    let (sim, endpoint, record, sockets) = endpoint();
+    endpoint.on_message(|socket, _| socket.close_with(4000, "as you wish"));
+    let client = Client::open(&sim, "/");
+    client.peer.pause_reading();
+    let socket = sockets.take();
+    for _ in 0..30 {
+        socket.send(vec![0; 10_000]).ignore();
+        sim.settle();
+    }
+    for number in 0..100 {
+        client.send(frame(0x89, number.to_string()));
+    }
+    sim.settle();
+    let before = socket.buffered_amount();
+    assert!(before < 301_000, "pongs wait: {before}");
+    client.peer.resume_reading();
+    sim.settle();
+    let told = client.told();
+    assert_eq!(told[30..], ["pong 99"], "the newest alone");
+    client.peer.pause_reading();
+    for _ in 0..30 {
+        socket.send(vec![0; 10_000]).ignore();
+        sim.settle();
+    }
+    client.send(text("close"));
+    sim.settle();
+    client.peer.resume_reading();
+    sim.settle();
+    assert_eq!(client.told()[30..], ["close 4000 as you wish"]);
+    assert_eq!(record.all().last().unwrap(), "4000 finished");
+}
+
+#[test]
+fn a_peer_that_takes_nothing_is_closed_after_a_minute_although_it_talks() {
+    let (sim, _endpoint, record, sockets) = endpoint();
+    let client = Client::open(&sim, "/");
+    client.peer.pause_reading();
+    let socket = sockets.take();
+    for _ in 0..30 {
+        socket.send(vec![0; 10_000]).ignore();
+        sim.settle();
+    }
+    for _ in 0..58 {
+        client.send(text("hello"));
+        sim.advance(SECOND);
+    }
+    record.expect(&[]);
+    sim.advance(4 * SECOND);
+    record.expect(&["1006 write-stall"]);
+}
+
+#[test]
+fn a_slow_reader_that_makes_progress_is_not_cut_for_its_late_pong() {
+    let (sim, _endpoint, record, sockets) = endpoint();
+    let client = Client::open(&sim, "/");
+    client.peer.read_at_rate(3_000, SECOND);
+    let socket = sockets.take();
+    for _ in 0..50 {
+        socket.send(vec![0; 10_000]).ignore();
+        sim.settle();
+    }
+    sim.advance(150 * SECOND);
+    record.expect(&[]);
+    sim.advance(100 * SECOND);
+    record.expect(&["drain 0"]);
+    assert!(socket.is_open());
+}
+
+#[test]
+fn a_close_stands_behind_what_is_pending() {
+    let (sim, _endpoint, record, sockets) = endpoint();
+    let client = Client::open(&sim, "/");
+    client.peer.pause_reading();
+    let socket = sockets.take();
+    for _ in 0..30 {
+        socket.send(vec![0; 10_000]).ignore();
+    }
+    client.send(close_frame(1000, ""));
+    sim.settle();
+    client.peer.resume_reading();
+    sim.settle();
+    let told = client.told();
+    assert_eq!((told.len(), told[30].as_str()), (31, "close 1000 "));
+    record.expect(&["1000 finished"]);
+}
