@@ -14,6 +14,7 @@ mod support;
 
 use crate::support::bytes::pattern;
 use crate::support::folder::Folder;
+use crate::support::websocket::{handshake, text};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -621,6 +622,67 @@ fn sse_chat_knows_who_is_there() {
     assert_eq!(next_event(&mut ann), here("ann"));
     for nameless in ["/events", "/events?", "/events?a%20b", "/say?"] {
         assert_eq!(get(port, nameless).status, if nameless == "/say?" { 404 } else { 400 }, "{nameless}");
+    }
+}
+
+#[test]
+fn chat_has_rooms_names_and_a_history() {
+    let mut program = Program::spawn(command("chat").arg("0").env("RUST_LOG", "off"));
+    let port = program.port();
+    assert!(get(port, "/").text().contains("new WebSocket"));
+    let mut ann = Guest::enter(port, "/chat/lobby?ann");
+    assert_eq!(ann.line(), "*ann");
+    let mut bob = Guest::enter(port, "/chat/lobby?bob");
+    assert_eq!((ann.line(), bob.line()), ("*ann, bob".into(), "*ann, bob".into()));
+    let mut eve = Guest::enter(port, "/chat/elsewhere?eve");
+    assert_eq!(eve.line(), "*eve");
+    bob.say("hello\nann");
+    assert_eq!((ann.line(), bob.line()), ("bob: hello ann".into(), "bob: hello ann".into()));
+    let mut late = Guest::enter(port, "/chat/lobby?late");
+    assert_eq!((late.line(), late.line()), ("bob: hello ann".into(), "*ann, bob, late".into()));
+    assert_eq!(ann.line(), "*ann, bob, late");
+    drop(bob);
+    assert_eq!((ann.line(), late.line()), ("*ann, late".into(), "*ann, late".into()));
+    ann.say(&"x".repeat(1001));
+    assert_eq!(ann.line(), "closed with 1009");
+    let mut nameless = connect(port);
+    nameless.write_all(handshake("/chat/lobby?", "").as_bytes()).unwrap();
+    let mut head = [0; 12];
+    nameless.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 400");
+}
+
+/// A browser in the chat.
+struct Guest(TcpStream);
+
+impl Guest {
+    fn enter(port: u16, path: &str) -> Guest {
+        let mut stream = connect(port);
+        stream.write_all(handshake(path, "").as_bytes()).unwrap();
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+        Guest(stream)
+    }
+
+    fn say(&mut self, line: &str) {
+        self.0.write_all(&text(line)).unwrap();
+    }
+
+    /// The next message, of less than 126 bytes.
+    fn line(&mut self) -> String {
+        let mut head = [0; 2];
+        self.0.read_exact(&mut head).unwrap();
+        let mut content = vec![0; usize::from(head[1])];
+        self.0.read_exact(&mut content).unwrap();
+        match head[0] {
+            0x81 => String::from_utf8(content).unwrap(),
+            0x88 => format!("closed with {}", u16::from_be_bytes([content[0], content[1]])),
+            other => panic!("a frame that begins with {other}"),
+        }
     }
 }
 
