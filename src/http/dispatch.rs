@@ -76,10 +76,21 @@ pub(crate) trait Layer {
     fn request(self: Rc<Self>, lp: &Rc<Loop>, exchange: &Rc<Exchange>);
 }
 
+/// Where requests without an expectation go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// All to the request listeners.
+    Listeners,
+    /// All to the layer above.
+    #[cfg(feature = "app")]
+    Layer,
+    /// It depends on the path.
+    ByPath,
+}
+
 /// All listeners of a server.
 pub(super) struct Dispatch {
-    /// Whether requests without an expectation go to the request listeners, whatever their path.
-    plain: Cell<bool>,
+    way: Cell<Way>,
     listeners: Listeners<ServerEvent, ServerListener>,
     paths: Paths,
     /// The listeners for prefixes. The key is the number that `paths` gives to the prefix.
@@ -94,7 +105,7 @@ pub(super) struct Dispatch {
 impl Dispatch {
     pub fn new() -> Dispatch {
         Dispatch {
-            plain: Cell::new(true),
+            way: Cell::new(Way::Listeners),
             listeners: Listeners::new(),
             paths: Paths::default(),
             path_listeners: Listeners::new(),
@@ -111,7 +122,7 @@ impl Dispatch {
 
     /// Adds a listener for the requests below a prefix.
     pub fn add_path(&self, prefix: &str, site: Site, listener: ServerListener) {
-        self.plain.set(false);
+        self.way.set(Way::ByPath);
         self.path_listeners.add(self.paths.number(prefix), site, listener);
     }
 
@@ -123,8 +134,10 @@ impl Dispatch {
     /// Gives requests to `layer` in place of the request listeners. A server has one layer at most.
     #[cfg(feature = "app")]
     pub fn set_layer(&self, layer: Rc<dyn Layer>) {
-        self.plain.set(false);
         let _ = self.layer.set(layer);
+        if self.way.get() == Way::Listeners {
+            self.way.set(Way::Layer);
+        }
     }
 
     pub fn remove(&self, event: ServerEvent) {
@@ -152,10 +165,18 @@ impl Dispatch {
     /// Gives a request to the listeners for it.
     #[inline]
     pub fn request(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
-        if self.plain.get() && !exchange.head().expects() {
-            give(&self.listeners, ServerEvent::Request, lp, exchange);
-        } else {
-            self.find_and_give(lp, exchange);
+        match self.way.get() {
+            Way::Listeners if !exchange.head().expects() => give(&self.listeners, ServerEvent::Request, lp, exchange),
+            #[cfg(feature = "app")]
+            Way::Layer if !exchange.head().expects() => self.give_layer(lp, exchange),
+            _ => self.find_and_give(lp, exchange),
+        }
+    }
+
+    #[cfg(feature = "app")]
+    fn give_layer(&self, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
+        if let Some(layer) = self.layer.get() {
+            layer.clone().request(lp, exchange);
         }
     }
 
@@ -174,11 +195,7 @@ impl Dispatch {
         match path {
             Some(number) if event == ServerEvent::Request => give(&self.path_listeners, number, lp, exchange),
             #[cfg(feature = "app")]
-            _ if event == ServerEvent::Request && self.layer.get().is_some() => {
-                if let Some(layer) = self.layer.get() {
-                    layer.clone().request(lp, exchange);
-                }
-            }
+            _ if event == ServerEvent::Request && self.layer.get().is_some() => self.give_layer(lp, exchange),
             _ => give(&self.listeners, event, lp, exchange),
         }
     }
