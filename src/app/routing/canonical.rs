@@ -49,18 +49,23 @@ impl Display for BadPath {
     }
 }
 
-/// Returns the canonical spelling of `path`: the path itself if it is canonical already, as nearly all are.
+/// Returns whether a path is canonical for certain, as nearly all are.
 #[inline]
-pub fn canonical(path: &str) -> Result<Cow<'_, str>, BadPath> {
+pub fn is_canonical(path: &[u8]) -> bool {
     let of = |byte: u8| CLASSES[usize::from(byte)];
-    let (eights, rest) = path.as_bytes().as_chunks::<8>();
+    let (eights, rest) = path.as_chunks::<8>();
     let mut class = PLAIN | NO_DOT;
     for &[a, b, c, d, e, f, g, h] in eights {
         class &= of(a) & of(b) & of(c) & of(d) & of(e) & of(f) & of(g) & of(h);
     }
     class = rest.iter().fold(class, |class, &byte| class & of(byte));
-    let harmless = class & NO_DOT != 0 || !path.contains("/.");
-    if class & PLAIN != 0 && harmless && path.starts_with('/') { Ok(Cow::Borrowed(path)) } else { respelled(path) }
+    let harmless = class & NO_DOT != 0 || !path.windows(2).any(|two| two == b"/.");
+    class & PLAIN != 0 && harmless && path.starts_with(b"/")
+}
+
+/// Returns the canonical spelling of `path`.
+pub fn canonical(path: &str) -> Result<Cow<'_, str>, BadPath> {
+    if is_canonical(path.as_bytes()) { Ok(Cow::Borrowed(path)) } else { respelled(path) }
 }
 
 #[cold]

@@ -59,7 +59,7 @@ impl Search<'_> {
         let mut takers = BTreeSet::new();
         for path in step.patterns.iter().flat_map(|pattern| paths(pattern, step)) {
             let mut taken = Methods::default();
-            self.trie.walk(&path, cursors);
+            self.trie.walk(path.as_bytes(), cursors);
             while !step.methods.are_in(&taken) {
                 let earlier = self.trie.next(cursors).filter(|&earlier| earlier < number)? as usize;
                 let by = self.steps.get(earlier)?;

@@ -1,7 +1,5 @@
 //! Several sorted lists of step numbers, read as one.
 
-use super::inline::Inline;
-
 /// A place in a list of step numbers. The first place stands for the list.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
@@ -17,6 +15,21 @@ pub const OVER: u32 = u32::MAX;
 impl Place {
     /// Where nothing is.
     pub const NOWHERE: Place = Place { step: OVER, next: 0 };
+
+    /// Goes to the next number of the list.
+    #[inline]
+    pub fn advance(&mut self, numbers: &[u32]) {
+        self.step = numbers.get(self.next as usize).copied().unwrap_or(OVER);
+        self.next += 1;
+    }
+
+    /// Leaves out the numbers below `step`.
+    #[inline]
+    fn skip_to(&mut self, step: u32, numbers: &[u32]) {
+        while self.step < step {
+            self.advance(numbers);
+        }
+    }
 }
 
 impl Default for Place {
@@ -25,27 +38,36 @@ impl Default for Place {
     }
 }
 
-/// The steps that apply to one path, as far as they have not been taken. Kept from request to request, so that a look-up
-/// allocates nothing.
+/// The steps that apply to one path, as far as they have not been taken. Kept from request to request, so that in the long run a
+/// look-up allocates nothing.
 #[derive(Debug, Default)]
 pub struct Cursors {
     pub(super) lists: Lists,
     /// For a walk through the trie that has come to several nodes: these, and those one segment above.
-    pub(super) here: Inline<u32>,
-    pub(super) above: Inline<u32>,
+    pub(super) here: Vec<u32>,
+    pub(super) above: Vec<u32>,
     /// How many nodes the last walk came to.
     #[cfg(test)]
-    pub(super) visited: usize,
+    visited: usize,
 }
 
 impl Cursors {
     #[inline]
     pub(super) fn clear(&mut self) {
-        self.lists.0.clear();
+        self.lists.clear();
         self.here.clear();
         #[cfg(test)]
         {
             self.visited = 0;
+        }
+    }
+
+    /// Notes that a walk comes to a node.
+    #[inline]
+    pub(super) fn visit(&mut self) {
+        #[cfg(test)]
+        {
+            self.visited += 1;
         }
     }
 
@@ -56,22 +78,39 @@ impl Cursors {
     }
 }
 
+/// A walk that has come to one node has two lists at most, for which there is a place of their own.
 #[derive(Debug, Default)]
-pub(super) struct Lists(Inline<Place>);
+pub(super) struct Lists {
+    first: Place,
+    second: Place,
+    more: Vec<Place>,
+}
 
 impl Lists {
     #[inline]
+    fn clear(&mut self) {
+        self.first = Place::NOWHERE;
+        self.second = Place::NOWHERE;
+        self.more.clear();
+    }
+
+    #[inline]
     pub fn add(&mut self, list: Place) {
-        if list.step != OVER {
-            self.0.push(list);
+        match () {
+            _ if list.step == OVER => {}
+            _ if self.first.step == OVER => self.first = list,
+            _ if self.second.step == OVER => self.second = list,
+            _ => self.more.push(list),
         }
     }
 
     /// The least number that has not been taken. A number that is in several lists comes once.
     #[inline]
     pub fn next(&mut self, numbers: &[u32]) -> Option<u32> {
-        let mut least = OVER;
-        self.0.each(|place| least = least.min(place.step));
+        let mut least = self.first.step.min(self.second.step);
+        if !self.more.is_empty() {
+            least = self.least_of_more(least);
+        }
         if least == OVER {
             return None;
         }
@@ -79,14 +118,23 @@ impl Lists {
         Some(least)
     }
 
+    #[inline(never)]
+    fn least_of_more(&self, least: u32) -> u32 {
+        self.more.iter().fold(least, |least, place| least.min(place.step))
+    }
+
     /// Leaves out the numbers below `step`.
     #[inline]
     pub fn skip_to(&mut self, step: u32, numbers: &[u32]) {
-        self.0.each(|place| {
-            while place.step < step {
-                place.step = numbers.get(place.next as usize).copied().unwrap_or(OVER);
-                place.next += 1;
-            }
-        });
+        self.first.skip_to(step, numbers);
+        self.second.skip_to(step, numbers);
+        if !self.more.is_empty() {
+            self.skip_more_to(step, numbers);
+        }
+    }
+
+    #[inline(never)]
+    fn skip_more_to(&mut self, step: u32, numbers: &[u32]) {
+        self.more.iter_mut().for_each(|place| place.skip_to(step, numbers));
     }
 }

@@ -11,7 +11,6 @@
 mod canonical;
 mod conflicts;
 mod cursors;
-mod inline;
 mod methods;
 mod pattern;
 mod program;
@@ -20,7 +19,7 @@ mod step;
 mod texts;
 mod trie;
 
-pub use canonical::{canonical, decoded};
+pub use canonical::{canonical, decoded, is_canonical};
 pub use cursors::Cursors;
 pub use methods::{Method, Methods};
 pub use pattern::{Pattern, join};

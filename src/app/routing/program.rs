@@ -26,8 +26,8 @@ impl Program {
 
     /// Finds the steps that apply to a canonical path, whatever the method. Linear in the path, and in the nodes of the trie.
     #[inline]
-    pub fn look_up(&self, path: &str, cursors: &mut Cursors) {
-        self.trie.walk(path, cursors);
+    pub fn look_up(&self, path: &(impl AsRef<[u8]> + ?Sized), cursors: &mut Cursors) {
+        self.trie.walk(path.as_ref(), cursors);
     }
 
     /// The number of the next step that applies.

@@ -1,12 +1,15 @@
 //! Which steps apply to a path: a trie of segments.
 //!
 //! ```text
-//!  root ── under: [0]                        under: for the path of this node, and for all below it
-//!   ├ "admin" ── under: [1]                  exact: for the path of this node only
-//!   └ "users" ── exact: [4]                  rest:  for what is below this node, if it is not empty
-//!       ├ "me" ── exact: [2]
-//!       └ :    ── exact: [3]
+//!  root ── under: [0]                           under: for the path of this node, and for all below it
+//!   ├ "admin" ── under: [0, 1]                  exact: for the path of this node only
+//!   └ "users" ── under: [0]     exact: [4]      below: for what is below this node and comes to no child
+//!       ├ "me" ── under: [0]    exact: [2]
+//!       └ :    ── under: [0]    exact: [3]
 //! ```
+//! A node has in `under` and `below` what it inherits from those above it, so only the node where a path ends, or leaves the trie,
+//! says which steps apply. A node that adds nothing has the list of the node above it, not a copy.
+//!
 //! A path is walked segment by segment, with all nodes that match so far. From each of them lead a text, the plain parameter,
 //! and shapes such as `:name.:ext`. Each node has one parent, so a walk comes to each node at most once, whatever the path is;
 //! it ends as soon as no node matches. There is no backtracking.
@@ -27,7 +30,8 @@ pub struct Trie {
     texts: Texts,
     /// The texts that are longer than eight bytes.
     long: Vec<u8>,
-    shapes: Vec<(Shape, u32)>,
+    /// The children that are shapes, of each node that has some. The first list is empty.
+    shapes: Vec<Vec<(Shape, u32)>>,
     /// The lists of step numbers, each with [`OVER`] behind it. The first number is `OVER`.
     numbers: Vec<u32>,
 }
@@ -42,57 +46,51 @@ struct Node {
     word: u64,
     /// Where a long text stands.
     long: u32,
+    /// Whether it has children that are texts.
+    has_texts: bool,
     /// The child that is a plain parameter. No child is the root, so that means none.
     parameter: u32,
-    /// A part of `shapes`.
-    shapes: (u32, u32),
+    /// Where its children that are shapes stand.
+    shapes: u32,
     under: Place,
     /// For the path of this node as it is, and with a slash behind it.
     exact: Place,
     slashed: Place,
-    rest: Place,
-}
-
-impl Node {
-    /// The steps for a path that is over here, but perhaps for a slash.
-    #[inline]
-    fn at_end(&self, left: &[u8]) -> Place {
-        if left.is_empty() { self.exact } else { self.slashed }
-    }
+    below: Place,
 }
 
 impl Trie {
     /// Finds the steps that apply to a canonical path.
-    pub fn walk(&self, path: &str, cursors: &mut Cursors) {
+    pub fn walk(&self, path: &[u8], cursors: &mut Cursors) {
         cursors.clear();
         let mut number = ROOT;
         let Some(mut node) = self.enter(number, cursors) else { return };
-        let mut left = path.as_bytes();
+        let mut left = path;
         // Mostly one node leads to one other. What leads to more is left to `spread`.
         while let Some(tail) = left.get(1..).filter(|tail| !tail.is_empty()) {
             let text = Text::first(tail);
-            let child = self.texts.child(number, text, |child| self.is_text(child, number, text, tail));
+            let child = self.text(number, node, text, tail);
             let parameter = if text.len == 0 { ROOT } else { node.parameter };
-            if node.shapes.0 != node.shapes.1 || (child.is_some() && parameter != ROOT) {
+            if node.shapes != 0 || (child != ROOT && parameter != ROOT) {
                 cursors.here.push(number);
-                return self.spread(path, path.len() - left.len(), cursors);
+                return self.spread(left, cursors);
             }
-            number = child.unwrap_or(parameter);
-            cursors.lists.add(node.rest);
+            number = child | parameter;
             if number == ROOT {
-                return;
+                return cursors.lists.add(node.below);
             }
             let Some(next) = self.enter(number, cursors) else { return };
             node = next;
             left = tail.get(text.len as usize..).unwrap_or_default();
         }
-        cursors.lists.add(node.at_end(left));
+        self.end(node, left, cursors);
     }
 
-    /// Walks on from the nodes in `cursors.here`, to which the first `at` bytes of the path lead.
+    /// Walks on from the nodes in `cursors.here`, with what is left of the path behind them.
     #[inline(never)]
-    fn spread(&self, path: &str, at: usize, cursors: &mut Cursors) {
-        let mut left = path.get(at..).unwrap_or_default();
+    fn spread(&self, left: &[u8], cursors: &mut Cursors) {
+        // A canonical path is ASCII.
+        let Ok(mut left) = str::from_utf8(left) else { return };
         while let Some(tail) = left.get(1..).filter(|tail| !tail.is_empty()) {
             let text = Text::first(tail.as_bytes());
             let Some((segment, behind)) = tail.split_at_checked(text.len as usize) else { return };
@@ -100,35 +98,41 @@ impl Trie {
             mem::swap(&mut cursors.here, &mut cursors.above);
             cursors.here.clear();
             let mut index = 0;
-            while let Some((number, node)) = cursors.above.at(index).and_then(|number| self.numbered(number)) {
+            while let Some((number, node)) = cursors.above.get(index).and_then(|&number| self.numbered(number)) {
                 index += 1;
-                cursors.lists.add(node.rest);
-                let is_it = |child| self.is_text(child, number, text, tail.as_bytes());
-                let child = self.texts.child(number, text, is_it);
-                let parameter = Some(node.parameter).filter(|&child| child != ROOT && !segment.is_empty());
+                let child = self.text(number, node, text, tail.as_bytes());
+                let parameter = if segment.is_empty() { ROOT } else { node.parameter };
                 let fitting = self.shapes(node).iter().filter(|(shape, _)| !segment.is_empty() && shape.fits(segment));
-                for child in child.into_iter().chain(parameter).chain(fitting.map(|(_, child)| *child)) {
-                    self.enter(child, cursors);
-                    cursors.here.push(child);
+                let before = cursors.here.len();
+                for child in [child, parameter].into_iter().chain(fitting.map(|(_, child)| *child)) {
+                    if child != ROOT {
+                        self.enter(child, cursors);
+                        cursors.here.push(child);
+                    }
+                }
+                if cursors.here.len() == before {
+                    cursors.lists.add(node.below);
                 }
             }
         }
         let mut index = 0;
-        while let Some((_, node)) = cursors.here.at(index).and_then(|number| self.numbered(number)) {
+        while let Some((_, node)) = cursors.here.get(index).and_then(|&number| self.numbered(number)) {
             index += 1;
-            cursors.lists.add(node.at_end(left.as_bytes()));
+            self.end(node, left.as_bytes(), cursors);
         }
     }
 
     #[inline]
     fn enter(&self, number: u32, cursors: &mut Cursors) -> Option<&Node> {
-        #[cfg(test)]
-        {
-            cursors.visited += 1;
-        }
-        let node = self.nodes.get(number as usize)?;
+        cursors.visit();
+        self.nodes.get(number as usize)
+    }
+
+    /// Adds the steps for a path that is over at this node, but perhaps for a slash.
+    #[inline]
+    fn end(&self, node: &Node, left: &[u8], cursors: &mut Cursors) {
         cursors.lists.add(node.under);
-        Some(node)
+        cursors.lists.add(if left.is_empty() { node.exact } else { node.slashed });
     }
 
     fn numbered(&self, number: u32) -> Option<(u32, &Node)> {
@@ -136,8 +140,16 @@ impl Trie {
     }
 
     fn shapes(&self, node: &Node) -> &[(Shape, u32)] {
-        let (from, to) = node.shapes;
-        self.shapes.get(from as usize..to as usize).unwrap_or_default()
+        self.shapes.get(node.shapes as usize).map(|shapes| &**shapes).unwrap_or_default()
+    }
+
+    /// The child that is the first text of `tail`, else [`ROOT`].
+    #[inline]
+    fn text(&self, number: u32, node: &Node, text: Text, tail: &[u8]) -> u32 {
+        if !node.has_texts {
+            return ROOT;
+        }
+        self.texts.child(number, text, |child| self.is_text(child, number, text, tail)).unwrap_or(ROOT)
     }
 
     /// Returns whether a child that is a text is this child.
@@ -176,6 +188,7 @@ pub struct Builder {
 
 #[derive(Default)]
 struct Growing {
+    parent: u32,
     texts: BTreeMap<Box<str>, u32>,
     parameter: u32,
     shapes: Vec<(Shape, u32)>,
@@ -241,7 +254,7 @@ impl Builder {
             },
         };
         if child == fresh {
-            self.nodes.push(Growing::default());
+            self.nodes.push(Growing { parent, ..Growing::default() });
         }
         child
     }
@@ -252,31 +265,28 @@ impl Builder {
             nodes: self.nodes.iter().map(|_| Node::default()).collect(),
             texts: Texts::with_capacity(texts),
             long: Vec::new(),
-            shapes: Vec::new(),
+            shapes: vec![Vec::new()],
             numbers: vec![OVER],
         };
+        // A node stands behind its parent.
         for (number, growing) in self.nodes.into_iter().enumerate() {
             for (text, child) in &growing.texts {
                 trie.name(*child, number as u32, text);
             }
-            let from = trie.shapes.len() as u32;
-            trie.shapes.extend(growing.shapes);
-            let to = trie.shapes.len() as u32;
-            let mut list = |steps: Vec<u32>| {
-                let Some((&step, more)) = steps.split_first() else { return Place::NOWHERE };
-                if more.is_empty() {
-                    return Place { step, next: 0 };
-                }
-                let next = trie.numbers.len() as u32;
-                trie.numbers.extend(more);
-                trie.numbers.push(OVER);
-                Place { step, next }
-            };
-            let (under, exact) = (list(growing.under), list(growing.exact));
-            let (slashed, rest) = (list(growing.slashed), list(growing.rest));
-            let parameter = growing.parameter;
-            if let Some(node) = trie.nodes.get_mut(number) {
-                *node = Node { parameter, shapes: (from, to), under, exact, slashed, rest, ..mem::take(node) };
+            let mut node =
+                Node { has_texts: !growing.texts.is_empty(), parameter: growing.parameter, ..Node::default() };
+            if !growing.shapes.is_empty() {
+                node.shapes = trie.shapes.len() as u32;
+                trie.shapes.push(growing.shapes);
+            }
+            let above = trie.nodes.get(growing.parent as usize).map_or(Place::NOWHERE, |parent| parent.below);
+            node.under = trie.inherit(above, growing.under);
+            node.below = trie.inherit(node.under, growing.rest);
+            node.exact = trie.list(growing.exact);
+            node.slashed = trie.list(growing.slashed);
+            if let Some(place) = trie.nodes.get_mut(number) {
+                let Node { parent, len, word, long, .. } = *place;
+                *place = Node { parent, len, word, long, ..node };
             }
         }
         trie
@@ -284,6 +294,34 @@ impl Builder {
 }
 
 impl Trie {
+    /// Stores a list of step numbers.
+    fn list(&mut self, steps: Vec<u32>) -> Place {
+        let Some((&step, more)) = steps.split_first() else { return Place::NOWHERE };
+        if more.is_empty() {
+            return Place { step, next: 0 };
+        }
+        let next = self.numbers.len() as u32;
+        self.numbers.extend(more);
+        self.numbers.push(OVER);
+        Place { step, next }
+    }
+
+    /// Stores what a list has, and these steps.
+    fn inherit(&mut self, mut above: Place, own: Vec<u32>) -> Place {
+        if own.is_empty() {
+            return above;
+        }
+        let mut steps = own;
+        while above.step != OVER {
+            steps.push(above.step);
+            above.advance(&self.numbers);
+        }
+        steps.sort_unstable();
+        // Two patterns of one step may meet here.
+        steps.dedup();
+        self.list(steps)
+    }
+
     /// Makes a node the child of `parent` with this text.
     fn name(&mut self, child: u32, parent: u32, text: &str) {
         let read = Text::first(text.as_bytes());
