@@ -1,8 +1,9 @@
 //! A compiled app: its steps in order, and what to call for each.
 
-use super::routing::{Cursors, Method, Methods, Program, Reach, Role};
+use super::routing::{Cursors, Method, Methods, Program, Role};
 use super::trust::Trust;
 use super::vhost::Host;
+use crate::callback::Site;
 use crate::http::{Error, Exchange};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,13 +11,12 @@ use std::rc::Rc;
 /// Calls what the program registered for a step.
 pub(super) type Run = dyn FnMut(Given<'_>) -> Option<Error>;
 
-/// What a step is called with. Each kind of callback takes of it what it is for.
+/// What a step is called with.
+#[derive(Clone, Copy)]
 pub(super) struct Given<'a> {
     pub exchange: &'a Rc<Exchange>,
     /// The number of the step.
     pub at: u32,
-    /// For error handlers.
-    pub error: Option<Error>,
 }
 
 /// A callback, which is taken out of its cell while it runs.
@@ -59,8 +59,15 @@ pub(super) enum Kind {
     Unanswered,
 }
 
+/// A step as requests need it. The program has the rest of it.
 pub(super) struct Step {
     pub kind: Kind,
+    /// The methods that it takes.
+    pub methods: Methods,
+    /// Whether it belongs to a route: unlike a middleware it is not for all paths below its pattern.
+    pub is_route: bool,
+    /// Where it was registered.
+    pub site: Site,
     /// The first step behind the route, and behind the router, that this step belongs to.
     pub route_end: u32,
     pub router_end: u32,
@@ -89,40 +96,15 @@ pub(super) struct Offer {
 }
 
 impl Chain {
-    /// The number of the next step to be called: an error handler if something has `failed`, else one that takes the method.
+    /// The step with this number.
     #[inline]
-    pub fn next(&self, cursors: &mut Cursors, exchange: &Exchange, method: Method<'_>, failed: bool) -> Option<u32> {
-        while let Some(at) = self.program.next(cursors) {
-            let step = self.steps.get(at as usize)?;
-            let is_next = match &step.kind {
-                Kind::OnError(_) => failed,
-                Kind::Host(host) => {
-                    if !host.matches(self.host(exchange)) {
-                        self.program.skip_to(cursors, step.router_end);
-                    }
-                    false
-                }
-                Kind::Unanswered => !failed,
-                _ if failed => false,
-                Kind::Run(_) => self.program.step(at)?.methods.takes(method),
-                Kind::NotFound(_) => true,
-            };
-            if is_next {
-                return Some(at);
-            }
-        }
-        None
+    pub fn step(&self, number: u32) -> Option<&Step> {
+        self.steps.get(number as usize)
     }
 
-    /// The host that a request is for.
-    fn host<'e>(&self, exchange: &'e Exchange) -> &'e str {
-        self.trust.host(exchange).unwrap_or_default()
-    }
-
-    /// Returns whether a step belongs to a route: unlike a middleware it is not for all paths below its pattern.
-    #[inline]
-    pub fn is_route(&self, at: u32) -> bool {
-        self.program.step(at).is_some_and(|step| step.reach == Reach::Exact)
+    /// Returns whether a request is for a host.
+    pub fn is_for(&self, host: &Host, exchange: &Exchange) -> bool {
+        host.matches(self.trust.host(exchange).unwrap_or_default())
     }
 
     /// What the routes before the step `end` say of a path, in the routers of the request's host.
@@ -132,18 +114,16 @@ impl Chain {
         let mut methods = Methods::default();
         self.program.look_up(path, &mut cursors);
         while let Some(at) = self.program.next(&mut cursors).filter(|at| *at < end) {
-            let (Some(of), Some(step)) = (self.program.step(at), self.steps.get(at as usize)) else { break };
+            let (Some(line), Some(step)) = (self.program.step(at), self.step(at)) else { break };
             match &step.kind {
-                Kind::Host(host) if !host.matches(self.host(exchange)) => {
-                    self.program.skip_to(&mut cursors, step.router_end)
-                }
-                Kind::Run(_) if of.reach == Reach::Exact && (of.role == Role::Handler || !of.methods.is_any()) => {
-                    methods.add(&of.methods);
+                Kind::Host(host) if !self.is_for(host, exchange) => self.program.skip_to(&mut cursors, step.router_end),
+                Kind::Run(_) if step.is_route && (line.role == Role::Handler || !step.methods.is_any()) => {
+                    methods.add(&step.methods);
                 }
                 _ => {}
             }
         }
-        Offer { takes: methods.takes(Method::of(exchange.head().method())), methods }
+        Offer { takes: methods.takes(&Method::of(exchange.head().method_bytes())), methods }
     }
 
     /// The methods of all routes.

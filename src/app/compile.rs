@@ -224,7 +224,9 @@ impl List {
             Vec::new()
         });
         let (route_end, pattern) = (self.next() + 1, text.as_str().into());
-        self.steps.push(Step { kind, route_end, router_end: 0, pattern, depth });
+        let is_route = reach == Reach::Exact;
+        let step = Step { kind, methods: methods.clone(), is_route, site, route_end, router_end: 0, pattern, depth };
+        self.steps.push(step);
         self.registered.push(routing::Step { text, patterns, reach, strict: place.strict, methods, role, site });
     }
 

@@ -9,11 +9,11 @@
 //! another: a thousand middlewares need no more stack than one. If a step marks later, from another callback, nobody drives; then
 //! a tick does.
 
-use super::chain::{Chain, Given, Kind, Offer, Step};
+use super::chain::{Callback, Chain, Given, Kind, Offer, Step};
 use super::failure::{Panicked, Unanswered};
 use super::locals::Locals;
 use super::page;
-use super::routing::{Cursors, Method, Methods, behind, canonical, decoded};
+use super::routing::{Cursors, Method, Methods, behind, canonical, decoded, is_canonical};
 use crate::callback::discard;
 use crate::event_loop::{Loop, next_tick};
 use crate::http::{Companion, Error, Exchange, Failure, Handle, Layer, Response, Server, create_server_below};
@@ -25,15 +25,26 @@ use std::io;
 use std::rc::Rc;
 
 /// How a request goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     Run,
+    /// As `Run`, from an error handler: the error counts as settled.
+    Settle,
     SkipRoute,
     SkipRouter,
-    /// To the error handlers. Whether the head is `uncertain`: see [`Exchange::reopen`].
+    /// To the error handlers, with the error that the journey keeps. Whether the head is `uncertain`: see [`Exchange::reopen`].
     Fail {
-        error: Error,
         uncertain: bool,
     },
+}
+
+/// A step that is to be called.
+struct Due<'a> {
+    /// Its number.
+    at: u32,
+    step: &'a Step,
+    /// `None`: no step has answered.
+    callback: Option<&'a Callback>,
 }
 
 /// What an app keeps with an exchange. It is used again with the exchange, so in the long run a request allocates nothing here.
@@ -50,6 +61,8 @@ pub(super) struct Journey {
     mark: Cell<Option<Mark>>,
     /// Whether [`drive`] is at work.
     driven: Cell<bool>,
+    /// The error with which the request goes on to the error handlers.
+    error: RefCell<Option<Error>>,
     /// The canonical path, if it is not the path as received.
     path: RefCell<Option<Box<str>>>,
     locals: RefCell<Locals>,
@@ -112,13 +125,13 @@ impl Journey {
 
     /// The pattern of the route that was called last.
     pub fn route(&self) -> Option<Rc<str>> {
-        Some(self.chain()?.steps.get(self.route.get()? as usize)?.pattern.clone())
+        Some(self.chain()?.step(self.route.get()?)?.pattern.clone())
     }
 
     /// What is left of the path below the prefix of the step that was called last.
     pub fn below<'e>(&self, exchange: &'e Exchange) -> Cow<'e, str> {
         let chain = self.chain();
-        let step = chain.as_ref().and_then(|chain| chain.steps.get(self.at.get() as usize));
+        let step = chain.as_ref().and_then(|chain| chain.step(self.at.get()));
         let depth = step.map_or(0, |step| step.depth);
         match self.path(exchange) {
             Cow::Borrowed(path) => {
@@ -150,64 +163,100 @@ impl Journey {
         known
     }
 
+    /// The error for an error handler.
+    pub fn take_error(&self) -> Option<Error> {
+        self.error.take()
+    }
+
+    /// Keeps an error for the error handlers, and marks that the request goes on to them. Returns whether it was not to go on before.
+    fn set_error(&self, error: Error, uncertain: bool) -> bool {
+        let before = self.error.replace(Some(error));
+        discard(before);
+        self.mark.replace(Some(Mark::Fail { uncertain })).is_none()
+    }
+
     /// Finds the steps for a request, and marks that it goes on to the first one.
     fn begin(&self, chain: &Rc<Chain>, exchange: &Exchange) {
         *self.chain.borrow_mut() = Some(chain.clone());
         self.at.set(0);
         self.route.set(None);
         let mut cursors = self.cursors.borrow_mut();
-        let path = exchange.head().path();
-        let mark = match canonical(path) {
-            Ok(Cow::Borrowed(path)) => {
-                chain.program.look_up(path, &mut cursors);
-                Mark::Run
-            }
+        self.mark.set(Some(Mark::Run));
+        let head = exchange.head();
+        if is_canonical(head.path_bytes()) {
+            return chain.program.look_up(head.path_bytes(), &mut cursors);
+        }
+        match canonical(head.path()) {
+            Ok(Cow::Borrowed(path)) => chain.program.look_up(path, &mut cursors),
             Ok(Cow::Owned(path)) => {
                 chain.program.look_up(&path, &mut cursors);
                 *self.path.borrow_mut() = Some(path.into());
-                Mark::Run
             }
             Err(why) => {
                 chain.program.look_up("/", &mut cursors);
                 chain.program.skip_to(&mut cursors, chain.unanswered);
-                match is_for_all(exchange) {
-                    true => Mark::Run,
-                    false => Mark::Fail { error: Error::new(400, why.to_string()), uncertain: false },
+                if !is_for_all(exchange) {
+                    self.set_error(Error::new(400, why.to_string()), false);
                 }
             }
-        };
-        self.mark.set(Some(mark));
+        }
     }
 
-    fn is_marked(&self) -> bool {
-        let mark = self.mark.take();
-        let is_marked = mark.is_some();
-        self.mark.set(mark);
-        is_marked
-    }
-
-    /// Does what a mark says of the steps ahead. Returns the error with which the request goes on.
-    fn obey(&self, chain: &Chain, exchange: &Rc<Exchange>, mark: Mark) -> Option<Error> {
-        let step = chain.steps.get(self.at.get() as usize);
+    /// Does what a mark says of the steps ahead. Returns whether the request goes on to the error handlers.
+    #[cold]
+    fn obey(&self, chain: &Chain, exchange: &Rc<Exchange>, mark: Mark) -> bool {
         let skip_to = |to: fn(&Step) -> u32| {
-            if let Some(step) = step {
+            if let Some(step) = chain.step(self.at.get()) {
                 chain.program.skip_to(&mut self.cursors.borrow_mut(), to(step));
             }
         };
         match mark {
-            Mark::Run => {
-                if let Some(Kind::OnError(_)) = step.map(|step| &step.kind) {
-                    Response::new(exchange).set_status(200);
-                }
-            }
+            Mark::Run => {}
+            Mark::Settle => drop(Response::new(exchange).set_status(200)),
             Mark::SkipRoute => skip_to(|step| step.route_end),
             Mark::SkipRouter => skip_to(|step| step.router_end),
-            Mark::Fail { error, uncertain } => {
-                exchange.reopen(error.status(), uncertain);
-                return Some(error);
+            Mark::Fail { uncertain } => {
+                if let Some(error) = &*self.error.borrow() {
+                    exchange.reopen(error.status(), uncertain);
+                }
+                return true;
             }
         }
+        false
+    }
+
+    /// The next step to be called: an error handler if something has `failed`, else one that takes the method.
+    #[inline]
+    fn next<'c>(&self, chain: &'c Chain, exchange: &Exchange, method: &Method<'_>, failed: bool) -> Option<Due<'c>> {
+        let mut cursors = self.cursors.borrow_mut();
+        while let Some(at) = chain.program.next(&mut cursors) {
+            let step = chain.step(at)?;
+            let callback = if let Kind::Run(callback) = &step.kind {
+                if failed || !step.methods.takes(method) {
+                    continue;
+                }
+                Some(callback)
+            } else {
+                match &step.kind {
+                    Kind::OnError(callback) if failed => Some(callback),
+                    Kind::NotFound(callback) if !failed && !self.is_offered(chain, exchange, at) => Some(callback),
+                    Kind::Unanswered if !failed => None,
+                    Kind::Host(host) if !chain.is_for(host, exchange) => {
+                        chain.program.skip_to(&mut cursors, step.router_end);
+                        continue;
+                    }
+                    _ => continue,
+                }
+            };
+            return Some(Due { at, step, callback });
+        }
         None
+    }
+
+    /// Returns whether a route before the step `end` has the path, for whichever method.
+    #[cold]
+    fn is_offered(&self, chain: &Chain, exchange: &Exchange, end: u32) -> bool {
+        chain.offer(exchange, &self.path(exchange), end).methods.allow().is_some()
     }
 
     /// Logs a failure of the step that was called last.
@@ -250,8 +299,7 @@ impl Companion<Exchange> for Journey {
             },
         };
         self.log(&chain, exchange, &error);
-        let before = self.mark.replace(Some(Mark::Fail { error, uncertain }));
-        if before.is_none() && !self.driven.get() {
+        if self.set_error(error, uncertain) && !self.driven.get() {
             drive_soon(Handle::new(exchange));
         }
         None
@@ -268,11 +316,15 @@ impl Companion<Exchange> for Journey {
     fn end(&self) {
         self.told.borrow_mut().clear();
         self.path.take();
-        let mark = self.mark.take();
-        discard(mark);
-        // The last handle of a program may drop the program's closures.
-        let chain = self.chain.take();
-        discard(chain);
+        self.mark.set(None);
+        let error = self.take_error();
+        if error.is_some() {
+            discard(error);
+        }
+        // The last handle of a program drops the program's closures.
+        if let Some(last) = self.chain.take().and_then(Rc::into_inner) {
+            discard(last);
+        }
         loop {
             let value = self.locals.borrow_mut().take_last();
             let Some(value) = value else { return };
@@ -283,8 +335,9 @@ impl Companion<Exchange> for Journey {
 
 impl Layer for Chain {
     fn request(self: Rc<Self>, lp: &Rc<Loop>, exchange: &Rc<Exchange>) {
-        Journey::of(exchange).begin(&self, exchange);
-        drive(lp, Handle::new(exchange));
+        let journey = Journey::of(exchange);
+        journey.begin(&self, exchange);
+        drive(lp, &self, journey, exchange, Handle::new(exchange));
     }
 }
 
@@ -300,7 +353,7 @@ pub(super) fn go_on(handle: Handle, at: u32, mark: Mark) {
         log::debug!(target: "oneloop::app", "{}: a step goes on after the end", *handle);
         return;
     }
-    if journey.at.get() != at || journey.is_marked() {
+    if journey.at.get() != at || journey.mark.get().is_some() {
         return;
     }
     journey.mark.set(Some(mark));
@@ -312,72 +365,58 @@ pub(super) fn go_on(handle: Handle, at: u32, mark: Mark) {
 /// Drives a request when the callback that is running has returned.
 fn drive_soon(handle: Handle) {
     next_tick(move || {
-        if let Some(lp) = handle.lp() {
-            drive(&lp, handle);
+        let exchange = Rc::clone(&*handle);
+        let journey = Journey::of(&exchange);
+        if let Some((lp, chain)) = exchange.lp().zip(journey.chain()) {
+            drive(&lp, &chain, journey, &exchange, handle);
         }
     });
 }
 
 /// Calls one step after another, until none has marked that the request goes on. The handle keeps the response from counting as
 /// dropped between two steps.
-fn drive(lp: &Rc<Loop>, handle: Handle) {
-    let exchange = Rc::clone(&*handle);
-    let journey = Journey::of(&exchange);
-    let Some(chain) = journey.chain() else { return };
+fn drive(lp: &Rc<Loop>, chain: &Chain, journey: &Journey, exchange: &Rc<Exchange>, handle: Handle) {
     let mut handle = Some(handle);
-    let method = Method::of(exchange.head().method());
+    let method = Method::of(exchange.head().method_bytes());
     journey.driven.set(true);
     while let Some(mark) = journey.mark.take() {
-        if exchange.has_ended() || exchange.is_closed() || lp.is_halted() {
-            discard(mark);
+        // A stream that has closed is in the closing queue, until its exchange is over.
+        let is_closed = !exchange.is_carried() || (lp.has_closing() && exchange.is_closed());
+        if exchange.has_ended() || is_closed || lp.is_halted() {
             break;
         }
-        let error = journey.obey(&chain, &exchange, mark);
-        let next = chain.next(&mut journey.cursors.borrow_mut(), &exchange, method, error.is_some());
-        let Some((at, step)) = next.and_then(|at| Some((at, chain.steps.get(at as usize)?))) else {
+        let failed = mark != Mark::Run && journey.obey(chain, exchange, mark);
+        let Some(Due { at, step, callback }) = journey.next(chain, exchange, &method, failed) else {
             // Only an error comes to the end of the list, since `Unanswered` stands there.
-            if let Some(error) = error {
-                page::answer(&exchange, &error);
+            if let Some(error) = journey.take_error() {
+                page::answer(exchange, &error);
                 discard(error);
             }
             break;
         };
         journey.at.set(at);
-        if chain.is_route(at) {
+        if step.is_route {
             journey.route.set(Some(at));
             lp.record_route(&step.pattern);
         }
-        let callback = match &step.kind {
-            Kind::Run(callback) | Kind::OnError(callback) => callback,
-            Kind::NotFound(callback)
-                if chain.offer(&exchange, &journey.path(&exchange), at).methods.allow().is_none() =>
-            {
-                callback
-            }
-            Kind::NotFound(_) => {
-                journey.mark.set(Some(Mark::Run));
-                continue;
-            }
-            Kind::Host(_) | Kind::Unanswered => {
-                unanswered(&chain, journey, &exchange);
-                continue;
-            }
+        let Some(callback) = callback else {
+            unanswered(chain, journey, exchange);
+            continue;
         };
-        let Some(registered) = chain.program.step(at) else { break };
-        let given = Given { exchange: &exchange, at, error };
+        let given = Given { exchange, at };
         let call = || {
             if let Some(error) = callback.lend(|run| run(given)) {
                 exchange.fail(error);
             }
         };
-        if lp.call(registered.site, &*exchange, call).is_none() {
+        if lp.call(step.site, &**exchange, call).is_none() {
             exchange.panicked();
         }
-        if !journey.is_marked() {
+        if journey.mark.get().is_none() {
             // If the step has kept no handle, nobody can answer any more: this drop marks the failure.
             handle = None;
-            if journey.is_marked() {
-                handle = Some(Handle::new(&exchange));
+            if journey.mark.get().is_some() {
+                handle = Some(Handle::new(exchange));
             }
         }
     }

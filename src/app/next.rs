@@ -28,12 +28,15 @@ use crate::http::{Error, Response};
 #[must_use = "call `next.run()`, or another of its methods, or answer; else the answer is 500"]
 pub struct Next {
     res: Response,
+    /// The number of the step that has it.
     at: u32,
+    /// What [`run`](Next::run) marks.
+    run: Mark,
 }
 
 impl Next {
-    pub(super) fn new(res: Response, at: u32) -> Next {
-        Next { res, at }
+    pub(super) fn new(res: Response, at: u32, run: Mark) -> Next {
+        Next { res, at, run }
     }
 
     /// Goes on to the next step that applies: Express's `next()`. In an error handler, the error counts as settled, and the request
@@ -47,7 +50,7 @@ impl Next {
     /// });
     /// ```
     pub fn run(self) {
-        go_on(self.res.0, self.at, Mark::Run);
+        go_on(self.res.0, self.at, self.run);
     }
 
     /// Goes on to the error handlers behind this step: Express's `next(error)`. The same as [`Response::fail`], or an `Err` that the

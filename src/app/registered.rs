@@ -1,6 +1,7 @@
 //! What a router holds: callbacks as they were registered.
 
 use super::chain::{Callback, Given, Run};
+use super::journey::Mark;
 use super::next::Next;
 use super::routing::{Methods, Reach, Role};
 use crate::callback::Site;
@@ -28,10 +29,11 @@ pub(super) struct Param {
 
 pub(super) type ParamRun = dyn FnMut(&str, Given<'_>) -> Option<Error>;
 
-/// What a step is called with that may go on.
-pub(super) fn handles(given: &Given<'_>) -> (Request, Response, Next) {
+/// What a step is called with that may go on. `run`: how it goes on, if it just goes on.
+#[inline]
+pub(super) fn handles(given: Given<'_>, run: Mark) -> (Request, Response, Next) {
     let res = Response::new(given.exchange);
-    (Request(given.exchange.clone()), res.clone(), Next::new(res, given.at))
+    (Request(given.exchange.clone()), res.clone(), Next::new(res, given.at, run))
 }
 
 pub(super) fn terminal<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 'static) -> Box<Run> {
@@ -40,7 +42,7 @@ pub(super) fn terminal<R: Answer>(mut f: impl FnMut(Request, Response) -> R + 's
 
 pub(super) fn middleware<R: Answer>(mut f: impl FnMut(Request, Response, Next) -> R + 'static) -> Box<Run> {
     Box::new(move |given| {
-        let (req, res, next) = handles(&given);
+        let (req, res, next) = handles(given, Mark::Run);
         f(req, res, next).into_error()
     })
 }

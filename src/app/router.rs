@@ -1,4 +1,5 @@
 use super::chain::{Callback, Given};
+use super::journey::{Journey, Mark};
 use super::next::Next;
 use super::registered::{Param, ParamRun, Registered, handles, middleware, terminal};
 use super::route::Route;
@@ -378,8 +379,8 @@ impl Router {
         mut handler: impl FnMut(Error, Request, Response, Next) -> R + 'static,
     ) -> &mut Self {
         let run = move |given: Given<'_>| {
-            let (req, res, next) = handles(&given);
-            handler(given.error?, req, res, next).into_error()
+            let (req, res, next) = handles(given, Mark::Settle);
+            handler(Journey::of(given.exchange).take_error()?, req, res, next).into_error()
         };
         self.on_error.push(Registered {
             pattern: "/".to_owned(),
@@ -425,7 +426,7 @@ impl Router {
         mut step: impl FnMut(&str, Request, Response, Next) -> R + 'static,
     ) -> &mut Self {
         let run = move |value: &str, given: Given<'_>| {
-            let (req, res, next) = handles(&given);
+            let (req, res, next) = handles(given, Mark::Run);
             step(value, req, res, next).into_error()
         };
         let run: Box<ParamRun> = Box::new(run);

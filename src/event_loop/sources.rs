@@ -38,6 +38,13 @@ impl Loop {
         self.closing.borrow_mut().push_back(token);
     }
 
+    /// Returns whether any source has closed and has not had its last turn.
+    #[inline]
+    #[cfg(feature = "app")]
+    pub(crate) fn has_closing(&self) -> bool {
+        !self.closing.borrow().is_empty()
+    }
+
     /// Removes a source whose start failed before any callback knew of it.
     pub(crate) fn remove(&self, token: Token) {
         let removed = self.registry.remove(token);

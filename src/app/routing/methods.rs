@@ -12,16 +12,18 @@ const OTHERS: u16 = 1 << KNOWN.len();
 const ALL: u16 = 2 * OTHERS - 1;
 
 /// The method of a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Method<'a> {
     bit: u16,
-    name: &'a str,
+    name: &'a [u8],
 }
 
 impl<'a> Method<'a> {
     /// The method with this name. Methods are case-sensitive (RFC 9110, 9.1).
-    pub fn of(name: &'a str) -> Method<'a> {
-        let bit = KNOWN.iter().position(|known| *known == name).map_or(OTHERS, |number| 1 << number);
+    #[inline]
+    pub fn of(name: &'a (impl AsRef<[u8]> + ?Sized)) -> Method<'a> {
+        let name = name.as_ref();
+        let bit = KNOWN.iter().position(|known| known.as_bytes() == name).map_or(OTHERS, |number| 1 << number);
         Method { bit, name }
     }
 }
@@ -60,8 +62,13 @@ impl Methods {
 
     /// Returns whether a method is in the set.
     #[inline]
-    pub fn takes(&self, method: Method<'_>) -> bool {
-        self.bits & method.bit != 0 || (method.bit == OTHERS && self.others.contains(method.name))
+    pub fn takes(&self, method: &Method<'_>) -> bool {
+        self.bits & method.bit != 0 || self.takes_by_name(method)
+    }
+
+    #[inline(never)]
+    fn takes_by_name(&self, method: &Method<'_>) -> bool {
+        method.bit == OTHERS && self.others.iter().any(|other| other.as_bytes() == method.name)
     }
 
     /// Takes what `more` takes as well.

@@ -55,9 +55,14 @@ impl IncomingRequest {
         self.fields.ascii(0, self.line.method_end)
     }
 
+    /// The bytes of the method. They need not be checked to be text.
+    pub fn method_bytes(&self) -> &[u8] {
+        self.fields.bytes(0, self.line.method_end)
+    }
+
     /// Returns whether the method is HEAD: the response has no content (RFC 9110, 9.3.2).
     pub fn is_head(&self) -> bool {
-        self.fields.bytes(0, self.line.method_end) == b"HEAD"
+        self.method_bytes() == b"HEAD"
     }
 
     /// Returns whether the method is CONNECT: a 2xx response turns the connection into a tunnel (RFC 9110, 9.3.6).
@@ -88,6 +93,14 @@ impl IncomingRequest {
     pub fn path(&self) -> &str {
         match self.fields.ascii(self.line.path.0, self.line.path.1) {
             "" if self.line.form == TargetForm::Absolute => "/",
+            path => path,
+        }
+    }
+
+    /// The bytes of the [path](Self::path). They need not be checked to be text.
+    pub fn path_bytes(&self) -> &[u8] {
+        match self.fields.bytes(self.line.path.0, self.line.path.1) {
+            b"" if self.line.form == TargetForm::Absolute => b"/",
             path => path,
         }
     }

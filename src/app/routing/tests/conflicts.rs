@@ -113,7 +113,7 @@ fn comes_to(number: usize, routes: &[Route], spans: &[Span], path: &str, method:
     let mut comes = vec![false; routes.len() + 1];
     comes[0] = true;
     for (at, route) in routes.iter().enumerate().take(number) {
-        let takes = || route.step().methods.takes(Method::of(method)) && route.applies(path);
+        let takes = || route.step().methods.takes(&Method::of(method)) && route.applies(path);
         let inside = |span: &&Span| (span.from as usize..span.to as usize).contains(&at);
         if !comes[at] {
             continue;
@@ -169,7 +169,7 @@ proptest! {
             if twins.count() > 1 {
                 continue;
             }
-            let takes = |method: &&&str| step.methods.takes(Method::of(method));
+            let takes = |method: &&&str| step.methods.takes(&Method::of(method));
             let comes = examples(route).iter().filter(|path| route.applies(path)).any(|path| {
                 METHODS.iter().filter(takes).any(|method| comes_to(number, &routes, &[], path, method))
             });
@@ -191,7 +191,7 @@ proptest! {
             let twins = routes.iter().filter(|other| other.step().name() == name);
             if is_reported == twins.count() {
                 for path in paths.iter().chain(&examples(route)).filter(|path| route.applies(path)) {
-                    for method in METHODS.iter().filter(|method| step.methods.takes(Method::of(method))) {
+                    for method in METHODS.iter().filter(|method| step.methods.takes(&Method::of(method))) {
                         prop_assert!(!comes_to(number, &routes, &spans, path, method), "{} {} comes to {}", method, path, name);
                     }
                 }
