@@ -1,4 +1,4 @@
-//! The server under test: `examples/hello`, the very program that users get.
+//! The servers under test: `examples/hello`, the very program that users get, and the same through the layer `app`.
 
 use crate::child::Launch;
 use std::io;
@@ -14,28 +14,31 @@ pub fn root() -> &'static Path {
 ///
 /// Only the package at the root is named, so that it has no feature which only a dependency of the benches asks for.
 pub fn build() -> io::Result<PathBuf> {
+    build_target("oneloop", ["--example", "hello"])
+}
+
+/// Builds `src/bin/app.rs`, the servers with the layer `app`, and returns its path.
+pub fn build_app() -> io::Result<PathBuf> {
+    build_target("oneloop-benches", ["--bin", "app"])
+}
+
+fn build_target(package: &str, target: [&str; 2]) -> io::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args([
-            "build",
-            "--release",
-            "--package",
-            "oneloop",
-            "--example",
-            "hello",
-            "--message-format=json-render-diagnostics",
-        ])
+        .args(["build", "--release", "--package", package])
+        .args(target)
+        .arg("--message-format=json-render-diagnostics")
         .current_dir(root())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .map_err(|e| io::Error::other(format!("cannot run cargo to build examples/hello: {e}")))?;
+        .map_err(|e| io::Error::other(format!("cannot run cargo to build {}: {e}", target[1])))?;
     if !output.status.success() {
-        return Err(io::Error::other("examples/hello does not build: see above"));
+        return Err(io::Error::other(format!("{} does not build: see above", target[1])));
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     let program = messages.lines().filter_map(executable).next_back();
-    program.ok_or_else(|| io::Error::other("cargo built examples/hello but did not say where"))
+    program.ok_or_else(|| io::Error::other(format!("cargo built {} but did not say where", target[1])))
 }
 
 /// How to start it: on a port that the system chooses, and with its default log level, whatever the environment of this

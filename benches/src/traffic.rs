@@ -37,16 +37,22 @@ pub struct Case {
     pub depth: usize,
     /// True if a request has the eight fields of a browser.
     pub browser: bool,
+    /// The path that is asked for.
+    pub path: &'static str,
     /// The heading of its table.
     pub about: &'static str,
 }
 
-/// All cases.
+/// The case from which the others differ.
+pub const KA64: Case =
+    Case { name: "ka64", connections: 64, depth: 1, browser: false, path: "/", about: "keep-alive, 64 connections" };
+
+/// All cases of `hello` and its peers.
 pub const CASES: [Case; 4] = [
-    Case { name: "ka64", connections: 64, depth: 1, browser: false, about: "keep-alive, 64 connections" },
-    Case { name: "ka256", connections: 256, depth: 1, browser: false, about: "keep-alive, 256 connections" },
-    Case { name: "pipe16", connections: 64, depth: 16, browser: false, about: "16 requests pipelined, 64 connections" },
-    Case { name: "browser", connections: 64, depth: 1, browser: true, about: "eight browser fields, 64 connections" },
+    KA64,
+    Case { name: "ka256", connections: 256, about: "keep-alive, 256 connections", ..KA64 },
+    Case { name: "pipe16", depth: 16, about: "16 requests pipelined, 64 connections", ..KA64 },
+    Case { name: "browser", browser: true, about: "eight browser fields, 64 connections", ..KA64 },
 ];
 
 impl Case {
@@ -57,7 +63,7 @@ impl Case {
 
     /// The bytes of one batch.
     pub fn batch(&self, port: u16) -> Vec<u8> {
-        let mut request = format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n");
+        let mut request = format!("GET {} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n", self.path);
         if self.browser {
             for (name, value) in BROWSER_FIELDS {
                 request.push_str(&format!("{name}: {value}\r\n"));

@@ -1,4 +1,5 @@
-//! Counts the instructions that `hello` executes per request, and fails when they have grown.
+//! Counts the instructions that `hello` executes per request, by itself and through the layer `app`, and fails when they have grown,
+//! or when `app` adds more than it may.
 //!
 //!     cargo run -p oneloop-benches --bin instructions [-- --record]
 //!
@@ -8,7 +9,7 @@
 //! The record is `benches/instructions.txt`.
 
 use oneloop_benches::callgrind::{self, MEASURED};
-use oneloop_benches::traffic::CASES;
+use oneloop_benches::traffic::{CASES, Case, KA64};
 use oneloop_benches::{child, hello};
 use std::fmt::Write;
 use std::io;
@@ -19,6 +20,23 @@ use std::process::{Command, ExitCode};
 const GROWTH: f64 = 0.03;
 /// A figure that has shrunk by more than this should be recorded, so that later growth is noticed.
 const SHRUNK: f64 = 0.03;
+
+/// A path as programs have it. `hello` takes it like any other; it is there to be compared with.
+const PATH: Case = Case { name: "path", path: "/repos/rust-lang/rust/issues/42", ..KA64 };
+
+/// What the layer `app` may add to the same request without it.
+struct Bar {
+    case: Case,
+    /// The site of `src/bin/app.rs`.
+    site: &'static str,
+    without: Case,
+    most: f64,
+}
+
+const BARS: [Bar; 2] = [
+    Bar { case: Case { name: "app-hello", ..KA64 }, site: "hello", without: KA64, most: 600.0 },
+    Bar { case: Case { name: "app-routes", ..PATH }, site: "routes", without: PATH, most: 2_000.0 },
+];
 
 const HELP: &str = "\
 cargo run -p oneloop-benches --bin instructions               compare with benches/instructions.txt
@@ -54,18 +72,37 @@ fn main() -> ExitCode {
 fn guard(record: bool) -> io::Result<ExitCode> {
     let hello = hello::build()?;
     let mut counted = Vec::new();
-    for case in CASES.into_iter().filter(|case| MEASURED.contains(&case.name)) {
+    for case in CASES.into_iter().filter(|case| MEASURED.contains(&case.name)).chain([PATH]) {
         counted.push((case.name, callgrind::per_request(&hello::launch(&hello), &case)?));
+    }
+    let app = hello::build_app()?;
+    for Bar { case, site, .. } in &BARS {
+        counted.push((case.name, callgrind::per_request(&hello::launch(&app).arg(site), case)?));
     }
     if record {
         std::fs::write(file(), written(&counted))?;
         println!("recorded in {}:", file().display());
-        counted.iter().for_each(|(name, count)| println!("  {name:8} {count:8.0}"));
+        counted.iter().for_each(|(name, count)| println!("  {name:10} {count:8.0}"));
         return Ok(ExitCode::SUCCESS);
     }
     let text = std::fs::read_to_string(file())
         .map_err(|error| io::Error::other(format!("{}: {error}\nrecord it with:\n{HELP}", file().display())))?;
-    Ok(compare(&counted, &text))
+    let (compared, kept) = (compare(&counted, &text), keeps_bars(&counted));
+    Ok(if kept { compared } else { ExitCode::FAILURE })
+}
+
+/// Prints what `app` adds, and returns whether it is no more than it may be.
+fn keeps_bars(counted: &[(&str, f64)]) -> bool {
+    let count = |name: &str| counted.iter().find(|(known, _)| *known == name).map_or(f64::NAN, |(_, count)| *count);
+    let mut keeps = true;
+    for Bar { case, without, most, .. } in &BARS {
+        let more = count(case.name) - count(without.name);
+        let is_kept = more <= *most;
+        let verdict = if is_kept { "ok" } else { "MISSED" };
+        println!("{:10} {more:+8.0} instructions over {}; at most {most:+.0}: {verdict}", case.name, without.name);
+        keeps &= is_kept;
+    }
+    keeps
 }
 
 /// Prints each figure beside its record. Fails if one has grown too much or has no record.
@@ -73,7 +110,7 @@ fn compare(counted: &[(&str, f64)], text: &str) -> ExitCode {
     let (mut grown, mut unknown) = (false, false);
     for (name, count) in counted {
         let Some(before) = recorded(text, name) else {
-            println!("{name:8} {count:8.0} instructions per request; NOT RECORDED");
+            println!("{name:10} {count:8.0} instructions per request; NOT RECORDED");
             unknown = true;
             continue;
         };
@@ -85,7 +122,7 @@ fn compare(counted: &[(&str, f64)], text: &str) -> ExitCode {
         };
         grown |= change > GROWTH;
         println!(
-            "{name:8} {count:8.0} instructions per request; recorded {before:8.0}: {:+.1} %: {verdict}",
+            "{name:10} {count:8.0} instructions per request; recorded {before:8.0}: {:+.1} %: {verdict}",
             100.0 * change
         );
     }
@@ -118,7 +155,7 @@ fn recorded(text: &str, name: &str) -> Option<f64> {
 
 fn written(counted: &[(&str, f64)]) -> String {
     let mut text = format!(
-        "# Instructions per request of examples/hello, counted by callgrind. Written by:\n\
+        "# Instructions per request of examples/hello, and of the same through the layer app, counted by callgrind. Written by:\n\
          #   cargo run -p oneloop-benches --bin instructions -- --record\n\
          # compiler: {}\n",
         compiler()
