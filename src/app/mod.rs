@@ -123,6 +123,8 @@ pub use sse::{Channel, Event, EventError, Events};
 pub use trust::{Trust, TrustError};
 
 // Middlewares that are ready made.
+#[cfg(feature = "compression")]
+mod compression;
 mod cors;
 mod rate_limit;
 mod request_id;
@@ -130,6 +132,8 @@ mod same_origin;
 mod shield;
 mod timeout;
 
+#[cfg(feature = "compression")]
+pub use compression::{Compression, compression};
 pub use cors::{AnyOrigin, BadOrigin, Cors, SomeOrigins, cors};
 pub use rate_limit::{Rate, rate_limit, rate_limit_by};
 pub use request_id::{RequestId, request_id, request_id_from};

@@ -21,7 +21,10 @@ impl Request {
     }
 
     /// Adds a stage to the response: see [`stages`](super::stages). It comes before those that were added earlier.
-    #[cfg_attr(not(any(test, feature = "sessions")), expect(dead_code, reason = "for middlewares to come"))]
+    #[cfg_attr(
+        not(any(test, feature = "compression", feature = "sessions")),
+        expect(dead_code, reason = "for middlewares of other features")
+    )]
     pub(crate) fn add_stage(&self, stage: Rc<dyn Stage>) {
         self.0.add_stage(stage);
     }

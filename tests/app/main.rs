@@ -11,6 +11,8 @@ mod access_log;
 mod answers;
 mod asked;
 mod bodies;
+#[cfg(feature = "compression")]
+mod compression;
 mod conditions;
 mod cookies;
 mod drain;
