@@ -3,6 +3,7 @@
 
 use super::limits::Limits;
 use super::origins::Origins;
+use super::subscriptions::Subscriptions;
 use crate::callback::{Identity, Listeners, Site, discard};
 use crate::event_loop::Time;
 use crate::http::Request;
@@ -93,6 +94,7 @@ pub struct Stats {
 pub(super) struct EndpointCore {
     pub listeners: Listeners<On, Listener>,
     pub sockets: RefCell<Slab<Rc<Connection>>>,
+    pub subscriptions: RefCell<Subscriptions>,
     pub limits: RefCell<Rc<Limits>>,
     pub origins: RefCell<Rc<Origins>>,
     /// A refused origin was logged as a warning.
@@ -136,6 +138,7 @@ pub(super) struct Rare {
     /// The deadlines of pending output.
     pub watch: SendWatch,
     pub ending: Option<Ending>,
+    pub topics: Vec<Rc<str>>,
 }
 
 /// The progress of the end.
@@ -235,9 +238,14 @@ impl Connection {
 
     /// Sends a message.
     pub fn write(&self, stream: &Stream, opcode: Opcode, chunk: Chunk<'_>) -> Flow {
-        let length = chunk.len();
-        stream.encode(|out| FrameHead { last: true, opcode, mask: None, length: length as u64 }.encode(out));
-        self.largest.set(self.largest.get().max(u32::try_from(length).unwrap_or(u32::MAX)));
+        let length = chunk.len() as u64;
+        stream.encode(|out| FrameHead { last: true, opcode, mask: None, length }.encode(out));
+        self.write_frame(stream, chunk)
+    }
+
+    /// Sends the content of a frame whose head was sent, or a whole frame.
+    pub fn write_frame(&self, stream: &Stream, chunk: Chunk<'_>) -> Flow {
+        self.largest.set(self.largest.get().max(u32::try_from(chunk.len()).unwrap_or(u32::MAX)));
         let flow = stream.write(chunk, self.endpoint.limits.borrow().pending_output.max(1));
         if flow.is_full() {
             self.full.set(true);
@@ -264,7 +272,7 @@ impl Connection {
         let Some(stream) = self.open_stream() else { return };
         let until = stream.cx().lp.now() + Time::from(self.endpoint.limits().close);
         self.write_close(stream, code, reason);
-        self.state.set(State::Closing);
+        self.end_state(State::Closing);
         self.set_ending(Ending {
             code: status::ABNORMAL,
             reason: String::new(),
@@ -277,6 +285,15 @@ impl Connection {
         // The peer's close frame stands behind what was held back.
         stream.resume_reading();
         stream.make_ready();
+    }
+
+    /// Leaves the state `Open`, and all topics.
+    pub fn end_state(&self, state: State) {
+        self.state.set(state);
+        let topics = self.if_rare(|rare| std::mem::take(&mut rare.topics)).unwrap_or_default();
+        for topic in topics {
+            self.endpoint.subscriptions.borrow_mut().remove(&topic, self.place.get());
+        }
     }
 
     pub fn set_ending(&self, ending: Ending) {

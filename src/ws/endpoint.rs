@@ -28,6 +28,7 @@ impl Endpoint {
         Endpoint(Rc::new(EndpointCore {
             listeners: Listeners::new(),
             sockets: RefCell::new(Slab::new()),
+            subscriptions: RefCell::default(),
             limits: RefCell::default(),
             origins: RefCell::default(),
             warned: Cell::new(false),

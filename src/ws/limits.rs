@@ -57,6 +57,8 @@ pub struct Limits {
     /// How many messages and control frames of one socket are told in one turn. What else has come is told in the next iteration,
     /// when others have had their turns. Default: 256.
     pub frames: u16,
+    /// To how many topics a socket may subscribe. Default: 1,024.
+    pub subscriptions: usize,
     /// How many sockets the endpoint may have at a time. A request for one more is answered 503. Default: no limit.
     pub sockets: usize,
 }
@@ -77,6 +79,7 @@ impl Default for Limits {
             send_window: Duration::from_secs(30),
             write_stall: Duration::from_secs(60),
             frames: 256,
+            subscriptions: 1_024,
             sockets: usize::MAX,
         }
     }

@@ -27,6 +27,10 @@
 //! | `verifyClient`, `handleProtocols`, `handleUpgrade` | [`verify`](Endpoint::verify), [`protocols`](Endpoint::protocols), [`accept`](Endpoint::accept) |
 //! | `maxPayload` (100 MiB) | [`Limits::message`] (1 MiB) |
 //!
+//! # Topics
+//! A message for many is published: see [`WebSocket::subscribe`] and [`Endpoint::publish`]. Node's `ws` has no such thing; Bun and
+//! uWebSockets have.
+//!
 //! # How it stands on `http`
 //! ```text
 //!   request ─► mount, or any handler ─► Endpoint::accept ─► 101 ─► the stream has a new protocol: Connection
@@ -50,6 +54,8 @@ mod limits;
 mod origins;
 mod payload;
 mod protocol;
+mod subscriptions;
+mod topics;
 mod websocket;
 
 pub use crate::proto::ws::Message;
@@ -57,6 +63,7 @@ pub use connection::{Close, Endpoint, Stats, Verdict, WebSocket};
 pub use limits::Limits;
 pub use origins::Origins;
 pub use payload::Payload;
+pub use topics::Published;
 
 use crate::http::Server;
 

@@ -155,7 +155,7 @@ impl Connection {
     }
 
     fn finish(&self, stream: &Rc<Stream>, why: CloseReason) {
-        self.state.set(State::Over);
+        self.end_state(State::Over);
         let close = Time::from(self.endpoint.limits.borrow().close);
         stream.finish(why, Some(Linger { between_reads: close, total: close, bytes: usize::MAX }));
     }
@@ -170,7 +170,7 @@ impl Connection {
 
     /// Takes the socket from its endpoint's.
     fn leave(&self) {
-        self.state.set(State::Closed);
+        self.end_state(State::Closed);
         let left = self.endpoint.sockets.borrow_mut().try_remove(self.place.get());
         drop(left);
     }

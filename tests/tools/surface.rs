@@ -528,6 +528,10 @@ fn a_websocket() {
     record.expect(&["Text(\"hi\")", "own Text(\"hi\")", "pong", "own pong", "drain", "own drain"]);
     assert_eq!((endpoint.len(), endpoint.is_empty(), endpoint.stats().accepted), (3, false, 3));
     let sockets: Vec<_> = endpoint.sockets().collect();
+    assert!(sockets[0].subscribe("t") && sockets[1].subscribe("t") && sockets[0].is_subscribed("t"));
+    assert_eq!((endpoint.subscribers("t"), sockets[0].topics().len()), (2, 1));
+    assert_eq!((endpoint.publish("t", "x").sent, endpoint.publish_or_skip("t", "x").skipped), (2, 0));
+    assert_eq!((sockets[0].publish("t", "x").sent, sockets[1].unsubscribe("t")), (1, true));
     sockets[0].close();
     sockets[1].close_with(4000, "so long");
     sockets[2].terminate();

@@ -8,3 +8,4 @@ mod messages;
 mod output;
 #[path = "../support/mod.rs"]
 mod support;
+mod topics;

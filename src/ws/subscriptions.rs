@@ -1,0 +1,60 @@
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+/// Which sockets have subscribed to which topics. A socket is known by its place among those of its endpoint.
+#[derive(Default)]
+pub(super) struct Subscriptions(HashMap<Rc<str>, BTreeSet<usize>>);
+
+impl Subscriptions {
+    /// Adds a socket to a topic. Returns the name of the topic, which all of its subscribers share.
+    pub fn add(&mut self, topic: &str, place: usize) -> Rc<str> {
+        if let Some((name, places)) = self.0.get_key_value(topic) {
+            let name = name.clone();
+            if !places.contains(&place) {
+                self.0.entry(name.clone()).or_default().insert(place);
+            }
+            return name;
+        }
+        let name = Rc::<str>::from(topic);
+        self.0.insert(name.clone(), BTreeSet::from([place]));
+        name
+    }
+
+    /// Removes a socket from a topic, and the topic with its last socket.
+    pub fn remove(&mut self, topic: &str, place: usize) {
+        if let Some(places) = self.0.get_mut(topic) {
+            places.remove(&place);
+            if places.is_empty() {
+                self.0.remove(topic);
+            }
+        }
+    }
+
+    /// The places of the subscribers, in order.
+    pub fn of(&self, topic: &str) -> impl Iterator<Item = usize> {
+        self.0.get(topic).into_iter().flatten().copied()
+    }
+
+    pub fn count(&self, topic: &str) -> usize {
+        self.0.get(topic).map_or(0, BTreeSet::len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Subscriptions;
+
+    #[test]
+    fn a_topic_is_there_while_somebody_has_subscribed_to_it() {
+        let mut all = Subscriptions::default();
+        for place in [7, 3, 7] {
+            all.add("a", place);
+        }
+        all.add("b", 3);
+        assert_eq!((all.of("a").collect::<Vec<_>>(), all.count("b"), all.count("c")), (vec![3, 7], 1, 0));
+        all.remove("b", 3);
+        all.remove("b", 3);
+        all.remove("a", 3);
+        assert_eq!((all.count("a"), all.0.len()), (1, 1));
+    }
+}

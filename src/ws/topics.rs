@@ -1,0 +1,165 @@
+//! Topics: a message for all sockets that have subscribed to a name.
+
+use super::connection::{Connection, Endpoint, EndpointCore, WebSocket};
+use super::payload::Payload;
+use crate::net::Chunk;
+use crate::notice;
+use crate::proto::ws::FrameHead;
+use std::rc::Rc;
+
+/// What has become of a message that was published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Published {
+    /// To how many subscribers it was sent.
+    pub sent: usize,
+    /// For how many subscribers it was left out: see [`Endpoint::publish_or_skip`].
+    pub skipped: usize,
+}
+
+impl Endpoint {
+    /// Sends a message to all sockets that have [subscribed](WebSocket::subscribe) to a topic. It is given to each of them at once, as
+    /// by [`send`](WebSocket::send): so what is sent and published arrives in the order of the calls, and who subscribes later
+    /// does not get it. It is put into its frame once. A subscriber who falls too far behind is closed, as with `send`
+    /// ([`Limits::max_pending`](super::Limits::max_pending)).
+    ///
+    /// ```
+    /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
+    /// # let endpoint = oneloop::ws::mount(&server, "/");
+    /// use std::time::Duration;
+    ///
+    /// endpoint.on_open(|socket, _req| {
+    ///     socket.subscribe("clock");
+    /// });
+    /// let clock = endpoint.clone();
+    /// oneloop::set_interval(Duration::from_secs(1), move || {
+    ///     clock.publish("clock", format!("{:?} have passed", oneloop::now()));
+    /// });
+    /// ```
+    pub fn publish<'a>(&self, topic: &str, message: impl Into<Payload<'a>>) -> Published {
+        self.0.publish(topic, message.into(), false, None)
+    }
+
+    /// Publishes as [`publish`](Endpoint::publish) does, but leaves out the subscribers for whom
+    /// [`Limits::pending_output`](super::Limits::pending_output) or more is pending. They miss this message, and are counted in
+    /// [`Published::skipped`]. It is meant for messages that the next one makes out of date, such as prices, and cursors.
+    ///
+    /// ```
+    /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
+    /// # let endpoint = oneloop::ws::mount(&server, "/");
+    /// endpoint.on_message(|_, _| ());
+    /// let published = endpoint.publish_or_skip("price of plums", "2.10");
+    /// log::debug!("{} were too slow for it", published.skipped);
+    /// ```
+    pub fn publish_or_skip<'a>(&self, topic: &str, message: impl Into<Payload<'a>>) -> Published {
+        self.0.publish(topic, message.into(), true, None)
+    }
+
+    /// The number of sockets that have subscribed to a topic.
+    pub fn subscribers(&self, topic: &str) -> usize {
+        self.0.subscriptions.borrow().count(topic)
+    }
+}
+
+impl WebSocket {
+    /// Subscribes to a topic, a name of up to 256 bytes: from now on the socket is sent what is published under exactly this name, until it
+    /// [unsubscribes](WebSocket::unsubscribe), or begins to close. Returns whether the socket is subscribed now. It is not if it is closed
+    /// or closes; or if the name is too long or it has [`Limits::subscriptions`](super::Limits::subscriptions) already, which is logged.
+    ///
+    /// ```
+    /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
+    /// # let endpoint = oneloop::ws::mount(&server, "/");
+    /// endpoint.on_open(|socket, req| {
+    ///     socket.subscribe(req.path()); // a room for each path
+    /// });
+    /// endpoint.on_message(|socket, message| {
+    ///     for room in socket.topics() {
+    ///         socket.publish(&room, message); // to all others
+    ///     }
+    /// });
+    /// ```
+    pub fn subscribe(&self, topic: &str) -> bool {
+        let core = &self.0.endpoint;
+        if self.0.open_stream().is_none() {
+            return false;
+        }
+        let most = core.limits.borrow().subscriptions;
+        let (is_subscribed, count) = (self.is_subscribed(topic), self.0.with_topics(|topics| topics.len()));
+        if !is_subscribed && (count >= most || topic.len() > NAME) {
+            notice::error!(
+                target: "oneloop::ws",
+                "a socket with {count} subscriptions cannot have one to a topic of {} bytes: {most} subscriptions, and {NAME} bytes, are \
+                 allowed",
+                topic.len()
+            );
+            return false;
+        }
+        if !is_subscribed {
+            let name = core.subscriptions.borrow_mut().add(topic, self.0.place.get());
+            self.0.with_rare(|rare| rare.topics.push(name));
+        }
+        true
+    }
+
+    /// Ends a subscription. Returns whether there was one. What was published before arrives.
+    pub fn unsubscribe(&self, topic: &str) -> bool {
+        let had = self.is_subscribed(topic);
+        if had {
+            self.0.with_rare(|rare| rare.topics.retain(|name| **name != *topic));
+            self.0.endpoint.subscriptions.borrow_mut().remove(topic, self.0.place.get());
+        }
+        had
+    }
+
+    /// Returns whether the socket has subscribed to a topic.
+    pub fn is_subscribed(&self, topic: &str) -> bool {
+        self.0.with_topics(|topics| topics.iter().any(|name| **name == *topic))
+    }
+
+    /// The topics to which the socket has subscribed, in the order in which it did.
+    pub fn topics(&self) -> Vec<Rc<str>> {
+        self.0.with_topics(<[_]>::to_vec)
+    }
+
+    /// Publishes a message as [`Endpoint::publish`] does, to all subscribers but this socket. It need not have subscribed itself.
+    pub fn publish<'a>(&self, topic: &str, message: impl Into<Payload<'a>>) -> Published {
+        self.0.endpoint.publish(topic, message.into(), false, Some(self.0.place.get()))
+    }
+}
+
+/// The longest name of a topic, in bytes.
+const NAME: usize = 256;
+
+impl EndpointCore {
+    fn publish(&self, topic: &str, message: Payload<'_>, skip: bool, but: Option<usize>) -> Published {
+        let (opcode, chunk) = message.into_parts();
+        let mut frame = Vec::with_capacity(chunk.len() + 10);
+        FrameHead { last: true, opcode, mask: None, length: chunk.len() as u64 }.encode(&mut frame);
+        frame.extend_from_slice(chunk.as_bytes());
+        let frame = Rc::<[u8]>::from(frame);
+        let full = self.limits.borrow().pending_output;
+        let mut published = Published::default();
+        // No write calls a user's code, so the lists may stay borrowed.
+        let (subscriptions, sockets) = (self.subscriptions.borrow(), self.sockets.borrow());
+        for place in subscriptions.of(topic).filter(|&place| Some(place) != but) {
+            let Some(socket) = sockets.get(place) else { continue };
+            let Some(stream) = socket.open_stream() else { continue };
+            if skip && stream.pending() >= full {
+                published.skipped += 1;
+            } else {
+                socket.write_frame(stream, Chunk::from(frame.clone())).ignore();
+                published.sent += 1;
+            }
+        }
+        published
+    }
+}
+
+impl Connection {
+    fn with_topics<R>(&self, f: impl FnOnce(&[Rc<str>]) -> R) -> R {
+        let rare = self.rare.take();
+        let result = f(rare.as_ref().map_or(&[], |rare| &rare.topics));
+        self.rare.set(rare);
+        result
+    }
+}
