@@ -1,6 +1,7 @@
 CREATE TABLE sessions (
-    key     BLOB PRIMARY KEY, -- the hash of the id, which only the browser has: who steals this table is nobody
-    account INTEGER NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    key     TEXT PRIMARY KEY, -- the hash of the id that only the browser has: who steals this table is nobody
+    data    TEXT NOT NULL,
+    version INTEGER NOT NULL,
     expires INTEGER NOT NULL  -- in seconds since 1970
 ) STRICT, WITHOUT ROWID;
 

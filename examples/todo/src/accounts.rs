@@ -7,12 +7,12 @@
 
 use crate::database::Database;
 use crate::templates::Templates;
-use crate::{answer, sessions, with};
+use crate::{answer, with};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
 use oneloop::app::{Next, Rate, Router, rate_limit, rate_limit_by};
-use oneloop::http::{Request, Response, Result};
+use oneloop::http::{Error, Request, Response, Result};
 use oneloop::worker;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -32,8 +32,8 @@ const SIGN_UP: &str = "Sign up";
 /// No account has this number, but that of all who have none; nobody logs in to it.
 const NOBODY: i64 = 0;
 
-/// Who asks. A step puts it into the request.
-#[derive(Clone, Serialize)]
+/// Who asks: [`recognise`] puts it into the request.
+#[derive(Serialize)]
 pub struct Account {
     pub id: i64,
     pub name: String,
@@ -43,6 +43,20 @@ impl Account {
     /// The account of all who have none.
     pub fn everybody() -> Account {
         Account { id: NOBODY, name: String::new() }
+    }
+}
+
+/// A step: finds out who asks. Who is not logged in is everybody on an open site, else gets 401.
+pub fn recognise(open: bool) -> impl FnMut(Request, Response, Next) -> Result + 'static {
+    move |req, res, next| {
+        let session = req.session()?;
+        let account = session.read("account").zip(session.read("name")).map(|(id, name)| Account { id, name });
+        let Some(account) = account.or_else(|| open.then(Account::everybody)) else {
+            res.set_header("WWW-Authenticate", "Cookie form-action=\"/login\"");
+            return Err(Error::new(401, "Log in first."));
+        };
+        req.put(account);
+        Ok(next.run())
     }
 }
 
@@ -74,7 +88,7 @@ pub fn router(accounts: &Rc<Accounts>) -> Router {
     let (log_in, sign_up) = (with(accounts, log_in), with(accounts, sign_up));
     router.route("/login").with(rate_limit(tries)).on("POST", read).with(rate_limit_by(tries, name)).post(log_in);
     router.route("/signup").with(rate_limit(tries)).on("POST", read).post(sign_up);
-    router.post("/logout", with(accounts, log_out));
+    router.post("/logout", log_out);
     router
 }
 
@@ -102,16 +116,18 @@ fn show(accounts: &Accounts, res: &Response, action: &str, name: &str, problem: 
 fn log_in(accounts: &Rc<Accounts>, req: Request, res: Response) -> Result {
     let given = req.need::<Credentials>()?;
     let (name, accounts) = (given.name.clone(), accounts.clone());
-    let work = move |db: &_| find(db, &name);
-    Ok(accounts.database.clone().read(res, work, move |res, found| {
-        let (account, hash) = found.unwrap_or((NOBODY, accounts.nobody.clone()));
+    let database = accounts.database.clone();
+    let found = move |res, found: Option<(Account, String)>| {
+        let (account, hash) = found.unwrap_or_else(|| (Account::everybody(), accounts.nobody.clone()));
         let (hashing, password) = (accounts.hashing.clone(), given.password.clone());
         let done = move |res, is_right| match is_right {
-            true if account != NOBODY => enter(&accounts, &req, res, account),
+            true if account.id != NOBODY => enter(&req, res, &account),
             _ => show(&accounts, &res, LOG_IN, &given.name, "The name or the password is not right."),
         };
-        Ok(worker::run(move || is_right(&hashing, &password, &hash), |is_right| answer(res, is_right, done)))
-    }))
+        let work = move || is_right(&hashing, &password, &hash);
+        Ok(worker::run(work, |result| answer(res, result.map_err(Error::from), done)))
+    };
+    Ok(database.query(move |db| find(db, &name), |result| answer(res, result, found)))
 }
 
 fn sign_up(accounts: &Rc<Accounts>, req: Request, res: Response) -> Result {
@@ -126,36 +142,44 @@ fn sign_up(accounts: &Rc<Accounts>, req: Request, res: Response) -> Result {
         return show(accounts, &res, SIGN_UP, &given.name, problem);
     }
     let (accounts, hashing, password) = (accounts.clone(), accounts.hashing.clone(), given.password.clone());
-    let done = move |res, hash: password_hash::Result<String>| {
-        let (name, hash) = (given.name.clone(), hash?);
-        let work = move |db: &_| add(db, &name, &hash);
-        Ok(accounts.database.clone().write(res, work, move |res, added| match added {
-            Some(account) => enter(&accounts, &req, res, account),
+    let hashed = move |res, hash: password_hash::Result<String>| {
+        let (name, hash, database) = (given.name.clone(), hash?, accounts.database.clone());
+        let added = move |res, added: Option<Account>| match added {
+            Some(account) => enter(&req, res, &account),
             None => show(&accounts, &res, SIGN_UP, &given.name, "Somebody has this name already."),
-        }))
+        };
+        Ok(database.change(move |db| add(db, &name, &hash), |result| answer(res, result, added)))
     };
-    Ok(worker::run(move || hash(&hashing, &password), |hash| answer(res, hash, done)))
+    let work = move || hash(&hashing, &password);
+    Ok(worker::run(work, |result| answer(res, result.map_err(Error::from), hashed)))
 }
 
-fn log_out(accounts: &Rc<Accounts>, req: Request, res: Response) -> Result {
-    Ok(sessions::end(&accounts.database, &req, res, |res| Ok(res.redirect("/login"))))
+/// The session gets a new id: nobody can have given the visitor one that he knows.
+fn enter(req: &Request, res: Response, account: &Account) -> Result {
+    let session = req.session()?;
+    session.renew()?;
+    session.insert("account", account.id)?;
+    session.insert("name", &account.name)?;
+    Ok(res.redirect("/todos"))
 }
 
-fn enter(accounts: &Accounts, req: &Request, res: Response, account: i64) -> Result {
-    sessions::begin(&accounts.database, req, res, account, |res| Ok(res.redirect("/todos")))
+fn log_out(req: Request, res: Response) -> Result {
+    req.session()?.destroy();
+    Ok(res.redirect("/login"))
 }
 
-/// The account of this name, and the hash of its password. The account of everybody has none.
-fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<(i64, String)>> {
-    db.prepare_cached("SELECT id, password FROM accounts WHERE name = ? AND password <> ''")?
-        .query_row(params![name], |row| Ok((row.get(0)?, row.get(1)?)))
+/// The account of this name, and the hash of its password. That of everybody has none.
+fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<(Account, String)>> {
+    db.prepare_cached("SELECT id, name, password FROM accounts WHERE name = ? AND password <> ''")?
+        .query_row(params![name], |row| Ok((Account { id: row.get(0)?, name: row.get(1)? }, row.get(2)?)))
         .optional()
 }
 
 /// `None`: somebody has this name.
-fn add(db: &Connection, name: &str, hash: &str) -> rusqlite::Result<Option<i64>> {
-    db.prepare_cached("INSERT INTO accounts (name, password) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING id")?
-        .query_row(params![name, hash], |row| row.get(0))
+fn add(db: &Connection, name: &str, hash: &str) -> rusqlite::Result<Option<Account>> {
+    let insert = "INSERT INTO accounts (name, password) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING id, name";
+    db.prepare_cached(insert)?
+        .query_row(params![name, hash], |row| Ok(Account { id: row.get(0)?, name: row.get(1)? }))
         .optional()
 }
 

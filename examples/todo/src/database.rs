@@ -6,9 +6,8 @@
 //!
 //! With write-ahead logging the readers see the last commit and never wait. Who is told that a change is done, and then reads, sees it.
 
-use crate::answer;
-use oneloop::http::{self, Response};
-use oneloop::worker::{Keeper, Keepers};
+use oneloop::http::Result;
+use oneloop::worker::{self, Keeper, Keepers};
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
@@ -41,31 +40,34 @@ impl Database {
         })
     }
 
-    /// Does `work` on a thread of a reader, then calls `done` on the loop with the result. Errors become the answer.
-    pub fn read<R: Send + 'static>(
+    /// Does `work` on the thread of a reader, then calls `done` on the loop.
+    pub fn query<R: Send + 'static>(
         &self,
-        res: Response,
         work: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
-        done: impl FnOnce(Response, R) -> http::Result + 'static,
+        done: impl FnOnce(Result<R>) + 'static,
     ) {
-        self.readers.run(|connection| work(connection), |result| answer(res, result, |res, result| done(res, result?)));
+        self.readers.run(|connection| work(connection), |result| done(flat(result)));
     }
 
     /// Does `work` on the thread of the writer, then calls `done` on the loop, once the change is on the disk. If the work
     /// fails, all that it has done is undone, and nothing that others did in the same transaction is.
-    pub fn write<R: Send + 'static>(
+    pub fn change<R: Send + 'static>(
         &self,
-        res: Response,
         work: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
-        done: impl FnOnce(Response, R) -> http::Result + 'static,
+        done: impl FnOnce(Result<R>) + 'static,
     ) {
         let work = |connection: &mut Connection| {
             let part = connection.savepoint()?;
             let result = work(&part)?;
             part.commit().map(|()| result)
         };
-        self.writer.run(work, |result| answer(res, result, |res, result| done(res, result?)));
+        self.writer.run(work, |result| done(flat(result)));
     }
+}
+
+/// One error for both: too many wait for the thread, which is a 503, or the work has failed, a 500.
+fn flat<R>(result: std::result::Result<rusqlite::Result<R>, worker::Error>) -> Result<R> {
+    Ok(result??)
 }
 
 fn open_writer(path: &Path) -> rusqlite::Result<Connection> {

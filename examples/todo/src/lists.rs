@@ -1,6 +1,7 @@
 //! The lists of all accounts, live: who looks at a list is told when it changes.
 
 use crate::accounts::Account;
+use crate::answer;
 use crate::database::Database;
 use oneloop::app::{Channel, Event};
 use oneloop::http::{self, Request, Response, Result};
@@ -29,7 +30,7 @@ impl Lists {
         done: impl FnOnce(Response, R) -> http::Result + 'static,
     ) -> Result {
         let account = req.need::<Account>()?.id;
-        Ok(self.database.read(res, move |db| work(db, account), done))
+        Ok(self.database.query(move |db| work(db, account), |result| answer(res, result, done)))
     }
 
     /// Changes the list of the one who asks, and tells all who look at it.
@@ -42,15 +43,11 @@ impl Lists {
     ) -> Result {
         let account = req.need::<Account>()?.id;
         let lists = self.clone();
-        self.database.write(
-            res,
-            move |db| work(db, account),
-            move |res, result| {
-                lists.tell(account);
-                done(res, result)
-            },
-        );
-        Ok(())
+        let told = move |res, result| {
+            lists.tell(account);
+            done(res, result)
+        };
+        Ok(self.database.change(move |db| work(db, account), |result| answer(res, result, told)))
     }
 
     /// Answers with events: `changed` each time the list is another one. A browser that was away is told what it missed, or `reset`.

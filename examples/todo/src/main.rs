@@ -8,7 +8,8 @@
 //! | `lists` | whose list is read and changed, and who is told |
 //! | `api` | the lists as JSON |
 //! | `pages`, `templates` | the lists as pages |
-//! | `accounts`, `sessions` | whose list it is, and who is logged in |
+//! | `accounts` | whose list it is: to sign up, to log in, to log out |
+//! | `sessions` | where the sessions of those who are logged in are kept |
 //!
 //! Options: `--db FILE` (`todo.db`); `--port PORT` (7777; 0 takes a free one); `--open`: who has no account may use the site as well, with
 //! a list that all such visitors share. `RUST_LOG` says what is logged.
@@ -28,10 +29,11 @@ use accounts::Accounts;
 use argon2::Argon2;
 use database::Database;
 use lists::Lists;
+use oneloop::app::sessions::{SessionOptions, sessions_with};
 use oneloop::app::{self, App, Prometheus, Shield, Trust, drain};
 use oneloop::devtools;
-use oneloop::http::{Error, Request, Response, Result, Server};
-use oneloop::worker;
+use oneloop::http::{Request, Response, Result, Server};
+use sessions::SqliteStore;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -78,7 +80,7 @@ fn site(options: &Options) -> io::Result<Server> {
     let templates = Rc::new(Templates::new().map_err(io::Error::other)?);
     let accounts =
         Accounts::new(database.clone(), templates.clone(), options.hashing.clone()).map_err(io::Error::other)?;
-    let recognise = || sessions::recognise(&database, options.open);
+    let lasting = SessionOptions::new().idle(sessions::IDLE).keep(true);
     let prometheus = Prometheus::new();
     let mut app = App::new();
     app.trust(Trust::loopback());
@@ -89,12 +91,13 @@ fn site(options: &Options) -> io::Result<Server> {
     app.get("/readyz", with(&Rc::new(database.clone()), ready));
     app.get("/metrics", prometheus.handler());
     app.get("/assets/:version/:name", templates::asset);
-    app.mount("/api/todos", api::router(&lists, recognise()));
+    app.with(sessions_with(SqliteStore(database), lasting));
+    app.mount("/api/todos", api::router(&lists, accounts::recognise(options.open)));
     app.get("/", |_req, res| res.redirect("/todos"));
     app.group("/", |site| {
         site.with(app::same_origin());
         site.mount("/", accounts::router(&Rc::new(accounts)));
-        site.mount("/todos", pages::router(&lists, &templates, recognise()));
+        site.mount("/todos", pages::router(&lists, &templates, accounts::recognise(options.open)));
     });
     app.on_error(move |error, req, res, next| {
         log::info!("{} {}: {error}", req.method(), req.path());
@@ -115,7 +118,7 @@ fn ready(database: &Rc<Database>, _req: Request, res: Response) -> Result {
         return Ok(res.set_status(503).text("draining\n"));
     }
     let reads = |db: &rusqlite::Connection| db.query_row("SELECT 1", [], |_| Ok(()));
-    Ok(database.read(res, reads, |res, ()| Ok(res.text("ready\n"))))
+    Ok(database.query(reads, |result| answer(res, result, |res, ()| Ok(res.text("ready\n")))))
 }
 
 impl Options {
@@ -136,11 +139,11 @@ impl Options {
     }
 }
 
-/// Goes on with what a thread has returned. If there is nothing, since too much work waits for that thread, the answer is 503; if
-/// `done` fails, 500. The log says what it was, the client is not told.
-fn answer<R>(res: Response, result: std::result::Result<R, worker::Error>, done: impl FnOnce(Response, R) -> Result) {
+/// Goes on with what a thread has found. An error of it, or of `done`, becomes the answer: the log says what it was, the client
+/// is told the status alone.
+fn answer<R>(res: Response, result: Result<R>, done: impl FnOnce(Response, R) -> Result) {
     let failing = res.clone();
-    if let Err(error) = result.map_err(Error::from).and_then(|result| done(res, result)) {
+    if let Err(error) = result.and_then(|result| done(res, result)) {
         failing.fail(error);
     }
 }

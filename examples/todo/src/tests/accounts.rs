@@ -181,3 +181,19 @@ fn the_database_has_nothing_that_lets_a_thief_in() {
         }
     }
 }
+
+#[test]
+fn who_does_not_come_for_two_weeks_logs_in_anew() {
+    let world = World::with(false);
+    let day = std::time::Duration::from_secs(24 * 60 * 60);
+    let ada = Browser::sign_up(&world, "ada");
+    for _ in 0..2 {
+        world.sim.advance(13 * day);
+        ada.get("/todos").expect(200);
+    }
+    world.sim.advance(14 * day);
+    ada.get("/todos").expect(302);
+    Browser::sign_up(&world, "bob");
+    let database = rusqlite::Connection::open(world.folder.join("todo.db")).unwrap();
+    assert_eq!(database.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0)), Ok(1));
+}
