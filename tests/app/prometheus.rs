@@ -153,6 +153,7 @@ fn a_program_with_too_many_routes_has_the_rest_in_one_series() {
 #[test]
 fn the_loop_and_the_connections_are_on_the_page() {
     let (sim, server, prometheus) = started();
+    sim.set_known_fd_limit(Some(1_000));
     let _slow = send(&sim, get("/slow"));
     let _idle = sim.connect(PORT);
     send(&sim, "nonsense\r\n\r\n").close();
@@ -166,6 +167,9 @@ fn the_loop_and_the_connections_are_on_the_page() {
         ("http_refused_total", 1.0),
         ("http_shed_total", 0.0),
         ("oneloop_connections", 2.0),
+        ("oneloop_descriptors{of=\"connections\"}", 2.0),
+        ("oneloop_descriptors{of=\"files\"}", 0.0),
+        ("oneloop_descriptors_limit", 1_000.0),
         ("oneloop_listeners", 1.0),
         ("oneloop_active_seconds_total", 0.03),
         ("oneloop_delay_seconds_sum", 0.03),

@@ -3,7 +3,7 @@
 mod page;
 mod requests;
 
-use crate::event_loop::metrics;
+use crate::event_loop::{current, metrics};
 use crate::http::local::is_local;
 use crate::http::{ConnectionStates, Request, Response, Server};
 use page::Page;
@@ -45,6 +45,8 @@ use std::time::Duration;
 /// | `oneloop_delay_seconds` | | a histogram: how long what became ready had to wait at most, for each iteration. Its bounds are met to within an eighth |
 /// | `oneloop_closes_total` | `reason` | connections that were closed: see [`CloseReason`](crate::net::CloseReason) |
 /// | `oneloop_connections`, `oneloop_listeners`, `oneloop_timers`, `oneloop_jobs`, `oneloop_ready` | | see [`Metrics`](crate::Metrics) |
+/// | `oneloop_descriptors` | `of` | file descriptors that are open for `connections`, and for `files` that are being sent or stored, in the whole process |
+/// | `oneloop_descriptors_limit` | | the most that the process may have open (`ulimit -n`). Near it idle connections are closed |
 /// | `oneloop_buffered_bytes`, `oneloop_iterations_total`, `oneloop_events_total` | | the same |
 ///
 /// The share of time in which the loop was busy (Node's `eventLoopUtilization`) is
@@ -199,6 +201,14 @@ fn write_loop(page: &mut Page) {
     page.single("oneloop_jobs", "gauge", "Jobs of workers whose result has not been delivered.", now.jobs);
     page.single("oneloop_ready", "gauge", "Sources that want a turn without an event.", now.ready);
     page.single("oneloop_buffered_bytes", "gauge", "Bytes that are held for connections.", now.buffered);
+    if let Some(lp) = current() {
+        let (open, name) = (lp.driver().descriptors(), "oneloop_descriptors");
+        page.metric(name, "gauge", "File descriptors that are open because of peers, in the whole process.");
+        page.sample(name, &[("of", "connections")], open.connections());
+        page.sample(name, &[("of", "files")], open.files());
+        let help = "The most file descriptors that the process may have open, those of the program included.";
+        page.single("oneloop_descriptors_limit", "gauge", help, open.limit());
+    }
     page.single("oneloop_iterations_total", "counter", "Iterations of the loop.", now.iterations);
     page.single("oneloop_events_total", "counter", "Events that the system has reported.", now.events);
 }
