@@ -54,3 +54,16 @@ fn a_segment_keeps_what_is_encoded_in_it() {
     assert_eq!(sim.request("GET", "/%40admin%3b%2Fx").send().text(), "@admin;/x", "not below the guard's prefix");
     assert_eq!(sim.request("GET", "/%2540admin;").send().text(), "%40admin;", "decoded once");
 }
+
+#[test]
+fn what_a_server_has_beside_its_app_answers_without_the_app_and_by_the_path_as_received() {
+    let sim = Sim::new();
+    let mut app = App::new();
+    app.with(|_req, res, _next| res.set_status(403).end("guarded\n"));
+    let server = app.server().unwrap();
+    server.on_path("/log", |_req, res| res.end("beside"));
+    server.listen(80, ()).unwrap();
+    for (path, text) in [("/log", "beside"), ("/log/a", "beside"), ("/%6cog", "guarded\n"), ("/logs", "guarded\n")] {
+        assert_eq!(sim.request("GET", path).send().text(), text, "{path}");
+    }
+}

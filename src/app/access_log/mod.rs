@@ -102,7 +102,8 @@ impl AccessLog {
     /// writes them at once and flushes. While that worker writes, further lines gather, up to 1 MiB; what is more than that is
     /// dropped, and the log says how many lines were. An error of the writer is logged at *warn*; its lines are lost, and later
     /// ones are tried. The loop runs on until all lines are written. If it is [stopped](crate::stop), the rest is written when the
-    /// server is dropped.
+    /// server is dropped. [`std::process::exit`] does neither: lines that no worker has written yet, those of the last iterations, are
+    /// lost, as in Node with `process.exit`. Let [`run`](crate::run) return instead: [`drain`](crate::app::drain) ends a server so that it does.
     pub fn to(mut self, writer: impl io::Write + Send + 'static) -> AccessLog {
         self.to = To::Writer(Writer::new(writer));
         self
