@@ -1,10 +1,11 @@
 //! Micro-benchmarks of the parts: a request's head, a response's head, both together as an exchange in memory, sockets in
-//! memory, timers, ticks and immediates.
+//! memory, the largest requests that `app` reads by default, timers, ticks and immediates.
 //!
 //! They run on one thread, without sockets, and show which part a change has affected. They do not add up to a server: in a
 //! server the kernel takes most of the time, and shares the caches. For that, see the `throughput` bench.
 
 use criterion::{BatchSize, Criterion, Throughput};
+use oneloop::app::{self, App, Form};
 use oneloop::proto::h1::{
     self, Encoding, Framing, HeadLimits, IncomingRequest, OutgoingResponse, Parsed, RequestInfo, RequestParser,
 };
@@ -145,6 +146,55 @@ fn served(criterion: &mut Criterion) {
     sim.settle();
 }
 
+/// Requests to `app` that are as large as its default limits let them be, over sockets in memory. What is parsed is parsed on the
+/// loop: nobody else is served for so long, which is to be less than a millisecond.
+fn largest(criterion: &mut Criterion) {
+    let sim = Sim::new();
+    let json = app::json(|_, res, values: Vec<serde_json::Value>| res.end(values.len().to_string()));
+    let form = app::form(|_, res, form: Form| res.end(form.pairs().count().to_string()));
+    let upload = app::multipart(|_, res, upload| res.end(upload.form().pairs().count().to_string()));
+    let mut app = App::new();
+    app.post("/json", json).post("/form", form).post("/upload", upload);
+    app.get("/query", |req, res| res.end(req.query_pairs().count().to_string()));
+    app.get("/cookie", |req, res| res.end(req.cookie("last").map_or(0, |value| value.len()).to_string()));
+    let server = app.listen(80, ());
+    assert!(server.is_ok(), "{server:?}");
+    let peer = sim.connect(80);
+    sim.settle();
+
+    let get = |target: &str, fields: &str| format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    let post = |target: &str, media_type: &str, body: String| {
+        let length = body.len();
+        format!(
+            "POST {target} HTTP/1.1\r\nHost: a\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+    };
+    let value = r#"{"id":12345,"title":"water the plants","tags":["a","b"],"done":false},"#;
+    let json = format!("[{}0]", value.repeat(100 * 1024 / value.len() - 1));
+    let form = vec!["title=water%20the%20plants+at+noon&note=%c3%bcber"; 500].join("&");
+    let part = "--b\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nwater the plants\r\n";
+    let mut group = criterion.benchmark_group("largest by default");
+    for (name, bytes) in [
+        ("JSON, 100 KiB", post("/json", "application/json", json)),
+        ("form, 1,000 fields", post("/form", "application/x-www-form-urlencoded", form)),
+        ("multipart, 100 fields", post("/upload", "multipart/form-data; boundary=b", part.repeat(100) + "--b--\r\n")),
+        ("query, 15 KiB", get(&format!("/query?{}", vec!["tag=red%20and+green"; 750].join("&")), "")),
+        ("cookies, 15 KiB", get("/cookie", &format!("Cookie: {}last=1\r\n", "theme=dark%20green; ".repeat(750)))),
+    ] {
+        group.throughput(Throughput::Bytes(bytes.len() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                peer.write(&bytes);
+                sim.settle();
+                let answer = peer.take();
+                assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+            });
+        });
+    }
+    group.finish();
+    peer.close();
+}
+
 /// A message there and back through the loop and a socket in memory: everything between the codec and the kernel. It
 /// includes the work of the simulated world itself.
 fn sockets(criterion: &mut Criterion) {
@@ -241,7 +291,7 @@ fn queues(criterion: &mut Criterion) {
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    for group in [heads, responses, exchanges, sockets, served, timers, queues] {
+    for group in [heads, responses, exchanges, sockets, served, largest, timers, queues] {
         group(&mut criterion);
     }
     criterion.final_summary();
