@@ -45,6 +45,30 @@ proptest! {
         crate::properties::routing::holds(&bytes);
     }
 
+    #[cfg(feature = "app")]
+    #[test]
+    fn a_cookie_comes_back_as_it_was_set_and_a_field_of_cookies_is_read_in_one_way(bytes in cookies()) {
+        crate::properties::cookies::holds(&bytes);
+    }
+
+    #[cfg(feature = "app")]
+    #[test]
+    fn what_a_client_wants_does_not_depend_on_how_its_fields_are_spelled_and_divided(bytes in accept()) {
+        crate::properties::accept::holds(&bytes);
+    }
+
+    #[cfg(feature = "app")]
+    #[test]
+    fn a_part_lies_within_the_whole_and_who_named_the_present_state_has_it(bytes in conditions()) {
+        crate::properties::conditions::holds(&bytes);
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn a_form_is_read_as_the_standard_says_and_refused_without_being_quoted(bytes in pairs()) {
+        crate::properties::queries::holds(&bytes);
+    }
+
     #[test]
     fn frames_are_the_same_messages_in_any_split(bytes in with_choices(2, frames())) {
         crate::properties::websocket::holds(&bytes);
@@ -102,6 +126,54 @@ fn form() -> impl Strategy<Value = Vec<u8>> {
     let head = "--b[ \t]?\r\n(Content-Disposition: form-data; name=\"?[a-b%\\\\]{0,3}\"?(; filename(\\*=utf-8''[a-b%4]{0,3}|=\"[a-b]{0,2}\"))?\r\n)?(Content-Type: a/b\r\n)?";
     let part = (head, "(\r\n)?([\r\n\\-ab]|--b){0,9}\r\n").prop_map(|(head, content)| head + "\r\n" + &content);
     (vec(part, 0..4), "(--b--)?(\r\n)?[a-b\r\n\\-]{0,6}").prop_map(|(parts, end)| (parts.concat() + &end).into_bytes())
+}
+
+#[cfg(feature = "app")]
+fn cookies() -> impl Strategy<Value = Vec<u8>> {
+    let part = "[a-b% \t\"4\u{a0}\u{e9}]{0,4}";
+    let pair = (part, prop::sample::select(&["=", "=", "=", "", "=="][..]), part)
+        .prop_map(|(name, is, value)| name + is + &value);
+    (vec(pair, 0..6), vec(any::<u8>(), 0..3)).prop_map(|(pairs, rest)| [pairs.join(";").into_bytes(), rest].concat())
+}
+
+#[cfg(feature = "app")]
+fn accept() -> impl Strategy<Value = Vec<u8>> {
+    let name = prop::sample::select(
+        &[
+            "gzip",
+            "identity",
+            "*",
+            "en",
+            "en-GB",
+            "de",
+            "utf-8",
+            "text/html",
+            "text/*",
+            "*/*",
+            "application/json",
+            "a b",
+            "",
+        ][..],
+    );
+    let more = "( ?; ?(q=(0|1|0\\.[0-9]{0,4}|2|x)|level=\"?1\"?|a))?";
+    let element = (name, more).prop_map(|(name, more)| name.to_owned() + &more);
+    let field = vec(element, 0..4).prop_map(|elements| elements.join(" ,"));
+    vec(field, 0..3).prop_map(|fields| fields.join("\n").into_bytes())
+}
+
+#[cfg(feature = "app")]
+fn conditions() -> impl Strategy<Value = Vec<u8>> {
+    let range = "((bytes|BYTES|a)=)?([0-9]{0,3}|18446744073709551616)-[0-9]{0,20}(, ?[0-9]?-)?";
+    let tags = "((W/)?\"(here|a)?\"( ,|, )?|\\*|x){0,3}";
+    let date = "(Sun, 29 Nov 2026 10:00:00 GMT)?";
+    (range, tags, tags, tags, date)
+        .prop_map(|(range, none, some, part, date)| [range, none, some, part, date.to_owned()].join("\n").into_bytes())
+}
+
+#[cfg(feature = "json")]
+fn pairs() -> impl Strategy<Value = Vec<u8>> {
+    let pair = "(a|b|c|zq|%6[12]|)(=(0|1|255|256|-1|on|true|false|zq|\\+|%[0-9a-f]{0,2}|))?";
+    vec(pair, 0..5).prop_map(|pairs| pairs.join("&").into_bytes())
 }
 
 /// A valid head, and then a byte of it replaced, dropped or doubled.
@@ -188,6 +260,14 @@ fn the_seeds_hold() {
         ("multipart", crate::properties::multipart::holds),
         #[cfg(feature = "app")]
         ("routing", crate::properties::routing::holds),
+        #[cfg(feature = "app")]
+        ("cookies", crate::properties::cookies::holds),
+        #[cfg(feature = "app")]
+        ("accept", crate::properties::accept::holds),
+        #[cfg(feature = "app")]
+        ("conditions", crate::properties::conditions::holds),
+        #[cfg(feature = "json")]
+        ("queries", crate::properties::queries::holds),
     ];
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds");
     for (target, holds) in targets {

@@ -5,10 +5,16 @@
 //! codec, `client` reads responses without it, `heads` reads a head in any split, `oracle` asks parsers of others, and `latin1` shows bytes as text.
 #![allow(dead_code, reason = "each target uses a part of it")]
 
+#[cfg(feature = "app")]
+pub mod accept;
 pub mod body_decoder;
 pub mod choices;
 pub mod client;
+#[cfg(feature = "app")]
+pub mod conditions;
 pub mod connection;
+#[cfg(feature = "app")]
+pub mod cookies;
 pub mod differential;
 pub mod heads;
 pub mod latin1;
@@ -16,6 +22,8 @@ pub mod message;
 #[cfg(feature = "app")]
 pub mod multipart;
 pub mod oracle;
+#[cfg(feature = "json")]
+pub mod queries;
 pub mod request_head;
 pub mod response;
 pub mod response_head;
