@@ -46,7 +46,7 @@
 //!
 //! If you do not want to listen to signals, let an init process be number 1 (`docker run --init`).
 
-use crate::callback::{Site, discard};
+use crate::callback::{Lendable, Site, discard};
 use crate::event_loop::driver::{Driver, Ready};
 use crate::event_loop::{Kind, Loop, Source, Token, current};
 use mio::Interest;
@@ -100,7 +100,7 @@ pub fn on(signal: i32, f: impl FnMut(i32) + 'static) -> io::Result<SignalHandle>
     let listener = Rc::new(Listener {
         signal,
         site,
-        callback: Cell::new(Some(Box::new(f))),
+        callback: Lendable::new(Box::new(f)),
         active: Cell::new(true),
         referenced: Cell::new(false),
         defaults: Cell::new(defaults),
@@ -133,8 +133,7 @@ type Callback = Box<dyn FnMut(i32)>;
 struct Listener {
     signal: i32,
     site: Site,
-    /// `None` while the callback runs.
-    callback: Cell<Option<Callback>>,
+    callback: Lendable<Callback>,
     active: Cell<bool>,
     referenced: Cell<bool>,
     defaults: Cell<Option<Defaults>>,
@@ -151,7 +150,7 @@ impl Listener {
             {
                 lp.release();
             }
-            discard(self.callback.take());
+            self.callback.discard();
         }
     }
 }
@@ -251,13 +250,10 @@ impl Watch {
         while !lp.is_halted() {
             let next = self.untold.borrow_mut().pop_front();
             let Some(listener) = next else { return };
-            let Some(mut f) = listener.callback.take() else { continue };
             let signal = listener.signal;
-            lp.call(listener.site, &name(signal), || f(signal));
-            if listener.active.get() {
-                listener.callback.set(Some(f));
-            } else {
-                discard(f);
+            listener.callback.lend(|f| lp.call(listener.site, &name(signal), || f(signal)));
+            if !listener.active.get() {
+                listener.callback.discard();
             }
         }
         if !self.untold.borrow().is_empty() {

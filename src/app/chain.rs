@@ -3,9 +3,8 @@
 use super::routing::{Cursors, Method, Methods, Program, Role};
 use super::trust::Trust;
 use super::vhost::Host;
-use crate::callback::Site;
+use crate::callback::{Lendable, Site};
 use crate::http::{Error, Exchange};
-use std::cell::Cell;
 use std::rc::Rc;
 
 /// Calls what the program registered for a step.
@@ -19,32 +18,7 @@ pub(super) struct Given<'a> {
     pub at: u32,
 }
 
-/// A callback, which is taken out of its cell while it runs.
-pub(super) struct Callback<F: ?Sized = Run>(Cell<Option<Box<F>>>);
-
-impl<F: ?Sized> Callback<F> {
-    pub fn new(run: Box<F>) -> Callback<F> {
-        Callback(Cell::new(Some(run)))
-    }
-
-    /// Lends it to `call`, if it is not running already.
-    pub fn lend<R>(&self, call: impl FnOnce(&mut F) -> Option<R>) -> Option<R> {
-        // The guard puts it back before the ticks that follow a callback run, and after a panic as well.
-        let mut lent = Lent { home: &self.0, run: self.0.take() };
-        call(lent.run.as_mut()?)
-    }
-}
-
-struct Lent<'a, F: ?Sized> {
-    home: &'a Cell<Option<Box<F>>>,
-    run: Option<Box<F>>,
-}
-
-impl<F: ?Sized> Drop for Lent<'_, F> {
-    fn drop(&mut self) {
-        self.home.set(self.run.take());
-    }
-}
+pub(super) type Callback<F = Run> = Lendable<Box<F>>;
 
 /// What happens at a step.
 pub(super) enum Kind {

@@ -258,7 +258,7 @@ fn tell(name: &str, number: u32, run: &Callback<ParamRun>, given: Given<'_>) -> 
     let exchange = given.exchange;
     let journey = Journey::of(exchange);
     match journey.param(exchange, name) {
-        Some(value) if !journey.tell(number, &value) => run.lend(|run| run(&value, given)),
+        Some(value) if !journey.tell(number, &value) => run.lend(|run| run(&value, given)).flatten(),
         _ => {
             go_on(Handle::new(exchange), given.at, Mark::Run);
             None

@@ -405,7 +405,7 @@ fn drive(lp: &Rc<Loop>, chain: &Chain, journey: &Journey, exchange: &Rc<Exchange
         };
         let given = Given { exchange, at };
         let call = || {
-            if let Some(error) = callback.lend(|run| run(given)) {
+            if let Some(error) = callback.lend(|run| run(given)).flatten() {
                 exchange.fail(error);
             }
         };

@@ -5,11 +5,13 @@
 
 mod guard;
 mod identity;
+mod lendable;
 mod listeners;
 mod optional;
 
 pub(crate) use guard::{Caught, discard, guarded};
 pub(crate) use identity::{Identity, compare_by_identity};
+pub(crate) use lendable::Lendable;
 pub(crate) use listeners::{Listeners, Once};
 pub use optional::OptionalCallback;
 

@@ -7,7 +7,7 @@
 
 use super::heap::{Heap, Key};
 use super::{Loop, Time, current};
-use crate::callback::{Site, discard};
+use crate::callback::{Lendable, Site, discard};
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::{Rc, Weak};
@@ -34,7 +34,7 @@ trait Callback {
 }
 
 struct Once<F>(Cell<Option<F>>);
-struct Repeat<F>(Cell<Option<F>>);
+struct Repeat<F>(Lendable<F>);
 
 /// A timer. While it is armed, the heap has an entry for it.
 struct Timer<C: Callback + ?Sized = dyn Callback> {
@@ -206,16 +206,13 @@ fn call_once(lp: &Loop, site: Site, f: &mut dyn FnMut()) {
 
 impl<F: FnMut(&Timeout)> Callback for Repeat<F> {
     fn run(&self, lp: &Loop, timer: &Rc<Timer>) {
-        let Some(mut f) = self.0.take() else { return };
-        if call_interval(lp, timer, &mut f) {
-            self.0.set(Some(f));
-        } else {
-            discard(f);
+        if self.0.lend(|f| call_interval(lp, timer, f)) == Some(false) {
+            self.0.discard();
         }
     }
 
     fn discard(&self) {
-        discard(self.0.take());
+        self.0.discard();
     }
 }
 
@@ -345,9 +342,9 @@ pub fn set_interval_with(every: Duration, f: impl FnMut(&Timeout) + 'static) -> 
 
 fn repeat(every: Duration, f: impl FnMut(&Timeout) + 'static, site: Site) -> Timeout {
     if size_of_val(&f) > LONG {
-        return set(every, Repeat(Cell::new(Some(Box::new(f)))), site);
+        return set(every, Repeat(Lendable::new(Box::new(f))), site);
     }
-    set(every, Repeat(Cell::new(Some(f))), site)
+    set(every, Repeat(Lendable::new(f)), site)
 }
 
 fn set(after: Duration, callback: impl Callback + 'static, site: Site) -> Timeout {

@@ -1,11 +1,11 @@
 //! Forms with files: `multipart/form-data`.
 
 use super::form::Form;
-use super::reading::Lent;
+use super::reading::answer;
 use super::storing::{refused, store};
 use super::upload::Upload;
 use super::wanted::{Wanted, has_content, only};
-use crate::callback::Site;
+use crate::callback::{Lendable, Site};
 use crate::http::{Answer, Request, Response, Result};
 use crate::proto::media_type::MediaType;
 use crate::proto::multipart::{Multipart, MultipartFault, MultipartLimits};
@@ -192,12 +192,12 @@ pub fn multipart_with<R: Answer>(
     options: UploadOptions,
     handler: impl FnMut(Request, Response, Upload) -> R + 'static,
 ) -> impl FnMut(Request, Response) -> Result + 'static {
-    let (site, handler) = (Location::caller(), Rc::new(Lent::new(handler)));
+    let (site, handler) = (Location::caller(), Rc::new(Lendable::new(handler)));
     move |req, res| {
         let (handler, request, response) = (handler.clone(), req.clone(), res.clone());
         options.read(&req, &res, site, move |upload| {
             let upload = upload?;
-            handler.answer(|handler| handler(request, response, upload))
+            answer(&handler, |handler| handler(request, response, upload))
         })
     }
 }

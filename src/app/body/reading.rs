@@ -1,9 +1,8 @@
 //! From the bytes of a body to the call of a handler.
 
 use super::wanted::Wanted;
-use crate::callback::Site;
+use crate::callback::{Lendable, Site};
 use crate::http::{Answer, Request, Response, Result};
-use std::cell::Cell;
 use std::rc::Rc;
 
 /// How a body becomes a value.
@@ -21,13 +20,13 @@ impl<T: 'static> Reader<T> {
         site: Site,
         handler: impl FnMut(Request, Response, T) -> R + 'static,
     ) -> impl FnMut(Request, Response) -> Result + 'static {
-        let handler = Rc::new(Lent::new(handler));
+        let handler = Rc::new(Lendable::new(handler));
         move |req, res| {
             self.wanted.check(&req, &res, self.limit as u64)?;
             let (handler, read, request) = (handler.clone(), self.read, req.clone());
             request.read_body_at(self.limit, site, move |body| -> Result {
                 let value = read(body?)?;
-                handler.answer(|handler| handler(req, res, value))
+                answer(&handler, |handler| handler(req, res, value))
             });
             Ok(())
         }
@@ -50,28 +49,7 @@ impl<T: 'static> Reader<T> {
     }
 }
 
-/// A handler that several requests share. It is taken out of its cell while it runs, and put back even after a panic.
-pub(super) struct Lent<F>(Cell<Option<F>>);
-
-impl<F> Lent<F> {
-    pub fn new(handler: F) -> Lent<F> {
-        Lent(Cell::new(Some(handler)))
-    }
-
-    /// Calls the handler. The loop calls one callback after another, so that it never runs already.
-    pub fn answer<R: Answer>(&self, f: impl FnOnce(&mut F) -> R) -> Result {
-        let mut taken = Taken { from: &self.0, handler: self.0.take() };
-        taken.handler.as_mut().and_then(|handler| f(handler).into_error()).map_or(Ok(()), Err)
-    }
-}
-
-struct Taken<'a, F> {
-    from: &'a Cell<Option<F>>,
-    handler: Option<F>,
-}
-
-impl<F> Drop for Taken<'_, F> {
-    fn drop(&mut self) {
-        self.from.set(self.handler.take());
-    }
+/// Calls a handler that several requests share. The loop calls one callback after another, so that it never runs already.
+pub(super) fn answer<F, R: Answer>(handler: &Lendable<F>, f: impl FnOnce(&mut F) -> R) -> Result {
+    handler.lend(|handler| f(handler).into_error()).flatten().map_or(Ok(()), Err)
 }
