@@ -67,11 +67,11 @@ pub struct Step<'a> {
 /// use oneloop::proto::ws::{Decoder, Event, Message, Role};
 ///
 /// let mut decoder = Decoder::new(Role::Client);
-/// let mut bytes = *b"\x01\x03Hel\x80\x02lo";
+/// let mut bytes = *b"\x01\x03Hel\x80\x02l";
 /// let step = decoder.decode(&mut bytes, 1024).unwrap();
-/// assert_eq!(step.event, Event::NeedMore); // the first fragment was taken, and the message is not whole
-/// let taken = step.consumed;
-/// let step = decoder.decode(&mut bytes[taken..], 1024).unwrap();
+/// assert_eq!((step.consumed, step.event), (8, Event::NeedMore)); // the message is not whole
+/// let mut rest = *b"o";
+/// let step = decoder.decode(&mut rest, 1024).unwrap();
 /// assert_eq!(step.event, Event::Message(Message::Text("Hello")));
 /// ```
 #[derive(Debug)]
