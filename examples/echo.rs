@@ -4,9 +4,11 @@
 //! full. So a gigabyte takes no more memory than a kilobyte. (A client that reads nothing before it has sent everything
 //! will wait for ever.)
 //!
+//! The messages of a WebSocket come back, too: `new WebSocket("ws://localhost:7777")`.
+//!
 //! The port is the first argument, or `PORT`, or 7777; 0 takes a free one.
 
-use oneloop::http;
+use oneloop::{http, ws};
 
 #[path = "support/port.rs"]
 mod port;
@@ -19,6 +21,16 @@ fn main() -> std::io::Result<()> {
         }
         req.pipe(&res);
     });
+    let sockets = ws::mount(&server, "/");
+    let mut limits = sockets.limits();
+    limits.message = 16 * 1024 * 1024;
+    sockets.set_limits(limits);
+    sockets.on_message(|socket, message| {
+        if socket.send(message).is_full() {
+            socket.pause();
+        }
+    });
+    sockets.on_drain(|socket| socket.resume());
     let listening = server.clone();
     server.listen(port::port(1), move || port::announce("Echo", listening.address()))?;
     oneloop::run()
