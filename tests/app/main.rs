@@ -16,6 +16,7 @@ mod compression;
 mod conditions;
 mod cookies;
 mod drain;
+mod express;
 mod files;
 mod multipart;
 mod negotiation;
