@@ -20,10 +20,10 @@ pub(crate) struct Context {
     /// The buffer into which streams read (see `LANDING`). A read takes it out of the cell and puts it back at the end,
     /// because user code borrows its bytes during the read.
     landing: Cell<Option<Box<[u8]>>>,
-    /// The output that the stream `corked` has written in its running turn.
+    /// The output that the stream `turn_of` has written in its running turn.
     pub(super) cork: RefCell<Vec<u8>>,
     /// The token of the stream whose turn is running.
-    pub(super) corked: Cell<Token>,
+    pub(super) turn_of: Cell<Token>,
     /// Acceptors that wait until a connection closes.
     waiting: RefCell<Vec<Token>>,
     /// Connections that are being made, by the token of their stream. They are kept here, so that streams stay small.
@@ -38,7 +38,7 @@ impl Context {
                 lp: lp.clone(),
                 landing: Cell::new(None),
                 cork: RefCell::new(Vec::new()),
-                corked: Cell::new(Token::NONE),
+                turn_of: Cell::new(Token::NONE),
                 waiting: RefCell::default(),
                 dials: RefCell::default(),
             })

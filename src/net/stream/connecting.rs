@@ -20,7 +20,7 @@ impl Stream {
         self.peer.set(Peer::from(peer));
         *self.transport.borrow_mut() = Some(Transport::new(io));
         self.state.on(Event::Connected);
-        self.corked(|| {
+        self.run_turn(|| {
             self.protocol().connected(self);
             self.flush_output();
         });

@@ -16,8 +16,8 @@ const ROUNDS: u32 = 64;
 
 impl Stream {
     /// Runs a turn. Writes of the stream go to the cork during the turn, and the cork is sent at its end.
-    pub(super) fn corked(self: &Rc<Self>, turn: impl FnOnce()) {
-        self.cx.corked.set(self.token.get());
+    pub(super) fn run_turn(self: &Rc<Self>, turn: impl FnOnce()) {
+        self.cx.turn_of.set(self.token.get());
         let before = self.written.get();
         let was_blocked = self.is_blocked();
         turn();
@@ -25,7 +25,7 @@ impl Stream {
         if self.state.awaits_output() {
             self.go_on_writing(before);
         }
-        self.cx.corked.set(Token::NONE);
+        self.cx.turn_of.set(Token::NONE);
         if self.is_blocked() && !self.is_closed() {
             self.refused(was_blocked);
         }
@@ -114,7 +114,7 @@ impl Source for Stream {
         if self.is_closed() {
             return;
         }
-        self.corked(|| {
+        self.run_turn(|| {
             if ready.has(Ready::READ_CLOSED) {
                 self.state.on(Event::PeerClosed);
             } else if ready.has(Ready::READ) {
@@ -148,7 +148,7 @@ impl Source for Stream {
         if self.is_connecting() {
             return;
         }
-        self.corked(|| {
+        self.run_turn(|| {
             self.flush_output();
             if self.state.is_open() && self.state.on(Event::GiveTurn) {
                 self.give_held();
@@ -165,7 +165,7 @@ impl Source for Stream {
         if self.state.is_lingering() {
             self.linger_due();
         } else if !self.is_closed() {
-            self.corked(|| self.protocol().due(&self));
+            self.run_turn(|| self.protocol().due(&self));
         }
     }
 

@@ -20,7 +20,7 @@ impl Stream {
     /// Returns whether this stream's turn is running. Its writes are then sent at the end of the turn.
     #[inline]
     pub fn is_corked(&self) -> bool {
-        self.cx.corked.get() == self.token.get()
+        self.cx.turn_of.get() == self.token.get()
     }
 
     /// How many bytes of output the kernel has not taken.
