@@ -266,7 +266,7 @@ fn more_waits(exchange: &Rc<Exchange>) -> bool {
 impl Protocol for H1 {
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {
         self.in_data.set(true);
-        let consumed = self.read(stream, bytes);
+        let consumed = self.consume(stream, bytes);
         self.in_data.set(false);
         consumed
     }

@@ -19,7 +19,7 @@ const WAITING: usize = 64;
 
 impl H1 {
     /// Reads heads and bodies in turn until it cannot go on. Returns how many bytes were consumed.
-    pub(super) fn read(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> usize {
+    pub(super) fn consume(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> usize {
         let mut at = 0;
         loop {
             self.settle(stream);
