@@ -38,7 +38,7 @@ struct Repeat<F>(Lendable<F>);
 
 /// A timer. While it is armed, the heap has an entry for it.
 struct Timer<C: Callback + ?Sized = dyn Callback> {
-    every: Time,
+    after: Time,
     /// When the timer is due. Its entry in the heap may still have an earlier key.
     due: Cell<Key>,
     armed: Cell<bool>,
@@ -52,7 +52,7 @@ struct Timer<C: Callback + ?Sized = dyn Callback> {
 pub(super) struct Timers {
     heap: RefCell<Heap<Rc<Timer>>>,
     /// The position that the sweep has reached. The sweep goes from the last entry to the first, again and again.
-    swept: Cell<usize>,
+    sweep_at: Cell<usize>,
     next_sequence: Cell<u64>,
     /// The number of armed timers, and the number of those that keep the loop alive.
     armed: Cell<usize>,
@@ -63,7 +63,7 @@ impl Timers {
     pub fn new() -> Timers {
         Timers {
             heap: RefCell::new(Heap::new()),
-            swept: Cell::new(0),
+            sweep_at: Cell::new(0),
             next_sequence: Cell::new(1),
             armed: Cell::new(0),
             referenced: Cell::new(0),
@@ -115,7 +115,7 @@ impl Timers {
     }
 
     fn arm(&self, timer: Rc<Timer>, now: Time) {
-        let due = self.put_off(&timer, now);
+        let due = self.set_due(&timer, now);
         timer.armed.set(true);
         self.armed.set(self.armed.get() + 1);
         if timer.referenced.get() {
@@ -130,9 +130,9 @@ impl Timers {
 
     /// Starts a timer's time again. The timer comes after all others that have the same deadline now.
     #[inline]
-    fn put_off(&self, timer: &Timer, now: Time) -> Key {
+    fn set_due(&self, timer: &Timer, now: Time) -> Key {
         let sequence = self.next_sequence.replace(self.next_sequence.get() + 1);
-        let due = (now + timer.every, sequence);
+        let due = (now + timer.after, sequence);
         timer.due.set(due);
         due
     }
@@ -156,8 +156,8 @@ impl Timers {
     #[cold]
     fn sweep(&self, heap: &mut Heap<Rc<Timer>>) {
         for _ in 0..SWEPT {
-            let position = self.swept.get().checked_sub(1).unwrap_or(heap.len()).min(heap.len() - 1);
-            self.swept.set(position);
+            let position = self.sweep_at.get().checked_sub(1).unwrap_or(heap.len()).min(heap.len() - 1);
+            self.sweep_at.set(position);
             if heap.get(position).is_some_and(|timer| !timer.armed.get()) {
                 // The last entry takes its place. The sweep has already looked at that entry.
                 heap.remove(position);
@@ -247,7 +247,7 @@ impl Timeout {
         if let Some((timer, lp)) = self.parts()
             && timer.armed.get()
         {
-            lp.timers.put_off(timer, lp.now());
+            lp.timers.set_due(timer, lp.now());
         }
     }
 
@@ -353,7 +353,7 @@ fn set(after: Duration, callback: impl Callback + 'static, site: Site) -> Timeou
         return Timeout(None);
     };
     let timer: Rc<Timer> = Rc::new(Timer {
-        every: after.max(LEAST).into(),
+        after: after.max(LEAST).into(),
         due: Cell::new((Time::ZERO, 0)),
         armed: Cell::new(false),
         referenced: Cell::new(true),
