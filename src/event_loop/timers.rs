@@ -33,8 +33,8 @@ trait Callback {
     fn discard(&self);
 }
 
-struct Once<F>(Cell<Option<F>>);
-struct Repeat<F>(Lendable<F>);
+struct FiresOnce<F>(Cell<Option<F>>);
+struct FiresAgain<F>(Lendable<F>);
 
 /// A timer. While it is armed, the heap has an entry for it.
 struct Timer<C: Callback + ?Sized = dyn Callback> {
@@ -183,7 +183,7 @@ impl DueTimer {
     }
 }
 
-impl<F: FnOnce()> Callback for Once<F> {
+impl<F: FnOnce()> Callback for FiresOnce<F> {
     fn run(&self, lp: &Loop, timer: &Rc<Timer>) {
         lp.timers.disarm(timer);
         let mut f = self.0.take();
@@ -204,7 +204,7 @@ fn call_once(lp: &Loop, site: Site, f: &mut dyn FnMut()) {
     lp.call(site, &"a timer", f);
 }
 
-impl<F: FnMut(&Timeout)> Callback for Repeat<F> {
+impl<F: FnMut(&Timeout)> Callback for FiresAgain<F> {
     fn run(&self, lp: &Loop, timer: &Rc<Timer>) {
         if self.0.lend(|f| call_interval(lp, timer, f)) == Some(false) {
             self.0.discard();
@@ -304,9 +304,9 @@ impl std::fmt::Debug for Timeout {
 pub fn set_timeout(after: Duration, f: impl FnOnce() + 'static) -> Timeout {
     let site = Location::caller();
     if size_of_val(&f) > LONG {
-        return set(after, Once(Cell::new(Some(Box::new(f)))), site);
+        return set(after, FiresOnce(Cell::new(Some(Box::new(f)))), site);
     }
-    set(after, Once(Cell::new(Some(f))), site)
+    set(after, FiresOnce(Cell::new(Some(f))), site)
 }
 
 /// Calls `f` each time that `every` has passed (at least 1 ms), in the timers phase, until the timer is cleared. The time to
@@ -342,9 +342,9 @@ pub fn set_interval_with(every: Duration, f: impl FnMut(&Timeout) + 'static) -> 
 
 fn repeat(every: Duration, f: impl FnMut(&Timeout) + 'static, site: Site) -> Timeout {
     if size_of_val(&f) > LONG {
-        return set(every, Repeat(Lendable::new(Box::new(f))), site);
+        return set(every, FiresAgain(Lendable::new(Box::new(f))), site);
     }
-    set(every, Repeat(Lendable::new(f)), site)
+    set(every, FiresAgain(Lendable::new(f)), site)
 }
 
 fn set(after: Duration, callback: impl Callback + 'static, site: Site) -> Timeout {
