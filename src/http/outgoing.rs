@@ -205,7 +205,7 @@ impl Outgoing {
     }
 
     /// The reason why the response was broken off, if it was.
-    pub fn broken(&self) -> Option<CloseReason> {
+    pub fn break_reason(&self) -> Option<CloseReason> {
         self.broken.get()
     }
 

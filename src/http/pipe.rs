@@ -91,7 +91,7 @@ impl Inlet for Response {
     }
 
     fn over(&self) -> Option<CloseReason> {
-        let reason = self.0.outgoing().broken().or(self.0.closed());
+        let reason = self.0.outgoing().break_reason().or(self.0.closed());
         self.0.has_ended().then_some(reason.unwrap_or(CloseReason::Finished))
     }
 }

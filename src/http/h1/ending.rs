@@ -42,7 +42,7 @@ impl H1 {
 
     /// Releases an exchange that is over. Then the connection is free for the next one, or closes.
     fn let_go(&self, stream: &Rc<Stream>, exchange: Rc<Exchange>) {
-        let reason = exchange.outgoing().broken().unwrap_or(CloseReason::Finished);
+        let reason = exchange.outgoing().break_reason().unwrap_or(CloseReason::Finished);
         self.release(stream, exchange, reason);
         let now = stream.cx().lp.now();
         self.since.set(now);

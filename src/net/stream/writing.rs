@@ -244,14 +244,14 @@ impl Stream {
                 count
             }
             Err(error) => {
-                self.broke(error);
+                self.note_write_failure(error);
                 0
             }
         }
     }
 
     #[cold]
-    fn broke(&self, error: io::Error) {
+    fn note_write_failure(&self, error: io::Error) {
         log::debug!(target: "oneloop::net", "writing to {} failed: {error}", self.peer());
         let ending = self.ending.take();
         let reason = reason_of_write(&error);
