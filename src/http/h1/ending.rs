@@ -92,7 +92,7 @@ impl H1 {
         }
         exchange.unlink();
         // A broken connection has dropped its output, which will therefore never be sent.
-        let mark = if stream.is_broken() { u64::MAX } else { stream.bytes_written() + stream.pending() as u64 };
+        let mark = if stream.has_write_failed() { u64::MAX } else { stream.bytes_written() + stream.pending() as u64 };
         self.watch(|watch| watch.finishing.push_back((mark, reason, exchange)));
         stream.tell_sent();
     }

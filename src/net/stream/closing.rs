@@ -27,7 +27,7 @@ impl Stream {
             return self.destroy(reason);
         }
         // A failed write determines how the stream ends, whatever is found afterwards.
-        if !self.is_broken() {
+        if !self.has_write_failed() {
             let linger = linger.filter(|_| !self.is_eof());
             self.ending.set(Some(Box::new(Ending { linger, ..self.new_ending(reason, None) })));
         }
@@ -104,7 +104,7 @@ impl Stream {
     pub(super) fn fail(&self, error: io::Error) {
         // While the stream lingers, everything was sent, so a reset by the peer does not matter. If a write has failed
         // before, the reason of the close is known already.
-        if self.state.is_lingering() || self.is_broken() {
+        if self.state.is_lingering() || self.has_write_failed() {
             return self.close_with_ending();
         }
         self.close(reason_of(&error), Some(error));

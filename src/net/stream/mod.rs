@@ -173,7 +173,7 @@ impl Stream {
     }
 
     /// Returns whether a write has failed: the pending output is lost, and the stream closes in the next pending phase.
-    pub fn is_broken(&self) -> bool {
+    pub fn has_write_failed(&self) -> bool {
         self.state.has_write_failed()
     }
 

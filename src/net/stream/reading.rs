@@ -80,7 +80,7 @@ impl Stream {
     fn received_end(self: &Rc<Self>) {
         // If a write has failed, it has taken the error from the socket. Then a read of 0 bytes does not mean that the peer
         // has ended.
-        if self.is_broken() {
+        if self.has_write_failed() {
             self.state.on(Event::Drained);
         } else {
             self.ended();

@@ -36,7 +36,7 @@ impl Stream {
     #[inline(never)]
     fn go_on_writing(self: &Rc<Self>, before: u64) {
         let mut rounds = 0;
-        while self.state.awaits_output() && !self.is_broken() {
+        while self.state.awaits_output() && !self.has_write_failed() {
             if self.written.get() - before > WRITE_BUDGET as u64 || rounds == ROUNDS {
                 self.queue();
                 return;
@@ -86,7 +86,7 @@ impl Stream {
 
     #[cold]
     fn take_error(&self) {
-        if !self.is_closed() && !self.is_broken() && !self.wants_input() {
+        if !self.is_closed() && !self.has_write_failed() && !self.wants_input() {
             let error = self.with_io(|io| io.take_error().ok().flatten()).flatten();
             self.fail(error.unwrap_or_else(|| ErrorKind::ConnectionReset.into()));
         }
@@ -94,7 +94,7 @@ impl Stream {
 
     #[cold]
     fn tell_fin_hint(self: &Rc<Self>) {
-        if self.state.is_open() && !self.is_eof() && !self.is_broken() {
+        if self.state.is_open() && !self.is_eof() && !self.has_write_failed() {
             self.protocol().fin_hinted(self);
         }
     }
@@ -141,7 +141,7 @@ impl Source for Stream {
         if self.is_closed() {
             return;
         }
-        if self.is_broken() {
+        if self.has_write_failed() {
             return self.close_with_ending();
         }
         // Output waits until the connection is made.

@@ -175,7 +175,7 @@ impl Stream {
             at += self.send(&Plaintext::Bytes(cork.get(at..).unwrap_or_default()));
         }
         if let Some(rest @ [_, ..]) = cork.get(at..)
-            && !self.is_broken()
+            && !self.has_write_failed()
             && !self.is_closed()
         {
             self.keep(rest);
@@ -220,7 +220,7 @@ impl Stream {
             output.advance(taken);
             budget = budget.saturating_sub(cost);
         }
-        if output.len() > 0 && !self.is_broken() {
+        if output.len() > 0 && !self.has_write_failed() {
             self.output.set(Some(output));
         }
     }
