@@ -265,7 +265,7 @@ impl Exchange {
     /// longer be called.
     pub fn request_over(self: &Rc<Self>, lp: &Rc<Loop>) {
         if let Some(first) = self.listeners.first(On::End)
-            && !self.incoming.tell_end(first)
+            && !self.incoming.note_end_told(first)
         {
             self.emit_once(lp, On::End);
         }

@@ -99,7 +99,7 @@ impl Incoming {
     }
 
     /// Notes that the listeners for the end are called now, the one of this place first. Returns whether they were called before.
-    pub fn tell_end(&self, first: Site) -> bool {
+    pub fn note_end_told(&self, first: Site) -> bool {
         self.read_by.replace(Some(first)).is_some()
     }
 

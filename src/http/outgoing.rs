@@ -245,7 +245,7 @@ impl Outgoing {
     }
 
     /// Notes that the `drain` listeners are called now. Returns whether a write had returned `Full`.
-    pub fn take_full(&self) -> bool {
+    pub fn clear_full(&self) -> bool {
         self.full.replace(false)
     }
 

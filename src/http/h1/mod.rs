@@ -304,7 +304,7 @@ impl Protocol for H1 {
         if pending == 0
             && let Some(exchange) = current
             && !more_waits(&exchange)
-            && exchange.outgoing().take_full()
+            && exchange.outgoing().clear_full()
             && !exchange.has_ended()
         {
             exchange.emit_drain(&stream.cx().lp);
