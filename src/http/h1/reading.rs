@@ -207,7 +207,7 @@ impl H1 {
             Ok(step) => {
                 match step.event {
                     BodyEvent::NeedMore => return (step.consumed, false),
-                    BodyEvent::Data(chunk) if unwanted => self.discard(stream, &exchange, chunk.len()),
+                    BodyEvent::Data(chunk) if unwanted => self.discard_content(stream, &exchange, chunk.len()),
                     BodyEvent::Data(chunk) => {
                         exchange.emit(lp, On::Data, |listener| {
                             if let Listener::Data(f) = listener {
@@ -227,7 +227,7 @@ impl H1 {
         }
     }
 
-    fn discard(&self, stream: &Rc<Stream>, exchange: &Exchange, count: usize) {
+    fn discard_content(&self, stream: &Rc<Stream>, exchange: &Exchange, count: usize) {
         let discarded = self.watch(|watch| {
             watch.discarded += count;
             watch.discarded

@@ -90,7 +90,7 @@ impl Stream {
     #[inline(always)]
     fn deliver(self: &Rc<Self>, bytes: &mut [u8]) {
         if !self.state.is_open() {
-            self.discard(bytes.len());
+            self.discard_input(bytes.len());
         } else if self.input.is_empty() {
             let consumed = self.give(bytes);
             if consumed < bytes.len() && self.state.is_open() {
@@ -150,7 +150,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn discard(self: &Rc<Self>, count: usize) {
+    pub(super) fn discard_input(self: &Rc<Self>, count: usize) {
         let Some(mut ending) = self.ending.take() else { return };
         ending.discarded += count;
         ending.last_read = self.cx.lp.now();
