@@ -53,7 +53,7 @@ impl Wire {
             && self.stream.is_connected()
         {
             let mut stream = &self.stream;
-            veil.borrow_mut().say_goodbye(&mut |bytes| stream.write(bytes))?;
+            veil.borrow_mut().send_close_notice(&mut |bytes| stream.write(bytes))?;
         }
         self.stream.shutdown(Shutdown::Write)
     }

@@ -54,7 +54,7 @@ impl Stream {
             self.with_io(|io| io.set_reset_on_close(false));
         }
         let Some(linger) = linger else {
-            self.say_goodbye();
+            self.send_close_notice();
             return self.close_with_ending();
         };
         self.state.on(Event::Linger);

@@ -281,7 +281,7 @@ impl Stream {
         self.state.on(Event::TellSent);
     }
 
-    /// Sends the bytes that the transport has made itself (a handshake, a goodbye), if there are any.
+    /// Sends the bytes that the transport has made itself (a handshake, a close notice), if there are any.
     #[inline(always)]
     pub(super) fn flush_transport(&self) {
         if let Some(transport) = &mut *self.transport.borrow_mut()
@@ -292,9 +292,9 @@ impl Stream {
     }
 
     /// Tells the peer, before a close, that no more bytes follow.
-    pub(super) fn say_goodbye(&self) {
+    pub(super) fn send_close_notice(&self) {
         if let Some(transport) = &mut *self.transport.borrow_mut() {
-            transport.say_goodbye();
+            transport.send_close_notice();
         }
     }
 

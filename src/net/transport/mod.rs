@@ -5,9 +5,9 @@
 //! |---|---|
 //! | `read` | It returns plaintext, and whether the transport and its socket have no more input. If they may have more, the stream reads again without an event |
 //! | `write` | All bytes that it takes were given to the kernel. The stream keeps the others, and offers them again before later output |
-//! | `wants_write`, `flush` | The transport's own bytes (a handshake, the goodbye of the next row) are sent when the kernel takes them |
-//! | `say_goodbye` | Sends the goodbye: a message before an orderly close, by which the peer knows that nothing is missing. TLS: `close_notify` |
-//! | `shutdown` | Sends the goodbye, then our FIN |
+//! | `wants_write`, `flush` | The transport's own bytes (a handshake, the close notice of the next row) are sent when the kernel takes them |
+//! | `send_close_notice` | Sends the close notice: a message before an orderly close, by which the peer knows that nothing is missing. TLS: `close_notify` |
+//! | `shutdown` | Sends the close notice, then our FIN |
 
 #[cfg(any(test, oneloop_veil))]
 mod veiled;
@@ -168,18 +168,18 @@ impl Transport {
         drop(flushed);
     }
 
-    /// Sends the goodbye: it tells the peer, before a close, that no more bytes follow. On a plain socket nothing is sent,
+    /// Sends the close notice: it tells the peer, before a close, that no more bytes follow. On a plain socket nothing is sent,
     /// because the close itself tells this.
-    pub fn say_goodbye(&mut self) {
-        let said: io::Result<()> = match self {
+    pub fn send_close_notice(&mut self) {
+        let sent: io::Result<()> = match self {
             Transport::Plain(_) => Ok(()),
             #[cfg(any(test, oneloop_veil))]
-            Transport::Veiled(veiled) => veiled.say_goodbye(),
+            Transport::Veiled(veiled) => veiled.send_close_notice(),
         };
-        drop(said);
+        drop(sent);
     }
 
-    /// Tells the peer that no more bytes follow ([`say_goodbye`](Transport::say_goodbye)), then sends our FIN. Bytes that the
+    /// Tells the peer that no more bytes follow ([`send_close_notice`](Transport::send_close_notice)), then sends our FIN. Bytes that the
     /// peer still sends can be read.
     pub fn shutdown(&mut self) {
         let ended = match self {

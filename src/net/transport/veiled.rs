@@ -8,7 +8,7 @@ use std::io;
 pub(in crate::net) struct Veiled {
     io: Io,
     veil: Veil,
-    /// True if our FIN must still be sent, after the goodbye.
+    /// True if our FIN must still be sent, after the close notice.
     owes_fin: bool,
     /// True if the last read got fewer bytes from the socket than it had room for.
     drained: bool,
@@ -60,13 +60,13 @@ impl Veiled {
         Ok(())
     }
 
-    pub fn say_goodbye(&mut self) -> io::Result<()> {
-        self.veil.say_goodbye(&mut |bytes| self.io.write(bytes))
+    pub fn send_close_notice(&mut self) -> io::Result<()> {
+        self.veil.send_close_notice(&mut |bytes| self.io.write(bytes))
     }
 
     pub fn shutdown(&mut self) -> io::Result<()> {
         self.owes_fin = true;
-        self.say_goodbye()?;
+        self.send_close_notice()?;
         self.flush()
     }
 }

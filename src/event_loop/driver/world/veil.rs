@@ -4,7 +4,7 @@
 //! other end by the peer's `Wire`.
 //!
 //! Bytes are sent in frames: a length in two bytes, and that many bytes, encrypted (see `Mask`). The reader gets the bytes of
-//! a frame only when the whole frame was received. A frame without bytes is the goodbye, which ends a side in order.
+//! a frame only when the whole frame was received. A frame without bytes is the close notice, which ends a side in order.
 //!
 //! The socket may take a part of a frame. So bytes count as written only when the socket has taken all of their frame.
 //! Until then the caller has to offer them again, in front of the bytes that follow them.
@@ -38,14 +38,14 @@ pub(crate) struct Veil {
     /// The bytes of the frame that is being given to the reader.
     opened: VecDeque<u8>,
     read_mask: Mask,
-    /// True if the goodbye was received, or if the connection ended without it.
+    /// True if the close notice was received, or if the connection ended without it.
     ended: bool,
     sealed: VecDeque<u8>,
     frames: VecDeque<Frame>,
     /// The number of plaintext bytes that the socket has taken and no call of `write` has reported. The next call reports them.
     gone: usize,
     write_mask: Mask,
-    said_goodbye: bool,
+    close_notice_sent: bool,
     /// The error of a read that returned bytes before it failed: the next read returns the error. The same for writes
     /// that sent bytes.
     read_failed: Option<io::Error>,
@@ -166,16 +166,16 @@ impl Veil {
         self.frames.push_back(Frame { left: 2 + bytes.len(), plaintext: bytes.len() });
     }
 
-    /// Ends this side. With an error of the kind `WouldBlock`, the goodbye is still to be flushed.
-    pub fn say_goodbye(&mut self, write: Write<'_>) -> io::Result<()> {
-        if !self.said_goodbye {
-            self.said_goodbye = true;
+    /// Ends this side. With an error of the kind `WouldBlock`, the close notice is still to be flushed.
+    pub fn send_close_notice(&mut self, write: Write<'_>) -> io::Result<()> {
+        if !self.close_notice_sent {
+            self.close_notice_sent = true;
             self.seal(&[]);
         }
         self.flush(write)
     }
 
-    /// Returns whether a frame without plaintext (the goodbye) has still to be sent.
+    /// Returns whether a frame without plaintext (the close notice) has still to be sent.
     pub fn wants_write(&self) -> bool {
         self.frames.iter().any(|frame| frame.plaintext == 0)
     }
@@ -237,7 +237,7 @@ mod tests {
                 let written = veil.write(&bytes[at..], &mut reluctant(&mut wire, &sizes));
                 at += written.unwrap_or(0);
             }
-            while veil.say_goodbye(&mut reluctant(&mut wire, &sizes)).is_err() {}
+            while veil.send_close_notice(&mut reluctant(&mut wire, &sizes)).is_err() {}
             prop_assert!(!veil.wants_write());
             let (mut other, mut got, mut into) = (Veil::default(), Vec::new(), vec![0; reads]);
             let (mut wire, mut calls) = (&wire[..], 0);
