@@ -3,10 +3,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// The size in bytes of the landing area, the buffer into which streams read before the bytes are parsed. It is as large as
+/// The size in bytes of the read buffer, into which streams read before the bytes are parsed. It is as large as
 /// what a socket's buffer usually holds, so most reads do not fill it. On epoll and kqueue such a short read shows that
 /// nothing is left, which saves a second read.
-const LANDING: usize = 64 * 1024;
+const READ_BUFFER: usize = 64 * 1024;
 
 /// What makes the connection of a stream.
 pub(super) trait Connecting {
@@ -17,9 +17,9 @@ pub(super) trait Connecting {
 /// The data that all streams and acceptors of a loop share.
 pub(crate) struct Context {
     pub lp: Rc<Loop>,
-    /// The buffer into which streams read (see `LANDING`). A read takes it out of the cell and puts it back at the end,
+    /// The buffer into which streams read (see `READ_BUFFER`). A read takes it out of the cell and puts it back at the end,
     /// because user code borrows its bytes during the read.
-    landing: Cell<Option<Box<[u8]>>>,
+    read_buffer: Cell<Option<Box<[u8]>>>,
     /// The output that the stream `turn_of` has written in its running turn.
     pub(super) cork: RefCell<Vec<u8>>,
     /// The token of the stream whose turn is running.
@@ -36,7 +36,7 @@ impl Context {
         lp.local(|lp| {
             Rc::new(Context {
                 lp: lp.clone(),
-                landing: Cell::new(None),
+                read_buffer: Cell::new(None),
                 cork: RefCell::new(Vec::new()),
                 turn_of: Cell::new(Token::NONE),
                 waiting: RefCell::default(),
@@ -45,13 +45,13 @@ impl Context {
         })
     }
 
-    pub(super) fn take_landing(&self) -> Box<[u8]> {
-        self.landing.take().unwrap_or_else(new_landing)
+    pub(super) fn take_read_buffer(&self) -> Box<[u8]> {
+        self.read_buffer.take().unwrap_or_else(new_read_buffer)
     }
 
-    pub(super) fn put_landing(&self, landing: Box<[u8]>) {
-        if let Some(second) = self.landing.replace(Some(landing)) {
-            discard_landing(second);
+    pub(super) fn put_read_buffer(&self, buffer: Box<[u8]>) {
+        if let Some(second) = self.read_buffer.replace(Some(buffer)) {
+            discard_read_buffer(second);
         }
     }
 
@@ -77,13 +77,13 @@ impl Context {
 }
 
 #[cold]
-fn new_landing() -> Box<[u8]> {
-    vec![0; LANDING].into()
+fn new_read_buffer() -> Box<[u8]> {
+    vec![0; READ_BUFFER].into()
 }
 
 /// Drops the second of two read buffers. There are two if a turn ran within another turn: the outer turn had taken the buffer out
-/// of `Context::landing`, so the inner turn made a buffer of its own.
+/// of `Context::read_buffer`, so the inner turn made a buffer of its own.
 #[cold]
-fn discard_landing(landing: Box<[u8]>) {
-    drop(landing);
+fn discard_read_buffer(buffer: Box<[u8]>) {
+    drop(buffer);
 }

@@ -7,7 +7,7 @@
 //!   Server ── Acceptor ──accept──► Stream = io + transport + protocol          (one registration for its whole life)
 //!               └─ no file descriptor left: the stream that has been idle longest makes room
 //!
-//!     read:   io.read → landing area of the loop → Protocol::data → not consumed? → Input of the stream
+//!     read:   io.read → read buffer of the loop → Protocol::data → not consumed? → Input of the stream
 //!     write:  own turn → cork of the loop → one send at its end → refused? → Output of the stream
 //!             any other time → Output of the stream → ready list → flushed in phase 1
 //!     close:  destroy(reason): fd closed at once → closing phase: Protocol::close → on_close, the last callback

@@ -286,7 +286,7 @@ proptest! {
         let rough = Network { splits: true, partial_writes: true, read_splits: true, latency: std::time::Duration::ZERO..=2 * MS, buffer };
         sim.set_network(rough);
         let reasons = Rc::new(RefCell::new(Vec::new()));
-        // Who resumes a socket that a pipe has paused lets one more landing area in.
+        // Who resumes a socket that a pipe has paused lets one more read buffer in.
         let bound = limit + LANDING * (1 + pauses.len());
         let (log, most) = (reasons.clone(), Rc::new(Cell::new(0)));
         let peak = most.clone();

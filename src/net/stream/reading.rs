@@ -1,4 +1,4 @@
-//! All reading of a stream: input goes from the kernel into the loop's landing area, and from there to the protocol. What
+//! All reading of a stream: input goes from the kernel into the loop's read buffer, and from there to the protocol. What
 //! the protocol does not consume is held in the stream's `Input`.
 
 use super::{Event, Stream};
@@ -44,11 +44,11 @@ impl Stream {
                 self.queue();
                 return;
             }
-            let mut landing = self.cx.take_landing();
+            let mut buffer = self.cx.take_read_buffer();
             // If bytes are held for the protocol already, only as many are read as the limit of held bytes allows.
-            let room = if self.input.is_empty() { landing.len() } else { self.room_behind_held(landing.len()) };
-            let received = match (&mut *self.transport.borrow_mut(), landing.get_mut(..room.min(budget))) {
-                (Some(transport), Some(landing)) => transport.read(landing),
+            let room = if self.input.is_empty() { buffer.len() } else { self.room_behind_held(buffer.len()) };
+            let received = match (&mut *self.transport.borrow_mut(), buffer.get_mut(..room.min(budget))) {
+                (Some(transport), Some(buffer)) => transport.read(buffer),
                 _ => Received::Nothing,
             };
             match received {
@@ -59,7 +59,7 @@ impl Stream {
                     budget = budget.saturating_sub(count);
                     self.read.set(self.read.get() + count as u64);
                     self.cx.lp.record_read(count);
-                    if let Some(bytes) = landing.get_mut(..count) {
+                    if let Some(bytes) = buffer.get_mut(..count) {
                         self.deliver(bytes);
                     }
                 }
@@ -67,7 +67,7 @@ impl Stream {
                 Received::Nothing => _ = self.state.on(Event::Drained),
                 Received::Failed(error) => self.fail(error),
             }
-            self.cx.put_landing(landing);
+            self.cx.put_read_buffer(buffer);
         }
     }
 

@@ -23,7 +23,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Hello from one loop\n";
 
 const LISTENER: Token = Token(usize::MAX);
-/// As large as oneloop's landing area: no read is cut short by it in these cases.
+/// As large as oneloop's read buffer: no read is cut short by it in these cases.
 const LANDING: usize = 64 * 1024;
 /// No more blank lines of four bytes can end in one read.
 const MOST_ANSWERS: usize = LANDING / 4 + 1;
