@@ -39,10 +39,10 @@ thread_local! {
 /// Sets whether warnings and errors of this library go to standard error if no logger is installed (true by default, for
 /// the whole process).
 ///
-/// A handler's `Err`, a response that was forgotten, a field that cannot be sent: each is answered 500, and the log has the
-/// reason. Without a logger, the first of each kind is printed, with its route; of the failures of an app's steps, the first of each
-/// step. Turn this off in a program that must print nothing. To see everything, install a logger, such as `env_logger::init()`; then `RUST_LOG` decides. (A logger with all levels
-/// turned off counts as no logger.)
+/// Requests are answered 500 if their handler returns an `Err`, forgets the response, or sets a field that cannot be sent; the
+/// log has the reason. Without a logger, the first of each kind is printed, with its route; of the failures of an app's steps,
+/// the first of each step. Turn this off in a program that must print nothing. To see everything, install a logger, such as
+/// `env_logger::init()`; then `RUST_LOG` decides. (A logger with all levels turned off counts as no logger.)
 pub fn set_stderr_fallback(on: bool) {
     STANDS_IN.store(on, Ordering::Relaxed);
 }
@@ -133,8 +133,8 @@ pub(crate) fn say(level: Level, target: &'static str, said: &AtomicBool, text: f
     }
 }
 
-/// A warning about what the program has registered at `site`. Without a logger the first one about each such place is printed, and not
-/// only the first of all: two handlers that fail are two mistakes. There are no more of them than places in the program.
+/// Logs a warning about the handler that the program has registered at `site`. Without a logger, the first warning about each
+/// `site` is printed: two handlers that fail are two mistakes. So no more lines are printed than the program has handlers.
 #[cfg(feature = "app")]
 #[cold]
 pub(crate) fn warn_of(site: &'static Location<'static>, target: &'static str, text: fmt::Arguments<'_>) {
@@ -145,8 +145,8 @@ pub(crate) fn warn_of(site: &'static Location<'static>, target: &'static str, te
     }
 }
 
-/// Returns whether nobody else gets a message, so that it may go to standard error. Stores it in the simulated world of this thread,
-/// if there is one.
+/// Returns whether neither a logger nor a simulated world gets a message, so that it may go to standard error. Stores it in the
+/// simulated world of this thread, if there is one.
 fn is_unheard(level: Level, target: &'static str, text: fmt::Arguments<'_>) -> bool {
     let world = WORLD.try_with(|world| world.borrow().clone()).ok().flatten();
     if let Some(kept) = world {

@@ -27,7 +27,8 @@ use std::time::Duration;
 /// How many lines may wait for the loop. When there are this many, the thread stops reading; if standard input is a pipe, it
 /// fills up, and the process that writes to it must wait.
 const WAITING: usize = 1024;
-/// How long to wait after a read that would block: another process that shares the input may have made it non-blocking.
+/// How long the thread waits after a read that returned `WouldBlock`: another process that shares the input may have made it
+/// non-blocking.
 const AGAIN: Duration = Duration::from_millis(10);
 
 /// Calls `line` for each line of standard input, without its end (`\n` or `\r\n`), in the poll phase. Bytes that are not
@@ -137,7 +138,7 @@ struct Reader {
 }
 
 enum Told {
-    /// There is a line to take, unless another reader has taken it already.
+    /// A line can be taken, unless another reader has taken it already.
     Line,
     /// No further line comes.
     Ended,

@@ -194,7 +194,7 @@ impl Loop {
         at >= self.counters.polled_before.get()
     }
 
-    /// Counts a request that was turned away because it had waited for too long.
+    /// Counts a request that was answered 503 because it had waited for too long.
     pub(crate) fn count_shed(&self) {
         self.counters.shed.set(self.counters.shed.get() + 1);
     }
@@ -242,7 +242,7 @@ pub struct Metrics {
     pub largest_buffer: usize,
     /// Connections closed so far, by the name of their `CloseReason`, in the order of first occurrence.
     pub closes: Vec<(&'static str, u64)>,
-    /// Requests that servers have turned away so far because the loop was late: see `http::LoadShedding`.
+    /// Requests that servers have answered 503 so far because the loop was late: see `http::LoadShedding`.
     pub shed: u64,
 }
 

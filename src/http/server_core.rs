@@ -84,8 +84,8 @@ impl ServerCore {
         self.dispatch.tell_client_error(self.lp(), error);
     }
 
-    /// Turns a request away if the loop is late, unless the request is exempt. Returns true if the request is not to be
-    /// handled: it was turned away, or the program's exemption panicked.
+    /// Sheds a request (answers it 503) if the loop is late, unless the request is exempt. Returns true if the request is not to be
+    /// handled: it was shed, or the program's exemption panicked.
     /// `fresh`: its connection was accepted in this iteration, or in the one before.
     #[cold]
     pub fn sheds(&self, exchange: &Rc<Exchange>, fresh: bool) -> bool {

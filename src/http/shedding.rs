@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The default of `retry_after`: long enough for a queue of requests to clear once requests are turned away, and to spread
+/// The default of `retry_after`: long enough for a queue of requests to clear once requests are shed, and to spread
 /// the next attempts of the peers.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The shortest time between two lines of the log about shed requests. More lines would delay a loop that is late already.
@@ -17,7 +17,7 @@ const LOG_EVERY: Time = Time::from_secs(1);
 /// No loop has this delay, so nothing is shed.
 const NEVER: Time = Time::MAX;
 
-/// When and how a server turns requests away because the loop is late. Set it with
+/// When and how a server sheds requests, which means that it answers them 503, because the loop is late. Set it with
 /// [`set_load_shedding`](super::Server::set_load_shedding). It is off by default, since only the application knows how
 /// long its clients would wait.
 ///
@@ -107,7 +107,7 @@ pub(super) enum Verdict {
     Panicked,
 }
 
-/// Decides when a server turns requests away, and counts these requests for the log.
+/// Decides when a server sheds requests, and counts these requests for the log.
 pub(super) struct Shedding {
     /// Copied from `how`, because every request needs it.
     max_delay: Cell<Time>,

@@ -12,7 +12,7 @@ pub(super) type Cause = Arc<dyn Error + Send + Sync>;
 type Make<T> = dyn Fn() -> Result<T, Cause> + Send + Sync;
 type Around<T> = dyn Fn(&mut T) -> Result<(), Cause> + Send + Sync;
 
-/// What is called before the first and after the last job of a group.
+/// The two functions of a group: one is called before its first job, the other after its last job.
 pub(super) struct Grouped<T> {
     pub begin: Box<Around<T>>,
     pub commit: Box<Around<T>>,

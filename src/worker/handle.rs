@@ -10,10 +10,10 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// What [`Keeper`](super::Keeper) and [`Keepers`](super::Keepers) are handles of, on the loop's thread. The crew is closed
-/// with the last of them.
+/// The part of a keeper that stays on the loop's thread. [`Keeper`](super::Keeper) and [`Keepers`](super::Keepers) are handles
+/// of it. When the last handle is dropped, the crew is closed.
 pub(super) struct Handle<T: 'static> {
-    /// `None`: the handle was made while its thread ended.
+    /// `None` if the handle was made while its thread was ending, so that there was no loop any more.
     lp: Option<Rc<Loop>>,
     crew: Arc<Crew<T>>,
     /// How many members the crew shall have.
@@ -25,13 +25,13 @@ impl<T> Handle<T> {
     pub fn start(size: usize, crew: Crew<T>) -> Rc<Handle<T>> {
         let handle = Handle { lp: current(), crew: Arc::new(crew), size: size.max(1), homes: RefCell::default() };
         if let Some(lp) = &handle.lp {
-            // If there is no thread now, the first job asks for it again, and is told if it fails again.
+            // If no thread can be started now, the first job tries it again, and is refused if that fails too.
             let _ = handle.complete(lp);
         }
         Rc::new(handle)
     }
 
-    /// Gives each member that has none a thread.
+    /// Starts a thread for each member that has none.
     fn complete(&self, lp: &Loop) -> io::Result<()> {
         let mut homes = self.homes.borrow_mut();
         while homes.len() < self.size {

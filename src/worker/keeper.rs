@@ -49,10 +49,10 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// A handler that returns such a refusal as its error answers 503.
 ///
-/// # End
-/// Clones are handles of the same keeper. When the last one is dropped, or after [`close`](Keeper::close), the jobs that wait
-/// are done, then the value is dropped on its thread, and the thread ends. The loop does not wait for the drop of the value, and
-/// the process may end before it: if the value has something to do in its drop (to flush a file), call `close`.
+/// # End Clones are handles of the same keeper. When the last one is dropped, or after [`close`](Keeper::close), the jobs that
+/// wait are done, then the value is dropped on its thread, and the thread ends. The loop does not wait for the drop of the
+/// value, and the process may end before it: if the drop of the value does something that must happen (it flushes a file), call
+/// `close`.
 ///
 /// If the loop ends first (because its thread ends), the jobs that have not begun are dropped.
 ///
@@ -223,10 +223,11 @@ impl<T> fmt::Debug for Keeper<T> {
 }
 
 /// Keeps several values, each on a thread of its own, with one queue for all: a few connections that only read, beside the
-/// [`Keeper`] that writes. Whoever is free takes the next job, so jobs begin in order and end in any.
+/// [`Keeper`] that writes. The first thread that is free takes the next job, so jobs begin in the order in which they were
+/// given, and end in any order.
 ///
-/// What the docs of [`Keeper`] say holds for each of the values. One whose `make` has failed leaves the jobs to the others;
-/// jobs are refused only if none of the values could be made.
+/// What the docs of [`Keeper`] say holds for each of the values. A thread whose `make` has failed leaves the jobs to the
+/// others. Jobs are refused only if none of the values could be made.
 ///
 /// ```
 /// use oneloop::worker::Keepers;
@@ -254,7 +255,8 @@ impl<T> Keepers<T> {
         Keepers(Handle::start(count, Crew::new(Location::caller(), Box::new(make), None)))
     }
 
-    /// Gives the job to whoever is free first. As [`Keeper::run`], but results come in the order in which the jobs end.
+    /// Gives the job to the first thread that is free. This is [`Keeper::run`], except that results come in the order in which
+    /// the jobs end.
     ///
     /// ```
     /// use oneloop::worker::Keepers;

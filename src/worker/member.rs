@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The pause after the first attempt to make the value that failed: the next attempt does not begin earlier. The pause doubles
 /// with each further failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause between two attempts: a database that is there again is found after this time at the latest.
+/// The longest pause between two attempts: a database that can be reached again is used after this time at the latest.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 pub(super) struct Member<T> {
@@ -27,7 +27,7 @@ pub(super) struct Member<T> {
 }
 
 enum Value<T> {
-    /// To be made at once.
+    /// The value is to be made at once.
     Due,
     There(T),
     Failed {
@@ -188,7 +188,7 @@ impl<T> Resident for Member<T> {
                 state.able += 1;
                 Next::Work
             }
-            // Others can do the jobs.
+            // Other members have a value, and can do the jobs that wait.
             Value::Failed { .. } if state.able > 0 => Next::Nothing,
             Value::Failed { .. } => {
                 self.taken.append(&mut state.waiting);

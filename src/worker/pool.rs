@@ -21,7 +21,8 @@ pub fn run<T: Send + 'static>(
     start(Lane::Program, Location::caller(), work, done);
 }
 
-/// As [`run`], for the library's own work, which has its own queues and does not wait for the program's jobs.
+/// Does what [`run`] does, for the library's own work. This work has queues of its own, and does not wait for the program's
+/// jobs.
 #[track_caller]
 pub(crate) fn run_for_library<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,

@@ -60,8 +60,8 @@ impl H1 {
         }
     }
 
-    /// Closes a connection whose last request was answered, if no byte of a further request has come that would have to be
-    /// turned away.
+    /// Closes a connection whose last request was answered, unless bytes of a further request have come: that request is
+    /// refused first.
     pub(super) fn finish_if_spent(&self, stream: &Rc<Stream>) {
         let state = self.state.get();
         if state.persistence() == Persistence::Spent && state.is_idle() {

@@ -112,7 +112,7 @@ pub enum Persistence {
     /// Another exchange may follow.
     Persists,
     /// A response has announced that it is the last, but the peer may have sent further requests before it read this response.
-    /// These requests are read and turned away, so that none is lost without an answer.
+    /// These requests are read and refused, so that none is lost without an answer.
     Spent,
     /// The connection closes after this exchange.
     Ends,
@@ -164,7 +164,7 @@ pub enum Action {
     Nothing,
     /// The head was read. Give a request to the server's handler, or a response to the client's callback.
     Dispatch,
-    /// Turn the request away: it is one too many for this connection.
+    /// Refuse the request: this connection has had as many requests as it may have.
     Drop,
     /// Write an error response as the last message: no handler has the request, so no other response will come.
     Answer,
