@@ -1,4 +1,4 @@
-//! The answers of the page, but for its stream.
+//! What all answers of the page have in common: the fields that protect it, and the forms of short answers.
 
 use crate::http::Response;
 

@@ -2,7 +2,7 @@
 
 use crate::event_loop::{Recording, mark_turn_as_own, recording_part, set_immediate};
 
-/// How many records are copied in one turn, which takes some tenths of a millisecond.
+/// How many records are copied in one turn. To copy so many takes some tenths of a millisecond.
 const PART: usize = 500;
 
 /// Copies the records from the iteration `since` up to now, one part in each iteration of the loop, and passes them to

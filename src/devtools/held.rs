@@ -3,7 +3,7 @@
 use crate::event_loop::{AT_ONCE, Iteration, Phase, SourceKind, TurnRecord};
 use std::time::Duration;
 
-/// Shorter turns are not shown: even a hundred of them a second disturb nobody.
+/// Turns that are shorter than this are not shown: even a hundred of them a second delay no client noticeably.
 const LONG: Duration = Duration::from_millis(10);
 
 /// A turn that held the loop.

@@ -20,9 +20,9 @@ pub(super) struct Detail {
 }
 
 impl Detail {
-    /// For the messages that open pages get ten times a second: 50 KiB at most, about.
+    /// The detail of the messages that open pages get ten times a second: about 50 KiB at most.
     pub const PUSH: Detail = Detail { iterations: 150, turns: 600 };
-    /// For the history that a page gets once, when it opens: about 300 KiB.
+    /// The detail of the history that a page gets once, when it opens: about 300 KiB.
     pub const HISTORY: Detail = Detail { iterations: 1_000, turns: 3_000 };
 
     /// How many turns of each iteration are shown one by one: 3 to 40, fewer the more iterations there are.

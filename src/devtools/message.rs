@@ -1,7 +1,7 @@
 //! The format of a message of the stream.
 //!
-//! One JSON object. Times are microseconds on the loop's clock, with a decimal; those inside an iteration count from its
-//! beginning. A value that is zero or empty may be left out.
+//! A message is one JSON object. Times are microseconds on the loop's clock, with a decimal; those inside an iteration count
+//! from its beginning. A value that is zero or empty may be left out.
 //!
 //! ```text
 //!   boot        names this run of the server: another value means that the server was started anew

@@ -33,8 +33,8 @@ impl Readings {
         old.or(self.0.front())
     }
 
-    /// Reads the counters, and writes them with their changes since earlier readings. `own_requests` of the requests, and
-    /// `own_exchanges` of those that are being answered, were the page's own.
+    /// Reads the counters, and writes them with their changes since earlier readings. `own_requests`: how many of all requests
+    /// were for the page itself. `own_exchanges`: how many of the requests that are being answered are for the page itself.
     pub fn write(&mut self, out: &mut String, server: &Server, own_requests: u64, own_exchanges: usize) {
         let metrics = metrics();
         let requests = server.requests().saturating_sub(own_requests);

@@ -187,8 +187,8 @@ impl Stream {
         text
     }
 
-    /// Writes the numbers. `asking`: how many requests for `/metrics` are open. These and the streams count as the page's own
-    /// requests.
+    /// Writes the numbers. `asking`: how many requests for `/metrics` are being answered. These requests and the streams are
+    /// left out of the numbers of requests, because the page itself has made them.
     fn write_numbers(&self, out: &mut String, server: &Server, asking: usize) {
         let own = self.readers.borrow().len() + asking;
         self.readings.borrow_mut().write(out, server, self.requests.get(), own);
