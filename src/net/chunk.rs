@@ -3,14 +3,15 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::rc::Rc;
 
-/// Chunks of at least this many bytes are not copied: neither behind their head, nor into the cork or the output.
+/// Chunks of at least this many bytes are not copied: neither behind the head of their message, nor into the cork, nor into the
+/// output of a stream.
 pub(crate) const LARGE: usize = 16 * 1024;
 
 /// The result of a write: it tells whether to go on writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a full output asks the writer to wait for `drain`"]
 pub enum Flow {
-    /// Go on.
+    /// Write more, if there is more.
     Ready,
     /// The bytes were taken, but much is pending now: wait for `drain` (or `close`) before you write more, if you can.
     ///

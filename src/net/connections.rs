@@ -4,8 +4,8 @@ use crate::event_loop::{Loop, Token};
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// How many connections of one acceptor there are. Each of their streams counts itself, from its beginning to the end of its
-/// closing phase.
+/// The number of connections that one acceptor has accepted and that have not closed. The stream of a connection counts itself,
+/// from its beginning to the end of its closing phase.
 pub(crate) struct Connections {
     lp: Rc<Loop>,
     count: Cell<usize>,

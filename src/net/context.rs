@@ -26,7 +26,8 @@ pub(crate) struct Context {
     pub(super) turn_of: Cell<Token>,
     /// Acceptors that wait until a connection closes.
     waiting: RefCell<Vec<Token>>,
-    /// Connections that are being made, by the token of their stream. They are kept here, so that streams stay small.
+    /// What makes the connection of each stream that has none yet, by the token of the stream. This is kept here so that
+    /// streams stay small.
     pub(super) dials: RefCell<BTreeMap<Token, Rc<dyn Connecting>>>,
 }
 

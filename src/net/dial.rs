@@ -31,7 +31,7 @@ const PARALLEL: usize = 6;
 /// The making of one connection. The net context keeps it, under the token of its stream, until it has succeeded or failed.
 pub(super) struct Dial {
     stream: Weak<Stream>,
-    /// Used in error messages.
+    /// Where to connect to, for error messages.
     to: Place,
     /// How long an attempt runs before the next one begins.
     delay: Duration,

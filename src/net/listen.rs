@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Node's default. The kernel may cap it lower (`net.core.somaxconn`).
+/// How many connections wait to be accepted, at most: Node's default. The kernel may allow fewer (`net.core.somaxconn`).
 const BACKLOG: i32 = 511;
 
 /// Where and how a server listens. It can be made of a port, a pair of host and port, an address, a path, a text, or a
@@ -165,7 +165,7 @@ impl Listen {
     }
 }
 
-/// Used in error messages.
+/// The form of this text is for error messages.
 impl Display for Listen {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.whereabouts {

@@ -34,8 +34,8 @@ pub trait Sink: Inlet {}
 
 /// A sink that is not ended when the source of its pipe ends: Node's `pipe(to, { end: false })`.
 ///
-/// Use it for a sink to which you write more after the pipe, and for a connection to an HTTP server: most servers believe
-/// that a client which has ended its side is gone. In all else it behaves as the sink in it does: if the source fails, that
+/// Use it for a sink to which you write more after the pipe, and for a connection to an HTTP server: most servers believe that
+/// a client which has ended its side is gone. Apart from this it behaves as the sink that it holds: if the source fails, that
 /// sink is cut.
 ///
 /// ```

@@ -75,7 +75,7 @@ impl Place {
 
 const HINT: &str = "write \"localhost:80\", \"127.0.0.1:80\", \"[::1]:80\", \"/a/path\" or \"80\"";
 
-/// Used in error messages.
+/// The form of this text is for error messages.
 impl Display for Place {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {

@@ -33,7 +33,7 @@ pub(super) struct Room {
     /// Connections that were asked to leave, each with the moment at which it was asked. A connection is closed if it is
     /// still idle when the loop has handled all input that had come up to that moment.
     leaving: RefCell<Vec<(Moment, Idle)>>,
-    /// True if the last of `leaving` makes room for a connection that has not been accepted yet.
+    /// True if the last connection in `leaving` was asked to leave for a connection that has not been accepted yet.
     spare: Cell<bool>,
     found_none: Cell<Option<Time>>,
     complained: Cell<Option<Time>>,
@@ -98,7 +98,7 @@ impl Room {
         if !self.is_making_room() {
             return false;
         }
-        // From now on none of `leaving` is reserved for a connection that has not been accepted yet.
+        // From now on, no connection in `leaving` is reserved for a connection that has not been accepted yet.
         self.spare.set(false);
         for (asked, idle) in self.leaving.take() {
             if !self.cx.lp.has_looked_since(asked) {
@@ -172,7 +172,7 @@ impl Room {
     }
 }
 
-/// The connection, if it has done nothing since it was found.
+/// Returns the connection, if it has been idle ever since the search found it.
 fn still_idle(idle: &Idle) -> Option<Rc<Stream>> {
     idle.stream.upgrade().filter(|stream| stream.idle_since() == Some(idle.since))
 }

@@ -68,9 +68,9 @@ impl Acceptor {
         }
     }
 
-    /// Handles EMFILE, ENFILE, or a lack of memory: an idle connection is closed to make room. If no connection is idle,
-    /// the new one is accepted and closed at once, so that its peer need not wait. If even that fails, the acceptor tries
-    /// again later.
+    /// Handles EMFILE, ENFILE, or a lack of memory: an idle connection is closed to make room. If no connection is idle, the
+    /// new one is accepted and closed at once, so that its peer learns at once that it is not served. If even that fails, the
+    /// acceptor tries again later.
     #[cold]
     fn out_of_descriptors(self: &Rc<Self>, error: &io::Error) {
         let now = self.cx.lp.now();
@@ -147,8 +147,8 @@ fn watched(stream: io::Result<Rc<Stream>>) -> Option<Rc<Stream>> {
     }
 }
 
-/// Returns whether the error concerns one connection only: the peer has gone already, or the network has failed
-/// (accept(2)). The next accept may succeed.
+/// Returns whether the error of an accept concerns one connection only: the peer has closed it already, or the network has
+/// failed (see accept(2)). The next accept may succeed.
 pub(super) fn is_about_one(error: &io::Error) -> bool {
     matches!(
         error.kind(),

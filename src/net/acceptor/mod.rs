@@ -27,8 +27,8 @@ pub(crate) trait Owner {
     /// A connection was accepted beyond the limit of [`set_max_connections`](Acceptor::set_max_connections). The owner has
     /// it refused or closed.
     fn dropped(self: Rc<Self>, connection: Accepted);
-    /// The loop has handled all input that the kernel had when [`Acceptor::look`] was called. Connections that have no request
-    /// now are idle, and the owner may close them.
+    /// The loop has handled all input that the kernel had when [`Acceptor::look`] was called. Connections that still have no
+    /// request are idle, and the owner may close them.
     fn looked(self: Rc<Self>) {}
     /// The server is closed and its last connection is gone. Called once, in the closing phase.
     fn closed(self: Rc<Self>);

@@ -28,9 +28,9 @@ pub(super) enum On {
 }
 
 pub(super) enum Listener {
-    /// For `Drain` and `Timeout`.
+    /// A listener for the events `Drain` and `Timeout`.
     Plain(Box<dyn FnMut(&Socket)>),
-    /// For `Connect` and `End`.
+    /// A listener for the events `Connect` and `End`.
     Once(Once<dyn FnOnce(&Socket)>),
     Data(Box<dyn FnMut(&Socket, &[u8])>),
     Error(Once<dyn FnOnce(&Socket, &io::Error)>),
@@ -143,7 +143,7 @@ impl Socket {
                 if flow.is_full() {
                     self.0.full.set(true);
                 } else if self.0.timeout.get().is_some() {
-                    // The sending of these bytes counts as activity, so the stream must report it.
+                    // For the timeout of the socket, a send is activity, so the stream must report when these bytes are sent.
                     stream.tell_sent();
                 }
                 flow

@@ -6,8 +6,8 @@ use crate::net::CloseReason;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
-/// Limits of the delay before a reset, so that data already sent can arrive first: a RST discards data that is still in
-/// flight. One second exceeds a round trip; a slow reader may still lose data.
+/// Limits of the delay before a reset, so that data already sent can arrive first: a RST discards data that is still in flight.
+/// One second is longer than a round trip. A peer that reads slowly may still lose data.
 const ARRIVAL: Linger = Linger { between_reads: Time::from_secs(1), total: Time::from_secs(1), bytes: 1024 * 1024 };
 
 impl Stream {

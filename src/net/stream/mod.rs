@@ -246,9 +246,9 @@ impl Stream {
     }
 
     /// Replaces the protocol (an upgrade). The old one is not called again. The new one gets the bytes that the old one has not
-    /// consumed: after the present call of `Protocol::data`, or else in a turn that [`make_ready`](Stream::make_ready) asks for.
-    /// The deadline that was asked for last comes to the new one: so pending output is looked at, although the new one was not told
-    /// that it is `blocked`.
+    /// consumed: after the present call of `Protocol::data`, or else in a turn that [`make_ready`](Stream::make_ready) asks
+    /// for. The deadline that was asked for last comes to the new one: so the new protocol can check pending output, although
+    /// `blocked` was not called for it.
     pub fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
         let old = self.protocol.replace(Some(protocol));
         self.state.on(Event::ToldAll);

@@ -35,7 +35,8 @@ impl Stream {
         self.input.len() < self.protocol().held_limit()
     }
 
-    /// Reads input and gives it to the protocol; nothing else reads. It is inlined for the same reason as `flush_cork`.
+    /// Reads input and gives it to the protocol; nothing else reads. It is inlined because every turn calls it, as `flush_cork`
+    /// is.
     #[inline(always)]
     pub(super) fn receive(self: &Rc<Self>) {
         let mut budget = READ_BUDGET;
