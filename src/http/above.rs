@@ -1,4 +1,5 @@
-//! For the layer above, which reads bodies into values and files: what it needs of an exchange beyond what users may call.
+//! The methods that a layer above `http` needs of an exchange and that users cannot call. That layer reads bodies into values
+//! and files.
 
 use super::answer::{Answer, answer};
 use super::body_error::BodyError;
@@ -34,13 +35,13 @@ impl Request {
         self.0.call_soon(site, move |exchange| answer(exchange, f));
     }
 
-    /// Calls `f`, in a callback that is not one of this exchange.
+    /// Calls `f` for this exchange, within a callback that belongs to something else, such as a job or a timer.
     pub(crate) fn call<R: Answer>(&self, site: Site, f: impl FnOnce() -> R) {
         self.0.call(site, || answer(&self.0, f));
     }
 
-    /// Passes the body on as it comes, and its end, and that there is no more of it, once the exchange is over. If there is no body
-    /// to be had any more, only the last one is called, soon after this call.
+    /// Has the loop call `data` with the pieces of the body as they come, `end` when the body is whole, and `gone` when the
+    /// exchange is over. If the body cannot be had any more, only `gone` is called, soon after this call.
     pub(crate) fn take_body(
         &self,
         site: Site,

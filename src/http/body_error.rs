@@ -15,7 +15,7 @@ pub enum BodyError {
     },
     /// The exchange was over before the whole body had come.
     Closed(CloseReason),
-    /// The body has come, and another callback has had it. A body is not kept for a second one.
+    /// The body was given to another callback before. The library does not keep it for a second callback.
     AlreadyRead {
         /// Where the program asked for the body: the call of a method such as `read_body` or `on_end`, or the line at which a
         /// handler was made that takes a body (`app::json` and the like).
@@ -54,7 +54,7 @@ pub enum SaveError {
     },
     /// The exchange was over before the whole body had come.
     Closed(CloseReason),
-    /// The body has come, and another callback has had it: see [`BodyError::AlreadyRead`].
+    /// The body was given to another callback before: see [`BodyError::AlreadyRead`].
     AlreadyRead {
         /// Where the program asked for the body.
         by: &'static Location<'static>,

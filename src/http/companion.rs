@@ -4,24 +4,25 @@ use std::any::Any;
 #[cfg(feature = "app")]
 use std::rc::Rc;
 
-/// What a layer above `http` keeps with an exchange that it answers: see [`Layer`](super::dispatch::Layer). It is used again with
-/// its exchange, so it is reset at its end, and keeps its memory. `E` is the exchange,
-/// which knows this trait, and which this file need not know.
+/// What a layer above `http` keeps with an exchange that it answers: see [`Layer`](super::dispatch::Layer). An exchange is used
+/// again for another request, and its companion with it: [`end`](Companion::end) resets the companion, which keeps its memory.
+/// `E` is the type of the exchange: its file imports this one, so this one cannot name it.
 #[cfg(feature = "app")]
 pub(crate) trait Companion<E>: Any {
-    /// A callback of the exchange has failed, and no head was sent: the layer is to answer. Returns the failure if the layer
-    /// does not answer this exchange; then `http` does. Does not call user code, since a user's call may be running.
+    /// Called when a callback of the exchange has failed before the head was sent. The layer is to answer the request, later:
+    /// this method calls no user code, since a call of the user may be running. Returns the failure if the layer does not
+    /// answer this exchange. Then `http` does.
     fn failed(&self, exchange: &Rc<E>, failure: Failure) -> Option<Failure>;
     /// The host and port that the request is for, as far as the layer knows better than the request's head.
     fn host<'e>(&self, exchange: &'e E) -> Option<&'e str>;
     /// The pattern of the route that the layer has chosen, if it has one.
     fn route(&self) -> Option<Rc<str>>;
-    /// The exchange is over: its listeners, and those for the end of an exchange, were called. Drops all values of the user.
-    /// Nobody calls it inside of a user's call.
+    /// Called when the exchange is over, after its own listeners and those of `on_exchange_end`, and never within a call of the
+    /// user. Drops all values of the user.
     fn end(&self);
 }
 
-/// Why a response is not what the program meant to send.
+/// The reason why a response is not what the program meant to send.
 pub(crate) enum Failure {
     /// A callback has returned an error, or the program has called [`Response::fail`](super::Response::fail).
     Error(Error),

@@ -164,7 +164,8 @@ impl Conditions {
         Outcome::Send(self.selection(validators, length))
     }
 
-    /// The bytes that the range selects: all if there is none, or if it is about another state of the representation.
+    /// The bytes that the range selects. All bytes if there is no range, or if the range is about another state of the
+    /// representation.
     pub fn selection(&self, validators: &Validators, length: u64) -> Selection {
         let etag = validators.etag.as_deref().unwrap_or_default();
         match &self.range {

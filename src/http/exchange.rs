@@ -73,8 +73,8 @@ pub(crate) enum On {
     ResponseClose,
 }
 
-/// A listener of an exchange. Each is called with the exchange; those of a user make the user's handle of it first, a
-/// [`Request`](super::Request) or a [`Response`](super::Response).
+/// A listener of an exchange. It is called with the exchange. The listener of a user makes the user's handle, a
+/// [`Request`](super::Request) or a [`Response`](super::Response), and calls the user's function with it.
 pub(crate) enum Listener {
     Data(Box<dyn FnMut(&Rc<Exchange>, &[u8])>),
     /// For `End`, `PeerEnd` and `Finish`.
@@ -395,7 +395,7 @@ impl Exchange {
         self.stages.get_or_init(Box::default)
     }
 
-    /// The exchange is over, for the layer above as well.
+    /// Tells the layer above that the exchange is over.
     #[inline]
     pub fn end_companion(&self) {
         #[cfg(feature = "app")]

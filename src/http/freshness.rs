@@ -1,4 +1,5 @@
-//! The preconditions of a request against the validators that its response has been given, for the layer above.
+//! Compares the preconditions of a request with the validators that its response has been given. A layer above `http` uses
+//! this.
 
 use super::conditional::{Conditions, Outcome, Validators, characters};
 use super::range::Selection;
@@ -24,7 +25,7 @@ impl Request {
         matches!(Conditions::of_change(self.0.head()).evaluate(&self.validators(), 0), Outcome::Send(_))
     }
 
-    /// The bytes that a GET wants of so many.
+    /// The bytes that a GET asks for, if the content has `length` bytes.
     pub(crate) fn selection(&self, length: u64) -> Selection {
         Conditions::of(self.0.head()).selection(&self.validators(), length)
     }

@@ -70,9 +70,10 @@ impl Exchange {
         }
     }
 
-    /// Opens the head of a response that has failed again, for another answer with this status. Fields about the content that is
-    /// not sent are removed. After an `uncertain` failure, a panic or a dropped response, the program may have set the rest by
-    /// halves: of it only [those](own_answer::KEPT) stay that a client needs to be shown the answer.
+    /// Opens the head of a response that has failed again, for another answer with this status. Fields about the content that
+    /// is not sent are removed. A failure is `uncertain` if it is a panic or a dropped response: the program may have set only
+    /// some of the other fields that belong together. Then only [the fields without which a client does not show the
+    /// answer](own_answer::KEPT) stay.
     #[cfg(feature = "app")]
     pub fn reopen(&self, status: u16, uncertain: bool) {
         self.outgoing().reopen();

@@ -101,9 +101,10 @@ pub struct Limits {
     /// With 0, every file is opened and read each time. Besides these, the server keeps up to 64 larger files open that are
     /// sent as often (fewer where there are few file descriptors: at most a quarter of the files that may be open for peers).
     pub hot_files: usize,
-    /// When such a file is sent, the server has looked at it at most this long ago; a change of the file may show this much
-    /// later. A file that is kept open is closed when nobody has asked for it for this time, or at most twice this time. Default:
-    /// 100 ms. With 0, every file is opened and read each time.
+    /// How old the content of a kept file ([`hot_files`](Limits::hot_files)) may be when it is sent: the server has looked at
+    /// the file at most this long ago, so that a change of the file shows this much later at most. A file that is kept open is
+    /// closed when no request has asked for it for this time, or for at most twice this time. Default: 100 ms. With 0, every
+    /// file is opened and read each time.
     pub hot_file_age: Duration,
     /// Graceful shutdown: how long `close` waits for busy connections before it cuts them. Default: 10 s.
     pub shutdown: Duration,

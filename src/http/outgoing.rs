@@ -25,13 +25,14 @@ pub(crate) enum Phase {
     Ended,
 }
 
-/// What of a response that the program has ended waits in a stage, so that the connection does not have it yet.
+/// The part of a response that waits in a stage. The program has ended the response, and the connection does not have this part
+/// yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
     Nothing,
     /// The last part. The head was sent.
     Rest,
-    /// The head as well.
+    /// The head and the last part.
     All,
 }
 

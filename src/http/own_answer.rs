@@ -38,8 +38,8 @@ const OF_THE_CONTENT: [&str; 15] = [
 ];
 
 /// Fields that do not depend on how far a handler has come, and that a client needs to be shown an answer at all: they are sent
-/// even after a panic. Without the first ones a browser shows a page's script no 500, but an error about CORS. A name that ends
-/// with `-` stands for all that begin with it.
+/// even after a panic. Without the fields for CORS, the script of a page in a browser gets an error about CORS and does not see
+/// the 500. A name that ends with `-` stands for all that begin with it.
 #[cfg(feature = "app")]
 pub(super) const KEPT: [&str; 14] = [
     "Access-Control-",

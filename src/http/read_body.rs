@@ -15,7 +15,7 @@ impl Request {
         self.header("Content-Length").and_then(|length| length.parse().ok())
     }
 
-    /// The reason why there is no body to be had any more, if so.
+    /// The reason why the body cannot be had any more; `None` if it can.
     pub(super) fn no_body(&self) -> Option<BodyError> {
         let closed = self.0.closed().map(BodyError::Closed);
         closed.or_else(|| Some(BodyError::AlreadyRead { by: self.0.incoming().read_by()? }))

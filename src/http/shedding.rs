@@ -21,9 +21,8 @@ const NEVER: Time = Time::MAX;
 /// [`set_load_shedding`](super::Server::set_load_shedding). It is off by default, since only the application knows how
 /// long its clients would wait.
 ///
-/// A loop that gets more work than it can do answers everybody late, and in the end so late that nobody is waiting any
-/// more: it works for nothing. Turning a request away costs microseconds, so the requests that are taken are answered in
-/// time.
+/// A loop that gets more work than it can do answers everybody late, and in the end so late that nobody is waiting any more: it
+/// works for nothing. To shed a request costs microseconds, so the requests that are taken are answered in time.
 ///
 /// ```
 /// use oneloop::http::{self, LoadShedding};
@@ -99,7 +98,7 @@ impl fmt::Debug for LoadShedding {
 /// What to do with a request that came while the loop may be late.
 pub(super) enum Verdict {
     Take,
-    /// Turn the request away. The peer may try again after this many seconds; 0: the answer has no `Retry-After`.
+    /// Shed the request. The peer may try again after this many seconds; 0: the answer has no `Retry-After`.
     Shed {
         retry_after: u32,
     },

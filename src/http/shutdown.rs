@@ -21,7 +21,8 @@ impl Server {
         }
     }
 
-    /// Ends the responses that would go on for ever, and lets the connections that were handed over end by themselves.
+    /// Ends the responses that have no end of their own, such as streams of events, and lets the connections that were handed
+    /// over end by themselves.
     pub(super) fn end_streams(&self) {
         for stream in self.each_upgraded() {
             stream.protocol().server_closing(&stream);
