@@ -109,7 +109,7 @@ pub fn language<'f>(fields: impl IntoIterator<Item = &'f str>, offer: &str) -> O
         let specificity = if range.eq_ignore_ascii_case(offer) {
             3
         } else if begins_with_tag(range, offer) && quality > 0 {
-            // Who does not want `en-GB` may want `en`.
+            // A client that refuses `en-GB` may still want `en`.
             2
         } else if begins_with_tag(offer, range) {
             1
@@ -135,7 +135,7 @@ pub fn charset<'f>(fields: impl IntoIterator<Item = &'f str>, offer: &str) -> Op
 }
 
 /// The preference of the most specific element that is about an offer; of equally specific ones, that of the highest quality.
-/// `about` says the quality and the specificity of an element; `None` if it is about something else.
+/// `about` returns the quality and the specificity of an element, or `None` if the element is not about the offer.
 fn choose<'f>(
     fields: impl IntoIterator<Item = &'f str>,
     if_missing: Option<Preference>,

@@ -4,8 +4,8 @@ use super::octet::{self, TOKEN};
 use std::borrow::Cow;
 use std::iter::from_fn;
 
-/// The most parameters that one value may have. Those that are in use have one or two. The limit keeps a comparison of two lists
-/// linear in the bytes of a field.
+/// The most parameters that one value may have. Values that are in use have one or two parameters. With the limit, the time to
+/// compare two lists of parameters grows in proportion to their bytes.
 const MOST: usize = 16;
 
 /// The parameters behind the value of a field: `; charset=utf-8; title="a b"` (RFC 9110, 5.6.6).
@@ -61,7 +61,7 @@ impl<'a> Iterator for Parameters<'a> {
     }
 }
 
-/// What stands at the beginning of a text of parameters.
+/// What a text of parameters begins with.
 enum Step<'a> {
     /// A name, its value, and the text behind them.
     Parameter(&'a str, Value<'a>, &'a str),

@@ -160,7 +160,7 @@ pub enum Event {
 /// What has to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Nothing but to go on.
+    /// Nothing has to be done.
     Nothing,
     /// The head was read. Give a request to the server's handler, or a response to the client's callback.
     Dispatch,

@@ -9,7 +9,7 @@ use super::{
     status,
 };
 
-/// The information that is needed to write a head, besides the fields that were set.
+/// What a head consists of besides the fields that were set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Encoding<'a> {
     /// How the content is framed.

@@ -268,10 +268,11 @@ impl Multipart {
     }
 }
 
-/// What stands at the beginning of an input: the rest of a delimiter, or content, or neither is known yet.
+/// What the search for the delimiter found at the beginning of an input: the rest of a delimiter, content, or bytes that may
+/// still become a delimiter.
 #[derive(Default)]
 struct Found {
-    /// How many bytes of the input this is.
+    /// How many bytes of the input were looked at.
     length: usize,
     is_delimiter: bool,
     /// The part of the delimiter that was content after all.
