@@ -19,8 +19,8 @@ impl Response {
 
     /// Logs a change of a head that was sent. Such a change is a mistake of the program, and the client sees only that a field
     /// is missing. So the line is a warning. (Node throws `ERR_HTTP_HEADERS_SENT`.) It is no mistake if the client has gone, or
-    /// if the request has failed and is answered in another place, since the program need not know that. Then the line is none
-    /// of warning.
+    /// if the request has failed and is answered in another place, since the program need not know that. Then the line has the
+    /// level debug.
     #[cold]
     fn head_is_late(&self, what: &str) {
         let failed = matches!(self.0.outgoing().phase(), Phase::Failed);

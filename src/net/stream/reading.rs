@@ -35,8 +35,8 @@ impl Stream {
         self.input.len() < self.protocol().held_limit()
     }
 
-    /// Reads input and gives it to the protocol; nothing else reads. It is inlined because every turn calls it, as `flush_cork`
-    /// is.
+    /// Reads input and gives it to the protocol; nothing else reads. It is inlined into the turn, because it makes a system
+    /// call: see `flush_cork`.
     #[inline(always)]
     pub(super) fn receive(self: &Rc<Self>) {
         let mut budget = READ_BUDGET;

@@ -84,8 +84,8 @@ impl OutgoingFields {
         if self.lines().filter(same).any(|line| octet::list(line.value).any(is_there)) {
             return Ok(());
         }
-        // If the field affects how the message is sent, the whole list has to be read again. An empty value has no element to
-        // which another one could be joined.
+        // A field that affects how the message is sent gets a line of its own, since `append` notes what the value of a line
+        // means. An empty value has no element to which another one could be joined.
         let joined = Special::of(name.as_bytes()) == Special::No;
         let first = self.lines().find(|line| joined && same(line) && !line.value.is_empty()).map(|line| line.end - 2);
         let Some(behind) = first else { return self.append(name, added) };
