@@ -37,7 +37,9 @@ impl Data {
 
     /// The time of its beginning, and the values: `1764423423&user=7`.
     pub fn text(&self) -> String {
-        let mut values = Serializer::new(format!("{}&", seconds(self.created)));
+        let created = format!("{}&", seconds(self.created));
+        let behind = created.len();
+        let mut values = Serializer::for_suffix(created, behind);
         values.extend_pairs(&self.values);
         values.finish()
     }
