@@ -619,3 +619,55 @@ fn nothing_outside_is_ever_sent() {
     outcome.unwrap();
     assert!(sent.get() > 0, "nothing was sent at all");
 }
+
+/// A name, each of its bytes as it is or encoded.
+fn spelled() -> impl Strategy<Value = String> {
+    let name = prop::sample::select(vec!["secret", "open", "Secret", "secret.", "x y", "x", ""]);
+    (name, prop::collection::vec(0..3_u8, 6)).prop_map(|(name, how)| {
+        let spell = |(byte, how): (u8, &u8)| match how {
+            0 if byte != b' ' => char::from(byte).to_string(),
+            1 => format!("%{byte:02x}"),
+            _ => format!("%{byte:02X}"),
+        };
+        name.bytes().zip(how.iter().cycle()).map(spell).collect()
+    })
+}
+
+/// Property (c) of the layer `app`, with the third reader of a path: guard, route and file mean the same by it.
+#[test]
+fn no_spelling_of_a_path_comes_to_a_file_past_its_guard() {
+    let folder = Folder::new("files-guard");
+    for name in ["secret/x", "secret/x y", "open/x", "open/x y", "open/secret", "Secret/x"] {
+        folder.old_file(&format!("site/{name}"), name);
+    }
+    let sim = Sim::new();
+    let mut app = App::new();
+    app.with_at("/f/secret", |_req, res, _next| res.set_status(403).end("guarded"));
+    app.files("/f", Files::of(folder.path("site")).unwrap());
+    app.get("/f/:one/:two", |req, res| {
+        let (one, two) = (req.param("one").unwrap_or_default(), req.param("two").unwrap_or_default());
+        res.set_status(201).end(format!("{one}/{two}"));
+    });
+    let _server = app.listen(80, ()).unwrap();
+    let sent = std::cell::Cell::new((0, 0));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 400, ..ProptestConfig::default() });
+    let outcome = runner.run(&prop::collection::vec(spelled(), 1..4), |names| {
+        let path = format!("/f/{}", names.join("/"));
+        // What it says, decoded without the library.
+        let said: Vec<_> =
+            names.iter().map(|name| percent_encoding::percent_decode_str(name).decode_utf8_lossy()).collect();
+        let (reply, (files, routes)) = (sim.request("GET", &path).send(), sent.get());
+        prop_assert_eq!(reply.status() == 403, said[0] == "secret", "{}", path);
+        match reply.status() {
+            200 => sent.set((files + 1, routes)),
+            201 => sent.set((files, routes + 1)),
+            _ => return Ok(()),
+        }
+        let said = said.join("/");
+        prop_assert_eq!(reply.text(), said.trim_end_matches('/'), "{}", path);
+        Ok(())
+    });
+    outcome.unwrap();
+    let (files, routes) = sent.get();
+    assert!(files > 0 && routes > 0, "{files} files, {routes} routes");
+}
