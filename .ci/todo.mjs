@@ -252,4 +252,4 @@ for (const [name, run] of steps) {
 }
 site.stop();
 await browser.close();
-process.exitCode = failed ? 1 : 0;
+process.exit(failed ? 1 : 0);

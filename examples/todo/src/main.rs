@@ -30,7 +30,7 @@ use argon2::Argon2;
 use database::Database;
 use lists::Lists;
 use oneloop::app::sessions::{SessionOptions, sessions_with};
-use oneloop::app::{self, App, Prometheus, Shield, Trust, drain};
+use oneloop::app::{self, App, Compression, Prometheus, Shield, Trust, drain};
 use oneloop::devtools;
 use oneloop::http::{Request, Response, Result, Server};
 use sessions::SqliteStore;
@@ -90,11 +90,16 @@ fn site(options: &Options) -> io::Result<Server> {
     app.get("/healthz", app::health);
     app.get("/readyz", with(&Rc::new(database.clone()), ready));
     app.get("/metrics", prometheus.handler());
-    app.get("/assets/:version/:name", templates::asset);
+    app.group("/assets", |files| {
+        files.with(app::compression(Compression::new()));
+        files.get("/:version/:name", templates::asset);
+    });
     app.with(sessions_with(SqliteStore(database), lasting));
     app.mount("/api/todos", api::router(&lists, accounts::recognise(options.open)));
     app.get("/", |_req, res| res.redirect("/todos"));
     app.group("/", |site| {
+        // Pages, and not the API: what is compressed on its way has a weak `ETag`, which `If-Match` never fits.
+        site.with(app::compression(Compression::new()));
         site.with(app::same_origin());
         site.mount("/", accounts::router(&Rc::new(accounts)));
         site.mount("/todos", pages::router(&lists, &templates, accounts::recognise(options.open)));

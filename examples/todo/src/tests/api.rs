@@ -51,6 +51,15 @@ fn of_two_who_change_the_same_state_the_second_is_told() {
 }
 
 #[test]
+fn a_tag_is_as_good_for_a_client_that_takes_compressed_answers() {
+    let world = World::new();
+    let long = json!({"title": "\u{1f331}".repeat(500)}).to_string();
+    let packs = ("Accept-Encoding", "gzip");
+    let tag = world.ask("POST", "/api/todos", &[packs], &long).header("ETag").unwrap().to_owned();
+    world.ask("PATCH", "/api/todos/1", &[packs, ("If-Match", &tag)], r#"{"completed": true}"#).expect(200);
+}
+
+#[test]
 fn two_changes_at_the_same_moment_are_not_both_for_the_same_state() {
     let world = World::new();
     let tag = world.ask("POST", "/api/todos", &[], r#"{"title": "a"}"#).header("ETag").unwrap().to_owned();

@@ -101,6 +101,9 @@ fn pages_load_files_that_browsers_keep_for_good_and_run_nothing_else() {
         let file = world.ask("GET", url, &[], "").expect(200);
         assert_eq!(file.header("Cache-Control"), Some("public, max-age=31536000, immutable"));
     }
+    let style = page.split('"').find(|part| part.ends_with("style.css")).unwrap();
+    let packed = world.ask("GET", style, &[("Accept-Encoding", "gzip")], "").expect(200);
+    assert_eq!(packed.header("Content-Encoding"), Some("gzip"));
     world.ask("GET", "/assets/0123456789abcdef/app.js", &[], "").expect(404);
 }
 
