@@ -188,6 +188,9 @@ impl List {
 
     /// Adds a step for each callback of a parameter that a pattern of this router has.
     fn params_of(&mut self, place: &Place, pattern: &str, reach: Reach, methods: &Methods) {
+        if place.params.is_empty() {
+            return;
+        }
         let Ok(patterns) = Pattern::parse(if pattern.is_empty() { "/" } else { pattern }) else { return };
         let has = |name: &str| patterns.iter().any(|pattern| pattern.names().any(|known| known == name));
         for (param, number) in place.params.iter().filter(|(param, _)| has(&param.name)) {
