@@ -21,7 +21,7 @@
 //! | is in a GET, HEAD or TRACE request, where it means nothing | 400 |
 //! | has another media type, none, or several. `Accept-Post`, `Accept-Patch` or `Accept` says which one is wanted | 415 |
 //! | is too large. If its length is stated, nothing of it is read, and no `100 Continue` asks for it | 413 |
-//! | is compressed; `Accept-Encoding` says that this is not supported | 415 |
+//! | is compressed otherwise than the program takes it (with feature `compression`: gzip); `Accept-Encoding` says how | 415 |
 //! | is text in another charset than UTF-8 | 415 |
 //! | cannot be parsed: JSON with line and column | 400 |
 //! | is a form with too many fields; has too much of something else ([`UploadOptions`]) | 413 |

@@ -2,7 +2,7 @@
 
 use crate::support::http::*;
 use flate2::read::MultiGzDecoder;
-use oneloop::app::{App, Compression, compression};
+use oneloop::app::{App, Compression, compression, multipart, text_up_to};
 use oneloop::http::{Error, Response};
 use oneloop::net::CloseReason;
 use oneloop::set_timeout;
@@ -253,6 +253,54 @@ fn options_change_what_is_compressed() {
         get(&sim).body().len()
     });
     assert!(sizes[0] > sizes[1] && sizes[1] == sizes[2], "{sizes:?}");
+}
+
+// ---- Bodies
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut coder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut coder, content).unwrap();
+    coder.finish().unwrap()
+}
+
+#[test]
+fn a_body_is_inflated_as_far_as_its_limit_and_no_further() {
+    let sim = Sim::new();
+    let mut app = App::new();
+    app.post("/before", text_up_to(10_000, |_req, res, text| res.end(text.len().to_string())));
+    app.with(compression(Compression::new()));
+    app.post("/", text_up_to(10_000, |_req, res, text| res.end(text.len().to_string())));
+    app.post("/files", multipart(|_req, res, _upload| res.end("uploaded")));
+    app.listen(PORT, ()).unwrap();
+    let whole = gzip(&[b'a'; 10_000]);
+    let cut = &whole[..whole.len() - 4];
+    let (twice, garbage) = ([&whole[..], &whole].concat(), [&whole[..], b"x"].concat());
+    let bomb = gzip(&vec![b'a'; 5_000_000]);
+    assert!(bomb.len() < 10_000);
+    let cases: [(&str, &str, &[u8], u16, &str); 14] = [
+        ("/", "gzip", &whole, 200, "10000"),
+        ("/", "X-GZIP", &whole, 200, "10000"),
+        ("/", "identity", b"abc", 200, "3"),
+        ("/", "gzip", b"", 200, "0"),
+        ("/", "gzip", &gzip(b""), 200, "0"),
+        ("/", "gzip", &gzip(&[b'a'; 10_001]), 413, "the body has more than 10000 bytes\n"),
+        ("/", "gzip", &bomb, 413, "the body has more than 10000 bytes\n"),
+        ("/", "gzip", cut, 400, "the body is not one whole gzip member\n"),
+        ("/", "gzip", &twice, 400, "the body is not one whole gzip member\n"),
+        ("/", "gzip", &garbage, 400, "the body is not one whole gzip member\n"),
+        ("/", "gzip", b"plain", 400, "the body is not one whole gzip member\n"),
+        ("/", "br", b"x", 415, "the body must be compressed with gzip, or not at all\n"),
+        ("/", "gzip, gzip", b"x", 415, "the body must be compressed with gzip, or not at all\n"),
+        ("/before", "gzip", &whole, 415, "the body must not be compressed\n"),
+    ];
+    for (path, coding, body, status, answer) in cases {
+        let request = sim.request("POST", path).header("Content-Type", "text/plain").header("Content-Encoding", coding);
+        let reply = request.body(body).send();
+        assert_eq!((reply.status(), &*reply.text()), (status, answer), "{path} {coding} {}", body.len());
+    }
+    let request = sim.request("POST", "/files").header("Content-Type", "multipart/form-data; boundary=a");
+    let reply = request.header("Content-Encoding", "gzip").body(&whole).send();
+    assert_eq!((reply.status(), reply.header("Accept-Encoding")), (415, Some("identity")));
 }
 
 // ---- In parts

@@ -121,7 +121,7 @@ impl UploadOptions {
         site: Site,
         done: impl FnOnce(Result<Upload>) -> Result + 'static,
     ) -> Result {
-        MULTIPART.check(req, res, self.total)?;
+        MULTIPART.check(req, res, self.total, false)?;
         if !has_content(req) {
             req.soon(site, move || done(Ok(Upload::new(Form::default(), Vec::new()))));
             return Ok(());

@@ -1,6 +1,10 @@
 //! From the bytes of a body to the call of a handler.
 
 use super::wanted::Wanted;
+#[cfg(feature = "compression")]
+use super::wanted::{Coding, coding};
+#[cfg(feature = "compression")]
+use crate::app::compression;
 use crate::callback::{Lendable, Site};
 use crate::http::{Answer, Request, Response, Result};
 use std::rc::Rc;
@@ -22,10 +26,11 @@ impl<T: 'static> Reader<T> {
     ) -> impl FnMut(Request, Response) -> Result + 'static {
         let handler = Rc::new(Lendable::new(handler));
         move |req, res| {
-            self.wanted.check(&req, &res, self.limit as u64)?;
+            self.wanted.check(&req, &res, self.limit as u64, takes_gzip(&req))?;
             let (handler, read, request) = (handler.clone(), self.read, req.clone());
-            request.read_body_at(self.limit, site, move |body| -> Result {
-                let value = read(body?)?;
+            let limit = self.limit;
+            request.read_body_at(limit, site, move |body| -> Result {
+                let value = read(plain(&req, body?, limit)?)?;
                 answer(&handler, |handler| handler(req, res, value))
             });
             Ok(())
@@ -34,19 +39,40 @@ impl<T: 'static> Reader<T> {
 
     /// Passes the body, or the reason why there is none, to `done`, once, from the loop.
     pub fn late<R: Answer>(self, req: &Request, site: Site, done: impl FnOnce(Result<T>) -> R + 'static) {
-        if let Err(error) = self.wanted.check(req, &req.response(), self.limit as u64) {
+        if let Err(error) = self.wanted.check(req, &req.response(), self.limit as u64, takes_gzip(req)) {
             req.set_fallback(error.status());
             return req.soon(site, move || done(Err(error)));
         }
-        let (request, read) = (req.clone(), self.read);
-        req.read_body_at(self.limit, site, move |body| {
-            let value = body.map_err(Into::into).and_then(read);
+        let (request, read, limit) = (req.clone(), self.read, self.limit);
+        req.read_body_at(limit, site, move |body| {
+            let value = body.map_err(Into::into).and_then(|body| plain(&request, body, limit)).and_then(read);
             if let Err(error) = &value {
                 request.set_fallback(error.status());
             }
             done(value)
         });
     }
+}
+
+/// Returns whether the body of a request may come compressed.
+fn takes_gzip(req: &Request) -> bool {
+    #[cfg(feature = "compression")]
+    return compression::takes_gzip(req);
+    #[cfg(not(feature = "compression"))]
+    {
+        let _ = req;
+        false
+    }
+}
+
+/// A body as it was before it was compressed. `limit`: the most bytes that it may have.
+fn plain(req: &Request, body: Vec<u8>, limit: usize) -> Result<Vec<u8>> {
+    #[cfg(feature = "compression")]
+    if coding(req) == Coding::Gzip && !body.is_empty() {
+        return compression::inflated(&body, limit);
+    }
+    let _ = (req, limit);
+    Ok(body)
 }
 
 /// Calls a handler that several requests share. The loop calls one callback after another, so that it never runs already.

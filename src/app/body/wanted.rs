@@ -16,7 +16,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// Checks the head of a request. If its media type or coding is refused, the response gets a field that says what would
     /// not be.
-    pub fn check(&self, req: &Request, res: &Response, limit: u64) -> Result {
+    pub fn check(&self, req: &Request, res: &Response, limit: u64, takes_gzip: bool) -> Result {
         if !has_content(req) {
             return Ok(());
         }
@@ -39,9 +39,17 @@ impl Wanted {
         if announced_length(req).is_some_and(|length| length > limit) {
             return Err(SaveError::TooLarge { limit }.into());
         }
-        if !req.header_all_bytes("Content-Encoding").all(|coding| coding.eq_ignore_ascii_case(b"identity")) {
-            res.set_header("Accept-Encoding", "identity");
-            return Err(Error::new(415, "the body must not be compressed"));
+        match coding(req) {
+            Coding::Identity => {}
+            Coding::Gzip if takes_gzip => {}
+            _ if takes_gzip => {
+                res.set_header("Accept-Encoding", "gzip, identity");
+                return Err(Error::new(415, "the body must be compressed with gzip, or not at all"));
+            }
+            _ => {
+                res.set_header("Accept-Encoding", "identity");
+                return Err(Error::new(415, "the body must not be compressed"));
+            }
         }
         let charset = media_type.filter(|_| self.is_text).and_then(|media_type| media_type.parameter("charset"));
         // ASCII is UTF-8 as well.
@@ -50,6 +58,25 @@ impl Wanted {
             return Err(Error::new(415, "the body must be UTF-8"));
         }
         Ok(())
+    }
+}
+
+/// How a body is coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    Identity,
+    Gzip,
+    Other,
+}
+
+/// How the body of a request is coded. `x-gzip` is an old name of gzip (RFC 9110, 8.4.1.3).
+pub(super) fn coding(req: &Request) -> Coding {
+    let is = |coding: &[u8], name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
+    let mut codings = req.header_all_bytes("Content-Encoding").filter(|coding| !is(coding, "identity"));
+    match (codings.next(), codings.next()) {
+        (None, _) => Coding::Identity,
+        (Some(coding), None) if is(coding, "gzip") || is(coding, "x-gzip") => Coding::Gzip,
+        _ => Coding::Other,
     }
 }
 

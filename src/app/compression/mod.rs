@@ -17,12 +17,17 @@
 
 mod eligible;
 mod gzip;
+mod inflating;
+
+pub(super) use inflating::{inflated, takes_gzip};
 
 use super::Next;
+use super::journey::Journey;
 use crate::http::stages::{Coder, Content, Stage, Then};
 use crate::http::{Request, Response};
 use crate::proto::h1::{IncomingRequest, OutgoingResponse};
 use gzip::{Gzip, Works};
+use std::any::TypeId;
 use std::rc::Rc;
 
 /// The least content, in bytes, that is compressed by default. What is shorter fits into one packet anyway.
@@ -188,12 +193,18 @@ impl Compression {
 /// # std::io::Result::Ok(())
 /// ```
 ///
+/// Bodies of requests may come compressed with gzip then, to the handlers of [`json`](super::json()), [`form`](super::form()),
+/// [`text`](super::text()) and [`raw`](super::raw()). Their limits are for the bytes that come out, and no more than these are
+/// made: a small body that would become a large one is answered 413, and what is not one whole gzip member 400.
+///
 /// Add it before what else changes answers, so that it comes last for them. As a step of a router it compresses what that router
 /// answers.
 pub fn compression(options: Compression) -> impl FnMut(Request, Response, Next) + 'static {
     let stage = Rc::new(Compressing { works: Works::new(options.level, options.random_length), options });
     move |req, _res, next| {
         req.add_stage(stage.clone());
+        let before = Journey::of(&req.0).put(TypeId::of::<Compressing>(), stage.clone());
+        drop(before);
         next.run();
     }
 }
