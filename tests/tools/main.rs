@@ -1,5 +1,7 @@
 //! What stands beside the layers: the devtools, simulated worlds, and the surface of the crate as a whole.
 
+#[cfg(feature = "app")]
+mod app_surface;
 #[cfg(feature = "devtools")]
 mod devtools;
 mod sim_client;
