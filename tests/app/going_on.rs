@@ -160,12 +160,14 @@ fn a_next_that_is_kept_beyond_its_step_does_nothing() {
     let kept: Rc<RefCell<Option<Next>>> = Rc::default();
     let mut app = App::new();
     let keep = kept.clone();
-    app.with(move |_req, _res, next| {
-        keep.replace(Some(next));
-        Err::<(), _>(Error::new(418, "failed"))
+    app.group("/", |group| {
+        group.with(move |_req, _res, next| {
+            keep.replace(Some(next));
+            Err::<(), _>(Error::new(418, "failed"))
+        });
+        group.on_error(|_error, _req, res, _next| drop(set_timeout(SECOND, move || res.end("handled"))));
     });
-    app.on_error(|_error, _req, res, _next| drop(set_timeout(SECOND, move || res.end("handled"))));
-    app.get("/", |_req, _res| unreachable!("behind the failure"));
+    app.get("/", |_req, res| res.end("behind the failure"));
     let sim = start(app);
     let peer = send(&sim, get("/"));
     kept.take().unwrap().run();
