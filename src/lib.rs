@@ -74,8 +74,9 @@
 //!
 //! # Features
 //! `app`: routes, middleware, files, and what requests and responses are asked for most. `json`: `app`, and bodies and answers by
-//! serde. `signals`: callbacks for SIGTERM and others (Unix). `devtools`: a page that shows the loop at work. Nothing else is
-//! optional, and nothing is on by default.
+//! serde. `compression`: `app`, and answers compressed with gzip. `sessions`: `app`, sessions and signed cookies. `signals`: callbacks
+//! for SIGTERM and others (Unix). `devtools`: a page that shows the loop at work. Nothing else is optional, and nothing is on by
+//! default.
 //!
 //! # Logging
 //! Through the `log` crate, with the targets `oneloop::loop`, `oneloop::net`, `oneloop::http`, `oneloop::ws` and, for the lines of an access log,

@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
-/// How many compressors are kept for later answers: to make one takes as long as to compress 2 KiB.
+/// How many compressors are kept for later answers: to make one takes as long as to compress 1 KiB.
 const KEPT: usize = 4;
 // Of the header (RFC 1952, 2.3.1).
 const DEFLATE: u8 = 8;

@@ -32,9 +32,9 @@ use std::rc::Rc;
 
 /// The least content, in bytes, that is compressed by default. What is shorter fits into one packet anyway.
 const FROM: u64 = 1024;
-/// The level of zlib by default, as in Node: JSON gets some 6 times smaller, 32 KiB of it in 0.2 ms.
+/// The level of zlib by default, as in Node: about 4 times smaller for JSON, at 50 to 100 MB/s.
 const LEVEL: u32 = 6;
-/// How many answers at a time are compressed by default. Each takes some 370 KiB until it is sent.
+/// How many answers at a time are compressed by default. Each takes some 300 KiB until it is sent.
 const AT_MOST: usize = 256;
 
 /// How answers are compressed. It is for [`compression`].
@@ -114,7 +114,7 @@ impl Compression {
 
     /// Compresses streams of events as well ([`Response::sse`](crate::http::Response::sse)), although their `Cache-Control` has
     /// `no-transform`. Each event is flushed at once, as it is without compression. By default they are not compressed: some
-    /// proxies hold back a compressed stream, and each reader takes some 370 KiB for as long as it stays.
+    /// proxies hold back a compressed stream, and each reader takes some 300 KiB for as long as it stays.
     ///
     /// ```
     /// use oneloop::app::Compression;
@@ -142,7 +142,7 @@ impl Compression {
         self
     }
 
-    /// How many answers may be in the course of being compressed; 256 by default. Each takes some 370 KiB, from its first byte until
+    /// How many answers may be in the course of being compressed; 256 by default. Each takes some 300 KiB, from its first byte until
     /// its last one is given to the connection, so a client that does not read keeps that for as long as it may stay
     /// ([`Limits::send_rate`](crate::http::Limits::send_rate)). An answer beyond that is sent as it is.
     ///

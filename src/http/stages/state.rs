@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::rc::Rc;
 
-/// How many bytes of one answer are coded in one iteration. To compress them takes some 0.2 ms. The other connections have their
+/// How many bytes of one answer are coded in one iteration. To compress them takes some 0.5 ms. The other connections have their
 /// turns before more is coded.
 const TURN: usize = 32 * 1024;
 
