@@ -429,6 +429,21 @@ fn a_limit_for_pending_output_holds_for_coded_content_too() {
     assert_eq!(Rc::strong_count(&stage.alive), 1, "the connection was closed");
 }
 
+/// To ask how many bytes wait once took as long as there were parts: a program that writes a line at a time, and does not look at
+/// `Full`, held up the loop for a minute.
+#[test]
+fn a_hundred_thousand_small_parts_are_taken_in_no_time() {
+    let (sim, _, _) = serve::<Codes>(|_, res| {
+        for _ in 0..100_000 {
+            res.write("A line\n").ignore();
+        }
+        assert!(res.pending() > 600_000);
+        res.end("");
+    });
+    let reply = sim.request("GET", "/").send();
+    assert_eq!(reply.text().matches("a line").count(), 100_000);
+}
+
 #[test]
 fn files_that_a_coder_may_want_pass_through_it_and_others_do_not() {
     let folder = std::env::temp_dir().join(format!("oneloop-stages-{}", std::process::id()));

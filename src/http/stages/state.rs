@@ -140,6 +140,8 @@ pub(in crate::http) struct Passing {
     counted: Option<BodyEncoder>,
     /// What no coder has seen: each chunk, and how many of its bytes they have seen.
     input: VecDeque<(Chunk<'static>, usize)>,
+    /// How many bytes these are. Asked with each `write`, of which there may be many before the next turn.
+    waiting: usize,
     /// Whether the program has given everything, and all stages have let it go on.
     ended: bool,
     /// How many bytes may still be coded in this iteration.
@@ -159,6 +161,7 @@ impl Default for Passing {
             coders: Vec::new(),
             counted: None,
             input: VecDeque::new(),
+            waiting: 0,
             ended: false,
             left: TURN,
             kept: false,
@@ -176,11 +179,12 @@ impl Passing {
     pub fn drop_coders(&mut self) {
         self.coders = Vec::new();
         self.input = VecDeque::new();
+        self.waiting = 0;
         self.kept = false;
     }
 
     pub fn waiting(&self) -> usize {
-        self.input.iter().map(|(chunk, at)| chunk.len() - at).sum()
+        self.waiting
     }
 
     pub fn count(&mut self, length: usize, last: bool) -> Result<(), LengthMismatch> {
@@ -197,6 +201,7 @@ impl Passing {
             self.code(&chunk.as_bytes()[..now], Then::More, &mut out);
         }
         if now < chunk.len() {
+            self.waiting += chunk.len() - now;
             self.input.push_back((chunk.into_static(), now));
         }
         let whole = self.finish(&mut out);
@@ -212,6 +217,7 @@ impl Passing {
             let rest = &chunk.as_bytes()[at..];
             let now = self.left.min(rest.len());
             self.left -= now;
+            self.waiting -= now;
             self.code(&rest[..now], Then::More, &mut out);
             if now < rest.len() {
                 self.input.push_front((chunk, at + now));
