@@ -171,7 +171,8 @@ impl Connection {
     /// Takes the socket from its endpoint's.
     fn leave(&self) {
         self.end_state(State::Closed);
-        let left = self.endpoint.sockets.borrow_mut().try_remove(self.place.get());
+        // The place may soon be that of another socket.
+        let left = self.endpoint.sockets.borrow_mut().try_remove(self.place.replace(usize::MAX));
         drop(left);
     }
 }

@@ -209,3 +209,17 @@ proptest! {
         }
     }
 }
+
+/// The place of a closed socket is soon that of another one, who is not the publisher.
+#[test]
+fn what_a_closed_socket_publishes_reaches_all_who_have_subscribed() {
+    let (sim, _endpoint, sockets) = endpoint();
+    let (gone, old) = guests(&sim, &sockets, 1).remove(0);
+    gone.send(close_frame(1000, ""));
+    sim.settle();
+    let (client, socket) = guests(&sim, &sockets, 1).remove(0);
+    socket.subscribe("news");
+    assert_eq!(old.publish("news", "late").sent, 1);
+    sim.settle();
+    client.expect(&["text late"]);
+}
