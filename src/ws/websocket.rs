@@ -114,7 +114,8 @@ impl WebSocket {
     // ---- Receiving
 
     /// Stops the telling of messages, pings and pongs until [`resume`](WebSocket::resume). What the peer sends fills the kernel's
-    /// buffers, and then the peer has to wait. It is not judged meanwhile.
+    /// buffers, and then the peer has to wait. It is not judged meanwhile. Of its end only a reset is noticed: so pause for a time
+    /// that has an end.
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
