@@ -117,6 +117,7 @@ fn what_cannot_be_an_account_is_shown_again_with_what_is_wrong() {
         ("name=ADA&password=correct+horse", "Somebody has this name already."),
         ("name=+&password=correct+horse", "A name is wanted."),
         ("name=bob&password=short", "The password is too short"),
+        ("name=bob%00b&password=correct+horse", "The name has a character that nobody can see."),
         (&*format!("name={long}&password=correct+horse"), "The name is too long"),
     ] {
         let page = Browser::of(&world).send("/signup", form).expect(422).text();
