@@ -12,7 +12,8 @@ use super::head::{FrameHead, Opcode, Role};
 use super::text::IncomingText;
 use super::{Fault, MaskKey, mask};
 
-/// How much memory a message gets at its beginning, whatever length it announces: more only as its bytes come.
+/// The most memory, in bytes, that a message gets when it begins, even if it announces more. It gets more memory only as its
+/// bytes come.
 const AT_FIRST: u64 = 64 * 1024;
 
 /// A message: a text, or bytes.
@@ -45,7 +46,7 @@ pub enum Event<'a> {
     Ping(&'a [u8]),
     /// A pong.
     Pong(&'a [u8]),
-    /// The peer closes. No frame may follow.
+    /// A close frame: the peer closes the connection. No frame may follow it.
     Close(CloseFrame<'a>),
 }
 
@@ -77,9 +78,9 @@ pub struct Step<'a> {
 #[derive(Debug)]
 pub struct Decoder {
     role: Role,
-    /// A message was lent, and its memory is to be given back.
+    /// Whether `message` was lent to the caller. Its memory is freed by the next call.
     lent: bool,
-    /// The data frame that has come in part. `None` between frames.
+    /// The data frame whose head was consumed, and whose content was not consumed to its end. `None` between frames.
     frame: Option<Frame>,
     message: Option<Box<Incoming>>,
 }
@@ -89,7 +90,7 @@ pub struct Decoder {
 struct Frame {
     /// How many bytes of the content are still to come.
     left: u64,
-    /// The key, turned so that it begins with the next byte.
+    /// The key, rotated so that its first byte belongs to the next byte of the content.
     mask: Option<MaskKey>,
     last: bool,
 }
@@ -104,14 +105,14 @@ enum Incoming {
 /// Where the next event is.
 enum Found {
     Nothing,
-    /// In the bytes, from the first place to the second.
+    /// In the bytes that were given: the content of a frame with this opcode, from the first position to the second.
     There(Opcode, usize, usize),
-    /// The message that has come in part is whole.
+    /// In the decoder: the message that came in parts is whole now.
     Message,
 }
 
 impl Decoder {
-    /// Makes a decoder of what comes to this side.
+    /// Makes a decoder for the frames that `receiver`, this side of the connection, gets.
     pub fn new(receiver: Role) -> Decoder {
         Decoder { role: receiver, lent: false, frame: None, message: None }
     }
@@ -121,19 +122,18 @@ impl Decoder {
         !self.lent && self.message.is_some()
     }
 
-    /// Returns whether a data frame has come in part. (The part of a head, and that of a control frame, are not consumed.)
+    /// Returns whether a data frame has come in part. (A head or a control frame that is not whole is not consumed.)
     pub fn is_within_frame(&self) -> bool {
         self.frame.is_some()
     }
 
-    /// Takes the next bytes, unmasks them where they are, and returns what they are: the first event, or `NeedMore` if there is
-    /// none. A message of more than `limit` bytes is refused by the head of its frame, before the content is taken. However the
-    /// bytes are split, the same events come.
+    /// Takes the next bytes, unmasks them in place, and returns the first event in them, or `NeedMore` if there is none. A
+    /// message of more than `limit` bytes is refused when the head of its frame is read, before its content is consumed. The
+    /// events are the same however the bytes are split.
     ///
     /// A message that came in parts stays in memory until the next call, or until [`give_back`](Decoder::give_back).
     ///
-    /// # Errors
-    /// If the bytes are against the protocol. What follows them has no meaning then.
+    /// # Errors If the bytes break the rules of the protocol. Bytes that follow them cannot be read then.
     #[inline]
     pub fn decode<'a>(&'a mut self, bytes: &'a mut [u8], limit: usize) -> Result<Step<'a>, Fault> {
         self.give_back();
@@ -167,7 +167,8 @@ impl Decoder {
         self.message = None;
     }
 
-    /// Goes to the next event. Returns how many bytes lie before its end.
+    /// Reads up to the end of the next event, or all bytes if there is no whole event. Returns how many bytes were consumed, and
+    /// where the event is.
     #[inline]
     fn find(&mut self, bytes: &mut [u8], limit: usize) -> Result<(usize, Found), Fault> {
         let mut at = 0;
@@ -228,8 +229,8 @@ impl Decoder {
         self.message = Some(Box::new(begun));
     }
 
-    /// Takes content of the data frame that has begun. Returns how many bytes it took; and, if the frame is whole with them, whether
-    /// its message is.
+    /// Takes content of the data frame that has begun. Returns how many bytes were taken. If they complete the frame, also
+    /// returns whether they complete its message.
     fn take(&mut self, bytes: &mut [u8], limit: usize) -> Result<(usize, Option<bool>), Fault> {
         let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else { return Ok((0, None)) };
         let count = usize::try_from(frame.left).unwrap_or(usize::MAX).min(bytes.len());
@@ -266,8 +267,9 @@ impl Incoming {
         }
     }
 
-    /// Makes room for `count` bytes that are there. More room is made ahead, so that each byte is moved a few times at most: as much
-    /// as the frame announces (`left`) at its beginning, twice as much as before later, and no more than `limit` in all.
+    /// Makes room for `count` bytes that have come. To move each byte a few times at most, it makes more room than that: for the
+    /// bytes that the frame announces (`left`, up to [`AT_FIRST`]), and for at least twice as many as before, but never for more
+    /// than `limit` in all.
     fn reserve(&mut self, count: usize, left: u64, limit: usize) {
         let (len, capacity) = match self {
             Incoming::Text(text) => (text.len(), text.capacity()),
@@ -286,7 +288,7 @@ impl Incoming {
     }
 }
 
-/// What a whole frame is that stands alone.
+/// Returns the event for a whole frame that needs no other frame: a control frame, or a message in one frame.
 #[inline]
 fn event_of(opcode: Opcode, content: &[u8]) -> Result<Event<'_>, Fault> {
     Ok(match opcode {

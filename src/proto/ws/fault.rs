@@ -1,7 +1,7 @@
 use super::status;
 use std::fmt;
 
-/// The reason why bytes are no messages of the WebSocket protocol that can be accepted.
+/// The reason why received bytes are refused: they break the WebSocket protocol, or a message is too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -38,7 +38,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The code of the close frame with which the peer is told of the fault (7.4.1).
+    /// The code of the close frame that is sent to the peer because of the fault (7.4.1).
     pub fn close_code(self) -> u16 {
         match self {
             Fault::TooLarge => status::TOO_LARGE,

@@ -31,8 +31,8 @@ pub fn key(nonce: &[u8; 16]) -> String {
     base64(nonce)
 }
 
-/// 22 digits, of which the last one has four bits that are not used, and two signs of padding. Some clients do not leave those bits
-/// empty; they say nothing, so they may be anything (RFC 4648, 3.5, allows that).
+/// Returns whether a key has the form of 16 bytes in base64: 22 digits and two signs of padding. Four bits of the last digit are
+/// not used. Some clients set them; any value is accepted, since the bits mean nothing (RFC 4648, 3.5, allows that).
 fn is_key(key: &[u8]) -> bool {
     let digits = key.strip_suffix(b"==").unwrap_or_default();
     digits.len() == 22 && digits.iter().all(|digit| DIGITS.contains(digit))

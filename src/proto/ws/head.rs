@@ -75,11 +75,10 @@ pub struct FrameHead {
 }
 
 impl FrameHead {
-    /// Reads the head of a frame that has come to a `receiver`. Returns it with its own length. `None` if more bytes are needed:
-    /// what the first two bytes say is judged as soon as they are there.
+    /// Reads the head of a frame that has come to a `receiver`. Returns the head and how many bytes it has itself, or `None` if
+    /// more bytes are needed. The first two bytes are checked as soon as they have come.
     ///
-    /// # Errors
-    /// If no such frame may come, whatever came before it.
+    /// # Errors If a frame with this head is never allowed, whatever frames came before it.
     #[inline]
     pub fn parse(bytes: &[u8], receiver: Role) -> Result<Option<(FrameHead, usize)>, Fault> {
         let Some((&[first, second], rest)) = bytes.split_first_chunk::<2>() else { return Ok(None) };
@@ -137,7 +136,8 @@ impl FrameHead {
     }
 }
 
-/// Reads the length of the content behind the seven bits in the second byte. Each length has one form, the shortest.
+/// Reads the length of the content where the seven bits of the second byte do not suffice for it. Only the shortest form of a
+/// length is valid.
 #[inline]
 fn parse_length(code: u8, bytes: &[u8]) -> Result<Option<(u64, &[u8])>, Fault> {
     let (length, least, rest) = match code {

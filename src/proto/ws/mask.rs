@@ -17,7 +17,7 @@ pub type MaskKey = [u8; 4];
 pub fn mask(bytes: &mut [u8], key: MaskKey, before: u64) {
     let mut key = key;
     key.rotate_left((before % 4) as usize);
-    // Words of the machine instead of bytes; the compiler makes wider ones of them where the machine has them.
+    // The loop works on words of 8 bytes instead of single bytes. The compiler uses wider ones where the machine has them.
     let word = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
     let (words, rest) = bytes.as_chunks_mut::<8>();
     for chunk in words {

@@ -1,7 +1,7 @@
 //! The WebSocket protocol (RFC 6455): frames and messages of both sides, and the texts of the handshake.
 //!
-//! It knows no connection: bytes that were received go into a [`Decoder`], and a [`FrameHead`] with the content behind it is what is
-//! sent. The same frames could be carried by a stream of HTTP/2 (RFC 8441).
+//! This module does not read from or write to connections. The caller gives received bytes to a [`Decoder`], and sends a
+//! [`FrameHead`] with the content after it. The same frames could be carried by a stream of HTTP/2 (RFC 8441).
 //!
 //! ```text
 //!   bytes ─► Decoder ─► Event: Message, Ping, Pong, Close; or a Fault, which has the code of the close frame that answers it

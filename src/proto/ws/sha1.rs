@@ -1,5 +1,5 @@
-/// SHA-1 (RFC 3174), in which the handshake's answer is given. It protects nothing here: it only shows that the server has
-/// understood the request as one for a WebSocket.
+/// SHA-1 (RFC 3174), which the handshake's answer is made with. It is no protection: it only shows that the server has understood
+/// that the request asks for a WebSocket.
 pub(super) fn sha1(message: &[u8]) -> [u8; 20] {
     let mut state = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
     let (blocks, rest) = message.as_chunks::<64>();

@@ -6,9 +6,9 @@ pub const NORMAL: u16 = 1000;
 pub const GOING_AWAY: u16 = 1001;
 /// The peer has broken the protocol.
 pub const PROTOCOL_ERROR: u16 = 1002;
-/// Never sent: a close frame without a code was received.
+/// The code that is reported if a close frame without a code was received. It is never sent.
 pub const NONE: u16 = 1005;
-/// Never sent: the connection ended without a close frame.
+/// The code that is reported if the connection ended without a close frame. It is never sent.
 pub const ABNORMAL: u16 = 1006;
 /// A message has content that does not fit its type, such as text that is not UTF-8.
 pub const INVALID_DATA: u16 = 1007;

@@ -1,11 +1,11 @@
 use super::Fault;
 
-/// A text that comes in pieces, each of which may end within a character. A byte that cannot be part of any UTF-8 text is refused
-/// with its piece, and not only at the end (RFC 6455, 8.1).
+/// A text that comes in pieces, each of which may end within a character. A piece with a byte that cannot be part of UTF-8 text
+/// is refused at once, not only at the end of the text (RFC 6455, 8.1).
 #[derive(Debug, Default)]
 pub(super) struct IncomingText {
     text: String,
-    /// The beginning of a character whose rest has not come, and how many bytes it has.
+    /// The first bytes of a character whose other bytes have not come yet, and how many there are.
     begun: ([u8; 4], u8),
 }
 
