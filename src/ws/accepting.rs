@@ -1,4 +1,4 @@
-//! The handshake: which requests get a socket, and what the others are answered (RFC 6455, 4.2).
+//! The handshake: which requests get a socket, and which answer the others get (RFC 6455, 4.2).
 
 use super::connection::{Connection, Endpoint, EndpointCore, Verdict, Verify, WebSocket};
 use crate::callback::discard;
@@ -12,12 +12,13 @@ use std::rc::Rc;
 pub(super) const PROTOCOL: &str = "websocket";
 
 impl Endpoint {
-    /// Gives a request its socket, or answers why it gets none; call it in any handler, at once or later. Returns `None` if the request
-    /// gets no socket: it was answered then, or its exchange is over.
+    /// Gives a request its socket, or answers it with an error. Call this in any handler, at once or later. Returns `None` if the
+    /// request gets no socket: then it has been answered, or its exchange is over.
     ///
-    /// Use it where [`mount`](super::mount) is not enough: behind the middleware of an application (feature `app`), or if the program
-    /// first has to find out who the client is. What the client sends meanwhile is not lost. The fields that are set in the response
-    /// are sent with the 101. [`verify`](Endpoint::verify) is not asked: the program has decided already.
+    /// Use it where [`mount`](super::mount) is not enough: behind the middleware of an application (feature `app`), or if the
+    /// program first has to find out who the client is. Bytes that the client sends before this call are not lost. The fields
+    /// that are set in the response are sent with the 101. The callback of [`verify`](Endpoint::verify) is not called, since the
+    /// program has decided already.
     ///
     /// | the request | answer |
     /// |---|---|
@@ -153,8 +154,8 @@ impl Endpoint {
     }
 }
 
-/// The callback of [`Endpoint::verify`] while it runs. It is put back even if it panics, unless it has set another one: else the next
-/// request would be let in unasked.
+/// The callback of [`Endpoint::verify`] while it runs. The callback is put back even if it panics, unless it has set another one.
+/// Otherwise the next request would be accepted without a check.
 struct Lent<'a> {
     core: &'a EndpointCore,
     verify: Option<Verify>,

@@ -1,5 +1,6 @@
-//! What a socket and its endpoint are made of, and the frames that a socket sends. The other files add what is done with them:
-//! `protocol.rs` what comes from the stream, `deadlines.rs` the ends of waiting, `websocket.rs` and `endpoint.rs` what users call.
+//! The fields of a socket and of its endpoint, and the frames that a socket sends. Other files have the rest of their methods:
+//! `protocol.rs` handles the events of the stream, `deadlines.rs` has the deadlines, and `websocket.rs` and `endpoint.rs` have
+//! the methods for users.
 
 use super::limits::Limits;
 use super::origins::Origins;
@@ -17,15 +18,17 @@ use std::rc::Rc;
 /// A WebSocket: messages in both directions. It is a cheap handle: clones are the same socket, and equal. While the socket is open,
 /// the loop keeps it, even if all handles are dropped.
 ///
-/// What comes is told to the listeners of its [`Endpoint`], and to its own, which get the socket as an argument, so that they need
-/// not capture it. The loop makes all callbacks, in its poll or pending phase (`on_close` in the closing phase).
+/// Messages and other events go to the listeners of its [`Endpoint`], and then to its own listeners. All listeners get the socket
+/// as an argument, so that they need not capture it. The loop makes all callbacks, in its poll or pending phase (`on_close` in
+/// the closing phase).
 ///
 /// On a closed socket all methods do nothing.
 #[derive(Clone)]
 pub struct WebSocket(pub(super) Rc<Connection>);
 
-/// A place for WebSockets: its listeners, limits and settings are those of all sockets that it has accepted. It is a cheap handle:
-/// clones are the same endpoint. Its server keeps it, if it was [mounted](super::mount), and so do its open sockets.
+/// A place for WebSockets: its listeners, limits and settings are those of all sockets that it has accepted. It is a cheap
+/// handle: clones are the same endpoint. An endpoint lives as long as one of its handles, its open sockets or, if it was
+/// [mounted](super::mount), its server.
 #[derive(Clone)]
 pub struct Endpoint(pub(super) Rc<EndpointCore>);
 
@@ -39,7 +42,7 @@ pub struct Close<'a> {
     pub reason: &'a str,
     /// Whether both sides have sent a close frame: nothing that was sent before them is lost.
     pub clean: bool,
-    /// Whether the peer has begun to close.
+    /// Whether the peer has begun the close handshake.
     pub by_peer: bool,
     /// What has ended the connection.
     pub why: CloseReason,
@@ -113,7 +116,7 @@ impl EndpointCore {
     }
 }
 
-/// The state of a socket. `protocol.rs` and `websocket.rs` say what moves it.
+/// The state of a socket. The code in `protocol.rs` and `websocket.rs` changes it.
 ///
 /// ```text
 ///   Open ──close_with──► Closing ──the peer's close frame──► Over ──the stream has closed──► Closed
@@ -122,15 +125,16 @@ impl EndpointCore {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Open,
-    /// Our close frame was sent, and that of the peer is awaited. What comes before it is checked and not told.
+    /// Our close frame was sent, and the peer's close frame is awaited. Frames that come before it are checked, but not passed to
+    /// listeners.
     Closing,
     /// No frame is sent or taken any more.
     Over,
-    /// The listeners were told.
+    /// The listeners of the end were called.
     Closed,
 }
 
-/// What few sockets need, or all of them only at their end.
+/// Fields that few sockets need, or that sockets need only at their end.
 #[derive(Default)]
 pub(super) struct Rare {
     /// The content of the newest ping whose pong waits until output has gone.
@@ -141,13 +145,13 @@ pub(super) struct Rare {
     pub topics: Vec<Rc<str>>,
 }
 
-/// The progress of the end.
+/// The state of the close handshake.
 pub(super) struct Ending {
     pub code: u16,
     pub reason: String,
     pub clean: bool,
     pub by_peer: bool,
-    /// Why we close, if we do.
+    /// Why this side closes the connection; `None` if it does not.
     pub why: CloseReason,
     /// When the peer's close frame must have come.
     pub until: Time,
@@ -157,29 +161,30 @@ pub(super) struct Ending {
 pub(super) struct Connection {
     pub endpoint: Rc<EndpointCore>,
     pub stream: OnceCell<Rc<Stream>>,
-    /// Its place among the sockets of the endpoint.
+    /// Its index in the endpoint's list of sockets.
     pub place: Cell<usize>,
-    /// `None` while it lends a message.
+    /// `None` while a listener has a message that the decoder lends.
     pub decoder: Cell<Option<Decoder>>,
     pub state: Cell<State>,
     pub paused: Cell<bool>,
-    /// `send` has returned `Full`, and `on_drain` is to follow.
+    /// `send` has returned `Full`, and `on_drain` was not called since.
     pub full: Cell<bool>,
-    /// The turn in which `told` frames were told.
+    /// The turn in which the frames that `told` counts were passed to listeners.
     pub turn: Cell<u16>,
     pub told: Cell<u16>,
     /// The size of the largest message that may be pending.
     pub largest: Cell<u32>,
-    /// When something came from the peer last.
+    /// When bytes last came from the peer.
     pub heard: Cell<Time>,
-    /// When the last ping was sent by itself. It is unanswered if nothing was heard since.
+    /// When the socket last sent a ping because of `Limits::ping`. The ping is unanswered if nothing has come from the peer
+    /// since.
     pub pinged: Cell<Time>,
     /// When the message that has come in part began; `MAX` if there is none.
     pub message_began: Cell<Time>,
     /// When the window for the rate of a frame that has come in part began (`MAX`: there is none), and how many bytes had been read.
     pub window: Cell<(Time, u64)>,
     pub rare: Cell<Option<Box<Rare>>>,
-    /// The request, until `on_open` is told.
+    /// The request of the handshake, until the listeners of `on_open` are called.
     pub opening: Cell<Option<Request>>,
     pub listeners: Listeners<On, Listener>,
     pub data: OnceCell<Box<dyn Any>>,
@@ -218,7 +223,7 @@ impl Connection {
         self.stream.get().filter(|stream| self.state.get() == State::Open && stream.is_open())
     }
 
-    /// Calls `f` with what is rarely needed; it is made if it is not there.
+    /// Calls `f` with the rarely needed fields, which are allocated if they do not exist yet.
     pub fn with_rare<R>(&self, f: impl FnOnce(&mut Rare) -> R) -> R {
         let mut rare = self.rare.take().unwrap_or_default();
         let result = f(&mut rare);
@@ -226,7 +231,7 @@ impl Connection {
         result
     }
 
-    /// The same, if it is there.
+    /// Calls `f` with the rarely needed fields, if they exist.
     pub fn if_rare<R>(&self, f: impl FnOnce(&mut Rare) -> R) -> Option<R> {
         let mut rare = self.rare.take()?;
         let result = f(&mut rare);
@@ -254,7 +259,7 @@ impl Connection {
         flow
     }
 
-    /// Sends a control frame. No limit of output keeps it back, since the peer relies on it.
+    /// Sends a control frame. It is sent whatever the limits of output are, since the peer relies on it.
     pub fn write_control(&self, stream: &Stream, opcode: Opcode, content: &[u8]) {
         stream.encode(|out| {
             FrameHead { last: true, opcode, mask: None, length: content.len() as u64 }.encode(out);
@@ -267,7 +272,7 @@ impl Connection {
         self.write_control(stream, Opcode::Close, &content);
     }
 
-    /// Sends a close frame after everything that was sent before. From now on nothing is told but the end.
+    /// Sends a close frame after everything that was sent before. From now on no listeners are called but those of the end.
     pub fn begin_close(&self, code: u16, reason: &str, why: CloseReason) {
         let Some(stream) = self.open_stream() else { return };
         let until = stream.cx().lp.now() + Time::from(self.endpoint.limits().close);
@@ -282,7 +287,7 @@ impl Connection {
             until,
         });
         stream.need_due(until);
-        // The peer's close frame stands behind what was held back.
+        // The peer's close frame comes after the bytes that were held back by a pause.
         stream.resume_reading();
         stream.make_ready();
     }
@@ -303,7 +308,7 @@ impl Connection {
     // ---- Listeners
 
     /// Calls the listeners for an event, first those of the endpoint. After a panic the other ones are not called, and the socket
-    /// closes with the code 1011. The listeners for its end are all called.
+    /// closes with the code 1011. The listeners of `on_close` are all called.
     pub fn each(self: &Rc<Self>, on: On, mut call: impl FnMut(&WebSocket, &mut Listener)) {
         let Some(stream) = self.stream.get() else { return };
         let socket = WebSocket(self.clone());

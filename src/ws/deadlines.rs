@@ -1,4 +1,4 @@
-//! The ends of all waiting for a peer: the checks behind `Protocol::due`.
+//! The deadlines of a socket: how long it waits for its peer. `Protocol::due` calls the checks of this file.
 
 use super::connection::{Connection, State};
 use super::limits::Limits;
@@ -14,7 +14,7 @@ impl Limits {
 }
 
 impl Connection {
-    /// Judges the peer by everything that was heard of it, and asks for the next look.
+    /// Checks all deadlines of the peer, and asks for the next check.
     pub fn check_deadlines(&self, stream: &Rc<Stream>) {
         let now = stream.cx().lp.seen_until();
         let limits = self.endpoint.limits();
@@ -37,8 +37,8 @@ impl Connection {
         }
     }
 
-    /// Notes that no more can be told of what has come: whether it ends within a frame, and within a message. `told`: frames have been
-    /// told since the last note; `message`: a message was among them.
+    /// Notes that the bytes that have come contain no further whole frame, and whether they end within a frame or within a
+    /// message. `told`: frames were passed to listeners since the last note; `message`: at least one of them was a message.
     pub fn note_part(&self, stream: &Stream, told: bool, message: bool, within_frame: bool, within_message: bool) {
         let now = stream.cx().lp.now();
         if !within_message {
@@ -55,7 +55,7 @@ impl Connection {
         }
     }
 
-    /// After a pause everything is measured anew, since the peer was not heard.
+    /// Restarts all measurements after a pause, since nothing was read from the peer meanwhile.
     pub fn begin_anew(&self, stream: &Stream) {
         let now = stream.cx().lp.now();
         self.heard.set(now);
@@ -89,20 +89,21 @@ impl Connection {
         Some(whole.min(now + Time::from(limits.receive_window)))
     }
 
-    /// When silence is to be met with a ping.
+    /// The time at which a ping is sent if nothing comes from the peer until then.
     pub fn ping_at(&self, limits: &Limits) -> Time {
         let every = Time::from(limits.ping);
         let more = Time::from_nanos(every.nanos() / 5 / SPREAD * (self.place.get() as u64 % SPREAD));
         self.heard.get() + every + more
     }
 
-    /// Sends a ping if the peer was silent, and closes the connection if it was silent after that. Returns when to look again.
+    /// Sends a ping if the peer was silent, and closes the connection if it was silent after that. Returns the time of the next
+    /// check.
     fn heartbeat(&self, stream: &Rc<Stream>, limits: &Limits, now: Time) -> Time {
         let pong = Time::from(limits.pong);
         let pinged = self.pinged.get();
         if pinged > self.heard.get() {
             if stream.pending() > 0 {
-                // The ping stands behind it.
+                // The ping is behind the pending output, so the peer cannot answer it yet.
                 self.pinged.set(now.max(pinged));
             } else if now >= pinged + pong {
                 stream.destroy(CloseReason::PingTimeout);
@@ -130,5 +131,5 @@ impl Connection {
     }
 }
 
-/// In how many groups sockets are pinged, over a fifth of the time.
+/// The number of groups of sockets that are pinged at different times. The times are spread over a fifth of `Limits::ping`.
 const SPREAD: u64 = 16;

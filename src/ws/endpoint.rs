@@ -23,7 +23,8 @@ impl Default for Endpoint {
 }
 
 impl Endpoint {
-    /// Makes an endpoint for [`accept`](Endpoint::accept), which belongs to no path. See [`mount`](super::mount) for one that does.
+    /// Makes an endpoint that belongs to no path. It gets its sockets by [`accept`](Endpoint::accept). [`mount`](super::mount)
+    /// makes an endpoint for a path.
     pub fn new() -> Endpoint {
         Endpoint(Rc::new(EndpointCore {
             listeners: Listeners::new(),
@@ -48,8 +49,8 @@ impl Endpoint {
         self
     }
 
-    /// Calls `f` once for each socket, with the request that has asked for it, before anything else of the socket is told: in the poll
-    /// or the pending phase.
+    /// Calls `f` once for each socket, with the request that has asked for it, in the poll or the pending phase. No other
+    /// callback of the socket comes before this one.
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -88,13 +89,14 @@ impl Endpoint {
         self.add(On::Drain, Location::caller(), Listener::Drain(Box::new(f)))
     }
 
-    /// Calls `f` with the content of each pong, also of those that answer the pings of [`Limits::ping`], whose content is empty.
+    /// Calls `f` with the content of each pong, also of those that answer the pings of [`Limits::ping`]: the content of those is
+    /// empty.
     #[track_caller]
     pub fn on_pong(&self, f: impl FnMut(&WebSocket, &[u8]) + 'static) -> &Self {
         self.add(On::Pong, Location::caller(), Listener::Pong(Box::new(f)))
     }
 
-    /// Calls `f` once for each socket, in the closing phase, when it has closed. It is the last that is told of the socket.
+    /// Calls `f` once for each socket, in the closing phase, when the socket has closed. This is the last callback of the socket.
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -110,8 +112,8 @@ impl Endpoint {
 
     // ---- Who may come
 
-    /// Sets the web pages that may open sockets: [`Origins::SameHost`] by default. Others are answered 403; the first one is logged
-    /// as a warning.
+    /// Sets the web pages that may open sockets: [`Origins::SameHost`] by default. Requests of other pages are answered 403; the
+    /// first one is logged as a warning.
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -145,8 +147,8 @@ impl Endpoint {
         self
     }
 
-    /// Sets the subprotocols that the program speaks, those that it likes best first. The first one that a client offers as well is
-    /// agreed. If there is none, the socket is opened without one, and browsers close it.
+    /// Sets the subprotocols that the program speaks, in the order of its preference. The first one of them that the client
+    /// offers as well is used. If there is none, the socket is opened without one, and browsers close it.
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -169,7 +171,7 @@ impl Endpoint {
         Limits::clone(&self.0.limits())
     }
 
-    /// Sets the limits, for all sockets of the endpoint. Deadlines that are awaited already keep their time.
+    /// Sets the limits, for all sockets of the endpoint. Deadlines that are running already do not change.
     pub fn set_limits(&self, limits: Limits) -> &Self {
         *self.0.limits.borrow_mut() = Rc::new(limits);
         self
@@ -187,7 +189,7 @@ impl Endpoint {
     /// }
     /// ```
     pub fn sockets(&self) -> impl Iterator<Item = WebSocket> + use<> {
-        // A copy, since what is done with a socket may change the list.
+        // The list is copied, because the caller's code may open or close sockets while it iterates.
         let sockets: Vec<_> = self.0.sockets.borrow().iter().map(|(_, socket)| WebSocket(socket.clone())).collect();
         sockets.into_iter()
     }

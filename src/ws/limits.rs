@@ -21,41 +21,41 @@ pub struct Limits {
     /// The largest message, in bytes, all its fragments together. Default: 1 MiB. A larger one is refused by the head of its frame,
     /// before its content is read: the socket closes with the code 1009.
     pub message: usize,
-    /// How long a message may take from its first byte to its last, with all its fragments. Default: 300 s. Then the socket closes
-    /// with the code 1008. The time stands still while the socket is paused.
+    /// How long a message may take from its first byte to its last, with all its fragments. Default: 300 s. A socket whose peer
+    /// takes longer is closed with the code 1008. The time stands still while the socket is paused.
     pub message_time: Duration,
-    /// The least rate of a frame that has begun and is not whole, in bytes per second. A slower peer is closed with the code 1008. It
-    /// is not measured while the socket is paused. Default: 240; 0 turns it off.
+    /// The least rate of a frame that has begun and is not whole, in bytes per second. The socket of a slower peer closes with
+    /// the code 1008. The rate is not measured while the socket is paused. Default: 240; 0 turns it off.
     pub receive_rate: u32,
     /// The time over which `receive_rate` is measured. Default: 10 s.
     pub receive_window: Duration,
-    /// How long nothing may have come from the peer until it is sent a ping. Default: 30 s, and up to a fifth more, not the same for
-    /// each socket: else those that were accepted together would all be sent pings together. `Duration::MAX` sends no pings.
-    /// Proxies cut connections on which nothing has come for a while, often 60 s.
+    /// The peer is sent a ping after nothing has come from it for this time. Default: 30 s. A part of up to a fifth of the time
+    /// is added, which differs from socket to socket: else sockets that were accepted together would all be sent pings together.
+    /// `Duration::MAX` sends no pings. Proxies cut connections on which nothing has come for a while, often 60 s.
     pub ping: Duration,
-    /// How long after such a ping anything must come from the peer. Default: 30 s. Then the connection is closed, for the reason
-    /// [`PingTimeout`](crate::net::CloseReason::PingTimeout). The time stands still while the socket is paused, and while output is
-    /// pending for the peer, which has limits of its own.
+    /// The connection is closed if nothing comes from the peer for this time after such a ping. Default: 30 s. The reason is
+    /// [`PingTimeout`](crate::net::CloseReason::PingTimeout). The time stands still while the socket is paused, and while output
+    /// is pending for the peer (pending output has limits of its own).
     pub pong: Duration,
     /// How long a close handshake may take: from our close frame to that of the peer, and from the last frame to the end of the
     /// connection. Default: 10 s. Then the connection is closed.
     pub close: Duration,
-    /// With this many bytes pending, [`send`](super::WebSocket::send) returns [`Flow::Full`](crate::net::Flow::Full). Then a pong is
-    /// sent only for the newest ping, and not before output has gone. Default: 64 KiB.
+    /// With this many bytes pending, [`send`](super::WebSocket::send) returns [`Flow::Full`](crate::net::Flow::Full). From then
+    /// on, only the newest ping is answered with a pong, after some output has been sent. Default: 64 KiB.
     pub pending_output: usize,
-    /// The most bytes that may be pending for a peer, once the kernel has refused output, besides the largest message that is among
-    /// them. With more, the connection is closed, for the reason [`Overflow`](crate::net::CloseReason::Overflow). Nothing is left out.
-    /// Default: 1 MiB.
+    /// The most bytes that may be pending for a peer once the kernel has refused output. The largest pending message does not
+    /// count. With more, the connection is closed, for the reason [`Overflow`](crate::net::CloseReason::Overflow). Nothing is
+    /// left out. Default: 1 MiB.
     pub max_pending: usize,
     /// The least rate at which a peer has to take pending output, in bytes per second. The connection of a slower peer is closed.
     /// Default: 240; 0 turns it off.
     pub send_rate: u32,
     /// The time over which `send_rate` is measured. Default: 30 s.
     pub send_window: Duration,
-    /// How long a peer may take nothing at all of pending output. Then the connection is closed. Default: 60 s.
+    /// The connection is closed if the peer takes nothing of its pending output for this time. Default: 60 s.
     pub write_stall: Duration,
-    /// How many messages and control frames of one socket are told in one turn. What else has come is told in the next iteration,
-    /// when others have had their turns. Default: 256.
+    /// How many messages and control frames of one socket are handled in one turn. If more have come, they are handled in the
+    /// next iteration, after the turns of other sockets. Default: 256.
     pub frames: u16,
     /// To how many topics a socket may subscribe. Default: 1,024.
     pub subscriptions: usize,

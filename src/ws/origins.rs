@@ -1,18 +1,19 @@
 /// The web pages that may open sockets of an endpoint: see [`Endpoint::origins`](super::Endpoint::origins).
 ///
-/// A browser sends the cookies of a site with a handshake, whichever page has begun it, and asks for no permission as it does
-/// for other requests. The `Origin` field, which a page cannot change, is the only sign of where the page is from. Programs that are
-/// no browsers usually send none; they are let in, since they could send any.
+/// A browser sends the cookies of a site with a handshake, whichever page has begun the handshake. It does not ask the server for
+/// permission first, as it does for other requests between sites. The `Origin` field, which a page cannot change, is the only
+/// sign of where the page is from. Programs other than browsers usually send no `Origin`. They are accepted, since they could
+/// send any value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origins {
-    /// Pages from the host and port that the request is for. (The default.) Behind a proxy that changes the `Host` field, name the
-    /// origins instead.
+    /// Pages from the same host and port as those of the request. This is the default. Behind a proxy that changes the `Host`
+    /// field, name the origins instead.
     #[default]
     SameHost,
     /// Pages from these origins, such as `https://example.com` or `http://localhost:3000`.
     Only(Vec<String>),
-    /// All pages of the web. Use it only for what everybody may know and do.
+    /// All pages of the web. Use it only where every visitor of any page may do everything that the socket offers.
     Any,
 }
 
@@ -37,7 +38,8 @@ impl Origins {
             Origins::SameHost => {
                 let Some((scheme, of_page)) = origin.split_once("://") else { return false };
                 let port = if scheme.eq_ignore_ascii_case("https") { "443" } else { "80" };
-                // A request does not say by which scheme it came, so a missing port is that of the page's scheme.
+                // A request does not say whether it came by http or https, so a missing port stands for the default port of the
+                // page's scheme.
                 let (page, asked) = (split_port(of_page), split_port(host));
                 page.0.eq_ignore_ascii_case(asked.0)
                     && page.1.unwrap_or(port) == asked.1.unwrap_or(port)

@@ -3,8 +3,8 @@ use crate::proto::ws::{Message, Opcode};
 use std::borrow::Cow;
 use std::rc::Rc;
 
-/// What is sent as one message. Strings are text messages, bytes are binary ones. From 16 KiB on, owned and shared ones are not
-/// copied.
+/// The content of one message to be sent. Strings become text messages, and bytes become binary ones. Owned and shared content is
+/// not copied if it has 16 KiB or more.
 ///
 /// ```
 /// use oneloop::ws::{Message, Payload};

@@ -1,4 +1,4 @@
-//! A socket as the protocol of its stream: what comes, and what follows from it.
+//! A socket as the protocol of its stream: how it handles the events of the stream, above all received bytes.
 //!
 //! ```text
 //!  what happens               while Open                              while Closing (our close frame was sent)
@@ -21,7 +21,7 @@ use std::io;
 use std::rc::Rc;
 
 impl Connection {
-    /// Tells that the socket is open, if that was not told yet.
+    /// Calls the listeners of `on_open`, if they were not called for this socket yet.
     #[inline]
     fn tell_open(self: &Rc<Self>) {
         if let Some(request) = self.opening.take() {
@@ -33,7 +33,8 @@ impl Connection {
         }
     }
 
-    /// Returns whether another frame may be told now. If it may be in the next iteration, asks for a turn there.
+    /// Returns whether another frame may be passed to the listeners now. If it has to wait until the next iteration, asks for a
+    /// turn in that iteration.
     fn may_tell(&self, stream: &Stream) -> bool {
         let wanted = match self.state.get() {
             State::Open => !self.paused.get(),
@@ -103,8 +104,8 @@ impl Connection {
         });
     }
 
-    /// Answers a ping. If much output is pending, only the newest ping is answered, when output has gone (RFC 6455, 5.5.3): so what
-    /// a peer can make pending by pings is bounded, although pongs do not count for the limits.
+    /// Answers a ping. If much output is pending, only the newest ping is answered, after some output has been sent (RFC 6455,
+    /// 5.5.3). So pings can make only a bounded amount of output pending, although pongs do not count for the limits.
     fn ping(&self, stream: &Stream, content: &[u8]) {
         if self.state.get() != State::Open {
             return;
@@ -146,7 +147,7 @@ impl Connection {
         self.fail(stream, fault.close_code(), fault.text(), CloseReason::BadMessage);
     }
 
-    /// Sends a close frame, unless one was sent, and closes without waiting for that of the peer.
+    /// Sends a close frame, unless one was sent, and closes the connection without waiting for the peer's close frame.
     pub fn fail(&self, stream: &Rc<Stream>, code: u16, words: &str, why: CloseReason) {
         if self.state.get() == State::Open {
             self.write_close(stream, code, words);
@@ -160,7 +161,7 @@ impl Connection {
         stream.finish(why, Some(Linger { between_reads: close, total: close, bytes: usize::MAX }));
     }
 
-    /// Closes the connection if the peer has ended its side, and everything that came before was told.
+    /// Closes the connection if the peer has ended its side, and everything that came before that was handled.
     fn check_end(&self, stream: &Stream) {
         let waits = stream.held() > 0 && (self.paused.get() || !self.may_tell(stream));
         if stream.is_eof() && !waits {
@@ -168,7 +169,7 @@ impl Connection {
         }
     }
 
-    /// Takes the socket from its endpoint's.
+    /// Removes the socket from the list of its endpoint.
     fn leave(&self) {
         self.end_state(State::Closed);
         // The place may soon be that of another socket.
@@ -230,7 +231,7 @@ impl Protocol for Connection {
     }
 
     fn pending_limit(&self) -> usize {
-        // A message that is larger than the limit may be sent, too: if it is the only one.
+        // The largest message does not count, so that even a message above the limit can be sent if nothing else is pending.
         self.endpoint.limits.borrow().max_pending.saturating_add(self.largest.get() as usize)
     }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-/// Which sockets have subscribed to which topics. A socket is known by its place among those of its endpoint.
+/// Which sockets have subscribed to which topics. A socket is named by its index in the endpoint's list of sockets.
 #[derive(Default)]
 pub(super) struct Subscriptions(HashMap<Rc<str>, BTreeSet<usize>>);
 
@@ -20,7 +20,7 @@ impl Subscriptions {
         name
     }
 
-    /// Removes a socket from a topic, and the topic with its last socket.
+    /// Removes a socket from a topic, and removes the topic if this was its last socket.
     pub fn remove(&mut self, topic: &str, place: usize) {
         if let Some(places) = self.0.get_mut(topic) {
             places.remove(&place);

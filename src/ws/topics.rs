@@ -7,7 +7,7 @@ use crate::notice;
 use crate::proto::ws::FrameHead;
 use std::rc::Rc;
 
-/// What has become of a message that was published.
+/// What was done with a published message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Published {
@@ -18,10 +18,10 @@ pub struct Published {
 }
 
 impl Endpoint {
-    /// Sends a message to all sockets that have [subscribed](WebSocket::subscribe) to a topic. It is given to each of them at once, as
-    /// by [`send`](WebSocket::send): so what is sent and published arrives in the order of the calls, and who subscribes later
-    /// does not get it. It is put into its frame once. A subscriber who falls too far behind is closed, as with `send`
-    /// ([`Limits::max_pending`](super::Limits::max_pending)).
+    /// Sends a message to all sockets that have [subscribed](WebSocket::subscribe) to a topic. The message is given to each of
+    /// them in this call, as by [`send`](WebSocket::send). So sent and published messages arrive in the order of the calls, and a
+    /// socket that subscribes later does not get the message. The frame of the message is made once for all. A subscriber that
+    /// falls too far behind is closed, as with `send` ([`Limits::max_pending`](super::Limits::max_pending)).
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -40,9 +40,10 @@ impl Endpoint {
         self.0.publish(topic, message.into(), false, None)
     }
 
-    /// Publishes as [`publish`](Endpoint::publish) does, but leaves out the subscribers for whom
-    /// [`Limits::pending_output`](super::Limits::pending_output) or more is pending. They miss this message, and are counted in
-    /// [`Published::skipped`]. It is meant for messages that the next one makes out of date, such as prices, and cursors.
+    /// Publishes as [`publish`](Endpoint::publish) does, but leaves out the subscribers that have
+    /// [`Limits::pending_output`](super::Limits::pending_output) or more bytes of pending output. They do not get this message,
+    /// and are counted in [`Published::skipped`]. Use it for messages that the next one replaces, such as prices, and positions
+    /// of cursors.
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -62,9 +63,10 @@ impl Endpoint {
 }
 
 impl WebSocket {
-    /// Subscribes to a topic, a name of up to 256 bytes: from now on the socket is sent what is published under exactly this name, until it
-    /// [unsubscribes](WebSocket::unsubscribe), or begins to close. Returns whether the socket is subscribed now. It is not if it is closed
-    /// or closes; or if the name is too long or it has [`Limits::subscriptions`](super::Limits::subscriptions) already, which is logged.
+    /// Subscribes to a topic, a name of up to 256 bytes: from now on the socket is sent all messages that are published under
+    /// exactly this name, until it [unsubscribes](WebSocket::unsubscribe), or begins to close. Returns whether the socket is
+    /// subscribed now. A socket that is closed or closes cannot subscribe. Nor can a socket if the name is too long, or if it has
+    /// [`Limits::subscriptions`](super::Limits::subscriptions) subscriptions already: these two are logged.
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -101,7 +103,7 @@ impl WebSocket {
         true
     }
 
-    /// Ends a subscription. Returns whether there was one. What was published before arrives.
+    /// Ends a subscription. Returns whether there was one. Messages that were published before this call still arrive.
     pub fn unsubscribe(&self, topic: &str) -> bool {
         let had = self.is_subscribed(topic);
         if had {
@@ -121,7 +123,8 @@ impl WebSocket {
         self.0.with_topics(<[_]>::to_vec)
     }
 
-    /// Publishes a message as [`Endpoint::publish`] does, to all subscribers but this socket. It need not have subscribed itself.
+    /// Publishes a message as [`Endpoint::publish`] does, to all subscribers except this socket. This socket need not have
+    /// subscribed.
     pub fn publish<'a>(&self, topic: &str, message: impl Into<Payload<'a>>) -> Published {
         self.0.endpoint.publish(topic, message.into(), false, Some(self.0.place.get()))
     }
@@ -139,7 +142,7 @@ impl EndpointCore {
         let frame = Rc::<[u8]>::from(frame);
         let full = self.limits.borrow().pending_output;
         let mut published = Published::default();
-        // No write calls a user's code, so the lists may stay borrowed.
+        // Writing never calls user code, so the lists may stay borrowed.
         let (subscriptions, sockets) = (self.subscriptions.borrow(), self.sockets.borrow());
         for place in subscriptions.of(topic).filter(|&place| Some(place) != but) {
             let Some(socket) = sockets.get(place) else { continue };

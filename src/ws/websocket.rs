@@ -19,12 +19,12 @@ impl WebSocket {
 
     // ---- Sending
 
-    /// Sends a message: text for strings, binary for bytes. It is given to the kernel at the end of the socket's turn or, outside of
-    /// its turn, before the loop waits again. What the kernel does not take is kept. With
-    /// [`Limits::pending_output`](super::Limits::pending_output) bytes or more of it this returns [`Flow::Full`], which asks you to wait for
-    /// `on_drain`; the message is taken all the same. No message is ever left out: a peer that falls
-    /// behind by more than [`Limits::max_pending`](super::Limits::max_pending) is closed. [`Flow::Closed`]: the socket closes or is
-    /// closed, and nobody gets the message.
+    /// Sends a message: text for strings, binary for bytes. It is given to the kernel at the end of the socket's turn or, outside
+    /// of its turn, before the loop waits again. Output that the kernel does not take is kept: it is pending. With
+    /// [`Limits::pending_output`](super::Limits::pending_output) or more pending bytes this returns [`Flow::Full`], which asks
+    /// you to wait for `on_drain`; the message is taken all the same. No message is ever left out: if more than
+    /// [`Limits::max_pending`](super::Limits::max_pending) is pending, the connection is closed. Returns [`Flow::Closed`] if the
+    /// socket closes or is closed: then the message is not sent.
     ///
     /// ```
     /// use oneloop::{http, net::Flow, ws};
@@ -46,8 +46,8 @@ impl WebSocket {
         self.0.write(stream, opcode, chunk)
     }
 
-    /// Sends a ping with at most 125 bytes; more are cut off, and an error is logged. The pong is told to `on_pong`. You need not
-    /// send pings to learn whether the peer is there: see [`Limits::ping`](super::Limits::ping).
+    /// Sends a ping with at most 125 bytes; more are cut off, and an error is logged. When the pong comes, `on_pong` is called.
+    /// You need not send pings to learn whether the peer is there: see [`Limits::ping`](super::Limits::ping).
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -63,8 +63,9 @@ impl WebSocket {
         self.0.write_control(stream, Opcode::Ping, content.get(..CONTROL).unwrap_or(content));
     }
 
-    /// Sends everything that was sent before, and then a close frame with the code 1000. Nothing is sent or told from now on, but
-    /// `on_close`, when the peer has answered, or after [`Limits::close`](super::Limits::close).
+    /// Sends everything that was sent before, and then a close frame with the code 1000. From now on nothing more is sent, and no
+    /// callback of the socket comes but `on_close`: when the peer has answered, or at the latest after
+    /// [`Limits::close`](super::Limits::close).
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -78,9 +79,9 @@ impl WebSocket {
         self.close_with(status::NORMAL, "");
     }
 
-    /// Closes as [`close`](WebSocket::close) does, with a code and a reason that the peer gets. Codes of your own are 4000 to
-    /// 4999; those of RFC 6455 are allowed, if they may be sent. Another code is logged as an error and becomes 1011. The reason
-    /// has 123 bytes at most; a longer one is cut.
+    /// Closes as [`close`](WebSocket::close) does, with a code and a reason for the peer. An application may use the codes 4000
+    /// to 4999 as it likes; the codes of RFC 6455 are allowed, except those that must not be sent. Another code is logged as an
+    /// error and becomes 1011. The reason has 123 bytes at most; a longer one is cut.
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -113,9 +114,9 @@ impl WebSocket {
 
     // ---- Receiving
 
-    /// Stops the telling of messages, pings and pongs until [`resume`](WebSocket::resume). What the peer sends fills the kernel's
-    /// buffers, and then the peer has to wait. It is not judged meanwhile. Of its end only a reset is noticed: so pause for a time
-    /// that has an end.
+    /// Stops reading: the socket handles no messages, pings and pongs until [`resume`](WebSocket::resume). The bytes that the
+    /// peer sends fill the kernel's buffers, and then the peer has to wait. No deadline for receiving runs meanwhile. If the peer
+    /// ends the connection, only a reset is noticed. So pause for a limited time only.
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -162,8 +163,8 @@ impl WebSocket {
         self
     }
 
-    /// Calls `f` with each message of this socket, after the listeners of its endpoint. A listener of the socket takes memory for each
-    /// socket; one of the endpoint is there once.
+    /// Calls `f` with each message of this socket, after the listeners of its endpoint. A listener of a socket takes memory for
+    /// that socket alone; a listener of the endpoint serves all sockets with the same memory.
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -237,7 +238,7 @@ impl WebSocket {
         }
     }
 
-    /// The value that [`set_data`](WebSocket::set_data) has kept, if it is a `T`.
+    /// The value that was set with [`set_data`](WebSocket::set_data), if it is a `T`.
     pub fn data<T: 'static>(&self) -> Option<&T> {
         self.0.data.get()?.downcast_ref()
     }
@@ -263,12 +264,12 @@ impl WebSocket {
         self.0.open_stream().is_some()
     }
 
-    /// How many bytes were received, with the request of the handshake and what came before it on the connection.
+    /// How many bytes the connection has received in all, including the request of the handshake and everything before it.
     pub fn bytes_read(&self) -> u64 {
         self.stream().map_or(0, |stream| stream.bytes_read())
     }
 
-    /// How many bytes the kernel has taken, with those before the socket was opened.
+    /// How many bytes of the connection the kernel has taken in all, including those before the socket was opened.
     pub fn bytes_written(&self) -> u64 {
         self.stream().map_or(0, |stream| stream.bytes_written())
     }
