@@ -71,8 +71,9 @@ pub fn media_type<'f>(fields: impl IntoIterator<Item = &'f str>, offer: &MediaTy
 }
 
 /// How much a client wants a content coding, by its `Accept-Encoding` (RFC 9110, 12.5.3). `identity` (no coding) is accepted
-/// unless the field refuses it; if the field does not name it, every coding that the client accepts is wanted more. Without the
-/// field `identity` alone is accepted: a client that does not say what it can decode may be unable to decode anything.
+/// unless the field refuses it. If the field does not name `identity`, the client wants `identity` less than every coding that it
+/// accepts. Without the field `identity` alone is accepted: a client that does not say what it can decode may be unable to decode
+/// anything.
 ///
 /// ```
 /// use oneloop::proto::negotiation::{best, encoding};

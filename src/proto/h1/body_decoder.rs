@@ -41,7 +41,7 @@ pub struct BodyDecoder {
     trailers: u32,
     /// Where the name of the present trailer field begins in the text of the list of trailers.
     name: u32,
-    /// Where the value of this field begins in the same text.
+    /// Where the value of the present trailer field begins in the text of the list of trailers.
     value: u32,
     state: State,
     /// Digits of the present chunk size so far.

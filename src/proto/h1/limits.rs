@@ -41,7 +41,7 @@ pub struct BodyLimits {
 }
 
 impl Default for BodyLimits {
-    /// 16 KiB of extensions, since only attackers send them; for trailers, the limits of a head's fields.
+    /// Chunk extensions may have 16 KiB, since only attackers send them. Trailers have the same limits as the fields of a head.
     fn default() -> Self {
         BodyLimits { extensions: 16 * 1024, trailers: 16 * 1024, trailer_fields: MAX_FIELDS }
     }

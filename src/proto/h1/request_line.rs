@@ -141,7 +141,7 @@ impl RequestLineScan {
     }
 }
 
-/// Returns how many bytes at the start of `text` belong to the class.
+/// Returns how many bytes at the start of `text` belong to `class`, a class of [`octet`].
 #[inline]
 fn run(text: &[u8], class: u8) -> usize {
     text.iter().position(|&byte| !octet::is(byte, class)).unwrap_or(text.len())
