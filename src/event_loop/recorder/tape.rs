@@ -223,8 +223,8 @@ impl Tape {
         }
     }
 
-    /// Returns whether a turn served an observer. A connection counts as the observer's until it brings a request of the
-    /// program, or closes.
+    /// Returns whether a turn served an observer, such as the devtools page. The later turns of its connection count as the
+    /// observer's, too, until one of them handles a request for the program, or the connection closes.
     #[inline]
     fn is_own(&mut self, turn: &OpenTurn, ended: &Ended<'_>) -> bool {
         if turn.token == Token::NONE || (!turn.own && self.own.is_empty()) {
