@@ -26,8 +26,8 @@ pub(crate) struct Context {
     pub(super) turn_of: Cell<Token>,
     /// Acceptors that wait until a connection closes.
     waiting: RefCell<Vec<Token>>,
-    /// What makes the connection of each stream that has none yet, by the token of the stream. This is kept here so that
-    /// streams stay small.
+    /// For each stream that has no connection yet, the object that makes its connection, by the token of the stream. These
+    /// objects are kept in the context so that streams stay small.
     pub(super) dials: RefCell<BTreeMap<Token, Rc<dyn Connecting>>>,
 }
 
