@@ -41,7 +41,8 @@ impl Request {
         self.read_body_at(limit, Location::caller(), done);
     }
 
-    /// As [`read_body`](Request::read_body), for a layer above that knows where its user has asked for the body.
+    /// The same as [`read_body`](Request::read_body), for a layer above `http`. That layer passes `site`, the place in the user's
+    /// source that asked for the body.
     pub(crate) fn read_body_at<R: Answer>(
         &self,
         limit: usize,

@@ -58,9 +58,9 @@ impl Hot {
         }
     }
 
-    /// Returns whether an open file shows no change since a worker looked at it. After a change, its new content would follow a
-    /// head that describes the old content. The state of an open file is in the operating system's memory: this does not wait for
-    /// a disk.
+    /// Returns whether the metadata of an open file shows no change since a worker looked at the file. After a change, a head
+    /// that describes the old content would be sent with the new content. The operating system has the metadata of an open file
+    /// in memory, so reading the metadata does not wait for a disk.
     fn is_unchanged(&self) -> bool {
         match &self.content {
             Store::Memory(_) => true,

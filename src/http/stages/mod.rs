@@ -116,8 +116,8 @@ impl End {
         }
     }
 
-    /// Answers with an error in place of the answer that waits, through the error handlers; or cuts the connection if the head was
-    /// sent.
+    /// Discards the answer whose end is held, and answers with `error` through the error handlers. If the head of the answer was
+    /// sent already, the connection is cut instead.
     #[cfg_attr(not(any(test, feature = "sessions")), expect(dead_code, reason = "for sessions"))]
     pub fn fail(mut self, error: Error) {
         if let Some(answer) = self.0.take() {

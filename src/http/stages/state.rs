@@ -148,7 +148,7 @@ pub(in crate::http) struct Passing {
     left: usize,
     /// Whether a coder may have kept something.
     kept: bool,
-    /// Whether a callback is set that goes on in the next iteration.
+    /// Whether a callback is set that codes more of the content in the next iteration.
     pub scheduled: bool,
     /// Whether the carrier has much to send.
     pub full: bool,
