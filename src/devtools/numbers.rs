@@ -27,7 +27,7 @@ impl Readings {
         self.0.clear();
     }
 
-    /// Returns the latest reading that is at least this old, or else the oldest one.
+    /// Returns the latest reading that was made at least `age` before `at`, or the oldest one if there is none.
     fn before(&self, at: Duration, age: Duration) -> Option<&Reading> {
         let old = self.0.iter().rev().find(|reading| reading.metrics.at + age <= at);
         old.or(self.0.front())

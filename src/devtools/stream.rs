@@ -17,7 +17,8 @@ use std::time::{Duration, SystemTime};
 
 /// How often a message is pushed. Nobody could see more messages, and each push is itself a turn of the loop that the page shows.
 const EVERY: Duration = Duration::from_millis(100);
-/// Every fifth message has the numbers. To count the connections of each state, the server looks at every one of them.
+/// Every fifth message has the numbers: the counters of the loop and the server (see `numbers.rs`). To count the connections of
+/// each state, the server looks at every one of them.
 const NUMBERS_EVERY: u32 = 5;
 /// Every tenth message has the requests. To find them, the server looks at every connection as well, so no message has both
 /// the numbers and the requests.
