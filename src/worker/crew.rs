@@ -101,7 +101,7 @@ impl<T> Crew<T> {
     }
 
     /// Refuses new jobs from now on. The members end when the jobs in the queue are done. When the last member has ended,
-    /// `closer` is told.
+    /// `closer` gets its result, an empty one.
     pub fn close(&self, closer: Option<Ticket>) {
         let mut state = self.lock();
         state.closing = true;
