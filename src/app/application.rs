@@ -11,8 +11,8 @@ use std::io;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
-/// A program of routes and middlewares: what Express's `app` is. It is a [`Router`], whose methods it has, for the whole of a
-/// server.
+/// A program of routes and middlewares, like Express's `app`. It is the [`Router`] for all requests of a server, and has all
+/// methods of a `Router`.
 ///
 /// ```no_run
 /// use oneloop::app::App;
@@ -33,7 +33,7 @@ use std::panic::Location;
 /// }
 /// ```
 ///
-/// When it [listens](App::listen), its routes are compiled, and none is added from then on.
+/// When the application begins to [listen](App::listen), its routes are compiled. No routes can be added after that.
 pub struct App {
     router: Router,
     trust: Trust,
@@ -48,9 +48,9 @@ pub struct RouteInfo {
     pub methods: String,
     /// The pattern, with the prefixes of the routers around.
     pub pattern: String,
-    /// The host that it is for, if it is for one: see [`Router::vhost`].
+    /// The host whose requests it handles, if it is for one host only: see [`Router::vhost`].
     pub host: Option<String>,
-    /// The place in the program's source where it was registered.
+    /// The place in the program's source where the route or middleware was registered.
     pub registered: &'static Location<'static>,
 }
 

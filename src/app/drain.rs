@@ -1,15 +1,14 @@
 //! The end of a server that has a load balancer in front of it.
 //!
 //! A balancer learns that a server is about to end by asking [`ready`](super::ready) from time to time, and until then it sends
-//! requests. A server that stops to listen as soon as it is told to end refuses them. So the order is:
+//! requests. If a server stopped listening as soon as it is told to end, it would refuse these requests. So the order is:
 //!
 //! ```text
 //!   SIGTERM ─► is_draining: `ready` answers 503 ──wait──► Server::close ─► the last answer ─► `run` returns
 //!      again ─► all connections are cut
-//! ```
-//! In the wait, the server answers all requests as before. Its length is that of a few of the balancer's questions: with
-//! Kubernetes' defaults (one every 10 s, 3 failures) a pod takes itself out of the list of a service as soon as it is told to end,
-//! and 5 s are enough for that list to spread.
+//! ``` During the wait, the server answers all requests as before. The wait should be long enough for the balancer to ask a few
+//! times. Kubernetes asks every 10 s and removes a pod after 3 failures by default; but it also takes a pod off the list of its
+//! service as soon as the pod is told to end, and 5 s are enough for that list to spread.
 
 use crate::event_loop::{current, set_timeout};
 use crate::http::Server;
@@ -46,7 +45,8 @@ pub fn is_draining() -> bool {
 /// server is [closed](Server::close), which ends idle connections at once and the others after their answers. Does nothing if the
 /// server does not listen. If it is called again for the same server, the earlier end counts.
 ///
-/// [`on_signals`] calls this when the process is told to end. Call it yourself where the order comes in another way.
+/// [`on_signals`] calls this when the process is told to end. Call it yourself if the program learns in another way that it has
+/// to end.
 ///
 /// ```
 /// use oneloop::{app, http, sim::Sim};

@@ -168,14 +168,15 @@ impl Journey {
         self.error.take()
     }
 
-    /// Keeps an error for the error handlers, and marks that the request goes on to them. Returns whether it was not to go on before.
+    /// Keeps an error for the error handlers, and marks that the request goes on to them. Returns whether there was no such mark
+    /// before.
     fn set_error(&self, error: Error, uncertain: bool) -> bool {
         let before = self.error.replace(Some(error));
         discard(before);
         self.mark.replace(Some(Mark::Fail { uncertain })).is_none()
     }
 
-    /// Finds the steps for a request, and marks that it goes on to the first one.
+    /// Finds the steps for a request, and marks that the request goes on to the first one.
     fn begin(&self, chain: &Rc<Chain>, exchange: &Exchange) {
         *self.chain.borrow_mut() = Some(chain.clone());
         self.at.set(0);

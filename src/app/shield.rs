@@ -58,9 +58,10 @@ impl Shield {
         Shield { fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec() }
     }
 
-    /// Says that all visitors come by `https`, as behind a proxy that ends TLS. Then browsers are told never to come by `http` for a
-    /// year (`Strict-Transport-Security: max-age=31536000; includeSubDomains`), and to load what a page names by `http` with
-    /// `https`. Without TLS both would do harm: a page on `http://localhost` would lose its styles.
+    /// Call this if all visitors come by `https`, for example because a proxy ends TLS. Then browsers are told two things: to use
+    /// only `https` for this site and its subdomains for a year (`Strict-Transport-Security: max-age=31536000;
+    /// includeSubDomains`), and to load the `http` addresses in a page by `https` instead (`upgrade-insecure-requests`). Without
+    /// TLS both would do harm: a page on `http://localhost` would lose its styles.
     ///
     /// ```
     /// let shield = oneloop::app::Shield::new().over_https();

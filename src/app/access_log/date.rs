@@ -8,9 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(super) struct Clock {
     /// The formatted second, since 1970.
     second: Option<u64>,
-    /// As in `06/Nov/1994:08:49:37 +0000`, the form of the common log format.
+    /// The second as the common log format writes it: `06/Nov/1994:08:49:37 +0000`.
     clf: String,
-    /// As in `1994-11-06T08:49:37` (RFC 3339, without a fraction and zone).
+    /// The second as RFC 3339 writes it, without fraction and zone: `1994-11-06T08:49:37`.
     iso: String,
     millis: u32,
 }

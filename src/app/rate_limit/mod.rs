@@ -18,12 +18,12 @@ use table::{Table, Verdict};
 /// error handlers. Each answer says in `RateLimit` how many requests are left, and in `RateLimit-Policy` what the rate is
 /// (draft-ietf-httpapi-ratelimit-headers).
 ///
-/// An address is that of [`Request::ip`]: behind a proxy all clients have the proxy's address, unless the app
+/// The address is the one that [`Request::ip`] returns: behind a proxy all clients have the proxy's address, unless the app
 /// [trusts](super::App::trust) the proxy. The addresses of one IPv6 network (/64) count as one, since one household has all of
 /// them; an IPv4 address that is written as IPv6 is an IPv4 address. All clients of a Unix socket are one.
 ///
 /// Each call makes a limit of its own: two routes that have the same middleware share one, two calls do not. At most 65,536
-/// clients are known; those who have not asked for longest are forgotten, half of them at a time.
+/// clients are remembered. When there are more, half of them are forgotten: those whose last request is the longest ago.
 ///
 /// ```
 /// # let sim = oneloop::sim::Sim::new();
@@ -45,10 +45,11 @@ pub fn rate_limit(rate: Rate) -> impl FnMut(Request, Response, Next) + 'static {
     }
 }
 
-/// Makes a middleware that limits how often each client may ask, where `client` says who it is: a user, a token. Requests for which it returns `None` are not limited. Else the same as [`rate_limit`].
+/// Makes a middleware that limits how often each client may ask. `client` returns the name of a request's client, such as a user
+/// or a token. If it returns `None`, the request is not limited. Everything else is as with [`rate_limit`].
 ///
-/// Of what `client` returns only a number is kept, made by a secret of this process, so no peer fills the memory by long names
-/// nor finds one that is taken for another.
+/// Only a hash of the name is kept, made with a secret key of this process. So peers cannot fill the memory with long names, and
+/// cannot find a name that has the same hash as another one.
 ///
 /// ```
 /// # let sim = oneloop::sim::Sim::new();

@@ -1,19 +1,20 @@
 //! Several sorted lists of step numbers, read as one.
 
-/// A place in a list of step numbers. The first place stands for the list.
+/// A position in a list of step numbers. A list is represented by its first position.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// The number here, so that most lists, which have only one, are read without a look at the others.
+    /// The number at this position. It is kept here so that a list with one number, as most are, is read without access to the
+    /// trie's array.
     pub step: u32,
-    /// Where the next number stands in the trie's array.
+    /// The index of the next number in the trie's array.
     pub next: u32,
 }
 
-/// The number behind the last one of a list. It is the first of the trie's array, too.
+/// The number that marks the end of a list. The trie's array begins with it, too.
 pub const OVER: u32 = u32::MAX;
 
 impl Place {
-    /// Where nothing is.
+    /// The end of a list, or an empty list.
     pub const NOWHERE: Place = Place { step: OVER, next: 0 };
 
     /// Goes to the next number of the list.

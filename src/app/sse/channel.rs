@@ -241,7 +241,7 @@ impl Inner {
             }
             reader.got = sent;
         }
-        // Events that were sent meanwhile have still to come to the readers before.
+        // Readers before this slice may not have got the events that were sent in the meantime.
         let is_behind = || readers.iter().any(|(_, reader)| reader.got < sent);
         self.delivering.set(match end < readers.capacity() {
             true => Some(end),
@@ -249,7 +249,7 @@ impl Inner {
         });
     }
 
-    /// Sends what came after the event with this id.
+    /// Sends the events that came after the one with this id.
     fn replay(&self, last: &[u8], res: &Response) {
         let kept = self.kept.borrow();
         let missed = match kept.iter().rposition(|event| event.id.as_bytes() == last) {
@@ -258,7 +258,8 @@ impl Inner {
             None => None,
         };
         match missed {
-            // More than that could close the reader for not reading, again and again.
+            // If more bytes than `PENDING` were written at once, the reader could be closed for not reading. It would come back,
+            // ask for the same events, and be closed again.
             Some(missed) if missed.clone().map(|event| event.text.len()).sum::<usize>() <= PENDING => {
                 missed.for_each(|event| res.write(event.text.clone()).ignore());
             }
