@@ -217,8 +217,8 @@ impl Session {
 
     /// Gives the session another id, and keeps what is in it. Call it whenever a visitor becomes somebody: at a log-in. Else who has
     /// made a visitor's browser come with an id that he knows (*session fixation*) is logged in with him. The old id is good for nothing
-    /// from the end of this answer on. The session's lifetime begins anew. If another request destroys the session meanwhile, that
-    /// is not noticed: so a handler that waits for something calls this behind the wait, and then puts in who the visitor is.
+    /// from the end of this answer on. The session's lifetime begins anew. If another request destroys the session between
+    /// the beginning and the end of this one, that is not noticed, and the values live on under the new id.
     ///
     /// # Errors
     /// If the head of the answer has been sent.
