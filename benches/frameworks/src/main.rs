@@ -1,0 +1,212 @@
+//! CPU per request of oneloop's `app` beside Express 5, Fastify, axum and actix-web.
+//!
+//!     cargo run --release --manifest-path benches/frameworks/Cargo.toml [-- --rounds N] [--seconds N] [--connections N]
+//!
+//! The same routes and middlewares everywhere: see [`servers`]. In each round the servers are measured in turn, in another order
+//! each time, so that a disturbance affects all of them. CPU is user and system time of the server's process, all its threads.
+//! The figure to compare is the ratio to oneloop's of the same round. It fails if oneloop is not below each of the others in
+//! each row.
+
+mod node;
+mod servers;
+
+use oneloop_benches::child::{self, Launch, Server};
+use oneloop_benches::figures::{bounds, median};
+use oneloop_benches::machine;
+use oneloop_benches::trial::{option, options};
+use servers::{HELLO, NAMES, ONELOOP, SERVE};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+const HELP: &str = "\
+cargo run --release --manifest-path benches/frameworks/Cargo.toml [-- OPTIONS]
+  --rounds N        each server once in each (9)
+  --seconds N       of each measurement (2)
+  --connections N   of wrk (64)
+";
+/// The size of the file, in bytes.
+const FILE: usize = 4096;
+
+fn main() -> ExitCode {
+    if let Some(ended) = child::warden() {
+        return ended;
+    }
+    let args: Vec<String> = std::env::args().collect();
+    if let [_, role, name, folder] = &args[..]
+        && role == SERVE
+    {
+        return servers::serve(name, Path::new(folder));
+    }
+    let Some(options) = options(&["rounds", "seconds", "connections"]) else {
+        eprint!("{HELP}");
+        return ExitCode::from(2);
+    };
+    if machine::find_program("wrk").is_none() {
+        println!("SKIPPED: there is no wrk on the PATH (apt install wrk)");
+        return ExitCode::SUCCESS;
+    }
+    match compare(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("frameworks: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A row of the table: one request, asked again and again.
+struct Row {
+    name: &'static str,
+    request: String,
+    /// The body of every answer.
+    answer: String,
+}
+
+fn rows() -> io::Result<[Row; 3]> {
+    let list = servers::list()?;
+    let get = |path| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let length = list.len();
+    let post = format!(
+        "POST /json HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{list}"
+    );
+    Ok([
+        Row { name: "hello", request: get("/hello"), answer: HELLO.to_owned() },
+        Row { name: "JSON, 1 KiB in and out", request: post, answer: list },
+        Row { name: "file of 4 KiB", request: get("/files/file.txt"), answer: "x".repeat(FILE) },
+    ])
+}
+
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Contender {
+    name: &'static str,
+    server: Server,
+    /// Microseconds of CPU per request, one figure for each round of a row.
+    cost: Vec<f64>,
+}
+
+/// The commands that pin the servers and wrk to a CPU each.
+fn pins() -> Option<[Vec<String>; 2]> {
+    let cpus = machine::cpus();
+    let pin = |cpu: &usize| ["taskset".to_owned(), "-c".to_owned(), cpu.to_string()].to_vec();
+    machine::find_program("taskset").filter(|_| cpus.len() > 1)?;
+    Some([pin(cpus.first()?), pin(cpus.last()?)])
+}
+
+fn compare(options: &[(String, u64)]) -> io::Result<bool> {
+    let rounds = option(options, "rounds", 9).max(1);
+    let seconds = option(options, "seconds", 2).max(1);
+    let connections = option(options, "connections", 64).max(1);
+    let folder = Folder(std::env::temp_dir().join(format!("oneloop-frameworks-{}", std::process::id())));
+    let public = folder.0.join("public");
+    fs::create_dir_all(&public)?;
+    fs::write(public.join("file.txt"), "x".repeat(FILE))?;
+    let modules = node::prepare()?;
+    let pinned = pins();
+    if pinned.is_none() {
+        println!("NOT PINNED (one CPU, or no taskset): ratios are rough");
+    }
+    let [server_pin, wrk_pin] = pinned.unwrap_or_default();
+    let mut contenders = Vec::new();
+    for name in NAMES {
+        if let Some(launch) = servers::launch(name, &public, modules.as_deref())? {
+            let server = Server::start(&launch.under(&server_pin))?;
+            contenders.push(Contender { name, server, cost: Vec::new() });
+        }
+    }
+    println!("{connections} connections, {rounds} rounds of {seconds} s each; {}", machine::description());
+    let mut met = true;
+    for row in rows()? {
+        for contender in &mut contenders {
+            contender.cost.clear();
+            check(contender, &row)?;
+            // Just-in-time compilers and caches become warm.
+            measure(contender, &row, connections, seconds, &wrk_pin, &folder.0)?;
+        }
+        for _ in 0..rounds {
+            for contender in &mut contenders {
+                let cost = measure(contender, &row, connections, seconds, &wrk_pin, &folder.0)?;
+                contender.cost.push(cost);
+            }
+            contenders.rotate_left(1);
+        }
+        contenders.sort_by_key(|contender| NAMES.iter().position(|name| *name == contender.name));
+        met &= report(&row, &contenders);
+    }
+    println!("{}", if met { "MET" } else { "NOT MET" });
+    Ok(met)
+}
+
+/// Asks once, and looks at all of the answer.
+fn check(of: &Contender, row: &Row) -> io::Result<()> {
+    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, of.server.port))?;
+    connection.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let request = row.request.replacen("Host: localhost", "Host: localhost\r\nConnection: close", 1);
+    connection.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    let head = head.to_ascii_lowercase();
+    let fields = ["x-content-type-options: nosniff", "x-frame-options: deny", "x-request-id: 0"];
+    if head.starts_with("http/1.1 200 ") && fields.iter().all(|field| head.contains(field)) && body == row.answer {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("{} answers {} wrongly: {answer}", of.name, row.name)))
+}
+
+fn measure(
+    of: &Contender,
+    row: &Row,
+    connections: u64,
+    seconds: u64,
+    pin: &[String],
+    folder: &Path,
+) -> io::Result<f64> {
+    let script = folder.join("load.lua");
+    // A long bracket of Lua would turn CRLF into LF; what Rust escapes, Lua escapes in the same way.
+    fs::write(&script, format!("local text = {:?}\nfunction request() return text end\n", row.request))?;
+    let launch = Launch::new("wrk").arg("-t1").arg(format!("-c{connections}")).arg(format!("-d{seconds}s"));
+    let launch = launch.arg("-s").arg(&script).arg(format!("http://127.0.0.1:{}/", of.server.port)).under(pin);
+    let used = || machine::cpu_time(of.server.pid).map(|time| time.total());
+    let before = used();
+    let said = child::run(&launch, Duration::from_secs(seconds + 30))?;
+    let used = before.zip(used()).map(|(before, after)| after - before);
+    let read = said.lines().find_map(|line| line.split_once(" requests in")?.0.trim().parse::<f64>().ok());
+    if said.contains("Non-2xx") || said.contains("Socket errors") {
+        return Err(io::Error::other(format!("{}: {said}", of.name)));
+    }
+    match used.zip(read.filter(|count| *count > 0.0)) {
+        Some((used, count)) => Ok(used * 1e6 / count),
+        None => Err(io::Error::other(format!("{}: no figure (no /proc?): {said}", of.name))),
+    }
+}
+
+fn report(row: &Row, contenders: &[Contender]) -> bool {
+    println!("{}", row.name);
+    let Some(own) = contenders.iter().find(|other| other.name == ONELOOP) else { return false };
+    let mut met = true;
+    for other in contenders {
+        let ratios = || other.cost.iter().zip(&own.cost).map(|(theirs, ours)| theirs / ours);
+        let (least, most) = bounds(ratios());
+        let (middle, cost) = (median(ratios()), median(other.cost.iter().copied()));
+        let below = other.name == ONELOOP || middle > 1.0;
+        met &= below;
+        println!(
+            "  {:10} {cost:8.2} us of CPU a request; {middle:5.2} x oneloop ({least:.2} to {most:.2}){}",
+            other.name,
+            if below { "" } else { "  NOT MET" }
+        );
+    }
+    met
+}
