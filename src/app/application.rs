@@ -133,9 +133,10 @@ impl App {
     /// Makes a server of this app, which does not listen yet: to set its limits, or to add listeners, such as the page of the devtools. Its
     /// request listeners ([`Server::on_request`]) are not called.
     ///
-    /// A listener of [`Server::on_path`] answers in place of the whole app: no middleware and no guard of it runs for these requests, and
-    /// paths are compared as they were received. (`/%6cog` does not come to a listener for `/log`, but to the app.) It is for what guards
-    /// itself, such as the page of the devtools. Everything else belongs in the app, where each path has one spelling.
+    /// A listener of [`Server::on_path`] answers in place of the whole app: no middleware and no guard of the app runs for these
+    /// requests, and paths are compared as they were received. (`/%6cog` does not come to a listener for `/log`, but to the app.)
+    /// Use it only for parts that check their requests themselves, such as the page of the devtools. Everything else belongs in
+    /// the app, where each path has one spelling.
     ///
     /// # Errors
     /// For mistakes in the routes: see [`listen`](App::listen).

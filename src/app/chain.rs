@@ -23,7 +23,7 @@ pub(super) type Callback<F = Run> = Lendable<Box<F>>;
 /// What happens at a step.
 pub(super) enum Kind {
     Run(Callback),
-    /// As `Run`, but left out if a route has the path, for other methods.
+    /// The same as `Run`, but left out if a route has the path for other methods.
     NotFound(Callback),
     /// Called with an error only.
     OnError(Callback),
@@ -33,7 +33,7 @@ pub(super) enum Kind {
     Unanswered,
 }
 
-/// A step as requests need it. The program has the rest of it.
+/// The parts of a step that every request needs. [`Program`] has the others.
 pub(super) struct Step {
     pub kind: Kind,
     /// The methods that it takes.
@@ -61,7 +61,7 @@ pub(super) struct Chain {
     pub trust: Trust,
 }
 
-/// What the routes say of a path.
+/// The methods that the routes allow for a path.
 pub(super) struct Offer {
     /// The methods that they take.
     pub methods: Methods,
@@ -81,7 +81,7 @@ impl Chain {
         host.matches(self.trust.host(exchange).unwrap_or_default())
     }
 
-    /// What the routes before the step `end` say of a path, in the routers of the request's host.
+    /// Returns what the routes before the step `end` allow for a path, in the routers of the request's host.
     #[cold]
     pub fn offer(&self, exchange: &Exchange, path: &str, end: u32) -> Offer {
         let mut cursors = Cursors::default();

@@ -122,7 +122,7 @@ impl List {
                     self.params_of(&place, &step.pattern, step.reach, &step.methods);
                     let has_params = self.next() > from;
                     self.step(step, &place, Kind::Run);
-                    // A callback of a parameter may skip what it stands before.
+                    // A callback of a parameter may skip the step that it comes before.
                     if has_params && number.is_none() {
                         self.close_route(Some((self.next(), from)));
                     }

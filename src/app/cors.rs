@@ -1,4 +1,4 @@
-//! Cross-origin resource sharing: says to browsers which other sites may read the answers (Fetch standard, 3.2).
+//! Cross-origin resource sharing: tells browsers which other sites may read the answers (Fetch standard, 3.2).
 
 use super::Next;
 use crate::http::{Request, Response};
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// How long a browser may remember what it may send, by default: as long as Chromium does at most.
 const MAX_AGE: Duration = Duration::from_secs(2 * 3600);
 
-/// Which other sites may read the answers of this one, and with what. It is for [`cors`].
+/// The rules for [`cors`]: which other sites may read the answers of this one, and which methods and fields they may use.
 ///
 /// ```
 /// use oneloop::app::Cors;
@@ -19,8 +19,8 @@ const MAX_AGE: Duration = Duration::from_secs(2 * 3600);
 /// # Ok::<(), oneloop::app::BadOrigin>(())
 /// ```
 ///
-/// "Everybody, with the visitor's cookies" cannot be written: any site could read what a visitor who is logged in sees. So
-/// [`credentials`](Cors::credentials) exists for a list and for a check only.
+/// It is not possible to allow everybody to read answers to requests with the visitor's cookies: any site could then read what a
+/// visitor who is logged in sees. So [`credentials`](Cors::credentials) exists for a list and for a check only.
 ///
 /// ```compile_fail,E0599
 /// let never = oneloop::app::Cors::any().credentials();
@@ -81,8 +81,7 @@ impl Cors<SomeOrigins> {
     /// assert!(Cors::origins(["https://app.example/"]).is_err()); // would never be met
     /// ```
     ///
-    /// # Errors
-    /// If one of them is no origin. `null` is none: it is the origin of anybody who wants it.
+    /// # Errors If one of them is no origin. `null` is not accepted, since any page can have that origin.
     pub fn origins<S: Into<String>>(origins: impl IntoIterator<Item = S>) -> Result<Cors<SomeOrigins>, BadOrigin> {
         let origins: Vec<String> = origins.into_iter().map(Into::into).collect();
         match origins.iter().find(|origin| !is_origin(origin)) {
@@ -92,7 +91,7 @@ impl Cors<SomeOrigins> {
     }
 
     /// Those origins may read the answers for which `allows` returns true. Compare whole origins, or the host behind `://`: what
-    /// merely ends with `example.com` may be `evil-example.com`. It is not asked about `null`.
+    /// merely ends with `example.com` may be `evil-example.com`. `allows` is not called for `null`.
     ///
     /// ```
     /// use oneloop::app::Cors;
@@ -140,8 +139,8 @@ impl<Of> Cors<Of> {
         self
     }
 
-    /// Sets which fields requests of other sites may have, besides those that any form may send. The default is `Content-Type` and
-    /// `Authorization`, or any field but the latter ([`Cors::any`]).
+    /// Sets which fields requests of other sites may have, besides those that any form may send. The default is `Content-Type`
+    /// and `Authorization`, or, after [`Cors::any`], every field except `Authorization`.
     ///
     /// ```
     /// let cors = oneloop::app::Cors::any().headers(["Content-Type", "Authorization", "X-Request-Id"]);
@@ -183,7 +182,7 @@ impl<Of> Cors<Of> {
     fn apply(&mut self, req: &Request, res: &Response) -> bool {
         let is_any = matches!(self.origins, Origins::Any);
         if !is_any {
-            // Also where there is no Origin: a cache must not give that answer to those who have one.
+            // This is also needed if the request has no Origin: a cache must not give its answer to a request that has one.
             res.append_header("Vary", "Origin");
         }
         let mut origins = req.header_all_bytes("Origin");
@@ -227,12 +226,13 @@ impl<Of> fmt::Debug for Cors<Of> {
     }
 }
 
-/// Makes a middleware that says to browsers which other sites may read the answers. Register it before the routes: what a browser
-/// asks before some requests (a preflight: OPTIONS with `Access-Control-Request-Method`) is answered by it, 204, for every path.
+/// Makes a middleware that says to browsers which other sites may read the answers. Register it before the routes. Before some
+/// requests, a browser sends a preflight (OPTIONS with `Access-Control-Request-Method`): the middleware answers it with 204, for
+/// every path.
 ///
-/// Requests of other sites are not refused: it is the browser that keeps the answer from them. What must not be *done* for another
-/// site, [`same_origin`](super::same_origin) refuses. Pages of errors keep the fields, so that the site learns the status. Unless any
-/// origin may read, each answer has `Vary: Origin`.
+/// Requests of other sites are not refused: only the browser keeps them from reading the answer. Use
+/// [`same_origin`](super::same_origin) to refuse requests by which another site would *do* something. Pages of errors keep the
+/// fields, so that the site learns the status. Unless any origin may read, each answer has `Vary: Origin`.
 ///
 /// ```
 /// # let sim = oneloop::sim::Sim::new();

@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// All but `attr-char` (RFC 8187, 3.2.1).
+/// The characters that have to be encoded: all but `attr-char` (RFC 8187, 3.2.1).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -17,10 +17,11 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Says that the content is a file with this name. What is not ASCII is `?` in `filename`, for old clients, and the whole name is
-/// in `filename*`. That parameter is also there if the name has `%` and two digits, which some clients decode.
+/// The value that says that the content is a file with this name. For old clients, `filename` has `?` in place of each character
+/// beyond ASCII; `filename*` has the whole name. That parameter is also there if the name has `%` and two digits, which some
+/// clients decode.
 pub(super) fn attachment(name: &str) -> String {
-    // The client chooses the folder, whatever the name says.
+    // If the name has folders in front, they are ignored: the client chooses the folder.
     let name = name.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or_default();
     let name: String = name.chars().filter(|character| !character.is_control()).collect();
     if name.is_empty() {

@@ -69,7 +69,7 @@ pub fn begin(server: &Server, wait: Duration) {
     let closing = server.clone();
     let timer = set_timeout(wait, move || closing.close(()));
     let mut this_time = Some((draining, timer));
-    // Once, and not for a later close: the server may listen again.
+    // This is done for the first close only, since the server may listen again later.
     server.on_close(move || {
         if let Some((draining, timer)) = this_time.take() {
             draining.0.set(draining.0.get() - 1);
@@ -86,7 +86,7 @@ pub fn begin(server: &Server, wait: Duration) {
 /// Ends a server when the process is told to end.
 ///
 /// * SIGTERM, which service managers and containers send: the server [drains](begin), for `wait`, and closes.
-/// * SIGINT, which Ctrl-C sends: it closes at once, since no balancer stands in front of a terminal.
+/// * SIGINT, which Ctrl-C sends: the server closes at once, since a program in a terminal has no balancer.
 /// * A second signal of these: the connections that are still open are cut.
 ///
 /// The process ends when [`run`](crate::run) returns, because nothing else is left to do: intervals and other servers go on.

@@ -1,9 +1,9 @@
-//! What a type wants, in words for the clients of a program: serde's own words name the types of the program.
+//! Texts that tell a client which value was expected. serde's own texts would show names of the program's types.
 
 use std::borrow::Cow;
 
-/// The text for a client in place of the one that serde has for what it expects. A text that is not serde's own is kept: a type that
-/// is read by code of the program says what it wants in the program's words.
+/// Returns the text for a client in place of serde's text for an expected value. A text that is not serde's own is kept, since it
+/// comes from code of the program that reads a type.
 pub(super) fn in_words(expected: &str) -> Cow<'_, str> {
     if let Some(range) = range(expected.strip_prefix("a nonzero ").unwrap_or(expected)) {
         let but = if expected.starts_with("a nonzero ") { ", but not 0," } else { "" };

@@ -1,11 +1,12 @@
-//! What error handlers get where no handler has returned an error.
+//! The errors that error handlers get for a panic and for a forgotten response.
 
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 use std::panic::Location;
 
-/// The cause of the [`Error`](crate::http::Error) that error handlers get for a panic: [`downcast_ref`](crate::http::Error::downcast_ref)
-/// finds it. The text of the panic is in the log, and not here, since it may contain private details.
+/// The cause of the [`Error`](crate::http::Error) that error handlers get for a panic:
+/// [`downcast_ref`](crate::http::Error::downcast_ref) finds it. The text of the panic is in the log only, since it may contain
+/// private details.
 ///
 /// ```
 /// use oneloop::app::{App, Panicked};

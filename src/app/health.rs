@@ -1,10 +1,10 @@
-//! Answers for those who watch the program: whether it lives, and whether it wants requests.
+//! Answers for supervisors and load balancers: whether the program is alive, and whether it wants requests.
 
 use super::drain::is_draining;
 use crate::http::{Request, Response};
 
-/// Answers that the program is alive: 200, with `ok`. A supervisor restarts a program that does not answer this in time; so it
-/// asks nobody else, and a program whose database is away is alive.
+/// Answers that the program is alive: 200, with `ok`. A supervisor restarts a program that does not answer this in time. So the
+/// answer depends on nothing outside of the program: a program that has lost its database is still alive.
 ///
 /// ```
 /// use oneloop::{app, http, sim::Sim};
@@ -23,8 +23,8 @@ pub fn health(_: Request, res: Response) {
 /// Answers whether the program wants requests: 200, with `ready`; or 503, while a server of this loop
 /// [drains](super::drain). A balancer sends no more requests then. For further conditions see [`ready_if`].
 ///
-/// A server that sheds load ([`LoadShedding`](crate::http::LoadShedding)) should exempt these paths, since an answer that is shed
-/// takes a server out that is merely busy.
+/// A server that sheds load ([`LoadShedding`](crate::http::LoadShedding)) should exempt these paths, since a balancer that gets a
+/// shed answer stops sending requests to a server that is merely busy.
 ///
 /// ```
 /// use oneloop::{app, http, sim::Sim};
@@ -40,9 +40,9 @@ pub fn ready(_: Request, res: Response) {
     answer_ready(&res, true);
 }
 
-/// As [`ready`], with a condition of the program: while `check` returns false, the answer is 503 too. It is called for each such
-/// request, in the loop, so it looks at what the program knows already; a check that has to ask a database first is a handler of
-/// its own, with [`is_draining`].
+/// The same as [`ready`], with a condition of the program: while `check` returns false, the answer is 503 too. `check` is called
+/// for each such request, in the loop, so it should only read what the program knows already. For a check that has to ask a
+/// database first, write a handler of your own that also asks [`is_draining`].
 ///
 /// ```
 /// use oneloop::{app, http, sim::Sim};

@@ -1,13 +1,12 @@
-//! The way of one request through the steps of an app.
+//! How one request passes through the steps of an app.
 //!
 //! ```text
 //!   begin ─► Run ─► the next step is called ─► next.run() … ─► Run ─► …
 //!                        │        └─ neither answered nor went on ─┐
 //!                        └─ an error or a panic ───────────────────┴─► Fail ─► the next error handler, else a page
-//! ```
-//! A step only *marks* how the request goes on. [`drive`] is the one function that calls steps, each in a call of its own, one after
-//! another: a thousand middlewares need no more stack than one. If a step marks later, from another callback, nobody drives; then
-//! a tick does.
+//! ``` A step only *marks* how the request goes on. [`drive`] is the one function that calls steps, each in a call of its own,
+//! one after another: a thousand middlewares need no more stack than one. If a step sets its mark later, in another callback,
+//! `drive` is not running; then a tick calls it.
 
 use super::chain::{Callback, Chain, Given, Kind, Offer, Step};
 use super::failure::{Panicked, Unanswered};
@@ -28,11 +27,12 @@ use std::rc::Rc;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     Run,
-    /// As `Run`, from an error handler: the error counts as settled.
+    /// The same as `Run`, but set by an error handler: the error counts as settled.
     Settle,
     SkipRoute,
     SkipRouter,
-    /// To the error handlers, with the error that the journey keeps. Whether the head is `uncertain`: see [`Exchange::reopen`].
+    /// The request goes on to the error handlers, with the error that the journey keeps. For `uncertain` see
+    /// [`Exchange::reopen`].
     Fail {
         uncertain: bool,
     },
@@ -47,19 +47,20 @@ struct Due<'a> {
     callback: Option<&'a Callback>,
 }
 
-/// What an app keeps with an exchange. It is used again with the exchange, so in the long run a request allocates nothing here.
+/// The state that an app keeps with an exchange. It is reused together with the exchange, so in the long run a request allocates
+/// nothing for it.
 #[derive(Default)]
 pub(super) struct Journey {
     /// `None` if no app answers this exchange, or if it is over.
     chain: RefCell<Option<Rc<Chain>>>,
-    /// The steps that lie ahead.
+    /// The steps that apply to the request and were not called yet.
     cursors: RefCell<Cursors>,
     /// The number of the step that was called last.
     at: Cell<u32>,
     /// The number of the step of a route that was called last, if there was one.
     route: Cell<Option<u32>>,
     mark: Cell<Option<Mark>>,
-    /// Whether [`drive`] is at work.
+    /// Whether [`drive`] is running.
     driven: Cell<bool>,
     /// The error with which the request goes on to the error handlers.
     error: RefCell<Option<Error>>,
@@ -347,7 +348,7 @@ pub(super) fn answer_by(chain: Chain) -> io::Result<Server> {
     create_server_below(Rc::new(chain)).ok_or_else(|| io::Error::other("this thread ends, and its loop is gone"))
 }
 
-/// A step goes on. `at`: its number. If the request has gone another way meanwhile, nothing happens.
+/// A step goes on. `at`: its number. Does nothing if the request has gone on in another way meanwhile.
 pub(super) fn go_on(handle: Handle, at: u32, mark: Mark) {
     let journey = Journey::of(&handle);
     if handle.has_ended() {
@@ -417,7 +418,8 @@ fn drive(lp: &Rc<Loop>, chain: &Chain, journey: &Journey, exchange: &Rc<Exchange
             exchange.panicked();
         }
         if journey.mark.get().is_none() {
-            // If the step has kept no handle, nobody can answer any more: this drop marks the failure.
+            // If the step has kept no handle of the response, nothing can answer the request any more: dropping this handle marks
+            // the failure.
             handle = None;
             if journey.mark.get().is_some() {
                 handle = Some(Handle::new(exchange));

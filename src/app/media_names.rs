@@ -25,7 +25,7 @@ pub(super) fn is_named(media_type: &MediaType<'_>, name: &str) -> bool {
     let range = match name {
         "multipart" => Some("multipart/*"),
         name if name.contains('/') => Some(name),
-        // Its charset is what files of ours have, and not what the sender must have named.
+        // The charset belongs to the files that this library sends. A sender need not have named it.
         name => in_full(name).map(|full| full.split_once(';').map_or(full, |(bare, _)| bare)),
     };
     range.and_then(MediaRange::read).is_some_and(|range| range.has(media_type))

@@ -1,4 +1,5 @@
-//! What Express is to Node: routes, middleware, errors, and what requests and responses are asked for most (feature `app`).
+//! The parts that Express adds to Node: routes, middleware, error handlers, and more methods of requests and responses (feature
+//! `app`).
 //!
 //! ```text
 //!   App ── compiles ─► Program: an ordered list of steps, and a trie that says which of them apply to a path
@@ -36,8 +37,9 @@
 //! | [`multipart`](multipart()) | 32 MiB | 16 MiB a file, and more: see [`UploadOptions`] |
 //! | [`text`](text()), [`raw`](raw()) | 1 MiB | |
 //!
-//! and each has a function for another limit: [`json_up_to`], [`form_up_to`], [`text_up_to`], [`raw_up_to`]. A handler that wants
-//! to decide late calls [`read_json`](crate::http::Request::read_json), [`read_form`](crate::http::Request::read_form) or
+//! and each has a function for other limits: [`json_up_to`], [`form_up_to`], [`multipart_with`], [`text_up_to`], [`raw_up_to`]. A
+//! handler that decides late whether it wants the body calls [`read_json`](crate::http::Request::read_json),
+//! [`read_form`](crate::http::Request::read_form), [`read_upload`](crate::http::Request::read_upload) or
 //! [`read_text`](crate::http::Request::read_text).
 //!
 //! # Middlewares that are ready made
@@ -49,14 +51,10 @@
 //! | [`rate_limit`](rate_limit()), [`rate_limit_by`] | how often a client may ask; 65,536 clients are known at most |
 //! | `sessions::sessions` (feature `sessions`) | what the server remembers of a visitor, saved before the answer leaves |
 //!
-//! [`Response::sse`](crate::http::Response::sse) and [`Channel`] answer with events that go on: 64 KiB may wait for a reader, a channel
-//! has 10,000 readers at most, and keeps 256 events for those who come back.
-//! and each has a function for another limit: [`json_up_to`], [`form_up_to`], [`text_up_to`], [`raw_up_to`],
-//! [`multipart_with`]. A handler that wants
-//! to decide late calls [`read_json`](crate::http::Request::read_json), [`read_form`](crate::http::Request::read_form),
-//! [`read_upload`](crate::http::Request::read_upload) or [`read_text`](crate::http::Request::read_text).
+//! [`Response::sse`](crate::http::Response::sse) and [`Channel`] answer with streams of events. At most 64 KiB may be pending for a
+//! reader; a channel has at most 10,000 readers, and keeps the last 256 events for readers that come back.
 
-// The way of a request.
+// How a request passes through the steps.
 mod application;
 mod chain;
 mod compile;
@@ -69,7 +67,7 @@ mod registered;
 mod route;
 mod router;
 mod routing;
-// Not within `routing`: who takes its files has not what its tests need.
+// These tests are not within `routing`, because `benches` compiles the files of `routing` without the dependencies of the tests.
 #[cfg(test)]
 #[path = "routing/tests/mod.rs"]
 mod routing_tests;
@@ -122,7 +120,7 @@ pub use signed::{CookieKeys, KeyError};
 pub use sse::{Channel, Event, EventError, Events};
 pub use trust::{Trust, TrustError};
 
-// Middlewares that are ready made.
+// The middlewares of the library.
 #[cfg(feature = "compression")]
 mod compression;
 mod cors;

@@ -4,11 +4,11 @@ use crate::http::{Error, Response};
 /// How a request goes on behind a middleware: Express's `next`. Each method consumes it, so a middleware cannot go on twice.
 ///
 /// Use it in the middleware, or keep it and use it later, in any callback: the request waits. The next step is called when the
-/// callback that is running has returned, so what stands *behind* `next.run()` runs *before* the next step. For what is to be
-/// done when the answer has gone there are [`on_finish`](Response::on_finish) and [`on_close`](Response::on_close).
+/// callback that is running has returned, so code that is written *after* `next.run()` runs *before* the next step. For code that
+/// should run when the answer has been sent, use [`on_finish`](Response::on_finish) and [`on_close`](Response::on_close).
 ///
-/// If it is dropped, and nobody else holds the response, the request is answered 500, and the log names the line where the middleware was
-/// registered.
+/// If a `Next` is dropped and no handle of the response is left, the request is answered 500, and the log names the line where
+/// the middleware was registered.
 ///
 /// ```
 /// use oneloop::app::App;
@@ -30,7 +30,7 @@ pub struct Next {
     res: Response,
     /// The number of the step that has it.
     at: u32,
-    /// What [`run`](Next::run) marks.
+    /// The mark that [`run`](Next::run) sets.
     run: Mark,
 }
 

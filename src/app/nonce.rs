@@ -13,10 +13,11 @@ thread_local! {
 struct Nonce(Rc<str>);
 
 impl Request {
-    /// A text that nobody can foresee, another one for each request: for `<script nonce="…">` and `<style nonce="…">` in the page that
-    /// answers it. The `Content-Security-Policy` of the answer, such as [`shield`](crate::app::shield()) sets, allows these elements from
-    /// then on, and still none that somebody else has got into the page. So call it before the head is sent, and put it into no page
-    /// that a cache gives to several.
+    /// Returns a text that nobody can foresee, another one for each request. Write it into `<script nonce="…">` and `<style
+    /// nonce="…">` of the page that answers the request. This call makes the `Content-Security-Policy` of the answer, which
+    /// [`shield`](crate::app::shield()) for example has set, allow the elements with this text; elements that an attacker has got
+    /// into the page are still forbidden. So call it before the head is sent, and do not use it in a page that a cache gives to
+    /// several visitors.
     ///
     /// The text has 32 hexadecimal digits. It goes into `script-src` and `style-src`, and into `default-src` where one of these two is
     /// missing. Without a policy nothing is changed.

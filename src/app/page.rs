@@ -9,8 +9,8 @@ use std::rc::Rc;
 /// The type of a problem (RFC 9457, section 3).
 const PROBLEM: &str = "application/problem+json";
 
-/// Answers with an error: as a problem (RFC 9457), as HTML or as plain text, whichever the client asks for. Of an error of the
-/// server only the status is told.
+/// Answers with an error: as a problem (RFC 9457), as HTML or as plain text, whichever the client asks for. If the error is the
+/// server's (5xx), the client gets only the status.
 #[cold]
 pub(super) fn answer(exchange: &Rc<Exchange>, error: &Error) {
     let status = error.status();
@@ -39,7 +39,7 @@ enum Form {
     Problem,
 }
 
-/// What a client wants, among the forms of a page. One that wants them all, as `curl` does, gets text.
+/// The form of the page that the client wants most. A client that wants all forms equally, such as `curl`, gets text.
 fn form<'f>(accept: impl Iterator<Item = &'f str> + Clone) -> Form {
     let wanted = |offer: &str| media_type(accept.clone(), &MediaType::read(offer)?);
     match best(&["text/plain", "text/html", PROBLEM, "application/json"], wanted) {

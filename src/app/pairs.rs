@@ -9,7 +9,7 @@
 //! given several times is a list, and where one value is wanted it is an error, since two readers of a request might choose
 //! different ones. An empty value is `None` where an `Option` is wanted: a form has no other way to leave something out.
 //!
-//! No error has text of the input in what the client sees of it.
+//! The text that a client sees of an error never contains any of the input.
 
 use super::expected::in_words;
 use crate::http;
@@ -31,7 +31,7 @@ pub(super) fn read<'de, T: Deserialize<'de>>(pairs: Vec<Pair<'de>>) -> Result<T,
 /// What is wrong with a field for which there is no pair.
 const MISSING: &str = "it is missing";
 
-/// The reason why pairs are not what a type wants.
+/// The reason why a type cannot be read from pairs.
 #[derive(Debug)]
 pub(super) struct PairsError {
     /// The name of the pair, if it is a name that the type knows.
@@ -243,7 +243,7 @@ macro_rules! by_text {
 impl<'de> Deserializer<'de> for Values<'de> {
     type Error = PairsError;
 
-    /// For types that take what there is: a text, or a list of texts.
+    /// For types that accept any form: one value is a text, several values are a list of texts.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, PairsError> {
         if self.0.len() > 1 { self.deserialize_seq(visitor) } else { self.deserialize_str(visitor) }
     }

@@ -1,4 +1,4 @@
-//! What a router holds: callbacks as they were registered.
+//! The list of steps in a router before it is compiled: callbacks as they were registered.
 
 use super::chain::{Callback, Given, Run};
 use super::journey::Mark;
@@ -29,7 +29,7 @@ pub(super) struct Param {
 
 pub(super) type ParamRun = dyn FnMut(&str, Given<'_>) -> Option<Error>;
 
-/// What a step is called with that may go on. `run`: how it goes on, if it just goes on.
+/// The arguments for a step that may go on. `run`: the mark for a step that goes on without an error.
 #[inline]
 pub(super) fn handles(given: Given<'_>, run: Mark) -> (Request, Response, Next) {
     let res = Response::new(given.exchange);

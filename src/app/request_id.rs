@@ -30,9 +30,9 @@ impl fmt::Display for RequestId {
 /// included. The access log has it in the lines of JSON.
 ///
 /// The id is a random number of 64 bits, made once for this middleware, and a count. A field that comes with the request is
-/// ignored: a client that chooses its id could give it to thousands of requests, or write into logs. It counts if the connection's
-/// other end is a proxy that the app [trusts](super::App::trust): let that proxy set the field itself, whatever its clients send.
-/// Whom else you believe says [`request_id_from`].
+/// ignored: a client that chooses its id could give it to thousands of requests, or write into logs. The field is used if the
+/// connection's other end is a proxy that the app [trusts](super::App::trust). Let that proxy set the field itself, whatever its
+/// clients send. To believe other peers, use [`request_id_from`].
 ///
 /// ```
 /// use oneloop::app::{App, RequestId, request_id};
@@ -53,8 +53,8 @@ pub fn request_id() -> impl FnMut(Request, Response, Next) + 'static {
     request_id_from(Request::comes_from_proxy)
 }
 
-/// As [`request_id`], but takes over the id in the field `X-Request-Id` of the requests for which `is_trusted` returns true: those
-/// of who sets the field itself whatever its clients send. An id that is too long (over 128
+/// The same as [`request_id`], but uses the id in the field `X-Request-Id` of the requests for which `is_trusted` returns true.
+/// Return true only for peers that set the field themselves, whatever their clients send. An id that is too long (over 128
 /// bytes), or has other bytes than letters, digits and `-._~+/=:@`, or is given twice, is replaced by an own one.
 ///
 /// ```
@@ -89,7 +89,7 @@ pub fn request_id_from(
     }
 }
 
-/// The id that comes with a request, if it is one.
+/// The id in the field of a request, if it is valid.
 fn given(req: &Request) -> Option<&str> {
     let mut values = req.header_all(FIELD);
     let id = values.next().filter(|_| values.next().is_none())?;

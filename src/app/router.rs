@@ -12,10 +12,10 @@ use std::rc::Rc;
 /// Routes and middlewares in the order of their registration: Express's `express.Router()`. [`App`](super::App) is one, with the
 /// server's settings; others are [mounted](Router::mount) in it.
 ///
-/// A request goes through the *steps* whose path and method fit, in their order, until one answers. Nothing else decides: a
-/// middleware that is registered behind a route does not run for it. Three things are not left to the order: the handler of
-/// [`not_found`](Router::not_found) runs behind all routes of its router, error handlers behind that, and a route that can never run, because
-/// one before it takes all its requests, is an error when the app starts.
+/// A request goes through the *steps* whose path and method fit, in their order, until one answers. Only the order decides: a
+/// middleware that is registered behind a route does not run for requests that the route answers. Three things are not left to
+/// the order: the handler of [`not_found`](Router::not_found) runs behind all routes of its router, error handlers behind that,
+/// and a route that can never run, because one before it takes all its requests, is an error when the app starts.
 ///
 /// # Patterns
 /// | pattern | matches | but not |
@@ -29,9 +29,9 @@ use std::rc::Rc;
 /// `: * { } ? + ( ) [ ] !` makes it a literal. Paths are compared in one spelling, so that `/%61dmin` is `/admin` for guards, routes and
 /// files alike; a path with `.` or `..` segments, a backslash, a NUL or a malformed `%` is answered 400.
 ///
-/// # Methods
-/// A route for GET takes HEAD as well. If a path has routes, but none for the method of the request, the answer is 405 with `Allow`,
-/// and an OPTIONS is answered 204 with `Allow`; no guard is passed by: both come only when no step has answered.
+/// # Methods A route for GET takes HEAD as well. If a path has routes, but none for the method of the request, the answer is 405
+/// with `Allow`, and an OPTIONS is answered 204 with `Allow`; a request cannot get past a guard in this way, since both answers
+/// are given only when no step has answered.
 ///
 /// # Callbacks
 /// Handlers and middlewares run in the poll phase, or in the pending phase, for a request that waited behind another. Each is a callback of its own, with its line in the report of
@@ -287,8 +287,8 @@ impl Router {
         self.mount(prefix, router)
     }
 
-    /// Adds a router that was made elsewhere, for the paths below a prefix: Express's `app.use(prefix, router)`. Parameters of the
-    /// prefix can be asked for in its steps. A request that no step of it answers goes on behind it.
+    /// Adds a router that was made elsewhere, for the paths below a prefix: Express's `app.use(prefix, router)`. Parameters of
+    /// the prefix can be asked for in its steps. A request that no step of that router answers goes on to the steps behind it.
     ///
     /// ```
     /// use oneloop::app::{App, Router};
@@ -334,8 +334,9 @@ impl Router {
         self
     }
 
-    /// Answers the requests below this router that no route answers. It runs behind all routes of the router, wherever it is
-    /// registered, and not if the path has a route for another method: that is a 405. Set the status: it is 200 until then.
+    /// Answers the requests below this router that no route answers. The handler runs behind all routes of the router, wherever
+    /// it is registered. It does not run if the path has a route for another method: then the answer is 405. The handler has to
+    /// set the status, which is 200 by default.
     ///
     /// ```
     /// let mut app = oneloop::app::App::new();
@@ -356,16 +357,18 @@ impl Router {
     }
 
     /// Calls `handler` for the errors of this router's steps: those that a step returns or gives to [`Next::fail`] or
-    /// [`Response::fail`], panics ([`Panicked`](super::Panicked)), and responses that were dropped ([`Unanswered`](super::Unanswered)).
-    /// That of the app gets the 400, 404 and 405 of the library as well. It stands behind all steps of the router, wherever it is
-    /// registered; several are called in the order of registration, then those of the routers around.
+    /// [`Response::fail`], panics ([`Panicked`](super::Panicked)), and responses that were dropped
+    /// ([`Unanswered`](super::Unanswered)). An error handler of the app gets the 400, 404 and 405 of the library as well. Error
+    /// handlers run behind all steps of the router, wherever they are registered: first those of this router in the order of
+    /// registration, then those of the routers around it.
     ///
-    /// It answers, or passes the error on with [`Next::fail`], or settles it with [`Next::run`]. The status of the response is that
-    /// of the error already. Fields that were set before are there, except those about the content that is not sent (and, after a
-    /// panic or a dropped response, except all but those about CORS and security). It is not called when the head of the response has been sent: then the connection is cut.
+    /// `handler` answers, or passes the error on with [`Next::fail`], or settles it with [`Next::run`]. When it is called, the
+    /// response already has the status of the error, and the fields that were set before, except those about the content that is
+    /// not sent. (After a panic or a dropped response, only the fields about CORS and security are kept.) If the head of the
+    /// response has been sent, `handler` is not called, and the connection is cut.
     ///
-    /// An error that no handler answers gets a page of the library: a problem (RFC 9457), HTML or text, as the client asks. It shows
-    /// the text of a 4xx; of a 5xx only the status, since all else is the log's.
+    /// An error that no handler answers gets a page of the library: a problem (RFC 9457), HTML or text, as the client asks. The
+    /// page shows the text of a 4xx, but only the status of a 5xx: its text goes to the log alone.
     ///
     /// ```
     /// let mut app = oneloop::app::App::new();

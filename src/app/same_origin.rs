@@ -1,4 +1,4 @@
-//! Refuses what other sites make a browser send: cross-site request forgery.
+//! Refuses requests that other sites make a visitor's browser send (cross-site request forgery).
 
 use super::Next;
 use crate::http::{Error, Request, Response};
@@ -9,12 +9,11 @@ use crate::http::{Error, Request, Response};
 /// GET, HEAD and OPTIONS pass, so they must not change anything; except a GET with `Upgrade`, since a WebSocket has the cookies
 /// too, and any site may open one. All others pass if the browser says that they come from this site:
 ///
-/// 1. `Sec-Fetch-Site` is there (all browsers since 2023 send it to `https` and `localhost`): `same-origin` and `none` (the visitor's own
-///    doing) pass.
-/// 2. Else `Origin` is there: it passes if its host and port are those of the request ([`Request::host`]).
-/// 3. Neither is there: it is no browser, and has no cookies of a visitor.
+/// 1. `Sec-Fetch-Site` is there (all browsers since 2023 send it to `https` and `localhost`): `same-origin` and `none` (the
+/// visitor's own doing) pass. 2. Else `Origin` is there: it passes if its host and port are those of the request
+/// ([`Request::host`]). 3. Neither is there: the client is no browser, and has no cookies of a visitor. The request passes.
 ///
-/// Sub-domains are other sites. Whom else you trust, [`same_origin_or`] says. (It is the rule of Go 1.25's
+/// Sub-domains are other sites. To trust other origins as well, use [`same_origin_or`]. (It is the rule of Go 1.25's
 /// `CrossOriginProtection`.)
 ///
 /// ```
@@ -34,8 +33,9 @@ pub fn same_origin() -> impl FnMut(Request, Response, Next) + 'static {
     same_origin_or(|_| false)
 }
 
-/// The same as [`same_origin`], but requests of origins that `trusts` returns true for pass as well. An origin is scheme, host and
-/// perhaps port, as browsers write it: `https://admin.example`. It is never `null`, which is the origin of anybody.
+/// The same as [`same_origin`], but requests of origins that `trusts` returns true for pass as well. An origin is scheme, host
+/// and perhaps port, as browsers write it: `https://admin.example`. `trusts` is never asked about `null`, since any page can have
+/// that origin.
 ///
 /// ```
 /// # let sim = oneloop::sim::Sim::new();

@@ -3,7 +3,8 @@
 use super::Next;
 use crate::http::{Request, Response};
 
-/// Scripts, styles, images and so on come from this site only, and nothing runs that stands in the page itself.
+/// The page may load scripts, styles, images and so on from this site only. Scripts and styles that are written in the page
+/// itself are not used.
 const CSP: &str = "default-src 'self'; base-uri 'self'; font-src 'self' data:; form-action 'self'; frame-ancestors 'self'; \
                    img-src 'self' data:; object-src 'none'; script-src 'self'; script-src-attr 'none'; style-src 'self'";
 

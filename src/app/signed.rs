@@ -1,4 +1,4 @@
-//! Cookies whose values nobody but the program can make.
+//! Signed cookies: only the program can make their values.
 
 use super::cookie::Cookie;
 use crate::http::Request;
@@ -8,8 +8,8 @@ use std::fmt::{self, Write};
 /// The fewest bytes of a key: as many as the signature has (RFC 2104, 3).
 const SHORTEST: usize = 32;
 
-/// The secret keys of signed cookies: see [`Cookie::signed`]. The first one signs, each of them is accepted. To change the key, put a
-/// new one in front, and leave the old one out when the cookies that it has signed are past their time.
+/// The secret keys of signed cookies: see [`Cookie::signed`]. Cookies are signed with the first key; signatures of every key are
+/// accepted. To change the key, put a new one in front, and remove the old one when the cookies that it has signed have expired.
 ///
 /// A key is 32 random bytes or more, that nobody else knows: `head -c 32 /dev/urandom | base64` makes one. Keep it out of the program's
 /// source.
@@ -86,9 +86,9 @@ impl std::error::Error for KeyError {}
 
 impl Cookie {
     /// The same cookie with a signature behind its value (HMAC-SHA256, RFC 2104), by which
-    /// [`signed_cookie`](Request::signed_cookie) knows it again. The client can read the value, but cannot change
-    /// it, nor give it another name. What it was given once it can send again at any time, so put into the value until when it is good, or
-    /// keep it in a [session](super::sessions).
+    /// [`signed_cookie`](Request::signed_cookie) knows it again. The client can read the value, but cannot change it, nor give it
+    /// another name. The client can send a cookie again at any later time. So write into the value until when it is valid, or
+    /// keep the value in a [session](super::sessions).
     ///
     /// ```
     /// use oneloop::app::{Cookie, CookieKeys};
@@ -131,13 +131,13 @@ impl Request {
     }
 }
 
-/// The name is a part of what is signed: else a value could be moved to a cookie with another meaning. It is a token, so that the
-/// first `=` ends it.
+/// The signature covers the name, too: else a client could move a value to a cookie with another meaning. The name is a token, so
+/// the first `=` ends it.
 fn signature(key: &[u8], name: &str, value: &str) -> [u8; 32] {
     HMAC::mac(format!("{name}={value}"), key)
 }
 
-/// Compares in a time that depends on the lengths alone: who measures it learns nothing of the bytes.
+/// Compares in a time that depends on the lengths alone, so that an attacker who measures the time learns nothing of the bytes.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     let difference = one.iter().zip(other).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
     one.len() == other.len() && difference == 0

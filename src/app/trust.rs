@@ -1,4 +1,4 @@
-//! Which proxies are believed, and what they say.
+//! Which proxies are believed, and the facts about a request that they state.
 
 use crate::http::Exchange;
 use crate::net::Address;
@@ -13,13 +13,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// from a proxy that you know, by its address.
 ///
 /// The fields are `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`, unless you choose
-/// [`Forwarded`](Trust::by_forwarded) (RFC 7239). Never both: a proxy that knows one of them passes on what clients say in the
-/// other.
+/// [`Forwarded`](Trust::by_forwarded) (RFC 7239). The library never reads both: a proxy that sets one of them passes the other on
+/// as its client has sent it.
 ///
-/// The client's address is looked for from the end, where the nearest proxy has written: as long as an address is one of your
-/// proxies', the one before it counts. There is no number of proxies to be set (Express's `trust proxy: 1`), since a client that
-/// reaches the server past a proxy could then say anything. Scheme and host count only if the connection's other end itself is a
-/// proxy that you believe.
+/// The client's address is searched from the end of the list, where the nearest proxy has written: addresses of your proxies are
+/// skipped, and the first other address is the client's. You cannot set a number of proxies instead (Express's `trust proxy: 1`),
+/// since a client that reaches the server past a proxy could then say anything. Scheme and host count only if the connection's
+/// other end itself is a proxy that you believe.
 ///
 /// ```
 /// # let sim = oneloop::sim::Sim::new();
@@ -109,8 +109,7 @@ impl Trust {
 
     /// Believes proxies in these networks, each an address, or an address with a number of bits.
     ///
-    /// # Errors
-    /// If one of the texts is no such thing.
+    /// # Errors If one of the texts is neither an address nor a network.
     ///
     /// ```
     /// use oneloop::app::Trust;
@@ -124,7 +123,8 @@ impl Trust {
         Ok(Trust { networks, ..Trust::default() })
     }
 
-    /// Believes whoever connects by a Unix socket, too. The permissions of its path say who that can be.
+    /// Believes every peer that connects by a Unix socket, too. The permissions of the socket's path decide which programs can
+    /// connect.
     ///
     /// ```
     /// use oneloop::app::{App, Trust};
@@ -217,7 +217,7 @@ impl Trust {
         };
         match said {
             Some(Cow::Borrowed(host)) => Some(host),
-            // Backslashes within a host: nobody means it.
+            // A host that is written with backslashes is ignored: no honest proxy sends one.
             Some(Cow::Owned(_)) | None => own,
         }
     }

@@ -4,14 +4,14 @@
 #[derive(Clone, Debug)]
 pub(super) struct Host {
     pattern: Pattern,
-    /// The exact names of this router's brothers: they go before a wildcard.
+    /// The exact names that other routers beside this one are for. A request for one of them does not match the wildcard.
     others: Vec<Box<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Pattern {
     Exact(Box<str>),
-    /// With the dot in front.
+    /// The end of the name, with the dot in front.
     Below(Box<str>),
 }
 

@@ -98,12 +98,13 @@ impl AccessLog {
 
     /// Sets the place to which the lines go: a file, `std::io::stdout()`, or any other writer. Each line ends with a line feed.
     ///
-    /// The loop does not wait for the writer. It gathers the lines of an iteration, and hands them to a worker of the library, which
-    /// writes them at once and flushes. While that worker writes, further lines gather, up to 1 MiB; what is more than that is
-    /// dropped, and the log says how many lines were. An error of the writer is logged at *warn*; its lines are lost, and later
-    /// ones are tried. The loop runs on until all lines are written. If it is [stopped](crate::stop), the rest is written when the
-    /// server is dropped. [`std::process::exit`] does neither: lines that no worker has written yet, those of the last iterations, are
-    /// lost, as in Node with `process.exit`. Let [`run`](crate::run) return instead: [`drain`](crate::app::drain) ends a server so that it does.
+    /// The loop does not wait for the writer. It gathers the lines of an iteration, and hands them to a worker of the library,
+    /// which writes them at once and flushes. While that worker writes, further lines gather, up to 1 MiB; what is more than that
+    /// is dropped, and the log says how many lines were. If the writer returns an error, the error is logged at *warn* and the
+    /// lines are lost; later lines are written all the same. The loop runs on until all lines are written. If it is
+    /// [stopped](crate::stop), the rest is written when the server is dropped. After [`std::process::exit`], lines of the last
+    /// iterations that no worker has written yet are lost, as with `process.exit` in Node. Let [`run`](crate::run) return
+    /// instead: [`drain`](crate::app::drain) ends a server in such a way.
     pub fn to(mut self, writer: impl io::Write + Send + 'static) -> AccessLog {
         self.to = To::Writer(Writer::new(writer));
         self
@@ -126,7 +127,7 @@ impl AccessLog {
                 return;
             }
             let Some(lp) = current() else { return };
-            // Also after a panic of the program's format.
+            // This is done even if the program's format has panicked.
             line.clear();
             format.write(&mut line, end, &mut clock, lp.wall());
             if line.is_empty() {

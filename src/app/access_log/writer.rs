@@ -7,8 +7,8 @@ use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The most bytes that wait while a worker writes. This is some 10,000 lines; a disk that stands still for longer costs lines
-/// and not memory.
+/// The most bytes that wait while a worker writes. This is some 10,000 lines; if a disk stands still for longer, lines are
+/// dropped, and no more memory is used.
 const MOST_WAITING: usize = 1024 * 1024;
 /// A buffer that has grown beyond this size, in bytes, is freed after it was written.
 const GROWN: usize = 64 * 1024;
@@ -20,7 +20,7 @@ const GROWN: usize = 64 * 1024;
 /// ```
 /// There is one job at a time, so that the lines stay in order.
 pub(super) struct Writer {
-    /// Locked by the running job; by the loop only while no job runs, and when it ends.
+    /// The running job locks it. The loop locks it only while no job runs, and when the loop ends.
     output: Arc<Mutex<Output>>,
     waiting: RefCell<Vec<u8>>,
     /// Whether a job runs, or an immediate will start one.
@@ -91,14 +91,14 @@ impl Writer {
     }
 }
 
-/// The loop has ended, or the server is gone: there is no later turn in which a worker could be asked, and no callback that
-/// would be held up. A job that has not begun may never do so.
+/// The loop has ended, or the server was dropped. No later turn could give the lines to a worker, and writing them now holds up
+/// no callback. A job that has not begun may never begin.
 impl Drop for Writer {
     fn drop(&mut self) {
         let mut output = lock(&self.output);
         output.lines.append(self.waiting.get_mut());
         if !output.lines.is_empty() {
-            // There is nobody left to tell.
+            // An error is ignored, since nothing is left that could handle it.
             let _ = output.write();
         }
     }
@@ -106,7 +106,7 @@ impl Drop for Writer {
 
 impl Output {
     fn write(&mut self) -> io::Result<()> {
-        // Taken, so that they are not written twice if the writer panics.
+        // The lines are taken out, so that they are not written twice if the writer panics.
         let mut lines = std::mem::take(&mut self.lines);
         self.to.write_all(&lines)?;
         self.to.flush()?;
@@ -117,7 +117,7 @@ impl Output {
     }
 }
 
-/// A writer that has panicked may write the next lines all the same.
+/// After a panic of the writer, the next lines are given to it all the same.
 fn lock(output: &Mutex<Output>) -> MutexGuard<'_, Output> {
     output.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,8 +14,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What a Prometheus server asks for: how many requests there were and how long they took, by the pattern of their route, and
-/// how the loop does. It is a cheap handle: clones are the same counters.
+/// The counters that a Prometheus server reads: how many requests there were and how long they took, by the pattern of their
+/// route, and how busy and how late the loop is. It is a cheap handle: clones are the same counters.
 ///
 /// ```
 /// use oneloop::app::Prometheus;
@@ -77,8 +77,8 @@ impl Prometheus {
         Prometheus::default()
     }
 
-    /// Counts the requests of this server from now on. It costs a reading of the clock for each request. Connections by their
-    /// state are shown until the server closes.
+    /// Counts the requests of this server from now on. This takes one more reading of the clock for each request. The number of
+    /// connections in each state is shown until the server closes.
     #[track_caller]
     pub fn watch(&self, server: &Server) -> &Prometheus {
         let mut state = self.0.borrow_mut();
@@ -90,10 +90,11 @@ impl Prometheus {
         server.on_exchange_end(move |end| counters.0.borrow_mut().requests.count(end));
         let counters = self.clone();
         server.on_client_error(move |_| counters.0.borrow_mut().refused += 1);
-        // The server holds a handler that holds this: without an end, neither would be freed.
+        // The server holds a handler that holds these counters, which hold the server. If the counters did not let the server go
+        // when it closes, none would be freed.
         let counters = self.clone();
         server.on_close(move || {
-            // Dropped outside of the borrow, since it may be the last handle of the server and its callbacks.
+            // The handle is dropped after the borrow has ended, since it may be the last handle of the server and its callbacks.
             let closed = counters.0.borrow_mut().servers.remove(&number);
             drop(closed);
         });
@@ -103,14 +104,14 @@ impl Prometheus {
     /// A handler that answers with the counters, to requests that are [made on this machine](is_local); all others get 403. For
     /// other rules see [`handler_for`](Prometheus::handler_for).
     ///
-    /// To make the page, each open connection is looked at, and so is each series that was counted: it takes the loop some
-    /// 0.1 ms for a hundred series, and as much for a thousand connections.
+    /// To make the page, the loop visits each open connection and each series that was counted. This takes about 0.1 ms for a
+    /// hundred series, and as much for a thousand connections.
     pub fn handler(&self) -> impl FnMut(Request, Response) + 'static {
         self.handler_for(is_local)
     }
 
-    /// As [`handler`](Prometheus::handler), for the requests for which `may_look` returns true. The page shows the patterns of the
-    /// program's routes and how much they are used.
+    /// The same as [`handler`](Prometheus::handler), but answers the requests for which `may_look` returns true. The page shows
+    /// the patterns of the program's routes and how much they are used.
     ///
     /// ```
     /// use oneloop::app::Prometheus;
@@ -142,7 +143,7 @@ impl Prometheus {
         }
     }
 
-    /// The page, as the handler sends it: for a program that sends it elsewhere.
+    /// Returns the page that the handler sends, for a program that sends it in another way.
     ///
     /// ```
     /// let page = oneloop::app::Prometheus::new().text();

@@ -11,7 +11,8 @@ const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 const CLASSES: [&str; 6] = ["2xx", "3xx", "4xx", "5xx", "other", "none"];
 /// The upper bounds of the buckets for durations, in seconds.
 const BOUNDS: [f64; 13] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
-/// The most routes that have series of their own. A program's routes are fixed, so that only a program with more routes reaches it.
+/// The most routes that have series of their own. A program's routes are fixed, so only a program with more routes than this
+/// reaches the limit.
 const MOST_ROUTES: usize = 1_000;
 
 /// The requests that are over, by route, method and class of status.
@@ -32,7 +33,7 @@ struct Route {
 
 #[derive(Default)]
 struct Durations {
-    /// How many there were up to each bound, and above the bound before it.
+    /// For each bucket, how many durations were at most its bound and above the bound before it.
     buckets: [u64; BOUNDS.len()],
     count: u64,
     sum: Duration,

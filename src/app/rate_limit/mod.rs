@@ -14,9 +14,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 use table::{Table, Verdict};
 
-/// Makes a middleware that limits how often each address may ask. Who asks more often gets 429 with `Retry-After`, by way of the
-/// error handlers. Each answer says in `RateLimit` how many requests are left, and in `RateLimit-Policy` what the rate is
-/// (draft-ietf-httpapi-ratelimit-headers).
+/// Makes a middleware that limits how often each address may ask. A client that asks more often gets 429 with `Retry-After`,
+/// through the error handlers. Each answer says in `RateLimit` how many requests are left, and in `RateLimit-Policy` what the
+/// rate is (draft-ietf-httpapi-ratelimit-headers).
 ///
 /// The address is the one that [`Request::ip`] returns: behind a proxy all clients have the proxy's address, unless the app
 /// [trusts](super::App::trust) the proxy. The addresses of one IPv6 network (/64) count as one, since one household has all of
@@ -109,7 +109,7 @@ impl Limit {
     }
 }
 
-/// Whole seconds, rounded up: who waits for them is never too early.
+/// Whole seconds, rounded up, so that a client that waits for so long is never too early.
 fn seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }

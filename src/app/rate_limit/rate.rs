@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// How often something may happen: so many times in a minute, say, and so many at once.
+/// How often something may happen: a number of times in a unit of time, and a number of times at once.
 ///
 /// ```
 /// use oneloop::app::Rate;
@@ -15,7 +15,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// So many requests in a second (at least 1), all of them at once if need be.
+    /// A rate of `count` requests in a second (at least 1). They may all come at once.
     ///
     /// ```
     /// let rate = oneloop::app::Rate::per_second(5);

@@ -2,15 +2,16 @@ use super::Rate;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// How many keys are known at most: this many in each of two generations.
+/// The most keys in each of the two generations.
 const GENERATION: usize = 32_768;
 
-/// Who has asked how often: one instant for each key, by the generic cell rate algorithm (ITU-T I.371). The instant is the one at
-/// which the key has earned its whole burst again; each request moves it by an interval. So a rate takes no timer, and no list of
-/// the requests.
+/// How much of its rate each client has used: one instant for each key, by the generic cell rate algorithm (ITU-T I.371). At this
+/// instant the key has earned its whole burst again; each request moves the instant by an interval. So a rate needs no timer, and
+/// no list of the requests.
 ///
-/// The keys are in two generations. When the younger one is full, the older one is forgotten: those who have not asked for
-/// longest begin anew. So memory is bounded however many addresses a peer has, and nothing is searched for what to forget.
+/// The keys are in two generations. When the younger one is full, the older one is forgotten: clients that have not asked for the
+/// longest time have their whole burst again. So memory is bounded however many addresses a peer has, and no search is needed to
+/// find what to forget.
 pub(super) struct Table {
     young: HashMap<u64, Duration>,
     old: HashMap<u64, Duration>,
@@ -20,7 +21,7 @@ pub(super) struct Table {
 /// Whether a request is within its rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// If not, the time after which the next one would be.
+    /// `None` if the request is within its rate; else the time after which a request will be.
     pub wait: Option<Duration>,
     /// How many more may come at once.
     pub left: u32,
@@ -125,7 +126,7 @@ mod tests {
     }
 
     proptest! {
-        /// In no window of time come more than a burst, and what is earned in that window.
+        /// No window of time has more requests than a burst and those that are earned in that window.
         #[test]
         fn no_window_has_more_than_its_rate(
             count in 1_u32..20, burst in 1_u32..20,

@@ -14,7 +14,7 @@ pub(super) struct Data {
     values: Vec<(String, String)>,
 }
 
-/// What was done with a key: its new value, or none.
+/// The change of a key: its new value, or `None` if it was removed.
 pub(super) type Change = (String, Option<String>);
 
 impl Data {
@@ -22,7 +22,7 @@ impl Data {
         Data { created: whole(now), values: Vec::new() }
     }
 
-    /// Takes this time for that of its beginning.
+    /// Sets this time as the beginning of the session.
     pub fn begin_anew(&mut self, now: SystemTime) {
         self.created = whole(now);
     }

@@ -4,7 +4,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// It would have more than 4 KiB.
+    /// The session would have more than 4 KiB.
     TooLarge,
     /// The answer has ended, or its head has been sent, so that no cookie can go with it.
     Late,

@@ -28,7 +28,8 @@ impl Id {
         &self.0
     }
 
-    /// The name under which the session is kept: who reads it there cannot come with it.
+    /// The key under which the store keeps the session. Nobody can make the id from the key, so a reader of the store cannot use
+    /// the session.
     pub fn key(&self) -> String {
         hex(&Hash::hash(self.0.as_bytes()))
     }

@@ -48,7 +48,7 @@ use std::time::SystemTime;
 /// the store before the next step runs, if the client has sent the cookie of a session. If the store fails, the request goes to the error
 /// handlers, with 503.
 ///
-/// Steps before it, such as files that are the same for all, cost the store nothing.
+/// For requests that a step before this middleware answers, such as files that are the same for all, the store is not called.
 ///
 /// ```
 /// # let sim = oneloop::sim::Sim::new();
@@ -134,7 +134,7 @@ fn load(session: Session, id: Id, next: Next) {
     );
 }
 
-/// Tells the store that the session lasts longer now. The answer does not wait for it.
+/// Tells the store that the session lasts longer now. The answer does not wait for the store.
 fn touch(session: &Session, expires: SystemTime) {
     let session = session.clone();
     let exchange = session.request().0.clone();

@@ -1,4 +1,4 @@
-//! Tells a store what has become of a session, while the end of the answer waits.
+//! Saves the changes of a session in its store, while the end of the answer waits.
 
 use super::asking::ask;
 use super::session::{Session, Watched, Work};
@@ -31,13 +31,13 @@ impl Stage for Keeping {
             return end.go_on();
         }
         let session = self.0.clone();
-        // The store may be the user's, and this may be within a call of the user.
+        // The store may be the user's code, which must not be called from within a call of the user.
         let site = session.rules().site;
         self.0.request().0.call_soon(site, move |_| save(session, Some(end)));
     }
 }
 
-/// Sees to it that a session which has changed is saved, also if its answer never ends.
+/// Makes sure that a changed session is saved, even if its answer never ends.
 pub(super) fn watch(session: &Session) {
     let session = session.clone();
     let (exchange, site) = (session.request().0.clone(), session.rules().site);
@@ -48,7 +48,7 @@ pub(super) fn watch(session: &Session) {
     }
 }
 
-/// Tells the store all that has changed, and then lets the answer end.
+/// Saves all changes in the store, and then lets the answer end.
 fn save(session: Session, end: Option<End>) {
     if session.begin_to_save() {
         let until = now() + session.rules().options.patience;
@@ -135,7 +135,7 @@ impl Saving {
     }
 }
 
-/// What the client is told of a store that fails. The log has the reason.
+/// The error that the client gets if a store fails. The reason is in the log.
 pub(super) fn unavailable(error: Error) -> Error {
     Error::new(503, "").with_source(error.to_string())
 }

@@ -19,14 +19,14 @@ const TOUCHED_EVERY: Duration = Duration::from_secs(60);
 /// What the server remembers of a visitor from one request to the next: texts by name. It is a cheap handle: clones are the same session.
 /// [`Request::session`] returns it, behind the middleware [`sessions`](super::sessions()).
 ///
-/// It costs nothing until something is put into it: until then it has no id, no cookie, and no place in the store.
+/// A session has no id, no cookie and no place in the store until a value is put into it.
 ///
-/// What is put into it is saved before the end of the answer leaves, so that a client which has the answer (a redirect, say) comes back
-/// to a session that has it. If the store fails, the answer is 503 in place of the handler's, or the connection is cut if its head has
-/// been sent.
+/// Changes are saved before the end of the answer is sent. So a client that has got the whole answer (a redirect, for example)
+/// finds the changes when it comes back. If the store fails, the answer is 503 in place of the handler's, or the connection is
+/// cut if its head has been sent.
 ///
-/// Requests of one visitor may run at the same time. Of what they save each name has its own fate: a request that changes `cart` does
-/// not undo what another one has done to `user` meanwhile; if both change `cart`, the one that ends last wins. A session that one of
+/// Requests of one visitor may run at the same time. Changes are saved for each name separately: a request that changes `cart`
+/// does not undo a change of `user` by another request; if both change `cart`, the one that ends last wins. A session that one of
 /// them destroys stays destroyed.
 #[derive(Clone)]
 pub struct Session(Rc<Inner>);
@@ -50,20 +50,20 @@ struct State {
     data: Option<Data>,
     /// What this request has changed, for the case that another one has done so too.
     changes: Vec<Change>,
-    /// Whether the store is to be told.
+    /// Whether there are changes that the store does not have yet.
     is_changed: bool,
     /// The keys of sessions that have ended.
     ended: Vec<String>,
     cookie: Tell,
     /// Whether it is saved if the exchange breaks off.
     is_watched: bool,
-    /// Whether the store is being told.
+    /// Whether a call of the store is being made for this session.
     is_saving: bool,
     /// Whether the program has ended the answer: from then on the session does not change any more.
     is_over: bool,
 }
 
-/// What the client is to be told of the cookie.
+/// The change of the cookie that the client has to be told of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Tell {
     #[default]
@@ -215,10 +215,10 @@ impl Session {
         serde_json::from_str(&self.text(name)?).ok()
     }
 
-    /// Gives the session another id, and keeps what is in it. Call it whenever a visitor becomes somebody: at a log-in. Else who has
-    /// made a visitor's browser come with an id that he knows (*session fixation*) is logged in with him. The old id is good for nothing
-    /// from the end of this answer on. The session's lifetime begins anew. If another request destroys the session between
-    /// the beginning and the end of this one, that is not noticed, and the values live on under the new id.
+    /// Gives the session another id, and keeps its values. Call it whenever a visitor logs in. Else an attacker who has made
+    /// the visitor's browser send an id that the attacker knows (*session fixation*) would be logged in as that visitor. The old
+    /// id is invalid from the end of this answer on. The session's lifetime begins anew. If another request destroys the session
+    /// while this one is running, this request does not notice it, and the values are kept under the new id.
     ///
     /// # Errors
     /// If the head of the answer has been sent.
@@ -254,9 +254,9 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the session: at a log-out. The store forgets it before the end of the answer leaves, and so does the client, if the head has
-    /// not been sent. What other requests that are running put into it is lost. What this one puts into it from now on begins another
-    /// session.
+    /// Ends the session: at a log-out. The store forgets the session before the end of the answer is sent. The client forgets its
+    /// cookie, if the head has not been sent. Values that other running requests put into the session are lost. A value that this
+    /// request puts into it from now on begins another session.
     ///
     /// ```
     /// # use oneloop::app::App;
@@ -401,7 +401,7 @@ impl Session {
         !std::mem::replace(&mut state.is_saving, true)
     }
 
-    /// What the store is to be told next.
+    /// Returns the next call of the store that has to be made.
     pub(super) fn work(&self) -> Option<Work> {
         let mut state = self.0.state.borrow_mut();
         if let (true, Some(id), Some(data)) = (state.is_changed, &state.id, &state.data) {
@@ -444,7 +444,7 @@ impl Session {
         Ok(())
     }
 
-    /// The store has failed: nothing of this session is to be told to anybody.
+    /// The store has failed: from now on nothing of this session is sent to the store or the client.
     pub(super) fn give_up(&self) {
         let mut state = self.0.state.borrow_mut();
         state.cookie = Tell::Nothing;
@@ -461,7 +461,7 @@ pub(super) enum Watched {
     IsOver,
 }
 
-/// What a store is to be told.
+/// A call of a store that has to be made.
 pub(super) enum Work {
     Save(String, Saved),
     Destroy(String),
@@ -470,7 +470,7 @@ pub(super) enum Work {
 impl State {
     /// Notes that the session with this key has ended.
     fn end(&mut self, key: String) {
-        // What was never saved is not there to be destroyed.
+        // A session that was never saved need not be destroyed in the store.
         if self.version > 0 {
             self.ended.push(key);
         }

@@ -36,22 +36,23 @@ impl Saved {
     }
 }
 
-/// What has become of a session that was to be saved.
+/// The result of saving a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is kept.
+    /// The store keeps the session as it was given.
     Saved,
-    /// Another request has saved it meanwhile: this is what it has saved. The library puts both together, and tries again.
+    /// Another request has saved the session meanwhile; this is the session that it has saved. The library applies the changes of
+    /// both requests, and saves again.
     Changed(Saved),
-    /// There is no such session any more: another request has destroyed it. Nothing was kept.
+    /// The session does not exist any more, since another request has destroyed it. The store has kept nothing.
     Gone,
 }
 
 /// A place for sessions: [`MemoryStore`](super::MemoryStore), or a database.
 ///
-/// The key of a session is the SHA-256 of its id, as 64 hexadecimal digits: who reads the database learns no id with which he could
-/// come as somebody else. Each call has an answer, now or later; one that is late is an error for the request: see
-/// [`SessionOptions::patience`](super::SessionOptions::patience).
+/// The key of a session is the SHA-256 of its id, as 64 hexadecimal digits: somebody who reads the database learns no id that he
+/// could use as somebody else. Each call has to be answered, now or later; an answer that is too late is an error for the
+/// request: see [`SessionOptions::patience`](super::SessionOptions::patience).
 ///
 /// In SQL, with a table `sessions(key PRIMARY KEY, data, version, expires)`:
 ///
@@ -90,11 +91,11 @@ pub enum Outcome {
 /// }
 /// ```
 pub trait Store: 'static {
-    /// Finds a session. It may be returned although it has expired: the library looks.
+    /// Finds a session. An expired session may be returned, too: the library checks the time.
     fn load(&self, key: &str, done: Done<Option<Saved>>);
 
-    /// Keeps a session, if the version that is kept is still that of `session` (none, for version 0). Then the version that is kept
-    /// is one more.
+    /// Keeps a session, if the kept version is still the version of `session` (for version 0: if there is no such session). The
+    /// new version is one more than that.
     fn save(&self, key: &str, session: Saved, done: Done<Outcome>);
 
     /// Sets another time at which a session expires, and changes nothing else, not even the version. Does nothing if there is no such

@@ -9,7 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// How many events are kept for readers that come back. A reader that was away for longer has to look at everything anew.
+/// How many events are kept for readers that come back. A reader that missed more events has to load its page's content again.
 const KEPT: usize = 256;
 /// How many readers a channel has at most. Each has a connection, and gets a copy of each event.
 const READERS: usize = 10_000;
@@ -20,13 +20,13 @@ const SLICE: usize = 500;
 /// In how many parts the readers get their comments, for the same reason.
 const BEATS: usize = 16;
 
-/// Events that go to many readers: each event is written once, and sent to all who are connected. Clones are the same channel,
-/// and when the last one is dropped, all streams end.
+/// A stream of events for many readers: the program sends each event once, and all connected readers get it. Clones are the same
+/// channel, and when the last one is dropped, all streams end.
 ///
 /// Each event gets an id, unless it has one. A browser that loses its connection connects again, and says which event it got
-/// last; it then gets those that it missed, of which the channel keeps 256. If the channel does not know the id any more (the
-/// reader was away for too long, or the server was started anew), the first event of the new stream has the name `reset`, with
-/// no data: the page should look at everything anew.
+/// last. It then gets the events that it missed: the channel keeps the last 256. If the channel does not know the id any more
+/// (the reader was away for too long, or the server was started anew), the first event of the new stream has the name `reset`,
+/// with no data: the page should load its content again.
 ///
 /// ```
 /// # let sim = oneloop::sim::Sim::new();
@@ -51,9 +51,9 @@ const BEATS: usize = 16;
 /// events.addEventListener("reset", () => location.reload());
 /// ```
 ///
-/// # Limits
-/// A reader that does not read is closed when 64 KiB wait for it. The reader after 10,000 gets 503 (see
-/// [`set_readers`](Channel::set_readers)). What [`Response::sse`] says of comments, HEAD and shutdowns holds here too.
+/// # Limits A reader that does not read is closed when 64 KiB are pending for it. If there are 10,000 readers, the next one gets
+/// 503 (see [`set_readers`](Channel::set_readers)). The rules of [`Response::sse`] about comments, HEAD and shutdowns apply to
+/// these streams, too.
 #[derive(Clone)]
 pub struct Channel(Rc<Inner>);
 
@@ -62,10 +62,10 @@ struct Inner {
     most: Cell<usize>,
     /// The last events that were sent; the newest has the number `sent`.
     kept: RefCell<VecDeque<Kept>>,
-    /// Begins the ids of this channel, so that they are not those of a channel of an earlier run.
+    /// The beginning of all ids of this channel. It makes them differ from the ids of earlier runs of the program.
     start: String,
     sent: Cell<u64>,
-    /// While not all readers have all events: the slot of the reader that is next.
+    /// The slot of the reader that gets its events next; `None` if all readers have all events.
     delivering: Cell<Option<usize>>,
     heartbeat: Cell<Option<Timeout>>,
     beats: Cell<usize>,
@@ -206,7 +206,7 @@ impl Inner {
 
     fn keep(&self, event: Kept) {
         if self.kept.borrow().len() == KEPT {
-            // Nobody must miss the event that makes room.
+            // An event may only be forgotten when all readers have got it.
             while self.delivering.get().is_some() {
                 self.deliver_slice();
             }

@@ -10,10 +10,10 @@ impl Response {
     /// Makes the response a stream of events, as a browser's `EventSource` reads it, and sends its head. Fields and cookies
     /// have to be set before. For events that go to many readers, see [`Channel`](crate::app::Channel).
     ///
-    /// Every 15 s a comment is sent, so that no proxy takes the connection for dead. A reader that does not read is closed
-    /// when 64 KiB wait for it. When the server begins to close ([`Server::close`](crate::http::Server::close)), the stream
-    /// ends at once: it does not hold up the shutdown, and the browser connects again, to whatever server is there by then. A
-    /// HEAD request is answered with the head alone.
+    /// Every 15 s a comment is sent, so that no proxy takes the connection for dead. A reader that does not read is closed when
+    /// 64 KiB are pending for it. When the server begins to close ([`Server::close`](crate::http::Server::close)), the stream
+    /// ends at once, so that it does not hold up the shutdown. The browser connects again, perhaps to the next run of the server.
+    /// A HEAD request is answered with the head alone.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();

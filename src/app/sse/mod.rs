@@ -26,11 +26,11 @@ const COMMENT: &[u8] = b":\n\n";
 /// How many bytes may wait for a reader that does not take them: a few hundred events.
 const PENDING: usize = 64 * 1024;
 
-/// Makes a response a stream of events and sends its head. Returns whether events may follow.
+/// Makes a response a stream of events and sends its head. Returns whether events may be sent after that.
 fn open(res: &Response) -> bool {
     res.set_header("Content-Type", "text/event-stream")
         .set_header("Cache-Control", "no-store, no-transform")
-        // nginx gathers what it passes on, unless this field says otherwise.
+        // nginx buffers the answers that it passes on, unless this field forbids it.
         .set_header("X-Accel-Buffering", "no")
         .set_pending_limit(PENDING, Overflow::Close);
     res.go_on()
