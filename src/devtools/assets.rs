@@ -1,3 +1,6 @@
+//! The files of the page, as the program holds them. The page itself is in `page/`: its colours and layout in `page/style.css`, the
+//! patterns of the legend in `page/legend.js`.
+
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";

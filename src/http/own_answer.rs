@@ -1,5 +1,7 @@
 //! The library's own answers: to a message that is no request, and in place of a handler that does not answer. Each says in plain
 //! text what its status means and, in a few words, what was wrong. No part of the request is repeated in it.
+//!
+//! The phrase of a status is in `proto/h1/status.rs`. The status and the words for a refused message are in `proto/h1/fault.rs`.
 
 use crate::proto::h1::{ConnectionField, Encoding, Framing, OutgoingResponse};
 
