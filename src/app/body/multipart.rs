@@ -23,7 +23,7 @@ static MULTIPART: Wanted = Wanted {
     is_text: false,
 };
 
-/// How much a form with files may have, and where its files are stored meanwhile.
+/// The limits of a form with files, and the folder for its temporary files.
 ///
 /// | what | default |
 /// |---|--:|
@@ -143,15 +143,15 @@ impl Default for UploadOptions {
 }
 
 /// Makes a handler of one that has a form with files as its third argument: a body with the media type `multipart/form-data`, as
-/// browsers send a form with `enctype="multipart/form-data"`. The worker pool writes files to temporary ones while they come in,
-/// and the client is slowed down to its speed. The handler is called when the form is whole. A request without a body is an
-/// empty form.
+/// browsers send a form with `enctype="multipart/form-data"`. While the files come in, the worker pool writes them to temporary
+/// files. A client that sends faster than the pool writes is slowed down. The handler is called when the form is whole. A request
+/// without a body is an empty form.
 ///
 /// Temporary files are removed when the request ends in whatever way, a cut connection and a panic included, unless the handler
 /// has [kept](Upload::take_file) or [saved](super::UploadedFile::save_as) them. (Only a process that is killed leaves them behind. Their
 /// names begin with `.oneloop-`.)
 ///
-/// What is no such form never reaches the handler: see [`app`](crate::app#bodies) for what is answered. For the limits see
+/// A body that is no such form never reaches the handler: see [`app`](crate::app#bodies) for what is answered. For the limits see
 /// [`UploadOptions`], and [`multipart_with`] to set them.
 ///
 /// ```
@@ -206,8 +206,8 @@ impl Request {
     /// Reads the body as [`multipart_with`](crate::app::multipart_with) does, and passes it to `done`, once. It is for handlers
     /// that decide late whether they want the body.
     ///
-    /// The loop calls `done`. If it gets an error, the request is answered with the status of that error unless `done` answers;
-    /// `?` on it answers with its text as well.
+    /// The loop calls `done`, after this call has returned. If `done` gets an error and sends no answer, the answer has the
+    /// status of that error. If `done` returns the error, as by `?`, the answer has the error's text as well.
     ///
     /// ```
     /// use oneloop::{app::UploadOptions, http};

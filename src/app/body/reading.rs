@@ -75,7 +75,8 @@ fn plain(req: &Request, body: Vec<u8>, limit: usize) -> Result<Vec<u8>> {
     Ok(body)
 }
 
-/// Calls a handler that several requests share. The loop calls one callback after another, so that it never runs already.
+/// Calls a handler that several requests share. The loop calls one callback after another, so the handler is never running
+/// already.
 pub(super) fn answer<F, R: Answer>(handler: &Lendable<F>, f: impl FnOnce(&mut F) -> R) -> Result {
     handler.lend(|handler| f(handler).into_error()).flatten().map_or(Ok(()), Err)
 }

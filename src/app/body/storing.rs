@@ -5,9 +5,9 @@
 //!                      └─ files ──► steps ─┬─ enough, or the end ─► worker: open, write ──┴─► Upload ─► done
 //!                                   ▲      └─ too much waits: pause                  │
 //!                                   └────────────── resume ◄───────────────────────┘
-//! ```
-//! There is one job at a time, and it gets all the steps that wait. A temporary file is removed when the [`Unfinished`] is dropped
-//! that it belongs to: this is in the steps' job, here, or in the [`Upload`], whatever ends the request.
+//! ``` There is one job at a time, and it gets all the steps that wait. Each temporary file belongs to an [`Unfinished`], which
+//! removes the file when it is dropped. The job, this form or the [`Upload`] holds it, so the file is removed whatever ends the
+//! request.
 
 use super::form::Form;
 use super::upload::{Upload, UploadedFile};
@@ -81,19 +81,19 @@ struct Storing {
     counted: Cell<Option<OpenFile>>,
     /// True while a job is at work.
     writes: Cell<bool>,
-    /// True if this has paused the request.
+    /// True if this form has paused the request.
     holds_back: Cell<bool>,
     /// True once the whole body has come.
     ended: Cell<bool>,
     done: Cell<Option<Box<dyn FnOnce(Result<Upload>) -> Result>>>,
 }
 
-/// What has come and is in memory.
+/// The parts of the form that have come and are in memory.
 struct Coming {
     reader: Multipart,
     fields: Vec<(String, String)>,
     part: Present,
-    /// What no job has taken yet.
+    /// The steps that no job has taken yet.
     steps: Vec<Step>,
     /// How many bytes the steps have.
     waiting: usize,
@@ -106,7 +106,7 @@ enum Present {
     File,
 }
 
-/// What a job is to do.
+/// One step of a job.
 enum Step {
     Open(Part),
     Write(Vec<u8>),
@@ -292,7 +292,7 @@ fn perform(folder: &Path, steps: Vec<Step>, mut open: Option<(Part, Unfinished, 
 /// Removes files on a worker, since that may take long.
 fn discard(written: Written) {
     let (files, open) = written;
-    // A file that is dropped has itself removed by a worker.
+    // When a file is dropped, a worker removes it.
     drop(files);
     if let Some(open) = open {
         worker::run_for_library(move || drop(open), |_| ());

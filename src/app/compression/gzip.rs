@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 /// How many compressors are kept for later answers: to make one takes as long as to compress 1 KiB.
 const KEPT: usize = 4;
-// Of the header (RFC 1952, 2.3.1).
+// Values in the header (RFC 1952, 2.3.1).
 const DEFLATE: u8 = 8;
 const HAS_NAME: u8 = 8;
 const UNKNOWN_SYSTEM: u8 = 255;
@@ -40,8 +40,8 @@ impl Works {
         })
     }
 
-    /// The length of the next name: from 1 to [`NAME`]. The keys of `RandomState` are random and secret, so nobody can say it
-    /// before.
+    /// The length of the next name: from 1 to [`NAME`]. The keys of `RandomState` are random and secret, so nobody can predict
+    /// it.
     fn length(&self) -> usize {
         let begun = self.begun.get();
         self.begun.set(begun.wrapping_add(1));
@@ -99,7 +99,7 @@ impl Coder for Gzip {
             let before = compress.total_in();
             let status = compress.compress_vec(rest, out, flush);
             rest = rest.get((compress.total_in() - before) as usize..).unwrap_or_default();
-            // It has more to give only if it has filled the room.
+            // The compressor can have more output only if it has filled the room.
             let over = if then == Then::End { false } else { rest.is_empty() && out.len() < out.capacity() };
             match status {
                 Ok(Status::Ok) if !over => {}

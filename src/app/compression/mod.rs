@@ -8,12 +8,11 @@
 //!                  │ yes: Content-Encoding, weak ETag
 //!                  ▼
 //!   content ─► Gzip ─► flushed at the end of the iteration, ended with the answer
-//! ```
-//! It is a [stage](crate::http::stages) of the answer, so the program calls `write` and `end` as ever, and sees the same
-//! backpressure. The loop compresses, not a worker: 32 KiB of an answer in one iteration, which takes less than a thread
-//! takes to wake up and hand back its result for the usual answer, and holds up the other connections no longer than a large read
-//! does. What is large and always the same (scripts, styles) is better compressed once, when it is built: see
-//! [`Files::precompressed`](super::Files::precompressed).
+//! ``` It is a [stage](crate::http::stages) of the answer, so the program calls `write` and `end` as without compression, and
+//! sees the same backpressure. The loop compresses, not a worker. It compresses at most 32 KiB of an answer in one iteration. For
+//! a usual answer, this takes less time than a worker thread takes to wake up and hand back its result, and it holds up other
+//! connections no longer than a large read does. Large content that never changes (scripts, styles) is better compressed once,
+//! when it is built: see [`Files::precompressed`](super::Files::precompressed).
 
 mod eligible;
 mod gzip;
@@ -30,14 +29,14 @@ use gzip::{Gzip, Works};
 use std::any::TypeId;
 use std::rc::Rc;
 
-/// The least content, in bytes, that is compressed by default. What is shorter fits into one packet anyway.
+/// The least content, in bytes, that is compressed by default. Shorter content fits into one packet anyway.
 const FROM: u64 = 1024;
 /// The level of zlib by default, as in Node: about 4 times smaller for JSON, at 50 to 100 MB/s.
 const LEVEL: u32 = 6;
 /// How many answers at a time are compressed by default. Each takes some 300 KiB until it is sent.
 const AT_MOST: usize = 256;
 
-/// How answers are compressed. It is for [`compression`].
+/// The options of [`compression`]: how answers are compressed.
 ///
 /// ```
 /// use oneloop::app::Compression;
@@ -73,8 +72,8 @@ impl Compression {
         }
     }
 
-    /// How much work is done, from 1 (least) to 9; 6 by default. Other values count as the nearest one. From 6 on the work grows
-    /// much faster than the gain.
+    /// How much work is done, from 1 (least) to 9; 6 by default. Other values count as the nearest one. Above 6, the work grows
+    /// much more than the answers shrink.
     ///
     /// ```
     /// use oneloop::app::Compression;
@@ -126,11 +125,11 @@ impl Compression {
         self
     }
 
-    /// Whether the length of a compressed answer is changed by chance, by 1 to 100 bytes that clients skip (the name of a file, RFC
-    /// 1952, 2.3.1). On by default, as in Django. If a page repeats what a request says, and has a secret too, its compressed
-    /// length tells an attacker who can make the request (another site) and see the length (on the network) how alike the two are:
-    /// BREACH. With a length that varies, it takes very many more requests. A secret that is new in each answer cannot be found so
-    /// at all; this is for those that are not.
+    /// Whether the length of a compressed answer is changed by chance, by 1 to 100 bytes that clients skip (the name of a file,
+    /// RFC 1952, 2.3.1). On by default, as in Django. If a page repeats what a request says, and has a secret too, its compressed
+    /// length tells an attacker who can make the request (another site) and see the length (on the network) how alike the two
+    /// are: BREACH. With a length that varies, it takes very many more requests. A secret that is new in each answer cannot be
+    /// found in this way at all; this option protects the other secrets.
     ///
     /// ```
     /// use oneloop::app::Compression;
@@ -142,9 +141,10 @@ impl Compression {
         self
     }
 
-    /// How many answers may be in the course of being compressed; 256 by default. Each takes some 300 KiB, from its first byte until
-    /// its last one is given to the connection, so a client that does not read keeps that for as long as it may stay
-    /// ([`Limits::send_rate`](crate::http::Limits::send_rate)). An answer beyond that is sent as it is.
+    /// How many answers may be in the course of being compressed; 256 by default. Each takes some 300 KiB, from its first byte
+    /// until its last one is given to the connection, so a client that does not read holds this memory until its connection is
+    /// closed ([`Limits::send_rate`](crate::http::Limits::send_rate)). If there are so many already, a further answer is sent
+    /// without compression.
     ///
     /// ```
     /// use oneloop::app::Compression;
@@ -171,8 +171,8 @@ impl Compression {
 /// Accept-Encoding` is added to every answer whose type would be compressed. What is edited with `If-Match` needs its strong `ETag`:
 /// send it with `no-transform`.
 ///
-/// What the program has written is flushed before the loop waits, in the iteration in which it was written. So nobody waits for a
-/// part of a stream, and there is no `flush` to be called. (Express has `res.flush()`.)
+/// What the program has written is flushed before the loop waits, in the iteration in which it was written. So clients get each
+/// part of a stream at once, and you need not call anything for that. (With Express, you call `res.flush()`.)
 ///
 /// The files of [`Files`](super::Files) with a compressed copy beside them are sent as that copy. Files that are compressed here are
 /// read and sent in parts, not by `sendfile`.
@@ -193,12 +193,13 @@ impl Compression {
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// Bodies of requests may come compressed with gzip then, to the handlers of [`json`](super::json()), [`form`](super::form()),
-/// [`text`](super::text()) and [`raw`](super::raw()). Their limits are for the bytes that come out, and no more than these are
-/// made: a small body that would become a large one is answered 413, and what is not one whole gzip member 400.
+/// Behind this middleware, bodies of requests may be compressed with gzip, for the handlers of [`json`](super::json()),
+/// [`form`](super::form()), [`text`](super::text()) and [`raw`](super::raw()). Their limits apply to the decompressed bytes, and
+/// decompression stops at the limit: a small body that would become too large is answered 413. A body that is not exactly one
+/// gzip member is answered 400.
 ///
-/// Add it before what else changes answers, so that it comes last for them. As a step of a router it compresses what that router
-/// answers.
+/// Add it before other middlewares that change answers: then it compresses what they have changed. As a step of a router it
+/// compresses the answers of that router.
 pub fn compression(options: Compression) -> impl FnMut(Request, Response, Next) + 'static {
     let stage = Rc::new(Compressing { works: Works::new(options.level, options.random_length), options });
     move |req, _res, next| {
@@ -258,7 +259,7 @@ impl Compressing {
     }
 }
 
-/// For the answer to a HEAD request, which has the fields of that to GET.
+/// For the answer to a HEAD request, which has the same fields as the answer to a GET.
 struct Nothing;
 
 impl Coder for Nothing {

@@ -1,4 +1,4 @@
-//! Where the files are that were asked for a short time ago, so that not every request needs a worker.
+//! The places of files that were requested a short time ago, so that not every request needs a worker.
 
 use super::place::Located;
 use crate::event_loop::now;
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How long it is believed that a file is where it was: as long as `Limits::hot_file_age` is by default.
+/// How long the place of a file is used without another look: as long as `Limits::hot_file_age` is by default.
 const FRESH: Duration = Duration::from_millis(100);
 /// How many files are remembered at most.
 const REMEMBERED: usize = 1024;

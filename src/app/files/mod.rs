@@ -72,7 +72,7 @@ pub struct Files {
 }
 
 type OnSend = dyn Fn(&Path, &Response);
-/// What is done if there is no file. `None`: the answer is an error.
+/// Called if there is no file. With `None`, the answer is an error.
 type Otherwise = Option<Box<dyn FnOnce()>>;
 
 impl Files {
@@ -152,8 +152,8 @@ impl Files {
         self
     }
 
-    /// Says that a file never changes, because a changed one gets another name, as build tools do it: clients and caches use it
-    /// for a year without asking (RFC 8246).
+    /// Call this if files never change, because a changed file gets another name (build tools name files in this way). Clients
+    /// and caches then use a file for a year without asking (RFC 8246).
     ///
     /// ```
     /// let files = oneloop::app::Files::of(".")?.immutable();
@@ -190,7 +190,7 @@ impl Files {
 
     /// Sends a file that was compressed before, if there is one beside the file that is asked for, and the client takes it:
     /// `a.js.zst`, `a.js.br` or `a.js.gz` for `a.js`. It has the media type of `a.js`, and an `ETag` and ranges of its own. All
-    /// answers say `Vary: Accept-Encoding`. The file itself has to be there too, and the two have to be kept alike.
+    /// answers say `Vary: Accept-Encoding`. The file itself has to exist too, and both must have the same content.
     ///
     /// ```
     /// let files = oneloop::app::Files::of(".")?.precompressed();
@@ -212,7 +212,7 @@ impl Files {
 
     /// Sets the page of an app that has its routes in the browser ("single-page application"), by its path below the folder. It
     /// is sent with 200 where there is no file, if the last name of the path has no dot, and the client wants HTML no less than
-    /// JSON. It is never kept without asking (`Cache-Control: no-cache`).
+    /// JSON. Clients ask each time whether the page has changed (`Cache-Control: no-cache`).
     ///
     /// ```
     /// let files = oneloop::app::Files::of(".")?.immutable().spa("index.html");
@@ -222,8 +222,8 @@ impl Files {
         self.with(|plan| plan.spa = Some(page.as_ref().to_owned()))
     }
 
-    /// Sets what is called before each file is sent, once, to set fields: with the path below the folder, and the response, which
-    /// has its other fields already. The loop calls it; if it answers by itself, the file is not sent.
+    /// Sets a callback that can set further fields. The loop calls it once before each file is sent, with the path below the
+    /// folder, and the response, which has its other fields already. If the callback answers by itself, the file is not sent.
     ///
     /// ```
     /// let files = oneloop::app::Files::of(".")?.on_send(|path, res| {

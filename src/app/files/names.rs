@@ -30,8 +30,8 @@ fn name(encoded: &str) -> Option<String> {
     is_plain.then(|| name.into_owned())
 }
 
-/// Returns whether a name means to Windows the file of this name: not a drive, a stream of a file, a pattern or a device, and
-/// with no end that Windows leaves out.
+/// Returns whether Windows takes this name for the name of a file, and not for a drive, a stream of a file, a pattern or a
+/// device. The name must not have an end that Windows leaves out, either.
 fn is_plain_on_windows(name: &str) -> bool {
     let is_odd = |c: char| c.is_control() || "<>:\"|?*".contains(c);
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();

@@ -28,7 +28,7 @@ pub enum Links {
     Refuse,
 }
 
-/// What is looked for, and where.
+/// Which files a worker looks for, and in which folder.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     /// The folder, absolute, without links.
@@ -46,9 +46,9 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) struct Located {
     pub path: PathBuf,
-    /// Its path below the folder, as it was asked for.
+    /// The path below the folder, as the request has it.
     pub name: PathBuf,
-    /// The codings of it that are there.
+    /// The codings in which a compressed copy of it exists.
     pub coded: Vec<(&'static str, PathBuf)>,
 }
 
@@ -60,7 +60,7 @@ pub(super) enum Place {
     Denied,
     /// No file. The page of the app, for a request that wants pages.
     App(Located),
-    /// No file. The page that says so, if there is one.
+    /// No file. This is the page that is sent with 404, if there is one.
     Nothing(Option<Located>),
 }
 
@@ -124,8 +124,8 @@ impl Plan {
         Located { path, name, coded }
     }
 
-    /// Finds what has this name below the folder, following links. `None` if there is nothing, or if it is outside of the folder,
-    /// hidden, or behind a link that must not be followed.
+    /// Finds the file or folder with this name below the folder, following links. `None` if nothing has this name, or if it is
+    /// outside of the folder, hidden, or behind a link that must not be followed.
     fn find(&self, name: &Path) -> Option<(PathBuf, Metadata)> {
         let asked = self.root.join(name);
         let path = asked.canonicalize().ok()?;

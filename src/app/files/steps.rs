@@ -15,8 +15,9 @@ impl Router {
     /// Serves the files of a folder below `prefix`: Express's `app.use(prefix, express.static(folder))`. Where the folder has no such
     /// file, and for other methods than GET and HEAD, the request goes on.
     ///
-    /// If it has come to the end of this router, the method is not GET, no route takes it, and there is such a file, the answer is 405
-    /// with `Allow` (204 to an OPTIONS), as for a path that has routes for other methods. Express answers 404.
+    /// The answer is 405 with `Allow` (204 to an OPTIONS) if the request comes to the end of this router, its method is not GET
+    /// or HEAD, no route takes it, and there is such a file. This is the same as for a path that has routes for other methods.
+    /// Express answers 404.
     ///
     /// ```
     /// use oneloop::app::{App, Files};
@@ -46,7 +47,7 @@ impl Router {
 }
 
 impl Files {
-    /// No step has answered: refuses the method if the path names a file, which has been sent already if the method is one to read it.
+    /// No step has answered: refuses the method if the path names a file. (For GET and HEAD, the file has been sent already.)
     fn refuse_or(&self, req: &Request, res: Response, next: Next) {
         let is_read = matches!(req.method(), "GET" | "HEAD");
         let Some((names, slash)) = self.names(req, &req.below()).filter(|_| !is_read) else { return next.run() };

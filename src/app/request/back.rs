@@ -5,8 +5,8 @@ use crate::http::Request;
 
 impl Request {
     /// The path and query of the page that the client has come from, by its `Referer` field, if that page is on this host; else
-    /// `otherwise`. To send somebody back: `res.redirect(req.back_or("/"))`. What a field of a request says cannot lead to
-    /// another host this way. (Express's `back` could, and is gone.)
+    /// `otherwise`. To send somebody back: `res.redirect(req.back_or("/"))`. So a forged `Referer` cannot send the client to
+    /// another host. (Express's `back` allowed that, and was removed.)
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();

@@ -1,4 +1,4 @@
-//! Who asks, by which scheme, for which host: as the connection says it, or the proxies that the app trusts.
+//! The client's address, the scheme and the host of a request: those of the connection, or those that trusted proxies state.
 
 use crate::app::journey::Journey;
 use crate::app::trust::Trust;

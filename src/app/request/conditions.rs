@@ -1,4 +1,4 @@
-//! What a client has already, and which part it wants.
+//! The conditions of a request: which state of a resource the client has already, and which part of it the client wants.
 
 use crate::http::Request;
 use crate::http::range::Selection;
@@ -28,8 +28,8 @@ impl Request {
 
     /// Returns whether a request that changes something may do so, by its preconditions (RFC 9110, 13.2.2); if not, answer 412.
     /// `If-Match` and `If-Unmodified-Since` must fit the `ETag` and `Last-Modified` that you have set, which are those of the
-    /// state before the change; `If-None-Match: *` wants that there is nothing yet. So of two people who change the same thing the
-    /// second does not undo what the first has done. True if the request has no preconditions. Call it only for a thing that
+    /// state before the change; `If-None-Match: *` wants that there is nothing yet. So if two people change the same thing, the
+    /// second does not undo the change of the first. True if the request has no preconditions. Call it only for a thing that
     /// exists.
     ///
     /// ```

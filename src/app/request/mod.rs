@@ -1,4 +1,4 @@
-//! What a request says: methods that this layer adds to [`Request`](crate::http::Request).
+//! The methods that this layer adds to [`Request`](crate::http::Request).
 
 mod accepts;
 mod back;

@@ -1,4 +1,4 @@
-//! What the pattern of a route has found in a path.
+//! The parameters of a path: the parts that the pattern of a route has matched.
 
 use crate::app::journey::Journey;
 #[cfg(feature = "json")]

@@ -1,4 +1,4 @@
-//! Values that the program keeps with a request: what a middleware finds out, and a handler uses.
+//! Values that the program keeps with a request: a middleware puts them there, and a handler uses them.
 
 use crate::app::journey::Journey;
 use crate::callback::discard;

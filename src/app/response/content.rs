@@ -1,4 +1,4 @@
-//! What the body is.
+//! The media type and the kinds of a response's content.
 
 use super::super::media_names;
 use crate::http::{Error, Response};

@@ -6,8 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 impl Response {
     /// Adds a name of a request's field to `Vary` (RFC 9110, 12.5.5), or several, separated by commas: caches then know that the
-    /// answer depends on them. Names that are there already stay as they are; `*` replaces all of them. Call this whenever you
-    /// *look* at a field, also if you then do nothing: else a cache gives what one client got to another.
+    /// answer depends on them. Names that are there already stay as they are; `*` replaces all of them. Call this whenever the
+    /// answer depends on a field, even if the request does not have the field: else a cache gives the answer for one client to
+    /// another.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -51,7 +52,7 @@ impl Response {
 
     /// Sets `ETag` to a tag that is made of the bytes of the body (RFC 9110, 8.8.3): the same bytes have the same tag, in every
     /// process of one build of your program. Then [`Request::is_fresh`](crate::http::Request::is_fresh) tells whether the client
-    /// has them already. It costs about a millisecond for each megabyte.
+    /// has them already. This takes about a millisecond for each megabyte.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();

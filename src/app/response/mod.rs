@@ -1,4 +1,4 @@
-//! What a response can: methods that this layer adds to [`Response`](crate::http::Response).
+//! The methods that this layer adds to [`Response`](crate::http::Response).
 
 mod attachment;
 mod content;

@@ -54,8 +54,8 @@ impl Response {
         self.send_elsewhere(status, path);
     }
 
-    /// Sends the client to any URL, also of another host: only such as you have written yourself, or have compared with a list.
-    /// The status is that of [`redirect`](Response::redirect).
+    /// Sends the client to any URL, even of another host. Use it only for URLs that you have written yourself, or have compared
+    /// with a list. The status is that of [`redirect`](Response::redirect).
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
