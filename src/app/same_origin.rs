@@ -9,9 +9,10 @@ use crate::http::{Error, Request, Response};
 /// GET, HEAD and OPTIONS pass, so they must not change anything; except a GET with `Upgrade`, since a WebSocket has the cookies
 /// too, and any site may open one. All others pass if the browser says that they come from this site:
 ///
-/// 1. `Sec-Fetch-Site` is there (all browsers since 2023 send it to `https` and `localhost`): `same-origin` and `none` (the
-/// visitor's own doing) pass. 2. Else `Origin` is there: it passes if its host and port are those of the request
-/// ([`Request::host`]). 3. Neither is there: the client is no browser, and has no cookies of a visitor. The request passes.
+/// 1. `Sec-Fetch-Site` is there (all browsers since 2023 send it to `https` and `localhost`): `same-origin` and `none` (the visitor's own
+///    doing) pass.
+/// 2. Else `Origin` is there: it passes if its host and port are those of the request ([`Request::host`]).
+/// 3. Neither is there: the client is no browser, and has no cookies of a visitor. The request passes.
 ///
 /// Sub-domains are other sites. To trust other origins as well, use [`same_origin_or`]. (It is the rule of Go 1.25's
 /// `CrossOriginProtection`.)
