@@ -39,7 +39,7 @@
 //! | send messages from other threads | [`channel`], [`remote`] | [threads](guide::threads) |
 //! | use all cores | [`net::Listen::reuse_port`] | [threads](guide::threads#all-cores-a-loop-in-each-thread) |
 //! | emit events of your own | [`Emitter`] | [`emitter`] |
-//! | talk with web pages both ways | [`ws::mount`] | [`ws`] |
+//! | talk with web pages both ways; be a client of WebSockets | [`ws::mount`]; [`ws::connect`] | [`ws`] |
 //! | test all of it in memory | [`sim::Sim`]; for an app `tester::Tester` | [testing](guide::testing) |
 //! | log accesses, measure, find what blocks | [`on_exchange_end`](http::Server::on_exchange_end), [`metrics`], [`event_loop::on_slow`] | [observing](guide::observing) |
 //! | change a limit | [`http::Limits`] | [limits](guide::limits) |

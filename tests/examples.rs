@@ -16,7 +16,7 @@ use crate::support::bytes::pattern;
 use crate::support::folder::Folder;
 use crate::support::websocket::{handshake, text};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -650,6 +650,38 @@ fn chat_has_rooms_names_and_a_history() {
     let mut head = [0; 12];
     nameless.read_exact(&mut head).unwrap();
     assert_eq!(&head, b"HTTP/1.1 400");
+}
+
+#[test]
+fn ws_client_prints_what_it_hears_and_comes_back() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("ws://{}/news?all", listener.local_addr().unwrap());
+    let mut program = Program::spawn(command("ws_client").arg(url).stderr(Stdio::null()));
+    for answer in ["HTTP/1.1 503 Service Unavailable\r\n\r\n", "101", "101"] {
+        let mut stream = BufReader::new(listener.accept().unwrap().0);
+        let (mut line, mut key) = (String::new(), String::new());
+        while line != "\r\n" {
+            line.clear();
+            stream.read_line(&mut line).unwrap();
+            key = line.trim_end().strip_prefix("Sec-WebSocket-Key: ").map_or(key, str::to_owned);
+        }
+        if answer != "101" {
+            stream.get_mut().write_all(answer.as_bytes()).unwrap();
+            assert_eq!(program.line(), "closed: 1006  connect-failed\n");
+            continue;
+        }
+        let accept = oneloop::proto::ws::accept(key.as_bytes()).unwrap();
+        let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade";
+        write!(stream.get_mut(), "{head}\r\nSec-WebSocket-Accept: {accept}\r\n\r\n\x01\x02he").unwrap();
+        stream.get_mut().write_all(b"\x80\x03llo\x88\x06\x03\xe9soon").unwrap();
+        let mut close = [0; 8];
+        stream.read_exact(&mut close).unwrap();
+        drop(stream);
+        assert_eq!(
+            [program.line(), program.line(), program.line()],
+            ["connected\n", "hello\n", "closed: 1001 soon finished\n"]
+        );
+    }
 }
 
 /// A browser in the chat.

@@ -102,6 +102,14 @@ impl<'a> Chunk<'a> {
         })
     }
 
+    /// The bytes, so that they can be changed. Only owned ones are not copied.
+    pub(crate) fn into_vec(self) -> Vec<u8> {
+        match self.0 {
+            Kind::Owned(bytes) => bytes,
+            other => Chunk(other).as_bytes().to_vec(),
+        }
+    }
+
     /// Makes a piece that can be kept, of the bytes after the first `start` ones.
     pub(super) fn into_piece(self, start: usize) -> Piece {
         match self.0 {

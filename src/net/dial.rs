@@ -29,7 +29,7 @@ use std::time::Duration;
 const PARALLEL: usize = 6;
 
 /// The making of one connection. The net context keeps it, under the token of its stream, until it has succeeded or failed.
-pub(super) struct Dial {
+pub(crate) struct Dial {
     stream: Weak<Stream>,
     /// Where to connect to, for error messages.
     to: Place,

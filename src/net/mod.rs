@@ -75,6 +75,7 @@ pub(crate) use accepted::Accepted;
 pub(crate) use acceptor::{Acceptor, Owner};
 pub(crate) use chunk::LARGE;
 pub(crate) use context::Context;
+pub(crate) use dial::Dial;
 pub(crate) use file_part::FilePart;
 pub(crate) use handed_over::HandedOver;
 pub(crate) use send_watch::{SendLimits, SendWatch, too_slow};

@@ -1,11 +1,11 @@
 //! The handshake: which requests get a socket, and which answer the others get (RFC 6455, 4.2).
 
-use super::connection::{Connection, Endpoint, EndpointCore, Verdict, Verify, WebSocket};
+use super::connection::{Connection, Endpoint, EndpointCore, Opened, Verdict, Verify, WebSocket};
 use crate::callback::discard;
 use crate::http::{Error, Request, Response};
 use crate::net::HandedOver;
 use crate::notice;
-use crate::proto::ws::{VERSION, accept, choose_protocol};
+use crate::proto::ws::{Role, VERSION, accept, choose_protocol};
 use std::rc::Rc;
 
 /// The protocol's name, as `Upgrade` has it.
@@ -53,7 +53,7 @@ impl Endpoint {
             res.set_header("Sec-WebSocket-Protocol", &**name);
         }
         let lp = req.0.lp()?;
-        let connection = Rc::new(Connection::new(&self.0, lp.now()));
+        let connection = Rc::new(Connection::new(&self.0, Role::Server, lp.now()));
         let Some(HandedOver { stream, .. }) = res.switch_to(PROTOCOL, connection.clone()) else {
             res.remove_header("Sec-WebSocket-Accept").remove_header("Sec-WebSocket-Protocol");
             self.refuse(&res, Error::new(426, "the connection cannot change to a WebSocket"));
@@ -63,7 +63,7 @@ impl Endpoint {
             let _ = connection.protocol.set(name);
         }
         connection.place.set(self.0.sockets.borrow_mut().insert(connection.clone()));
-        connection.opening.set(Some(req.clone()));
+        connection.opened.set(Some(Opened::By(req.clone())));
         stream.need_due(connection.ping_at(&self.0.limits.borrow()));
         let _ = connection.stream.set(stream);
         self.0.accepted.set(self.0.accepted.get() + 1);

@@ -3,26 +3,28 @@
 //! the methods for users.
 
 use super::limits::Limits;
+use super::masks::next_mask;
 use super::origins::Origins;
 use super::subscriptions::Subscriptions;
 use crate::callback::{Identity, Listeners, Site, discard};
 use crate::event_loop::Time;
 use crate::http::Request;
-use crate::net::{Chunk, CloseReason, Flow, SendWatch, Stream};
-use crate::proto::ws::{Decoder, FrameHead, Message, Opcode, Role, status};
+use crate::net::{Chunk, CloseReason, Flow, LARGE, SendWatch, Stream};
+use crate::proto::ws::{Decoder, FrameHead, MaskKey, Message, Opcode, Role, mask, status};
 use slab::Slab;
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
 use std::rc::Rc;
 
 /// A WebSocket: messages in both directions. It is a cheap handle: clones are the same socket, and equal. While the socket is open,
 /// the loop keeps it, even if all handles are dropped.
 ///
 /// Messages and other events go to the listeners of its [`Endpoint`], and then to its own listeners. All listeners get the socket
-/// as an argument, so that they need not capture it. The loop makes all callbacks, in its poll or pending phase (`on_close` in
-/// the closing phase).
+/// as an argument, so that they need not capture it. The loop makes all callbacks, in its poll or pending phase (`on_error` and
+/// `on_close` in the closing phase).
 ///
-/// On a closed socket all methods do nothing.
+/// On a closed socket all methods do nothing. A socket that [`connect`](super::connect) has made is not open until `on_open`.
 #[derive(Clone)]
 pub struct WebSocket(pub(super) Rc<Connection>);
 
@@ -64,6 +66,7 @@ pub(super) enum On {
     Message,
     Drain,
     Pong,
+    Error,
     Close,
 }
 
@@ -72,6 +75,9 @@ pub(super) enum Listener {
     Message(Box<dyn FnMut(&WebSocket, Message<'_>)>),
     Drain(Box<dyn FnMut(&WebSocket)>),
     Pong(Box<dyn FnMut(&WebSocket, &[u8])>),
+    /// A listener for the event `Open` of one socket.
+    Opened(Box<dyn FnMut(&WebSocket)>),
+    Error(Box<dyn FnMut(&WebSocket, &io::Error)>),
     Close(Box<dyn FnMut(&WebSocket, &Close<'_>)>),
 }
 
@@ -119,11 +125,14 @@ impl EndpointCore {
 /// The state of a socket. The code in `protocol.rs` and `websocket.rs` changes it.
 ///
 /// ```text
+///   Opening (a client's) ──the server's 101──► Open;  ──anything else──► Closed
 ///   Open ──close_with──► Closing ──the peer's close frame──► Over ──the stream has closed──► Closed
 ///    └───────────── a close frame or a fault ─────────────────▲
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
+    /// The answer to the handshake is awaited: see `opening.rs`.
+    Opening,
     Open,
     /// Our close frame was sent, and the peer's close frame is awaited. Frames that come before it are checked, but not passed to
     /// listeners.
@@ -153,15 +162,25 @@ pub(super) struct Ending {
     pub by_peer: bool,
     /// Why this side closes the connection; `None` if it does not.
     pub why: CloseReason,
-    /// When the peer's close frame must have come.
+    /// When the peer's close frame must have come, or, after it, the end of a server's side.
     pub until: Time,
+}
+
+/// By what a socket was opened.
+pub(super) enum Opened {
+    /// By a request, which our side has accepted.
+    By(Request),
+    /// By the server's answer to our request.
+    ByAnswer,
 }
 
 /// A socket, from its handshake to its end.
 pub(super) struct Connection {
     pub endpoint: Rc<EndpointCore>,
+    /// Our side.
+    pub role: Role,
     pub stream: OnceCell<Rc<Stream>>,
-    /// Its index in the endpoint's list of sockets.
+    /// Its index in the endpoint's list of sockets. A client's has none.
     pub place: Cell<usize>,
     /// `None` while a listener has a message that the decoder lends.
     pub decoder: Cell<Option<Decoder>>,
@@ -184,8 +203,8 @@ pub(super) struct Connection {
     /// When the window for the rate of a frame that has come in part began (`MAX`: there is none), and how many bytes had been read.
     pub window: Cell<(Time, u64)>,
     pub rare: Cell<Option<Box<Rare>>>,
-    /// The request of the handshake, until the listeners of `on_open` are called.
-    pub opening: Cell<Option<Request>>,
+    /// By what it was opened, until the listeners of `on_open` are called.
+    pub opened: Cell<Option<Opened>>,
     pub listeners: Listeners<On, Listener>,
     pub data: OnceCell<Box<dyn Any>>,
     pub protocol: OnceCell<Box<str>>,
@@ -193,12 +212,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub fn new(endpoint: &Rc<EndpointCore>, now: Time) -> Connection {
+    pub fn new(endpoint: &Rc<EndpointCore>, role: Role, now: Time) -> Connection {
         Connection {
             endpoint: endpoint.clone(),
+            role,
             stream: OnceCell::new(),
             place: Cell::new(usize::MAX),
-            decoder: Cell::new(Some(Decoder::new(Role::Server))),
+            decoder: Cell::new(Some(Decoder::new(role))),
             state: Cell::new(State::Open),
             paused: Cell::new(false),
             full: Cell::new(false),
@@ -210,7 +230,7 @@ impl Connection {
             message_began: Cell::new(Time::MAX),
             window: Cell::new((Time::MAX, 0)),
             rare: Cell::new(None),
-            opening: Cell::new(None),
+            opened: Cell::new(None),
             listeners: Listeners::new(),
             data: OnceCell::new(),
             protocol: OnceCell::new(),
@@ -241,17 +261,50 @@ impl Connection {
 
     // ---- Frames that are sent
 
+    /// The mask of the next frame. Only a client's frames have one.
+    fn mask(&self) -> Option<MaskKey> {
+        match self.role {
+            Role::Client => Some(next_mask()),
+            Role::Server => None,
+        }
+    }
+
     /// Sends a message.
     pub fn write(&self, stream: &Stream, opcode: Opcode, chunk: Chunk<'_>) -> Flow {
-        let length = chunk.len() as u64;
-        stream.encode(|out| FrameHead { last: true, opcode, mask: None, length }.encode(out));
-        self.write_frame(stream, chunk)
+        let head = FrameHead { last: true, opcode, mask: self.mask(), length: chunk.len() as u64 };
+        let Some(key) = head.mask else {
+            stream.encode(|out| head.encode(out));
+            return self.write_frame(stream, chunk);
+        };
+        if chunk.len() < LARGE {
+            self.note_length(chunk.len());
+            stream.encode(|out| append(out, &head, chunk.as_bytes()));
+            // Nothing is left to be written; this returns how full the output is.
+            return self.note_frame(stream.write(().into(), self.full_at()));
+        }
+        let mut content = chunk.into_vec();
+        mask(&mut content, key, 0);
+        stream.encode(|out| head.encode(out));
+        self.write_frame(stream, content.into())
+    }
+
+    /// With this many bytes pending, output is full.
+    fn full_at(&self) -> usize {
+        self.endpoint.limits.borrow().pending_output.max(1)
     }
 
     /// Sends the content of a frame whose head was sent, or a whole frame.
     pub fn write_frame(&self, stream: &Stream, chunk: Chunk<'_>) -> Flow {
-        self.largest.set(self.largest.get().max(u32::try_from(chunk.len()).unwrap_or(u32::MAX)));
-        let flow = stream.write(chunk, self.endpoint.limits.borrow().pending_output.max(1));
+        self.note_length(chunk.len());
+        self.note_frame(stream.write(chunk, self.full_at()))
+    }
+
+    /// Notes the length of a message, before its write: that may compare what is pending with the limit.
+    fn note_length(&self, length: usize) {
+        self.largest.set(self.largest.get().max(u32::try_from(length).unwrap_or(u32::MAX)));
+    }
+
+    fn note_frame(&self, flow: Flow) -> Flow {
         if flow.is_full() {
             self.full.set(true);
         }
@@ -261,10 +314,8 @@ impl Connection {
 
     /// Sends a control frame. It is sent whatever the limits of output are, since the peer relies on it.
     pub fn write_control(&self, stream: &Stream, opcode: Opcode, content: &[u8]) {
-        stream.encode(|out| {
-            FrameHead { last: true, opcode, mask: None, length: content.len() as u64 }.encode(out);
-            out.extend_from_slice(content);
-        });
+        let head = FrameHead { last: true, opcode, mask: self.mask(), length: content.len() as u64 };
+        stream.encode(|out| append(out, &head, content));
     }
 
     pub fn write_close(&self, stream: &Stream, code: u16, reason: &str) {
@@ -318,13 +369,23 @@ impl Connection {
             if panicked {
                 return;
             }
-            if lp.call(site, &Event(on), || call(&socket, listener)).is_none() && on != On::Close {
+            if lp.call(site, &Event(on), || call(&socket, listener)).is_none() && !matches!(on, On::Error | On::Close) {
                 panicked = true;
                 self.begin_close(status::INTERNAL_ERROR, "", CloseReason::Panicked);
             }
         };
         self.endpoint.listeners.each(on, &mut each);
         self.listeners.each(on, &mut each);
+    }
+}
+
+/// Appends a frame, which is masked where it is written.
+fn append(out: &mut Vec<u8>, head: &FrameHead, content: &[u8]) {
+    head.encode(out);
+    let begin = out.len();
+    out.extend_from_slice(content);
+    if let (Some(key), Some(written)) = (head.mask, out.get_mut(begin..)) {
+        mask(written, key, 0);
     }
 }
 

@@ -28,8 +28,9 @@ impl Connection {
             State::Open => {
                 self.check_message(stream, &limits, now).map(|next| next.min(self.heartbeat(stream, &limits, now)))
             }
-            State::Closing => self.check_closing(stream, now),
-            State::Over | State::Closed => None,
+            State::Closing => self.check_closing(stream, now, CloseReason::CloseTimeout),
+            State::Over => self.check_closing(stream, now, self.why()),
+            State::Opening | State::Closed => None,
         };
         let next = next.unwrap_or(Time::MAX).min(output);
         if next < Time::MAX && !stream.is_closed() {
@@ -120,11 +121,11 @@ impl Connection {
         self.pinged.get() + pong
     }
 
-    /// The time until which the peer's close frame must have come. `None` if it has passed: then the connection is closed.
-    fn check_closing(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
+    /// The time until which the peer must have answered or ended. `None` if it has passed: then the connection is closed.
+    fn check_closing(&self, stream: &Rc<Stream>, now: Time, why: CloseReason) -> Option<Time> {
         let until = self.if_rare(|rare| rare.ending.as_ref().map(|ending| ending.until)).flatten()?;
         if now >= until {
-            stream.destroy(CloseReason::CloseTimeout);
+            stream.destroy(why);
             return None;
         }
         Some(until)

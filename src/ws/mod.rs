@@ -1,4 +1,5 @@
-//! WebSockets (RFC 6455): messages in both directions between a web page and its server, on any [`http::Server`](crate::http::Server).
+//! WebSockets (RFC 6455): messages in both directions between a web page and its server, on any [`http::Server`](crate::http::Server);
+//! and a client: [`connect`].
 //!
 //! ```no_run
 //! use oneloop::{http, ws};
@@ -16,6 +17,7 @@
 //! # From Node
 //! | `ws` of Node | here |
 //! |---|---|
+//! | `new WebSocket(url, protocols, { headers })` | [`ws::connect(Connect::to(url).protocol(…).header(…), \|socket\| …)`](connect) |
 //! | `new WebSocketServer({ server, path })` | [`ws::mount(&server, path)`](mount) |
 //! | `wss.on('connection', (ws, req) => …)` | [`endpoint.on_open(\|socket, req\| …)`](Endpoint::on_open) |
 //! | `ws.on('message', (data, isBinary) => …)` | [`endpoint.on_message(\|socket, message\| …)`](Endpoint::on_message), or [`socket.on_message`](WebSocket::on_message) |
@@ -35,6 +37,7 @@
 //! ```text
 //!   request ─► mount, or any handler ─► Endpoint::accept ─► 101 ─► the stream has a new protocol: Connection
 //!                                          └─► 400, 403, 405, 426, 503
+//!   connect ─► net::Dial ─► Opening: the request, its 101 ─► the stream has a new protocol: Connection, which masks its frames
 //!   stream ─► Connection::data ─► proto::ws::Decoder ─► on_open, on_message, on_pong ─► on_close
 //!                └─ a message that came whole is unmasked where it was read, and lent from there: no copy, no allocation
 //! ```
@@ -47,10 +50,13 @@
 //! Neither compression nor other extensions are spoken: offers of them are declined, as RFC 7692 allows.
 
 mod accepting;
+mod connect;
 mod connection;
 mod deadlines;
 mod endpoint;
 mod limits;
+mod masks;
+mod opening;
 mod origins;
 mod payload;
 mod protocol;
@@ -59,6 +65,7 @@ mod topics;
 mod websocket;
 
 pub use crate::proto::ws::Message;
+pub use connect::{Connect, connect};
 pub use connection::{Close, Endpoint, Stats, Verdict, WebSocket};
 pub use limits::Limits;
 pub use origins::Origins;

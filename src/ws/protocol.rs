@@ -11,12 +11,12 @@
 //!  a deadline                 see `deadlines.rs`                      the connection is closed
 //! ```
 //! The server ends its side first (RFC 6455, 7.1.1), and then reads and discards until the peer has ended too, so that the peer can
-//! read the close frame: see `Stream::finish`.
+//! read the close frame: see `Stream::finish`. A client that has both close frames sends no FIN: it waits for the server's.
 
-use super::connection::{Close, Connection, Ending, Listener, On, State};
+use super::connection::{Close, Connection, Ending, Listener, On, Opened, State};
 use crate::event_loop::Time;
 use crate::net::{CloseReason, Linger, Protocol, Stream};
-use crate::proto::ws::{CloseFrame, Decoder, Event, Fault, Message, Opcode, status};
+use crate::proto::ws::{CloseFrame, Decoder, Event, Fault, Message, Opcode, Role, status};
 use std::io;
 use std::rc::Rc;
 
@@ -24,12 +24,13 @@ impl Connection {
     /// Calls the listeners of `on_open`, if they were not called for this socket yet.
     #[inline]
     fn tell_open(self: &Rc<Self>) {
-        if let Some(request) = self.opening.take() {
-            self.each(On::Open, |socket, listener| {
-                if let Listener::Open(f) = listener {
-                    f(socket, &request);
-                }
+        if let Some(opened) = self.opened.take() {
+            self.each(On::Open, |socket, listener| match (listener, &opened) {
+                (Listener::Open(f), Opened::By(request)) => f(socket, request),
+                (Listener::Opened(f), _) => f(socket),
+                _ => {}
             });
+            self.listeners.remove(On::Open);
         }
     }
 
@@ -39,7 +40,7 @@ impl Connection {
         let wanted = match self.state.get() {
             State::Open => !self.paused.get(),
             State::Closing => true,
-            State::Over | State::Closed => false,
+            State::Opening | State::Over | State::Closed => false,
         };
         if !wanted || !stream.is_open() {
             return false;
@@ -138,8 +139,21 @@ impl Connection {
         }
         let why = begun.map_or(CloseReason::Finished, |begun| begun.why);
         let (code, reason) = (frame.code.unwrap_or(status::NONE), frame.reason.to_owned());
-        self.set_ending(Ending { code, reason, clean: true, by_peer, why, until: Time::MAX });
-        self.finish(stream, why);
+        let until = stream.cx().lp.now() + Time::from(self.endpoint.limits.borrow().close);
+        self.set_ending(Ending { code, reason, clean: true, by_peer, why, until });
+        match self.role {
+            Role::Server => self.finish(stream, why),
+            Role::Client => {
+                self.end_state(State::Over);
+                stream.need_due(until);
+            }
+        }
+    }
+
+    /// Why the socket ends, once both sides have sent a close frame.
+    pub fn why(&self) -> CloseReason {
+        let ending = self.if_rare(|rare| rare.ending.as_ref().map(|ending| ending.why)).flatten();
+        ending.unwrap_or(CloseReason::Truncated)
     }
 
     fn refuse(&self, stream: &Rc<Stream>, fault: Fault) {
@@ -165,7 +179,8 @@ impl Connection {
     fn check_end(&self, stream: &Stream) {
         let waits = stream.held() > 0 && (self.paused.get() || !self.may_tell(stream));
         if stream.is_eof() && !waits {
-            stream.destroy(CloseReason::Truncated);
+            let over = self.state.get() == State::Over;
+            stream.destroy(if over { self.why() } else { CloseReason::Truncated });
         }
     }
 
@@ -239,9 +254,16 @@ impl Protocol for Connection {
         self.begin_close(status::GOING_AWAY, "", CloseReason::ServerClosed);
     }
 
-    fn close(self: Rc<Self>, _stream: &Rc<Stream>, why: CloseReason, _error: Option<&io::Error>) {
+    fn close(self: Rc<Self>, _stream: &Rc<Stream>, why: CloseReason, error: Option<&io::Error>) {
         self.tell_open();
         self.leave();
+        if let Some(error) = error {
+            self.each(On::Error, |socket, listener| {
+                if let Listener::Error(f) = listener {
+                    f(socket, error);
+                }
+            });
+        }
         let ending = self.if_rare(|rare| rare.ending.take()).flatten();
         let close = match &ending {
             Some(Ending { code, reason, clean, by_peer, .. }) => {

@@ -4,7 +4,7 @@ use super::connection::{Connection, Endpoint, EndpointCore, WebSocket};
 use super::payload::Payload;
 use crate::net::Chunk;
 use crate::notice;
-use crate::proto::ws::FrameHead;
+use crate::proto::ws::{FrameHead, Role};
 use std::rc::Rc;
 
 /// What was done with a published message.
@@ -65,8 +65,8 @@ impl Endpoint {
 impl WebSocket {
     /// Subscribes to a topic, a name of up to 256 bytes: from now on the socket is sent all messages that are published under
     /// exactly this name, until it [unsubscribes](WebSocket::unsubscribe), or begins to close. Returns whether the socket is
-    /// subscribed now. A socket that is closed or closes cannot subscribe. Nor can a socket if the name is too long, or if it has
-    /// [`Limits::subscriptions`](super::Limits::subscriptions) subscriptions already: these two are logged.
+    /// subscribed now. A socket that is closed or closes cannot subscribe, nor can that of a client. Nor can a socket if the name is
+    /// too long, or if it has [`Limits::subscriptions`](super::Limits::subscriptions) subscriptions already: these two are logged.
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -82,7 +82,7 @@ impl WebSocket {
     /// ```
     pub fn subscribe(&self, topic: &str) -> bool {
         let core = &self.0.endpoint;
-        if self.0.open_stream().is_none() {
+        if self.0.role == Role::Client || self.0.open_stream().is_none() {
             return false;
         }
         let most = core.limits.borrow().subscriptions;

@@ -7,6 +7,7 @@ use crate::net::{Address, CloseReason, Flow, Stream};
 use crate::notice;
 use crate::proto::ws::{CONTROL, Message, Opcode, fitting_reason, is_close_code, status};
 use std::fmt;
+use std::io;
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -39,6 +40,9 @@ impl WebSocket {
     /// ```
     pub fn send<'a>(&self, message: impl Into<Payload<'a>>) -> Flow {
         let Some(stream) = self.0.open_stream() else {
+            if self.0.state.get() == State::Opening {
+                notice::error!(target: "oneloop::ws", "a message to a socket that is not open yet: send it in on_open");
+            }
             log::debug!(target: "oneloop::ws", "a message to a socket that is closed or closes");
             return Flow::Closed;
         };
@@ -97,6 +101,9 @@ impl WebSocket {
         if fitting.len() < reason.len() {
             notice::error!(target: "oneloop::ws", "a close reason of {} bytes is cut to {}", reason.len(), fitting.len());
         }
+        if self.0.state.get() == State::Opening {
+            return self.terminate();
+        }
         self.0.begin_close(sent, fitting, CloseReason::Finished);
     }
 
@@ -130,7 +137,9 @@ impl WebSocket {
     /// });
     /// ```
     pub fn pause(&self) {
-        if let Some(stream) = self.0.open_stream() {
+        if self.0.state.get() == State::Opening {
+            self.0.paused.set(true);
+        } else if let Some(stream) = self.0.open_stream() {
             self.0.paused.set(true);
             stream.pause();
         }
@@ -138,7 +147,9 @@ impl WebSocket {
 
     /// Goes on after [`pause`](WebSocket::pause), from the next pending phase on.
     pub fn resume(&self) {
-        if let Some(stream) = self.0.open_stream()
+        if self.0.state.get() == State::Opening {
+            self.0.paused.set(false);
+        } else if let Some(stream) = self.0.open_stream()
             && self.0.paused.replace(false)
         {
             self.0.begin_anew(stream);
@@ -153,6 +164,24 @@ impl WebSocket {
     }
 
     // ---- Listeners of this socket
+
+    /// Calls `f` once, when this socket is open, after the listeners of its endpoint and before anything else of the socket is told: in
+    /// the poll or the pending phase. If the socket is open already, and that was told, `f` is never called.
+    ///
+    /// ```no_run
+    /// let socket = oneloop::ws::connect("ws://localhost:7777/chat", |_| ());
+    /// socket.on_open(|socket| socket.send("hello").ignore());
+    /// ```
+    #[track_caller]
+    pub fn on_open(&self, f: impl FnOnce(&WebSocket) + 'static) -> &Self {
+        let mut once = Some(f);
+        let f = move |socket: &WebSocket| {
+            if let Some(f) = once.take() {
+                f(socket);
+            }
+        };
+        self.add(On::Open, Location::caller(), Listener::Opened(Box::new(f)))
+    }
 
     fn add(&self, on: On, site: Site, listener: Listener) -> &Self {
         if self.0.state.get() == State::Closed {
@@ -189,6 +218,36 @@ impl WebSocket {
     #[track_caller]
     pub fn on_pong(&self, f: impl FnMut(&WebSocket, &[u8]) + 'static) -> &Self {
         self.add(On::Pong, Location::caller(), Listener::Pong(Box::new(f)))
+    }
+
+    /// Calls `f` at most once, in the closing phase, just before `on_close`: with the error that has ended the connection, or for which
+    /// there is none. It says more than [`Close::why`], such as the status with which a server has refused to open the socket.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// # let server = oneloop::http::create_server(|_req, res| res.set_status(403).end("no\n"));
+    /// # server.listen(80, ())?;
+    /// # let seen = std::rc::Rc::new(std::cell::Cell::new(false));
+    /// # let told = seen.clone();
+    /// let socket = oneloop::ws::connect("ws://127.0.0.1/news", |_| ());
+    /// socket.on_error(move |_, error| {
+    ///     println!("{error}"); // cannot open ws://127.0.0.1/news: the server has answered with the status 403 Forbidden
+    /// #     assert!(error.to_string().ends_with("ws://127.0.0.1/news: the server has answered with the status 403 Forbidden"));
+    /// #     told.set(true);
+    /// });
+    /// # sim.settle();
+    /// # assert!(seen.get());
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn on_error(&self, f: impl FnOnce(&WebSocket, &io::Error) + 'static) -> &Self {
+        let mut once = Some(f);
+        let f = move |socket: &WebSocket, error: &io::Error| {
+            if let Some(f) = once.take() {
+                f(socket, error);
+            }
+        };
+        self.add(On::Error, Location::caller(), Listener::Error(Box::new(f)))
     }
 
     /// Calls `f` once, in the closing phase, when this socket has closed, after the listeners of its endpoint.
@@ -249,14 +308,15 @@ impl WebSocket {
         self.0.identity.number()
     }
 
-    /// The subprotocol that was agreed: see [`Endpoint::protocols`](super::Endpoint::protocols).
+    /// The subprotocol that was agreed: see [`Endpoint::protocols`](super::Endpoint::protocols) and
+    /// [`Connect::protocol`](super::Connect::protocol).
     pub fn protocol(&self) -> Option<&str> {
         self.0.protocol.get().map(|name| &**name)
     }
 
-    /// The peer's address. Behind a proxy it is the address of the proxy.
+    /// The peer's address; `None` if there has been no connection. Behind a proxy it is the address of the proxy.
     pub fn remote_addr(&self) -> Option<Address> {
-        self.stream().map(|stream| stream.peer())
+        self.stream().filter(|stream| stream.has_peer()).map(|stream| stream.peer())
     }
 
     /// Returns whether messages can be sent: neither side has begun to close.

@@ -549,6 +549,26 @@ fn a_websocket() {
 }
 
 #[test]
+fn a_websocket_is_opened_by_a_client() {
+    let (sim, server) = serve(|_, res| res.end("page"));
+    ws::mount(&server, "/ws").protocols(&["v1"]).on_message(|socket, message| socket.send(message).ignore());
+    let record = Record::default();
+    let [open, message, error, close] = [record.clone(), record.clone(), record.clone(), record.clone()];
+    let to = ws::Connect::to("ws://127.0.0.1/ws").header("Origin", "http://127.0.0.1").protocol("v1");
+    let socket = ws::connect(to.timeout(SECOND).limits(ws::Limits::default()), |socket| socket.send("x").ignore());
+    socket.on_open(move |socket| open.add(format!("{:?}", socket.protocol())));
+    socket.on_message(move |socket, got| {
+        message.add(format!("{got:?}"));
+        socket.close();
+    });
+    socket.on_close(move |_, end| close.add(end.code));
+    sim.settle();
+    ws::connect(String::from("ws://127.0.0.1/"), |_| ()).on_error(move |_, why| error.add(why.kind()));
+    sim.settle();
+    record.expect(&["Some(\"v1\")", "Text(\"x\")", "1000", "connection refused"]);
+}
+
+#[test]
 fn a_file_is_sent() {
     let (sim, _server) = serve(|_, res| res.send_file(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")));
     let peer = send(&sim, get("/"));

@@ -1,5 +1,6 @@
-//! WebSockets: the server's side.
+//! WebSockets: both sides, of which the client has a module of its own.
 
+mod client;
 mod closing;
 mod deadlines;
 mod handshake;

@@ -31,7 +31,6 @@ pub(super) fn read(text: &[u8]) -> Option<Host> {
 }
 
 /// Returns whether `text` is a host, with or without a port, whose name is not empty.
-#[cfg(feature = "app")]
 pub(crate) fn is_host(text: &str) -> bool {
     read(text.as_bytes()).is_some_and(|host| host.named)
 }

@@ -161,7 +161,6 @@ pub use fault::Fault;
 pub use field_error::FieldError;
 pub use fields::Fields;
 pub use framing::Framing;
-#[cfg(feature = "app")]
 pub(crate) use host::is_host;
 pub use incoming_request::IncomingRequest;
 pub use incoming_response::{IncomingResponse, ResponseParser};

@@ -21,6 +21,7 @@
 //! | a close frame with half a code, or with one that must not be sent | 1002 | 5.5.1, 7.4 |
 //! | a close frame whose reason is not UTF-8 | 1007 | 5.5.1 |
 
+mod answer;
 mod close;
 mod decoder;
 mod fault;
@@ -30,10 +31,13 @@ mod mask;
 mod sha1;
 pub mod status;
 mod text;
+mod url;
 
+pub use answer::{Question, Refusal, is_of_handshake, is_protocol};
 pub use close::{CloseFrame, REASON, fitting_reason, is_close_code};
 pub use decoder::{Decoder, Event, Message, Step};
 pub use fault::Fault;
 pub use handshake::{VERSION, accept, choose_protocol, key};
 pub use head::{CONTROL, FrameHead, Opcode, Role};
 pub use mask::{MaskKey, mask};
+pub use url::{Url, UrlFault};
