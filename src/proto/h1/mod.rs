@@ -125,7 +125,6 @@
 
 mod body_decoder;
 mod body_encoder;
-mod chunk;
 pub mod connection;
 mod encode;
 mod fault;
@@ -154,8 +153,7 @@ mod trailer;
 mod version;
 
 pub use body_decoder::{BodyDecoder, BodyEvent, Step};
-pub use body_encoder::{BodyEncoder, LengthMismatch, Piece};
-pub use chunk::{CHUNK_END, chunk, chunk_start, last_chunk};
+pub use body_encoder::{BodyEncoder, CHUNK_END, LengthMismatch, Piece, chunk, chunk_start, last_chunk};
 pub use encode::{Encoding, encode_informational};
 pub use fault::Fault;
 pub use field_error::FieldError;
