@@ -134,9 +134,9 @@ fn sign_up(accounts: &Rc<Accounts>, req: Request, res: Response) -> Result {
     let given = req.need::<Credentials>()?;
     let problem = match given.name.chars().count() {
         0 => "A name is wanted.",
-        letters if letters > LONGEST_NAME => "The name is too long: 40 letters at most.",
+        letters if letters > LONGEST_NAME => "The name is too long: 40 characters at most.",
         _ if given.name.chars().any(char::is_control) => "The name has a character that nobody can see.",
-        _ if given.password.chars().count() < SHORTEST_PASSWORD => "The password is too short: 10 letters at least.",
+        _ if given.password.chars().count() < SHORTEST_PASSWORD => "The password is too short: 10 characters at least.",
         _ => "",
     };
     if !problem.is_empty() {

@@ -40,6 +40,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use templates::Templates;
 
+const USAGE: &str = "usage: todo [--db FILE] [--port PORT] [--open]";
 /// How long a balancer may take to learn, by `/readyz`, that this server is about to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -55,8 +56,12 @@ struct Options {
 fn main() -> io::Result<()> {
     let shown = "todo=info,oneloop=warn,oneloop::http=info,oneloop::access=info";
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(shown)).init();
+    if std::env::args().any(|argument| argument == "--help") {
+        println!("{USAGE}");
+        return Ok(());
+    }
     let options = Options::read(std::env::args().skip(1)).unwrap_or_else(|problem| {
-        eprintln!("{problem}\nusage: todo [--db FILE] [--port PORT] [--open]");
+        eprintln!("{problem}\n{USAGE}");
         std::process::exit(2);
     });
 

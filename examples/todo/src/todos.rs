@@ -41,7 +41,7 @@ pub fn title(text: &str) -> Result<String> {
     match text.trim() {
         "" => Err(Error::new(422, "What is to be done? The title is empty.")),
         title if title.chars().count() > LONGEST_TITLE => {
-            Err(Error::new(422, format!("The title is too long: {LONGEST_TITLE} letters at most.")))
+            Err(Error::new(422, format!("The title is too long: {LONGEST_TITLE} characters at most.")))
         }
         title => Ok(title.to_owned()),
     }
