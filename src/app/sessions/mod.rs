@@ -21,6 +21,8 @@ mod asking;
 mod data;
 mod error;
 mod id;
+#[cfg(feature = "json")]
+mod json;
 mod memory;
 mod options;
 mod saving;

@@ -106,7 +106,7 @@ impl Saving {
                 self.session.is_gone();
             }
             Outcome::Changed(other) => {
-                if let Err(error) = self.session.merge(&other) {
+                if let Err(error) = self.session.merge(other) {
                     return self.fail(error.into());
                 }
                 if now() >= self.until {

@@ -52,6 +52,10 @@ struct State {
     changes: Vec<Change>,
     /// Whether there are changes that the store does not have yet.
     is_changed: bool,
+    /// The session as the store had it when the request came.
+    stored: Option<Saved>,
+    /// The key that the session had in the store before it was renewed, until the store has confirmed that it is still there.
+    renewed: Option<String>,
     /// The keys of sessions that have ended.
     ended: Vec<String>,
     cookie: Tell,
@@ -177,48 +181,10 @@ impl Session {
         }
     }
 
-    /// Puts a value into the session as JSON: see [`insert`](Session::insert).
-    ///
-    /// # Errors
-    /// Those of `insert`, and if the value cannot be written as JSON.
-    ///
-    /// ```
-    /// # use oneloop::app::App;
-    /// # let mut app = App::new();
-    /// app.post("/cart/:plant", |req, res| {
-    ///     let session = req.session()?;
-    ///     let mut plants: Vec<String> = session.read_json("cart").unwrap_or_default();
-    ///     plants.push(req.param_as("plant")?);
-    ///     session.insert_json("cart", &plants)?;
-    ///     res.redirect("/cart");
-    ///     Ok(())
-    /// });
-    /// ```
-    #[cfg(feature = "json")]
-    pub fn insert_json<T: serde::Serialize + ?Sized>(&self, name: &str, value: &T) -> crate::http::Result {
-        Ok(self.insert(name, serde_json::to_string(value)?)?)
-    }
-
-    /// The value with this name, which was put there as JSON. `None` if there is none, or if it is no `T`.
-    ///
-    /// ```
-    /// # use oneloop::app::App;
-    /// # let mut app = App::new();
-    /// app.get("/cart", |req, res| {
-    ///     let plants: Vec<String> = req.session()?.read_json("cart").unwrap_or_default();
-    ///     res.end(plants.join("\n"));
-    ///     Ok(())
-    /// });
-    /// ```
-    #[cfg(feature = "json")]
-    pub fn read_json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
-        serde_json::from_str(&self.text(name)?).ok()
-    }
-
     /// Gives the session another id, and keeps its values. Call it whenever a visitor logs in. Else an attacker who has made
     /// the visitor's browser send an id that the attacker knows (*session fixation*) would be logged in as that visitor. The old
-    /// id is invalid from the end of this answer on. The session's lifetime begins anew. If another request destroys the session
-    /// while this one is running, this request does not notice it, and the values are kept under the new id.
+    /// id is invalid from the end of this answer on. The session's lifetime begins anew. If another request has destroyed the session
+    /// meanwhile, there is none under the new id either.
     ///
     /// # Errors
     /// If the head of the answer has been sent.
@@ -242,8 +208,10 @@ impl Session {
             return Err(SessionError::Late);
         }
         let (old, id) = (old.key(), Id::random().map_err(|_| SessionError::Random)?);
-        state.end(old);
-        state.id = Some(id);
+        if state.version > 0 {
+            state.renewed = Some(old);
+        }
+        (state.id, state.version) = (Some(id), 0);
         if let Some(data) = &mut state.data {
             data.begin_anew(wall());
         }
@@ -270,8 +238,10 @@ impl Session {
     pub fn destroy(&self) {
         let mut state = self.0.state.borrow_mut();
         let Some(id) = state.id.take() else { return };
-        state.end(id.key());
-        state.data = None;
+        // A session that was never saved need not be destroyed in the store.
+        let key = if state.version > 0 { Some(id.key()) } else { state.renewed.take() };
+        state.ended.extend(key);
+        (state.version, state.data) = (0, None);
         state.changes.clear();
         state.is_changed = false;
         state.cookie = Tell::Forget;
@@ -279,7 +249,7 @@ impl Session {
         (self.0.watch)(self);
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         self.0.state.borrow().data.as_ref()?.find(name).map(str::to_owned)
     }
 
@@ -348,8 +318,9 @@ impl Session {
             return None;
         }
         let mut state = self.0.state.borrow_mut();
-        (state.id, state.version, state.data) = (Some(id), saved.version, Some(data));
-        let is_due = expires.duration_since(saved.expires).is_ok_and(|later| later >= TOUCHED_EVERY);
+        let (version, before) = (saved.version, saved.expires);
+        (state.id, state.version, state.data, state.stored) = (Some(id), version, Some(data), Some(saved));
+        let is_due = expires.duration_since(before).is_ok_and(|later| later >= TOUCHED_EVERY);
         if is_due && self.0.rules.options.keep {
             state.cookie = Tell::Keep;
         }
@@ -404,6 +375,11 @@ impl Session {
     /// Returns the next call of the store that has to be made.
     pub(super) fn work(&self) -> Option<Work> {
         let mut state = self.0.state.borrow_mut();
+        // A renewed session is first saved under its old key, as it was: so the store says whether another request has destroyed it. The
+        // new values never come to the old key, which somebody else may know.
+        if let (Some(key), Some(stored)) = (&state.renewed, &state.stored) {
+            return Some(Work::Save(key.clone(), stored.clone()));
+        }
         if let (true, Some(id), Some(data)) = (state.is_changed, &state.id, &state.data) {
             let expires = self.0.rules.options.expiry(data.created(), wall());
             return Some(Work::Save(id.key(), Saved::new(data.text(), state.version, expires)));
@@ -416,6 +392,9 @@ impl Session {
     /// The store has kept the session.
     pub(super) fn is_saved(&self) {
         let mut state = self.0.state.borrow_mut();
+        if let Some(old) = state.renewed.take() {
+            return state.ended.push(old);
+        }
         state.version += 1;
         state.is_changed = false;
         state.changes.clear();
@@ -424,7 +403,7 @@ impl Session {
     /// The session that is being saved is gone from the store.
     pub(super) fn is_gone(&self) {
         let mut state = self.0.state.borrow_mut();
-        (state.id, state.data, state.is_changed) = (None, None, false);
+        (state.id, state.data, state.is_changed, state.renewed) = (None, None, false, None);
         if state.cookie == Tell::Keep {
             state.cookie = Tell::Nothing;
         }
@@ -434,13 +413,18 @@ impl Session {
     ///
     /// # Errors
     /// If this cannot be done.
-    pub(super) fn merge(&self, saved: &Saved) -> Result<(), SessionError> {
+    pub(super) fn merge(&self, saved: Saved) -> Result<(), SessionError> {
         let mut state = self.0.state.borrow_mut();
         let mut data = Data::read(&saved.data).unwrap_or_else(|| Data::new(wall()));
         for change in &state.changes {
             data.change(change)?;
         }
-        (state.data, state.version) = (Some(data), saved.version);
+        if state.renewed.is_some() {
+            data.begin_anew(wall());
+        } else {
+            state.version = saved.version;
+        }
+        (state.data, state.stored) = (Some(data), Some(saved));
         Ok(())
     }
 
@@ -450,6 +434,7 @@ impl Session {
         state.cookie = Tell::Nothing;
         (state.is_changed, state.is_saving) = (false, false);
         state.ended.clear();
+        state.renewed = None;
     }
 }
 
@@ -468,15 +453,6 @@ pub(super) enum Work {
 }
 
 impl State {
-    /// Notes that the session with this key has ended.
-    fn end(&mut self, key: String) {
-        // A session that was never saved need not be destroyed in the store.
-        if self.version > 0 {
-            self.ended.push(key);
-        }
-        self.version = 0;
-    }
-
     fn has_work(&self) -> bool {
         self.is_changed || !self.ended.is_empty()
     }

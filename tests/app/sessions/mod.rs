@@ -340,8 +340,8 @@ const CASES: &[(&str, &[(&str, Sends, &[&str], Given)])] = &[
         ".regenerate(): should destroy/replace the previous session",
         &[
             ("/put/a/1", Sends::None, &["save"], Given::New),
-            // It begins with an empty one. Ours keeps what is in it.
-            ("/login/ada", Sends::Last, &["load", "save", "destroy"], Given::New),
+            // It begins with an empty one. Ours keeps what is in it, and asks first whether the old one is still there.
+            ("/login/ada", Sends::Last, &["load", "save", "save", "destroy"], Given::New),
             ("/read/a", Sends::Last, &["load"], Given::None),
         ],
     ),

@@ -12,16 +12,51 @@ fn a_redirect_does_not_overtake_the_save() {
     sim.advance(2 * MS);
     assert_eq!(only(&peer).status, 302);
     assert_eq!(store.memory.count(), 1);
-    // A log-in saves the new session before it forgets the old one, and the answer waits for both.
+    // A log-in asks whether the old session is still there, and saves the new one before it forgets the old one. The answer waits.
     let cookie = only(&peer).field("Set-Cookie").unwrap().split(';').next().unwrap().to_owned();
     store.record.take();
     let peer = begin(&sim, "/login/ada", &cookie);
-    sim.advance(1499 * MS);
+    sim.advance(1999 * MS);
     assert_eq!(peer.text(), "");
     sim.advance(2 * MS);
     assert_eq!(only(&peer).status, 302);
-    store.record.expect(&["load", "save", "destroy"]);
+    store.record.expect(&["load", "save", "save", "destroy"]);
     assert_eq!(store.memory.count(), 1);
+}
+
+#[test]
+fn a_session_that_another_request_destroys_is_not_renewed() {
+    let (store, kept) = (Slow::new(Mood::AtOnce), Kept::<(Session, Response)>::default());
+    let keep = kept.clone();
+    let sim = world(store.clone());
+    let mut app = App::new();
+    app.with(sessions(store.clone()));
+    app.get("/", move |req, res| {
+        keep.put((req.session()?, res));
+        Ok(())
+    });
+    app.listen(81, ()).unwrap();
+    for destroyed in [true, false] {
+        let old = cookie(&sim.request("GET", "/put/cart/tulip").send());
+        let peer = sim.connect(81);
+        peer.write(format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {old}\r\n\r\n"));
+        sim.settle();
+        // Another one of the visitor's requests: a log-out, or a change that must not be lost.
+        ask(&sim, if destroyed { "/logout" } else { "/put/cart/rose" }, &old);
+        let (session, res) = kept.take();
+        session.renew().unwrap();
+        session.insert("user", "ada").unwrap();
+        res.end("done\n");
+        drop((session, res));
+        sim.settle();
+        let new = only(&peer).field("Set-Cookie").map(|field| field.split(';').next().unwrap().to_owned());
+        assert_eq!(new.is_none(), destroyed);
+        assert_eq!(text(&sim, "/read/user", &old), "-", "the old id never has what came behind the renewal");
+        if let Some(new) = new {
+            assert_eq!([text(&sim, "/read/user", &new), text(&sim, "/read/cart", &new)], ["ada", "rose"]);
+        }
+        assert_eq!(store.memory.count(), usize::from(!destroyed));
+    }
 }
 
 #[test]
