@@ -122,6 +122,7 @@ fn compare(options: &[(String, u64)]) -> io::Result<bool> {
         println!("NOT PINNED (one CPU, or no taskset): ratios are rough");
     }
     let [server_pin, wrk_pin] = pinned.unwrap_or_default();
+    let load = Load { connections, pin: wrk_pin, script: folder.0.join("load.lua") };
     let mut contenders = Vec::new();
     for name in NAMES {
         if let Some(launch) = servers::launch(name, &public, modules.as_deref())? {
@@ -136,11 +137,11 @@ fn compare(options: &[(String, u64)]) -> io::Result<bool> {
             contender.cost.clear();
             check(contender, &row)?;
             // Just-in-time compilers and caches become warm. Node's compiler takes some seconds.
-            measure(contender, &row, connections, WARM_UP, &wrk_pin, &folder.0)?;
+            load.measure(contender, &row, WARM_UP)?;
         }
         for _ in 0..rounds {
             for contender in &mut contenders {
-                contender.cost.push(measure_patiently(contender, &row, connections, seconds, &wrk_pin, &folder.0)?);
+                contender.cost.push(load.measure_patiently(contender, &row, seconds)?);
             }
             contenders.rotate_left(1);
         }
@@ -168,49 +169,46 @@ fn check(of: &Contender, row: &Row) -> io::Result<()> {
     Err(io::Error::other(format!("{} answers {} wrongly: {answer}", of.name, row.name)))
 }
 
-/// As [`measure`], once more if it fails.
-fn measure_patiently(
-    of: &Contender,
-    row: &Row,
+/// How the servers are asked.
+struct Load {
     connections: u64,
-    seconds: u64,
-    pin: &[String],
-    folder: &Path,
-) -> io::Result<f64> {
-    let mut attempts = 1;
-    loop {
-        match measure(of, row, connections, seconds, pin, folder) {
-            Err(error) if attempts < ATTEMPTS => eprintln!("  measured again: {error}"),
-            result => return result,
-        }
-        attempts += 1;
-    }
+    /// The command that pins wrk to a CPU.
+    pin: Vec<String>,
+    /// The file of wrk's program.
+    script: PathBuf,
 }
 
-fn measure(
-    of: &Contender,
-    row: &Row,
-    connections: u64,
-    seconds: u64,
-    pin: &[String],
-    folder: &Path,
-) -> io::Result<f64> {
-    let script = folder.join("load.lua");
-    // A long bracket of Lua would turn CRLF into LF; what Rust escapes, Lua escapes in the same way.
-    fs::write(&script, format!("local text = {:?}\nfunction request() return text end\n", row.request))?;
-    let launch = Launch::new("wrk").arg("-t1").arg(format!("-c{connections}")).arg(format!("-d{seconds}s"));
-    let launch = launch.arg("-s").arg(&script).arg(format!("http://127.0.0.1:{}/", of.server.port)).under(pin);
-    let used = || machine::cpu_time(of.server.pid).map(|time| time.total());
-    let before = used();
-    let said = child::run(&launch, Duration::from_secs(seconds + 30))?;
-    let used = before.zip(used()).map(|(before, after)| after - before);
-    let read = said.lines().find_map(|line| line.split_once(" requests in")?.0.trim().parse::<f64>().ok());
-    if said.contains("Non-2xx") || said.contains("Socket errors") {
-        return Err(io::Error::other(format!("{}: {said}", of.name)));
+impl Load {
+    /// As [`measure`](Load::measure), once more if it fails.
+    fn measure_patiently(&self, of: &Contender, row: &Row, seconds: u64) -> io::Result<f64> {
+        let mut attempts = 1;
+        loop {
+            match self.measure(of, row, seconds) {
+                Err(error) if attempts < ATTEMPTS => eprintln!("  measured again: {error}"),
+                result => return result,
+            }
+            attempts += 1;
+        }
     }
-    match used.zip(read.filter(|count| *count > 0.0)) {
-        Some((used, count)) => Ok(used * 1e6 / count),
-        None => Err(io::Error::other(format!("{}: no figure (no /proc?): {said}", of.name))),
+
+    /// Microseconds of CPU per request.
+    fn measure(&self, of: &Contender, row: &Row, seconds: u64) -> io::Result<f64> {
+        // A long bracket of Lua would turn CRLF into LF; what Rust escapes, Lua escapes in the same way.
+        fs::write(&self.script, format!("local text = {:?}\nfunction request() return text end\n", row.request))?;
+        let launch = Launch::new("wrk").arg("-t1").arg(format!("-c{}", self.connections)).arg(format!("-d{seconds}s"));
+        let launch = launch.arg("-s").arg(&self.script).arg(format!("http://127.0.0.1:{}/", of.server.port));
+        let used = || machine::cpu_time(of.server.pid).map(|time| time.total());
+        let before = used();
+        let said = child::run(&launch.under(&self.pin), Duration::from_secs(seconds + 30))?;
+        let used = before.zip(used()).map(|(before, after)| after - before);
+        let read = said.lines().find_map(|line| line.split_once(" requests in")?.0.trim().parse::<f64>().ok());
+        if said.contains("Non-2xx") || said.contains("Socket errors") {
+            return Err(io::Error::other(format!("{}: {said}", of.name)));
+        }
+        match used.zip(read.filter(|count| *count > 0.0)) {
+            Some((used, count)) => Ok(used * 1e6 / count),
+            None => Err(io::Error::other(format!("{}: no figure (no /proc?): {said}", of.name))),
+        }
     }
 }
 
