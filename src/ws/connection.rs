@@ -5,6 +5,7 @@
 use super::limits::Limits;
 use super::masks::next_mask;
 use super::origins::Origins;
+use super::payload::Payload;
 use super::subscriptions::Subscriptions;
 use crate::callback::{Identity, Listeners, Site, discard};
 use crate::event_loop::Time;
@@ -270,7 +271,11 @@ impl Connection {
     }
 
     /// Sends a message.
-    pub fn write(&self, stream: &Stream, opcode: Opcode, chunk: Chunk<'_>) -> Flow {
+    pub fn write(&self, stream: &Stream, message: Payload<'_>) -> Flow {
+        if let (Some(frame), Role::Server) = (message.frame(), self.role) {
+            return self.write_frame(stream, frame.plain());
+        }
+        let (opcode, chunk) = message.into_parts();
         let head = FrameHead { last: true, opcode, mask: self.mask(), length: chunk.len() as u64 };
         let Some(key) = head.mask else {
             stream.encode(|out| head.encode(out));

@@ -1,10 +1,11 @@
+use super::frame::Frame;
 use crate::net::Chunk;
 use crate::proto::ws::{Message, Opcode};
 use std::borrow::Cow;
 use std::rc::Rc;
 
 /// The content of one message to be sent. Strings become text messages, and bytes become binary ones. Owned and shared content is
-/// not copied if it has 16 KiB or more.
+/// not copied if it has 16 KiB or more. What is sent many times is a [`Frame`].
 ///
 /// ```
 /// use oneloop::ws::{Message, Payload};
@@ -18,6 +19,8 @@ use std::rc::Rc;
 pub struct Payload<'a> {
     text: bool,
     chunk: Chunk<'a>,
+    /// The frame, if it was encoded before.
+    frame: Option<&'a Frame>,
 }
 
 impl<'a> Payload<'a> {
@@ -31,6 +34,16 @@ impl<'a> Payload<'a> {
         self.chunk.as_bytes()
     }
 
+    /// The frame that was encoded before, if there is one.
+    pub(super) fn frame(&self) -> Option<&'a Frame> {
+        self.frame
+    }
+
+    /// A frame of this message, for many sockets.
+    pub(super) fn into_frame(self) -> Frame {
+        self.frame.cloned().unwrap_or_else(|| Frame::new(self.text, self.chunk.as_bytes()))
+    }
+
     pub(super) fn into_parts(self) -> (Opcode, Chunk<'a>) {
         (if self.text { Opcode::Text } else { Opcode::Binary }, self.chunk)
     }
@@ -40,7 +53,7 @@ macro_rules! payloads {
     ($text:literal: $($kind:ty),*) => {$(
         impl<'a> From<$kind> for Payload<'a> {
             fn from(message: $kind) -> Self {
-                Payload { text: $text, chunk: message.into() }
+                Payload { text: $text, chunk: message.into(), frame: None }
             }
         }
     )*};
@@ -50,7 +63,13 @@ payloads!(false: &'a [u8], &'a Vec<u8>, Vec<u8>, Rc<[u8]>);
 
 impl<'a, const N: usize> From<&'a [u8; N]> for Payload<'a> {
     fn from(message: &'a [u8; N]) -> Self {
-        Payload { text: false, chunk: message.into() }
+        Payload { text: false, chunk: message.into(), frame: None }
+    }
+}
+
+impl<'a> From<&'a Frame> for Payload<'a> {
+    fn from(frame: &'a Frame) -> Self {
+        Payload { text: frame.is_text(), chunk: frame.as_bytes().into(), frame: Some(frame) }
     }
 }
 

@@ -2,9 +2,8 @@
 
 use super::connection::{Connection, Endpoint, EndpointCore, WebSocket};
 use super::payload::Payload;
-use crate::net::Chunk;
 use crate::notice;
-use crate::proto::ws::{FrameHead, Role};
+use crate::proto::ws::Role;
 use std::rc::Rc;
 
 /// What was done with a published message.
@@ -135,11 +134,7 @@ const NAME: usize = 256;
 
 impl EndpointCore {
     fn publish(&self, topic: &str, message: Payload<'_>, skip: bool, but: Option<usize>) -> Published {
-        let (opcode, chunk) = message.into_parts();
-        let mut frame = Vec::with_capacity(chunk.len() + 10);
-        FrameHead { last: true, opcode, mask: None, length: chunk.len() as u64 }.encode(&mut frame);
-        frame.extend_from_slice(chunk.as_bytes());
-        let frame = Rc::<[u8]>::from(frame);
+        let frame = message.into_frame();
         let full = self.limits.borrow().pending_output;
         let mut published = Published::default();
         // Writing never calls user code, so the lists may stay borrowed.
@@ -150,7 +145,7 @@ impl EndpointCore {
             if skip && stream.pending() >= full {
                 published.skipped += 1;
             } else {
-                socket.write_frame(stream, Chunk::from(frame.clone())).ignore();
+                socket.write_frame(stream, frame.plain()).ignore();
                 published.sent += 1;
             }
         }

@@ -46,8 +46,7 @@ impl WebSocket {
             log::debug!(target: "oneloop::ws", "a message to a socket that is closed or closes");
             return Flow::Closed;
         };
-        let (opcode, chunk) = message.into().into_parts();
-        self.0.write(stream, opcode, chunk)
+        self.0.write(stream, message.into())
     }
 
     /// Sends a ping with at most 125 bytes; more are cut off, and an error is logged. When the pong comes, `on_pong` is called.

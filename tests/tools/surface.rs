@@ -532,6 +532,8 @@ fn a_websocket() {
     assert_eq!((endpoint.subscribers("t"), sockets[0].topics().len()), (2, 1));
     assert_eq!((endpoint.publish("t", "x").sent, endpoint.publish_or_skip("t", "x").skipped), (2, 0));
     assert_eq!((sockets[0].publish("t", "x").sent, sockets[1].unsubscribe("t")), (1, true));
+    let frames = [ws::Frame::text("x"), ws::Frame::binary([1])];
+    assert!(frames[0].is_text() && frames[1].as_bytes() == [1] && sockets[2].send(&frames[0]) == Flow::Ready);
     sockets[0].close();
     sockets[1].close_with(4000, "so long");
     sockets[2].terminate();

@@ -338,8 +338,10 @@ fn each_frame_has_another_mask_and_each_handshake_another_key() {
     let listener = answering(&sim, GOOD);
     let sockets = [connect(URL).0, connect(URL).0];
     sim.settle();
-    for _ in 0..100 {
+    let once = ws::Frame::text("secret");
+    for _ in 0..50 {
         sockets[0].send("secret").ignore();
+        sockets[0].send(&once).ignore();
     }
     sim.settle();
     let sent = listener.accepted().iter().map(|peer| peer.received()).collect::<Vec<_>>();

@@ -42,6 +42,27 @@ fn subscribers_get_what_is_published_and_the_publisher_does_not() {
     assert_eq!(endpoint.stats().sent, 8);
 }
 
+#[test]
+fn a_frame_is_encoded_once_and_is_the_same_message_however_often_and_to_whom_it_is_sent() {
+    let (sim, endpoint, sockets) = endpoint();
+    let guests = guests(&sim, &sockets, 2);
+    guests.iter().for_each(|(_, socket)| assert!(socket.subscribe("t")));
+    let long = "é".repeat(50_000);
+    let frames = [ws::Frame::text("hello"), ws::Frame::binary([7; 200]), ws::Frame::text(&long)];
+    assert!(frames[2].is_text() && !frames[1].is_text() && frames[2].as_bytes() == long.as_bytes());
+    for frame in &frames {
+        let clone = frame.clone();
+        guests[0].1.send(frame).ignore();
+        endpoint.publish("t", &clone);
+        guests[0].1.publish("t", frame);
+        sim.advance(SECOND);
+    }
+    let text = format!("text {long}");
+    guests[0].0.expect(&["text hello", "text hello", "binary 200", "binary 200", &text, &text]);
+    guests[1].0.expect(&["text hello", "text hello", "binary 200", "binary 200", &text, &text]);
+    assert_eq!(endpoint.stats().sent, 12);
+}
+
 /// B12 and B13: libraries that publish at the end of an iteration lose or reorder what comes together.
 #[test]
 fn sending_publishing_subscribing_and_leaving_keep_the_order_of_the_calls() {
