@@ -4,6 +4,7 @@ use super::{
     field_error::{self, FieldError},
     framing::Framing,
     outgoing_fields::{self, OutgoingFields, Special},
+    outgoing_request::OutgoingRequest,
     outgoing_response::OutgoingResponse,
     persistence::ConnectionField,
     status,
@@ -54,6 +55,21 @@ impl OutgoingResponse {
         out.push(b' ');
         out.extend_from_slice(self.reason().as_bytes());
         out.extend_from_slice(b"\r\n");
+    }
+}
+
+impl OutgoingRequest {
+    /// Writes the whole head of a request, the empty line at its end included (RFC 9112, 3 and 5). The version is 1.1, and Host is
+    /// the first field.
+    ///
+    /// Fields that were set but contradict the framing are left out, as in a response. So a request never has both Content-Length
+    /// and Transfer-Encoding.
+    pub fn encode(&self, out: &mut Vec<u8>, how: &Encoding<'_>) {
+        debug_assert!(!self.line().is_empty(), "set_line comes first");
+        for part in [self.line(), " HTTP/1.1\r\nHost: ", self.host(), "\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        self.fields.encode(out, how);
     }
 }
 

@@ -1,10 +1,11 @@
-//! The mistakes that our own side can make with a field, and the checks that make response splitting impossible.
+//! The mistakes that our own side can make with a head, and the checks that make it impossible to smuggle one message into
+//! another.
 
 use std::fmt;
 
 use crate::proto::octet::{self, TOKEN, VALUE};
 
-/// The reason why a field or a status cannot be sent. The call that returned it changed nothing. The text of the error says what
+/// The reason why a field, a status, a method or a target cannot be sent. The call that returned it changed nothing. The text of the error says what
 /// to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -28,6 +29,14 @@ pub enum FieldError {
     LengthAndCoding,
     /// The content that was given has another length than the Content-Length that was set (RFC 9110, 8.6).
     LengthMismatch,
+    /// The method is not a token of 1 to 32 bytes (RFC 9110, 9.1).
+    Method,
+    /// The request-target has a byte that must be percent-encoded, or a form that does not suit the method (RFC 9112, 3.2).
+    Target,
+    /// The Host is not `host` or `host:port`, or was given twice (RFC 9110, 7.2).
+    Host,
+    /// Content for CONNECT or TRACE, whose requests have none (RFC 9110, 9.3.6 and 9.3.8).
+    NoContent,
     /// The field is not allowed in an informational response or a trailer section (RFC 9112, 6.1; RFC 9110, 6.5.1).
     Forbidden,
 }
@@ -48,6 +57,12 @@ impl fmt::Display for FieldError {
             FieldError::LengthMismatch => {
                 "the content is not as long as Content-Length says: leave that field out, it is computed"
             }
+            FieldError::Method => "a method must be 1 to 32 letters, digits or any of !#$%&'*+-.^_`|~",
+            FieldError::Target => {
+                "a request-target must be `/path?query` in ASCII without blanks and `#`: percent-encode them; `host:port` for CONNECT"
+            }
+            FieldError::Host => "Host must be one host, with a port or without",
+            FieldError::NoContent => "a request with CONNECT or TRACE has no content",
             FieldError::Forbidden => "this field is not allowed in an informational response or after the content",
         })
     }

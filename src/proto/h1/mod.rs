@@ -6,9 +6,8 @@
 //!
 //! In scope: heads of requests and responses that are received, and all that follows from them (form of the target, host,
 //! framing, persistence, expectations, upgrades); content with a length, in chunks with trailers, or until the close; heads of
-//! responses that are sent, and their framing; informational responses; the state of a connection, for both roles. Out of scope:
-//! what methods and fields mean to an application, decoding of paths, content codings, ranges and caching, deadlines. Not
-//! implemented yet: heads of requests that are sent (their fields will be [`OutgoingFields`] too).
+//! requests and responses that are sent, and their framing; informational responses; the state of a connection, for both roles.
+//! Out of scope: what methods and fields mean to an application, decoding of paths, content codings, ranges and caching, deadlines.
 //!
 //! Names tell the direction: messages that are received are *incoming*, messages that are sent are *outgoing*. A head consists of
 //! a start line and fields; each of these is read by a module of its own:
@@ -137,9 +136,11 @@ mod incoming_request;
 mod incoming_response;
 mod limits;
 mod outgoing_fields;
+mod outgoing_request;
 mod outgoing_response;
 mod parse;
 mod persistence;
+mod request_framing;
 mod request_line;
 mod request_parser;
 mod request_semantics;
@@ -164,9 +165,11 @@ pub use incoming_request::IncomingRequest;
 pub use incoming_response::{IncomingResponse, ResponseParser};
 pub use limits::{BodyLimits, HeadLimits, MAX_FIELDS};
 pub use outgoing_fields::OutgoingFields;
+pub use outgoing_request::OutgoingRequest;
 pub use outgoing_response::OutgoingResponse;
 pub use parse::Parsed;
 pub use persistence::{ConnectionField, ConnectionOption, connection_field, persistent};
+pub use request_framing::request_framing;
 pub use request_parser::RequestParser;
 pub use response_framing::{BodyPlan, RequestInfo, response_framing};
 pub use status::reason;

@@ -22,7 +22,7 @@ impl From<&IncomingRequest> for RequestInfo {
     }
 }
 
-/// The decision on how the content of a response is sent.
+/// The decision on how the content of a message is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyPlan {
     /// The framing that the head announces.
