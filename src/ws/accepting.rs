@@ -17,7 +17,8 @@ impl Endpoint {
     ///
     /// Use it where [`mount`](super::mount) is not enough: behind the middleware of an application (feature `app`), or if the
     /// program first has to find out who the client is. Bytes that the client sends before this call are not lost. The fields
-    /// that are set in the response are sent with the 101. The callback of [`verify`](Endpoint::verify) is not called, since the
+    /// that are set in the response are sent with the 101, but no stage of a middleware adds others: a session (feature `sessions`) that
+    /// begins in this request gets no cookie. The callback of [`verify`](Endpoint::verify) is not called, since the
     /// program has decided already.
     ///
     /// | the request | answer |

@@ -121,8 +121,9 @@ impl WebSocket {
     // ---- Receiving
 
     /// Stops reading: the socket handles no messages, pings and pongs until [`resume`](WebSocket::resume). The bytes that the
-    /// peer sends fill the kernel's buffers, and then the peer has to wait. No deadline for receiving runs meanwhile. If the peer
-    /// ends the connection, only a reset is noticed. So pause for a limited time only.
+    /// peer sends fill the kernel's buffers, and then the peer has to wait. No deadline for receiving runs meanwhile, and no pings are
+    /// sent. That the peer has ended the connection stands behind what it has sent before, as in Node: it is noticed after `resume`,
+    /// or when this side closes; only a reset is noticed at once. So pause for a limited time only.
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));

@@ -184,6 +184,32 @@ fn a_peer_that_ends_while_the_socket_is_paused_has_its_messages_told() {
 }
 
 #[test]
+fn that_a_peer_has_ended_is_noticed_by_a_paused_socket_that_closes_and_nothing_is_told_after_it() {
+    for closes in [true, false] {
+        let (sim, server, endpoint) = endpoint();
+        let record = watch(&endpoint);
+        let kept: Kept<WebSocket> = Kept::default();
+        let keep = kept.clone();
+        endpoint.on_open(move |socket, _| {
+            socket.pause();
+            keep.put(socket.clone());
+        });
+        let client = Client::open(&sim, "/");
+        client.send(text("never told"));
+        client.peer.finish();
+        sim.advance(5 * SECOND);
+        record.expect(&["open /"]);
+        if closes {
+            kept.take().close();
+        } else {
+            server.close(|| ());
+        }
+        sim.settle();
+        record.expect(&["close 1006 \"\" clean=false by_peer=false truncated"]);
+    }
+}
+
+#[test]
 fn sockets_have_listeners_and_data_of_their_own() {
     let (sim, _server, endpoint) = endpoint();
     let record = Record::default();

@@ -4,6 +4,7 @@ mod lasts;
 mod saves;
 
 use crate::support::http::*;
+use crate::support::websocket::handshake;
 use oneloop::app::sessions::{Done, MemoryStore, Outcome, Saved, Session, SessionError, SessionOptions, Store};
 use oneloop::app::sessions::{sessions, sessions_with};
 use oneloop::app::{App, Trust};
@@ -11,6 +12,7 @@ use oneloop::event_loop::{PanicPolicy, set_panic_policy};
 use oneloop::http::{Error, Request, Response};
 use oneloop::set_timeout;
 use oneloop::sim::{Peer, Reply, Sim};
+use oneloop::ws;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io;

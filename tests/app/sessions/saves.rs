@@ -243,3 +243,27 @@ fn a_session_that_another_request_has_destroyed_stays_destroyed() {
     assert_eq!(only(&peer).status, 200);
     assert_eq!([text(&sim, "/read/cart", &before), text(&sim, "/read/user", &after)], ["-", "ada"]);
 }
+
+/// The 101 waits for nobody, so it gives no cookie of a session that begins with it: see `Endpoint::accept`.
+#[test]
+fn what_the_handshake_of_a_websocket_changes_is_saved_and_a_session_that_begins_in_it_gets_no_cookie() {
+    let (store, chat) = (Slow::new(Mood::AtOnce), ws::Endpoint::new());
+    let sim = world_with(store.clone(), SessionOptions::new(), |_| ());
+    let mut app = App::new();
+    app.with(sessions(store.clone()));
+    app.get("/chat", move |req, res| {
+        req.session()?.insert("room", "tulips")?;
+        chat.accept(&req, res);
+        Ok(())
+    });
+    app.listen(81, ()).unwrap();
+    let cookie = cookie(&sim.request("GET", "/put/a/1").send());
+    for known in [true, false] {
+        let field = if known { format!("Cookie: {cookie}\r\n") } else { String::new() };
+        let peer = sim.connect(81);
+        peer.write(handshake("/chat", &field));
+        sim.settle();
+        assert!(peer.text().starts_with("HTTP/1.1 101 ") && !peer.text().contains("Set-Cookie"), "{}", peer.text());
+    }
+    assert_eq!(text(&sim, "/read/room", &cookie), "tulips");
+}
