@@ -41,7 +41,9 @@ pub struct Endpoint(pub(super) Rc<EndpointCore>);
 pub struct Close<'a> {
     /// The code in the peer's close frame. 1005 if that frame has none; 1006 if no such frame came.
     pub code: u16,
-    /// The reason in the peer's close frame; often empty.
+    /// The reason in the peer's close frame; often empty. If this side has closed because of what the peer has sent (`why` is
+    /// [`BadMessage`](CloseReason::BadMessage) or [`SlowReceive`](CloseReason::SlowReceive)), no frame of the peer is awaited: then
+    /// this says what was wrong, such as `"a client's frame is not masked"`, as our close frame does.
     pub reason: &'a str,
     /// Whether both sides have sent a close frame: nothing that was sent before them is lost.
     pub clean: bool,
@@ -271,7 +273,7 @@ impl Connection {
     }
 
     /// Sends a message.
-    pub fn write(&self, stream: &Stream, message: Payload<'_>) -> Flow {
+    pub fn write(&self, stream: &Rc<Stream>, message: Payload<'_>) -> Flow {
         if let (Some(frame), Role::Server) = (message.frame(), self.role) {
             return self.write_frame(stream, frame.plain());
         }
@@ -285,7 +287,7 @@ impl Connection {
             self.note_length(chunk.len());
             stream.encode(|out| append(out, &head, chunk.as_bytes()));
             // Nothing is left to be written; this returns how full the output is.
-            return self.note_frame(stream.write(().into(), self.full_at()));
+            return self.note_frame(stream, stream.write(().into(), self.full_at()));
         }
         let mut content = chunk.into_vec();
         mask(&mut content, key, 0);
@@ -298,10 +300,16 @@ impl Connection {
         self.endpoint.limits.borrow().pending_output.max(1)
     }
 
+    /// The most bytes that may be pending. The largest message does not count, so that even a message above the limit can be sent if
+    /// nothing else is pending.
+    pub fn most_pending(&self) -> usize {
+        self.endpoint.limits.borrow().max_pending.saturating_add(self.largest.get() as usize)
+    }
+
     /// Sends the content of a frame whose head was sent, or a whole frame.
-    pub fn write_frame(&self, stream: &Stream, chunk: Chunk<'_>) -> Flow {
+    pub fn write_frame(&self, stream: &Rc<Stream>, chunk: Chunk<'_>) -> Flow {
         self.note_length(chunk.len());
-        self.note_frame(stream.write(chunk, self.full_at()))
+        self.note_frame(stream, stream.write(chunk, self.full_at()))
     }
 
     /// Notes the length of a message, before its write: that may compare what is pending with the limit.
@@ -309,9 +317,15 @@ impl Connection {
         self.largest.set(self.largest.get().max(u32::try_from(length).unwrap_or(u32::MAX)));
     }
 
-    fn note_frame(&self, flow: Flow) -> Flow {
+    /// Notes that a message was written. If too much is pending now, the kernel is asked at once whether it has room, so that one
+    /// callback that sends or publishes much cannot make more than one message too much pending.
+    fn note_frame(&self, stream: &Rc<Stream>, flow: Flow) -> Flow {
         if flow.is_full() {
             self.full.set(true);
+            if stream.pending() > self.most_pending() && !stream.offer() {
+                stream.destroy(CloseReason::Overflow);
+                return Flow::Closed;
+            }
         }
         self.endpoint.sent.set(self.endpoint.sent.get() + 1);
         flow

@@ -4,7 +4,7 @@ use super::connection::{Connection, State};
 use super::limits::Limits;
 use crate::event_loop::Time;
 use crate::net::{CloseReason, SendLimits, Stream, too_slow};
-use crate::proto::ws::{Opcode, status};
+use crate::proto::ws::{Opcode, Role, status};
 use std::rc::Rc;
 
 impl Limits {
@@ -93,7 +93,12 @@ impl Connection {
     /// The time at which a ping is sent if nothing comes from the peer until then.
     pub fn ping_at(&self, limits: &Limits) -> Time {
         let every = Time::from(limits.ping);
-        let more = Time::from_nanos(every.nanos() / 5 / SPREAD * (self.place.get() as u64 % SPREAD));
+        let slot = match (self.role, self.stream.get()) {
+            // The sockets of a program that are clients have an endpoint each, and so all the same place.
+            (Role::Client, Some(stream)) => stream.token().number(),
+            _ => self.place.get(),
+        };
+        let more = Time::from_nanos(every.nanos() / 5 / SPREAD * (slot as u64 % SPREAD));
         self.heard.get() + every + more
     }
 

@@ -30,7 +30,7 @@ pub struct Limits {
     /// The time over which `receive_rate` is measured. Default: 10 s.
     pub receive_window: Duration,
     /// The peer is sent a ping after nothing has come from it for this time. Default: 30 s. A part of up to a fifth of the time
-    /// is added, which differs from socket to socket of an endpoint: else sockets that were accepted together would all be sent pings together.
+    /// is added, which differs from socket to socket: else sockets that were opened together would all send pings together.
     /// `Duration::MAX` sends no pings. Proxies cut connections on which nothing has come for a while, often 60 s.
     pub ping: Duration,
     /// The connection is closed if nothing comes from the peer for this time after such a ping. Default: 30 s. The reason is

@@ -162,10 +162,13 @@ impl Connection {
     }
 
     /// Sends a close frame, unless one was sent, and closes the connection without waiting for the peer's close frame.
+    /// `on_close` is told the words of the frame, since the reason of the close alone does not say what the peer has done.
     pub fn fail(&self, stream: &Rc<Stream>, code: u16, words: &str, why: CloseReason) {
         if self.state.get() == State::Open {
             self.write_close(stream, code, words);
         }
+        let (clean, by_peer, until) = (false, false, Time::MAX);
+        self.set_ending(Ending { code: status::ABNORMAL, reason: words.to_owned(), clean, by_peer, why, until });
         self.finish(stream, why);
     }
 
@@ -246,8 +249,7 @@ impl Protocol for Connection {
     }
 
     fn pending_limit(&self) -> usize {
-        // The largest message does not count, so that even a message above the limit can be sent if nothing else is pending.
-        self.endpoint.limits.borrow().max_pending.saturating_add(self.largest.get() as usize)
+        self.most_pending()
     }
 
     fn server_closing(self: Rc<Self>, _stream: &Rc<Stream>) {

@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, Endpoint, EndpointCore, WebSocket};
 use super::payload::Payload;
+use crate::net::Flow;
 use crate::notice;
 use crate::proto::ws::Role;
 use std::rc::Rc;
@@ -145,8 +146,8 @@ impl EndpointCore {
             if skip && stream.pending() >= full {
                 published.skipped += 1;
             } else {
-                socket.write_frame(stream, frame.plain()).ignore();
-                published.sent += 1;
+                let flow = socket.write_frame(stream, frame.plain());
+                published.sent += usize::from(flow != Flow::Closed);
             }
         }
         published

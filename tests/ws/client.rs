@@ -291,13 +291,13 @@ fn after_both_close_frames_the_client_waits_for_the_end_of_the_server_and_not_fo
 
 #[test]
 fn a_server_that_masks_or_breaks_the_protocol_gets_the_code_of_its_fault() {
-    for (bytes, code) in [
-        (b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58".to_vec(), 1002),
-        (b"\x81\x80\0\0\0\0".to_vec(), 1002),
-        (frame(0xc1, "x"), 1002),
-        (frame(0x80, "x"), 1002),
-        (frame(0x81, b"\xff"), 1007),
-        (frame(0x82, vec![0; 1024 * 1024 + 1]), 1009),
+    for (bytes, code, words) in [
+        (b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58".to_vec(), 1002, "a server's frame is masked"),
+        (b"\x81\x80\0\0\0\0".to_vec(), 1002, "a server's frame is masked"),
+        (frame(0xc1, "x"), 1002, "a reserved bit is set"),
+        (frame(0x80, "x"), 1002, "a continuation of nothing"),
+        (frame(0x81, b"\xff"), 1007, "the text is not UTF-8"),
+        (frame(0x82, vec![0; 1024 * 1024 + 1]), 1009, "the message is too large"),
     ] {
         let sim = Sim::new();
         let listener = answering(&sim, [GOOD.as_bytes(), &bytes].concat());
@@ -308,7 +308,7 @@ fn a_server_that_masks_or_breaks_the_protocol_gets_the_code_of_its_fault() {
         assert!(told.len() == 1 && told[0].contains(&format!("code: Some({code})")), "{told:?}");
         peer.close();
         sim.settle();
-        record.expect(&["open None", "1006 \"\" clean=false by_peer=false bad-message"]);
+        record.expect(&["open None", &format!("1006 {words:?} clean=false by_peer=false bad-message")]);
     }
 }
 
@@ -324,11 +324,23 @@ fn limits_are_on_and_can_be_set() {
     listener.accepted()[0].write(frame(0x82, [0; 11]));
     sim.advance(29 * SECOND);
     assert!(frames(&listener.accepted()[0])[0].contains("1009"));
-    small.expect(&["open None", "1006 \"\" clean=false by_peer=false bad-message"]);
+    small.expect(&["open None", "1006 \"the message is too large\" clean=false by_peer=false bad-message"]);
     silent.expect(&["open None"]);
     sim.advance(40 * SECOND);
     assert_eq!(frames(&listener.accepted()[1]), ["Ping([])"]);
     silent.expect(&["1006 \"\" clean=false by_peer=false ping-timeout"]);
+}
+
+#[test]
+fn clients_that_were_opened_together_do_not_ping_together() {
+    let sim = Sim::new();
+    let listener = answering(&sim, GOOD);
+    let _sockets: Vec<_> = (0..32).map(|_| connect(URL)).collect();
+    sim.advance(30_500 * MS);
+    let pinged = || listener.accepted().iter().filter(|peer| !frames(peer).is_empty()).count();
+    let early = pinged();
+    sim.advance(6 * SECOND);
+    assert!((1..=8).contains(&early) && pinged() == 32, "{early} at once");
 }
 
 /// RFC 6455, 5.3: each frame has a mask of its own; what is sent shows nothing of its content.

@@ -67,6 +67,59 @@ fn a_peer_that_falls_too_far_behind_is_closed_and_never_gets_a_message_behind_a_
     }
 }
 
+/// Also where no turn comes in between: in one callback, by sending and by publishing, to a peer that is corked and to others.
+#[test]
+fn one_callback_cannot_make_more_pending_than_the_limit() {
+    const MESSAGE: usize = 100_000;
+    for publishes in [false, true] {
+        for own_turn in [false, true] {
+            let (sim, endpoint, record, sockets) = endpoint();
+            let slow = Client::open(&sim, "/");
+            slow.peer.pause_reading();
+            let (quick, socket) = (Client::open(&sim, "/"), sockets.take());
+            socket.subscribe("t");
+            let (all, told) = (endpoint.clone(), record.clone());
+            endpoint.on_message(move |_, _| {
+                let (mut taken, mut most) = (0, 0);
+                for _ in 0..100 {
+                    let sent = if publishes {
+                        all.publish("t", vec![0; MESSAGE]).sent == 1
+                    } else {
+                        socket.send(vec![0; MESSAGE]) != Flow::Closed
+                    };
+                    taken += usize::from(sent);
+                    most = most.max(socket.buffered_amount());
+                }
+                // The kernel's buffers have 64 KiB.
+                assert!((10..14).contains(&taken) && most <= 1024 * 1024 + 2 * MESSAGE, "{taken}, {most}");
+                assert!(!socket.is_open());
+                told.add("sent");
+            });
+            if own_turn { &slow } else { &quick }.send(text("go"));
+            sim.settle();
+            slow.peer.resume_reading();
+            sim.settle();
+            record.expect(&["sent", "1006 overflow"]);
+            assert!(slow.told().len() < 10 && endpoint.len() == 1);
+        }
+    }
+}
+
+/// What the kernel takes meanwhile does not count.
+#[test]
+fn one_callback_may_send_more_than_the_limit_to_a_peer_that_reads() {
+    let (sim, _endpoint, record, sockets) = endpoint();
+    sim.set_network(oneloop::sim::Network { buffer: 64 * 1024 * 1024, ..Default::default() });
+    let (client, socket) = (Client::open(&sim, "/"), sockets.take());
+    for _ in 0..100 {
+        assert_ne!(socket.send(vec![0; 100_000]), Flow::Closed);
+    }
+    assert!(socket.buffered_amount() <= 1024 * 1024 + 200_000);
+    sim.settle();
+    assert_eq!(client.told(), vec!["binary 100000"; 100]);
+    record.expect(&["drain 0"]);
+}
+
 #[test]
 fn a_message_that_is_larger_than_the_limit_arrives_if_it_is_alone() {
     let (sim, _endpoint, record, sockets) = endpoint();

@@ -9,6 +9,7 @@ use crate::net::output::Output;
 use crate::net::transport::{Plaintext, Transport};
 use crate::net::{CloseReason, FilePart};
 use std::io::{self, ErrorKind, IoSlice};
+use std::rc::Rc;
 
 /// When the cork has grown to this size, it is sent at once, not only at the end of the turn.
 const CORK: usize = 64 * 1024;
@@ -139,6 +140,26 @@ impl Stream {
             self.state.on(Event::Writable);
             self.queue_unless_corked();
         }
+    }
+
+    /// Offers pending output to the kernel now, without waiting for a turn: for a protocol whose output grows past its limit within one
+    /// callback. Returns `false` if the kernel refuses output of which more is pending than the protocol allows.
+    #[cold]
+    pub fn offer(self: &Rc<Self>) -> bool {
+        let was_blocked = self.is_blocked();
+        self.state.on(Event::Writable);
+        let (limit, mut before) = (self.protocol().pending_limit(), None);
+        // Each round sends as much as a turn does. The kernel refuses in the end, or takes all.
+        while self.output_held() > limit && before.replace(self.written.get()) != Some(self.written.get()) {
+            self.flush_output();
+        }
+        if !self.is_corked() {
+            self.queue();
+            if self.is_blocked() && !was_blocked {
+                self.protocol().blocked(self);
+            }
+        }
+        !self.is_blocked() || self.output_held() <= limit
     }
 
     /// Sends the cork and a large chunk, without copying the chunk.
