@@ -5,7 +5,8 @@
 //!
 //! | module | protocol |
 //! |---|---|
-//! | [`h1`] | HTTP/1.1 and HTTP/1.0 as an origin server (RFC 9110, RFC 9112) |
+//! | [`h1`] | HTTP/1.1 and HTTP/1.0, both sides (RFC 9110, RFC 9112) |
+//! | [`url`] | URLs of clients, and what a reference in a response names (RFC 3986) |
 //! | [`ws`] | the WebSocket protocol, both sides (RFC 6455) |
 //! | `parameters`, `media_type`, `negotiation` | what structured fields share; media types; what a client accepts (feature `app`) |
 //! | `basic` | credentials of the Basic scheme (feature `app`) |
@@ -34,4 +35,5 @@ pub mod negotiation;
 mod octet;
 #[cfg(feature = "app")]
 pub mod parameters;
+pub mod url;
 pub mod ws;

@@ -5,7 +5,7 @@ use super::opening::Opening;
 use crate::event_loop::{Time, current};
 use crate::net::{CloseReason, Context, Dial, Stream, Target};
 use crate::proto::h1::OutgoingFields;
-use crate::proto::ws::{Question, Role, Url, is_of_handshake, is_protocol, key};
+use crate::proto::ws::{Question, Role, is_of_handshake, is_protocol, key, websocket_url};
 use std::io::{self, ErrorKind};
 use std::panic::Location;
 use std::rc::Rc;
@@ -216,13 +216,13 @@ impl Connect {
         if let Some(why) = &self.wrong {
             return Err(wrong(why.clone()));
         }
-        let url = Url::parse(&self.url).map_err(|fault| wrong(fault.to_string()))?;
+        let url = websocket_url(&self.url).map_err(|why| wrong(why.to_owned()))?;
         let key = key(&next_nonce());
         let question =
-            Question { authority: url.authority, target: &url.target, key: &key, protocols: &self.protocols };
+            Question { authority: url.authority(), target: url.target(), key: &key, protocols: &self.protocols };
         let mut request = Vec::new();
         question.encode(&self.fields, &mut request);
-        let target = Target::from((url.host, url.port)).timeout(self.timeout).look_up_timeout(self.timeout);
+        let target = Target::from((url.host(), url.port())).timeout(self.timeout).look_up_timeout(self.timeout);
         Ok((request, key, target))
     }
 }

@@ -40,4 +40,4 @@ pub use fault::Fault;
 pub use handshake::{VERSION, accept, choose_protocol, key};
 pub use head::{CONTROL, FrameHead, Opcode, Role};
 pub use mask::{MaskKey, mask};
-pub use url::{Url, UrlFault};
+pub use url::websocket_url;
