@@ -22,15 +22,15 @@ const HOUSE: &[(&str, &[&str])] = &[
     // The harness: nothing but tests imports it. (The world that it drives is a driver, below the loop.)
     ("sim", &["notice", "event_loop", "proto"]),
     ("http", &["notice", "callback", "event_loop", "worker", "proto", "net"]),
-    ("app", &["notice", "callback", "event_loop", "worker", "signals", "proto", "net", "http"]),
     ("ws", &["notice", "callback", "event_loop", "proto", "net", "http"]),
+    ("app", &["notice", "callback", "event_loop", "worker", "signals", "proto", "net", "http", "ws"]),
     // On top: the harness for an app. As `sim`, nothing but tests imports it.
     ("tester", &["http", "net", "sim", "app"]),
     // Pages of documentation alone.
     ("guide", &[]),
     // Tests alone, of what only the inside can reach.
     ("seams", &["event_loop", "sim", "proto", "net", "http"]),
-    ("devtools", &["notice", "event_loop", "worker", "http"]),
+    ("devtools", &["notice", "event_loop", "worker", "http", "ws"]),
 ];
 
 /// Names that `proto` must not know: it is bytes in, events out.

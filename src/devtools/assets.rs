@@ -23,6 +23,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("/house.js", SCRIPT, include_str!("page/house.js")),
     ("/numbers.js", SCRIPT, include_str!("page/numbers.js")),
     ("/requests.js", SCRIPT, include_str!("page/requests.js")),
+    ("/sockets.js", SCRIPT, include_str!("page/sockets.js")),
     ("/waited.js", SCRIPT, include_str!("page/waited.js")),
 ];
 

@@ -12,7 +12,7 @@
 //!
 //! The page shows the last iterations to scale, with their turns and the places where their callbacks were registered; the
 //! phases with the lengths of their queues; the loop's numbers; which turns held the loop and for how long; which requests
-//! the server has yet to answer; and its routes. It cannot change anything. Everything on it was measured; most of it comes
+//! the server has yet to answer; its routes; and the WebSockets of the loop, by endpoint. It cannot change anything. Everything on it was measured; most of it comes
 //! from [`recording`].
 //!
 //! # Below the prefix
@@ -54,6 +54,7 @@ mod merge;
 mod message;
 mod numbers;
 mod requests;
+mod sockets;
 mod stream;
 
 pub use crate::http::local::is_local;

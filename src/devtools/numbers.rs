@@ -1,6 +1,7 @@
 //! The loop's numbers: rates and delays over the last seconds, computed from readings of its counters.
 
 use super::json::{self, Object};
+use super::sockets::{self, Counted};
 use crate::event_loop::{Metrics, metrics};
 use crate::http::Server;
 use std::collections::VecDeque;
@@ -16,6 +17,7 @@ const APART: Duration = Duration::from_millis(400);
 struct Reading {
     metrics: Metrics,
     requests: u64,
+    sockets: Counted,
 }
 
 /// Readings of the last ten seconds.
@@ -44,6 +46,9 @@ impl Readings {
         json::object(out, |all| {
             if let Some(earlier) = self.before(metrics.at, RATE_OVER) {
                 rates(all, &metrics, requests, earlier);
+                sockets::write(all, Some(&earlier.sockets), seconds(&metrics, earlier));
+            } else {
+                sockets::write(all, None, 1.0);
             }
             let delay = match self.before(metrics.at, DELAY_OVER) {
                 Some(earlier) => metrics.loop_delay.since(&earlier.metrics.loop_delay),
@@ -80,17 +85,22 @@ impl Readings {
             });
         });
         if self.0.back().is_none_or(|last| last.metrics.at + APART <= metrics.at) {
-            self.0.push_back(Reading { metrics, requests });
+            self.0.push_back(Reading { metrics, requests, sockets: Counted::now() });
         }
     }
 }
 
 fn rates(all: &mut Object<'_>, now: &Metrics, requests: u64, earlier: &Reading) {
-    let seconds = now.at.saturating_sub(earlier.metrics.at).as_secs_f64().max(0.001);
+    let seconds = seconds(now, earlier);
     let iterations = now.iterations - earlier.metrics.iterations;
     let events = now.events - earlier.metrics.events;
     all.decimal("iterations", iterations as f64 / seconds, 1);
     all.decimal("events", events as f64 / (iterations.max(1)) as f64, 2);
     all.decimal("utilisation", now.utilisation_since(&earlier.metrics), 4);
     all.decimal("requests", requests.saturating_sub(earlier.requests) as f64 / seconds, 1);
+}
+
+/// The time since an earlier reading, in seconds.
+fn seconds(now: &Metrics, earlier: &Reading) -> f64 {
+    now.at.saturating_sub(earlier.metrics.at).as_secs_f64().max(0.001)
 }

@@ -118,4 +118,13 @@ impl Loop {
         kept.clear();
         kept.extend_from_slice(label.get(..LABEL).unwrap_or(label));
     }
+
+    /// Sets the label of this turn, as [`label_turn`](Loop::label_turn) does, from its parts.
+    #[inline]
+    pub(crate) fn label_turn_by(&self, parts: &[&str]) {
+        let mut kept = self.turn.label.borrow_mut();
+        kept.clear();
+        parts.iter().for_each(|part| kept.extend_from_slice(part.as_bytes()));
+        kept.truncate(LABEL);
+    }
 }

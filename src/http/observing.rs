@@ -57,7 +57,12 @@ pub struct ServerMetrics {
     /// How many exchanges are over, by the class of their response's status: 2xx, 3xx, 4xx, 5xx. Counted only while
     /// [`Server::set_metrics`](super::Server::set_metrics) is on.
     pub responses: [u64; 4],
-    /// How many exchanges are over without a response: they were cut before one was sent, or handed over. Counted only
+    /// How many exchanges have ended with `101 Switching Protocols`: the connection speaks another protocol since, such as
+    /// WebSocket ([`Response::upgrade`](super::Response::upgrade), [`ws`](crate::ws)). Counted only while
+    /// [`Server::set_metrics`](super::Server::set_metrics) is on.
+    pub switched: u64,
+    /// How many exchanges are over without a response: they were cut before one was sent, or handed over to
+    /// [`Server::on_upgrade`](super::Server::on_upgrade) or [`Server::on_connect`](super::Server::on_connect). Counted only
     /// while [`Server::set_metrics`](super::Server::set_metrics) is on.
     pub unanswered: u64,
     /// How many messages were refused without an exchange: see [`Server::on_client_error`](super::Server::on_client_error).
@@ -77,6 +82,7 @@ pub(super) struct Observing {
     on: Cell<bool>,
     counts: Cell<bool>,
     responses: Cell<[u64; 4]>,
+    switched: Cell<u64>,
     unanswered: Cell<u64>,
     refused: Cell<u64>,
     latency: RefCell<Histogram>,
@@ -120,6 +126,7 @@ impl Observing {
         let mut responses = self.responses.get();
         match end.status.and_then(|status| responses.get_mut(usize::from(status / 100).wrapping_sub(2))) {
             Some(class) => *class += 1,
+            None if end.status == Some(101) => self.switched.set(self.switched.get() + 1),
             None => self.unanswered.set(self.unanswered.get() + 1),
         }
         self.responses.set(responses);
@@ -132,6 +139,7 @@ impl Observing {
         ServerMetrics {
             requests,
             responses: self.responses.get(),
+            switched: self.switched.get(),
             unanswered: self.unanswered.get(),
             refused: self.refused.get(),
             latency: self.latency.borrow().clone(),

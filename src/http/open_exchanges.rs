@@ -76,7 +76,7 @@ impl Server {
 
 impl Exchange {
     /// The pattern of the route that a layer above has chosen for the request.
-    fn route(&self) -> Option<Rc<str>> {
+    pub(crate) fn route(&self) -> Option<Rc<str>> {
         #[cfg(feature = "app")]
         return self.companion()?.route();
         #[cfg(not(feature = "app"))]

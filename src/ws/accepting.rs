@@ -63,6 +63,9 @@ impl Endpoint {
         if let Some(name) = protocol {
             let _ = connection.protocol.set(name);
         }
+        if self.name().is_empty() {
+            self.set_name(&req.0.route().unwrap_or_else(|| req.path().into()));
+        }
         connection.place.set(self.0.sockets.borrow_mut().insert(connection.clone()));
         connection.opened.set(Some(Opened::By(req.clone())));
         stream.need_due(connection.ping_at(&self.0.limits.borrow()));

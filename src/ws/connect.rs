@@ -56,7 +56,7 @@ pub fn connect(to: impl Into<Connect>, opened: impl FnOnce(&WebSocket) + 'static
         panic!("oneloop: ws::connect was called while its thread ends: the loop is gone");
     };
     let (to, cx) = (to.into(), Context::of(&lp));
-    let endpoint = Endpoint::new();
+    let endpoint = Endpoint::unlisted(to.place());
     endpoint.set_limits(to.limits.clone());
     let connection = Rc::new(Connection::new(&endpoint.0, Role::Client, lp.now()));
     connection.state.set(State::Opening);

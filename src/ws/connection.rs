@@ -99,11 +99,17 @@ pub struct Stats {
     pub refused: u64,
     /// How many messages were received.
     pub received: u64,
-    /// How many messages were sent.
+    /// How many messages were sent; a published one counts once for each subscriber to whom it was sent.
     pub sent: u64,
+    /// How many published messages were left out for subscribers that were behind, each counted once for each of them: see
+    /// [`Endpoint::publish_or_skip`].
+    pub skipped: u64,
 }
 
 pub(super) struct EndpointCore {
+    /// Its name in reports; empty until it has one.
+    pub name: RefCell<Rc<str>>,
+    pub identity: Identity,
     pub listeners: Listeners<On, Listener>,
     pub sockets: RefCell<Slab<Rc<Connection>>>,
     pub subscriptions: RefCell<Subscriptions>,
@@ -117,6 +123,7 @@ pub(super) struct EndpointCore {
     pub refused: Cell<u64>,
     pub received: Cell<u64>,
     pub sent: Cell<u64>,
+    pub skipped: Cell<u64>,
 }
 
 impl EndpointCore {
@@ -194,6 +201,8 @@ pub(super) struct Connection {
     /// The turn in which the frames that `told` counts were passed to listeners.
     pub turn: Cell<u16>,
     pub told: Cell<u16>,
+    /// The event that this turn's label names, so that it is not written again for each of many messages.
+    pub labelled: Cell<Option<On>>,
     /// The size of the largest message that may be pending.
     pub largest: Cell<u32>,
     /// When bytes last came from the peer.
@@ -227,6 +236,7 @@ impl Connection {
             full: Cell::new(false),
             turn: Cell::new(0),
             told: Cell::new(0),
+            labelled: Cell::new(None),
             largest: Cell::new(0),
             heard: Cell::new(now),
             pinged: Cell::new(Time::ZERO),
@@ -383,12 +393,17 @@ impl Connection {
         let Some(stream) = self.stream.get() else { return };
         let socket = WebSocket(self.clone());
         let lp = &stream.cx().lp;
+        let name = self.endpoint.name.borrow().clone();
+        let event = Event { name: &name, on };
         let mut panicked = false;
         let mut each = |site: Site, listener: &mut Listener| {
             if panicked {
                 return;
             }
-            if lp.call(site, &Event(on), || call(&socket, listener)).is_none() && !matches!(on, On::Error | On::Close) {
+            if self.labelled.replace(Some(on)) != Some(on) || self.turn.get() != lp.turn_serial() as u16 {
+                lp.label_turn_by(&["WebSocket ", event.name, event.listener()]);
+            }
+            if lp.call(site, &event, || call(&socket, listener)).is_none() && !matches!(on, On::Error | On::Close) {
                 panicked = true;
                 self.begin_close(status::INTERNAL_ERROR, "", CloseReason::Panicked);
             }
@@ -416,11 +431,28 @@ impl Drop for Connection {
     }
 }
 
-/// The name of an event for logs.
-struct Event(On);
+/// An event of a socket, as reports name it.
+struct Event<'a> {
+    /// The endpoint's.
+    name: &'a str,
+    on: On,
+}
 
-impl std::fmt::Display for Event {
+impl Event<'_> {
+    fn listener(&self) -> &'static str {
+        match self.on {
+            On::Open => " on_open",
+            On::Message => " on_message",
+            On::Drain => " on_drain",
+            On::Pong => " on_pong",
+            On::Error => " on_error",
+            On::Close => " on_close",
+        }
+    }
+}
+
+impl std::fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "a WebSocket's {:?} listener", self.0)
+        write!(f, "WebSocket {}{}", self.name, self.listener())
     }
 }

@@ -1,9 +1,10 @@
 //! What users call on an endpoint.
 
 use super::connection::{Close, Endpoint, EndpointCore, Listener, On, Stats, Verdict, WebSocket};
+use super::endpoints;
 use super::limits::Limits;
 use super::origins::Origins;
-use crate::callback::{Listeners, Site, compare_by_identity, discard};
+use crate::callback::{Identity, Listeners, Site, compare_by_identity, discard};
 use crate::http::Request;
 #[cfg(doc)]
 use crate::net::Flow;
@@ -26,7 +27,16 @@ impl Endpoint {
     /// Makes an endpoint that belongs to no path. It gets its sockets by [`accept`](Endpoint::accept). [`mount`](super::mount)
     /// makes an endpoint for a path.
     pub fn new() -> Endpoint {
+        let endpoint = Endpoint::unlisted("");
+        endpoints::add(&endpoint.0);
+        endpoint
+    }
+
+    /// An endpoint that [`endpoints`](super::endpoints) does not list: a client's.
+    pub(super) fn unlisted(name: &str) -> Endpoint {
         Endpoint(Rc::new(EndpointCore {
+            name: RefCell::new(name.into()),
+            identity: Identity::default(),
             listeners: Listeners::new(),
             sockets: RefCell::new(Slab::new()),
             subscriptions: RefCell::default(),
@@ -39,6 +49,7 @@ impl Endpoint {
             refused: Cell::new(0),
             received: Cell::new(0),
             sent: Cell::new(0),
+            skipped: Cell::new(0),
         }))
     }
 
@@ -108,6 +119,43 @@ impl Endpoint {
     #[track_caller]
     pub fn on_close(&self, f: impl FnMut(&WebSocket, &Close<'_>) + 'static) -> &Self {
         self.add(On::Close, Location::caller(), Listener::Close(Box::new(f)))
+    }
+
+    // ---- Its name
+
+    /// Its name in logs, in recordings and on the page of the devtools: the prefix at which it is mounted. The name of an endpoint
+    /// that belongs to no path is the path of the first request that it has accepted (of an application: the pattern of its route).
+    /// Empty before.
+    ///
+    /// ```
+    /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
+    /// assert_eq!(&*oneloop::ws::mount(&server, "/chat/").name(), "/chat");
+    /// ```
+    pub fn name(&self) -> Rc<str> {
+        self.0.name.borrow().clone()
+    }
+
+    /// Sets the [name](Endpoint::name).
+    ///
+    /// ```
+    /// let rooms = oneloop::ws::Endpoint::new();
+    /// rooms.set_name("rooms");
+    /// assert_eq!(&*rooms.name(), "rooms");
+    /// ```
+    pub fn set_name(&self, name: &str) -> &Self {
+        *self.0.name.borrow_mut() = name.into();
+        self
+    }
+
+    /// A number that no other endpoint of the process has or had.
+    ///
+    /// ```
+    /// use oneloop::ws::Endpoint;
+    ///
+    /// assert_ne!(Endpoint::new().id(), Endpoint::new().id());
+    /// ```
+    pub fn id(&self) -> u64 {
+        self.0.identity.number()
     }
 
     // ---- Who may come
@@ -219,6 +267,7 @@ impl Endpoint {
             refused: self.0.refused.get(),
             received: self.0.received.get(),
             sent: self.0.sent.get(),
+            skipped: self.0.skipped.get(),
         }
     }
 

@@ -54,6 +54,7 @@ mod connect;
 mod connection;
 mod deadlines;
 mod endpoint;
+mod endpoints;
 mod frame;
 mod limits;
 mod masks;
@@ -68,6 +69,7 @@ mod websocket;
 pub use crate::proto::ws::Message;
 pub use connect::{Connect, connect};
 pub use connection::{Close, Endpoint, Stats, Verdict, WebSocket};
+pub use endpoints::endpoints;
 pub use frame::Frame;
 pub use limits::Limits;
 pub use origins::Origins;
@@ -91,6 +93,7 @@ use crate::http::Server;
 #[track_caller]
 pub fn mount(server: &Server, prefix: &str) -> Endpoint {
     let endpoint = Endpoint::new();
+    endpoint.set_name(if prefix.len() > 1 { prefix.trim_end_matches('/') } else { "/" });
     let mounted = endpoint.clone();
     server.on_upgrade_below(prefix, accepting::PROTOCOL, move |req, res| mounted.take(&req, res));
     endpoint

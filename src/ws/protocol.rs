@@ -49,6 +49,7 @@ impl Connection {
         let turn = lp.turn_serial() as u16;
         if self.turn.replace(turn) != turn {
             self.told.set(0);
+            self.labelled.set(None);
         }
         if self.told.get() >= self.endpoint.limits.borrow().frames.max(1) || lp.is_halted() {
             stream.make_ready();

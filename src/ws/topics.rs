@@ -150,6 +150,7 @@ impl EndpointCore {
                 published.sent += usize::from(flow != Flow::Closed);
             }
         }
+        self.skipped.set(self.skipped.get() + published.skipped as u64);
         published
     }
 }

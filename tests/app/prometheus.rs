@@ -1,11 +1,13 @@
 //! The page for Prometheus: what it counts, that no client can make it grow, and who may read it.
 
 use crate::support::http::*;
+use crate::support::websocket::{Client, handshake, text};
 use oneloop::app::{App, Prometheus};
 use oneloop::http::{Request, Response, Server};
 use oneloop::net::CloseReason;
 use oneloop::set_timeout;
 use oneloop::sim::{self, Sim};
+use oneloop::ws;
 use std::collections::BTreeMap;
 
 fn started() -> (Sim, Server, Prometheus) {
@@ -109,6 +111,37 @@ fn durations_are_in_buckets_that_add_up() {
     assert_eq!((of("sum", "/slow", ""), of("count", "/slow", "")), (0.3, 1.0));
     assert_eq!(of("bucket", "/todos/:id", ",le=\"0.0005\""), 2.0);
     assert_eq!((of("sum", "/todos/:id", ""), of("count", "/todos/:id", "")), (0.0, 2.0));
+}
+
+#[test]
+fn websockets_are_counted_by_endpoint_and_an_upgrade_is_no_missing_answer() {
+    let (sim, server, prometheus) = started();
+    assert!(!prometheus.text().contains("websocket"), "a program without WebSockets has lines about them");
+    let chat = ws::mount(&server, "/chat");
+    let sockets: Kept<ws::WebSocket> = Kept::default();
+    let keep: Kept<ws::WebSocket> = sockets.clone();
+    chat.on_open(move |socket, _| keep.put(socket.clone())).on_message(|socket, message| socket.send(message).ignore());
+    let _unnamed = ws::Endpoint::new();
+    let client = Client::open(&sim, "/chat");
+    client.send([text("one"), text("two")].concat());
+    Client::connect(&sim).send(handshake("/chat", "Origin: http://elsewhere\r\n"));
+    sim.settle();
+    sockets.take().subscribe("t");
+    chat.publish_or_skip("t", "three");
+    let page = samples(&prometheus.text());
+    for (sample, value) in [
+        ("websockets{endpoint=\"/chat\"}", 1.0),
+        ("websockets{endpoint=\"other\"}", 0.0),
+        ("websocket_messages_total{endpoint=\"/chat\",direction=\"received\"}", 2.0),
+        ("websocket_messages_total{endpoint=\"/chat\",direction=\"sent\"}", 3.0),
+        ("websocket_messages_total{endpoint=\"/chat\",direction=\"skipped\"}", 0.0),
+        ("websocket_handshakes_total{endpoint=\"/chat\",result=\"accepted\"}", 1.0),
+        ("websocket_handshakes_total{endpoint=\"/chat\",result=\"refused\"}", 1.0),
+        ("http_requests_total{method=\"GET\",route=\"unmatched\",status=\"1xx\"}", 1.0),
+        ("http_connections{state=\"upgraded\"}", 1.0),
+    ] {
+        assert_eq!(page.get(sample), Some(&value), "{sample}");
+    }
 }
 
 /// Scanners ask for thousands of paths, by whatever methods they think of (400,000 series in artifact-keeper#2220).

@@ -1,9 +1,11 @@
 //! The page that shows the loop: who may see it, what it says, and that it leaves the server as it was.
 
 use crate::support::http::*;
+use crate::support::websocket::{self, Client};
 use oneloop::devtools::{self, Options};
 use oneloop::http::Server;
 use oneloop::sim::Sim;
+use oneloop::ws;
 
 fn mounted() -> (Sim, Server) {
     let (sim, server) = serve(|req, res| match req.path() {
@@ -584,4 +586,35 @@ fn a_page_at_the_root_tells_the_requests_of_longer_paths() {
     send(&sim, get("/site/a"));
     sim.advance(SECOND);
     assert!(open_requests(&reader).starts_with(r#"{"count":1,"oldest":[{"m":"GET","p":"/site/a","#));
+}
+
+/// The rates are over the last second, by endpoint; a published message is counted for each subscriber.
+#[test]
+fn websockets_are_told_by_endpoint_with_their_messages_a_second() {
+    let (sim, server) = mounted();
+    let metrics = || ask(&sim, local("/__loop/metrics")).text();
+    assert!(metrics().contains("\"endpoints\":0,\"sockets\":[]"), "{}", metrics());
+    let (chat, own) = (ws::mount(&server, "/chat"), ws::Endpoint::new());
+    chat.on_open(|socket, _| assert!(socket.subscribe("room")));
+    let all = chat.clone();
+    chat.on_message(move |_, message| {
+        all.publish("room", message);
+    });
+    let clients = [Client::open(&sim, "/chat"), Client::open(&sim, "/chat")];
+    sim.advance(2 * SECOND);
+    metrics();
+    for _ in 0..10 {
+        clients[0].send(websocket::text("hi"));
+        sim.advance(100 * MS);
+    }
+    let told = metrics();
+    let zero = "{\"name\":\"\",\"open\":0,\"in\":0.0,\"out\":0.0,\"received\":0,\"sent\":0,\"accepted\":0}";
+    let busy = "{\"name\":\"/chat\",\"open\":2,\"in\":9.1,\"out\":18.2,\"received\":10,\"sent\":20,\"accepted\":2}";
+    assert!(told.contains(&format!("\"endpoints\":2,\"sockets\":[{busy},{zero}]")), "{told}");
+    assert!(told.contains("\"upgraded\":2,"), "{told}");
+    own.set_name("\"</script>");
+    let reader = send(&sim, local("/__loop/stream"));
+    sim.advance(SECOND);
+    let escaped = r#"{"name":"\"</script>","open":0"#;
+    assert!(events(&reader).iter().any(|message| message.contains(escaped)), "{:?}", events(&reader));
 }

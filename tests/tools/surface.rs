@@ -545,7 +545,8 @@ fn a_websocket() {
         ["close 1000 finished", "close 1006 destroyed", "close 4000 finished", "own 1000", "own 1006", "own 4000"]
     );
     let own = ws::Endpoint::new();
-    own.close_all(1001, "");
+    own.set_name("own").close_all(1001, "");
+    assert!(&*own.name() == "own" && own.id() != endpoint.id() && ws::endpoints().len() == 2);
     let (sim, _server) = serve(move |req, res| drop(own.accept(&req, res)));
     websocket::Client::open(&sim, "/");
 }

@@ -6,6 +6,7 @@ mod deadlines;
 mod handshake;
 mod hostile;
 mod messages;
+mod observing;
 mod output;
 #[path = "../support/mod.rs"]
 mod support;

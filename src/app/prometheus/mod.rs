@@ -2,6 +2,7 @@
 
 mod page;
 mod requests;
+mod sockets;
 
 use crate::event_loop::{current, metrics};
 use crate::http::local::is_local;
@@ -41,6 +42,9 @@ use std::time::Duration;
 /// | `http_response_content_bytes_total` | | bytes of content that were sent |
 /// | `http_refused_total`, `http_shed_total` | | messages that were no acceptable requests; requests that were answered 503 because the loop was late |
 /// | `http_connections` | `state` | see [`ConnectionStates`](crate::http::ConnectionStates) |
+/// | `websockets` | `endpoint` | open WebSockets, by the [name](crate::ws::Endpoint::name) of their endpoint |
+/// | `websocket_messages_total` | `endpoint`, `direction` | messages that were `received`, `sent` (a published one for each of its subscribers), and `skipped` for subscribers that were behind |
+/// | `websocket_handshakes_total` | `endpoint`, `result` | requests that were `accepted`, or `refused` |
 /// | `oneloop_active_seconds_total`, `oneloop_idle_seconds_total` | | time in callbacks, and time in which the loop waited |
 /// | `oneloop_delay_seconds` | | a histogram: how long what became ready had to wait at most, for each iteration. Its bounds are met to within an eighth |
 /// | `oneloop_closes_total` | `reason` | connections that were closed: see [`CloseReason`](crate::net::CloseReason) |
@@ -54,7 +58,8 @@ use std::time::Duration;
 ///
 /// # What clients cannot do to it
 /// No client can make a new series. `route` is the pattern of the program's route (`/todos/:id`), and `unmatched` for everything
-/// else; there are at most 1,000 of them, further ones are `other`. `method` is one of the nine of RFC 9110 and RFC 5789, or
+/// else; there are at most 1,000 of them, further ones are `other`. `endpoint` is the name of one of the first 100 endpoints of the
+/// loop; those behind them, and those that have no name yet, are `other`. `method` is one of the nine of RFC 9110 and RFC 5789, or
 /// `other`; `status` is a class (`2xx`), or `none` if there was no response.
 #[derive(Clone, Default)]
 pub struct Prometheus(Rc<RefCell<State>>);
@@ -154,6 +159,7 @@ impl Prometheus {
         let state = self.0.borrow();
         state.requests.write(&mut page);
         state.write(&mut page);
+        sockets::write(&mut page);
         write_loop(&mut page);
         page.into_text()
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 /// The methods that have a name in the page (RFC 9110, section 9; RFC 5789). Clients may send any token, and all others count as
 /// `other`.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
-/// The classes of statuses; `none` if there was no response.
-const CLASSES: [&str; 6] = ["2xx", "3xx", "4xx", "5xx", "other", "none"];
+/// The classes of statuses, of which `1xx` is an upgrade (101); `none` if there was no response.
+const CLASSES: [&str; 7] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other", "none"];
 /// The upper bounds of the buckets for durations, in seconds.
 const BOUNDS: [f64; 13] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 /// The most routes that have series of their own. A program's routes are fixed, so only a program with more routes than this
@@ -45,9 +45,9 @@ impl Requests {
         let route = self.route(end.request.route());
         let method = METHODS.iter().position(|name| *name == end.request.method()).unwrap_or(METHODS.len());
         let class = match end.status.map(|status| status / 100) {
-            Some(class @ 2..6) => usize::from(class) - 2,
-            Some(_) => 4,
-            None => 5,
+            Some(class @ 1..6) => usize::from(class) - 1,
+            Some(_) => 5,
+            None => 6,
         };
         route.counts[method][class] += 1;
         route.durations[class].get_or_insert_default().add(end.duration);

@@ -3,6 +3,7 @@ import { House } from "./house.js";
 import { Numbers } from "./numbers.js";
 import { Requests } from "./requests.js";
 import { Ribbon, explain } from "./ribbon.js";
+import { Sockets } from "./sockets.js";
 import { Waited } from "./waited.js";
 import { here, time } from "./words.js";
 
@@ -19,6 +20,7 @@ export function start(base, { name = "this page", marks, quiet = "the loop waits
   new Waited(section("waited"), feed);
   new House(section("house"), feed);
   new Numbers(section("numbers"), feed, requests);
+  new Sockets(section("numbers"), feed);
   new Requests(section("requests"), feed);
   feed.addEventListener("gap", ({ detail }) => ribbon.tell(explain(detail), detail));
   showState(feed, section("state"));
