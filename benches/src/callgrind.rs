@@ -6,12 +6,15 @@
 use crate::child::{Launch, Server};
 use crate::machine;
 use crate::traffic::{BODY, Case, Client};
+use crate::websocket::{self, Client as Socket, SUBSCRIBE};
 use std::io;
 use std::path::Path;
 use std::process::Command;
 
 /// The number of requests of the shorter run.
 const REQUESTS: usize = 8_000;
+/// The number of messages, or of deliveries, of the shorter run.
+const MESSAGES: usize = 16_000;
 
 /// A run has one connection with one exchange at a time, so cases that differ only in the number of connections are the
 /// same here.
@@ -22,34 +25,79 @@ pub fn is_there() -> bool {
     machine::find_program("valgrind").is_some()
 }
 
-/// The instructions of one request: the difference of two runs, so that everything that happens once cancels out.
+/// The instructions of one request.
 pub fn per_request(server: &Launch, case: &Case) -> io::Result<f64> {
-    let once = run(server, case, REQUESTS)?;
-    let twice = run(server, case, 2 * REQUESTS)?;
+    per_unit(server, case.name, REQUESTS, |port, requests| {
+        let mut client = Client::connect(port)?;
+        let batch = case.batch(port);
+        (0..requests / case.depth).try_for_each(|_| client.exchange(&batch, case.depth, Some(BODY)).map(drop))
+    })
+}
+
+/// One kind of messages over WebSockets.
+#[derive(Clone, Copy, Debug)]
+pub struct Messages {
+    /// The name in the record.
+    pub name: &'static str,
+    /// Where they are sent.
+    pub path: &'static str,
+    /// How many bytes each has.
+    pub length: usize,
+    /// How many are sent before the first answer is read.
+    pub depth: usize,
+    /// How many sockets get each of them. 0: it is sent back.
+    pub subscribers: usize,
+}
+
+/// The instructions of one message that is sent back, or of one delivery to a subscriber.
+pub fn per_message(server: &Launch, messages: &Messages) -> io::Result<f64> {
+    let Messages { path, length, depth, subscribers, .. } = *messages;
+    per_unit(server, messages.name, MESSAGES, |port, units| {
+        let mut getters = (0..subscribers).map(|_| Socket::open(port, SUBSCRIBE)).collect::<io::Result<Vec<_>>>()?;
+        let mut sender = Socket::open(port, path)?;
+        let content = websocket::content(length);
+        let sent = websocket::sent(true, &content).repeat(depth);
+        let answered = websocket::answered(true, &content).repeat(depth);
+        for _ in 0..units / depth / subscribers.max(1) {
+            sender.send(&sent)?;
+            if subscribers == 0 {
+                sender.expect(&answered)?;
+            }
+            getters.iter_mut().try_for_each(|getter| getter.expect(&answered))?;
+        }
+        Ok(())
+    })
+}
+
+/// The instructions of one unit of what `drive` lets a server do: the difference of two runs, so that everything that happens once
+/// cancels out. `drive` is given the server's port, and how many units it has to do.
+fn per_unit(
+    server: &Launch,
+    name: &str,
+    units: usize,
+    drive: impl Fn(u16, usize) -> io::Result<()>,
+) -> io::Result<f64> {
+    let once = run(server, &|port| drive(port, units))?;
+    let twice = run(server, &|port| drive(port, 2 * units))?;
     if twice <= once {
-        return Err(io::Error::other(format!("{}: {once} instructions for N requests, {twice} for 2N", case.name)));
+        return Err(io::Error::other(format!("{name}: {once} instructions for N units, {twice} for 2N")));
     }
-    Ok((twice - once) as f64 / REQUESTS as f64)
+    Ok((twice - once) as f64 / units as f64)
 }
 
 /// The instructions of a whole run of a server.
-fn run(server: &Launch, case: &Case, requests: usize) -> io::Result<u64> {
+fn run(server: &Launch, drive: &dyn Fn(u16) -> io::Result<()>) -> io::Result<u64> {
     let folder = std::env::temp_dir().join(format!("oneloop-instructions-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let counted = under_callgrind(server, case, requests, &folder.join("callgrind.out"));
+    let counted = under_callgrind(server, drive, &folder.join("callgrind.out"));
     let _ = std::fs::remove_dir_all(&folder);
     counted
 }
 
-fn under_callgrind(server: &Launch, case: &Case, requests: usize, out: &Path) -> io::Result<u64> {
+fn under_callgrind(server: &Launch, drive: &dyn Fn(u16) -> io::Result<()>, out: &Path) -> io::Result<u64> {
     let out_option = format!("--callgrind-out-file={}", out.display());
     let server = Server::start(&server.clone().under(["valgrind", "--quiet", "--tool=callgrind", &out_option]))?;
-    let mut client = Client::connect(server.port)?;
-    let batch = case.batch(server.port);
-    for _ in 0..requests / case.depth {
-        client.exchange(&batch, case.depth, Some(BODY))?;
-    }
-    drop(client);
+    drive(server.port)?;
     // The warden sends SIGTERM, and callgrind writes its counts.
     server.stop();
     total(out)

@@ -1,4 +1,4 @@
-//! The servers under test: `examples/hello`, the very program that users get, and the same through the layer `app`.
+//! The servers under test: `examples/hello`, the very program that users get, the same through the layer `app`, and one of WebSockets.
 
 use crate::child::Launch;
 use std::io;
@@ -20,6 +20,11 @@ pub fn build() -> io::Result<PathBuf> {
 /// Builds `src/bin/app.rs`, the servers with the layer `app`, and returns its path.
 pub fn build_app() -> io::Result<PathBuf> {
     build_target("oneloop-benches", ["--bin", "app"])
+}
+
+/// Builds `src/bin/sockets.rs`, the server of WebSockets, and returns its path.
+pub fn build_sockets() -> io::Result<PathBuf> {
+    build_target("oneloop-benches", ["--bin", "sockets"])
 }
 
 fn build_target(package: &str, target: [&str; 2]) -> io::Result<PathBuf> {

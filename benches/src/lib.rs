@@ -1,4 +1,4 @@
-//! The parts that the measuring programs share: the traffic ([`traffic`]), the machine ([`machine`]), servers as child
+//! The parts that the measuring programs share: the traffic ([`traffic`], [`websocket`]), the machine ([`machine`]), servers as child
 //! processes ([`child`]), servers of others ([`installed`]), the `hello` that users get ([`hello`]), medians ([`figures`]), counts
 //! of instructions ([`callgrind`]), the library's router by itself ([`routing`]), and the parts of the trials under attack ([`trial`]).
 //!
@@ -22,3 +22,4 @@ pub mod machine;
 pub mod routing;
 pub mod traffic;
 pub mod trial;
+pub mod websocket;

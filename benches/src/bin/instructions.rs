@@ -1,5 +1,5 @@
-//! Counts the instructions that `hello` executes per request, by itself and through the layer `app`, and fails when they have grown,
-//! or when `app` adds more than it may.
+//! Counts the instructions that `hello` executes per request, by itself and through the layer `app`, and those of a message over a
+//! WebSocket. Fails when they have grown, when `app` adds more than it may, or when publishing costs more than it may.
 //!
 //!     cargo run -p oneloop-benches --bin instructions [-- --record]
 //!
@@ -8,8 +8,9 @@
 //!
 //! The record is `benches/instructions.txt`.
 
-use oneloop_benches::callgrind::{self, MEASURED};
+use oneloop_benches::callgrind::{self, MEASURED, Messages};
 use oneloop_benches::traffic::{CASES, Case, KA64};
+use oneloop_benches::websocket::{EACH, ECHO, PUBLISH};
 use oneloop_benches::{child, hello};
 use std::fmt::Write;
 use std::io;
@@ -37,6 +38,22 @@ const BARS: [Bar; 2] = [
     Bar { case: Case { name: "app-hello", ..KA64 }, site: "hello", without: KA64, most: 600.0 },
     Bar { case: Case { name: "app-routes", ..PATH }, site: "routes", without: PATH, most: 2_000.0 },
 ];
+
+const ONE: Messages = Messages { name: "ws-echo", path: ECHO, length: 20, depth: 1, subscribers: 0 };
+const DELIVERED: Messages = Messages { name: "ws-publish", path: PUBLISH, subscribers: 100, ..ONE };
+const LOOPED: Messages = Messages { name: "ws-each", path: EACH, ..DELIVERED };
+
+/// Messages over WebSockets: those that are sent back, and those that many get.
+const MESSAGES: [Messages; 6] = [
+    ONE,
+    Messages { name: "ws-echo16", depth: 16, ..ONE },
+    Messages { name: "ws-echo1k", length: 1024, ..ONE },
+    DELIVERED,
+    LOOPED,
+    Messages { name: "ws-publish1k", length: 1024, ..DELIVERED },
+];
+/// How many times what a `send` to the same socket costs, one delivery of a published message may cost.
+const PUBLISHING: f64 = 1.15;
 
 const HELP: &str = "\
 cargo run -p oneloop-benches --bin instructions               compare with benches/instructions.txt
@@ -79,10 +96,14 @@ fn guard(record: bool) -> io::Result<ExitCode> {
     for Bar { case, site, .. } in &BARS {
         counted.push((case.name, callgrind::per_request(&hello::launch(&app).arg(site), case)?));
     }
+    let sockets = hello::build_sockets()?;
+    for messages in &MESSAGES {
+        counted.push((messages.name, callgrind::per_message(&hello::launch(&sockets), messages)?));
+    }
     if record {
         std::fs::write(file(), written(&counted))?;
         println!("recorded in {}:", file().display());
-        counted.iter().for_each(|(name, count)| println!("  {name:10} {count:8.0}"));
+        counted.iter().for_each(|(name, count)| println!("  {name:12} {count:8.0}"));
         return Ok(ExitCode::SUCCESS);
     }
     let text = std::fs::read_to_string(file())
@@ -91,15 +112,22 @@ fn guard(record: bool) -> io::Result<ExitCode> {
     Ok(if kept { compared } else { ExitCode::FAILURE })
 }
 
-/// Prints what `app` adds, and returns whether it is no more than it may be.
+/// Prints what `app` adds, and what publishing costs. Returns whether neither is more than it may be.
 fn keeps_bars(counted: &[(&str, f64)]) -> bool {
     let count = |name: &str| counted.iter().find(|(known, _)| *known == name).map_or(f64::NAN, |(_, count)| *count);
-    let mut keeps = true;
+    let times = count(DELIVERED.name) / count(LOOPED.name);
+    let mut keeps = times <= PUBLISHING;
+    println!(
+        "{:12} {times:8.2} times {}; at most {PUBLISHING}: {}",
+        DELIVERED.name,
+        LOOPED.name,
+        if keeps { "ok" } else { "MISSED" }
+    );
     for Bar { case, without, most, .. } in &BARS {
         let more = count(case.name) - count(without.name);
         let is_kept = more <= *most;
         let verdict = if is_kept { "ok" } else { "MISSED" };
-        println!("{:10} {more:+8.0} instructions over {}; at most {most:+.0}: {verdict}", case.name, without.name);
+        println!("{:12} {more:+8.0} instructions over {}; at most {most:+.0}: {verdict}", case.name, without.name);
         keeps &= is_kept;
     }
     keeps
@@ -110,7 +138,7 @@ fn compare(counted: &[(&str, f64)], text: &str) -> ExitCode {
     let (mut grown, mut unknown) = (false, false);
     for (name, count) in counted {
         let Some(before) = recorded(text, name) else {
-            println!("{name:10} {count:8.0} instructions per request; NOT RECORDED");
+            println!("{name:12} {count:8.0} instructions; NOT RECORDED");
             unknown = true;
             continue;
         };
@@ -121,17 +149,14 @@ fn compare(counted: &[(&str, f64)], text: &str) -> ExitCode {
             _ => "ok",
         };
         grown |= change > GROWTH;
-        println!(
-            "{name:10} {count:8.0} instructions per request; recorded {before:8.0}: {:+.1} %: {verdict}",
-            100.0 * change
-        );
+        println!("{name:12} {count:8.0} instructions; recorded {before:8.0}: {:+.1} %: {verdict}", 100.0 * change);
     }
     if !grown && !unknown {
         return ExitCode::SUCCESS;
     }
     if grown {
         println!(
-            "\nhello needs over {:.0} % more instructions per request than {} says.\n\
+            "\nA request, or a message, needs over {:.0} % more instructions than {} says.\n\
              Look where they went (callgrind_annotate, or perf diff against the commit before). If the growth is worth\n\
              what it buys, or another compiler brought it ({} was recorded, {} is here), record it and say so in the commit.",
             100.0 * GROWTH,
@@ -155,7 +180,8 @@ fn recorded(text: &str, name: &str) -> Option<f64> {
 
 fn written(counted: &[(&str, f64)]) -> String {
     let mut text = format!(
-        "# Instructions per request of examples/hello, and of the same through the layer app, counted by callgrind. Written by:\n\
+        "# Instructions per request of examples/hello, of the same through the layer app, and (ws-) per message over a WebSocket, counted by\n\
+         # callgrind. Written by:\n\
          #   cargo run -p oneloop-benches --bin instructions -- --record\n\
          # compiler: {}\n",
         compiler()

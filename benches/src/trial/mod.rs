@@ -18,7 +18,7 @@ pub mod sluggish;
 
 use crate::child::{self, Launch};
 use crate::machine;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Ipv4Addr;
 use std::process::{Child, ChildStdin, ExitCode, Stdio};
 use std::sync::mpsc;
@@ -127,6 +127,11 @@ impl Running {
     /// The next line that it prints, if one comes in time.
     pub fn line(&self, at_most: Duration) -> Option<String> {
         self.lines.recv_timeout(at_most).ok()
+    }
+
+    /// Writes a line to its standard input.
+    pub fn tell(&mut self, line: &str) -> io::Result<()> {
+        self.leash.as_mut().map_or(Ok(()), |leash| leash.write_all(line.as_bytes()))
     }
 
     /// Tells it to end, waits for that, and returns the last line that it printed.
