@@ -173,37 +173,102 @@ fn nor_does_a_message_of_a_websocket_that_is_sent_back() {
     assert!(count >= REQUESTS as u64, "{count}: what allocates is not seen");
 }
 
+/// A message that many get: published, or sent to each in a loop. The frame of a published one is made once for all.
+#[test]
+fn nor_does_the_delivery_of_a_message_to_many_websockets() {
+    for text in ["twenty bytes of text".to_owned(), "long".repeat(1000)] {
+        let frame = ws::Frame::text(&text);
+        assert_eq!(allocations_of_deliveries(50, &text, move |all| _ = all.publish("topic", &frame)), 0);
+        let message = text.clone();
+        let published = allocations_of_deliveries(50, &text, move |all| _ = all.publish("topic", message.as_str()));
+        assert!(
+            published <= 3 * REQUESTS as u64,
+            "{published}: as many as the frame takes, whatever the number of sockets"
+        );
+        let message = text.clone();
+        let each = move |all: &ws::Endpoint| all.sockets().for_each(|socket| socket.send(message.as_str()).ignore());
+        let sent = allocations_of_deliveries(50, &text, each);
+        if text.len() < 1000 {
+            assert!(sent <= REQUESTS as u64, "{sent}: the list of the sockets");
+        }
+    }
+}
+
+/// Allocations for so many times what `deliver` does: each of the sockets, which have subscribed to `topic`, gets this text.
+fn allocations_of_deliveries(sockets: usize, text: &str, deliver: impl Fn(&ws::Endpoint)) -> u64 {
+    let server = http::create_server(|_, res| res.end("x"));
+    let all = ws::mount(&server, "/");
+    all.on_open(|socket, _| _ = socket.subscribe("topic"));
+    server.listen(("127.0.0.1", 0), || ()).unwrap();
+    oneloop::event_loop::set_slow_threshold(Duration::from_secs(3600));
+    let mut sockets: Vec<_> = (0..sockets).map(|_| Socket::open(&server)).collect();
+    while all.subscribers("topic") < sockets.len() {
+        oneloop::run_nowait().unwrap();
+    }
+    let length = text.len() + if text.len() < 126 { 2 } else { 4 };
+    let mut deliver = || {
+        deliver(&all);
+        sockets.iter_mut().for_each(|socket| socket.read_until(|bytes| bytes.len() == length));
+    };
+    (0..3).for_each(|_| deliver());
+    let counted = allocation_counter::measure(|| (0..REQUESTS).for_each(|_| deliver()));
+    close(&server);
+    counted.count_total
+}
+
 /// Allocations for so many times `at_once` messages of twenty bytes, which come back in frames of 22.
 fn allocations_of_messages(at_once: usize, on_message: impl FnMut(&ws::WebSocket, ws::Message<'_>) + 'static) -> u64 {
     let server = http::create_server(|_, res| res.end("x"));
     ws::mount(&server, "/").on_message(on_message);
     server.listen(("127.0.0.1", 0), || ()).unwrap();
-    let mut socket = TcpStream::connect(("127.0.0.1", server.address().unwrap().port().unwrap())).unwrap();
-    socket.set_nonblocking(true).unwrap();
     oneloop::event_loop::set_slow_threshold(Duration::from_secs(3600));
-    let mut buffer = vec![0; 64 * 1024];
-    let mut exchange = |bytes: &[u8], done: &dyn Fn(&[u8]) -> bool| {
-        socket.write_all(bytes).unwrap();
+    let mut socket = Socket::open(&server);
+    let frames = websocket::text("twenty bytes of text").repeat(at_once);
+    let mut exchange = || {
+        socket.stream.write_all(&frames).unwrap();
+        socket.read_until(|bytes| bytes.len() == 22 * at_once);
+    };
+    (0..3).for_each(|_| exchange());
+    let counted = allocation_counter::measure(|| (0..REQUESTS).for_each(|_| exchange()));
+    close(&server);
+    counted.count_total
+}
+
+/// The client's end of a WebSocket.
+struct Socket {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Socket {
+    fn open(server: &http::Server) -> Socket {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.address().unwrap().port().unwrap())).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream.write_all(websocket::handshake("/", "").as_bytes()).unwrap();
+        let mut socket = Socket { stream, buffer: vec![0; 8 * 1024] };
+        socket.read_until(|bytes| bytes.ends_with(b"\r\n\r\n"));
+        socket
+    }
+
+    /// Runs the loop, and reads until what has come is all.
+    fn read_until(&mut self, is_all: impl Fn(&[u8]) -> bool) {
         let mut at = 0;
-        while !done(&buffer[..at]) {
+        while !is_all(&self.buffer[..at]) {
             oneloop::run_nowait().unwrap();
-            match socket.read(&mut buffer[at..]) {
+            match self.stream.read(&mut self.buffer[at..]) {
                 Ok(0) => panic!("closed"),
                 Ok(count) => at += count,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(error) => panic!("{error}"),
             }
         }
-    };
-    exchange(websocket::handshake("/", "").as_bytes(), &|bytes| bytes.ends_with(b"\r\n\r\n"));
-    let frames = websocket::text("twenty bytes of text").repeat(at_once);
-    let all_are_back = |bytes: &[u8]| bytes.len() == 22 * at_once;
-    (0..3).for_each(|_| exchange(&frames, &all_are_back));
-    let counted = allocation_counter::measure(|| (0..REQUESTS).for_each(|_| exchange(&frames, &all_are_back)));
+    }
+}
+
+fn close(server: &http::Server) {
     server.close_all_connections();
     server.close(|| ());
     oneloop::run().unwrap();
-    counted.count_total
 }
 
 #[cfg(feature = "app")]

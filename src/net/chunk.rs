@@ -4,7 +4,7 @@ use std::fs::File;
 use std::rc::Rc;
 
 /// Chunks of at least this many bytes are not copied: neither behind the head of their message, nor into the cork, nor into the
-/// output of a stream.
+/// output of a stream. (Into the output, shared ones need not even be as large: see `Output`.)
 pub(crate) const LARGE: usize = 16 * 1024;
 
 /// The result of a write: it tells whether to go on writing.
@@ -36,7 +36,8 @@ impl Flow {
 }
 
 /// Bytes to be written. Many types convert into it. Fewer than 16 KiB are copied. From 16 KiB on, owned, shared and static
-/// bytes are not copied; borrowed bytes are copied only as far as the kernel does not take them at once.
+/// bytes are not copied; borrowed bytes are copied only as far as the kernel does not take them at once. Shared and static bytes
+/// are not copied from 1 KiB on, if they are written outside of the connection's own turn, as when a message goes to many.
 ///
 /// ```
 /// use oneloop::net::Chunk;
@@ -89,6 +90,11 @@ impl<'a> Chunk<'a> {
     /// Returns whether the chunk has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns whether others may have these bytes too, so that a copy would be a second one.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.0, Kind::Shared(_) | Kind::Static(_))
     }
 
     /// Makes a chunk that can be kept. Only borrowed bytes are copied.
@@ -176,6 +182,17 @@ impl Piece {
 
     pub fn advance(&mut self, count: usize) {
         self.start += count;
+    }
+
+    /// The buffer, empty, if it is owned.
+    pub fn into_buffer(self) -> Option<Vec<u8>> {
+        match self.held {
+            Held::Owned(mut bytes) => {
+                bytes.clear();
+                Some(bytes)
+            }
+            _ => None,
+        }
     }
 
     /// The buffer, if it is owned and has fewer than `below` bytes: then more can be appended to it.

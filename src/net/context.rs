@@ -1,3 +1,4 @@
+use super::outputs::Outputs;
 use crate::event_loop::{Loop, Token};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ pub(crate) struct Context {
     read_buffer: Cell<Option<Box<[u8]>>>,
     /// The output that the stream `turn_of` has written in its running turn.
     pub(super) cork: RefCell<Vec<u8>>,
+    /// Outputs that no stream needs now.
+    pub(super) outputs: Outputs,
     /// The token of the stream whose turn is running.
     pub(super) turn_of: Cell<Token>,
     /// Acceptors that wait until a connection closes.
@@ -39,6 +42,7 @@ impl Context {
                 lp: lp.clone(),
                 read_buffer: Cell::new(None),
                 cork: RefCell::new(Vec::new()),
+                outputs: Outputs::default(),
                 turn_of: Cell::new(Token::NONE),
                 waiting: RefCell::default(),
                 dials: RefCell::default(),

@@ -47,6 +47,7 @@ mod input;
 mod listen;
 mod look_up;
 mod output;
+mod outputs;
 mod overflow;
 pub(crate) mod pipe;
 mod place;

@@ -9,11 +9,19 @@ use std::io::IoSlice;
 const BUFFER: usize = 64 * 1024;
 /// The most pieces that one system call gives to the kernel.
 const PIECES: usize = 16;
+/// Shared chunks of at least this many bytes are not copied. To copy smaller ones costs less than a piece of their own: of those, one
+/// system call gives only few to the kernel.
+const SHARED: usize = 1024;
+/// A buffer of at most this many bytes is kept when its bytes have been sent.
+const SPARE: usize = 1024;
 
-/// The bytes of one stream that the kernel has not taken yet. A stream has an `Output` only while there are such bytes.
+/// The bytes of one stream that the kernel has not taken yet. A stream has an `Output` only while there are such bytes. Then the
+/// loop keeps it for another stream: see `Outputs`.
 #[derive(Default)]
 pub(super) struct Output {
     pieces: VecDeque<Piece>,
+    /// An empty buffer, for the next bytes that are copied.
+    spare: Vec<u8>,
     len: usize,
     /// How many of these bytes are in files.
     in_files: usize,
@@ -32,17 +40,25 @@ impl Output {
     pub fn push_file(&mut self, part: FilePart) {
         self.len += part.len;
         self.in_files += part.len;
-        self.pieces.push_back(Piece::file(part));
+        self.push_piece(Piece::file(part));
     }
 
     pub fn push(&mut self, chunk: Chunk<'_>, start: usize) {
         let rest = chunk.as_bytes().get(start..).unwrap_or_default();
-        if rest.len() < LARGE {
+        if rest.len() < if chunk.is_shared() { SHARED } else { LARGE } {
             self.append(rest);
         } else {
             self.len += rest.len();
-            self.pieces.push_back(chunk.into_piece(start));
+            self.push_piece(chunk.into_piece(start));
         }
+    }
+
+    fn push_piece(&mut self, piece: Piece) {
+        if self.pieces.capacity() == 0 {
+            // Most outputs have one piece only. By itself the queue would make room for four.
+            self.pieces.reserve_exact(1);
+        }
+        self.pieces.push_back(piece);
     }
 
     pub fn append(&mut self, bytes: &[u8]) {
@@ -52,7 +68,8 @@ impl Output {
     /// Lets `f` append to the last buffer.
     pub fn edit(&mut self, f: impl FnOnce(&mut Vec<u8>)) {
         if self.pieces.back_mut().and_then(|piece| piece.appendable(BUFFER)).is_none() {
-            self.pieces.push_back(Piece::owned(Vec::new()));
+            let buffer = std::mem::take(&mut self.spare);
+            self.push_piece(Piece::owned(buffer));
         }
         if let Some(buffer) = self.pieces.back_mut().and_then(|piece| piece.appendable(BUFFER)) {
             let before = buffer.len();
@@ -102,8 +119,17 @@ impl Output {
                 return piece.advance(taken);
             }
             count -= taken;
-            self.pieces.pop_front();
+            if let Some(buffer) = self.pieces.pop_front().and_then(Piece::into_buffer)
+                && buffer.capacity() <= SPARE
+            {
+                self.spare = buffer;
+            }
         }
+    }
+
+    /// How many bytes of memory it takes, with no bytes to be sent.
+    pub fn memory(&self) -> usize {
+        size_of::<Output>() + self.pieces.capacity() * size_of::<Piece>() + self.spare.capacity()
     }
 }
 
@@ -112,6 +138,7 @@ mod tests {
     use super::*;
     use crate::event_loop::driver::read_at;
     use proptest::prelude::*;
+    use std::rc::Rc;
     use std::sync::Arc;
 
     /// Takes bytes as a connection does: those in memory up to the next file, or those of one file.
@@ -139,7 +166,7 @@ mod tests {
     proptest! {
         #[test]
         fn bytes_leave_in_the_order_in_which_they_came(
-            sizes in proptest::collection::vec((0_usize..40_000, 0_u8..4), 0..12),
+            sizes in proptest::collection::vec((0_usize..40_000, 0_u8..5), 0..12),
             step in 1_usize..50_000,
         ) {
             // The program's own file certainly exists and is long enough.
@@ -158,6 +185,7 @@ mod tests {
                     0 => output.append(&bytes),
                     1 => output.push(Chunk::from(&bytes), 0),
                     2 => output.push(Chunk::from(bytes), 0),
+                    4 => output.push(Chunk::from(Rc::<[u8]>::from(bytes)), 0),
                     _ => output.push_file(FilePart { file: file.clone(), offset, len: size, unsent: None }),
                 }
                 got.extend(drain(&mut output, step));

@@ -75,14 +75,21 @@ impl Stream {
     }
 
     fn with_output(&self, f: impl FnOnce(&mut Output)) {
-        let mut output = self.output.take().unwrap_or_default();
+        let mut output = self.take_output();
         f(&mut output);
         if output.len() > 0 {
             self.output.set(Some(output));
             if !self.is_blocked() && !self.is_connecting() {
                 self.queue();
             }
+        } else {
+            self.cx.outputs.give_back(output);
         }
+    }
+
+    /// The stream's output, to be put back, or an empty one.
+    fn take_output(&self) -> Box<Output> {
+        self.output.take().unwrap_or_else(|| self.cx.outputs.take())
     }
 
     /// Writes a part of a body, or data of a socket. Returns `Full` if `limit` bytes or more are pending afterwards.
@@ -90,7 +97,7 @@ impl Stream {
         if !self.can_write() {
             return Flow::Closed;
         }
-        if chunk.len() < LARGE {
+        if chunk.len() < LARGE && (self.is_corked() || !chunk.is_shared()) {
             self.encode(|buffer| buffer.extend_from_slice(chunk.as_bytes()));
         } else if self.is_corked() && !self.has_output() && self.state.is_open() {
             self.write_through(chunk);
@@ -169,7 +176,7 @@ impl Stream {
         let taken = self.send(&Plaintext::Pieces(&[IoSlice::new(&cork), IoSlice::new(first)]));
         let corked = cork.len();
         if taken < corked + chunk.len() {
-            let mut output = Box::<Output>::default();
+            let mut output = self.cx.outputs.take();
             output.append(cork.get(taken..).unwrap_or_default());
             output.push(chunk, taken.saturating_sub(corked));
             self.output.set(Some(output));
@@ -206,7 +213,7 @@ impl Stream {
 
     #[cold]
     fn keep(&self, rest: &[u8]) {
-        let mut output = self.output.take().unwrap_or_default();
+        let mut output = self.take_output();
         output.append(rest);
         self.output.set(Some(output));
     }
@@ -241,7 +248,9 @@ impl Stream {
             output.advance(taken);
             budget = budget.saturating_sub(cost);
         }
-        if output.len() > 0 && !self.has_write_failed() {
+        if output.len() == 0 {
+            self.cx.outputs.give_back(output);
+        } else if !self.has_write_failed() {
             self.output.set(Some(output));
         }
     }
