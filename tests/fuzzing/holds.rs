@@ -75,6 +75,17 @@ proptest! {
     }
 
     #[test]
+    fn offers_of_compression_are_read_in_one_way(bytes in offers()) {
+        crate::properties::deflate::holds(&bytes);
+    }
+
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn messages_inflate_to_what_they_were_and_within_the_limit(bytes in compressed()) {
+        crate::properties::deflate::holds(&bytes);
+    }
+
+    #[test]
     fn a_connection_has_the_same_outcome_in_any_split(bytes in with_choices(4, wire())) {
         crate::properties::connection::holds(&bytes);
     }
@@ -218,6 +229,45 @@ fn routes() -> impl Strategy<Value = Vec<u8>> {
     (vec(pattern, 0..8), path).prop_map(|(patterns, path)| (patterns.concat() + &path).into_bytes())
 }
 
+/// What stands in `Sec-WebSocket-Extensions`, nearly.
+fn offers() -> impl Strategy<Value = Vec<u8>> {
+    let name = prop::sample::select(
+        &[
+            "permessage-deflate",
+            "server_no_context_takeover",
+            "client_no_context_takeover",
+            "server_max_window_bits",
+            "client_max_window_bits",
+            "other",
+            "",
+        ][..],
+    );
+    let value =
+        prop::sample::select(&["", "=8", "=9", "=15", "=\"10\"", "=\"1\\2\"", "=16", "=015", "=\"", "=a,b", "=;"][..]);
+    let end = prop::sample::select(&["; ", ";", ", ", "\n", " ", "; permessage-deflate", ", permessage-deflate; "][..]);
+    vec((name, value, end), 0..8).prop_map(|parts| {
+        let text: String = parts.into_iter().flat_map(|(name, value, end)| [name, value, end]).collect();
+        [b"\0permessage-deflate; ", text.as_bytes()].concat()
+    })
+}
+
+/// Blocks of compressed content, some of them not whole; or what is to be compressed.
+#[cfg(feature = "deflate")]
+fn compressed() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        Just(b"\xf2\x48\xcd\xc9\xc9\x07\x00".to_vec()),
+        Just(b"\xf3\x48\xcd\xc9\xc9\x07\x00".to_vec()),
+        Just(b"\x00\x00\x00\xff\xff".to_vec()),
+        vec(any::<u8>(), 0..20).prop_map(|bytes| {
+            let length = bytes.len() as u16;
+            [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), &bytes].concat()
+        }),
+        vec(any::<u8>(), 0..5),
+        (any::<u8>(), 0..2000_usize).prop_map(|(byte, count)| vec![byte; count]),
+    ];
+    (any::<u8>(), vec(piece, 0..6)).prop_map(|(choice, pieces)| [vec![choice | 1], pieces.concat()].concat())
+}
+
 /// Calls with arguments that fit more often than those of chance.
 fn response() -> impl Strategy<Value = Vec<u8>> {
     let text = || {
@@ -256,6 +306,7 @@ fn the_seeds_hold() {
         ("connection", crate::properties::connection::holds),
         ("response", crate::properties::response::holds),
         ("websocket", crate::properties::websocket::holds),
+        ("deflate", crate::properties::deflate::holds),
         #[cfg(feature = "app")]
         ("multipart", crate::properties::multipart::holds),
         #[cfg(feature = "app")]

@@ -15,6 +15,7 @@ pub mod conditions;
 pub mod connection;
 #[cfg(feature = "app")]
 pub mod cookies;
+pub mod deflate;
 pub mod differential;
 pub mod heads;
 pub mod latin1;
