@@ -27,6 +27,11 @@ proptest! {
     }
 
     #[test]
+    fn a_url_has_one_normal_form_and_its_request_can_be_sent(bytes in urls()) {
+        crate::properties::url::holds(&bytes);
+    }
+
+    #[test]
     fn content_is_the_same_in_any_split_and_can_be_read_in_one_way_only(
         bytes in with_choices(2, prop_oneof![4 => chunked(), 1 => vec(any::<u8>(), 0..80)]),
     ) {
@@ -208,6 +213,22 @@ fn response_head() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// A URL and a reference, of parts that mean something in one.
+fn urls() -> impl Strategy<Value = Vec<u8>> {
+    let part = || {
+        prop::sample::select(
+            &[
+                "http", "https", "unix", "ws", "://", ":", "/", "//", "?", "#", "@", "..", ".", "a", "B", "80", "443",
+                "[::1]", "%2e", "\\", " ", "\u{e9}", "\n", ";p",
+            ][..],
+        )
+    };
+    let url =
+        prop_oneof![4 => Just("http://a/b"), 1 => Just("unix:/a:/b"), 1 => Just("https://[::1]:8443"), 1 => Just("")];
+    (url, vec(part(), 0..6), vec(part(), 0..8))
+        .prop_map(|(url, more, reference)| format!("{url}{}\n{}", more.concat(), reference.concat()).into_bytes())
+}
+
 /// Patterns and a path of the same few parts.
 #[cfg(feature = "app")]
 fn routes() -> impl Strategy<Value = Vec<u8>> {
@@ -307,6 +328,7 @@ fn the_seeds_hold() {
         ("response", crate::properties::response::holds),
         ("websocket", crate::properties::websocket::holds),
         ("deflate", crate::properties::deflate::holds),
+        ("url", crate::properties::url::holds),
         #[cfg(feature = "app")]
         ("multipart", crate::properties::multipart::holds),
         #[cfg(feature = "app")]
