@@ -10,6 +10,7 @@
 //! * [Errors](errors): what answers a request that fails, and what the log says.
 //! * [Streaming and backpressure](streaming): bodies, pipes, events, slow readers.
 //! * [Files](files): send one, serve a folder, store an upload.
+//! * [The HTTP client](client): ask other servers, from a handler or a program.
 //! * [WebSockets](websockets): a chat, topics, who may connect, peers that do not read.
 //! * [Timers and order](timers): what runs when.
 //! * [Threads and several loops](threads): blocking work, all cores, a way in from other threads.
@@ -47,6 +48,9 @@ pub mod streaming {}
 
 #[doc = include_str!("files.md")]
 pub mod files {}
+
+#[doc = include_str!("client.md")]
+pub mod client {}
 
 #[doc = include_str!("websockets.md")]
 pub mod websockets {}

@@ -30,6 +30,7 @@ mod above;
 mod answer;
 mod body_error;
 mod carried;
+mod client;
 mod client_error;
 mod companion;
 mod conditional;
@@ -84,6 +85,10 @@ pub(crate) use unfinished::Unfinished;
 pub use crate::proto::h1::{Fault, FieldError, Version};
 pub use answer::Answer;
 pub use body_error::{BodyError, SaveError};
+pub use client::{
+    Agent, AgentLimits, AgentStats, ClientRequest, ClientResponse, HostStats, RequestError, RequestErrorKind, get,
+    request,
+};
 pub use client_error::ClientError;
 #[cfg(feature = "app")]
 pub(crate) use companion::{Companion, Failure};

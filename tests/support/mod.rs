@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each crate of tests uses a part of it")]
 
 pub mod bytes;
+pub mod client;
 pub mod folder;
 pub mod http;
 pub mod json;

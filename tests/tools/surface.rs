@@ -621,3 +621,100 @@ fn the_simulated_client() {
     open.whole().expect_header("X-Method", "PUT").expect_text("planted");
     assert!(request().cut_after(10));
 }
+
+#[test]
+fn a_client() {
+    let sim = Sim::new();
+    let record = Record::default();
+    let server = listen(|req, res| {
+        if let Some(socket) = res.upgrade("echo") {
+            socket.on_data(|socket, bytes| socket.write(bytes).ignore());
+            return;
+        }
+        if req.path() == "/hints" {
+            res.write_informational(103, &[("Link", "</style.css>")]);
+        }
+        res.set_header("X-Tag", b"\xff").append_header("Set-Cookie", "a=1").append_header("Set-Cookie", "b=2");
+        res.write("seed").ignore();
+        res.add_trailer("Checksum", 7);
+        req.pipe(&res);
+    });
+    let agent = http::Agent::new();
+    assert_eq!(agent.limits(), http::AgentLimits::default());
+    agent.set_limits(http::AgentLimits::default());
+    let came = record.clone();
+    let req = agent.request("POST", "http://127.0.0.1/hints", move |res| {
+        assert_eq!((res.status(), res.status_message().as_str(), res.version()), (200, "OK", Version::Http11));
+        assert_eq!((res.header("x-tag"), res.header_bytes("x-tag")), (None, Some(&b"\xff"[..])));
+        assert_eq!(res.header_all("set-cookie").collect::<Vec<_>>(), ["a=1", "b=2"]);
+        assert!(res.headers().count() < res.headers_bytes().count());
+        assert!(res.url().ends_with("/hints") && res.id() > 0 && !res.is_reused() && res.remote_addr().is_some());
+        assert!(!res.is_complete() && !res.is_closed() && format!("{res:?}").contains("200"));
+        res.pause();
+        let (data, end, closed, resumed) = (came.clone(), came.clone(), came.clone(), res.clone());
+        res.on_data(move |_, bytes| data.add(String::from_utf8_lossy(bytes)));
+        res.on_end(move |res| end.add(format!("{:?}", res.trailers())));
+        res.on_close(move |res, reason| closed.add(format!("{reason} {}", res.is_closed())));
+        set_timeout(MS, move || resumed.resume());
+    });
+    assert!(req.try_set_header("X-One", "1").is_ok() && req.try_set_header("X\r\n", "1").is_err());
+    req.set_header("X-Two", 2).append_header("X-Two", 3).remove_header("x-one");
+    assert_eq!((req.header("x-one"), req.header("X-Two").as_deref()), (None, Some("2")));
+    assert_eq!((req.method().as_str(), req.url()), ("POST", "http://127.0.0.1/hints"));
+    assert!(req.id() > 0 && !req.is_reused() && !req.is_closed() && req.remote_addr().is_none());
+    assert!(format!("{req:?}").contains("POST"));
+    let (told, closed) = (record.clone(), record.clone());
+    req.on_information(move |_, head| told.add(format!("{} {:?}", head.status(), head.get("link"))));
+    req.on_close(move |_, reason| closed.add(reason)).on_error(|_, _| unreachable!()).on_drain(|_| unreachable!());
+    req.set_timeout(SECOND).set_timeout(None).set_retry(true).flush_headers();
+    assert_eq!(req.write(", basil"), Flow::Ready);
+    assert_eq!(req.pending(), 7);
+    req.add_trailer("Checksum", 8).end(());
+    sim.advance(2 * MS);
+    let lines = record.take();
+    assert_eq!(lines.first().unwrap(), r#"103 Some("</style.css>")"#);
+    assert!(lines.concat().contains("seed, basil"), "{lines:?}");
+    assert_eq!(lines[lines.len() - 3..], [r#"[("Checksum", "7")]"#, "finished true", "finished"]);
+    let stats = agent.stats();
+    assert_eq!((stats.requests, stats.connections, stats.reused, stats.retried), (1, 1, 0, 0));
+    assert_eq!((stats.hosts[0].host.as_str(), stats.hosts[0].idle), ("http://127.0.0.1:80", 1));
+    agent.close_idle();
+    assert!(format!("{agent:?}").contains("Agent") && agent == agent.clone() && agent != http::Agent::global());
+
+    let echoed = record.clone();
+    let req = agent.request("GET", "http://127.0.0.1/", |_| unreachable!());
+    req.set_header("Connection", "upgrade").set_header("Upgrade", "echo").end(());
+    req.on_upgrade(move |res, socket| {
+        echoed.add(res.status());
+        socket.write("hello").ignore();
+        socket.on_data(move |socket, bytes| {
+            echoed.add(String::from_utf8_lossy(bytes));
+            socket.end(());
+        });
+    });
+    sim.settle();
+    record.expect(&["101", "hello"]);
+
+    http::request("PUT", "http://127.0.0.1/", |res| res.destroy()).end("x");
+    let (piped, failed) = (record.clone(), record.clone());
+    let req = agent
+        .request("POST", "http://127.0.0.1/", move |res| res.read_body(9, move |body| piped.add(body.unwrap().len())));
+    http::get("http://127.0.0.1/", move |res| res.pipe(&req));
+    agent.get("http://127.0.0.1:1/", |_| unreachable!()).on_error(move |_, error| {
+        failed.add(format!("{} {} {}", error.kind().as_str(), error.kind().is_timeout(), error.reason()));
+        assert!(!error.is_reused() && !error.is_sent());
+    });
+    sim.settle();
+    let mut lines = record.take();
+    lines.sort();
+    assert_eq!(lines, ["8", "connect false connect-failed"]);
+    let aborted = record.clone();
+    let req = agent.get("http://127.0.0.1/", |_| unreachable!());
+    req.on_error(move |_, error| aborted.add(error.kind()));
+    req.abort();
+    sim.settle();
+    record.expect(&["aborted"]);
+    agent.destroy();
+    server.close(());
+    sim.settle();
+}

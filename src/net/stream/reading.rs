@@ -35,7 +35,15 @@ impl Stream {
         self.input.len() < self.protocol().held_limit()
     }
 
-    /// Reads input and gives it to the protocol; nothing else reads. It is inlined into the turn, because it makes a system
+    /// Returns whether the kernel has nothing for this stream: no bytes, no end, no error. It asks the kernel, by a read that does not
+    /// wait. If the result is false, a byte may be lost: then the stream must be closed.
+    pub fn is_quiet(&self) -> bool {
+        let mut byte = [0];
+        let received = self.transport.borrow_mut().as_mut().map(|transport| transport.read(&mut byte));
+        matches!(received, Some(Received::Nothing))
+    }
+
+    /// Reads input and gives it to the protocol; nothing else reads, but the question of `is_quiet`. It is inlined into the turn, because it makes a system
     /// call: see `flush_cork`.
     #[inline(always)]
     pub(super) fn receive(self: &Rc<Self>) {

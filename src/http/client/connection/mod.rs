@@ -1,0 +1,332 @@
+//! One connection to a server: the protocol of its stream. It carries one call at a time, and is idle in between.
+//!
+//! ```text
+//!   connecting ──► free ──start(call)──► the request is written ──► the head of the response is awaited, informational ones skipped
+//!                   ▲                                                     └──► the body ──► both are over
+//!                   └──────────── nothing is left over, and both sides persist ◄───────────────┘ └──► else: closed
+//! ```
+//! A free connection is the pool's. Whatever comes on it closes it in the same turn: it can be no response to a request of ours. What
+//! may come next is kept by the table of [`proto::h1::connection`](crate::proto::h1::connection).
+
+mod deadlines;
+mod reading;
+mod writing;
+
+use super::call::{Call, End};
+use super::limits::AgentLimits;
+use super::place::Place;
+use crate::event_loop::Time;
+use crate::net::{CloseReason, Context, Protocol, SendWatch, Stream};
+use crate::proto::h1::connection::{self as table, Action, Event, Reading, Role};
+use crate::proto::h1::{BodyDecoder, BodyEncoder, Framing, IncomingResponse, ResponseParser};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
+use std::rc::{Rc, Weak};
+
+/// The owner of connections: the pool.
+pub(super) trait Owner {
+    /// The connection is made, or its exchange is over: it can carry a call.
+    fn free(&self, connection: &Rc<Connection>);
+    /// The connection must not be used any more. It is not closed yet, or belongs to another protocol from now on.
+    fn unusable(&self, connection: &Rc<Connection>);
+    /// The connection has closed, or belongs to another protocol.
+    fn gone(&self, connection: &Rc<Connection>, left: Left);
+    fn limits(&self) -> Rc<AgentLimits>;
+}
+
+/// What a connection that is gone leaves behind.
+pub(super) enum Left {
+    Nothing,
+    /// The call that it carried, which was not over.
+    Call(Rc<Call>, Loss),
+    /// It could not be made: a call that waits for it learns why.
+    NotMade(End),
+}
+
+/// How a connection has closed before the response of its call was whole.
+pub(super) struct Loss {
+    pub end: End,
+    /// Bytes came after the request was begun.
+    pub answered: bool,
+}
+
+pub(super) struct Connection {
+    me: Weak<Connection>,
+    owner: Weak<dyn Owner>,
+    pub place: Rc<Place>,
+    limits: RefCell<Rc<AgentLimits>>,
+    stream: OnceCell<Rc<Stream>>,
+    born: Time,
+    made: Cell<bool>,
+    state: Cell<table::Connection>,
+    call: RefCell<Option<Rc<Call>>>,
+    /// How many calls it has carried, the present one included.
+    calls: Cell<u64>,
+    /// The slot of the pool is free again.
+    pub released: Cell<bool>,
+    /// Since when it is free, and until when it may be.
+    pub since: Cell<Time>,
+    pub until: Cell<Time>,
+    /// How long the server keeps it, as it said last. `None`: it must not be kept.
+    keep: Cell<Option<Time>>,
+    /// Bytes that were written and read when the present call began.
+    before: Cell<(u64, u64)>,
+    writing: Writing,
+    reading: Progress,
+    watch: RefCell<SendWatch>,
+}
+
+/// The request that is being written.
+struct Writing {
+    encoder: Cell<BodyEncoder>,
+    /// Until when the body waits for `100 Continue`.
+    waits: Cell<Option<Time>>,
+    /// When the request was written, so that its response is due.
+    ended: Cell<Time>,
+}
+
+/// The response that is being read.
+struct Progress {
+    parser: Cell<ResponseParser>,
+    head: RefCell<IncomingResponse>,
+    informational: Cell<usize>,
+    decoder: Cell<BodyDecoder>,
+    /// When a part of the body came last, or when the program began to wait for one.
+    last: Cell<Time>,
+    /// Since when the rest of the body is discarded, and how many bytes were.
+    discarding: Cell<Option<(Time, u64)>>,
+}
+
+impl Connection {
+    pub fn new(cx: &Context, owner: Weak<dyn Owner>, place: &Rc<Place>, limits: Rc<AgentLimits>) -> Rc<Connection> {
+        Rc::new_cyclic(|me| Connection {
+            me: me.clone(),
+            owner,
+            place: place.clone(),
+            limits: RefCell::new(limits),
+            stream: OnceCell::new(),
+            born: cx.lp.now(),
+            made: Cell::new(false),
+            state: Cell::new(table::Connection::new(Role::Client)),
+            call: RefCell::new(None),
+            calls: Cell::new(0),
+            released: Cell::new(false),
+            since: Cell::new(Time::ZERO),
+            until: Cell::new(Time::ZERO),
+            keep: Cell::new(None),
+            before: Cell::new((0, 0)),
+            writing: Writing {
+                encoder: Cell::new(BodyEncoder::new(Framing::None)),
+                waits: Cell::new(None),
+                ended: Cell::new(Time::ZERO),
+            },
+            reading: Progress {
+                parser: Cell::new(ResponseParser::default()),
+                head: RefCell::default(),
+                informational: Cell::new(0),
+                decoder: Cell::new(BodyDecoder::new(Framing::None)),
+                last: Cell::new(Time::ZERO),
+                discarding: Cell::new(None),
+            },
+            watch: RefCell::default(),
+        })
+    }
+
+    pub fn set_stream(&self, stream: Rc<Stream>) {
+        let _ = self.stream.set(stream);
+    }
+
+    pub fn stream(&self) -> Option<&Rc<Stream>> {
+        self.stream.get()
+    }
+
+    /// Returns whether the connection was made.
+    pub fn is_made(&self) -> bool {
+        self.made.get()
+    }
+
+    /// Returns whether it has carried calls before.
+    pub fn is_used(&self) -> bool {
+        self.calls.get() > 0
+    }
+
+    pub fn is_free(&self) -> bool {
+        self.made.get() && self.call.borrow().is_none() && self.state.get().is_idle()
+    }
+
+    /// Returns whether this free connection is certainly still one: nothing has come, neither bytes nor the end of the server's side.
+    /// Asks the kernel, by a read that does not wait. If the connection is not to be used, it is closed.
+    pub fn is_clean(&self, now: Time) -> bool {
+        let Some(stream) = self.stream() else { return false };
+        if !stream.is_open() || stream.has_write_failed() {
+            return false;
+        }
+        let too_old = now >= self.until.get() || now >= self.oldest();
+        let reason = if too_old { CloseReason::IdleTimeout } else { CloseReason::Finished };
+        if too_old || stream.is_eof() || stream.held() > 0 || !stream.is_quiet() {
+            stream.destroy(reason);
+            return false;
+        }
+        true
+    }
+
+    /// When it is too old to carry another call.
+    fn oldest(&self) -> Time {
+        self.born + self.limits.borrow().lifetime.into()
+    }
+
+    /// Ends a connection, at once.
+    pub fn shut(&self, reason: CloseReason) {
+        if let Some(stream) = self.stream() {
+            stream.destroy(reason);
+        }
+    }
+
+    /// The pool keeps it until somebody wants it: it does not keep the loop running, and closes when its time is over.
+    pub fn rest(&self, now: Time) {
+        let Some(stream) = self.stream() else { return };
+        stream.set_referenced(false);
+        self.since.set(now);
+        let until = (now + self.keep.get().unwrap_or(Time::ZERO)).min(self.oldest());
+        self.until.set(until);
+        stream.need_due(until);
+    }
+
+    /// Returns whether it may be kept at all.
+    pub fn may_rest(&self, now: Time) -> bool {
+        self.keep.get().is_some() && now < self.oldest()
+    }
+
+    fn reading(&self) -> Reading {
+        self.state.get().reading()
+    }
+
+    /// Changes the state. An event that does not fit is ignored: none that a peer can cause does not fit, since the state is looked
+    /// at before.
+    fn on(&self, event: Event) -> Action {
+        let mut state = self.state.get();
+        let action = state.on(event);
+        debug_assert!(action.is_ok(), "{event:?} in {:?}", self.state.get());
+        self.state.set(state);
+        action.unwrap_or(Action::Nothing)
+    }
+
+    fn call(&self) -> Option<Rc<Call>> {
+        self.call.borrow().clone()
+    }
+
+    fn carries(&self, call: &Call) -> bool {
+        self.call.borrow().as_ref().is_some_and(|carried| std::ptr::eq(&**carried, call))
+    }
+
+    fn take_call(&self) -> Option<Rc<Call>> {
+        self.call.borrow_mut().take()
+    }
+
+    fn owner(&self) -> Option<Rc<dyn Owner>> {
+        self.owner.upgrade()
+    }
+
+    /// Closes the connection because of what the server does, or does not do.
+    fn fail(&self, stream: &Stream, reason: CloseReason, words: impl Into<String>) {
+        stream.destroy_with(reason, io::Error::new(io::ErrorKind::InvalidData, words.into()));
+    }
+
+    fn reused(&self) -> bool {
+        self.calls.get() > 1
+    }
+
+    fn was_sent(&self, stream: &Stream) -> bool {
+        stream.bytes_written() > self.before.get().0
+    }
+}
+
+impl Protocol for Connection {
+    fn connected(self: Rc<Self>, stream: &Rc<Stream>) {
+        let _ = stream.with_io(|io| io.set_no_delay(true));
+        self.made.set(true);
+        self.keep.set(self.limits.borrow().keep(None));
+        match self.owner() {
+            Some(owner) => owner.free(&self),
+            None => stream.destroy(CloseReason::Finished),
+        }
+    }
+
+    fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {
+        self.read(stream, bytes)
+    }
+
+    fn eof(self: Rc<Self>, stream: &Rc<Stream>) {
+        self.ended(stream);
+    }
+
+    fn resume(self: Rc<Self>, stream: &Rc<Stream>) {
+        self.read(stream, &[]);
+        if stream.is_eof() && stream.is_open() {
+            self.ended(stream);
+        }
+    }
+
+    fn held_limit(&self) -> usize {
+        // A head that is still allowed must fit.
+        self.limits.borrow().head_bytes.saturating_add(1024)
+    }
+
+    fn sent(self: Rc<Self>, stream: &Rc<Stream>, pending: usize) {
+        self.watch.borrow_mut().note(stream, stream.cx().lp.now());
+        if pending == 0
+            && let Some(call) = self.call()
+        {
+            call.tell_drain();
+        }
+    }
+
+    fn blocked(self: Rc<Self>, stream: &Rc<Stream>) {
+        let limits = self.limits.borrow().sending();
+        self.watch.borrow_mut().start(stream, &limits, stream.cx().lp.now());
+    }
+
+    fn due(self: Rc<Self>, stream: &Rc<Stream>) {
+        self.check(stream);
+    }
+
+    fn idle_since(&self, _stream: &Rc<Stream>) -> Option<Time> {
+        self.is_free().then(|| self.since.get())
+    }
+
+    fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>) {
+        let words = || error.map_or_else(|| words(reason).to_owned(), ToString::to_string);
+        let left = match self.take_call() {
+            Some(call) => {
+                let (_, read) = self.before.get();
+                let end = End { reused: self.reused(), sent: self.was_sent(stream), ..End::new(reason, words()) };
+                Left::Call(call, Loss { end, answered: stream.bytes_read() > read })
+            }
+            None if !self.made.get() => Left::NotMade(End::new(reason, words())),
+            None => Left::Nothing,
+        };
+        match (self.owner(), left) {
+            (Some(owner), left) => owner.gone(&self, left),
+            (None, Left::Call(call, loss)) => call.end(&loss.end),
+            (None, _) => {}
+        }
+    }
+
+    fn teardown(&self) {
+        if let Some(call) = self.take_call() {
+            call.tear_down();
+        }
+    }
+}
+
+/// What people are told of a close for which nothing else says it.
+fn words(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Truncated => "the server has closed the connection before its response was whole",
+        CloseReason::Reset => "the server has reset the connection",
+        CloseReason::WriteStall => "the server takes nothing of the request",
+        CloseReason::SlowSend => "the server takes the request too slowly",
+        CloseReason::Destroyed => "the program has closed the connection",
+        other => other.as_str(),
+    }
+}

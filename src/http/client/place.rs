@@ -1,0 +1,36 @@
+//! Where a request goes to: what connections are kept by.
+
+use crate::proto::url::{Scheme, Url};
+use std::fmt;
+
+/// A server, as requests name it. Connections are kept by it, so all that tells two servers apart belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// A host, in lower case and without brackets, and a port.
+    Tcp(String, u16),
+    /// The path of a Unix socket.
+    Unix(String),
+}
+
+impl Place {
+    /// # Errors
+    /// In words, if the scheme is not spoken.
+    pub fn of(url: &Url) -> Result<Place, String> {
+        match (url.scheme(), url.socket_path()) {
+            (Scheme::Http, _) => Ok(Place::Tcp(url.host().to_owned(), url.port())),
+            (Scheme::Unix, Some(path)) => Ok(Place::Unix(path.to_owned())),
+            (Scheme::Https, _) => Err("https: needs TLS, which is not there yet".to_owned()),
+            _ => Err("the URL begins with http:// or unix:/".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Tcp(host, port) if host.contains(':') => write!(f, "http://[{host}]:{port}"),
+            Place::Tcp(host, port) => write!(f, "http://{host}:{port}"),
+            Place::Unix(path) => write!(f, "unix:{path}"),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The HTTP client.
+
+mod bodies;
+mod deadlines;
+mod hostile;
+mod outcomes;
+mod pool;
+mod stale;
+mod streaming;
+#[path = "../support/mod.rs"]
+mod support;
