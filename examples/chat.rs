@@ -15,12 +15,15 @@ mod port;
 
 const PAGE: &str = r#"<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>A chat</title>
-<style>body { font: 1.1em sans-serif; max-width: 40em; margin: auto; padding: 1em } input { font: inherit; width: 100% }</style>
+<style>body { font: 1.1em sans-serif; max-width: 40em; margin: auto; padding: 1em } input { font: inherit; width: 100%; box-sizing: border-box }</style>
+<main>
 <h1></h1>
 <p>Here: <b id="here"></b></p>
 <form><input aria-label="What you say" maxlength="250" autofocus></form>
 <pre id="said" aria-live="polite" style="white-space: pre-wrap"></pre>
+</main>
 <script>
   const letters = text => (text || "").replace(/[^a-z]/gi, "").slice(0, 20);
   const room = letters(location.hash) || "lobby", name = letters(prompt("Your name?", "ann")) || "somebody";

@@ -14,7 +14,7 @@ mod support;
 
 use crate::support::bytes::pattern;
 use crate::support::folder::Folder;
-use crate::support::websocket::{handshake, text};
+use crate::support::websocket::{close_frame, frame, handshake, text};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -653,6 +653,71 @@ fn chat_has_rooms_names_and_a_history() {
 }
 
 #[test]
+fn live_shows_everybody_where_the_others_are() {
+    let mut program = Program::spawn(command("live").arg("0").env("RUST_LOG", "off"));
+    let port = program.port();
+    assert!(get(port, "/").text().contains("new WebSocket"));
+    /// The places of the next message that has so many of them: the number of each guest, and where he is.
+    fn places(guest: &mut Guest, count: usize) -> Vec<(u32, Vec<u8>)> {
+        loop {
+            let (kind, content) = guest.frame();
+            assert_eq!((kind, content.len() % 8), (0x82, 4));
+            let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
+            let all: Vec<_> = content[4..].chunks(8).map(|one| (number(&one[..4]), one[4..].to_vec())).collect();
+            if all.len() == count && number(&content[..4]) >= count as u32 {
+                return all;
+            }
+        }
+    }
+    let (mut ann, mut bob) = (Guest::enter(port, "/board"), Guest::enter(port, "/board"));
+    let numbers: [u32; 2] = [ann.line().parse().unwrap(), bob.line().parse().unwrap()];
+    ann.0.write_all(&frame(0x82, [0, 1, 2, 3])).unwrap();
+    assert_eq!(places(&mut bob, 1), [(numbers[0], vec![0, 1, 2, 3])]);
+    bob.0.write_all(&frame(0x82, [9, 9, 9, 9])).unwrap();
+    let mut both = places(&mut ann, 2);
+    both.sort();
+    assert_eq!(both, [(numbers[0], vec![0, 1, 2, 3]), (numbers[1], vec![9, 9, 9, 9])]);
+    drop(ann);
+    assert_eq!(places(&mut bob, 1), [(numbers[1], vec![9, 9, 9, 9])]);
+    bob.say("hi");
+    while bob.0.peek(&mut [0]).is_ok_and(|read| read > 0) {
+        match bob.frame() {
+            (0x82, _) => {}
+            (first, content) => return assert_eq!((first, &content[..2]), (0x88, &1003_u16.to_be_bytes()[..])),
+        }
+    }
+    panic!("a text did not close the socket");
+}
+
+#[test]
+fn ws_cases_does_what_it_is_asked_for() {
+    let mut program = Program::spawn(command("ws_cases").arg("0"));
+    let port = program.port();
+    assert!(get(port, "/").text().starts_with("<!DOCTYPE html>"));
+    // By the library's client, to the server itself.
+    let mut echo = Guest::enter(port, &format!("/relay?ws://127.0.0.1:{port}/echo?7"));
+    echo.say("hello");
+    assert_eq!(echo.line(), "hello");
+    echo.0.write_all(&close_frame(4002, "done")).unwrap();
+    assert_eq!(echo.line(), "closed with 4002");
+    let mut close = Guest::enter(port, &format!("/relay?ws://127.0.0.1:{port}/close"));
+    close.say("4001 bye");
+    assert_eq!(close.line(), "closed with 4001");
+    let mut ping = Guest::enter(port, "/ping");
+    ping.say("are you there?");
+    assert_eq!(ping.frame(), (0x89, b"are you there?".to_vec()));
+    ping.0.write_all(&frame(0x8a, "are you there?")).unwrap();
+    assert_eq!(ping.line(), "are you there?");
+    assert_eq!(Guest::enter(port, "/protocol").line(), "none");
+    let ends = || get(port, "/ends").text().to_owned();
+    let until = Instant::now() + PATIENCE;
+    while ends().is_empty() && Instant::now() < until {
+        thread::yield_now();
+    }
+    assert_eq!(ends(), "7 4002 \"done\" clean=true by_peer=true finished\n");
+}
+
+#[test]
 fn ws_client_prints_what_it_hears_and_comes_back() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("ws://{}/news?all", listener.local_addr().unwrap());
@@ -704,16 +769,21 @@ impl Guest {
         self.0.write_all(&text(line)).unwrap();
     }
 
-    /// The next message, of less than 126 bytes.
-    fn line(&mut self) -> String {
+    /// The next frame, with less than 126 bytes: its first byte, and its content.
+    fn frame(&mut self) -> (u8, Vec<u8>) {
         let mut head = [0; 2];
         self.0.read_exact(&mut head).unwrap();
         let mut content = vec![0; usize::from(head[1])];
         self.0.read_exact(&mut content).unwrap();
-        match head[0] {
-            0x81 => String::from_utf8(content).unwrap(),
-            0x88 => format!("closed with {}", u16::from_be_bytes([content[0], content[1]])),
-            other => panic!("a frame that begins with {other}"),
+        (head[0], content)
+    }
+
+    /// The next message of text, or the end.
+    fn line(&mut self) -> String {
+        match self.frame() {
+            (0x81, content) => String::from_utf8(content).unwrap(),
+            (0x88, content) => format!("closed with {}", u16::from_be_bytes([content[0], content[1]])),
+            (other, _) => panic!("a frame that begins with {other}"),
         }
     }
 }
