@@ -288,7 +288,7 @@ impl Connection {
             return self.write_frame(stream, frame.plain());
         }
         let (opcode, chunk) = message.into_parts();
-        let head = FrameHead { last: true, opcode, mask: self.mask(), length: chunk.len() as u64 };
+        let head = FrameHead { last: true, compressed: false, opcode, mask: self.mask(), length: chunk.len() as u64 };
         let Some(key) = head.mask else {
             stream.encode(|out| head.encode(out));
             return self.write_frame(stream, chunk);
@@ -343,7 +343,7 @@ impl Connection {
 
     /// Sends a control frame. It is sent whatever the limits of output are, since the peer relies on it.
     pub fn write_control(&self, stream: &Stream, opcode: Opcode, content: &[u8]) {
-        let head = FrameHead { last: true, opcode, mask: self.mask(), length: content.len() as u64 };
+        let head = FrameHead { last: true, compressed: false, opcode, mask: self.mask(), length: content.len() as u64 };
         stream.encode(|out| append(out, &head, content));
     }
 

@@ -55,7 +55,8 @@ impl Frame {
     pub(super) fn new(text: bool, content: &[u8]) -> Frame {
         let opcode = if text { Opcode::Text } else { Opcode::Binary };
         let mut plain = Vec::with_capacity(content.len() + HEAD);
-        FrameHead { last: true, opcode, mask: None, length: content.len() as u64 }.encode(&mut plain);
+        FrameHead { last: true, compressed: false, opcode, mask: None, length: content.len() as u64 }
+            .encode(&mut plain);
         let begin = plain.len();
         plain.extend_from_slice(content);
         Frame(Rc::new(Encoded { text, content: begin, plain: plain.into() }))

@@ -83,6 +83,8 @@ impl Connection {
                     message = true;
                     self.message(content);
                 }
+                // Compression is never agreed.
+                Event::Compressed(_) => self.refuse(stream, Fault::ReservedBit),
                 Event::Ping(content) => self.ping(stream, content),
                 Event::Pong(content) => self.pong(content),
                 Event::Close(frame) => self.closed_by_peer(stream, frame),

@@ -1,4 +1,4 @@
-//! Requests that are nearly valid: by the grammar, with what parsers disagree on in each place, and then spoilt.
+//! Requests and answers that are nearly valid: by the grammar, with what parsers disagree on in each place, and then spoilt.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use proptest::collection::vec;
@@ -294,6 +294,68 @@ pub fn wire() -> impl Strategy<Value = Vec<u8>> {
     let requests = vec(request(), 1..4).prop_map(|requests| requests.concat());
     let spoils = prop_oneof![2 => Just(Vec::new()), 1 => vec(spoil(), 1..3)];
     prop_oneof![40 => (requests, spoils).prop_map(spoilt), 1 => vec(any::<u8>(), 0..100)]
+}
+
+fn status_line() -> impl Strategy<Value = String> {
+    let odd = &[
+        "HTTP/1.0 200 OK",
+        "HTTP/1.1 204 No Content",
+        "HTTP/1.1 304 Not Modified",
+        "HTTP/1.1 404 Not Found",
+        "HTTP/1.1 205 Reset Content",
+        "HTTP/1.1 200",
+        "HTTP/1.1 200 ",
+        "HTTP/1.1 200 \u{e9}\t!",
+        "HTTP/1.2 200 OK",
+        "HTTP/2.0 200 OK",
+        "HTTP/0.9 200 OK",
+        "http/1.1 200 OK",
+        "ICY 200 OK",
+        "HTTP/1.1 99 X",
+        "HTTP/1.1 600 X",
+        "HTTP/1.1 0200 OK",
+        "HTTP/1.1 20 OK",
+        "HTTP/1.1  200 OK",
+        "HTTP/1.1 200\tOK",
+        "HTTP/1.1\t200 OK",
+        "HTTP/1.1 200OK",
+        " HTTP/1.1 200 OK",
+        "HTTP/1.1 101 Switching",
+        "HTTP/1.1 100 Continue",
+    ];
+    let odd = (select(&odd[..]), line_end()).prop_map(|(line, end)| format!("{line}{end}"));
+    prop_oneof![3 => Just("HTTP/1.1 200 OK\r\n".to_owned()), 2 => odd]
+}
+
+/// Informational responses, mostly none.
+fn interim() -> impl Strategy<Value = String> {
+    let one = select(
+        &[
+            "HTTP/1.1 100 Continue\r\n\r\n",
+            "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n",
+            "HTTP/1.1 102 X\r\nContent-Length: 5\r\n\r\n",
+            "HTTP/1.1 199 X\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.0 100 X\r\n\r\n",
+            "HTTP/1.1 150 X\r\nConnection: close\r\n\r\n",
+        ][..],
+    );
+    prop_oneof![3 => Just(String::new()), 1 => vec(one, 1..3).prop_map(|all| all.concat())]
+}
+
+/// What a server sends to one request: some of it spoilt by single bytes. In front, a byte for the method.
+pub fn answer() -> impl Strategy<Value = Vec<u8>> {
+    let parts = (status_line(), framing(), others(), line_end());
+    let whole = (interim(), parts, content(), chunks(), 0..12, any::<bool>());
+    let whole = whole.prop_map(|(interim, (line, framing, others, end), content, chunks, odd, more)| {
+        let length = if odd == 0 { chunks.len() } else { content.len() };
+        let head = line + &framing.replace("{}", &length.to_string()) + &others + end;
+        let content = if (odd == 1) != head.to_ascii_lowercase().contains("transfer") { &chunks } else { &content };
+        let behind = if more && odd == 3 { &b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"[..] } else { b"" };
+        [interim.as_bytes(), head.as_bytes(), content, behind].concat()
+    });
+    let spoils = prop_oneof![2 => Just(Vec::new()), 1 => vec(spoil(), 1..3)];
+    let wire = prop_oneof![40 => (whole, spoils).prop_map(spoilt), 1 => vec(any::<u8>(), 0..100)];
+    (0..2u8, wire).prop_map(|(method, wire)| [&[method], &wire[..]].concat())
 }
 
 /// A chunked content, and what follows.

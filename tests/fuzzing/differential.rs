@@ -1,9 +1,10 @@
-//! Our framing of nearly valid requests beside that of independent parsers (`fuzz/oracles`: Node's http server, h11). It
+//! Our framing of nearly valid requests and answers beside that of independent parsers (`fuzz/oracles`: Node's http server and client, h11). It
 //! needs their programs, so it is not a part of `cargo test`; `.ci/differential` runs it.
 
+use crate::properties::answers;
 use crate::properties::differential::{Verdict, compare};
-use crate::properties::message::{Ending, frame};
-use crate::properties::oracle;
+use crate::properties::message::{Ending, Framed, frame};
+use crate::properties::oracle::{self, Oracle};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::BTreeMap;
@@ -91,6 +92,31 @@ const REFUSED_ELSEWHERE: &[Refused] = &[
     },
 ];
 
+/// Part of the answers to HEAD, and of those without content.
+const BARE: &[&str] = &["\u{1}", " 204 ", " 304 ", "http/1.1 10", "http/1.1 19"];
+const BARE_REASON: &str = "an answer without content has none, whatever its fields say (RFC 9112, 6.3)";
+
+/// The same for answers. What is read otherwise there begins with `DIFFERENT`.
+const ANSWERS_REFUSED_ELSEWHERE: &[Refused] = &[
+    Refused { oracle: "Node", why: "HPE_INVALID_CONTENT_LENGTH", with: BARE, reason: BARE_REASON },
+    Refused { oracle: "Node", why: "HPE_UNEXPECTED_CONTENT_LENGTH", with: BARE, reason: BARE_REASON },
+    Refused { oracle: "Node", why: "HPE_INVALID_TRANSFER_ENCODING", with: BARE, reason: BARE_REASON },
+    Refused { oracle: "h11", why: "Transfer-Encoding", with: BARE, reason: BARE_REASON },
+    Refused { oracle: "h11", why: "Content-Length", with: BARE, reason: BARE_REASON },
+    Refused {
+        oracle: "Node",
+        why: "HPE_CLOSED_CONNECTION",
+        with: &["http/1.0 1", "connection: close", "proxy-connection:"],
+        reason: "what an informational response says of the connection does not end it: the final one is still due",
+    },
+    Refused {
+        oracle: "Node",
+        why: "DIFFERENT: message",
+        with: &["chunked\t", "chunked \t", "chunked,", ", chunked", ",chunked"],
+        reason: "a tab may follow a value, empty elements of a list are ignored: it is chunked (RFC 9110, 5.5 and 5.6.1.2)",
+    },
+];
+
 impl Refused {
     fn is(&self, oracle: &str, why: &str, stream: &[u8]) -> bool {
         let text = String::from_utf8_lossy(stream).to_ascii_lowercase();
@@ -106,14 +132,27 @@ fn number(name: &str, otherwise: u64) -> u64 {
 #[test]
 #[ignore = "needs Node or h11: see .ci/differential"]
 fn never_is_a_message_accepted_with_one_framing_here_and_another_there() {
+    campaign(oracle::all(), crate::strategies::wire(), frame, &[]);
+}
+
+#[test]
+#[ignore = "needs Node or h11: see .ci/differential"]
+fn never_is_an_answer_accepted_with_one_framing_here_and_another_there() {
+    campaign(oracle::clients(), crate::strategies::answer(), answers::frame, ANSWERS_REFUSED_ELSEWHERE);
+}
+
+fn campaign(
+    mut oracles: Vec<Oracle>,
+    strategy: impl Strategy<Value = Vec<u8>>,
+    frame: impl Fn(&[u8]) -> Framed,
+    refused_elsewhere: &[Refused],
+) {
     let (count, seed) = (number("DIFFERENTIAL_STREAMS", 20_000), number("DIFFERENTIAL_SEED", 1));
-    let mut oracles = oracle::all();
     assert!(!oracles.is_empty(), "no oracle runs here");
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), random);
-    let strategy = crate::strategies::wire();
     let mut counts = BTreeMap::<String, u64>::new();
     let mut findings = BTreeMap::<String, String>::new();
     let mut asked = 0;
@@ -138,12 +177,22 @@ fn never_is_a_message_accepted_with_one_framing_here_and_another_there() {
                 };
                 let class = match &verdict {
                     Verdict::TheyRefuse(why) => {
-                        match REFUSED_ELSEWHERE.iter().find(|known| known.is(&oracle.name, why, stream)) {
+                        match refused_elsewhere
+                            .iter()
+                            .chain(REFUSED_ELSEWHERE)
+                            .find(|known| known.is(&oracle.name, why, stream))
+                        {
                             Some(known) => format!("refused there ({}): {}", known.why, known.reason),
                             None => found(format!("REFUSED THERE: {why}")),
                         }
                     }
-                    Verdict::Differ(what) => found(format!("DIFFERENT: {what}")),
+                    Verdict::Differ(what) => {
+                        let why = format!("DIFFERENT: {what}");
+                        match refused_elsewhere.iter().find(|known| known.is(&oracle.name, &why, stream)) {
+                            Some(known) => format!("read otherwise there: {}", known.reason),
+                            None => found(why),
+                        }
+                    }
                     Verdict::Same => "the same messages".into(),
                     Verdict::WeRefuse => "accepted there, refused or not read here".into(),
                     Verdict::TheyClose => "not read there, since the connection ends there".into(),

@@ -27,6 +27,11 @@ proptest! {
     }
 
     #[test]
+    fn a_url_has_one_normal_form_and_its_request_can_be_sent(bytes in urls()) {
+        crate::properties::url::holds(&bytes);
+    }
+
+    #[test]
     fn content_is_the_same_in_any_split_and_can_be_read_in_one_way_only(
         bytes in with_choices(2, prop_oneof![4 => chunked(), 1 => vec(any::<u8>(), 0..80)]),
     ) {
@@ -72,6 +77,17 @@ proptest! {
     #[test]
     fn frames_are_the_same_messages_in_any_split(bytes in with_choices(2, frames())) {
         crate::properties::websocket::holds(&bytes);
+    }
+
+    #[test]
+    fn offers_of_compression_are_read_in_one_way(bytes in offers()) {
+        crate::properties::deflate::holds(&bytes);
+    }
+
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn messages_inflate_to_what_they_were_and_within_the_limit(bytes in compressed()) {
+        crate::properties::deflate::holds(&bytes);
     }
 
     #[test]
@@ -197,6 +213,22 @@ fn response_head() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// A URL and a reference, of parts that mean something in one.
+fn urls() -> impl Strategy<Value = Vec<u8>> {
+    let part = || {
+        prop::sample::select(
+            &[
+                "http", "https", "unix", "ws", "://", ":", "/", "//", "?", "#", "@", "..", ".", "a", "B", "80", "443",
+                "[::1]", "%2e", "\\", " ", "\u{e9}", "\n", ";p",
+            ][..],
+        )
+    };
+    let url =
+        prop_oneof![4 => Just("http://a/b"), 1 => Just("unix:/a:/b"), 1 => Just("https://[::1]:8443"), 1 => Just("")];
+    (url, vec(part(), 0..6), vec(part(), 0..8))
+        .prop_map(|(url, more, reference)| format!("{url}{}\n{}", more.concat(), reference.concat()).into_bytes())
+}
+
 /// Patterns and a path of the same few parts.
 #[cfg(feature = "app")]
 fn routes() -> impl Strategy<Value = Vec<u8>> {
@@ -216,6 +248,45 @@ fn routes() -> impl Strategy<Value = Vec<u8>> {
     let path = vec(vec(text(), 0..4), 1..4)
         .prop_map(|segments| segments.iter().map(|parts| format!("/{}", parts.concat())).collect::<String>());
     (vec(pattern, 0..8), path).prop_map(|(patterns, path)| (patterns.concat() + &path).into_bytes())
+}
+
+/// What stands in `Sec-WebSocket-Extensions`, nearly.
+fn offers() -> impl Strategy<Value = Vec<u8>> {
+    let name = prop::sample::select(
+        &[
+            "permessage-deflate",
+            "server_no_context_takeover",
+            "client_no_context_takeover",
+            "server_max_window_bits",
+            "client_max_window_bits",
+            "other",
+            "",
+        ][..],
+    );
+    let value =
+        prop::sample::select(&["", "=8", "=9", "=15", "=\"10\"", "=\"1\\2\"", "=16", "=015", "=\"", "=a,b", "=;"][..]);
+    let end = prop::sample::select(&["; ", ";", ", ", "\n", " ", "; permessage-deflate", ", permessage-deflate; "][..]);
+    vec((name, value, end), 0..8).prop_map(|parts| {
+        let text: String = parts.into_iter().flat_map(|(name, value, end)| [name, value, end]).collect();
+        [b"\0permessage-deflate; ", text.as_bytes()].concat()
+    })
+}
+
+/// Blocks of compressed content, some of them not whole; or what is to be compressed.
+#[cfg(feature = "deflate")]
+fn compressed() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        Just(b"\xf2\x48\xcd\xc9\xc9\x07\x00".to_vec()),
+        Just(b"\xf3\x48\xcd\xc9\xc9\x07\x00".to_vec()),
+        Just(b"\x00\x00\x00\xff\xff".to_vec()),
+        vec(any::<u8>(), 0..20).prop_map(|bytes| {
+            let length = bytes.len() as u16;
+            [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), &bytes].concat()
+        }),
+        vec(any::<u8>(), 0..5),
+        (any::<u8>(), 0..2000_usize).prop_map(|(byte, count)| vec![byte; count]),
+    ];
+    (any::<u8>(), vec(piece, 0..6)).prop_map(|(choice, pieces)| [vec![choice | 1], pieces.concat()].concat())
 }
 
 /// Calls with arguments that fit more often than those of chance.
@@ -256,6 +327,8 @@ fn the_seeds_hold() {
         ("connection", crate::properties::connection::holds),
         ("response", crate::properties::response::holds),
         ("websocket", crate::properties::websocket::holds),
+        ("deflate", crate::properties::deflate::holds),
+        ("url", crate::properties::url::holds),
         #[cfg(feature = "app")]
         ("multipart", crate::properties::multipart::holds),
         #[cfg(feature = "app")]

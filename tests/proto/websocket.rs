@@ -1,7 +1,7 @@
 //! Frames of the WebSocket protocol and the messages that they make, however the bytes are split.
 
 use oneloop::proto::ws::{
-    CloseFrame, Decoder, Event, Fault, FrameHead, MaskKey, Message, Opcode, Role, is_close_code, mask,
+    CloseFrame, Compressed, Decoder, Event, Fault, FrameHead, MaskKey, Message, Opcode, Role, is_close_code, mask,
 };
 use proptest::prelude::*;
 
@@ -9,14 +9,15 @@ const KEY: MaskKey = [0x37, 0xfa, 0x21, 0x3d];
 const LIMIT: usize = 1000;
 
 /// A frame of a client, with any first byte.
-fn frame(first: u8, content: &[u8]) -> Vec<u8> {
+fn frame(first: u8, content: impl AsRef<[u8]>) -> Vec<u8> {
+    let content = content.as_ref();
     announced(first, content.len() as u64, content)
 }
 
 /// A frame of a client that announces this length.
 fn announced(first: u8, length: u64, content: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
-    FrameHead { last: true, opcode: Opcode::Text, mask: Some(KEY), length }.encode(&mut frame);
+    FrameHead { last: true, compressed: false, opcode: Opcode::Text, mask: Some(KEY), length }.encode(&mut frame);
     frame[0] = first;
     let begin = frame.len();
     frame.extend_from_slice(content);
@@ -27,7 +28,15 @@ fn announced(first: u8, length: u64, content: &[u8]) -> Vec<u8> {
 /// Feeds pieces that end at `ends`, as a connection does: what is not consumed is given again. Returns what was told, the fault,
 /// and how many bytes had come before it.
 fn feed(bytes: &[u8], ends: impl IntoIterator<Item = usize>) -> (Vec<String>, Option<(Fault, usize)>) {
-    let (mut decoder, mut told, mut held, mut at) = (Decoder::new(Role::Server), Vec::new(), Vec::new(), 0);
+    feed_to(Decoder::new(Role::Server), bytes, ends)
+}
+
+fn feed_to(
+    mut decoder: Decoder,
+    bytes: &[u8],
+    ends: impl IntoIterator<Item = usize>,
+) -> (Vec<String>, Option<(Fault, usize)>) {
+    let (mut told, mut held, mut at) = (Vec::new(), Vec::new(), 0);
     for end in ends.into_iter().chain([bytes.len()]) {
         held.extend_from_slice(&bytes[at..end]);
         at = end;
@@ -41,6 +50,7 @@ fn feed(bytes: &[u8], ends: impl IntoIterator<Item = usize>) -> (Vec<String>, Op
                 told.push(match step.event {
                     Event::Message(Message::Text(text)) => format!("text {text}"),
                     Event::Message(Message::Binary(bytes)) => format!("binary {bytes:?}"),
+                    Event::Compressed(Compressed { text, content }) => format!("compressed {text} {content:?}"),
                     Event::Ping(content) => format!("ping {content:?}"),
                     Event::Pong(content) => format!("pong {content:?}"),
                     Event::Close(CloseFrame { code, reason }) => format!("close {code:?} {reason}"),
@@ -110,7 +120,7 @@ fn what_is_no_frame_or_out_of_order_is_refused() {
     assert_eq!(fault(&[frame(0x01, b"x"), frame(0xc0, b"x")].concat()), Fault::ReservedBit);
     assert_eq!(fault(&frame(0x83, b"")), Fault::Opcode);
     assert_eq!(fault(&frame(0x09, b"")), Fault::FragmentedControl);
-    assert_eq!(fault(&frame(0x89, &[0; 126])), Fault::LongControl);
+    assert_eq!(fault(&frame(0x89, [0; 126])), Fault::LongControl);
     assert_eq!(fault(&frame(0x80, b"x")), Fault::NothingToContinue);
     assert_eq!(fault(&frame(0x00, b"x")), Fault::NothingToContinue);
     assert_eq!(fault(&[frame(0x01, b"x"), frame(0x81, b"x")].concat()), Fault::MessageWithinMessage);
@@ -126,7 +136,7 @@ fn what_is_no_frame_or_out_of_order_is_refused() {
 #[test]
 fn every_close_code_is_taken_or_refused_and_every_fault_has_one_that_may_be_sent() {
     for code in 0..=u16::MAX {
-        let (told, fault) = feed(&frame(0x88, &code.to_be_bytes()), []);
+        let (told, fault) = feed(&frame(0x88, code.to_be_bytes()), []);
         assert_eq!(fault.is_none(), is_close_code(code), "{code}: {told:?}");
     }
     for fault in [Fault::TooLarge, Fault::Utf8, Fault::CloseReason, Fault::CloseCode, Fault::Opcode] {
@@ -136,21 +146,21 @@ fn every_close_code_is_taken_or_refused_and_every_fault_has_one_that_may_be_sent
 
 #[test]
 fn a_message_over_the_limit_is_refused_by_its_head_and_one_at_the_limit_passes() {
-    assert_eq!(told(&frame(0x82, &[b'x'; LIMIT])).unwrap().len(), 1);
+    assert_eq!(told(&frame(0x82, [b'x'; LIMIT])).unwrap().len(), 1);
     for length in [LIMIT as u64 + 1, 1 << 16, u64::from(u32::MAX), 1 << 32, i64::MAX as u64] {
         let bytes = announced(0x82, length, b"x");
         let head = bytes.len() - 1;
         assert_eq!(feed(&bytes, 0..bytes.len()), (vec![], Some((Fault::TooLarge, head))), "{length}");
     }
     // What is left after the first fragment is counted, and no sum overflows.
-    let first = frame(0x02, &[b'x'; LIMIT - 1]);
+    let first = frame(0x02, [b'x'; LIMIT - 1]);
     assert_eq!(told(&[first.clone(), frame(0x80, b"y")].concat()).unwrap().len(), 1);
     for length in [2, u64::from(u32::MAX), i64::MAX as u64] {
         let bytes = [first.clone(), announced(0x80, length, b"")].concat();
         assert_eq!(feed(&bytes, []), (vec![], Some((Fault::TooLarge, bytes.len()))), "{length}");
     }
     // A control frame within the message is not counted.
-    let full = [frame(0x02, &[b'x'; LIMIT]), frame(0x89, b"ping"), frame(0x80, b"")].concat();
+    let full = [frame(0x02, [b'x'; LIMIT]), frame(0x89, b"ping"), frame(0x80, b"")].concat();
     assert_eq!(feed(&full, []).0.len(), 2);
 }
 
@@ -168,6 +178,57 @@ fn a_byte_that_is_not_utf8_is_refused_at_once_also_within_a_frame() {
     assert_eq!(fault(&[frame(0x01, b"\xf0\x9f"), frame(0x80, b"")].concat()), Fault::Utf8);
     // Bytes may be anything.
     assert_eq!(told(&[frame(0x02, b"\xff"), frame(0x80, b"\xc3")].concat()).unwrap(), ["binary [255, 195]"]);
+}
+
+#[test]
+fn a_compressed_message_is_the_payload_of_its_frames_in_any_split() {
+    let bytes = [frame(0xc1, "whole"), frame(0x42, ""), frame(0x00, "par"), frame(0x89, "?"), frame(0x80, "ts")];
+    let bytes = [bytes.concat(), frame(0xc2, ""), frame(0x81, "plain")].concat();
+    let expected = [
+        format!("compressed true {:?}", b"whole"),
+        format!("ping {:?}", b"?"),
+        format!("compressed false {:?}", b"parts"),
+        "compressed false []".to_owned(),
+        "text plain".to_owned(),
+    ];
+    for at in 0..=bytes.len() {
+        let (told, fault) = feed_to(Decoder::with_compression(Role::Server), &bytes, [at]);
+        assert_eq!((&told[..], fault), (&expected[..], None), "split at {at}");
+    }
+    let (told, fault) = feed_to(Decoder::with_compression(Role::Server), &bytes, 0..bytes.len());
+    assert_eq!((&told[..], fault), (&expected[..], None), "a byte at a time");
+}
+
+#[test]
+fn the_bit_of_compression_is_refused_but_in_the_first_frame_of_a_message() {
+    assert_eq!(fault(&frame(0xc1, "")), Fault::ReservedBit, "not agreed");
+    for bytes in [
+        [frame(0x41, "a"), frame(0xc0, "b")].concat(),
+        [frame(0x41, "a"), frame(0x40, "b")].concat(),
+        [frame(0x01, "a"), frame(0xc0, "b")].concat(),
+        frame(0xc9, ""),
+        frame(0xc8, ""),
+    ] {
+        let fault = feed_to(Decoder::with_compression(Role::Server), &bytes, []).1.map(|(fault, _)| fault);
+        assert_eq!(fault, Some(Fault::ReservedBit), "{bytes:x?}");
+    }
+    assert_eq!(Fault::ReservedBit.close_code(), 1002);
+}
+
+#[test]
+fn a_compressed_message_may_be_a_little_larger_than_the_limit_and_no_more() {
+    let most = LIMIT + LIMIT / 4 + 64;
+    for (bytes, is_refused) in [
+        (frame(0xc2, vec![0; most]), false),
+        (announced(0xc2, most as u64 + 1, b""), true),
+        ([frame(0x42, vec![0; most - 1]), frame(0x80, "1")].concat(), false),
+        ([frame(0x42, vec![0; most - 1]), announced(0x80, 2, b"")].concat(), true),
+        ([frame(0x42, vec![0; most]), announced(0x80, u64::MAX >> 1, b"")].concat(), true),
+    ] {
+        let (told, fault) = feed_to(Decoder::with_compression(Role::Server), &bytes, []);
+        assert_eq!(fault.map(|(fault, _)| fault), is_refused.then_some(Fault::TooLarge));
+        assert_eq!(told.len(), usize::from(!is_refused));
+    }
 }
 
 #[test]
@@ -204,7 +265,7 @@ fn message() -> impl Strategy<Value = (Vec<u8>, Vec<String>)> {
                 bytes.extend(frame(if number == 0 { opcode } else { 0 }, &content[at..end]));
                 at = end;
                 if let Some(control) = control {
-                    bytes.extend(frame(0x80 | control, &[number as u8]));
+                    bytes.extend(frame(0x80 | control, [number as u8]));
                     told.push(format!("{} [{number}]", if *control == 9 { "ping" } else { "pong" }));
                 }
             }

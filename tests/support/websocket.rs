@@ -1,7 +1,7 @@
 //! A client of WebSockets in a simulated world: it says what a test tells it to, and notes what it is told.
 
 use super::http::PORT;
-use oneloop::proto::ws::{CloseFrame, Decoder, Event, FrameHead, Message, Opcode, Role, mask};
+use oneloop::proto::ws::{CloseFrame, Compressed, Decoder, Event, FrameHead, Message, Opcode, Role, mask};
 use oneloop::sim::{Peer, Sim};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -28,7 +28,7 @@ pub fn frame(first: u8, content: impl AsRef<[u8]>) -> Vec<u8> {
 pub fn announced(first: u8, length: u64, content: &[u8]) -> Vec<u8> {
     let key = [0x37, 0xfa, 0x21, 0x3d];
     let mut frame = Vec::new();
-    FrameHead { last: true, opcode: Opcode::Text, mask: Some(key), length }.encode(&mut frame);
+    FrameHead { last: true, compressed: false, opcode: Opcode::Text, mask: Some(key), length }.encode(&mut frame);
     frame[0] = first;
     let begin = frame.len();
     frame.extend_from_slice(content);
@@ -142,6 +142,9 @@ impl State {
                 }
                 Event::Message(Message::Text(text)) => format!("text {text}"),
                 Event::Message(Message::Binary(bytes)) => format!("binary {}", bytes.len()),
+                Event::Compressed(Compressed { text, content }) => {
+                    format!("compressed {} {}", if text { "text" } else { "binary" }, content.len())
+                }
                 Event::Ping(content) => {
                     if self.answers.get() {
                         peer.write(frame(0x8a, content));

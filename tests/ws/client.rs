@@ -62,7 +62,7 @@ const GOOD: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nCo
 fn frame(first: u8, content: impl AsRef<[u8]>) -> Vec<u8> {
     let mut frame = Vec::new();
     let length = content.as_ref().len() as u64;
-    FrameHead { last: true, opcode: Opcode::Text, mask: None, length }.encode(&mut frame);
+    FrameHead { last: true, compressed: false, opcode: Opcode::Text, mask: None, length }.encode(&mut frame);
     frame[0] = first;
     frame.extend_from_slice(content.as_ref());
     frame

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!            ┌─ control: waits until all of it is there (131 bytes at most) ────────► Ping | Pong | Close
-//!   head ────┤  data, a whole message, all of it there: lent as it stands ──────────► Message
+//!   head ────┤  data, a whole message, all of it there: lent as it stands ──────────► Message | Compressed
 //!     ▲      └─ any other data: taken as it comes, into the memory of its message
-//!     └──────────── the last byte of the last frame of the message ─────────────────► Message
+//!     └──────────── the last byte of the last frame of the message ─────────────────► Message | Compressed
 //! ```
 
 use super::close::CloseFrame;
@@ -35,6 +35,15 @@ impl<'a> Message<'a> {
     }
 }
 
+/// A whole message as it was sent, compressed: what it says is known when it is inflated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Compressed<'a> {
+    /// Whether it has to be text.
+    pub text: bool,
+    /// What the payloads of its frames were, without the four bytes that every sender leaves out (RFC 7692, 7.2.1).
+    pub content: &'a [u8],
+}
+
 /// What a decoder has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
@@ -42,6 +51,8 @@ pub enum Event<'a> {
     NeedMore,
     /// A whole message, whether it came in one frame or in fragments.
     Message(Message<'a>),
+    /// A whole message that is compressed. It comes only if that [was agreed](Decoder::with_compression).
+    Compressed(Compressed<'a>),
     /// A ping, which a pong with the same content answers.
     Ping(&'a [u8]),
     /// A pong.
@@ -78,6 +89,8 @@ pub struct Step<'a> {
 #[derive(Debug)]
 pub struct Decoder {
     role: Role,
+    /// Whether messages may come compressed.
+    compression: bool,
     /// Whether `message` was lent to the caller. Its memory is freed by the next call.
     lent: bool,
     /// The data frame whose head was consumed, and whose content was not consumed to its end. `None` between frames.
@@ -100,13 +113,18 @@ struct Frame {
 enum Incoming {
     Text(IncomingText),
     Binary(Vec<u8>),
+    /// What it says, text or not, is checked when it is inflated.
+    Compressed {
+        text: bool,
+        bytes: Vec<u8>,
+    },
 }
 
 /// Where the next event is.
 enum Found {
     Nothing,
-    /// In the bytes that were given: the content of a frame with this opcode, from the first position to the second.
-    There(Opcode, usize, usize),
+    /// In the bytes that were given: the content of a frame with this head, from the first position to the second.
+    There(FrameHead, usize, usize),
     /// In the decoder: the message that came in parts is whole now.
     Message,
 }
@@ -114,7 +132,22 @@ enum Found {
 impl Decoder {
     /// Makes a decoder for the frames that `receiver`, this side of the connection, gets.
     pub fn new(receiver: Role) -> Decoder {
-        Decoder { role: receiver, lent: false, frame: None, message: None }
+        Decoder { role: receiver, compression: false, lent: false, frame: None, message: None }
+    }
+
+    /// Makes a decoder for a connection on which messages may come compressed (RFC 7692): such a message is a
+    /// [`Compressed`](Event::Compressed).
+    ///
+    /// ```
+    /// use oneloop::proto::ws::{Compressed, Decoder, Event, Role};
+    ///
+    /// let mut decoder = Decoder::with_compression(Role::Client);
+    /// let mut bytes = *b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"; // RFC 7692, 7.2.3.1: "Hello"
+    /// let step = decoder.decode(&mut bytes, 1024).unwrap();
+    /// assert_eq!(step.event, Event::Compressed(Compressed { text: true, content: b"\xf2\x48\xcd\xc9\xc9\x07\x00" }));
+    /// ```
+    pub fn with_compression(receiver: Role) -> Decoder {
+        Decoder { compression: true, ..Decoder::new(receiver) }
     }
 
     /// Returns whether a message has come in part.
@@ -128,24 +161,29 @@ impl Decoder {
     }
 
     /// Takes the next bytes, unmasks them in place, and returns the first event in them, or `NeedMore` if there is none. A
-    /// message of more than `limit` bytes is refused when the head of its frame is read, before its content is consumed. The
-    /// events are the same however the bytes are split.
+    /// message of more than `limit` bytes is refused when the head of its frame is read, before its content is consumed. (A compressed
+    /// message may have a quarter more, for one that compressing makes larger. Whoever inflates it knows how long it is.) The events
+    /// are the same however the bytes are split.
     ///
     /// A message that came in parts stays in memory until the next call, or until [`give_back`](Decoder::give_back).
     ///
-    /// # Errors If the bytes break the rules of the protocol. Bytes that follow them cannot be read then.
+    /// # Errors
+    /// If the bytes break the rules of the protocol. Bytes that follow them cannot be read then.
     #[inline]
     pub fn decode<'a>(&'a mut self, bytes: &'a mut [u8], limit: usize) -> Result<Step<'a>, Fault> {
         self.give_back();
         let (consumed, found) = self.find(bytes, limit)?;
         let event = match found {
             Found::Nothing => Event::NeedMore,
-            Found::There(opcode, from, to) => event_of(opcode, bytes.get(from..to).unwrap_or_default())?,
+            Found::There(head, from, to) => event_of(&head, bytes.get(from..to).unwrap_or_default())?,
             Found::Message => {
                 self.lent = true;
                 match self.message.as_deref() {
                     Some(Incoming::Text(text)) => Event::Message(Message::Text(text.finish()?)),
                     Some(Incoming::Binary(bytes)) => Event::Message(Message::Binary(bytes)),
+                    Some(Incoming::Compressed { text, bytes }) => {
+                        Event::Compressed(Compressed { text: *text, content: bytes })
+                    }
                     None => Event::NeedMore,
                 }
             }
@@ -175,7 +213,9 @@ impl Decoder {
         loop {
             if self.frame.is_none() {
                 let rest = bytes.get_mut(at..).unwrap_or_default();
-                let Some((head, begin)) = FrameHead::parse(rest, self.role)? else { return Ok((at, Found::Nothing)) };
+                let Some((head, begin)) = FrameHead::parse(rest, self.role, self.compression)? else {
+                    return Ok((at, Found::Nothing));
+                };
                 self.check_in_order(&head, limit)?;
                 let alone = head.opcode.is_control() || head.last && self.message.is_none();
                 let content =
@@ -186,7 +226,7 @@ impl Decoder {
                             mask(content, key, 0);
                         }
                         let (from, to) = (at + begin, at + begin + content.len());
-                        return Ok((to, Found::There(head.opcode, from, to)));
+                        return Ok((to, Found::There(head, from, to)));
                     }
                     _ if head.opcode.is_control() => return Ok((at, Found::Nothing)),
                     _ => self.begin_frame(&head),
@@ -211,17 +251,23 @@ impl Decoder {
             (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Fault::MessageWithinMessage),
             _ => {}
         }
-        let before =
-            if head.opcode.is_control() { 0 } else { self.message.as_ref().map_or(0, |message| message.len()) };
-        if !head.opcode.is_control() && head.length > limit.saturating_sub(before) as u64 {
-            return Err(Fault::TooLarge);
+        if head.opcode.is_control() {
+            return Ok(());
         }
-        Ok(())
+        let (before, compressed) = match self.message.as_deref() {
+            Some(message) => (message.len(), message.is_compressed()),
+            None => (0, head.compressed),
+        };
+        let limit = if compressed { compressed_limit(limit) } else { limit };
+        if head.length > limit.saturating_sub(before) as u64 { Err(Fault::TooLarge) } else { Ok(()) }
     }
 
     fn begin_frame(&mut self, head: &FrameHead) {
         self.frame = Some(Frame { left: head.length, mask: head.mask, last: head.last });
         let begun = match head.opcode {
+            Opcode::Text | Opcode::Binary if head.compressed => {
+                Incoming::Compressed { text: head.opcode == Opcode::Text, bytes: Vec::new() }
+            }
             Opcode::Text => Incoming::Text(IncomingText::default()),
             Opcode::Binary => Incoming::Binary(Vec::new()),
             _ => return,
@@ -239,10 +285,11 @@ impl Decoder {
             mask(piece, *key, 0);
             key.rotate_left(count % 4);
         }
+        let limit = if message.is_compressed() { compressed_limit(limit) } else { limit };
         message.reserve(count, frame.left, limit);
         match &mut **message {
             Incoming::Text(text) => text.push(piece)?,
-            Incoming::Binary(bytes) => bytes.extend_from_slice(piece),
+            Incoming::Binary(bytes) | Incoming::Compressed { bytes, .. } => bytes.extend_from_slice(piece),
         }
         frame.left -= count as u64;
         if frame.left > 0 {
@@ -259,11 +306,21 @@ impl Decoder {
     }
 }
 
+/// The most bytes that a message of `limit` bytes may have while it is compressed. Content that cannot be compressed becomes larger:
+/// by an eighth and a few bytes in the worst of the settings that zlib has (its `deflateBound`), by less in all usual ones.
+fn compressed_limit(limit: usize) -> usize {
+    limit.saturating_add(limit / 4).saturating_add(64)
+}
+
 impl Incoming {
+    fn is_compressed(&self) -> bool {
+        matches!(self, Incoming::Compressed { .. })
+    }
+
     fn len(&self) -> usize {
         match self {
             Incoming::Text(text) => text.len(),
-            Incoming::Binary(bytes) => bytes.len(),
+            Incoming::Binary(bytes) | Incoming::Compressed { bytes, .. } => bytes.len(),
         }
     }
 
@@ -273,7 +330,7 @@ impl Incoming {
     fn reserve(&mut self, count: usize, left: u64, limit: usize) {
         let (len, capacity) = match self {
             Incoming::Text(text) => (text.len(), text.capacity()),
-            Incoming::Binary(bytes) => (bytes.len(), bytes.capacity()),
+            Incoming::Binary(bytes) | Incoming::Compressed { bytes, .. } => (bytes.len(), bytes.capacity()),
         };
         let needed = len + count;
         if needed <= capacity {
@@ -283,15 +340,18 @@ impl Incoming {
         let room = needed.max(capacity * 2).max(len + announced).min(limit.max(needed));
         match self {
             Incoming::Text(text) => text.reserve(room),
-            Incoming::Binary(bytes) => bytes.reserve_exact(room - len),
+            Incoming::Binary(bytes) | Incoming::Compressed { bytes, .. } => bytes.reserve_exact(room - len),
         }
     }
 }
 
 /// Returns the event for a whole frame that needs no other frame: a control frame, or a message in one frame.
 #[inline]
-fn event_of(opcode: Opcode, content: &[u8]) -> Result<Event<'_>, Fault> {
-    Ok(match opcode {
+fn event_of<'a>(head: &FrameHead, content: &'a [u8]) -> Result<Event<'a>, Fault> {
+    Ok(match head.opcode {
+        Opcode::Text | Opcode::Binary if head.compressed => {
+            Event::Compressed(Compressed { text: head.opcode == Opcode::Text, content })
+        }
         Opcode::Text => Event::Message(Message::Text(std::str::from_utf8(content).map_err(|_| Fault::Utf8)?)),
         Opcode::Binary => Event::Message(Message::Binary(content)),
         Opcode::Ping => Event::Ping(content),

@@ -5,7 +5,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// A bit is set that belongs to an extension, and no extension was agreed (RFC 6455, 5.2).
+    /// A bit is set that belongs to an extension which was not agreed (RFC 6455, 5.2), or that of compression where it may not be: in
+    /// a control frame, or in a fragment that is not the first (RFC 7692, 6.1).
     ReservedBit,
     /// The opcode has no meaning.
     Opcode,
@@ -29,6 +30,8 @@ pub enum Fault {
     TooLarge,
     /// A text is not UTF-8 (8.1).
     Utf8,
+    /// A compressed message cannot be inflated (RFC 7692, 7.2.2).
+    Deflate,
     /// A close frame has one byte: neither nothing nor a whole code (5.5.1).
     HalfCloseCode,
     /// A close frame has a code that must not be sent (7.4).
@@ -42,7 +45,7 @@ impl Fault {
     pub fn close_code(self) -> u16 {
         match self {
             Fault::TooLarge => status::TOO_LARGE,
-            Fault::Utf8 | Fault::CloseReason => status::INVALID_DATA,
+            Fault::Utf8 | Fault::Deflate | Fault::CloseReason => status::INVALID_DATA,
             _ => status::PROTOCOL_ERROR,
         }
     }
@@ -62,6 +65,7 @@ impl Fault {
             Fault::HugeLength => "a length has its highest bit set",
             Fault::TooLarge => "the message is too large",
             Fault::Utf8 => "the text is not UTF-8",
+            Fault::Deflate => "the message cannot be inflated",
             Fault::HalfCloseCode => "half a close code",
             Fault::CloseCode => "a close code that must not be sent",
             Fault::CloseReason => "the close reason is not UTF-8",

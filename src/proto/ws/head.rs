@@ -61,11 +61,17 @@ pub enum Role {
 /// The most bytes of content that a control frame may have.
 pub const CONTROL: usize = 125;
 
+/// The reserved bit that compression uses, and those that nothing uses.
+const RSV1: u8 = 0x40;
+const OTHER_BITS: u8 = 0x30;
+
 /// The head of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHead {
     /// Whether the frame is the last of its message.
     pub last: bool,
+    /// Whether the message is compressed (`RSV1`; RFC 7692, 6). Only its first frame says so.
+    pub compressed: bool,
     /// What the frame is.
     pub opcode: Opcode,
     /// The key of the mask, if the content is masked.
@@ -76,17 +82,22 @@ pub struct FrameHead {
 
 impl FrameHead {
     /// Reads the head of a frame that has come to a `receiver`. Returns the head and how many bytes it has itself, or `None` if
-    /// more bytes are needed. The first two bytes are checked as soon as they have come.
+    /// more bytes are needed. The first two bytes are checked as soon as they have come. `may_compress`: compression was agreed.
     ///
-    /// # Errors If a frame with this head is never allowed, whatever frames came before it.
+    /// # Errors
+    /// If a frame with this head is never allowed, whatever frames came before it.
     #[inline]
-    pub fn parse(bytes: &[u8], receiver: Role) -> Result<Option<(FrameHead, usize)>, Fault> {
+    pub fn parse(bytes: &[u8], receiver: Role, may_compress: bool) -> Result<Option<(FrameHead, usize)>, Fault> {
         let Some((&[first, second], rest)) = bytes.split_first_chunk::<2>() else { return Ok(None) };
         let (last, masked, code) = (first & 0x80 != 0, second & 0x80 != 0, second & 0x7f);
-        if first & 0x70 != 0 {
+        let compressed = first & RSV1 != 0;
+        if first & OTHER_BITS != 0 || compressed && !may_compress {
             return Err(Fault::ReservedBit);
         }
         let opcode = Opcode::of(first & 0x0f).ok_or(Fault::Opcode)?;
+        if compressed && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+            return Err(Fault::ReservedBit);
+        }
         if opcode.is_control() {
             if !last {
                 return Err(Fault::FragmentedControl);
@@ -106,7 +117,7 @@ impl FrameHead {
             (true, Some((key, rest))) => (Some(*key), rest),
             (true, None) => return Ok(None),
         };
-        Ok(Some((FrameHead { last, opcode, mask, length }, bytes.len() - rest.len())))
+        Ok(Some((FrameHead { last, compressed, opcode, mask, length }, bytes.len() - rest.len())))
     }
 
     /// Appends the head as it is sent.
@@ -115,14 +126,15 @@ impl FrameHead {
     /// use oneloop::proto::ws::{FrameHead, Opcode};
     ///
     /// let mut frame = Vec::new();
-    /// FrameHead { last: true, opcode: Opcode::Text, mask: None, length: 5 }.encode(&mut frame);
+    /// let head = FrameHead { last: true, compressed: false, opcode: Opcode::Text, mask: None, length: 5 };
+    /// head.encode(&mut frame);
     /// frame.extend(b"Hello");
     /// assert_eq!(frame, b"\x81\x05Hello");
     /// ```
     #[inline]
     pub fn encode(&self, out: &mut Vec<u8>) {
         let masked = if self.mask.is_some() { 0x80 } else { 0 };
-        let first = self.opcode.number() | if self.last { 0x80 } else { 0 };
+        let first = self.opcode.number() | if self.last { 0x80 } else { 0 } | if self.compressed { RSV1 } else { 0 };
         if self.length < 126 {
             out.extend([first, masked | self.length as u8]);
         } else if let Ok(length) = u16::try_from(self.length) {
@@ -168,20 +180,27 @@ mod tests {
     fn what_is_encoded_is_read_again_and_no_shorter_part_of_it() {
         let opcodes = [Opcode::Continuation, Opcode::Text, Opcode::Binary, Opcode::Close, Opcode::Ping, Opcode::Pong];
         for opcode in opcodes {
-            for (last, mask) in [(true, None), (true, Some([1, 2, 3, 4])), (false, None)] {
+            for (last, mask, compressed) in [
+                (true, None, false),
+                (true, Some([1, 2, 3, 4]), false),
+                (false, None, false),
+                (true, None, true),
+                (false, None, true),
+            ] {
                 for length in [0, 1, 125, 126, 127, 65_535, 65_536, u64::from(u32::MAX), i64::MAX as u64] {
-                    if opcode.is_control() && (length > 125 || !last) {
+                    let may_compress = matches!(opcode, Opcode::Text | Opcode::Binary);
+                    if opcode.is_control() && (length > 125 || !last) || compressed && !may_compress {
                         continue;
                     }
-                    let head = FrameHead { last, opcode, mask, length };
+                    let head = FrameHead { last, compressed, opcode, mask, length };
                     let receiver = if mask.is_some() { Role::Server } else { Role::Client };
                     let mut bytes = Vec::new();
                     head.encode(&mut bytes);
                     assert!(bytes.len() <= 14);
                     for end in 0..bytes.len() {
-                        assert_eq!(FrameHead::parse(&bytes[..end], receiver), Ok(None), "{head:?} to {end}");
+                        assert_eq!(FrameHead::parse(&bytes[..end], receiver, true), Ok(None), "{head:?} to {end}");
                     }
-                    assert_eq!(FrameHead::parse(&bytes, receiver), Ok(Some((head, bytes.len()))));
+                    assert_eq!(FrameHead::parse(&bytes, receiver, true), Ok(Some((head, bytes.len()))));
                 }
             }
         }
@@ -211,8 +230,19 @@ mod tests {
         ];
         for &(bytes, receiver, fault) in cases {
             let whole = [bytes, &mask].concat();
-            assert_eq!(FrameHead::parse(&whole, receiver), Err(fault), "{bytes:?}");
-            assert_eq!(FrameHead::parse(bytes, receiver), Err(fault), "{bytes:?} alone");
+            assert_eq!(FrameHead::parse(&whole, receiver, false), Err(fault), "{bytes:?}");
+            assert_eq!(FrameHead::parse(bytes, receiver, false), Err(fault), "{bytes:?} alone");
+        }
+    }
+    #[test]
+    fn only_the_first_frame_of_a_message_says_that_it_is_compressed() {
+        for first in [0xc1, 0xc2, 0x41, 0x42] {
+            assert!(FrameHead::parse(&[first, 0], Role::Client, true).unwrap().unwrap().0.compressed, "{first:x}");
+            assert_eq!(FrameHead::parse(&[first], Role::Client, true), Ok(None));
+            assert_eq!(FrameHead::parse(&[first, 0], Role::Client, false), Err(Fault::ReservedBit), "{first:x}");
+        }
+        for first in [0xc0, 0x40, 0xc8, 0xc9, 0xca, 0xe1, 0xd1, 0xf2, 0xa1, 0x91] {
+            assert_eq!(FrameHead::parse(&[first, 0], Role::Client, true), Err(Fault::ReservedBit), "{first:x}");
         }
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! The fuzz targets and the tests on stable (`tests/fuzzing/`) include this same folder.
 //! Beside the targets: `choices` takes decisions from the first bytes, `message` frames a stream of requests with the
-//! codec, `client` reads responses without it, `heads` reads a head in any split, `oracle` asks parsers of others, and `latin1` shows bytes as text.
+//! codec, `answers` what a client reads, `client` reads responses without it, `heads` reads a head in any split, `oracle` asks parsers of others, and `latin1` shows bytes as text.
 #![allow(dead_code, reason = "each target uses a part of it")]
 
 #[cfg(feature = "app")]
 pub mod accept;
+pub mod answers;
 pub mod body_decoder;
 pub mod choices;
 pub mod client;
@@ -15,6 +16,7 @@ pub mod conditions;
 pub mod connection;
 #[cfg(feature = "app")]
 pub mod cookies;
+pub mod deflate;
 pub mod differential;
 pub mod heads;
 pub mod latin1;
@@ -29,4 +31,5 @@ pub mod response;
 pub mod response_head;
 #[cfg(feature = "app")]
 pub mod routing;
+pub mod url;
 pub mod websocket;

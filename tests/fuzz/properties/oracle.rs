@@ -23,12 +23,19 @@ pub struct Oracle {
     output: BufReader<ChildStdout>,
 }
 
-/// Each program with the script that it runs.
-const KNOWN: [(&str, &str); 2] = [("node", "node_http.js"), ("python3", "h11_server.py")];
+/// Each program with the script that it runs: as a server, which frames requests.
+const SERVERS: [(&str, &str); 2] = [("node", "node_http.js"), ("python3", "h11_server.py")];
+/// As a client, which frames the answers to one request.
+const CLIENTS: [(&str, &str); 2] = [("node", "node_client.js"), ("python3", "h11_client.py")];
 
-/// All oracles that run here.
+/// All oracles for requests that run here.
 pub fn all() -> Vec<Oracle> {
-    KNOWN.iter().filter_map(|(program, script)| Oracle::start(program, script).ok()).collect()
+    SERVERS.iter().filter_map(|(program, script)| Oracle::start(program, script).ok()).collect()
+}
+
+/// All oracles for answers that run here.
+pub fn clients() -> Vec<Oracle> {
+    CLIENTS.iter().filter_map(|(program, script)| Oracle::start(program, script).ok()).collect()
 }
 
 impl Oracle {

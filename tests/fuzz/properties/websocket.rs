@@ -1,16 +1,17 @@
 //! Frames of the WebSocket protocol: any split gives the same events, in the limit; and what was read is read again from frames
 //! that this library sends.
 //!
-//! The input: a byte for the side and the limit, a byte for the cuts, the frames.
+//! The input: a byte for the side, whether compression was agreed, and the limit, a byte for the cuts, the frames.
 
 use super::choices::{Choices, cuts};
-use oneloop::proto::ws::{Decoder, Event, Fault, FrameHead, Message, Opcode, Role, is_close_code, mask};
+use oneloop::proto::ws::{Compressed, Decoder, Event, Fault, FrameHead, Message, Opcode, Role, is_close_code, mask};
 
 pub fn holds(bytes: &[u8]) {
     let (mut choices, frames) = Choices::split(bytes, 2);
     let choice = choices.byte();
     let receiver = if choice & 1 == 0 { Role::Server } else { Role::Client };
-    let limit = if choice & 2 == 0 { 1 << 20 } else { usize::from(choice >> 2) };
+    let receiver = Receiver { role: receiver, may_compress: choice & 4 > 0 };
+    let limit = if choice & 2 == 0 { 1 << 20 } else { usize::from(choice >> 3) };
     let ends = cuts(choices.byte(), frames.len());
     let whole = read(frames, [], receiver, limit);
     assert_eq!(read(frames, ends.iter().copied(), receiver, limit), whole, "in pieces that end at {ends:?}");
@@ -21,20 +22,36 @@ pub fn holds(bytes: &[u8]) {
         match one {
             Told::Text(text) => assert!(text.len() <= limit),
             Told::Binary(bytes) => assert!(bytes.len() <= limit),
+            Told::Compressed(_, content) => {
+                assert!(receiver.may_compress && content.len() <= limit + limit / 4 + 64);
+            }
             Told::Ping(content) | Told::Pong(content) => assert!(content.len() <= 125),
             Told::Close(code, reason) => {
                 assert!(code.is_none_or(is_close_code) && reason.len() <= 123);
             }
         }
-        one.encode(&mut again, receiver);
+        one.encode(&mut again, receiver.role);
     }
     assert_eq!(read(&again, [], receiver, limit), (told, None));
+}
+
+#[derive(Clone, Copy)]
+struct Receiver {
+    role: Role,
+    may_compress: bool,
+}
+
+impl Receiver {
+    fn decoder(self) -> Decoder {
+        if self.may_compress { Decoder::with_compression(self.role) } else { Decoder::new(self.role) }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Told {
     Text(String),
     Binary(Vec<u8>),
+    Compressed(bool, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>, String),
@@ -45,13 +62,15 @@ impl Told {
         let (opcode, content) = match self {
             Told::Text(text) => (Opcode::Text, text.as_bytes().to_vec()),
             Told::Binary(bytes) => (Opcode::Binary, bytes.clone()),
+            Told::Compressed(text, bytes) => (if *text { Opcode::Text } else { Opcode::Binary }, bytes.clone()),
             Told::Ping(content) => (Opcode::Ping, content.clone()),
             Told::Pong(content) => (Opcode::Pong, content.clone()),
             Told::Close(None, _) => (Opcode::Close, Vec::new()),
             Told::Close(Some(code), reason) => (Opcode::Close, [&code.to_be_bytes(), reason.as_bytes()].concat()),
         };
         let key = (receiver == Role::Server).then_some([7, 0, 0xff, content.len() as u8]);
-        FrameHead { last: true, opcode, mask: key, length: content.len() as u64 }.encode(out);
+        let compressed = matches!(self, Told::Compressed(..));
+        FrameHead { last: true, compressed, opcode, mask: key, length: content.len() as u64 }.encode(out);
         let start = out.len();
         out.extend(content);
         if let Some(key) = key {
@@ -64,10 +83,10 @@ impl Told {
 fn read(
     frames: &[u8],
     ends: impl IntoIterator<Item = usize>,
-    receiver: Role,
+    receiver: Receiver,
     limit: usize,
 ) -> (Vec<Told>, Option<Fault>) {
-    let (mut decoder, mut told, mut held) = (Decoder::new(receiver), Vec::new(), Vec::new());
+    let (mut decoder, mut told, mut held) = (receiver.decoder(), Vec::new(), Vec::new());
     let mut at = 0;
     for end in ends.into_iter().chain([frames.len()]) {
         held.extend_from_slice(&frames[at..end.max(at)]);
@@ -82,6 +101,7 @@ fn read(
                 Event::NeedMore => {}
                 Event::Message(Message::Text(text)) => told.push(Told::Text(text.into())),
                 Event::Message(Message::Binary(bytes)) => told.push(Told::Binary(bytes.into())),
+                Event::Compressed(Compressed { text, content }) => told.push(Told::Compressed(text, content.into())),
                 Event::Ping(content) => told.push(Told::Ping(content.into())),
                 Event::Pong(content) => told.push(Told::Pong(content.into())),
                 Event::Close(close) => told.push(Told::Close(close.code, close.reason.into())),
