@@ -289,19 +289,15 @@ impl Connection {
         }
         let (opcode, chunk) = message.into_parts();
         let head = FrameHead { last: true, compressed: false, opcode, mask: self.mask(), length: chunk.len() as u64 };
-        let Some(key) = head.mask else {
-            stream.encode(|out| head.encode(out));
-            return self.write_frame(stream, chunk);
-        };
         if chunk.len() < LARGE {
             self.note_length(chunk.len());
-            stream.encode(|out| append(out, &head, chunk.as_bytes()));
-            // Nothing is left to be written; this returns how full the output is.
-            return self.note_frame(stream, stream.write(().into(), self.full_at()));
+            let flow = stream.write_by(|out| append(out, &head, chunk.as_bytes()), self.full_at());
+            return self.note_frame(stream, flow);
         }
+        stream.encode(|out| head.encode(out));
+        let Some(key) = head.mask else { return self.write_frame(stream, chunk) };
         let mut content = chunk.into_vec();
         mask(&mut content, key, 0);
-        stream.encode(|out| head.encode(out));
         self.write_frame(stream, content.into())
     }
 
@@ -393,15 +389,14 @@ impl Connection {
         let Some(stream) = self.stream.get() else { return };
         let socket = WebSocket(self.clone());
         let lp = &stream.cx().lp;
-        let name = self.endpoint.name.borrow().clone();
-        let event = Event { name: &name, on };
+        let event = Event { endpoint: &self.endpoint, on };
         let mut panicked = false;
         let mut each = |site: Site, listener: &mut Listener| {
             if panicked {
                 return;
             }
             if self.labelled.replace(Some(on)) != Some(on) || self.turn.get() != lp.turn_serial() as u16 {
-                lp.label_turn_by(&["WebSocket ", event.name, event.listener()]);
+                lp.label_turn_by(&["WebSocket ", &self.endpoint.name.borrow(), event.listener()]);
             }
             if lp.call(site, &event, || call(&socket, listener)).is_none() && !matches!(on, On::Error | On::Close) {
                 panicked = true;
@@ -433,8 +428,7 @@ impl Drop for Connection {
 
 /// An event of a socket, as reports name it.
 struct Event<'a> {
-    /// The endpoint's.
-    name: &'a str,
+    endpoint: &'a EndpointCore,
     on: On,
 }
 
@@ -453,6 +447,6 @@ impl Event<'_> {
 
 impl std::fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "WebSocket {}{}", self.name, self.listener())
+        write!(f, "WebSocket {}{}", self.endpoint.name.borrow(), self.listener())
     }
 }

@@ -14,6 +14,7 @@
 //! read the close frame: see `Stream::finish`. A client that has both close frames sends no FIN: it waits for the server's.
 
 use super::connection::{Close, Connection, Ending, Listener, On, Opened, State};
+use super::limits::Limits;
 use crate::event_loop::Time;
 use crate::net::{CloseReason, Linger, Protocol, Stream};
 use crate::proto::ws::{CloseFrame, Decoder, Event, Fault, Message, Opcode, Role, status};
@@ -36,7 +37,7 @@ impl Connection {
 
     /// Returns whether another frame may be passed to the listeners now. If it has to wait until the next iteration, asks for a
     /// turn in that iteration.
-    fn may_tell(&self, stream: &Stream) -> bool {
+    fn may_tell(&self, stream: &Stream, limits: &Limits) -> bool {
         let wanted = match self.state.get() {
             State::Open => !self.paused.get(),
             State::Closing => true,
@@ -51,7 +52,7 @@ impl Connection {
             self.told.set(0);
             self.labelled.set(None);
         }
-        if self.told.get() >= self.endpoint.limits.borrow().frames.max(1) || lp.is_halted() {
+        if self.told.get() >= limits.frames.max(1) || lp.is_halted() {
             stream.make_ready();
             return false;
         }
@@ -61,9 +62,9 @@ impl Connection {
     /// Reads frames until it cannot go on. Returns how many bytes were consumed.
     fn read(self: &Rc<Self>, stream: &Rc<Stream>, decoder: &mut Decoder, bytes: &mut [u8]) -> usize {
         let (mut at, mut told, mut message) = (0, false, false);
-        while self.may_tell(stream) {
-            let limit = self.endpoint.limits.borrow().message;
-            let event = match decoder.decode(bytes.get_mut(at..).unwrap_or_default(), limit) {
+        let limits = self.endpoint.limits();
+        while self.may_tell(stream, &limits) {
+            let event = match decoder.decode(bytes.get_mut(at..).unwrap_or_default(), limits.message) {
                 Ok(step) => {
                     at += step.consumed;
                     step.event
@@ -183,7 +184,7 @@ impl Connection {
 
     /// Closes the connection if the peer has ended its side, and everything that came before that was handled.
     fn check_end(&self, stream: &Stream) {
-        let waits = stream.held() > 0 && (self.paused.get() || !self.may_tell(stream));
+        let waits = stream.held() > 0 && (self.paused.get() || !self.may_tell(stream, &self.endpoint.limits()));
         if stream.is_eof() && !waits {
             let over = self.state.get() == State::Over;
             stream.destroy(if over { self.why() } else { CloseReason::Truncated });

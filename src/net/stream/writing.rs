@@ -104,6 +104,21 @@ impl Stream {
         } else {
             self.with_output(|output| output.push(chunk, 0));
         }
+        self.flow(limit)
+    }
+
+    /// Lets `f` append a small message to the output. Returns `Full` if `limit` bytes or more are pending afterwards.
+    #[inline]
+    pub fn write_by(&self, f: impl FnOnce(&mut Vec<u8>), limit: usize) -> Flow {
+        if !self.can_write() {
+            return Flow::Closed;
+        }
+        self.encode(f);
+        self.flow(limit)
+    }
+
+    #[inline]
+    fn flow(&self, limit: usize) -> Flow {
         if self.is_blocked() {
             self.offer_again();
         }

@@ -136,15 +136,17 @@ impl FrameHead {
         let masked = if self.mask.is_some() { 0x80 } else { 0 };
         let first = self.opcode.number() | if self.last { 0x80 } else { 0 } | if self.compressed { RSV1 } else { 0 };
         if self.length < 126 {
-            out.extend([first, masked | self.length as u8]);
+            out.extend_from_slice(&[first, masked | self.length as u8]);
         } else if let Ok(length) = u16::try_from(self.length) {
-            out.extend([first, masked | 126]);
-            out.extend(length.to_be_bytes());
+            let [high, low] = length.to_be_bytes();
+            out.extend_from_slice(&[first, masked | 126, high, low]);
         } else {
-            out.extend([first, masked | 127]);
-            out.extend(self.length.to_be_bytes());
+            out.extend_from_slice(&[first, masked | 127]);
+            out.extend_from_slice(&self.length.to_be_bytes());
         }
-        out.extend(self.mask.iter().flatten());
+        if let Some(key) = &self.mask {
+            out.extend_from_slice(key);
+        }
     }
 }
 
