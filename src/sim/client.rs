@@ -241,7 +241,7 @@ impl<'a> ClientRequest<'a> {
     }
 
     /// The client that sends, and whether it is for this request alone.
-    fn peer(&self) -> (Peer, bool) {
+    pub(super) fn peer(&self) -> (Peer, bool) {
         match &self.to {
             To::Peer(peer) => (peer.clone(), false),
             To::Port(port) => (self.connect(*port), true),

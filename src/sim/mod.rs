@@ -52,6 +52,10 @@
 //! assert_eq!(sim.request("GET", "/todos").send().expect(200).text(), "/todos");
 //! ```
 //!
+//! # WebSockets
+//! [`Sim::websocket`] opens a WebSocket to the program, by a client that a test scripts: messages, fragments, pings, close frames, and any
+//! other bytes.
+//!
 //! # What is simulated
 //! Readiness is edge-triggered, as with epoll. A close with unread input sends a RST, and the receiver of a RST loses what
 //! it has not read. Bytes that arrive at a closed socket are answered with a RST too. A connection has a buffer of limited
@@ -72,6 +76,7 @@ mod peer;
 mod reply;
 #[cfg(test)]
 mod tests;
+mod websocket;
 mod wire;
 
 pub use crate::event_loop::driver::world::{Network, Sendfile, Waits};
@@ -81,6 +86,7 @@ pub use listener::Listener;
 pub use open_reply::OpenReply;
 pub use peer::Peer;
 pub use reply::Reply;
+pub use websocket::{Received, WebSocketPeer};
 
 use crate::event_loop::driver::world::{FdLimit, World};
 use crate::event_loop::driver::{Address, Driver};

@@ -1,7 +1,7 @@
 //! The page for Prometheus: what it counts, that no client can make it grow, and who may read it.
 
 use crate::support::http::*;
-use crate::support::websocket::{Client, handshake, text};
+use crate::support::websocket::text;
 use oneloop::app::{App, Prometheus};
 use oneloop::http::{Request, Response, Server};
 use oneloop::net::CloseReason;
@@ -122,9 +122,9 @@ fn websockets_are_counted_by_endpoint_and_an_upgrade_is_no_missing_answer() {
     let keep: Kept<ws::WebSocket> = sockets.clone();
     chat.on_open(move |socket, _| keep.put(socket.clone())).on_message(|socket, message| socket.send(message).ignore());
     let _unnamed = ws::Endpoint::new();
-    let client = Client::open(&sim, "/chat");
-    client.send([text("one"), text("two")].concat());
-    Client::connect(&sim).send(handshake("/chat", "Origin: http://elsewhere\r\n"));
+    let client = sim.websocket("/chat");
+    client.write([text("one"), text("two")].concat());
+    sim.request("GET", "/chat").handshake().header("Origin", "http://elsewhere").send().expect(403);
     sim.settle();
     sockets.take().subscribe("t");
     chat.publish_or_skip("t", "three");

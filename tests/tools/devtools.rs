@@ -1,7 +1,6 @@
 //! The page that shows the loop: who may see it, what it says, and that it leaves the server as it was.
 
 use crate::support::http::*;
-use crate::support::websocket::{self, Client};
 use oneloop::devtools::{self, Options};
 use oneloop::http::Server;
 use oneloop::sim::Sim;
@@ -600,11 +599,11 @@ fn websockets_are_told_by_endpoint_with_their_messages_a_second() {
     chat.on_message(move |_, message| {
         all.publish("room", message);
     });
-    let clients = [Client::open(&sim, "/chat"), Client::open(&sim, "/chat")];
+    let clients = [sim.websocket("/chat"), sim.websocket("/chat")];
     sim.advance(2 * SECOND);
     metrics();
     for _ in 0..10 {
-        clients[0].send(websocket::text("hi"));
+        clients[0].send_text("hi");
         sim.advance(100 * MS);
     }
     let told = metrics();

@@ -2,11 +2,10 @@
 //! files named after the promises.
 
 use crate::support::http::*;
-use crate::support::websocket;
 use oneloop::event_loop::{metrics, on_panic, on_slow, set_exact_timing, set_slow_threshold};
 use oneloop::http::{self, Limits, LoadShedding, Request, Response, Version};
 use oneloop::net::{self, Address, Chunk, CloseReason, Flow, Listen, Overflow, Socket, Target};
-use oneloop::sim::{self, Sendfile, Sim, Waits};
+use oneloop::sim::{self, Sendfile, Sim, Waits, WebSocketPeer};
 use oneloop::{
     Emitter, bounded_channel, channel, next_tick, now, remote, set_immediate, set_interval, set_interval_with,
     set_timeout, stdin,
@@ -517,13 +516,13 @@ fn a_websocket() {
     endpoint.on_drain(move |_| c.add("drain")).on_pong(move |_, _| d.add("pong"));
     endpoint.on_close(move |_, close| e.add(format!("close {} {}", close.code, close.why)));
     let clients = ["/ws/1", "/ws/2", "/ws/3"].map(|path| {
-        let client = websocket::Client::connect(&sim);
-        client.send(websocket::handshake(path, "Origin: http://a\r\nSec-WebSocket-Protocol: v1\r\n"));
-        client
+        let client = sim.request("GET", path).handshake().header("Origin", "http://a");
+        client.header("Sec-WebSocket-Protocol", "v1").websocket()
     });
     sim.settle();
     record.expect(&["open /ws/1 Some(\"v1\")", "open /ws/2 Some(\"v1\")", "open /ws/3 Some(\"v1\")"]);
-    clients[0].send(websocket::text("hi"));
+    assert!(clients[0].head().starts_with("HTTP/1.1 101 ") && format!("{:?}", clients[0]).contains("127.0.0.1"));
+    clients[0].send_text("hi");
     sim.settle();
     record.expect(&["Text(\"hi\")", "own Text(\"hi\")", "pong", "own pong", "drain", "own drain"]);
     assert_eq!((endpoint.len(), endpoint.is_empty(), endpoint.stats().accepted), (3, false, 3));
@@ -548,7 +547,17 @@ fn a_websocket() {
     own.set_name("own").close_all(1001, "");
     assert!(&*own.name() == "own" && own.id() != endpoint.id() && ws::endpoints().len() == 2);
     let (sim, _server) = serve(move |req, res| drop(own.accept(&req, res)));
-    websocket::Client::open(&sim, "/");
+    let client = sim.websocket("/");
+    client.be_silent().ping("a");
+    client.send_fragments(&["b", "c"]);
+    client.send_binary([1]);
+    client.write(WebSocketPeer::frame(0x81, "d"));
+    client.send_frame(0x89, "e");
+    client.close(1000, "bye");
+    sim.settle();
+    assert_eq!((client.take().len(), client.told().len()), (3, 0));
+    client.expect(&[]);
+    assert!(client.peer().is_closed() && WebSocketPeer::on(client.peer()).head().is_empty());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The close handshake: what each side says, who ends the connection, and what `on_close` is told.
 
 use crate::support::http::{Kept, MS, Record, SECOND, serve};
-use crate::support::websocket::{Client, announced, close_frame, frame, handshake, text};
+use crate::support::websocket::{announced, client, close_frame, frame, handshake, text};
 use oneloop::http::{self, Request, Response};
 use oneloop::net::Flow;
 use oneloop::sim::Sim;
@@ -40,17 +40,17 @@ fn a_peer_that_closes_gets_its_code_back_and_the_server_ends_first() {
         (close_frame(1000, "bye"), "close 1000 ", "1000 \"bye\" clean=true by_peer=true finished"),
         (close_frame(4321, ""), "close 4321 ", "4321 \"\" clean=true by_peer=true finished"),
         (close_frame(3000, ""), "close 3000 ", "3000 \"\" clean=true by_peer=true finished"),
-        (frame(0x88, ""), "close - ", "1005 \"\" clean=true by_peer=true finished"),
+        (frame(0x88, ""), "close", "1005 \"\" clean=true by_peer=true finished"),
     ] {
         let Scene { sim, endpoint, record, sockets, .. } = scene();
-        let client = Client::open(&sim, "/");
+        let client = sim.websocket("/");
         client.be_silent();
-        client.send([text("last"), frame, text("after the close")].concat());
+        client.write([text("last"), frame, text("after the close")].concat());
         sim.settle();
-        assert!(client.peer.is_closed() && !client.peer.was_reset(), "our FIN");
+        assert!(client.peer().is_closed() && !client.peer().was_reset(), "our FIN");
         client.expect(&[answer]);
         assert!(!sockets.take().is_open() && endpoint.len() == 1);
-        client.peer.close();
+        client.peer().close();
         sim.settle();
         record.expect(&["Text(\"last\")", told]);
         assert!(endpoint.is_empty());
@@ -60,7 +60,7 @@ fn a_peer_that_closes_gets_its_code_back_and_the_server_ends_first() {
 #[test]
 fn what_was_sent_before_a_close_arrives_before_it_and_nothing_is_told_after_it() {
     let Scene { sim, record, sockets, .. } = scene();
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     client.be_silent();
     let socket = sockets.take();
     socket.send("before").ignore();
@@ -69,12 +69,12 @@ fn what_was_sent_before_a_close_arrives_before_it_and_nothing_is_told_after_it()
     socket.close();
     sim.settle();
     client.expect(&["text before", "close 4000 enough"]);
-    assert!(!client.peer.is_closed(), "the peer's close frame is awaited");
-    client.send([text("not told"), frame(0x89, "not answered"), close_frame(4000, "")].concat());
+    assert!(!client.peer().is_closed(), "the peer's close frame is awaited");
+    client.write([text("not told"), frame(0x89, "not answered"), close_frame(4000, "")].concat());
     sim.settle();
-    assert!(client.peer.is_closed());
+    assert!(client.peer().is_closed());
     client.expect(&[]);
-    client.peer.close();
+    client.peer().close();
     sim.settle();
     record.expect(&["4000 \"\" clean=true by_peer=false finished"]);
 }
@@ -82,27 +82,27 @@ fn what_was_sent_before_a_close_arrives_before_it_and_nothing_is_told_after_it()
 #[test]
 fn a_peer_that_does_not_answer_a_close_is_cut_after_its_time() {
     let Scene { sim, record, sockets, .. } = scene();
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     client.be_silent();
     let socket = sockets.take();
     socket.close();
     for _ in 0..9 {
-        client.send(text("talking on"));
+        client.send_text("talking on");
         sim.advance(SECOND);
     }
     record.expect(&[]);
     sim.advance(2 * SECOND);
     record.expect(&["1006 \"\" clean=false by_peer=false close-timeout"]);
-    assert!(client.peer.is_closed());
+    assert!(client.peer().is_closed());
 }
 
 #[test]
 fn a_paused_socket_that_closes_takes_what_stands_before_the_peers_close() {
     let Scene { sim, record, sockets, .. } = scene();
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     let socket = sockets.take();
     socket.pause();
-    client.send(frame(0x82, vec![0; 300_000]));
+    client.send_frame(0x82, vec![0; 300_000]);
     sim.settle();
     socket.close();
     sim.settle();
@@ -112,13 +112,13 @@ fn a_paused_socket_that_closes_takes_what_stands_before_the_peers_close() {
 #[test]
 fn both_sides_may_close_at_once() {
     let Scene { sim, record, sockets, .. } = scene();
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     client.be_silent();
-    client.send(close_frame(4001, "mine"));
+    client.close(4001, "mine");
     sockets.take().close_with(4002, "ours");
     sim.settle();
     client.expect(&["close 4002 ours"]);
-    client.peer.close();
+    client.peer().close();
     sim.settle();
     record.expect(&["4001 \"mine\" clean=true by_peer=false finished"]);
 }
@@ -127,13 +127,13 @@ fn both_sides_may_close_at_once() {
 #[test]
 fn a_fault_is_told_by_its_code_although_the_peer_goes_on_sending() {
     let Scene { sim, record, .. } = scene();
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     client.be_silent();
-    client.send(announced(0x82, 2_000_000, &vec![0; 2_000_000]));
+    client.write(announced(0x82, 2_000_000, &vec![0; 2_000_000]));
     sim.settle();
     client.expect(&["close 1009 the message is too large"]);
-    assert!(client.peer.is_closed() && !client.peer.was_reset());
-    client.peer.close();
+    assert!(client.peer().is_closed() && !client.peer().was_reset());
+    client.peer().close();
     sim.settle();
     record.expect(&["1006 \"the message is too large\" clean=false by_peer=false bad-message"]);
 }
@@ -162,8 +162,8 @@ fn each_fault_has_its_code_and_none_is_told_as_a_message() {
         (frame(0x82, vec![0; 1024 * 1024 + 1]), 1009),
     ] {
         let Scene { sim, record, .. } = scene();
-        let client = Client::open(&sim, "/");
-        client.send([bytes.clone(), text("never told")].concat());
+        let client = sim.websocket("/");
+        client.write([bytes.clone(), text("never told")].concat());
         sim.settle();
         let told = client.told();
         assert!(told.len() == 1 && told[0].starts_with(&format!("close {code} ")), "{told:?} for {:?}", &bytes[..2]);
@@ -181,13 +181,13 @@ fn the_end_of_the_input_ends_a_socket_at_every_byte_of_a_conversation() {
     for reset in [false, true] {
         for at in 0..=conversation.len() {
             let Scene { sim, endpoint, record, .. } = scene();
-            let client = Client::open(&sim, "/");
-            client.send(&conversation[..at]);
+            let client = sim.websocket("/");
+            client.write(&conversation[..at]);
             sim.settle();
             if reset {
-                client.peer.reset()
+                client.peer().reset()
             } else {
-                client.peer.finish()
+                client.peer().finish()
             };
             sim.advance(SECOND);
             let ends: Vec<_> = record.all().into_iter().filter(|line| line.contains("clean=")).collect();
@@ -197,7 +197,7 @@ fn the_end_of_the_input_ends_a_socket_at_every_byte_of_a_conversation() {
                 (false, false) => "1006 \"\" clean=false by_peer=false truncated",
             };
             assert_eq!(ends, [expected], "{at} bytes, reset: {reset}");
-            assert!(endpoint.is_empty() && client.peer.is_closed());
+            assert!(endpoint.is_empty() && client.peer().is_closed());
         }
     }
 }
@@ -205,13 +205,13 @@ fn the_end_of_the_input_ends_a_socket_at_every_byte_of_a_conversation() {
 #[test]
 fn a_server_that_closes_says_so_to_all_sockets_and_waits_for_their_answers() {
     let Scene { sim, server, endpoint, record, .. } = scene();
-    let clients: Vec<_> = (0..20).map(|_| Client::open(&sim, "/")).collect();
+    let clients: Vec<_> = (0..20).map(|_| sim.websocket("/")).collect();
     let closed = record.clone();
     server.close(move || closed.add("closed"));
     sim.settle();
     for client in &clients {
         client.expect(&["close 1001 "]);
-        assert!(client.peer.is_closed() && !client.peer.was_reset());
+        assert!(client.peer().is_closed() && !client.peer().was_reset());
     }
     let told = record.take();
     assert_eq!(told.len(), 21);
@@ -225,7 +225,7 @@ fn a_server_that_closes_cuts_the_sockets_that_do_not_answer_when_its_time_is_ove
     let mut limits = http::Limits::default();
     limits.shutdown = 3 * SECOND;
     server.set_limits(limits);
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     client.be_silent();
     server.close(());
     sim.advance(2900 * MS);
@@ -239,7 +239,7 @@ fn a_server_that_closes_cuts_the_sockets_that_do_not_answer_when_its_time_is_ove
 fn all_sockets_of_an_endpoint_are_closed_and_those_of_others_are_not() {
     let Scene { sim, server, endpoint, record, .. } = scene();
     let other = ws::mount(&server, "/other");
-    let (here, there) = (Client::open(&sim, "/"), Client::open(&sim, "/other"));
+    let (here, there) = (sim.websocket("/"), sim.websocket("/other"));
     endpoint.close_all(1012, "back soon");
     sim.settle();
     here.expect(&["close 1012 back soon"]);
@@ -265,8 +265,8 @@ fn a_socket_may_be_closed_in_each_of_its_callbacks_and_everything_is_told_once()
             endpoint.on_open(move |socket, _| end("open", socket));
             endpoint.on_message(move |socket, _| end("message", socket));
             endpoint.on_pong(move |socket, _| end("pong", socket));
-            let client = Client::connect(&sim);
-            client.send([handshake("/", "").into_bytes(), text("x"), frame(0x8a, ""), text("never told")].concat());
+            let client = client(&sim);
+            client.write([handshake("/", "").into_bytes(), text("x"), frame(0x8a, ""), text("never told")].concat());
             sim.settle();
             let told = record.take();
             let expected = if at_once {
@@ -284,12 +284,12 @@ fn a_socket_may_be_closed_in_each_of_its_callbacks_and_everything_is_told_once()
 #[test]
 fn handles_that_are_dropped_close_nothing_and_those_that_are_kept_are_harmless() {
     let Scene { sim, endpoint, sockets, record, .. } = scene();
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     let socket = sockets.take();
     drop(sockets);
     sim.advance(5 * SECOND);
     assert_eq!(endpoint.len(), 1);
-    client.peer.close();
+    client.peer().close();
     sim.settle();
     record.expect(&["1006 \"\" clean=false by_peer=false truncated"]);
     socket.close();

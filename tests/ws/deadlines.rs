@@ -1,7 +1,7 @@
 //! Every wait for a peer of a WebSocket has an end.
 
 use crate::support::http::{Kept, MS, Record, SECOND, serve};
-use crate::support::websocket::{Client, announced, frame, text};
+use crate::support::websocket::{announced, frame, text};
 use oneloop::http::{Request, Response};
 use oneloop::sim::Sim;
 use oneloop::ws::{self, Endpoint, WebSocket};
@@ -22,7 +22,7 @@ fn endpoint() -> (Sim, Endpoint, Record, Kept<WebSocket>) {
 #[test]
 fn a_silent_peer_is_pinged_and_one_that_answers_stays() {
     let (sim, _endpoint, record, _sockets) = endpoint();
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     sim.advance(29 * SECOND);
     client.expect(&[]);
     sim.advance(2 * SECOND);
@@ -35,30 +35,30 @@ fn a_silent_peer_is_pinged_and_one_that_answers_stays() {
 #[test]
 fn a_peer_that_does_not_answer_is_closed_after_its_time() {
     let (sim, endpoint, record, _sockets) = endpoint();
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     client.be_silent();
     sim.advance(59 * SECOND);
     record.expect(&[]);
     sim.advance(8 * SECOND);
     record.expect(&["1006 ping-timeout"]);
     client.expect(&["ping "]);
-    assert!(endpoint.is_empty() && client.peer.is_closed());
+    assert!(endpoint.is_empty() && client.peer().is_closed());
 }
 
 #[test]
 fn anything_that_comes_is_a_sign_of_life() {
     let (sim, _endpoint, record, _sockets) = endpoint();
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     client.be_silent();
     for _ in 0..10 {
         sim.advance(20 * SECOND);
-        client.send(text("x"));
+        client.send_text("x");
     }
     client.expect(&[]);
     sim.advance(31 * SECOND);
     client.expect(&["ping "]);
     // Not the pong, but a message.
-    client.send(text("here"));
+    client.send_text("here");
     sim.advance(35 * SECOND);
     client.expect(&["ping "]);
     record.take();
@@ -69,7 +69,7 @@ fn anything_that_comes_is_a_sign_of_life() {
 #[test]
 fn what_we_send_is_no_sign_of_life_of_the_peer() {
     let (sim, _endpoint, record, sockets) = endpoint();
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     client.be_silent();
     let socket = sockets.take();
     for _ in 0..70 {
@@ -82,7 +82,7 @@ fn what_we_send_is_no_sign_of_life_of_the_peer() {
 #[test]
 fn sockets_that_were_opened_together_are_not_pinged_together() {
     let (sim, ..) = endpoint();
-    let clients: Vec<_> = (0..32).map(|_| Client::open(&sim, "/")).collect();
+    let clients: Vec<_> = (0..32).map(|_| sim.websocket("/")).collect();
     let pinged = || clients.iter().filter(|client| !client.told().is_empty()).count();
     sim.advance(30_500 * MS);
     let early = pinged();
@@ -93,13 +93,13 @@ fn sockets_that_were_opened_together_are_not_pinged_together() {
 #[test]
 fn a_paused_socket_is_not_judged() {
     let (sim, _endpoint, record, sockets) = endpoint();
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     client.be_silent();
-    client.send(frame(0x01, "begun"));
+    client.send_frame(0x01, "begun");
     sim.settle();
     let socket = sockets.take();
     socket.pause();
-    client.send(announced(0x80, 100, b"a part"));
+    client.write(announced(0x80, 100, b"a part"));
     sim.advance(1_000 * SECOND);
     record.expect(&[]);
     client.expect(&[]);
@@ -113,13 +113,13 @@ fn a_paused_socket_is_not_judged() {
 #[test]
 fn a_frame_that_drips_is_cut_and_a_steady_one_is_not() {
     let (sim, _endpoint, record, _sockets) = endpoint();
-    let slow = Client::open(&sim, "/");
-    slow.peer.write_each_byte_every(announced(0x82, 1_000, &[0; 1_000]), 100 * MS);
+    let slow = sim.websocket("/");
+    slow.peer().write_each_byte_every(announced(0x82, 1_000, &[0; 1_000]), 100 * MS);
     sim.advance(22 * SECOND);
     slow.expect(&["close 1008 the frame came too slowly"]);
     record.expect(&["1006 slow-receive"]);
-    let steady = Client::open(&sim, "/");
-    steady.peer.write_each_byte_every(announced(0x82, 10_000, &[0; 10_000]), 2 * MS);
+    let steady = sim.websocket("/");
+    steady.peer().write_each_byte_every(announced(0x82, 10_000, &[0; 10_000]), 2 * MS);
     sim.advance(30 * SECOND);
     record.expect(&["10000"]);
 }
@@ -128,8 +128,8 @@ fn a_frame_that_drips_is_cut_and_a_steady_one_is_not() {
 fn half_a_head_and_half_a_control_frame_are_frames_that_have_begun() {
     for begun in [&b"\x82"[..], &announced(0x89, 100, b"x")] {
         let (sim, _endpoint, record, _sockets) = endpoint();
-        let client = Client::open(&sim, "/");
-        client.send([&text("whole"), begun].concat());
+        let client = sim.websocket("/");
+        client.write([&text("whole"), begun].concat());
         sim.advance(25 * SECOND);
         record.expect(&["5", "1006 slow-receive"]);
         client.expect(&["close 1008 the frame came too slowly"]);
@@ -140,14 +140,14 @@ fn half_a_head_and_half_a_control_frame_are_frames_that_have_begun() {
 #[test]
 fn a_message_that_never_ends_is_cut_and_takes_no_more_memory_than_its_bytes() {
     let (sim, endpoint, record, _sockets) = endpoint();
-    let client = Client::open(&sim, "/");
-    client.send(frame(0x01, "x"));
-    let other = Client::open(&sim, "/");
+    let client = sim.websocket("/");
+    client.send_frame(0x01, "x");
+    let other = sim.websocket("/");
     for _ in 0..29 {
         // An empty fragment, and one of a byte, many times.
-        client.send([frame(0x00, ""), frame(0x00, "y")].concat().repeat(1_000));
+        client.write([frame(0x00, ""), frame(0x00, "y")].concat().repeat(1_000));
         sim.advance(10 * SECOND);
-        other.send(text("served"));
+        other.send_text("served");
     }
     assert!(oneloop::metrics().buffered < 64 * 1024);
     assert!(!record.all().contains(&"1006 slow-receive".to_owned()));
@@ -160,11 +160,11 @@ fn a_message_that_never_ends_is_cut_and_takes_no_more_memory_than_its_bytes() {
 #[test]
 fn a_whole_message_begins_the_time_of_the_next_one_anew() {
     let (sim, _endpoint, record, _sockets) = endpoint();
-    let client = Client::open(&sim, "/");
-    client.send(frame(0x01, "a"));
+    let client = sim.websocket("/");
+    client.send_frame(0x01, "a");
     for _ in 0..4 {
         sim.advance(200 * SECOND);
-        client.send([frame(0x80, "b"), frame(0x01, "c")].concat());
+        client.write([frame(0x80, "b"), frame(0x01, "c")].concat());
     }
     sim.settle();
     record.expect(&["2", "2", "2", "2"]);
@@ -177,14 +177,14 @@ fn limits_can_be_set() {
     (limits.ping, limits.pong, limits.close) = (2 * SECOND, SECOND, 3 * SECOND);
     endpoint.set_limits(limits.clone());
     assert_eq!(endpoint.limits(), limits);
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     client.be_silent();
     sim.advance(4 * SECOND);
     record.expect(&["1006 ping-timeout"]);
     let mut limits = endpoint.limits();
     limits.ping = std::time::Duration::MAX;
     endpoint.set_limits(limits);
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     client.be_silent();
     sim.advance(10_000 * SECOND);
     record.expect(&[]);

@@ -3,7 +3,7 @@
 use crate::support::http::{
     MS, PORT, Record, SECOND, bodies, expect_logged, get, keep_log, listen, send, serve, statuses,
 };
-use crate::support::websocket::{ACCEPT, Client, KEY, handshake, text};
+use crate::support::websocket::{ACCEPT, KEY, client, handshake, text};
 use oneloop::event_loop::{PanicPolicy, set_panic_policy};
 use oneloop::http::{self, Limits, Request, Response};
 use oneloop::sim::Sim;
@@ -43,10 +43,10 @@ fn frames_behind_the_request_are_not_lost_at_any_split() {
         chat.on_open(move |_, req| open.add(format!("open {}", req.path())));
         let seen = record.clone();
         chat.on_message(move |_, message| seen.add(format!("{message:?}")));
-        let client = Client::connect(&sim);
-        client.send(&all[..at]);
+        let client = client(&sim);
+        client.write(&all[..at]);
         sim.settle();
-        client.send(&all[at..]);
+        client.write(&all[at..]);
         sim.settle();
         client.expect(&["text one", "text two"]);
         record.expect(&["open /chat", "Text(\"one\")", "Text(\"two\")"]);
@@ -75,10 +75,10 @@ fn a_handler_accepts_after_a_worker_and_nothing_that_came_meanwhile_is_lost() {
             },
         );
     });
-    let client = Client::connect(&sim);
-    client.send(handshake("/late?who=7", ""));
+    let client = client(&sim);
+    client.write(handshake("/late?who=7", ""));
     for word in ["a", "b", "c"] {
-        client.send(text(word));
+        client.send_text(word);
         sim.advance(MS);
     }
     sim.advance(SECOND);
@@ -99,7 +99,7 @@ fn callbacks_come_from_the_loop_and_not_from_within_accept() {
         let own = within.clone();
         socket.on_message(move |_, message| own.add(format!("{message:?}")));
     });
-    Client::connect(&sim).send([handshake("/", "").as_bytes(), &text("x")].concat());
+    client(&sim).write([handshake("/", "").as_bytes(), &text("x")].concat());
     sim.settle();
     record.expect(&["accepted", "open", "Text(\"x\")"]);
 }
@@ -115,7 +115,7 @@ fn other_requests_at_the_same_path_go_where_they_went_before() {
     assert_eq!(bodies(&send(&sim, old)), ["page /chat"]);
     let content = handshake("/chat", "Content-Length: 2\r\n") + "hi";
     assert_eq!(bodies(&send(&sim, content)), ["page /chat"]);
-    Client::open(&sim, "/chat/room/7?a=b");
+    sim.websocket("/chat/room/7?a=b");
     assert_eq!((chat.len(), chat.stats().accepted, server.connection_states().upgraded), (1, 1, 1));
 }
 
@@ -124,7 +124,7 @@ fn a_raw_upgrade_listener_gets_the_other_upgrades_only() {
     let (sim, server, chat) = echo();
     server.on_upgrade(|_, socket, _| socket.end("raw"));
     assert_eq!(send(&sim, handshake("/elsewhere", "")).text(), "raw");
-    Client::open(&sim, "/chat");
+    sim.websocket("/chat");
     assert_eq!(chat.len(), 1);
 }
 
@@ -132,8 +132,8 @@ fn a_raw_upgrade_listener_gets_the_other_upgrades_only() {
 fn the_longest_prefix_counts() {
     let (sim, server, outer) = echo();
     let inner = ws::mount(&server, "/chat/inner/");
-    Client::open(&sim, "/chat/inner");
-    Client::open(&sim, "/chat/inne");
+    sim.websocket("/chat/inner");
+    sim.websocket("/chat/inne");
     assert_eq!((outer.len(), inner.len()), (1, 1));
 }
 
@@ -194,8 +194,8 @@ fn a_handshake_with_too_many_fields_is_refused_as_any_request_is() {
 #[test]
 fn a_handshake_may_come_byte_by_byte() {
     let (sim, ..) = echo();
-    let client = Client::connect(&sim);
-    client.peer.write_each_byte_every([handshake("/chat", "").as_bytes(), &text("slow")].concat(), MS);
+    let client = client(&sim);
+    client.peer().write_each_byte_every([handshake("/chat", "").as_bytes(), &text("slow")].concat(), MS);
     sim.advance(SECOND);
     client.expect(&["text slow"]);
 }
@@ -291,11 +291,11 @@ fn an_endpoint_has_no_more_sockets_than_it_may() {
     let mut limits = chat.limits();
     limits.sockets = 1;
     chat.set_limits(limits);
-    let first = Client::open(&sim, "/chat");
+    let first = sim.websocket("/chat");
     assert_eq!(statuses_of_head(&send(&sim, handshake("/chat", "")).text()), 503);
-    first.peer.close();
+    first.peer().close();
     sim.settle();
-    Client::open(&sim, "/chat");
+    sim.websocket("/chat");
 }
 
 #[test]

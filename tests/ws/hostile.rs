@@ -1,7 +1,7 @@
 //! Whatever peers send, by chance: no panic, no hang, no growth, no second meaning.
 
 use crate::support::http::{MS, SECOND, serve};
-use crate::support::websocket::{Client, announced, close_frame, frame, handshake, text};
+use crate::support::websocket::{announced, client, close_frame, frame, handshake, text};
 use oneloop::event_loop::metrics;
 use oneloop::http::{Request, Response};
 use oneloop::sim::{Network, Sim};
@@ -24,9 +24,9 @@ fn announced_lengths_take_no_memory() {
     let mut limits = endpoint.limits();
     limits.message = usize::MAX;
     endpoint.set_limits(limits);
-    let clients: Vec<_> = (0..50).map(|_| Client::open(&sim, "/")).collect();
+    let clients: Vec<_> = (0..50).map(|_| sim.websocket("/")).collect();
     for (client, power) in clients.iter().zip(13..) {
-        client.send(announced(0x82, 1 << power, b"x"));
+        client.write(announced(0x82, 1 << power, b"x"));
     }
     sim.settle();
     assert_eq!(endpoint.len(), 50);
@@ -36,12 +36,12 @@ fn announced_lengths_take_no_memory() {
 fn floods_of_pings_and_of_tiny_frames_do_not_starve_others() {
     let (sim, endpoint) = echo();
     let flood: Vec<u8> = [frame(0x89, "ping"), text("x"), frame(0x02, ""), frame(0x80, "")].concat().repeat(20_000);
-    let floods: Vec<_> = (0..4).map(|_| Client::open(&sim, "/")).collect();
-    let good = Client::open(&sim, "/");
-    floods.iter().for_each(|client| client.send(&flood));
+    let floods: Vec<_> = (0..4).map(|_| sim.websocket("/")).collect();
+    let good = sim.websocket("/");
+    floods.iter().for_each(|client| client.write(&flood));
     sim.advance(MS);
     for number in 0..10 {
-        good.send(text(&format!("{number}")));
+        good.send_text(&format!("{number}"));
         sim.advance(20 * MS);
         good.expect(&[&format!("text {number}")]);
         assert!(metrics().buffered < 2 * 1024 * 1024, "{}", metrics().buffered);
@@ -60,10 +60,10 @@ fn floods_of_pings_and_of_tiny_frames_do_not_starve_others() {
 #[test]
 fn peers_that_send_and_never_read_take_bounded_memory_and_are_closed() {
     let (sim, endpoint) = echo();
-    let clients: Vec<_> = (0..20).map(|_| Client::open(&sim, "/")).collect();
+    let clients: Vec<_> = (0..20).map(|_| sim.websocket("/")).collect();
     for client in &clients {
-        client.peer.pause_reading();
-        client.send(frame(0x82, vec![0; 50_000]).repeat(100));
+        client.peer().pause_reading();
+        client.write(frame(0x82, vec![0; 50_000]).repeat(100));
     }
     sim.advance(10 * SECOND);
     assert!(metrics().buffered < 20 * 1_300_000, "{}", metrics().buffered);
@@ -119,17 +119,17 @@ proptest! {
             count.set(count.get() + 1);
         });
         let clients: Vec<_> = peers.iter().enumerate().map(|(number, (actions, end))| {
-            let client = Client::connect(&sim);
-            client.send([handshake(&format!("/{number}"), "").into_bytes(), actions.concat()].concat());
+            let client = client(&sim);
+            client.write([handshake(&format!("/{number}"), "").into_bytes(), actions.concat()].concat());
             match end {
-                0 => client.peer.finish(),
-                1 => client.send(close_frame(1000, "")),
+                0 => client.peer().finish(),
+                1 => client.close(1000, ""),
                 _ => {}
             }
             client
         }).collect();
         sim.advance(20 * SECOND);
-        clients.iter().zip(&peers).filter(|(_, (_, end))| *end == 2).for_each(|(client, _)| client.peer.reset());
+        clients.iter().zip(&peers).filter(|(_, (_, end))| *end == 2).for_each(|(client, _)| client.peer().reset());
         sim.advance(500 * SECOND);
         server.close(());
         sim.advance(60 * SECOND);

@@ -1,7 +1,7 @@
 //! Messages go to the listeners whole and in order, and control frames are answered.
 
 use crate::support::http::{Kept, MS, Record, SECOND, keep_log, logged, serve};
-use crate::support::websocket::{Client, close_frame, frame, handshake, text};
+use crate::support::websocket::{client, close_frame, frame, handshake, text};
 use oneloop::event_loop::{PanicPolicy, set_panic_policy};
 use oneloop::http::{self, Request, Response};
 use oneloop::net::{CloseReason, Flow};
@@ -47,8 +47,8 @@ fn watch(endpoint: &Endpoint) -> Record {
 fn text_and_bytes_come_back_as_what_they_are() {
     let (sim, _server, endpoint) = echo();
     let record = watch(&endpoint);
-    let client = Client::open(&sim, "/room");
-    client.send([text("héllo"), frame(0x82, [0, 255]), text(""), frame(0x82, "")].concat());
+    let client = sim.websocket("/room");
+    client.write([text("héllo"), frame(0x82, [0, 255]), text(""), frame(0x82, "")].concat());
     sim.settle();
     client.expect(&["text héllo", "binary 2", "text ", "binary 0"]);
     record.expect(&["open /room", "text héllo", "binary 2", "text ", "binary 0"]);
@@ -58,9 +58,10 @@ fn text_and_bytes_come_back_as_what_they_are() {
 #[test]
 fn fragments_and_control_frames_between_them_make_one_message() {
     let (sim, _server, endpoint) = echo();
-    let client = Client::open(&sim, "/");
-    client
-        .send([frame(0x01, "a"), frame(0x89, "between"), frame(0x00, ""), frame(0x8a, "?"), frame(0x80, "b")].concat());
+    let client = sim.websocket("/");
+    client.write(
+        [frame(0x01, "a"), frame(0x89, "between"), frame(0x00, ""), frame(0x8a, "?"), frame(0x80, "b")].concat(),
+    );
     sim.settle();
     client.expect(&["pong between", "text ab"]);
     assert_eq!(endpoint.stats().received, 1);
@@ -86,10 +87,10 @@ fn large_messages_pass_whatever_the_network_makes_of_them() {
             seen.add(message.as_bytes().len());
             socket.send(message).ignore();
         });
-        let client = Client::connect(&sim);
-        client.send(handshake("/", ""));
+        let client = client(&sim);
+        client.write(handshake("/", ""));
         let large = "é".repeat(100_000);
-        client.send([text("first"), text(&large), frame(0x82, vec![7; 300_000]), text("last")].concat());
+        client.write([text("first"), text(&large), frame(0x82, vec![7; 300_000]), text("last")].concat());
         sim.advance(60 * SECOND);
         sizes.expect(&["5", "200000", "300000", "4"]);
         let told = client.told();
@@ -104,8 +105,8 @@ fn messages_that_come_together_are_told_in_order_and_no_more_of_them_in_a_turn_t
     let iterations = Rc::new(std::cell::RefCell::new(Vec::new()));
     let seen = iterations.clone();
     endpoint.on_message(move |_, _| seen.borrow_mut().push(oneloop::metrics().iterations));
-    let client = Client::open(&sim, "/");
-    client.send((0..1_000).flat_map(|number| text(&number.to_string())).collect::<Vec<u8>>());
+    let client = sim.websocket("/");
+    client.write((0..1_000).flat_map(|number| text(&number.to_string())).collect::<Vec<u8>>());
     sim.settle();
     let expected: Vec<String> = (0..1_000).map(|number| format!("text {number}")).collect();
     assert_eq!(client.told(), expected);
@@ -127,8 +128,8 @@ fn a_ping_is_answered_with_its_content_and_a_pong_is_told() {
             socket.ping(b"are you there?");
         }
     });
-    let client = Client::open(&sim, "/");
-    client.send([frame(0x89, "x".repeat(125)), frame(0x8a, "unasked"), text("go")].concat());
+    let client = sim.websocket("/");
+    client.write([frame(0x89, "x".repeat(125)), frame(0x8a, "unasked"), text("go")].concat());
     sim.settle();
     client.expect(&[&format!("pong {}", "x".repeat(125)), "ping are you there?"]);
     record.expect(&["open /", "pong unasked", "text go", "pong are you there?"]);
@@ -146,10 +147,10 @@ fn a_paused_socket_is_told_nothing_and_loses_nothing() {
             keep.put(socket.clone());
         }
     });
-    let client = Client::open(&sim, "/");
-    client.send([text("stop"), text("one"), frame(0x89, ""), frame(0x02, "tw")].concat());
+    let client = sim.websocket("/");
+    client.write([text("stop"), text("one"), frame(0x89, ""), frame(0x02, "tw")].concat());
     sim.settle();
-    client.send([frame(0x80, "o"), vec![], frame(0x82, vec![0; 200_000])].concat());
+    client.write([frame(0x80, "o"), vec![], frame(0x82, vec![0; 200_000])].concat());
     sim.advance(200 * SECOND);
     record.expect(&["open /", "text stop"]);
     client.expect(&[]);
@@ -173,9 +174,9 @@ fn a_peer_that_ends_while_the_socket_is_paused_has_its_messages_told() {
         socket.pause();
         keep.put(socket.clone());
     });
-    let client = Client::open(&sim, "/");
-    client.send([text("one"), text("two")].concat());
-    client.peer.finish();
+    let client = sim.websocket("/");
+    client.write([text("one"), text("two")].concat());
+    client.peer().finish();
     sim.advance(5 * SECOND);
     record.expect(&["open /"]);
     kept.take().resume();
@@ -194,9 +195,9 @@ fn that_a_peer_has_ended_is_noticed_by_a_paused_socket_that_closes_and_nothing_i
             socket.pause();
             keep.put(socket.clone());
         });
-        let client = Client::open(&sim, "/");
-        client.send(text("never told"));
-        client.peer.finish();
+        let client = sim.websocket("/");
+        client.send_text("never told");
+        client.peer().finish();
         sim.advance(5 * SECOND);
         record.expect(&["open /"]);
         if closes {
@@ -226,10 +227,10 @@ fn sockets_have_listeners_and_data_of_their_own() {
     });
     let of_all = record.clone();
     endpoint.on_message(move |_, _| of_all.add("all"));
-    let (one, other) = (Client::open(&sim, "/one"), Client::open(&sim, "/other"));
-    one.send(text("a"));
+    let (one, other) = (sim.websocket("/one"), sim.websocket("/other"));
+    one.send_text("a");
     sim.settle();
-    other.send([text("b"), close_frame(1000, "")].concat());
+    other.write([text("b"), close_frame(1000, "")].concat());
     sim.settle();
     record.expect(&["all", "/one: Text(\"a\")", "all", "/other: Text(\"b\")", "/other: finished"]);
     let sockets: Vec<_> = endpoint.sockets().collect();
@@ -246,8 +247,8 @@ fn whom_a_message_is_sent_to_need_not_have_the_turn() {
             assert_eq!(socket.send(message), Flow::Ready);
         }
     });
-    let clients: Vec<_> = (0..5).map(|_| Client::open(&sim, "/")).collect();
-    clients[0].send([text("one"), text("two")].concat());
+    let clients: Vec<_> = (0..5).map(|_| sim.websocket("/")).collect();
+    clients[0].write([text("one"), text("two")].concat());
     sim.settle();
     clients[0].expect(&[]);
     clients[1..].iter().for_each(|client| client.expect(&["text one", "text two"]));
@@ -270,11 +271,11 @@ fn a_listener_that_panics_costs_its_socket_only() {
         endpoint.on_close(move |_, _| panics("close"));
         let close = record.clone();
         endpoint.on_close(move |_, ends| close.add(format!("{} {}", ends.code, ends.why)));
-        let (bad, good) = (Client::open(&sim, "/"), Client::connect(&sim));
-        bad.send([text("x"), frame(0x8a, "")].concat());
+        let (bad, good) = (sim.websocket("/"), client(&sim));
+        bad.write([text("x"), frame(0x8a, "")].concat());
         sim.settle();
         if on == "close" {
-            bad.send(close_frame(4000, ""));
+            bad.close(4000, "");
             sim.settle();
             record.expect(&["4000 finished"]);
         } else {
@@ -282,8 +283,8 @@ fn a_listener_that_panics_costs_its_socket_only() {
             assert!(told.contains(&"close 1011 ".to_owned()), "{on}: {told:?}");
             record.expect(&["1011 panicked"]);
         }
-        assert!(bad.peer.is_closed());
-        good.send(handshake("/", ""));
+        assert!(bad.peer().is_closed());
+        good.write(handshake("/", ""));
         sim.settle();
         assert_eq!(endpoint.stats().accepted, 2, "the loop goes on");
     }
@@ -296,7 +297,7 @@ fn the_mistakes_of_a_program_are_logged_and_harmless() {
     let kept: Kept<WebSocket> = Kept::default();
     let keep = kept.clone();
     endpoint.on_open(move |socket, _| keep.put(socket.clone()));
-    let client = Client::open(&sim, "/");
+    let client = sim.websocket("/");
     let socket = kept.take();
     socket.ping(&[b'x'; 200]);
     sim.settle();
@@ -336,8 +337,8 @@ fn a_terminated_socket_says_nothing_more() {
         socket.terminate();
         assert!(!socket.is_open());
     });
-    let client = Client::open(&sim, "/");
-    client.send([text("end"), text("never told")].concat());
+    let client = sim.websocket("/");
+    client.write([text("end"), text("never told")].concat());
     sim.advance(MS);
     record.expect(&["open /", "text end", "close 1006 \"\" clean=false by_peer=false destroyed"]);
     client.expect(&[]);

@@ -1,7 +1,7 @@
 //! What is said of WebSockets: which endpoint and listener held the loop, what is counted, and in which state connections are.
 
 use crate::support::http::{Kept, MS, Record, SECOND, serve};
-use crate::support::websocket::{Client, close_frame, handshake, text};
+use crate::support::websocket::{client, close_frame, handshake, text};
 use oneloop::event_loop::{Phase, TurnRecord, metrics, on_slow, recording, set_exact_timing, start_recording};
 use oneloop::http::{Request, Response};
 use oneloop::sim::{self, Sim};
@@ -32,8 +32,8 @@ fn a_recording_and_the_report_of_slow_turns_name_the_endpoint_and_the_listener()
     });
     set_exact_timing(true);
     start_recording(Default::default());
-    let client = Client::open(&sim, "/echo/room");
-    client.send([text("block"), text("quick"), close_frame(1000, "")].concat());
+    let client = sim.websocket("/echo/room");
+    client.write([text("block"), text("quick"), close_frame(1000, "")].concat());
     sim.advance(SECOND);
     let what = |listener: &str, phase| {
         let label = format!("WebSocket /echo {listener}");
@@ -70,8 +70,8 @@ fn endpoints_are_listed_with_their_names_for_as_long_as_they_live() {
     let names = || ws::endpoints().iter().map(|endpoint| endpoint.name().to_string()).collect::<Vec<_>>();
     assert_eq!(ws::endpoints(), [chat, root.clone(), own.clone()]);
     assert_eq!(names(), ["/chat", "/", ""]);
-    let client = Client::connect(&sim);
-    client.send(handshake("/news/today", ""));
+    let client = client(&sim);
+    client.write(handshake("/news/today", ""));
     sim.settle();
     assert_eq!(names()[2], "", "a request that was refused gave its path");
     root.verify(|_| Verdict::Accept);
@@ -88,8 +88,8 @@ fn an_endpoint_without_a_path_is_named_by_the_first_request_that_it_accepts() {
     let own = Endpoint::new();
     let accept = own.clone();
     let (sim, _server) = serve(move |req: Request, res: Response| drop(accept.accept(&req, res)));
-    Client::open(&sim, "/rooms/7?token=secret");
-    Client::open(&sim, "/rooms/8");
+    sim.websocket("/rooms/7?token=secret");
+    sim.websocket("/rooms/8");
     assert_eq!(&*own.name(), "/rooms/7");
 }
 
@@ -103,9 +103,9 @@ fn what_is_counted_is_what_has_happened() {
     let mut limits = Limits::default();
     limits.pending_output = 1;
     echo.set_limits(limits);
-    let clients = [Client::open(&sim, "/echo"), Client::open(&sim, "/echo"), Client::connect(&sim)];
-    clients[2].send(handshake("/echo", "Origin: http://elsewhere\r\n"));
-    clients[0].send([text("one"), text("two")].concat());
+    let clients = [sim.websocket("/echo"), sim.websocket("/echo"), client(&sim)];
+    clients[2].write(handshake("/echo", "Origin: http://elsewhere\r\n"));
+    clients[0].write([text("one"), text("two")].concat());
     sim.settle();
     let states = server.connection_states();
     assert_eq!((states.upgraded, states.idle, server.connections()), (2, 1, 3));
@@ -120,8 +120,8 @@ fn what_is_counted_is_what_has_happened() {
     assert_eq!((stats.received, stats.sent, stats.skipped), (2, 4, 2));
     let http = server.metrics();
     assert_eq!((http.requests, http.switched, http.unanswered, http.responses), (3, 2, 0, [0, 0, 1, 0]));
-    clients[0].send(close_frame(1000, ""));
-    clients[1].peer.reset();
+    clients[0].write(close_frame(1000, ""));
+    clients[1].peer().reset();
     sim.settle();
     assert_eq!((echo.stats().sockets, server.connection_states().upgraded, server.connections()), (0, 0, 1));
     let mut closes: Vec<_> = metrics().closes.iter().map(|(reason, count)| format!("{reason} {count}")).collect();

@@ -1,7 +1,6 @@
 //! Nothing that is sent is lost in silence: it arrives in order, or the socket closes and says why.
 
 use crate::support::http::{Kept, MS, Record, SECOND, serve};
-use crate::support::websocket::{Client, close_frame, frame, text};
 use oneloop::http::{Request, Response};
 use oneloop::net::Flow;
 use oneloop::sim::Sim;
@@ -22,8 +21,8 @@ fn endpoint() -> (Sim, Endpoint, Record, Kept<WebSocket>) {
 #[test]
 fn a_full_socket_says_so_takes_the_message_and_tells_when_it_has_drained() {
     let (sim, _endpoint, record, sockets) = endpoint();
-    let client = Client::open(&sim, "/");
-    client.peer.pause_reading();
+    let client = sim.websocket("/");
+    client.peer().pause_reading();
     let socket = sockets.take();
     let mut sent = 0;
     while socket.send(vec![0; 10_000]) == Flow::Ready {
@@ -32,7 +31,7 @@ fn a_full_socket_says_so_takes_the_message_and_tells_when_it_has_drained() {
     }
     assert!(socket.buffered_amount() >= 64 * 1024 && socket.is_open());
     record.expect(&[]);
-    client.peer.resume_reading();
+    client.peer().resume_reading();
     sim.settle();
     assert_eq!(client.told(), vec!["binary 10000"; sent + 1]);
     record.expect(&["drain 0"]);
@@ -42,8 +41,8 @@ fn a_full_socket_says_so_takes_the_message_and_tells_when_it_has_drained() {
 #[test]
 fn a_peer_that_falls_too_far_behind_is_closed_and_never_gets_a_message_behind_a_gap() {
     let (sim, _endpoint, record, sockets) = endpoint();
-    let client = Client::open(&sim, "/");
-    client.peer.pause_reading();
+    let client = sim.websocket("/");
+    client.peer().pause_reading();
     let socket = sockets.take();
     let mut taken = 0;
     for number in 0..1_000 {
@@ -53,12 +52,12 @@ fn a_peer_that_falls_too_far_behind_is_closed_and_never_gets_a_message_behind_a_
         sim.settle();
         if number == 200 {
             // What was crossed once is not forgiven when a little has drained.
-            client.peer.read_at_rate(20_000, SECOND);
+            client.peer().read_at_rate(20_000, SECOND);
         }
     }
     assert!((100..500).contains(&taken), "{taken}");
     assert!(!socket.is_open());
-    client.peer.resume_reading();
+    client.peer().resume_reading();
     sim.settle();
     record.expect(&["1006 overflow"]);
     let told = client.told();
@@ -74,9 +73,9 @@ fn one_callback_cannot_make_more_pending_than_the_limit() {
     for publishes in [false, true] {
         for own_turn in [false, true] {
             let (sim, endpoint, record, sockets) = endpoint();
-            let slow = Client::open(&sim, "/");
-            slow.peer.pause_reading();
-            let (quick, socket) = (Client::open(&sim, "/"), sockets.take());
+            let slow = sim.websocket("/");
+            slow.peer().pause_reading();
+            let (quick, socket) = (sim.websocket("/"), sockets.take());
             socket.subscribe("t");
             let (all, told) = (endpoint.clone(), record.clone());
             endpoint.on_message(move |_, _| {
@@ -95,9 +94,9 @@ fn one_callback_cannot_make_more_pending_than_the_limit() {
                 assert!(!socket.is_open());
                 told.add("sent");
             });
-            if own_turn { &slow } else { &quick }.send(text("go"));
+            if own_turn { &slow } else { &quick }.send_text("go");
             sim.settle();
-            slow.peer.resume_reading();
+            slow.peer().resume_reading();
             sim.settle();
             record.expect(&["sent", "1006 overflow"]);
             assert!(slow.told().len() < 10 && endpoint.len() == 1);
@@ -110,7 +109,7 @@ fn one_callback_cannot_make_more_pending_than_the_limit() {
 fn one_callback_may_send_more_than_the_limit_to_a_peer_that_reads() {
     let (sim, _endpoint, record, sockets) = endpoint();
     sim.set_network(oneloop::sim::Network { buffer: 64 * 1024 * 1024, ..Default::default() });
-    let (client, socket) = (Client::open(&sim, "/"), sockets.take());
+    let (client, socket) = (sim.websocket("/"), sockets.take());
     for _ in 0..100 {
         assert_ne!(socket.send(vec![0; 100_000]), Flow::Closed);
     }
@@ -123,8 +122,8 @@ fn one_callback_may_send_more_than_the_limit_to_a_peer_that_reads() {
 #[test]
 fn a_message_that_is_larger_than_the_limit_arrives_if_it_is_alone() {
     let (sim, _endpoint, record, sockets) = endpoint();
-    let client = Client::open(&sim, "/");
-    client.peer.read_at_rate(10_000, 50 * MS);
+    let client = sim.websocket("/");
+    client.peer().read_at_rate(10_000, 50 * MS);
     let socket = sockets.take();
     assert_eq!(socket.send(vec![0; 5_000_000]), Flow::Full);
     sim.advance(60 * SECOND);
@@ -137,31 +136,31 @@ fn a_message_that_is_larger_than_the_limit_arrives_if_it_is_alone() {
 fn pongs_and_close_frames_arrive_although_the_socket_is_full() {
     let (sim, endpoint, record, sockets) = endpoint();
     endpoint.on_message(|socket, _| socket.close_with(4000, "as you wish"));
-    let client = Client::open(&sim, "/");
-    client.peer.pause_reading();
+    let client = sim.websocket("/");
+    client.peer().pause_reading();
     let socket = sockets.take();
     for _ in 0..30 {
         socket.send(vec![0; 10_000]).ignore();
         sim.settle();
     }
     for number in 0..100 {
-        client.send(frame(0x89, number.to_string()));
+        client.ping(number.to_string());
     }
     sim.settle();
     let before = socket.buffered_amount();
     assert!(before < 301_000, "pongs wait: {before}");
-    client.peer.resume_reading();
+    client.peer().resume_reading();
     sim.settle();
     let told = client.told();
     assert_eq!(told[30..], ["pong 99"], "the newest alone");
-    client.peer.pause_reading();
+    client.peer().pause_reading();
     for _ in 0..30 {
         socket.send(vec![0; 10_000]).ignore();
         sim.settle();
     }
-    client.send(text("close"));
+    client.send_text("close");
     sim.settle();
-    client.peer.resume_reading();
+    client.peer().resume_reading();
     sim.settle();
     assert_eq!(client.told()[30..], ["close 4000 as you wish"]);
     assert_eq!(record.all().last().unwrap(), "4000 finished");
@@ -170,15 +169,15 @@ fn pongs_and_close_frames_arrive_although_the_socket_is_full() {
 #[test]
 fn a_peer_that_takes_nothing_is_closed_after_a_minute_although_it_talks() {
     let (sim, _endpoint, record, sockets) = endpoint();
-    let client = Client::open(&sim, "/");
-    client.peer.pause_reading();
+    let client = sim.websocket("/");
+    client.peer().pause_reading();
     let socket = sockets.take();
     for _ in 0..30 {
         socket.send(vec![0; 10_000]).ignore();
         sim.settle();
     }
     for _ in 0..58 {
-        client.send(text("hello"));
+        client.send_text("hello");
         sim.advance(SECOND);
     }
     record.expect(&[]);
@@ -189,8 +188,8 @@ fn a_peer_that_takes_nothing_is_closed_after_a_minute_although_it_talks() {
 #[test]
 fn a_slow_reader_that_makes_progress_is_not_cut_for_its_late_pong() {
     let (sim, _endpoint, record, sockets) = endpoint();
-    let client = Client::open(&sim, "/");
-    client.peer.read_at_rate(3_000, SECOND);
+    let client = sim.websocket("/");
+    client.peer().read_at_rate(3_000, SECOND);
     let socket = sockets.take();
     for _ in 0..50 {
         socket.send(vec![0; 10_000]).ignore();
@@ -206,15 +205,15 @@ fn a_slow_reader_that_makes_progress_is_not_cut_for_its_late_pong() {
 #[test]
 fn a_close_stands_behind_what_is_pending() {
     let (sim, _endpoint, record, sockets) = endpoint();
-    let client = Client::open(&sim, "/");
-    client.peer.pause_reading();
+    let client = sim.websocket("/");
+    client.peer().pause_reading();
     let socket = sockets.take();
     for _ in 0..30 {
         socket.send(vec![0; 10_000]).ignore();
     }
-    client.send(close_frame(1000, ""));
+    client.close(1000, "");
     sim.settle();
-    client.peer.resume_reading();
+    client.peer().resume_reading();
     sim.settle();
     let told = client.told();
     assert_eq!((told.len(), told[30].as_str()), (31, "close 1000 "));

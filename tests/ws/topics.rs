@@ -1,9 +1,9 @@
 //! What is published reaches those who have subscribed by then, once, in order, and nobody else.
 
 use crate::support::http::{Kept, MS, SECOND, keep_log, logged, serve};
-use crate::support::websocket::{Client, close_frame, frame, text};
+use crate::support::websocket::{frame, text};
 use oneloop::http::{Request, Response};
-use oneloop::sim::Sim;
+use oneloop::sim::{Sim, WebSocketPeer};
 use oneloop::ws::{self, Endpoint, WebSocket};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -17,8 +17,8 @@ fn endpoint() -> (Sim, Endpoint, Kept<WebSocket>) {
 }
 
 /// So many clients with their sockets.
-fn guests(sim: &Sim, sockets: &Kept<WebSocket>, count: usize) -> Vec<(Client, WebSocket)> {
-    (0..count).map(|_| Client::open(sim, "/")).map(|client| (client, sockets.take())).collect()
+fn guests(sim: &Sim, sockets: &Kept<WebSocket>, count: usize) -> Vec<(WebSocketPeer, WebSocket)> {
+    (0..count).map(|_| sim.websocket("/")).map(|client| (client, sockets.take())).collect()
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn who_closes_has_left_all_topics_also_for_those_who_publish_in_its_end() {
     });
     let guests = guests(&sim, &sockets, 3);
     guests.iter().for_each(|(_, socket)| assert!(socket.subscribe("room")));
-    guests[0].0.send(close_frame(1000, ""));
+    guests[0].0.close(1000, "");
     guests[1].1.terminate();
     sim.settle();
     guests[2].0.expect(&["text one has gone", "text one has gone"]);
@@ -114,14 +114,14 @@ fn a_subscriber_who_does_not_read_is_closed_and_the_others_get_everything() {
     let (sim, endpoint, sockets) = endpoint();
     let guests = guests(&sim, &sockets, 5);
     guests.iter().for_each(|(_, socket)| assert!(socket.subscribe("t")));
-    guests[2].0.peer.pause_reading();
+    guests[2].0.peer().pause_reading();
     for number in 0..300 {
         endpoint.publish("t", format!("{number:>10000}"));
         sim.advance(MS);
     }
     assert_eq!(endpoint.len(), 4);
     for (client, _) in guests.iter().filter(|(client, _)| client.told().len() != 300) {
-        assert!(client.peer.is_closed());
+        assert!(client.peer().is_closed());
     }
 }
 
@@ -130,7 +130,7 @@ fn who_is_full_is_skipped_where_the_publisher_says_so_and_counted() {
     let (sim, endpoint, sockets) = endpoint();
     let guests = guests(&sim, &sockets, 2);
     guests.iter().for_each(|(_, socket)| assert!(socket.subscribe("price")));
-    guests[0].0.peer.pause_reading();
+    guests[0].0.peer().pause_reading();
     let mut skipped = 0;
     for number in 0..100 {
         let published = endpoint.publish_or_skip("price", format!("{number:>10000}"));
@@ -138,7 +138,7 @@ fn who_is_full_is_skipped_where_the_publisher_says_so_and_counted() {
         skipped += published.skipped;
         sim.advance(MS);
     }
-    guests[0].0.peer.resume_reading();
+    guests[0].0.peer().resume_reading();
     sim.advance(SECOND);
     let (slow, fast) = (guests[0].0.told(), guests[1].0.told());
     assert_eq!((fast.len(), slow.len() + skipped), (100, 100));
@@ -205,7 +205,7 @@ proptest! {
                         expected[guest].push("close 1000 ".into());
                     }
                 }
-                _ => guests[guest].0.send([text("x"), frame(0x89, "")].concat()),
+                _ => guests[guest].0.write([text("x"), frame(0x89, "")].concat()),
             }
             match step {
                 0 if open[guest] => _ = model[guest].insert(topic),
@@ -236,7 +236,7 @@ proptest! {
 fn what_a_closed_socket_publishes_reaches_all_who_have_subscribed() {
     let (sim, _endpoint, sockets) = endpoint();
     let (gone, old) = guests(&sim, &sockets, 1).remove(0);
-    gone.send(close_frame(1000, ""));
+    gone.close(1000, "");
     sim.settle();
     let (client, socket) = guests(&sim, &sockets, 1).remove(0);
     socket.subscribe("news");
