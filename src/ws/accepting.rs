@@ -1,6 +1,6 @@
 //! The handshake: which requests get a socket, and which answer the others get (RFC 6455, 4.2).
 
-use super::connection::{Connection, Endpoint, EndpointCore, Opened, Verdict, Verify, WebSocket};
+use super::connection::{Agreed, Connection, Endpoint, EndpointCore, Opened, Verdict, Verify, WebSocket};
 use crate::callback::discard;
 use crate::http::{Error, Request, Response};
 use crate::net::HandedOver;
@@ -61,13 +61,13 @@ impl Endpoint {
             return None;
         };
         if let Some(name) = protocol {
-            let _ = connection.protocol.set(name);
+            let _ = connection.protocol.set(Box::new(Agreed(name)));
         }
         if self.name().is_empty() {
             self.set_name(&req.0.route().unwrap_or_else(|| req.path().into()));
         }
         connection.place.set(self.0.sockets.borrow_mut().insert(connection.clone()));
-        connection.opened.set(Some(Opened::By(req.clone())));
+        connection.opened.set(Some(Box::new(Opened::By(req.clone()))));
         stream.need_due(connection.ping_at(&self.0.limits.borrow()));
         let _ = connection.stream.set(stream);
         self.0.accepted.set(self.0.accepted.get() + 1);

@@ -1,6 +1,6 @@
 //! The deadlines of a socket: how long it waits for its peer. `Protocol::due` calls the checks of this file.
 
-use super::connection::{Connection, State};
+use super::connection::{Connection, Part, State};
 use super::limits::Limits;
 use crate::event_loop::Time;
 use crate::net::{CloseReason, SendLimits, Stream, too_slow};
@@ -41,18 +41,39 @@ impl Connection {
     /// Notes that the bytes that have come contain no further whole frame, and whether they end within a frame or within a
     /// message. `told`: frames were passed to listeners since the last note; `message`: at least one of them was a message.
     pub fn note_part(&self, stream: &Stream, told: bool, message: bool, within_frame: bool, within_message: bool) {
+        if !within_frame && !within_message {
+            return drop(self.part.take());
+        }
+        let mut part = self.part();
         let now = stream.cx().lp.now();
         if !within_message {
-            self.message_began.set(Time::MAX);
-        } else if message || self.message_began.get() == Time::MAX {
-            self.message_began.set(now);
+            part.message_began = Time::MAX;
+        } else if message || part.message_began == Time::MAX {
+            part.message_began = now;
             stream.need_due(now + Time::from(self.endpoint.limits.borrow().message_time));
         }
         if !within_frame {
-            self.window.set((Time::MAX, 0));
-        } else if told || self.window.get().0 == Time::MAX {
-            self.window.set((now, stream.bytes_read()));
+            part.window = (Time::MAX, 0);
+        } else if told || part.window.0 == Time::MAX {
+            part.window = (now, stream.bytes_read());
             stream.need_due(now + Time::from(self.endpoint.limits.borrow().receive_window));
+        }
+        self.set_part(part);
+    }
+
+    fn part(&self) -> Part {
+        let part = self.part.take();
+        let copy = part.as_deref().copied().unwrap_or_default();
+        self.part.set(part);
+        copy
+    }
+
+    fn set_part(&self, part: Part) {
+        let memory = self.part.take();
+        if part != Part::default() {
+            let mut memory = memory.unwrap_or_default();
+            *memory = part;
+            self.part.set(Some(memory));
         }
     }
 
@@ -60,22 +81,25 @@ impl Connection {
     pub fn begin_anew(&self, stream: &Stream) {
         let now = stream.cx().lp.now();
         self.heard.set(now);
-        if self.message_began.get() < Time::MAX {
-            self.message_began.set(now);
+        let mut part = self.part();
+        if part.message_began < Time::MAX {
+            part.message_began = now;
         }
-        if self.window.get().0 < Time::MAX {
-            self.window.set((now, stream.bytes_read()));
+        if part.window.0 < Time::MAX {
+            part.window = (now, stream.bytes_read());
         }
+        self.set_part(part);
     }
 
     /// Returns the next deadline of a message that has come in part. `None` if one has passed: then the socket closes.
     fn check_message(&self, stream: &Rc<Stream>, limits: &Limits, now: Time) -> Option<Time> {
-        let whole = self.message_began.get() + Time::from(limits.message_time);
+        let part = self.part();
+        let whole = part.message_began + Time::from(limits.message_time);
         if now >= whole {
             self.fail(stream, status::POLICY, "the message did not come in time", CloseReason::SlowReceive);
             return None;
         }
-        let (began, before) = self.window.get();
+        let (began, before) = part.window;
         let end = began + Time::from(limits.receive_window);
         if now < end {
             return Some(whole.min(end));
@@ -86,7 +110,7 @@ impl Connection {
             self.fail(stream, status::POLICY, "the frame came too slowly", CloseReason::SlowReceive);
             return None;
         }
-        self.window.set((now, read));
+        self.set_part(Part { window: (now, read), ..part });
         Some(whole.min(now + Time::from(limits.receive_window)))
     }
 

@@ -6,7 +6,7 @@
 //!     └── no connection        └── anything else, or no answer in time ──► the connection closes: on_error, on_close
 //! ```
 
-use super::connection::{Connection, Opened, State};
+use super::connection::{Agreed, Connection, Opened, State};
 use crate::event_loop::Time;
 use crate::net::{CloseReason, Protocol, Stream};
 use crate::proto::h1::{HeadLimits, IncomingResponse, Parsed, ResponseParser, reason};
@@ -76,10 +76,10 @@ impl Opening {
     fn opens(&self, stream: &Rc<Stream>, protocol: Option<Box<str>>) {
         let connection = &self.connection;
         if let Some(name) = protocol {
-            let _ = connection.protocol.set(name);
+            let _ = connection.protocol.set(Box::new(Agreed(name)));
         }
         connection.state.set(State::Open);
-        connection.opened.set(Some(Opened::ByAnswer));
+        connection.opened.set(Some(Box::new(Opened::ByAnswer)));
         connection.heard.set(stream.cx().lp.now());
         stream.need_due(connection.ping_at(&connection.endpoint.limits()));
         stream.set_protocol(connection.clone());

@@ -26,7 +26,7 @@ impl Connection {
     #[inline]
     fn tell_open(self: &Rc<Self>) {
         if let Some(opened) = self.opened.take() {
-            self.each(On::Open, |socket, listener| match (listener, &opened) {
+            self.each(On::Open, |socket, listener| match (listener, &*opened) {
                 (Listener::Open(f), Opened::By(request)) => f(socket, request),
                 (Listener::Opened(f), _) => f(socket),
                 _ => {}

@@ -311,7 +311,7 @@ impl WebSocket {
     /// The subprotocol that was agreed: see [`Endpoint::protocols`](super::Endpoint::protocols) and
     /// [`Connect::protocol`](super::Connect::protocol).
     pub fn protocol(&self) -> Option<&str> {
-        self.0.protocol.get().map(|name| &**name)
+        self.0.protocol.get().map(|agreed| &*agreed.0)
     }
 
     /// The peer's address; `None` if there has been no connection. Behind a proxy it is the address of the proxy.
