@@ -75,7 +75,7 @@
 //! # Features
 //! `app`: routes, middleware, files, and what requests and responses are asked for most. `json`: `app`, and bodies and answers by
 //! serde. `compression`: `app`, and answers compressed with gzip. `sessions`: `app`, sessions and signed cookies. `signals`: callbacks
-//! for SIGTERM and others (Unix). `devtools`: a page that shows the loop at work. Nothing else is optional, and nothing is on by
+//! for SIGTERM and others (Unix). `devtools`: a page that shows the loop at work. `tls`: HTTPS and TLS. Nothing else is optional, and nothing is on by
 //! default.
 //!
 //! # Logging
@@ -93,10 +93,12 @@
 //!  tester       requests to an app in such a world, as its visitors make them
 //!  sim          a whole program on a virtual clock with scripted peers, for tests. Nothing imports it
 //!  devtools     a page that shows the loop at work, on any http::Server
-//!  ws           WebSockets: Endpoint  WebSocket
+//!  ws · https   WebSockets: Endpoint  WebSocket; HTTP over TLS
 //!  http         Server  Request  Response
 //!  proto        codecs without I/O: bytes in, events out. Outside semantic versioning until 1.0
+//!  tls          Server and connect with TLS; its settings
 //!  net          Server  Socket  connect;  stream = io + transport + protocol
+//!  secure       certificates and sessions of TLS, without I/O
 //!  worker · signals · stdin · emitter
 //!  event_loop   phases, sources, timers, ticks, immediates, channels, driver, metrics, recorder
 //!  callback · notice
@@ -113,17 +115,23 @@ pub mod emitter;
 pub mod event_loop;
 pub mod guide;
 pub mod http;
+#[cfg(feature = "tls")]
+pub mod https;
 pub mod net;
 mod notice;
 pub mod proto;
 #[cfg(test)]
 mod seams;
+#[cfg(feature = "tls")]
+mod secure;
 #[cfg(all(unix, feature = "signals"))]
 pub mod signals;
 pub mod sim;
 pub mod stdin;
 #[cfg(feature = "app")]
 pub mod tester;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod worker;
 pub mod ws;
 

@@ -18,11 +18,14 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("signals", &["notice", "callback", "event_loop"]),
     ("stdin", &["notice", "callback", "event_loop"]),
     ("proto", &[]),
-    ("net", &["notice", "callback", "event_loop"]),
+    ("secure", &["notice"]),
+    ("net", &["notice", "callback", "event_loop", "secure"]),
+    ("tls", &["secure", "net"]),
     // The harness: nothing but tests imports it. (The world that it drives is a driver, below the loop.)
     ("sim", &["notice", "event_loop", "proto"]),
-    ("http", &["notice", "callback", "event_loop", "worker", "proto", "net"]),
-    ("ws", &["notice", "callback", "event_loop", "proto", "net", "http"]),
+    ("http", &["notice", "callback", "event_loop", "worker", "proto", "secure", "net", "tls"]),
+    ("https", &["secure", "http"]),
+    ("ws", &["notice", "callback", "event_loop", "proto", "secure", "net", "tls", "http"]),
     ("app", &["notice", "callback", "event_loop", "worker", "signals", "proto", "net", "http", "ws"]),
     // On top: the harness for an app. As `sim`, nothing but tests imports it.
     ("tester", &["http", "net", "sim", "app"]),

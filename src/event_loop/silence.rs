@@ -112,7 +112,7 @@ impl Loop {
         });
     }
 
-    fn iteration(&self) -> u64 {
+    pub(crate) fn iteration(&self) -> u64 {
         self.counters.iterations.get()
     }
 

@@ -12,6 +12,7 @@
 //! * [Files](files): send one, serve a folder, store an upload.
 //! * [The HTTP client](client): ask other servers, from a handler or a program.
 //! * [WebSockets](websockets): a chat, topics, who may connect, peers that do not read.
+//! * HTTPS and TLS (`https`, feature `tls`): certificates, their renewal, clients, raw sockets.
 //! * [Timers and order](timers): what runs when.
 //! * [Threads and several loops](threads): blocking work, all cores, a way in from other threads.
 //! * [Testing in memory](testing): a whole program on a virtual clock.
@@ -54,6 +55,10 @@ pub mod client {}
 
 #[doc = include_str!("websockets.md")]
 pub mod websockets {}
+
+#[cfg(feature = "tls")]
+#[doc = include_str!("https.md")]
+pub mod https {}
 
 #[doc = include_str!("timers.md")]
 pub mod timers {}

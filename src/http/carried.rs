@@ -90,6 +90,17 @@ impl Exchange {
         self.with_carrier(|carrier| carrier.peer(self))
     }
 
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<crate::secure::Info> {
+        self.with_carrier(|carrier| carrier.tls()).flatten()
+    }
+
+    /// Returns whether the request has come by a connection with TLS that is still there.
+    #[cfg(feature = "tls")]
+    pub fn is_secure(&self) -> bool {
+        self.with_carrier(|carrier| carrier.is_secure()).unwrap_or(false)
+    }
+
     pub fn hot_files(&self) -> Option<Rc<HotFiles>> {
         self.with_carrier(|carrier| carrier.hot_files().clone())
     }

@@ -42,6 +42,8 @@ pub(super) enum ServerEvent {
     ExchangeEnd,
     Closing,
     Close,
+    #[cfg(feature = "tls")]
+    TlsError,
 }
 
 pub(super) enum ServerListener {
@@ -52,6 +54,8 @@ pub(super) enum ServerListener {
     ClientError(Box<dyn FnMut(&ClientError)>),
     Drop(Box<dyn FnMut(&Address)>),
     ExchangeEnd(Box<dyn FnMut(&ExchangeEnd<'_>)>),
+    #[cfg(feature = "tls")]
+    TlsError(Box<dyn FnMut(&crate::net::TlsError)>),
     /// For `Closing` and `Close`.
     Ending(Box<dyn FnMut()>),
 }
@@ -291,6 +295,16 @@ impl Dispatch {
 
     pub fn tell_closing(&self, lp: &Rc<Loop>) {
         self.tell_ending(lp, ServerEvent::Closing, "a server's closing");
+    }
+
+    #[cfg(feature = "tls")]
+    #[cold]
+    pub fn tell_tls_error(&self, lp: &Rc<Loop>, error: &crate::net::TlsError) {
+        self.listeners.each(ServerEvent::TlsError, |site, listener| {
+            if let ServerListener::TlsError(f) = listener {
+                lp.call(site, &"a failed handshake", || f(error));
+            }
+        });
     }
 
     pub fn tell_close(&self, lp: &Rc<Loop>) {

@@ -54,6 +54,12 @@ pub(crate) trait Carrier {
     fn hand_over(&self, exchange: &Exchange, to: Rc<dyn Protocol>) -> Option<HandedOver>;
     /// The address of the peer that the request came from.
     fn peer(&self, exchange: &Exchange) -> Address;
+    /// What was agreed with the peer by TLS; `None` if the connection is not secure.
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<crate::secure::Info>;
+    /// Returns whether the connection is secure.
+    #[cfg(feature = "tls")]
+    fn is_secure(&self) -> bool;
     /// The files that the server of all these exchanges keeps in memory or open.
     fn hot_files(&self) -> &Rc<HotFiles>;
     /// The loop of all these exchanges.

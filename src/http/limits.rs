@@ -20,6 +20,10 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
+    /// How long the TLS handshake of a secure server may take, from when the connection was accepted. Default: 10 s. After it, the
+    /// connection is closed, and [`on_tls_error`](super::Server::on_tls_error) is told.
+    #[cfg(feature = "tls")]
+    pub handshake: Duration,
     /// How long the head of a request may take to arrive. The time begins when the connection is accepted, or with the first byte
     /// of a later request. Default: 30 s. After it, the answer is 408; if not one byte has come (browsers connect ahead), the
     /// connection is closed without an answer.
@@ -114,6 +118,8 @@ impl Default for Limits {
     fn default() -> Limits {
         let (head, body) = (HeadLimits::default(), BodyLimits::default());
         Limits {
+            #[cfg(feature = "tls")]
+            handshake: crate::secure::HANDSHAKE,
             header: Duration::from_secs(30),
             request: Duration::from_secs(300),
             request_rate: 16 * 1024,

@@ -61,11 +61,14 @@ mod pipe;
 mod pool;
 pub(crate) mod range;
 mod read_body;
+mod refused;
 mod request;
 mod response;
 mod response_head;
 mod routes;
 mod save;
+#[cfg(feature = "tls")]
+mod securing;
 mod send_file;
 mod server;
 mod server_connection;
@@ -82,6 +85,8 @@ mod upgrade;
 #[cfg(feature = "app")]
 pub(crate) use unfinished::Unfinished;
 
+#[cfg(feature = "tls")]
+pub use crate::net::TlsError;
 pub use crate::proto::h1::{Fault, FieldError, Version};
 pub use answer::Answer;
 pub use body_error::{BodyError, SaveError};

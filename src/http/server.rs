@@ -7,6 +7,7 @@ use super::dispatch::{ServerEvent, ServerListener, handler};
 use super::h1::H1;
 use super::limits::Limits;
 use super::own_answer;
+use super::refused::Refused;
 use super::request::Request;
 use super::response::Response;
 use super::server_connection::ServerConnection;
@@ -14,7 +15,7 @@ use super::server_core::ServerCore;
 use super::shedding::LoadShedding;
 use crate::callback::{OptionalCallback, Site};
 use crate::event_loop::{Time, current, set_deadline};
-use crate::net::{Accepted, Address, CloseReason, Listen, Owner, Protocol, Socket, Stream};
+use crate::net::{Accepted, Address, CloseReason, Listen, Owner, Socket, Stream};
 use std::io;
 use std::panic::Location;
 use std::rc::Rc;
@@ -455,6 +456,8 @@ impl Owner for ServerCore {
         let connection = H1::new(&self, lp.now());
         let Some(stream) = self.acceptor.stream(accepted, connection.clone()) else { return };
         connection.start(&stream);
+        #[cfg(feature = "tls")]
+        self.make_secure(&stream);
         log::debug!(target: "oneloop::http", "connection from {}", stream.peer());
         if self.dispatch.has(ServerEvent::Connection) {
             self.dispatch.tell_connection(lp, &Connection(stream));
@@ -464,6 +467,11 @@ impl Owner for ServerCore {
     fn dropped(self: Rc<Self>, dropped: Accepted) {
         let lp = self.lp();
         self.dispatch.tell_drop(lp, &dropped.peer);
+        #[cfg(feature = "tls")]
+        if self.is_secure() {
+            // A handshake would cost more than the answer that could be sent then.
+            return;
+        }
         if let Some(stream) = self.acceptor.dropped_stream(dropped, Rc::new(Refused)) {
             let date = self.date();
             stream.encode(|out| own_answer::encode(out, 503, "too many connections", &date, false));
@@ -483,18 +491,5 @@ impl Owner for ServerCore {
             timer.clear();
         }
         self.dispatch.tell_close(self.lp());
-    }
-}
-
-/// The protocol of a connection that is one too many: its input is ignored, and it is closed.
-struct Refused;
-
-impl Protocol for Refused {
-    fn data(self: Rc<Self>, _: &Rc<Stream>, bytes: &mut [u8]) -> usize {
-        bytes.len()
-    }
-
-    fn due(self: Rc<Self>, stream: &Rc<Stream>) {
-        stream.destroy(CloseReason::TooMany);
     }
 }

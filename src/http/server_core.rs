@@ -10,6 +10,8 @@ use super::request::Request;
 use super::shedding::{Shedding, Verdict};
 use crate::event_loop::{Deadline, Loop};
 use crate::net::{Acceptor, CloseReason, Context, Stream};
+#[cfg(feature = "tls")]
+use std::cell::RefCell;
 use std::cell::{Cell, Ref};
 use std::rc::Rc;
 
@@ -33,6 +35,9 @@ pub(super) struct ServerCore {
     /// The deadline of a graceful shutdown: it cuts the connections that are still open.
     pub shutdown: Cell<Option<Deadline>>,
     pub hot_files: Rc<HotFiles>,
+    /// The certificates and settings of a secure server.
+    #[cfg(feature = "tls")]
+    pub(super) secure: RefCell<Option<crate::secure::Context>>,
 }
 
 impl ServerCore {
@@ -53,6 +58,8 @@ impl ServerCore {
             observing: Observing::default(),
             shutdown: Cell::new(None),
             hot_files: HotFiles::new(hot_files, hot_file_age),
+            #[cfg(feature = "tls")]
+            secure: RefCell::default(),
         })
     }
 

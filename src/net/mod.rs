@@ -1,6 +1,6 @@
 //! TCP and Unix sockets: servers, connections, flow control.
 //!
-//! This layer uses `event_loop`, `callback` and `notice`. `http` is built on it in the same way as a user's protocol would
+//! This layer uses `event_loop`, `callback` and `notice`, and `secure` where there is TLS. `http` is built on it in the same way as a user's protocol would
 //! be.
 //!
 //! ```text
@@ -31,8 +31,8 @@
 //!
 //! # The transport seam
 //! A `Transport` carries the bytes of a stream: it reads, writes and ends our side. The stream sees plaintext only: all
-//! bytes that it counts as read, written or pending are plaintext. There is one transport so far, the socket itself; TLS
-//! will be another.
+//! bytes that it counts as read, written or pending are plaintext. There are two transports: the socket itself, and, with the
+//! feature `tls`, TLS between the stream and its socket (`Stream::secure`).
 
 mod accepted;
 mod acceptor;
@@ -58,6 +58,8 @@ mod server;
 mod socket;
 mod stream;
 mod target;
+#[cfg(feature = "tls")]
+mod tls_error;
 mod transport;
 
 pub use crate::callback::OptionalCallback;
@@ -71,6 +73,8 @@ pub use reason::CloseReason;
 pub use server::{Server, create_server};
 pub use socket::Socket;
 pub use target::Target;
+#[cfg(feature = "tls")]
+pub use tls_error::TlsError;
 
 pub(crate) use accepted::Accepted;
 pub(crate) use acceptor::{Acceptor, Owner};
@@ -80,4 +84,6 @@ pub(crate) use dial::Dial;
 pub(crate) use file_part::FilePart;
 pub(crate) use handed_over::HandedOver;
 pub(crate) use send_watch::{SendLimits, SendWatch, too_slow};
+#[cfg(feature = "tls")]
+pub(crate) use stream::Unsent;
 pub(crate) use stream::{Linger, Protocol, Stream};

@@ -78,6 +78,12 @@ impl Output {
         }
     }
 
+    /// A copy of all bytes; `None` if some are in files.
+    #[cfg(feature = "tls")]
+    pub fn copy(&self) -> Option<Vec<u8>> {
+        (self.in_files == 0).then(|| self.pieces.iter().flat_map(|piece| piece.bytes()).copied().collect())
+    }
+
     /// The next bytes for the kernel, if they are in a file: the file, the offset in it, and the number of bytes.
     pub fn next_in_file(&self) -> Option<(&File, u64, usize)> {
         let next = self.pieces.iter().find(|piece| piece.len() > 0)?;

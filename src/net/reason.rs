@@ -8,7 +8,8 @@ pub enum CloseReason {
     Finished,
     /// The program destroyed the connection.
     Destroyed,
-    /// The peer ended its side in the middle of a message. A request that is cut off in this way gets no answer, even if
+    /// The peer ended its side in the middle of a message, or, on a secure connection without messages, without saying that nothing
+    /// follows. A request that is cut off in this way gets no answer, even if
     /// its handler gives one in the callbacks that report this: the client has nearly always gone. (RFC 9112, 8, allows an
     /// error response; Node sends a 400, even after an answer that was given before.)
     Truncated,
@@ -23,6 +24,10 @@ pub enum CloseReason {
     ConnectFailed,
     /// No connection was made in time.
     ConnectTimeout,
+    /// The handshake of TLS was not over in time.
+    HandshakeTimeout,
+    /// The handshake of TLS failed, or the peer broke the rules of TLS afterwards. The error says why.
+    TlsFailed,
     /// The head of a request did not come in time.
     HeaderTimeout,
     /// The body of a request did not come in time.
@@ -72,6 +77,8 @@ impl CloseReason {
             CloseReason::Failed => "failed",
             CloseReason::ConnectFailed => "connect-failed",
             CloseReason::ConnectTimeout => "connect-timeout",
+            CloseReason::HandshakeTimeout => "handshake-timeout",
+            CloseReason::TlsFailed => "tls-failed",
             CloseReason::HeaderTimeout => "header-timeout",
             CloseReason::RequestTimeout => "request-timeout",
             CloseReason::IdleTimeout => "idle-timeout",
@@ -98,6 +105,7 @@ impl CloseReason {
         matches!(
             self,
             ConnectTimeout
+                | HandshakeTimeout
                 | HeaderTimeout
                 | RequestTimeout
                 | IdleTimeout

@@ -1,3 +1,6 @@
+#[cfg(feature = "tls")]
+mod securing;
+
 use super::{Accepted, Acceptor, Address, Context, Listen, Owner, Socket};
 use crate::callback::{Listeners, OptionalCallback, Site};
 use crate::event_loop::current;
@@ -11,18 +14,24 @@ enum On {
     Connection,
     Drop,
     Close,
+    #[cfg(feature = "tls")]
+    TlsError,
 }
 
 enum Listener {
     Connection(Box<dyn FnMut(Socket)>),
     Drop(Box<dyn FnMut(&Address)>),
     Close(Box<dyn FnMut()>),
+    #[cfg(feature = "tls")]
+    TlsError(Box<dyn FnMut(&super::TlsError)>),
 }
 
 struct Inner {
     acceptor: Rc<Acceptor>,
     listeners: Listeners<On, Listener>,
     half_open: Cell<bool>,
+    #[cfg(feature = "tls")]
+    secure: securing::Secure,
 }
 
 /// A TCP or Unix server. It is a cheap handle: clones are the same server. While the server listens, the loop keeps it,
@@ -55,6 +64,8 @@ pub fn create_server(on_connection: impl FnMut(Socket) + 'static) -> Server {
         acceptor: Acceptor::new(&Context::of(&lp)),
         listeners: Listeners::new(),
         half_open: Cell::new(false),
+        #[cfg(feature = "tls")]
+        secure: securing::Secure::default(),
     }));
     server.0.listeners.add(On::Connection, Location::caller(), Listener::Connection(Box::new(on_connection)));
     server
@@ -192,14 +203,11 @@ impl Owner for Inner {
     fn accepted(self: Rc<Self>, connection: Accepted) {
         let Some(socket) = Socket::accepted(&self.acceptor, connection) else { return };
         socket.set_allow_half_open(self.half_open.get());
-        let lp = &self.acceptor.cx().lp;
-        self.listeners.each(On::Connection, |site, listener| {
-            let Listener::Connection(f) = listener else { return };
-            let socket = socket.clone();
-            if lp.call(site, &"a connection", || f(socket.clone())).is_none() {
-                socket.panicked();
-            }
-        });
+        #[cfg(feature = "tls")]
+        if self.secures(&socket) {
+            return;
+        }
+        self.give(&socket);
     }
 
     fn dropped(self: Rc<Self>, Accepted { io, peer }: Accepted) {
@@ -215,6 +223,20 @@ impl Owner for Inner {
         self.listeners.each(On::Close, |site, listener| {
             if let Listener::Close(f) = listener {
                 self.acceptor.cx().lp.call(site, &"a server's close", f);
+            }
+        });
+    }
+}
+
+impl Inner {
+    /// Gives a connection to the listeners for it.
+    fn give(&self, socket: &Socket) {
+        let lp = &self.acceptor.cx().lp;
+        self.listeners.each(On::Connection, |site, listener| {
+            let Listener::Connection(f) = listener else { return };
+            let socket = socket.clone();
+            if lp.call(site, &"a connection", || f(socket.clone())).is_none() {
+                socket.panicked();
             }
         });
     }

@@ -50,6 +50,16 @@ impl Target {
         Target::new(Place::Abstract(name.as_ref().to_vec()))
     }
 
+    /// The host, for the certificate that it has to show. A text that is no address is none: its connection fails.
+    #[cfg(feature = "tls")]
+    pub(crate) fn host(&self) -> String {
+        match &self.place {
+            Place::Host(host, _) => host.clone(),
+            Place::Ip(address) => address.ip().to_string(),
+            Place::Port(_) | Place::Path(_) | Place::Abstract(_) | Place::Unclear(..) => "localhost".to_owned(),
+        }
+    }
+
     /// Sets how long it may take to make the connection: 30 s by default, including the look-up and all addresses. After
     /// that time the socket closes with [`ConnectTimeout`](super::CloseReason::ConnectTimeout).
     pub fn timeout(mut self, after: Duration) -> Target {

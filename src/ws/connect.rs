@@ -5,6 +5,7 @@ use super::opening::Opening;
 use crate::event_loop::{Time, current};
 use crate::net::{CloseReason, Context, Dial, Stream, Target};
 use crate::proto::h1::OutgoingFields;
+use crate::proto::url::Scheme;
 use crate::proto::ws::{Question, Role, is_of_handshake, is_protocol, key, websocket_url};
 use std::io::{self, ErrorKind};
 use std::panic::Location;
@@ -65,6 +66,11 @@ pub fn connect(to: impl Into<Connect>, opened: impl FnOnce(&WebSocket) + 'static
         Ok((request, key, target)) => (request.clone(), key.clone(), Some(target.clone())),
         Err(_) => Default::default(),
     };
+    #[cfg(feature = "tls")]
+    let (asked, secure) = match asked.and_then(|asked| Ok((asked, to.secure()?))) {
+        Ok((asked, secure)) => (Ok(asked), secure),
+        Err(error) => (Err(error), None),
+    };
     let opening = Rc::new(Opening {
         connection: connection.clone(),
         place: to.place().to_owned(),
@@ -72,6 +78,8 @@ pub fn connect(to: impl Into<Connect>, opened: impl FnOnce(&WebSocket) + 'static
         key,
         protocols: to.protocols,
         timeout: to.timeout,
+        #[cfg(feature = "tls")]
+        secure: std::cell::Cell::new(secure),
         until: lp.now() + Time::from(to.timeout),
         answer: Default::default(),
     });
@@ -107,20 +115,23 @@ pub struct Connect {
     protocols: Vec<String>,
     timeout: Duration,
     limits: Limits,
+    /// Whom to trust, and what to show, with `wss:`.
+    #[cfg(feature = "tls")]
+    client: Option<crate::secure::Client>,
     /// The first mistake of the program.
     wrong: Option<String>,
 }
 
 impl Connect {
-    /// Names the URL: `ws://host:port/path?query`. The port is 80 if there is none. `wss:` is not spoken yet. A URL that is not
-    /// valid is an error, which `on_error` gets.
+    /// Names the URL: `ws://host:port/path?query`, or `wss://` for a WebSocket over TLS (feature `tls`). The port is 80 if there is
+    /// none, or 443. A URL that is not valid is an error, which `on_error` gets.
     ///
     /// ```
     /// use oneloop::ws::{self, Connect};
     ///
     /// # let sim = oneloop::sim::Sim::new();
-    /// let socket = ws::connect(Connect::to("wss://example.org"), |_| unreachable!());
-    /// socket.on_error(|_, error| assert!(error.to_string().contains("wss: needs TLS, which is not there yet")));
+    /// let socket = ws::connect(Connect::to("https://example.org"), |_| unreachable!());
+    /// socket.on_error(|_, error| assert!(error.to_string().contains("begins with ws:// or wss://")));
     /// # sim.settle();
     /// ```
     pub fn to(url: impl Into<String>) -> Connect {
@@ -130,6 +141,8 @@ impl Connect {
             protocols: Vec::new(),
             timeout: TIMEOUT,
             limits: Limits::default(),
+            #[cfg(feature = "tls")]
+            client: None,
             wrong: None,
         }
     }
@@ -199,6 +212,38 @@ impl Connect {
         self
     }
 
+    /// Sets whom to trust, and which certificate to show, with a `wss:` URL. By default it is
+    /// [`Client::system`](crate::tls::Client::system), which trusts the roots of the system.
+    ///
+    /// ```no_run
+    /// use oneloop::{tls, ws};
+    ///
+    /// let ours = tls::Client::trusting(tls::Roots::from_file("our-ca.pem")?)?;
+    /// let socket = ws::connect(ws::Connect::to("wss://chat.internal/").tls(&ours), |_| ());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, client: &crate::secure::Client) -> Connect {
+        self.client = Some(client.clone());
+        self
+    }
+
+    /// The side of TLS that is to begin when the connection was made, if there is to be any.
+    #[cfg(feature = "tls")]
+    fn secure(&self) -> io::Result<Option<crate::secure::Session>> {
+        let wrong = |error: io::Error| {
+            io::Error::new(error.kind(), format!("cannot open {}: {error}", self.place().escape_debug()))
+        };
+        match websocket_url(&self.url) {
+            Ok(url) if url.scheme() == Scheme::Wss => {
+                let client = self.client.clone().map_or_else(crate::secure::Client::system, Ok).map_err(wrong)?;
+                let client = client.with_usual_alpn(&["http/1.1"]);
+                crate::secure::Session::client(&client, url.host()).map(Some).map_err(wrong)
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn note(&mut self, wrong: String) {
         self.wrong.get_or_insert(wrong);
     }
@@ -217,6 +262,10 @@ impl Connect {
             return Err(wrong(why.clone()));
         }
         let url = websocket_url(&self.url).map_err(|why| wrong(why.to_owned()))?;
+        #[cfg(not(feature = "tls"))]
+        if url.scheme() == Scheme::Wss {
+            return Err(wrong("wss: needs the feature `tls` of oneloop".to_owned()));
+        }
         let key = key(&next_nonce());
         let question =
             Question { authority: url.authority(), target: url.target(), key: &key, protocols: &self.protocols };

@@ -25,6 +25,9 @@ pub(super) struct Opening {
     pub key: String,
     pub protocols: Vec<String>,
     pub timeout: Duration,
+    /// The side of TLS that begins when the connection was made.
+    #[cfg(feature = "tls")]
+    pub secure: std::cell::Cell<Option<crate::secure::Session>>,
     /// When the opening must be over.
     pub until: Time,
     pub answer: RefCell<(ResponseParser, IncomingResponse)>,
@@ -94,6 +97,12 @@ impl Protocol for Opening {
     fn connected(self: Rc<Self>, stream: &Rc<Stream>) {
         // The answer is wanted at once. Without this it comes as well.
         let _ = stream.with_io(|io| io.set_no_delay(true));
+        #[cfg(feature = "tls")]
+        if let Some(session) = self.secure.take()
+            && let Err(error) = stream.secure(session, crate::secure::HANDSHAKE, crate::net::Unsent::Encrypted, b"")
+        {
+            return self.fail(stream, CloseReason::TlsFailed, error.kind(), error);
+        }
         stream.encode(|out| out.extend_from_slice(&self.request));
         stream.need_due(self.until);
     }

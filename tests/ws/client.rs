@@ -181,7 +181,6 @@ fn an_answer_that_is_not_the_one_that_was_asked_for_opens_nothing() {
 #[test]
 fn what_cannot_be_asked_for_is_told_by_the_loop() {
     for (to, words) in [
-        (Connect::to("wss://127.0.0.1/"), "wss: needs TLS, which is not there yet"),
         (Connect::to("http://127.0.0.1/"), "begins with ws://"),
         (Connect::to("ws://127.0.0.1/#x"), "without #"),
         (Connect::to(URL).header("Host", "b"), "the header Host is set by the handshake"),

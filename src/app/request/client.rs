@@ -55,7 +55,7 @@ impl Request {
         way
     }
 
-    /// The scheme of the request: `"https"` if a proxy that the app [trusts](crate::app::App::trust), as the connection's other end,
+    /// The scheme of the request: `"https"` if the connection is one of a secure server (`https::create_server`), or if a proxy that the app [trusts](crate::app::App::trust), as the connection's other end,
     /// says so; else `"http"`.
     ///
     /// ```
@@ -90,6 +90,10 @@ impl Request {
     /// ```
     #[doc(alias = "secure")]
     pub fn is_secure(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if self.0.is_secure() {
+            return true;
+        }
         by_trust(&self.0, |trust| trust.is_secure(&self.0))
     }
 

@@ -361,6 +361,8 @@ impl Protocol for H1 {
 
     fn close(self: Rc<Self>, stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>) {
         self.finish_sent(stream);
+        #[cfg(feature = "tls")]
+        self.server.tls_failed(stream, reason, error);
         self.server.observing.count_bytes(stream);
         let unsent = self.watched(|watch| std::mem::take(&mut watch.finishing));
         if let (CloseReason::BadResponse, Some(error)) = (reason, error) {

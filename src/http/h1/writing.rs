@@ -277,6 +277,16 @@ impl Carrier for H1 {
         self.stream.get().map_or(Address::Unix(None), |stream| stream.peer())
     }
 
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<crate::secure::Info> {
+        self.stream.get().and_then(|stream| stream.tls())
+    }
+
+    #[cfg(feature = "tls")]
+    fn is_secure(&self) -> bool {
+        self.stream.get().is_some_and(|stream| stream.is_secure())
+    }
+
     fn hot_files(&self) -> &Rc<HotFiles> {
         &self.server.hot_files
     }

@@ -3,6 +3,8 @@
 
 mod listeners;
 mod protocol;
+#[cfg(feature = "tls")]
+mod securing;
 
 use super::{Accepted, Acceptor, Address, Chunk, CloseReason, Context, Flow, HandedOver, Overflow};
 use super::{Protocol, SendLimits, SendWatch, Stream};
@@ -25,12 +27,14 @@ pub(super) enum On {
     Timeout,
     Error,
     Close,
+    #[cfg(feature = "tls")]
+    Secure,
 }
 
 pub(super) enum Listener {
     /// A listener for the events `Drain` and `Timeout`.
     Plain(Box<dyn FnMut(&Socket)>),
-    /// A listener for the events `Connect` and `End`.
+    /// A listener for the events `Connect`, `Secure` and `End`.
     Once(Once<dyn FnOnce(&Socket)>),
     Data(Box<dyn FnMut(&Socket, &[u8])>),
     Error(Once<dyn FnOnce(&Socket, &io::Error)>),
@@ -57,6 +61,8 @@ pub(super) struct Inner {
     timer: Cell<Option<Deadline>>,
     last_activity: Cell<Time>,
     identity: Identity,
+    #[cfg(feature = "tls")]
+    secure: securing::Secure,
 }
 
 /// A connection: bytes in both directions. It is a cheap handle: clones are the same socket, and equal. While the socket is
@@ -91,6 +97,8 @@ impl Socket {
             timer: Cell::new(None),
             last_activity: Cell::new(Time::ZERO),
             identity: Identity::default(),
+            #[cfg(feature = "tls")]
+            secure: securing::Secure::default(),
         }))
     }
 
@@ -183,8 +191,7 @@ impl Socket {
     /// Closes the socket with a reset (RST), so that the peer sees an error.
     pub fn reset(&self) {
         if let Some(stream) = self.stream() {
-            stream.with_io(|io| io.set_reset_on_close(true));
-            stream.destroy(CloseReason::Destroyed);
+            stream.reset(CloseReason::Destroyed);
         }
     }
 

@@ -86,6 +86,10 @@ impl Inner {
         if self.end_told.get() || !stream.is_eof() || stream.held() > 0 || stream.is_closed() {
             return;
         }
+        #[cfg(feature = "tls")]
+        if self.is_cut_off(stream) {
+            return;
+        }
         self.end_told.set(true);
         if let Some(socket) = self.me.upgrade().map(Socket) {
             self.emit(On::End, &socket);
@@ -163,7 +167,16 @@ impl Protocol for Inner {
     fn connected(self: Rc<Self>, _stream: &Rc<Stream>) {
         let socket = Socket(self);
         let _ = socket.set_no_delay(true);
+        #[cfg(feature = "tls")]
+        socket.begin_handshake();
         socket.0.emit(On::Connect, &socket);
+    }
+
+    #[cfg(feature = "tls")]
+    fn secured(self: Rc<Self>, _stream: &Rc<Stream>) {
+        let socket = Socket(self);
+        socket.told_secure(None);
+        socket.0.emit(On::Secure, &socket);
     }
 
     fn close(self: Rc<Self>, _stream: &Rc<Stream>, reason: CloseReason, error: Option<&io::Error>) {
@@ -171,6 +184,8 @@ impl Protocol for Inner {
             timer.clear();
         }
         let socket = Socket(self.clone());
+        #[cfg(feature = "tls")]
+        socket.told_secure(Some((reason, error)));
         if let Some(error) = error {
             self.each(On::Error, &socket, |listener| {
                 if let Listener::Error(f) = listener

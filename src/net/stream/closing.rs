@@ -67,6 +67,27 @@ impl Stream {
         }
     }
 
+    /// Closes the stream because its transport cannot go on, as soon as what the transport had to say about that has been sent. The peer
+    /// can read it: input is discarded for a while.
+    #[cfg(feature = "tls")]
+    #[cold]
+    pub(super) fn break_down(self: &Rc<Self>, reason: CloseReason, error: io::Error) {
+        if !self.is_open() || self.has_write_failed() {
+            return self.close_with_ending();
+        }
+        log::debug!(target: "oneloop::net", "{}: {error}", self.peer());
+        let ending = Ending { linger: Some(ARRIVAL), ..self.new_ending(reason, Some(error)) };
+        self.ending.set(Some(Box::new(ending)));
+        // Nothing of it can be sent any more.
+        if self.is_corked() {
+            self.cx.cork.borrow_mut().clear();
+        }
+        self.output.take();
+        self.input.take();
+        self.state.on(Event::Finish);
+        self.queue();
+    }
+
     pub(super) fn linger_due(&self) {
         let Some(mut ending) = self.ending.take() else { return };
         let now = self.cx.lp.seen_until();
@@ -93,6 +114,17 @@ impl Stream {
 
     /// Closes the stream at once. Output that the kernel has not taken is lost.
     pub fn destroy(&self, reason: CloseReason) {
+        self.close(reason, None);
+    }
+
+    /// Closes the stream with a reset, so that the peer sees an error.
+    pub fn reset(&self, reason: CloseReason) {
+        self.with_io(|io| io.set_reset_on_close(true));
+        // Nothing says that this is the end.
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.transport.borrow_mut().as_mut().and_then(|transport| transport.tls_mut()) {
+            tls.withhold_notice();
+        }
         self.close(reason, None);
     }
 
@@ -125,6 +157,8 @@ impl Stream {
         } else {
             log::debug!(target: "oneloop::net", "a connection was not made: {reason}");
         }
+        #[cfg(feature = "tls")]
+        self.say_nothing_follows();
         if self.is_corked() {
             self.cx.cork.borrow_mut().clear();
         }

@@ -6,6 +6,8 @@ mod connecting;
 mod peer;
 mod protocol;
 mod reading;
+#[cfg(feature = "tls")]
+mod securing;
 mod state;
 mod turns;
 mod writing;
@@ -19,6 +21,8 @@ use crate::event_loop::{Address, Due, Loop, Time, Token};
 use peer::Peer;
 use protocol::Nobody;
 pub(crate) use protocol::Protocol;
+#[cfg(feature = "tls")]
+pub(crate) use securing::Unsent;
 use state::{Event, State};
 use std::cell::{Cell, RefCell};
 use std::io;

@@ -38,6 +38,9 @@ pub(crate) trait Protocol {
     /// Called once, before any other method, when an outgoing connection was made. If it cannot be made, the stream closes
     /// instead.
     fn connected(self: Rc<Self>, _stream: &Rc<Stream>) {}
+    /// Called once, when the handshake of a stream that was [secured](Stream::secure) is over. If it fails, the stream closes instead.
+    #[cfg(feature = "tls")]
+    fn secured(self: Rc<Self>, _stream: &Rc<Stream>) {}
     /// The time at which the connection became idle, if it may be closed when another connection needs its file descriptor.
     /// With `None`, which the sockets of users return, it is never closed for that.
     fn idle_since(&self, _stream: &Rc<Stream>) -> Option<Time> {

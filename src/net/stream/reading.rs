@@ -75,6 +75,14 @@ impl Stream {
                 Received::End => self.received_end(),
                 Received::Nothing => _ = self.state.on(Event::Drained),
                 Received::Failed(error) => self.fail(error),
+                #[cfg(feature = "tls")]
+                Received::Own(own) => {
+                    self.cx.put_read_buffer(buffer);
+                    if !self.received_own(own, &mut budget) {
+                        return;
+                    }
+                    continue;
+                }
             }
             self.cx.put_read_buffer(buffer);
         }

@@ -165,6 +165,10 @@ impl Source for Stream {
         if self.state.is_lingering() {
             self.linger_due();
         } else if !self.is_closed() {
+            #[cfg(feature = "tls")]
+            if self.has_handshake_timed_out() {
+                return;
+            }
             self.run_turn(|| self.protocol().due(&self));
         }
     }

@@ -3,12 +3,14 @@
 //!
 //! | method of a transport | rule |
 //! |---|---|
-//! | `read` | It returns plaintext, and whether the transport and its socket have no more input. If they may have more, the stream reads again without an event |
+//! | `read` | It returns plaintext, and whether the transport and its socket have no more input. If they may have more, the stream reads again without an event. A read of a transport that has messages of its own may end in other ways: see [`Own`] |
 //! | `write` | All bytes that it takes were given to the kernel. The stream keeps the others, and offers them again before later output |
 //! | `wants_write`, `flush` | The transport's own bytes (a handshake, the close notice of the next row) are sent when the kernel takes them |
 //! | `send_close_notice` | Sends the close notice: a message before an orderly close, by which the peer knows that nothing is missing. TLS: `close_notify` |
 //! | `shutdown` | Sends the close notice, then our FIN |
 
+#[cfg(feature = "tls")]
+pub(super) mod tls;
 #[cfg(any(test, oneloop_veil))]
 mod veiled;
 
@@ -17,6 +19,10 @@ use crate::event_loop::driver::VEILED;
 use crate::event_loop::driver::{Io, SHORT_READ_ENDS};
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
+#[cfg(feature = "tls")]
+use std::rc::Rc;
+#[cfg(feature = "tls")]
+use tls::Tls;
 #[cfg(any(test, oneloop_veil))]
 use veiled::Veiled;
 
@@ -24,6 +30,8 @@ use veiled::Veiled;
 pub(super) enum Transport {
     /// The socket itself.
     Plain(Io),
+    #[cfg(feature = "tls")]
+    Tls(Box<Tls>),
     /// A toy in place of TLS, for tests in the simulated world.
     #[cfg(any(test, oneloop_veil))]
     Veiled(Box<Veiled>),
@@ -41,6 +49,23 @@ pub(super) enum Received {
     End,
     Nothing,
     Failed(io::Error),
+    #[cfg(feature = "tls")]
+    Own(Own),
+}
+
+/// The result of a read that has found messages of the transport itself.
+#[cfg(feature = "tls")]
+pub(super) enum Own {
+    /// It has used so many bytes of the socket, which have no plaintext. True if no more are left: an event reports when more have come.
+    Read(usize, bool),
+    /// Its handshake is over: from now on it takes output.
+    Secured,
+    /// It reads no more before the kernel takes what it has to send. An event reports that.
+    Blocked,
+    /// It has used up what may be done in one iteration.
+    Later,
+    /// It cannot go on. What it had to say to the peer about that is on its way.
+    Broken(io::Error),
 }
 
 /// The bytes that one write offers.
@@ -80,6 +105,8 @@ impl Transport {
     pub fn io(&self) -> &Io {
         match self {
             Transport::Plain(io) => io,
+            #[cfg(feature = "tls")]
+            Transport::Tls(tls) => tls.io(),
             #[cfg(any(test, oneloop_veil))]
             Transport::Veiled(veiled) => veiled.io(),
         }
@@ -90,6 +117,8 @@ impl Transport {
         loop {
             let received = match self {
                 Transport::Plain(io) => io.read(into),
+                #[cfg(feature = "tls")]
+                Transport::Tls(tls) => return tls.read(into),
                 #[cfg(any(test, oneloop_veil))]
                 Transport::Veiled(veiled) => veiled.read(into),
             };
@@ -110,6 +139,8 @@ impl Transport {
     fn is_drained(&self, count: usize, room: usize) -> bool {
         match self {
             Transport::Plain(_) => SHORT_READ_ENDS && count < room,
+            #[cfg(feature = "tls")]
+            Transport::Tls(_) => false,
             #[cfg(any(test, oneloop_veil))]
             Transport::Veiled(veiled) => veiled.is_drained() && !veiled.has_plaintext(),
         }
@@ -124,6 +155,8 @@ impl Transport {
                 (Transport::Plain(io), Plaintext::Bytes(bytes)) => io.write(bytes),
                 (Transport::Plain(io), Plaintext::Pieces(pieces)) => io.write_vectored(pieces),
                 (Transport::Plain(io), Plaintext::File(file, offset, len)) => send_file(io, file, *offset, *len),
+                #[cfg(feature = "tls")]
+                (Transport::Tls(tls), plaintext) => return tls.write(plaintext),
                 #[cfg(any(test, oneloop_veil))]
                 (Transport::Veiled(veiled), plaintext) => veiled.write(plaintext.first()),
             };
@@ -143,6 +176,8 @@ impl Transport {
     pub fn sends_files(&self) -> bool {
         match self {
             Transport::Plain(io) => io.sends_files(),
+            #[cfg(feature = "tls")]
+            Transport::Tls(_) => false,
             #[cfg(any(test, oneloop_veil))]
             Transport::Veiled(_) => false,
         }
@@ -153,6 +188,8 @@ impl Transport {
     pub fn wants_write(&self) -> bool {
         match self {
             Transport::Plain(_) => false,
+            #[cfg(feature = "tls")]
+            Transport::Tls(tls) => tls.wants_write(),
             #[cfg(any(test, oneloop_veil))]
             Transport::Veiled(veiled) => veiled.wants_write(),
         }
@@ -161,6 +198,8 @@ impl Transport {
     pub fn flush(&mut self) {
         let flushed: io::Result<()> = match self {
             Transport::Plain(_) => Ok(()),
+            #[cfg(feature = "tls")]
+            Transport::Tls(tls) => tls.flush(),
             #[cfg(any(test, oneloop_veil))]
             Transport::Veiled(veiled) => veiled.flush(),
         };
@@ -173,6 +212,8 @@ impl Transport {
     pub fn send_close_notice(&mut self) {
         let sent: io::Result<()> = match self {
             Transport::Plain(_) => Ok(()),
+            #[cfg(feature = "tls")]
+            Transport::Tls(tls) => tls.send_close_notice(),
             #[cfg(any(test, oneloop_veil))]
             Transport::Veiled(veiled) => veiled.send_close_notice(),
         };
@@ -184,11 +225,38 @@ impl Transport {
     pub fn shutdown(&mut self) {
         let ended = match self {
             Transport::Plain(io) => io.shutdown_write(),
+            #[cfg(feature = "tls")]
+            Transport::Tls(tls) => tls.shutdown(),
             #[cfg(any(test, oneloop_veil))]
             Transport::Veiled(veiled) => veiled.shutdown(),
         };
         // This fails if the connection is gone, and then the next read reports that.
         drop(ended);
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Transport {
+    /// Puts TLS between a plain transport and its stream. `None` if the transport is none of a socket alone; it is closed then.
+    pub fn secured(self, buffers: Rc<tls::Buffers>, begin: tls::Begin<'_>) -> Option<Transport> {
+        match self {
+            Transport::Plain(io) => Some(Transport::Tls(Box::new(Tls::begin(io, buffers, begin)))),
+            _ => None,
+        }
+    }
+
+    pub fn tls(&self) -> Option<&Tls> {
+        match self {
+            Transport::Tls(tls) => Some(tls),
+            _ => None,
+        }
+    }
+
+    pub fn tls_mut(&mut self) -> Option<&mut Tls> {
+        match self {
+            Transport::Tls(tls) => Some(tls),
+            _ => None,
+        }
     }
 }
 

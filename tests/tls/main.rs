@@ -1,0 +1,12 @@
+//! TLS, in the simulated world: both ends are of this crate, and a relay between them sees and changes the bytes. Real clients are in
+//! `.ci/clients`.
+
+mod allocations;
+mod certificates;
+mod ends;
+mod handshake;
+mod hostile;
+mod https;
+mod relay;
+#[path = "../support/mod.rs"]
+mod support;
