@@ -95,7 +95,12 @@ impl Lists {
         self.more.clear();
     }
 
+    /// For a walk that has come to one node: all its lists.
     #[inline]
+    pub fn set(&mut self, first: Place, second: Place) {
+        (self.first, self.second) = (first, second);
+    }
+
     pub fn add(&mut self, list: Place) {
         match () {
             _ if list.step == OVER => {}
@@ -115,7 +120,16 @@ impl Lists {
         if least == OVER {
             return None;
         }
-        self.skip_to(least + 1, numbers);
+        // A list has a number once.
+        if self.first.step == least {
+            self.first.advance(numbers);
+        }
+        if self.second.step == least {
+            self.second.advance(numbers);
+        }
+        if !self.more.is_empty() {
+            self.skip_more_to(least + 1, numbers);
+        }
         Some(least)
     }
 

@@ -17,7 +17,7 @@
 use super::cursors::{Cursors, OVER, Place};
 use super::pattern::{Pattern, Segment};
 use super::shape::Shape;
-use super::texts::{Text, Texts};
+use super::texts::{Block, Left, Read};
 use std::collections::BTreeMap;
 use std::mem;
 
@@ -25,33 +25,33 @@ const ROOT: u32 = 0;
 
 #[derive(Debug)]
 pub struct Trie {
+    /// The first one is the root. Some are free places of a [`Block`].
     nodes: Vec<Node>,
-    /// The children that are texts.
-    texts: Texts,
     /// The texts that are longer than eight bytes.
     long: Vec<u8>,
-    /// The children that are shapes, of each node that has some. The first list is empty.
-    shapes: Vec<Vec<(Shape, u32)>>,
+    /// The children of the nodes that have shapes.
+    shapes: Vec<Shapes>,
     /// The lists of step numbers, each with [`OVER`] behind it. The first number is `OVER`.
     numbers: Vec<u32>,
+    /// The number of nodes.
+    #[cfg(test)]
+    count: usize,
 }
 
 /// A line of the processor's cache holds one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(64))]
 struct Node {
-    parent: u32,
-    /// Its text, if it is one: see [`Text`].
+    /// Its text, if it is one: see [`Read`].
+    hash: u64,
     len: u32,
-    word: u64,
     /// Where a long text stands.
     long: u32,
-    /// Whether it has children that are texts.
-    has_texts: bool,
-    /// The child that is a plain parameter. No child is the root, so that means none.
+    /// Its children that are texts.
+    texts: Block,
+    /// The child that is a plain parameter. No child is the root, so that means none. From [`SHAPES`] on it says where the children
+    /// are that are no texts.
     parameter: u32,
-    /// Where its children that are shapes stand.
-    shapes: u32,
     under: Place,
     /// For the path of this node as it is, and with a slash behind it.
     exact: Place,
@@ -59,50 +59,90 @@ struct Node {
     below: Place,
 }
 
+/// There are fewer nodes.
+const SHAPES: u32 = 1 << 31;
+
+/// The children of a node that are no texts.
+#[derive(Debug)]
+struct Shapes {
+    shapes: Vec<(Shape, u32)>,
+    /// The plain parameter, or [`ROOT`].
+    parameter: u32,
+}
+
+impl Node {
+    /// A node that no text of a path leads to.
+    const FREE: Node = Node {
+        hash: 0,
+        len: u32::MAX,
+        long: 0,
+        texts: Block::NONE,
+        parameter: ROOT,
+        under: Place::NOWHERE,
+        exact: Place::NOWHERE,
+        slashed: Place::NOWHERE,
+        below: Place::NOWHERE,
+    };
+
+    /// The steps for the path of this node only. Of the path there is left a slash, or nothing.
+    #[inline]
+    fn own(&self, left: Left<'_>) -> Place {
+        if left.bytes().is_empty() { self.exact } else { self.slashed }
+    }
+}
+
 impl Trie {
     /// Finds the steps that apply to a canonical path.
     pub fn walk(&self, path: &[u8], cursors: &mut Cursors) {
         cursors.clear();
-        let mut number = ROOT;
-        let Some(mut node) = self.enter(number, cursors) else { return };
-        let mut left = path;
+        let (mut number, mut left) = (ROOT, Left::all(path));
         // Mostly one node leads to one other. What leads to more is left to `spread`.
-        while let Some(tail) = left.get(1..).filter(|tail| !tail.is_empty()) {
-            let text = Text::first(tail);
-            let child = self.text(number, node, text, tail);
-            let parameter = if text.len == 0 { ROOT } else { node.parameter };
-            if node.shapes != 0 || (child != ROOT && parameter != ROOT) {
-                cursors.here.push(number);
-                return self.spread(left, cursors);
-            }
-            number = child | parameter;
-            if number == ROOT {
-                return cursors.lists.add(node.below);
-            }
-            let Some(next) = self.enter(number, cursors) else { return };
-            node = next;
-            left = tail.get(text.len as usize..).unwrap_or_default();
+        while let Some(node) = self.enter(number, cursors) {
+            let Some(tail) = left.tail() else {
+                return cursors.lists.set(node.under, node.own(left));
+            };
+            let (child, len) = if node.texts.is_empty() {
+                (ROOT, tail.segment_len())
+            } else {
+                let read = tail.segment();
+                (self.text(node, read, tail.bytes()), read.len as usize)
+            };
+            number = match (child, node.parameter) {
+                (ROOT, ROOT) => return cursors.lists.set(node.below, Place::NOWHERE),
+                (child, ROOT) => child,
+                // No parameter is empty.
+                (ROOT, _) if len == 0 => return cursors.lists.set(node.below, Place::NOWHERE),
+                (child, _) if len == 0 => child,
+                (ROOT, parameter) if parameter < SHAPES => parameter,
+                _ => {
+                    cursors.here.push(number);
+                    return self.spread(left, cursors);
+                }
+            };
+            let Some(behind) = tail.behind(len) else { return };
+            left = behind;
         }
-        self.end(node, left, cursors);
     }
 
-    /// Walks on from the nodes in `cursors.here`, with what is left of the path behind them.
+    /// Walks on from the nodes in `cursors.here`.
     #[inline(never)]
-    fn spread(&self, left: &[u8], cursors: &mut Cursors) {
-        // A canonical path is ASCII.
-        let Ok(mut left) = str::from_utf8(left) else { return };
-        while let Some(tail) = left.get(1..).filter(|tail| !tail.is_empty()) {
-            let text = Text::first(tail.as_bytes());
-            let Some((segment, behind)) = tail.split_at_checked(text.len as usize) else { return };
+    fn spread(&self, mut left: Left<'_>, cursors: &mut Cursors) {
+        while let Some(tail) = left.tail() {
+            let read = tail.segment();
+            let len = read.len as usize;
+            let Some((bytes, behind)) = tail.bytes().get(..len).zip(tail.behind(len)) else { return };
             left = behind;
+            // A canonical path is ASCII.
+            let Ok(segment) = str::from_utf8(bytes) else { return };
             mem::swap(&mut cursors.here, &mut cursors.above);
             cursors.here.clear();
             let mut index = 0;
-            while let Some((number, node)) = cursors.above.get(index).and_then(|&number| self.numbered(number)) {
+            while let Some(node) = cursors.above.get(index).and_then(|&number| self.nodes.get(number as usize)) {
                 index += 1;
-                let child = self.text(number, node, text, tail.as_bytes());
-                let parameter = if segment.is_empty() { ROOT } else { node.parameter };
-                let fitting = self.shapes(node).iter().filter(|(shape, _)| !segment.is_empty() && shape.fits(segment));
+                let child = self.text(node, read, bytes);
+                let (parameter, shapes) = self.parameters(node);
+                let parameter = if segment.is_empty() { ROOT } else { parameter };
+                let fitting = shapes.iter().filter(|(shape, _)| !segment.is_empty() && shape.fits(segment));
                 let before = cursors.here.len();
                 for child in [child, parameter].into_iter().chain(fitting.map(|(_, child)| *child)) {
                     if child != ROOT {
@@ -116,9 +156,10 @@ impl Trie {
             }
         }
         let mut index = 0;
-        while let Some((_, node)) = cursors.here.get(index).and_then(|&number| self.numbered(number)) {
+        while let Some(node) = cursors.here.get(index).and_then(|&number| self.nodes.get(number as usize)) {
             index += 1;
-            self.end(node, left.as_bytes(), cursors);
+            cursors.lists.add(node.under);
+            cursors.lists.add(node.own(left));
         }
     }
 
@@ -128,41 +169,43 @@ impl Trie {
         self.nodes.get(number as usize)
     }
 
-    /// Adds the steps for a path that is over at this node, but perhaps for a slash.
+    /// The children of a node that are no texts: the plain parameter, and the shapes.
+    fn parameters(&self, node: &Node) -> (u32, &[(Shape, u32)]) {
+        let shapes = node.parameter.checked_sub(SHAPES).and_then(|at| self.shapes.get(at as usize));
+        shapes.map_or((node.parameter, &[]), |children| (children.parameter, &children.shapes))
+    }
+
+    /// The child whose text is the first segment of `bytes`, else [`ROOT`].
     #[inline]
-    fn end(&self, node: &Node, left: &[u8], cursors: &mut Cursors) {
-        cursors.lists.add(node.under);
-        cursors.lists.add(if left.is_empty() { node.exact } else { node.slashed });
-    }
-
-    fn numbered(&self, number: u32) -> Option<(u32, &Node)> {
-        Some((number, self.nodes.get(number as usize)?))
-    }
-
-    fn shapes(&self, node: &Node) -> &[(Shape, u32)] {
-        self.shapes.get(node.shapes as usize).map(|shapes| &**shapes).unwrap_or_default()
-    }
-
-    /// The child that is the first text of `tail`, else [`ROOT`].
-    #[inline]
-    fn text(&self, number: u32, node: &Node, text: Text, tail: &[u8]) -> u32 {
-        if !node.has_texts {
-            return ROOT;
+    fn text(&self, node: &Node, read: Read, bytes: &[u8]) -> u32 {
+        let place = node.texts.place(read.hash);
+        if self.is_text(place, read, bytes) {
+            place
+        } else if node.texts.has_others() {
+            self.other_text(node, read, bytes)
+        } else {
+            ROOT
         }
-        self.texts.child(number, text, |child| self.is_text(child, number, text, tail)).unwrap_or(ROOT)
     }
 
-    /// Returns whether a child that is a text is this child.
+    #[cold]
+    fn other_text(&self, node: &Node, read: Read, bytes: &[u8]) -> u32 {
+        node.texts.others(read.hash).find(|&place| self.is_text(place, read, bytes)).unwrap_or(ROOT)
+    }
+
+    /// Returns whether the node with this number is a text, and that of a segment.
     #[inline]
-    fn is_text(&self, number: u32, parent: u32, text: Text, tail: &[u8]) -> bool {
+    fn is_text(&self, number: u32, read: Read, bytes: &[u8]) -> bool {
         self.nodes.get(number as usize).is_some_and(|node| {
-            let same = node.parent == parent && node.len == text.len && node.word == text.word;
-            same && (text.is_short() || tail.starts_with(self.long_text(node)))
+            let same = node.hash == read.hash && node.len == read.len;
+            same && (read.is_short() || self.is_long_text(node, bytes))
         })
     }
 
-    fn long_text(&self, node: &Node) -> &[u8] {
-        self.long.get(node.long as usize..).and_then(|long| long.get(..node.len as usize)).unwrap_or_default()
+    #[inline(never)]
+    fn is_long_text(&self, node: &Node, bytes: &[u8]) -> bool {
+        let text = self.long.get(node.long as usize..).and_then(|long| long.get(..node.len as usize));
+        text.is_some_and(|text| bytes.starts_with(text))
     }
 
     #[inline]
@@ -176,7 +219,7 @@ impl Trie {
 
     #[cfg(test)]
     pub fn nodes(&self) -> usize {
-        self.nodes.len()
+        self.count
     }
 }
 
@@ -260,40 +303,66 @@ impl Builder {
     }
 
     pub fn finish(self) -> Trie {
-        let texts = self.nodes.iter().map(|node| node.texts.len()).sum();
         let mut trie = Trie {
-            nodes: self.nodes.iter().map(|_| Node::default()).collect(),
-            texts: Texts::with_capacity(texts),
+            nodes: vec![Node::FREE],
             long: Vec::new(),
-            shapes: vec![Vec::new()],
+            shapes: Vec::new(),
             numbers: vec![OVER],
+            #[cfg(test)]
+            count: self.nodes.len(),
         };
-        // A node stands behind its parent.
+        // Where each node stands.
+        let mut places = vec![ROOT; self.nodes.len()];
+        // A node comes behind its parent.
         for (number, growing) in self.nodes.into_iter().enumerate() {
-            for (text, child) in &growing.texts {
-                trie.name(*child, number as u32, text);
+            let place = places[number] as usize;
+            let above = trie.nodes[places[growing.parent as usize] as usize].below;
+            let texts = trie.place_texts(&growing.texts, &mut places);
+            let others = growing.shapes.iter().map(|(_, child)| *child).chain([growing.parameter]);
+            for child in others.filter(|child| *child != ROOT) {
+                places[child as usize] = trie.grow(1);
             }
-            let mut node =
-                Node { has_texts: !growing.texts.is_empty(), parameter: growing.parameter, ..Node::default() };
+            let mut parameter = places[growing.parameter as usize];
             if !growing.shapes.is_empty() {
-                node.shapes = trie.shapes.len() as u32;
-                trie.shapes.push(growing.shapes);
+                let shapes = growing.shapes.into_iter().map(|(shape, child)| (shape, places[child as usize]));
+                trie.shapes.push(Shapes { shapes: shapes.collect(), parameter });
+                parameter = SHAPES + trie.shapes.len() as u32 - 1;
             }
-            let above = trie.nodes.get(growing.parent as usize).map_or(Place::NOWHERE, |parent| parent.below);
-            node.under = trie.inherit(above, growing.under);
-            node.below = trie.inherit(node.under, growing.rest);
-            node.exact = trie.list(growing.exact);
-            node.slashed = trie.list(growing.slashed);
-            if let Some(place) = trie.nodes.get_mut(number) {
-                let Node { parent, len, word, long, .. } = *place;
-                *place = Node { parent, len, word, long, ..node };
-            }
+            let under = trie.inherit(above, growing.under);
+            let below = trie.inherit(under, growing.rest);
+            let (exact, slashed) = (trie.list(growing.exact), trie.list(growing.slashed));
+            let Node { hash, len, long, .. } = trie.nodes[place];
+            trie.nodes[place] = Node { hash, len, long, texts, parameter, under, exact, slashed, below };
         }
         trie
     }
 }
 
 impl Trie {
+    /// Adds so many free places, and returns the number of the first one.
+    fn grow(&mut self, count: u32) -> u32 {
+        let first = self.nodes.len();
+        self.nodes.resize_with(first + count as usize, || Node::FREE);
+        first as u32
+    }
+
+    /// Gives children that are texts their places.
+    fn place_texts(&mut self, texts: &BTreeMap<Box<str>, u32>, places: &mut [u32]) -> Block {
+        let read = texts.keys().map(|text| Read::of(text)).collect::<Vec<_>>();
+        let hashes = read.iter().map(|read| read.hash).collect::<Vec<_>>();
+        let (block, found) = Block::of(self.nodes.len() as u32, &hashes);
+        self.grow(block.len());
+        for ((place, read), (text, &child)) in found.into_iter().zip(read).zip(texts) {
+            places[child as usize] = place;
+            let node = &mut self.nodes[place as usize];
+            (node.hash, node.len, node.long) = (read.hash, read.len, self.long.len() as u32);
+            if !read.is_short() {
+                self.long.extend(text.as_bytes());
+            }
+        }
+        block
+    }
+
     /// Stores a list of step numbers.
     fn list(&mut self, steps: Vec<u32>) -> Place {
         let Some((&step, more)) = steps.split_first() else { return Place::NOWHERE };
@@ -320,17 +389,5 @@ impl Trie {
         // Two patterns of one step may meet here.
         steps.dedup();
         self.list(steps)
-    }
-
-    /// Makes a node the child of `parent` with this text.
-    fn name(&mut self, child: u32, parent: u32, text: &str) {
-        let read = Text::first(text.as_bytes());
-        if let Some(node) = self.nodes.get_mut(child as usize) {
-            (node.parent, node.len, node.word, node.long) = (parent, read.len, read.word, self.long.len() as u32);
-        }
-        if !read.is_short() {
-            self.long.extend(text.as_bytes());
-        }
-        self.texts.insert(parent, read, child);
     }
 }

@@ -111,8 +111,9 @@ fn fits(pieces: &[Piece], segment: &[&str]) -> bool {
     }
 }
 
-/// Texts that meet each other, and those that stand in the digits of an encoded byte.
-const TEXTS: [&str; 8] = ["a", "b", "ab", "aa", "-", "2", "0", "%20"];
+/// Texts that meet each other, those that stand in the digits of an encoded byte, and those that are as long as a word of the
+/// processor, and longer.
+const TEXTS: [&str; 10] = ["a", "b", "ab", "aa", "-", "2", "0", "%20", "abcdefgh", "abcdefghi"];
 
 pub fn segment() -> impl Strategy<Value = Vec<Piece>> {
     let text = || prop::sample::select(&TEXTS[..]).prop_map(Piece::Text);

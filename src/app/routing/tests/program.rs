@@ -105,6 +105,24 @@ fn a_wide_and_deep_program_is_walked_in_as_many_visits_as_it_has_nodes() {
 }
 
 #[test]
+fn texts_of_every_length_are_found_among_many_and_no_others() {
+    let letters = "abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let text = |number: usize| format!("{}{number}", &letters[..number % 40]);
+    for count in [1, 2, 3, 7, 40, 300, 3_000] {
+        let routes = (0..count).map(|number| step(&format!("/x/{}", text(number))));
+        let program = program(routes.collect());
+        for number in 0..count {
+            let text = text(number);
+            assert_eq!(chain(&program, &format!("/x/{text}")), [number as u32], "{text} of {count}");
+            assert_eq!(chain(&program, &format!("/x/{text}/")), [number as u32], "{text}/ of {count}");
+            for other in [format!("{text}%"), format!("{text}/x"), format!("{}~", &text[1..]), "/".to_owned()] {
+                assert_eq!(chain(&program, &format!("/x/{other}")), [0_u32; 0], "{other} of {count}");
+            }
+        }
+    }
+}
+
+#[test]
 fn express_s_order_is_kept() {
     let middleware =
         |text: &str| Step { reach: Reach::Prefix, methods: Methods::any(), role: Role::Middleware, ..step(text) };
