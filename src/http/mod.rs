@@ -91,8 +91,8 @@ pub use crate::proto::h1::{Fault, FieldError, Version};
 pub use answer::Answer;
 pub use body_error::{BodyError, SaveError};
 pub use client::{
-    Agent, AgentLimits, AgentStats, ClientRequest, ClientResponse, HostStats, RequestError, RequestErrorKind, get,
-    request,
+    Agent, AgentLimits, AgentStats, ClientRequest, ClientResponse, Fetch, FetchError, FetchErrorKind, FetchResponse,
+    Fetching, HostStats, RequestError, RequestErrorKind, fetch, get, request,
 };
 pub use client_error::ClientError;
 #[cfg(feature = "app")]

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod deadlines;
+mod fetch;
 mod hostile;
 mod outcomes;
 mod pool;

@@ -632,6 +632,51 @@ fn the_simulated_client() {
 }
 
 #[test]
+fn a_fetch() {
+    let sim = Sim::new();
+    let record = Record::default();
+    let _server = listen(|req, res| match req.path() {
+        "/" => res.set_status(307).set_header("Location", "/to").set_header("X", 1).end(()),
+        _ => {
+            res.append_header("X", b"\xff").append_header("X", "2");
+            req.pipe(&res);
+        }
+    });
+    let fetch = http::fetch("http://127.0.0.1/?secret").method("PUT").header("A", 1).body("basil").expect_continue();
+    let fetch = fetch.timeout(SECOND).redirects(1).max_body(5);
+    assert!(format!("{fetch:?}").contains("PUT") && !format!("{fetch:?}").contains("secret"));
+    let told = record.clone();
+    let fetching = fetch.send(move |result| {
+        let response = result.unwrap();
+        assert_eq!((response.status(), response.is_ok(), response.redirects()), (200, true, 1));
+        assert_eq!((response.header("x"), response.header_bytes("x")), (None, Some(&b"\xff"[..])));
+        assert_eq!((response.header_all("x").count(), response.headers().any(|(name, _)| name == "X")), (1, true));
+        assert_eq!(
+            (response.url(), response.bytes(), &*response.text()),
+            ("http://127.0.0.1/to", &b"basil"[..], "basil")
+        );
+        assert!(format!("{response:?}").contains("200"));
+        told.add(response.into_bytes().len());
+    });
+    sim.settle();
+    record.expect(&["5"]);
+    assert!(format!("{fetching:?}").contains("is_over"));
+    let told = record.clone();
+    let fetching = http::Agent::new().fetch("http://127.0.0.1/").send(move |result| {
+        let error = result.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.kind().as_str(), error.is_timeout()),
+            (http::FetchErrorKind::Aborted, "aborted", false)
+        );
+        assert!(error.request().is_some() && error.to_string().contains("aborted"));
+        told.add(error.kind());
+    });
+    fetching.abort();
+    sim.settle();
+    record.expect(&["aborted"]);
+}
+
+#[test]
 fn a_client() {
     let sim = Sim::new();
     let record = Record::default();

@@ -33,6 +33,7 @@ mod client_response;
 mod connection;
 mod dialing;
 mod error;
+mod fetch;
 mod limits;
 mod place;
 mod pool;
@@ -43,6 +44,7 @@ pub use agent::Agent;
 pub use client_request::ClientRequest;
 pub use client_response::ClientResponse;
 pub use error::{RequestError, RequestErrorKind};
+pub use fetch::{Fetch, FetchError, FetchErrorKind, FetchResponse, Fetching, fetch};
 pub use limits::AgentLimits;
 pub use stats::{AgentStats, HostStats};
 
