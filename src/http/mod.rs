@@ -92,7 +92,7 @@ pub use answer::Answer;
 pub use body_error::{BodyError, SaveError};
 pub use client::{
     Agent, AgentLimits, AgentStats, ClientRequest, ClientResponse, Fetch, FetchError, FetchErrorKind, FetchResponse,
-    Fetching, HostStats, RequestError, RequestErrorKind, fetch, get, request,
+    Fetching, HostStats, Proxy, RequestError, RequestErrorKind, fetch, get, request,
 };
 pub use client_error::ClientError;
 #[cfg(feature = "app")]

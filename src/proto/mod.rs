@@ -19,6 +19,7 @@
 //! [`ws`](crate::ws). They are plain values that do not depend on a
 //! parser, so types of their own would bring nothing but conversions. A change to one of them is a change to `http`
 //! or `ws`, and a test fails if `http` re-exports more.
+pub(crate) mod base64;
 #[cfg(feature = "app")]
 pub mod basic;
 #[cfg(feature = "app")]

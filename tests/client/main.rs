@@ -6,6 +6,7 @@ mod fetch;
 mod hostile;
 mod outcomes;
 mod pool;
+mod proxies;
 mod stale;
 mod streaming;
 #[path = "../support/mod.rs"]

@@ -661,8 +661,13 @@ fn a_fetch() {
     sim.settle();
     record.expect(&["5"]);
     assert!(format!("{fetching:?}").contains("is_over"));
+    let proxy = http::Proxy::to("a:3128").unwrap().credentials("b", "c").except("*");
+    assert_eq!(format!("{proxy:?}"), "Proxy(http://a:3128)");
+    let _of_the_environment = http::Proxy::from_env();
     let told = record.clone();
-    let fetching = http::Agent::new().fetch("http://127.0.0.1/").send(move |result| {
+    let agent = http::Agent::new();
+    assert!(agent.set_proxy(proxy).proxy().is_some());
+    let fetching = agent.fetch("http://127.0.0.1/").send(move |result| {
         let error = result.unwrap_err();
         assert_eq!(
             (error.kind(), error.kind().as_str(), error.is_timeout()),

@@ -2,11 +2,12 @@ use super::call::Call;
 use super::client_request::ClientRequest;
 use super::client_response::ClientResponse;
 use super::limits::AgentLimits;
-use super::place::Place;
 use super::pool::Pool;
+use super::proxy::{Proxy, route};
 use super::stats::AgentStats;
 use crate::callback::{Site, compare_by_identity};
 use crate::event_loop::{Loop, current};
+use crate::proto::h1::OutgoingRequest;
 use crate::proto::url::Url;
 use std::fmt;
 use std::panic::Location;
@@ -126,22 +127,21 @@ impl Agent {
         url: &str,
         response: impl FnOnce(ClientResponse) + 'static,
     ) -> ClientRequest {
+        let mut head = OutgoingRequest::new();
         let parsed = Url::parse(url).map_err(|fault| fault.to_string());
-        let (place, parsed) = match parsed.and_then(|parsed| Ok((Rc::new(Place::of(&parsed)?), parsed))) {
-            Ok((place, parsed)) => (Some(place), Ok(parsed)),
-            Err(words) => (None, Err(words)),
+        let proxy = self.0.proxy();
+        let place = parsed.and_then(|url| route(proxy.as_deref(), method, &url, &mut head));
+        let (place, wrong) = match place {
+            Ok(place) => (Some(Rc::new(place)), None),
+            Err(words) => (None, Some(words)),
         };
         let respond = Box::new(|call: &Rc<Call>| response(ClientResponse::new(call)));
         let call = Call::new(self.0.lp(), site, url.to_owned(), place, respond);
         call.carried_by(self.0.clone());
         call.set_timeout(self.0.present_limits().total);
+        *call.head().borrow_mut() = head;
         let req = ClientRequest::new(&call);
-        let set = parsed.and_then(|parsed| {
-            let mut head = call.head().borrow_mut();
-            let set = head.set_line(method, parsed.target()).and_then(|()| head.set_host(parsed.authority()));
-            set.map_err(|error| error.to_string())
-        });
-        if let Err(words) = set {
+        if let Some(words) = wrong {
             call.invalid(words);
         }
         req
@@ -172,6 +172,34 @@ impl Agent {
     pub fn set_limits(&self, limits: AgentLimits) -> &Self {
         self.0.set_limits(limits);
         self
+    }
+
+    /// Sets the proxy for requests from now on; `None` for none, as at first.
+    ///
+    /// ```
+    /// use oneloop::http::{Agent, Proxy};
+    /// # let sim = oneloop::sim::Sim::new();
+    /// # let server = oneloop::http::create_server(|req, res| res.end(req.url()));
+    /// # server.listen(3128, ()).unwrap();
+    /// let agent = Agent::new();
+    /// agent.set_proxy(Proxy::to("127.0.0.1:3128")?);
+    /// agent.fetch("http://example.org/a").send(|result| assert_eq!(result.unwrap().text(), "http://example.org/a"));
+    /// # sim.settle();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn set_proxy(&self, proxy: impl Into<Option<Proxy>>) -> &Self {
+        self.0.set_proxy(proxy.into());
+        self
+    }
+
+    /// The proxy, if there is one.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// assert!(oneloop::http::Agent::new().proxy().is_none());
+    /// ```
+    pub fn proxy(&self) -> Option<Proxy> {
+        self.0.proxy().as_deref().cloned()
     }
 
     /// What the agent is doing now, and has done.

@@ -37,6 +37,7 @@ mod fetch;
 mod limits;
 mod place;
 mod pool;
+mod proxy;
 mod retry;
 mod stats;
 
@@ -46,6 +47,7 @@ pub use client_response::ClientResponse;
 pub use error::{RequestError, RequestErrorKind};
 pub use fetch::{Fetch, FetchError, FetchErrorKind, FetchResponse, Fetching, fetch};
 pub use limits::AgentLimits;
+pub use proxy::Proxy;
 pub use stats::{AgentStats, HostStats};
 
 use std::panic::Location;

@@ -16,6 +16,7 @@ use super::dialing::dial;
 use super::error::RequestErrorKind;
 use super::limits::AgentLimits;
 use super::place::Place;
+use super::proxy::Proxy;
 use super::retry::{Attempt, is_idempotent, may_retry};
 use super::stats::{AgentStats, HostStats};
 use crate::event_loop::{Deadline, Loop, set_deadline};
@@ -35,6 +36,7 @@ pub(super) struct Pool {
     next: Cell<u64>,
     destroyed: Cell<bool>,
     counts: Counts,
+    proxy: RefCell<Option<Rc<Proxy>>>,
 }
 
 #[derive(Default)]
@@ -83,6 +85,7 @@ impl Pool {
             next: Cell::new(0),
             destroyed: Cell::new(false),
             counts: Counts::default(),
+            proxy: RefCell::default(),
         })
     }
 
@@ -92,6 +95,14 @@ impl Pool {
 
     pub fn set_limits(&self, limits: AgentLimits) {
         *self.limits.borrow_mut() = Rc::new(limits);
+    }
+
+    pub fn set_proxy(&self, proxy: Option<Proxy>) {
+        *self.proxy.borrow_mut() = proxy.map(Rc::new);
+    }
+
+    pub fn proxy(&self) -> Option<Rc<Proxy>> {
+        self.proxy.borrow().clone()
     }
 
     // ---- Taking a free connection

@@ -1,14 +1,13 @@
 //! The texts of the opening handshake (RFC 6455, 4).
 
 use super::sha1::sha1;
-use crate::proto::octet;
+use crate::proto::{base64, octet};
 
 /// The version of the protocol that RFC 6455 describes, as `Sec-WebSocket-Version` has it.
 pub const VERSION: &str = "13";
 
 /// What the server appends to the key of the client (1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The value of `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key`. `None` if the key is not 16 bytes in base64 (RFC 6455, 4.2.1).
 ///
@@ -19,7 +18,7 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 /// assert_eq!(accept(b"short"), None);
 /// ```
 pub fn accept(key: &[u8]) -> Option<String> {
-    is_key(key).then(|| base64(&sha1(&[key, GUID].concat())))
+    is_key(key).then(|| base64::encode(&sha1(&[key, GUID].concat())))
 }
 
 /// The value of a `Sec-WebSocket-Key`: 16 bytes that nobody can foresee, in base64.
@@ -28,30 +27,14 @@ pub fn accept(key: &[u8]) -> Option<String> {
 /// assert_eq!(oneloop::proto::ws::key(b"the sample nonce"), "dGhlIHNhbXBsZSBub25jZQ==");
 /// ```
 pub fn key(nonce: &[u8; 16]) -> String {
-    base64(nonce)
+    base64::encode(nonce)
 }
 
 /// Returns whether a key has the form of 16 bytes in base64: 22 digits and two signs of padding. Four bits of the last digit are
 /// not used. Some clients set them; any value is accepted, since the bits mean nothing (RFC 4648, 3.5, allows that).
 fn is_key(key: &[u8]) -> bool {
     let digits = key.strip_suffix(b"==").unwrap_or_default();
-    digits.len() == 22 && digits.iter().all(|digit| DIGITS.contains(digit))
-}
-
-fn base64(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let mut bits = [0; 4];
-        for (into, byte) in bits.iter_mut().skip(1).zip(group) {
-            *into = *byte;
-        }
-        let bits = u32::from_be_bytes(bits);
-        for digit in 0..4 {
-            let value = bits >> (18 - 6 * digit) & 63;
-            text.push(if digit > group.len() { '=' } else { char::from(DIGITS[value as usize]) });
-        }
-    }
-    text
+    digits.len() == 22 && digits.iter().all(|digit| base64::is_digit(*digit))
 }
 
 /// The first of `ours` that the client offers, in the values of its `Sec-WebSocket-Protocol` fields. Names are compared with their
@@ -73,22 +56,6 @@ pub fn choose_protocol<'a, 'b>(ours: &[&'a str], offered: impl IntoIterator<Item
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_of_each_remainder() {
-        for (bytes, text) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
-    }
 
     #[test]
     fn a_key_is_sixteen_bytes_in_base64() {
