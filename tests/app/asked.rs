@@ -19,3 +19,27 @@ pub fn asked<R: 'static>(fields: &[(&str, &str)], question: impl FnOnce(&Request
     request.send().expect(200);
     answer.take().expect("the request was not asked")
 }
+
+#[test]
+fn a_bearer_token_is_what_rfc_6750_calls_one() {
+    let bearer = |values: &[&str]| {
+        let fields: Vec<_> = values.iter().map(|value| ("Authorization", *value)).collect();
+        asked(&fields, |req| req.bearer().map(str::to_owned))
+    };
+    for (value, token) in [
+        ("Bearer mF_9.B5f-4.1JqM", Some("mF_9.B5f-4.1JqM")),
+        ("bearer  a~b+/==", Some("a~b+/==")),
+        ("Bearer", None),
+        ("Bearer ==", None),
+        ("Bearer a b", None),
+        ("Bearer a=b", None),
+        ("Bearer \"a\"", None),
+        ("Bearer\ta", None),
+        ("BearerX a", None),
+        ("Basic YTpi", None),
+    ] {
+        assert_eq!(bearer(&[value]).as_deref(), token, "{value:?}");
+    }
+    assert_eq!(bearer(&[]), None);
+    assert_eq!(bearer(&["Bearer a", "Bearer b"]), None, "which of the two?");
+}

@@ -95,6 +95,7 @@ fn requests_and_responses() {
             (2, Some("1"), 2)
         );
         assert_eq!((req.cookie("sid").as_deref(), req.cookie("other")), (Some("x"), None));
+        assert_eq!(req.bearer(), None);
         assert_eq!((req.accepts(&["json", "html"]), req.accepts_encodings(&["br"])), (Some("json"), None));
         assert_eq!((req.accepts_languages(&["en"]), req.accepts_charsets(&["utf-8"])), (Some("en"), Some("utf-8")));
         assert!(!req.is("json") && !req.is_fresh() && req.preconditions_hold());

@@ -1,6 +1,7 @@
 //! The methods that this layer adds to [`Request`](crate::http::Request).
 
 mod accepts;
+mod authorization;
 mod back;
 mod client;
 mod conditions;
