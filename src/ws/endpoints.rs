@@ -28,12 +28,17 @@ pub fn endpoints() -> Vec<Endpoint> {
 
 /// Lists an endpoint for as long as it lives.
 pub(super) fn add(endpoint: &Rc<EndpointCore>) {
-    let _ = ENDPOINTS.try_with(|all| {
-        let mut all = all.borrow_mut();
-        // Looked through only when the list would grow, so that a program that makes endpoints without end pays little for each.
-        if all.len() == all.capacity() {
-            all.retain(|endpoint| endpoint.strong_count() > 0);
-        }
-        all.push(Rc::downgrade(endpoint));
-    });
+    let _ = ENDPOINTS.try_with(|all| all.borrow_mut().push(Rc::downgrade(endpoint)));
+}
+
+impl Drop for EndpointCore {
+    fn drop(&mut self) {
+        let _ = ENDPOINTS.try_with(|all| {
+            let mut all = all.borrow_mut();
+            // The newest ones are often the first to go.
+            if let Some(place) = all.iter().rposition(|endpoint| std::ptr::eq(endpoint.as_ptr(), self)) {
+                all.remove(place);
+            }
+        });
+    }
 }

@@ -61,7 +61,7 @@ impl Connection {
 
     /// Reads frames until it cannot go on. Returns how many bytes were consumed.
     fn read(self: &Rc<Self>, stream: &Rc<Stream>, decoder: &mut Decoder, bytes: &mut [u8]) -> usize {
-        let (mut at, mut told, mut message) = (0, false, false);
+        let (mut at, mut told, mut message, mut begun) = (0, false, false, false);
         let limits = self.endpoint.limits();
         while self.may_tell(stream, &limits) {
             let event = match decoder.decode(bytes.get_mut(at..).unwrap_or_default(), limits.message) {
@@ -76,8 +76,7 @@ impl Connection {
             };
             match event {
                 Event::NeedMore => {
-                    let within_frame = decoder.is_within_frame() || at < bytes.len();
-                    self.note_part(stream, told, message, within_frame, decoder.is_within_message());
+                    begun = at < bytes.len();
                     break;
                 }
                 Event::Message(content) => {
@@ -94,7 +93,12 @@ impl Connection {
             self.told.set(self.told.get().saturating_add(1));
         }
         decoder.give_back();
-        if matches!(self.state.get(), State::Over | State::Closed) { bytes.len() } else { at }
+        if matches!(self.state.get(), State::Over | State::Closed) {
+            return bytes.len();
+        }
+        // What waits because the socket is paused, or has had its turn, does not wait for the peer.
+        self.note_part(stream, told, message, begun || decoder.is_within_frame(), decoder.is_within_message());
+        at
     }
 
     fn message(self: &Rc<Self>, content: Message<'_>) {

@@ -170,6 +170,30 @@ fn a_whole_message_begins_the_time_of_the_next_one_anew() {
     record.expect(&["2", "2", "2", "2"]);
 }
 
+/// What had begun is over, also where no bytes follow it: the listener pauses the socket, or the turn is over with the last frame.
+#[test]
+fn a_message_that_came_in_parts_leaves_no_deadline_behind() {
+    for pauses in [true, false] {
+        let (sim, endpoint, record, sockets) = endpoint();
+        let mut limits = endpoint.limits();
+        (limits.frames, limits.message_time) = (1, 60 * SECOND);
+        endpoint.set_limits(limits);
+        endpoint.on_message(move |socket, _| {
+            if pauses {
+                socket.pause();
+                let socket = socket.clone();
+                oneloop::set_timeout(SECOND, move || socket.resume());
+            }
+        });
+        let client = sim.websocket("/");
+        let bytes = [frame(0x01, "a"), frame(0x00, "b"), frame(0x80, "c")].concat();
+        client.peer().write_each_byte_every(bytes, 20 * MS);
+        sim.advance(200 * SECOND);
+        record.expect(&["3"]);
+        assert!(sockets.take().is_open());
+    }
+}
+
 #[test]
 fn limits_can_be_set() {
     let (sim, endpoint, record, _sockets) = endpoint();
