@@ -15,6 +15,7 @@ mod peer;
 mod plan;
 mod random;
 mod reply;
+mod sockets;
 mod wire;
 
 use ledger::{Door, Ledger};
@@ -44,6 +45,9 @@ pub struct Outcome {
     pub connections: u64,
     pub requests: u64,
     pub answered: u64,
+    /// WebSockets, and the messages that they were sent.
+    pub sockets: u64,
+    pub messages: u64,
     pub closes: Vec<(&'static str, u64)>,
     pub time: Duration,
     pub trace: u64,
@@ -55,8 +59,15 @@ pub struct Outcome {
 pub fn run(seed: u64, verbose: bool) -> Outcome {
     // Made once, and kept.
     content::of_tunnel(0, 1);
+    drop(oneloop::ws::Endpoint::new());
     let mut outcome = Outcome::default();
-    let memory = allocation_counter::measure(|| outcome = play_out(seed, verbose));
+    let memory = allocation_counter::measure(|| {
+        outcome = play_out(seed, verbose);
+        let sockets = sockets::run(seed, verbose);
+        (outcome.sockets, outcome.messages) = (sockets.sockets, sockets.messages);
+        outcome.trace = random::mix(outcome.trace ^ sockets.trace);
+        outcome.faults.extend(sockets.faults);
+    });
     let own = i64::from(!outcome.closes.is_empty());
     if outcome.faults.is_empty() && memory.count_current != own {
         outcome.faults.push(format!("{} allocations left at the end", memory.count_current - own));

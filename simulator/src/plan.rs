@@ -533,17 +533,17 @@ fn small(connection: u32) -> Request {
 }
 
 /// Waits that are full or interrupted. Drawn by itself, so that the rest of a seed's plan does not depend on it.
-fn waits(random: &mut Random) -> Waits {
+pub fn waits(random: &mut Random) -> Waits {
     let events = if random.percent(25) { random.between(1, 9) as usize } else { usize::MAX };
     Waits { events, interrupts: random.percent(25) }
 }
 
-fn stops(random: &mut Random) -> Vec<(u64, u64)> {
+pub fn stops(random: &mut Random) -> Vec<(u64, u64)> {
     let count = if random.percent(20) { random.between(1, 4) } else { 0 };
     (0..count).map(|_| (random.below(OPENING), random.between(1, 3_000))).collect()
 }
 
-fn rough(random: &mut Random, tight: bool) -> Network {
+pub fn rough(random: &mut Random, tight: bool) -> Network {
     let latency = random.below(if tight { 5 } else { 25 });
     Network {
         latency: Duration::ZERO..=latency as u32 * MS,
@@ -554,7 +554,7 @@ fn rough(random: &mut Random, tight: bool) -> Network {
     }
 }
 
-fn call_faults(random: &mut Random) -> Vec<CallFault> {
+pub fn call_faults(random: &mut Random) -> Vec<CallFault> {
     let kinds = [
         ErrorKind::Interrupted,
         ErrorKind::ConnectionReset,
