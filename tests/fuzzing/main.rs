@@ -7,3 +7,4 @@ mod properties;
 
 #[path = "../fuzz/strategies.rs"]
 mod strategies;
+mod websocket_differential;
