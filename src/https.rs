@@ -4,7 +4,7 @@
 use crate::http::{self, Answer, Request, Response, Server};
 use crate::secure::Context;
 
-/// Makes a server for HTTPS: the same [`http::Server`](crate::http::Server), whose connections are secure. All that a server and its
+/// Makes a server for HTTPS: the same [`http::Server`], whose connections are secure. All that a server and its
 /// requests have is there; in addition, [`Request::tls`](crate::http::Request::tls) says what was agreed with the client. The context has
 /// the certificate. It is replaced by [`set_secure_context`](crate::http::Server::set_secure_context) while the server runs.
 ///

@@ -1,7 +1,7 @@
 use super::Context;
 use crate::net::{self, Server, Socket};
 
-/// Makes a server whose connections are secure: Node's `tls.createServer`. It is the same [`net::Server`](crate::net::Server); the loop
+/// Makes a server whose connections are secure: Node's `tls.createServer`. It is the same [`net::Server`]; the loop
 /// calls `on_connection` with each connection once its handshake is over. How long that may take: 10 s
 /// ([`set_handshake_timeout`](crate::net::Server::set_handshake_timeout)).
 ///

@@ -143,3 +143,67 @@ fn websockets_go_over_tls_both_ways() {
     sim.settle();
     assert!(why.borrow().contains("the certificate of the peer is not accepted"), "{}", why.borrow());
 }
+
+#[test]
+fn the_http_client_asks_over_tls_and_keeps_its_connections() {
+    let sim = Sim::new();
+    let server = https::create_server(context(), |req, res| res.end(format!("{} {}", req.url(), req.is_secure())));
+    server.listen(SERVER, ()).unwrap();
+    let agent = http::Agent::new();
+    agent.set_tls(&client());
+    let heard = Rc::<RefCell<Vec<String>>>::default();
+    for path in ["/a", "/b", "/c"] {
+        let hearing = heard.clone();
+        agent.get(&format!("https://{NAME}{path}"), move |res| {
+            res.read_body(100, move |body| hearing.borrow_mut().push(String::from_utf8(body.unwrap()).unwrap()));
+        });
+        sim.settle();
+    }
+    assert_eq!(*heard.borrow(), ["/a true", "/b true", "/c true"]);
+    let stats = agent.stats();
+    assert_eq!((stats.connections, stats.reused, &*stats.hosts[0].host), (1, 2, "https://127.0.0.1:443"));
+    // A stranger is not asked.
+    let stranger = SelfSigned::new([NAME]).unwrap();
+    let agent = http::Agent::new();
+    agent.set_tls(&tls::Client::trusting(tls::Roots::from_pem(stranger.certificate_pem()).unwrap()).unwrap());
+    let told = Rc::new(RefCell::new(String::new()));
+    let telling = told.clone();
+    agent.get(&format!("https://{NAME}/"), |_| panic!("it is not trusted")).on_error(move |_, error| {
+        *telling.borrow_mut() = format!("{} {error}", error.kind());
+    });
+    sim.settle();
+    assert!(
+        told.borrow().starts_with("tls GET https://127.0.0.1/: the certificate of the peer is not"),
+        "{}",
+        told.borrow()
+    );
+}
+
+#[test]
+fn a_body_that_ends_with_the_connection_is_whole_only_after_the_notice() {
+    for noticed in [true, false] {
+        let sim = Rc::new(Sim::new());
+        let relay = Relay::new(&sim);
+        let server = tls::create_server(context(), move |socket| {
+            socket.on_data(move |socket, _| {
+                socket.write("HTTP/1.1 200 OK\r\n\r\npart").ignore();
+                if noticed {
+                    socket.end(());
+                }
+            });
+        });
+        server.listen(SERVER, ()).unwrap();
+        let agent = http::Agent::new();
+        agent.set_tls(&client());
+        let told = Rc::new(RefCell::new(Vec::new()));
+        let telling = told.clone();
+        agent.get(&format!("https://{NAME}:{RELAY}/"), move |res| {
+            res.read_body(100, move |body| telling.borrow_mut().push(body.map_err(|error| error.to_string())));
+        });
+        sim.settle();
+        relay.end(0).finish();
+        sim.settle();
+        assert_eq!(told.borrow().len(), 1);
+        assert_eq!(told.borrow()[0].is_ok(), noticed, "{:?}", told.borrow());
+    }
+}

@@ -202,6 +202,30 @@ impl Agent {
         self.0.proxy().as_deref().cloned()
     }
 
+    /// Sets whom to trust, and which certificate to show, with `https:` URLs: for connections from now on. By default it is
+    /// [`Client::system`](crate::tls::Client::system), which trusts the roots of the system.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// use oneloop::{http, https, tls};
+    ///
+    /// let made = tls::SelfSigned::new(["127.0.0.1"])?;
+    /// let server = https::create_server(tls::Context::new(made.identity())?, |_req, res| res.end("secret\n"));
+    /// server.listen(443, ())?;
+    ///
+    /// let agent = http::Agent::new();
+    /// agent.set_tls(&tls::Client::trusting(tls::Roots::from_pem(made.certificate_pem())?)?);
+    /// agent.get("https://127.0.0.1/", |res| res.read_body(1024, |body| assert_eq!(body.unwrap(), b"secret\n")));
+    /// # sim.settle();
+    /// # assert_eq!(agent.stats().hosts[0].idle, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn set_tls(&self, client: &crate::secure::Client) -> &Self {
+        self.0.set_tls(client.clone());
+        self
+    }
+
     /// What the agent is doing now, and has done.
     ///
     /// ```

@@ -3,12 +3,18 @@
 use super::limits::AgentLimits;
 use super::place::Place;
 use crate::callback::Site;
+#[cfg(feature = "tls")]
+use crate::net::Unsent;
 use crate::net::{Context, Dial, Protocol, Stream, Target};
+#[cfg(feature = "tls")]
+use crate::secure::{Client, HANDSHAKE, Session};
+#[cfg(feature = "tls")]
+use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-/// Begins to connect to `place`. Later the loop calls `Protocol::connected`, when bytes of HTTP can be sent, or it closes the stream
-/// with the reason of the failure.
+/// Begins to connect to `place`. Later the loop calls `Protocol::connected`, or it closes the stream with the reason of the failure.
+/// Then bytes of HTTP can be sent, unless [`secures`] says that a handshake has begun: its end is told by `Protocol::secured`.
 pub(super) fn dial(
     cx: &Rc<Context>,
     place: &Place,
@@ -20,8 +26,22 @@ pub(super) fn dial(
     let stream = Stream::connecting(cx, protocol);
     made(stream.clone());
     let target = match place {
+        #[cfg(feature = "tls")]
+        Place::Tls(host, port) => Target::from((host.as_str(), *port)),
         Place::Tcp(host, port) => Target::from((host.as_str(), *port)),
         Place::Unix(path) => Target::from(Path::new(path)),
     };
     Dial::start(&stream, target.timeout(limits.connect).look_up_timeout(limits.connect), site);
+}
+
+/// Begins the handshake of a connection that was made, if its place is one of TLS. Returns whether it is.
+///
+/// # Errors
+/// If there is nobody to be trusted, or if the host is no name of a server.
+#[cfg(feature = "tls")]
+pub(super) fn secures(stream: &Rc<Stream>, place: &Place, client: Option<Client>) -> io::Result<bool> {
+    let Place::Tls(host, _) = place else { return Ok(false) };
+    let client = client.map_or_else(Client::system, Ok)?.with_usual_alpn(&["http/1.1"]);
+    stream.secure(Session::client(&client, host)?, HANDSHAKE, Unsent::Encrypted, b"")?;
+    Ok(true)
 }

@@ -38,6 +38,8 @@ pub enum RequestErrorKind {
     Connect,
     /// No connection was made within [`AgentLimits::connect`](super::AgentLimits::connect).
     ConnectTimeout,
+    /// The connection could not be made secure: the server is not who it should be, or does not speak TLS.
+    Tls,
     /// [`AgentLimits::queued`](super::AgentLimits::queued) requests to this server wait already.
     QueueFull,
     /// The request waited for [`AgentLimits::queue`](super::AgentLimits::queue), and no connection was free.
@@ -71,6 +73,7 @@ impl RequestErrorKind {
             RequestErrorKind::Invalid => "invalid",
             RequestErrorKind::Connect => "connect",
             RequestErrorKind::ConnectTimeout => "connect-timeout",
+            RequestErrorKind::Tls => "tls",
             RequestErrorKind::QueueFull => "queue-full",
             RequestErrorKind::QueueTimeout => "queue-timeout",
             RequestErrorKind::ResponseTimeout => "response-timeout",
@@ -98,7 +101,8 @@ impl RequestErrorKind {
     pub(super) fn of(reason: CloseReason) -> RequestErrorKind {
         match reason {
             CloseReason::ConnectFailed => RequestErrorKind::Connect,
-            CloseReason::ConnectTimeout => RequestErrorKind::ConnectTimeout,
+            CloseReason::ConnectTimeout | CloseReason::HandshakeTimeout => RequestErrorKind::ConnectTimeout,
+            CloseReason::TlsFailed => RequestErrorKind::Tls,
             CloseReason::ResponseTimeout => RequestErrorKind::ResponseTimeout,
             CloseReason::RequestTimeout => RequestErrorKind::Timeout,
             CloseReason::SlowSend | CloseReason::WriteStall => RequestErrorKind::SlowSend,

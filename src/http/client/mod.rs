@@ -56,7 +56,7 @@ use std::panic::Location;
 /// [`ClientRequest::on_error`] is called instead, never both. The request is sent with the first call of [`ClientRequest::write`] or
 /// [`end`](ClientRequest::end), on a connection of [`Agent::global`], which are kept and used again.
 ///
-/// The URL is `http://host:port/path?query`. Redirects are not followed.
+/// The URL is `http://host:port/path?query`, or `https://` with the feature `tls`. Redirects are not followed.
 ///
 /// Every wait has an end, and nothing grows without bound: see [`AgentLimits`]. All callbacks come from the loop.
 ///

@@ -8,6 +8,9 @@ use std::fmt;
 pub(super) enum Place {
     /// A host, in lower case and without brackets, and a port.
     Tcp(String, u16),
+    /// The same, over TLS.
+    #[cfg(feature = "tls")]
+    Tls(String, u16),
     /// The path of a Unix socket.
     Unix(String),
 }
@@ -19,8 +22,11 @@ impl Place {
         match (url.scheme(), url.socket_path()) {
             (Scheme::Http, _) => Ok(Place::Tcp(url.host().to_owned(), url.port())),
             (Scheme::Unix, Some(path)) => Ok(Place::Unix(path.to_owned())),
-            (Scheme::Https, _) => Err("https: needs TLS, which is not there yet".to_owned()),
-            _ => Err("the URL begins with http:// or unix:/".to_owned()),
+            #[cfg(feature = "tls")]
+            (Scheme::Https, _) => Ok(Place::Tls(url.host().to_owned(), url.port())),
+            #[cfg(not(feature = "tls"))]
+            (Scheme::Https, _) => Err("https: needs the feature `tls` of oneloop".to_owned()),
+            _ => Err("the URL begins with http://, https:// or unix:/".to_owned()),
         }
     }
 }
@@ -30,6 +36,10 @@ impl fmt::Display for Place {
         match self {
             Place::Tcp(host, port) if host.contains(':') => write!(f, "http://[{host}]:{port}"),
             Place::Tcp(host, port) => write!(f, "http://{host}:{port}"),
+            #[cfg(feature = "tls")]
+            Place::Tls(host, port) if host.contains(':') => write!(f, "https://[{host}]:{port}"),
+            #[cfg(feature = "tls")]
+            Place::Tls(host, port) => write!(f, "https://{host}:{port}"),
             Place::Unix(path) => write!(f, "unix:{path}"),
         }
     }

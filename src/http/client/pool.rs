@@ -37,6 +37,9 @@ pub(super) struct Pool {
     destroyed: Cell<bool>,
     counts: Counts,
     proxy: RefCell<Option<Rc<Proxy>>>,
+    /// Whom to trust; `None`: the roots of the system.
+    #[cfg(feature = "tls")]
+    tls: RefCell<Option<crate::secure::Client>>,
 }
 
 #[derive(Default)]
@@ -86,6 +89,8 @@ impl Pool {
             destroyed: Cell::new(false),
             counts: Counts::default(),
             proxy: RefCell::default(),
+            #[cfg(feature = "tls")]
+            tls: RefCell::default(),
         })
     }
 
@@ -103,6 +108,11 @@ impl Pool {
 
     pub fn proxy(&self) -> Option<Rc<Proxy>> {
         self.proxy.borrow().clone()
+    }
+
+    #[cfg(feature = "tls")]
+    pub fn set_tls(&self, client: crate::secure::Client) {
+        *self.tls.borrow_mut() = Some(client);
     }
 
     // ---- Taking a free connection
@@ -425,6 +435,11 @@ impl Owner for Pool {
 
     fn limits(&self) -> Rc<AgentLimits> {
         self.present_limits()
+    }
+
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<crate::secure::Client> {
+        self.tls.borrow().clone()
     }
 }
 

@@ -40,6 +40,10 @@ impl Stream {
     pub fn is_quiet(&self) -> bool {
         let mut byte = [0];
         let received = self.transport.borrow_mut().as_mut().map(|transport| transport.read(&mut byte));
+        #[cfg(feature = "tls")]
+        if let Some(Received::Own(own)) = received {
+            return self.is_quiet_after(own);
+        }
         matches!(received, Some(Received::Nothing))
     }
 

@@ -3,8 +3,8 @@
 use super::{Event, Stream};
 use crate::event_loop::{Due, Time};
 use crate::net::CloseReason;
-use crate::net::transport::Own;
 use crate::net::transport::tls::{Begin, Buffers};
+use crate::net::transport::{Own, Received};
 use crate::secure::{Info, Session};
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
@@ -90,6 +90,26 @@ impl Stream {
     /// Returns whether the peer of a secure stream has ended its side without saying that nothing follows: what has come may not be all.
     pub fn was_cut_off(&self) -> bool {
         self.transport.borrow().as_ref().and_then(|transport| transport.tls()).is_some_and(|tls| tls.was_cut_off())
+    }
+
+    /// Goes on with the question of `is_quiet`, after a message of the transport: a server may have sent a ticket after its answer.
+    #[cold]
+    pub(super) fn is_quiet_after(&self, mut own: Own) -> bool {
+        let mut bytes = [0; 1024];
+        // Tickets are few and short.
+        for _ in 0..16 {
+            match own {
+                Own::Read(_, false) => {}
+                Own::Read(_, true) => return true,
+                _ => return false,
+            }
+            match self.transport.borrow_mut().as_mut().map(|transport| transport.read(&mut bytes)) {
+                Some(Received::Own(next)) => own = next,
+                Some(Received::Nothing) => return true,
+                _ => return false,
+            }
+        }
+        false
     }
 
     /// Acts on messages of the transport. Returns whether the stream may read on.

@@ -13,6 +13,8 @@ mod reading;
 mod writing;
 
 use super::call::{Call, End};
+#[cfg(feature = "tls")]
+use super::dialing::secures;
 use super::limits::AgentLimits;
 use super::place::Place;
 use crate::event_loop::Time;
@@ -32,6 +34,9 @@ pub(super) trait Owner {
     /// The connection has closed, or belongs to another protocol.
     fn gone(&self, connection: &Rc<Connection>, left: Left);
     fn limits(&self) -> Rc<AgentLimits>;
+    /// Whom to trust; `None`: the roots of the system.
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<crate::secure::Client>;
 }
 
 /// What a connection that is gone leaves behind.
@@ -241,15 +246,33 @@ impl Connection {
     }
 }
 
-impl Protocol for Connection {
-    fn connected(self: Rc<Self>, stream: &Rc<Stream>) {
-        let _ = stream.with_io(|io| io.set_no_delay(true));
+impl Connection {
+    /// Bytes of HTTP can be sent.
+    fn is_there(self: &Rc<Self>, stream: &Stream) {
         self.made.set(true);
         self.keep.set(self.limits.borrow().keep(None));
         match self.owner() {
-            Some(owner) => owner.free(&self),
+            Some(owner) => owner.free(self),
             None => stream.destroy(CloseReason::Finished),
         }
+    }
+}
+
+impl Protocol for Connection {
+    fn connected(self: Rc<Self>, stream: &Rc<Stream>) {
+        let _ = stream.with_io(|io| io.set_no_delay(true));
+        #[cfg(feature = "tls")]
+        match secures(stream, &self.place, self.owner().and_then(|owner| owner.tls())) {
+            Ok(false) => {}
+            Ok(true) => return,
+            Err(error) => return stream.destroy_with(CloseReason::TlsFailed, error),
+        }
+        self.is_there(stream);
+    }
+
+    #[cfg(feature = "tls")]
+    fn secured(self: Rc<Self>, stream: &Rc<Stream>) {
+        self.is_there(stream);
     }
 
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {

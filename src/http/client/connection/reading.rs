@@ -280,6 +280,9 @@ impl Connection {
                 let whole = decoder.end_of_input();
                 self.reading.decoder.set(decoder);
                 match self.call() {
+                    // Somebody on the way may have cut off what followed.
+                    #[cfg(feature = "tls")]
+                    Some(_) if stream.was_cut_off() => stream.destroy(CloseReason::Truncated),
                     Some(call) if whole => self.complete(stream, &call, true),
                     _ => stream.destroy(CloseReason::Truncated),
                 }
