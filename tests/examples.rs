@@ -909,3 +909,27 @@ fn no_example_panics_where_nobody_reads_what_it_prints() {
     errors.read_to_string(&mut text).unwrap();
     assert!(!text.contains("panicked"), "{text}");
 }
+
+#[test]
+fn get_prints_what_a_url_has_and_fails_if_there_is_nothing() {
+    let hello = Program::start("hello", &["0"]);
+    let mut hello = hello;
+    let url = format!("http://127.0.0.1:{}/", hello.port());
+    let output = command("get").arg(&url).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !output.stdout.is_empty(), "{errors}");
+    assert!(errors.contains("< 200 OK") && errors.contains(" bytes, finished: "), "{errors}");
+    let output = command("get").arg("http://127.0.0.1:1/").output().unwrap();
+    assert!(!output.status.success());
+    assert!(
+        String::from_utf8_lossy(&output.stderr).starts_with("GET http://127.0.0.1:1/: cannot connect to 127.0.0.1:1: ")
+    );
+}
+
+#[test]
+fn crawler_gets_a_hundred_pages_on_sixteen_connections() {
+    let output = command("crawler").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().filter(|line| line.contains(" 200 ")).count(), 100, "{text}");
+    assert!(text.ends_with("100 requests on 16 connections\n"), "{text}");
+}

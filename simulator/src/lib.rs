@@ -8,6 +8,7 @@
 //! ```
 
 mod check;
+mod client;
 mod content;
 mod handler;
 mod ledger;
@@ -48,6 +49,8 @@ pub struct Outcome {
     /// WebSockets, and the messages that they were sent.
     pub sockets: u64,
     pub messages: u64,
+    /// Requests that the client made, in a world of its own.
+    pub asked: u64,
     pub closes: Vec<(&'static str, u64)>,
     pub time: Duration,
     pub trace: u64,
@@ -68,10 +71,19 @@ pub fn run(seed: u64, verbose: bool) -> Outcome {
         outcome.trace = random::mix(outcome.trace ^ sockets.trace);
         outcome.faults.extend(sockets.faults);
     });
+    let mut of_client = (Vec::new(), 0);
+    let memory_of_client = allocation_counter::measure(|| of_client = client::play(seed));
+    outcome.asked = of_client.1;
+    let own_of_client = i64::from(!of_client.0.is_empty());
+    if of_client.0.is_empty() && memory_of_client.count_current != own_of_client {
+        let left = memory_of_client.count_current - own_of_client;
+        of_client.0.push(format!("client: {left} allocations left at the end"));
+    }
     let own = i64::from(!outcome.closes.is_empty());
     if outcome.faults.is_empty() && memory.count_current != own {
         outcome.faults.push(format!("{} allocations left at the end", memory.count_current - own));
     }
+    outcome.faults.append(&mut of_client.0);
     outcome
 }
 

@@ -65,6 +65,7 @@ impl Dial {
             Place::Port(_) => Some("localhost".to_owned()),
             _ => None,
         };
+        let known = host.as_deref().and_then(|host| LookUps::known(&stream.cx().lp, host, target.look_up_age.into()));
         let dial = Rc::new(Dial {
             stream: Rc::downgrade(stream),
             to: target.place,
@@ -72,12 +73,12 @@ impl Dial {
             left: RefCell::new(left),
             attempts: RefCell::default(),
             failed: RefCell::default(),
-            looking_up: Cell::new(host.is_some()),
+            looking_up: Cell::new(host.is_some() && known.is_none()),
             timers: Timers::default(),
         });
         stream.cx().dials.borrow_mut().insert(stream.token(), dial.clone());
         dial.after(&dial.timers.whole, target.timeout, move |dial| dial.out_of_time(target.timeout));
-        match host {
+        match host.filter(|_| known.is_none()) {
             Some(host) => {
                 let limit = target.look_up_timeout;
                 dial.after(&dial.timers.step, limit, move |dial| dial.look_up_out_of_time(limit));
@@ -87,10 +88,10 @@ impl Dial {
             // The first attempt begins in a tick, not in this call: if it fails, the loop must report the failure.
             None => {
                 let weak = Rc::downgrade(&dial);
-                next_tick(move || {
-                    if let Some(dial) = weak.upgrade() {
-                        dial.go_on();
-                    }
+                next_tick(move || match (weak.upgrade(), known) {
+                    (Some(dial), Some(known)) => dial.resolved(&Ok(known)),
+                    (Some(dial), None) => dial.go_on(),
+                    (None, _) => {}
                 });
             }
         }
@@ -152,6 +153,9 @@ impl Dial {
     // ---- Failures
 
     fn all_failed(&self) {
+        if let (Place::Host(host, _), Some(stream)) = (&self.to, self.stream()) {
+            LookUps::forget(&stream.cx().lp, host);
+        }
         let kind = match (self.to.check(), self.failed.borrow().last()) {
             (Err(unclear), _) => unclear.kind(),
             (_, Some((_, error))) => error.kind(),

@@ -38,11 +38,19 @@ pub struct Target {
     pub(super) timeout: Duration,
     pub(super) look_up_timeout: Duration,
     pub(super) attempt_delay: Duration,
+    /// How old the result of a look-up may be. Zero: the name is looked up anew.
+    pub(super) look_up_age: Duration,
 }
 
 impl Target {
     fn new(place: Place) -> Target {
-        Target { place, timeout: TIMEOUT, look_up_timeout: LOOK_UP, attempt_delay: ATTEMPT_DELAY }
+        Target {
+            place,
+            timeout: TIMEOUT,
+            look_up_timeout: LOOK_UP,
+            attempt_delay: ATTEMPT_DELAY,
+            look_up_age: Duration::ZERO,
+        }
     }
 
     /// Connects to a Unix socket with a name in Linux' abstract namespace. On other systems the connection fails.
@@ -71,6 +79,13 @@ impl Target {
     /// [`ConnectTimeout`](super::CloseReason::ConnectTimeout) and an error that names the look-up.
     pub fn look_up_timeout(mut self, after: Duration) -> Target {
         self.look_up_timeout = after;
+        self
+    }
+
+    /// Takes addresses that were found not longer than `age` ago, instead of a new look-up. If none of them can be reached, the next
+    /// connection looks the name up again.
+    pub(crate) fn look_up_age(mut self, age: Duration) -> Target {
+        self.look_up_age = age;
         self
     }
 

@@ -3,7 +3,7 @@
 use crate::support::client::{Scripted, agent, counted, get, note, now};
 use crate::support::http::{MS, Record, SECOND};
 use oneloop::http::{self, Agent};
-use oneloop::sim::Sim;
+use oneloop::sim::{Network, Sim};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -267,4 +267,70 @@ fn connection_close_from_either_side_ends_the_connection() {
     let numbers: Vec<_> = server.lines().iter().map(|line| line[..1].to_owned()).collect();
     assert_eq!(numbers, ["1", "2", "3", "3", "3"]);
     assert_eq!(now(&agent), (0, 0, 0, 0));
+}
+
+#[test]
+fn the_addresses_of_a_name_are_used_for_thirty_seconds_or_until_they_fail() {
+    let sim = Sim::new();
+    sim.set_host("plants.test", &["127.0.0.1".parse().unwrap()]);
+    sim.set_worker_latency(MS * 500);
+    let server = Scripted::saying(&sim, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi");
+    let other = Scripted::at(&sim, "127.0.0.2:80", |peer, _, _| peer.write(OK));
+    let (record, agent) = (Record::default(), Agent::new());
+    let alive = oneloop::set_interval(SECOND, || ());
+    // Until the first request is answered, and the ones after it.
+    for (wait, quick) in [(MS, false), (MS, true), (SECOND * 29, true), (SECOND * 2, false)] {
+        sim.advance(wait);
+        get(&record, &agent, "res", "http://plants.test/");
+        sim.advance(MS * 100);
+        assert_eq!(record.all().len(), usize::from(quick));
+        sim.advance(MS * 500);
+        record.expect(&["res: 200 hi"]);
+    }
+    assert_eq!(server.connections(), 4);
+    // The name has another address now, and the old one takes no more connections.
+    drop(server);
+    sim.set_host("plants.test", &["127.0.0.2".parse().unwrap()]);
+    get(&record, &agent, "first", "http://plants.test/");
+    sim.advance(MS * 100);
+    record.expect(&["first: connect"]);
+    get(&record, &agent, "second", "http://plants.test/");
+    sim.advance(MS * 600);
+    record.expect(&["second: 200 hi"]);
+    assert_eq!(other.connections(), 1);
+    alive.clear();
+}
+
+/// Node #8436 and #62599: look-ups held up all other work of the pool of threads.
+#[test]
+fn two_hundred_slow_names_do_not_hold_up_a_job_and_fail_in_time() {
+    let sim = Sim::new();
+    sim.set_worker_latency(SECOND * 60);
+    let (record, agent) = (Record::default(), Agent::new());
+    for number in 0..200 {
+        get(&record, &agent, "res", &format!("http://slow{number}.test/"));
+        get(&record, &agent, "res", &format!("http://slow{number}.test/"));
+    }
+    sim.settle();
+    let done = record.clone();
+    oneloop::worker::run(|| (), move |_| done.add("job"));
+    sim.advance(SECOND * 12);
+    assert_eq!(counted(&record), [("res: connect-timeout".to_owned(), 400)].into());
+    sim.advance(SECOND * 50);
+    record.expect(&["job"]);
+    assert_eq!(now(&agent), (0, 0, 0, 0));
+}
+
+/// Node #54359: each attempt was given up after 250 ms, so that a route of 300 ms never connected.
+#[test]
+fn a_name_whose_first_address_is_silent_and_whose_second_is_slow_is_reached() {
+    let sim = Sim::new();
+    sim.set_host("far.test", &["::1".parse().unwrap(), "127.0.0.1".parse().unwrap()]);
+    sim.set_black_hole("[::1]:80".parse().unwrap());
+    sim.set_network(Network { latency: MS * 300..=MS * 300, ..Network::default() });
+    let _server = Scripted::saying(&sim, OK);
+    let record = Record::default();
+    get(&record, &Agent::new(), "res", "http://far.test/");
+    sim.advance(SECOND * 3);
+    record.expect(&["res: 200 hi"]);
 }

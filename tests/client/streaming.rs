@@ -8,7 +8,11 @@ use oneloop::net::Flow;
 use oneloop::set_timeout;
 use oneloop::sim::{Network, Sim};
 use std::cell::{Cell, RefCell};
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
 
 const URL: &str = "http://127.0.0.1/";
 
@@ -247,4 +251,35 @@ fn a_server_that_ends_its_side_early_does_not_lose_the_response_that_it_sent() {
     sim.advance(SECOND * 60);
     record.expect(&["next: 200 hi"]);
     assert_eq!(now(&agent), (0, 0, 0, 0));
+}
+
+/// nginx ticket #669, actix-web #3967: the answer that comes early was lost, because the write failed first.
+#[test]
+fn an_early_answer_is_read_though_the_server_has_reset_the_connection() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (go, goes) = mpsc::channel();
+    let server = thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        goes.recv().unwrap();
+        socket.read_exact(&mut [0; 10]).unwrap();
+        socket.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno").unwrap();
+        // It closes with input that it has not read: a reset.
+    });
+    let record = Record::default();
+    let req = http::request("POST", &url, note(&record, "res"));
+    watch(&record, "res", &req);
+    req.write("x".repeat(10_000)).ignore();
+    let (server, writes) = (Cell::new(Some(server)), req.clone());
+    oneloop::set_interval_with(MS, move |timer| {
+        if writes.remote_addr().is_some() && writes.pending() == 0 {
+            timer.clear();
+            // The loop learns nothing until the server is gone. Then it writes before it reads.
+            go.send(()).unwrap();
+            server.take().unwrap().join().unwrap();
+            writes.write("more").ignore();
+        }
+    });
+    oneloop::run().unwrap();
+    record.expect(&["res: 413 no"]);
 }

@@ -31,7 +31,8 @@ pub(super) fn dial(
         Place::Tcp(host, port) => Target::from((host.as_str(), *port)),
         Place::Unix(path) => Target::from(Path::new(path)),
     };
-    Dial::start(&stream, target.timeout(limits.connect).look_up_timeout(limits.connect), site);
+    let target = target.timeout(limits.connect).look_up_timeout(limits.connect).look_up_age(limits.look_up);
+    Dial::start(&stream, target, site);
 }
 
 /// Begins the handshake of a connection that was made, if its place is one of TLS. Returns whether it is.

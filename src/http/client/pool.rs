@@ -177,9 +177,18 @@ impl Pool {
             let at = host.waiting.iter().position(|waiting| Rc::ptr_eq(&waiting.call, call));
             at.and_then(|at| host.waiting.remove(at))
         };
+        self.tidy(place);
         let Some(left) = left else { return false };
         left.timer.clear();
         true
+    }
+
+    /// Forgets a place with which there is nothing to do any more.
+    fn tidy(&self, place: &Rc<Place>) {
+        let mut hosts = self.hosts.borrow_mut();
+        if hosts.get(place).is_some_and(Host::is_unused) {
+            hosts.remove(place);
+        }
     }
 
     /// Takes the first call from the queue that this connection may carry. One that is sent for the second time gets a new connection.
@@ -304,6 +313,7 @@ impl Pool {
             host.free.clear();
             connections.extend(host.all.iter().filter_map(Weak::upgrade));
         }
+        self.hosts.borrow_mut().retain(|_, host| !host.is_unused());
         for waiting in calls {
             waiting.timer.clear();
             let words = "its agent was destroyed";
@@ -398,8 +408,11 @@ impl Owner for Pool {
         if let Some(host) = self.hosts.borrow_mut().get_mut(&connection.place) {
             host.free.push(connection.clone());
         }
-        // Another place may need its slot more.
-        self.serve();
+        // A call that must have a new connection, or another place, may need its slot more.
+        self.dial_for(&connection.place);
+        if self.open.get() >= self.present_limits().in_all {
+            self.serve();
+        }
     }
 
     fn unusable(&self, connection: &Rc<Connection>) {
@@ -427,10 +440,7 @@ impl Owner for Pool {
             Left::NotMade(end) => self.not_made(&place, &end),
         }
         self.serve();
-        let mut hosts = self.hosts.borrow_mut();
-        if hosts.get(&place).is_some_and(Host::is_unused) {
-            hosts.remove(&place);
-        }
+        self.tidy(&place);
     }
 
     fn limits(&self) -> Rc<AgentLimits> {
