@@ -1,4 +1,4 @@
-//! The limits and faults of an HTTP server once more, over real sockets.
+//! The limits and faults of an HTTP server, and the limits of WebSockets, once more, over real sockets.
 
 mod deadlines;
 mod faults;
@@ -6,3 +6,4 @@ mod half_open;
 mod limits;
 #[path = "../support/mod.rs"]
 mod support;
+mod websockets;
