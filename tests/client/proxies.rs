@@ -77,6 +77,10 @@ fn what_a_proxy_refuses_is_a_response_and_what_it_cannot_do_is_an_error() {
     send(&record, &agent, "http://example.org/");
     sim.settle();
     record.expect(&["407 "]);
+    // It must not go directly instead.
+    send(&record, &agent, "https://example.org/");
+    sim.settle();
+    assert!(record.take()[0].contains("needs a tunnel"));
     agent.set_proxy(Proxy::to("127.0.0.1:9").unwrap());
     send(&record, &agent, "http://example.org/secret?x");
     sim.settle();
