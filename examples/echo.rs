@@ -4,7 +4,7 @@
 //! full. So a gigabyte takes no more memory than a kilobyte. (A client that reads nothing before it has sent everything
 //! will wait for ever.)
 //!
-//! The messages of a WebSocket come back, too: `new WebSocket("ws://localhost:7777")`.
+//! The messages of a WebSocket come back, too: `new WebSocket("ws://localhost:7777")`; compressed, with `--features deflate`.
 //!
 //! The port is the first argument, or `PORT`, or 7777; 0 takes a free one.
 
@@ -25,6 +25,8 @@ fn main() -> std::io::Result<()> {
     let mut limits = sockets.limits();
     limits.message = 16 * 1024 * 1024;
     sockets.set_limits(limits);
+    #[cfg(feature = "deflate")]
+    sockets.compress(ws::Deflate::new());
     sockets.on_message(|socket, message| {
         if socket.send(message).is_full() {
             socket.pause();

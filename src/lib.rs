@@ -74,8 +74,9 @@
 //!
 //! # Features
 //! `app`: routes, middleware, files, and what requests and responses are asked for most. `json`: `app`, and bodies and answers by
-//! serde. `compression`: `app`, and answers compressed with gzip. `sessions`: `app`, sessions and signed cookies. `signals`: callbacks
-//! for SIGTERM and others (Unix). `devtools`: a page that shows the loop at work. `tls`: HTTPS and TLS. Nothing else is optional, and nothing is on by
+//! serde. `compression`: `app`, and answers compressed with gzip. `sessions`: `app`, sessions and signed cookies. `deflate`: WebSockets whose
+//! messages are compressed. `signals`: callbacks for SIGTERM and others (Unix). `devtools`: a page that shows the loop at work. `tls`: HTTPS and TLS.
+//! Nothing else is optional, and nothing is on by
 //! default.
 //!
 //! # Logging

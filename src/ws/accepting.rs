@@ -53,10 +53,18 @@ impl Endpoint {
         if let Some(name) = &protocol {
             res.set_header("Sec-WebSocket-Protocol", &**name);
         }
+        #[cfg(feature = "deflate")]
+        let deflate = self.agree_on_deflate(req);
+        #[cfg(feature = "deflate")]
+        if let Some(answer) = &deflate {
+            res.set_header("Sec-WebSocket-Extensions", answer.to_string());
+        }
         let lp = req.0.lp()?;
         let connection = Rc::new(Connection::new(&self.0, Role::Server, lp.now()));
         let Some(HandedOver { stream, .. }) = res.switch_to(PROTOCOL, connection.clone()) else {
-            res.remove_header("Sec-WebSocket-Accept").remove_header("Sec-WebSocket-Protocol");
+            for name in ["Sec-WebSocket-Accept", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"] {
+                res.remove_header(name);
+            }
             self.refuse(&res, Error::new(426, "the connection cannot change to a WebSocket"));
             return None;
         };
@@ -65,6 +73,10 @@ impl Endpoint {
         }
         if self.name().is_empty() {
             self.set_name(&req.0.route().unwrap_or_else(|| req.path().into()));
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(answer) = deflate {
+            connection.agree(answer.server_window());
         }
         connection.place.set(self.0.sockets.borrow_mut().insert(connection.clone()));
         connection.opened.set(Some(Box::new(Opened::By(req.clone()))));

@@ -1,4 +1,6 @@
 use super::connection::{Connection, Endpoint, State, WebSocket};
+#[cfg(feature = "deflate")]
+use super::deflate::Deflate;
 use super::limits::Limits;
 use super::masks::next_nonce;
 use super::opening::Opening;
@@ -59,6 +61,8 @@ pub fn connect(to: impl Into<Connect>, opened: impl FnOnce(&WebSocket) + 'static
     let (to, cx) = (to.into(), Context::of(&lp));
     let endpoint = Endpoint::unlisted(to.place());
     endpoint.set_limits(to.limits.clone());
+    #[cfg(feature = "deflate")]
+    endpoint.0.deflate.set(to.deflate);
     let connection = Rc::new(Connection::new(&endpoint.0, Role::Client, lp.now()));
     connection.state.set(State::Opening);
     let asked = to.ask();
@@ -76,6 +80,7 @@ pub fn connect(to: impl Into<Connect>, opened: impl FnOnce(&WebSocket) + 'static
         place: to.place().to_owned(),
         request,
         key,
+        compression: to.offers_compression(),
         protocols: to.protocols,
         timeout: to.timeout,
         #[cfg(feature = "tls")]
@@ -118,6 +123,8 @@ pub struct Connect {
     /// Whom to trust, and what to show, with `wss:`.
     #[cfg(feature = "tls")]
     client: Option<crate::secure::Client>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<Deflate>,
     /// The first mistake of the program.
     wrong: Option<String>,
 }
@@ -143,6 +150,8 @@ impl Connect {
             limits: Limits::default(),
             #[cfg(feature = "tls")]
             client: None,
+            #[cfg(feature = "deflate")]
+            deflate: None,
             wrong: None,
         }
     }
@@ -244,8 +253,30 @@ impl Connect {
         }
     }
 
+    /// Offers compression (permessage-deflate, RFC 7692) to the server: if it agrees, messages are compressed in both directions, as
+    /// [`Endpoint::compress`](super::Endpoint::compress) says. Off by default.
+    ///
+    /// ```
+    /// use oneloop::ws::{self, Connect, Deflate};
+    ///
+    /// let to = Connect::to("ws://localhost:7777").compress(Deflate::new());
+    /// ws::connect(to, |socket| println!("compressed: {}", socket.is_compressed()));
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub fn compress(mut self, how: Deflate) -> Connect {
+        self.deflate = Some(how);
+        self
+    }
+
     fn note(&mut self, wrong: String) {
         self.wrong.get_or_insert(wrong);
+    }
+
+    fn offers_compression(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.deflate.is_some();
+        #[cfg(not(feature = "deflate"))]
+        false
     }
 
     /// The URL without its query.
@@ -267,8 +298,13 @@ impl Connect {
             return Err(wrong("wss: needs the feature `tls` of oneloop".to_owned()));
         }
         let key = key(&next_nonce());
-        let question =
-            Question { authority: url.authority(), target: url.target(), key: &key, protocols: &self.protocols };
+        let question = Question {
+            authority: url.authority(),
+            target: url.target(),
+            key: &key,
+            protocols: &self.protocols,
+            compression: self.offers_compression(),
+        };
         let mut request = Vec::new();
         question.encode(&self.fields, &mut request);
         let target = Target::from((url.host(), url.port())).timeout(self.timeout).look_up_timeout(self.timeout);

@@ -2,6 +2,8 @@
 //! `protocol.rs` handles the events of the stream, `deadlines.rs` has the deadlines, and `websocket.rs` and `endpoint.rs` have
 //! the methods for users.
 
+#[cfg(feature = "deflate")]
+use super::deflate::Deflate;
 use super::limits::Limits;
 use super::masks::next_mask;
 use super::origins::Origins;
@@ -11,6 +13,8 @@ use crate::callback::{Identity, Listeners, Site, discard};
 use crate::event_loop::Time;
 use crate::http::Request;
 use crate::net::{Chunk, CloseReason, Flow, LARGE, SendWatch, Stream};
+#[cfg(feature = "deflate")]
+use crate::proto::ws::Window;
 use crate::proto::ws::{Decoder, FrameHead, MaskKey, Message, Opcode, Role, mask, status};
 use slab::Slab;
 use std::any::Any;
@@ -124,6 +128,8 @@ pub(super) struct EndpointCore {
     pub received: Cell<u64>,
     pub sent: Cell<u64>,
     pub skipped: Cell<u64>,
+    #[cfg(feature = "deflate")]
+    pub deflate: Cell<Option<Deflate>>,
 }
 
 impl EndpointCore {
@@ -237,6 +243,9 @@ pub(super) struct Connection {
     pub data: OnceCell<Box<dyn Any>>,
     /// The subprotocol, if one was agreed.
     pub protocol: OnceCell<Box<Agreed>>,
+    /// Whether compression was agreed, and then with which window this side compresses: with none if it cannot.
+    #[cfg(feature = "deflate")]
+    pub deflates: Cell<Option<Option<Window>>>,
     pub identity: Identity,
 }
 
@@ -263,6 +272,8 @@ impl Connection {
             listeners: Listeners::new(),
             data: OnceCell::new(),
             protocol: OnceCell::new(),
+            #[cfg(feature = "deflate")]
+            deflates: Cell::new(None),
             identity: Identity::default(),
         }
     }
@@ -301,10 +312,19 @@ impl Connection {
     /// Sends a message.
     pub fn write(&self, stream: &Rc<Stream>, message: Payload<'_>) -> Flow {
         if let (Some(frame), Role::Server) = (message.frame(), self.role) {
-            return self.write_frame(stream, frame.plain());
+            return self.write_frame(stream, self.form_of(stream, frame));
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(flow) = self.write_deflated(stream, &message) {
+            return flow;
         }
         let (opcode, chunk) = message.into_parts();
-        let head = FrameHead { last: true, compressed: false, opcode, mask: self.mask(), length: chunk.len() as u64 };
+        self.write_content(stream, opcode, false, chunk)
+    }
+
+    /// Sends the content of a message. `compressed`: it is.
+    pub fn write_content(&self, stream: &Rc<Stream>, opcode: Opcode, compressed: bool, chunk: Chunk<'_>) -> Flow {
+        let head = FrameHead { last: true, compressed, opcode, mask: self.mask(), length: chunk.len() as u64 };
         if chunk.len() < LARGE {
             self.note_length(chunk.len());
             let flow = stream.write_by(|out| append(out, &head, chunk.as_bytes()), self.full_at());

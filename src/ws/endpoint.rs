@@ -50,6 +50,8 @@ impl Endpoint {
             received: Cell::new(0),
             sent: Cell::new(0),
             skipped: Cell::new(0),
+            #[cfg(feature = "deflate")]
+            deflate: Cell::new(None),
         }))
     }
 

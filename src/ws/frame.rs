@@ -1,5 +1,9 @@
 use crate::net::Chunk;
+#[cfg(feature = "deflate")]
+use crate::proto::ws::Window;
 use crate::proto::ws::{FrameHead, Opcode};
+#[cfg(feature = "deflate")]
+use std::cell::OnceCell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -21,12 +25,17 @@ use std::rc::Rc;
 #[derive(Clone)]
 pub struct Frame(Rc<Encoded>);
 
-/// The forms of a message as they are sent. There is one form so far: neither compressed nor masked.
+/// The forms of a message as a server sends them.
 struct Encoded {
     text: bool,
     /// Where the content begins, behind the frame's head.
     content: usize,
     plain: Rc<[u8]>,
+    #[cfg(feature = "deflate")]
+    uncompressed: bool,
+    /// The compressed frame for each window, once it was needed; `None` if it would be no shorter.
+    #[cfg(feature = "deflate")]
+    deflated: [OnceCell<Option<Rc<[u8]>>>; 2],
 }
 
 /// The longest head of a frame without a mask, in bytes.
@@ -53,13 +62,31 @@ impl Frame {
     }
 
     pub(super) fn new(text: bool, content: &[u8]) -> Frame {
-        let opcode = if text { Opcode::Text } else { Opcode::Binary };
-        let mut plain = Vec::with_capacity(content.len() + HEAD);
-        FrameHead { last: true, compressed: false, opcode, mask: None, length: content.len() as u64 }
-            .encode(&mut plain);
-        let begin = plain.len();
-        plain.extend_from_slice(content);
-        Frame(Rc::new(Encoded { text, content: begin, plain: plain.into() }))
+        let (plain, begin) = encode(text, false, content);
+        Frame::encoded(text, begin, plain.into(), false)
+    }
+
+    fn encoded(text: bool, content: usize, plain: Rc<[u8]>, _uncompressed: bool) -> Frame {
+        Frame(Rc::new(Encoded {
+            text,
+            content,
+            plain,
+            #[cfg(feature = "deflate")]
+            uncompressed: _uncompressed,
+            #[cfg(feature = "deflate")]
+            deflated: Default::default(),
+        }))
+    }
+
+    /// The same message, which is never compressed: see [`Payload::uncompressed`](super::Payload::uncompressed).
+    ///
+    /// ```
+    /// let secret = oneloop::ws::Frame::text("the code is 1234").uncompressed();
+    /// assert_eq!(secret.as_bytes(), b"the code is 1234");
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub fn uncompressed(self) -> Frame {
+        Frame::encoded(self.0.text, self.0.content, self.0.plain.clone(), true)
     }
 
     /// Returns whether this is a text message.
@@ -72,14 +99,73 @@ impl Frame {
         self.0.plain.get(self.0.content..).unwrap_or_default()
     }
 
-    /// The bytes that a server sends.
+    #[cfg(feature = "deflate")]
+    pub(super) fn is_uncompressed(&self) -> bool {
+        self.0.uncompressed
+    }
+
+    /// The bytes that a server sends to sockets of this window, if the message is compressed. `deflate` calls its argument with the
+    /// compressed content, unless that is no shorter. It is called once for all sockets.
+    #[cfg(feature = "deflate")]
+    pub(super) fn deflated(
+        &self,
+        window: Window,
+        deflate: impl FnOnce(&dyn Fn(&[u8]) -> Rc<[u8]>) -> Option<Rc<[u8]>>,
+    ) -> Option<Chunk<'static>> {
+        if self.0.uncompressed {
+            return None;
+        }
+        let [smallest, full] = &self.0.deflated;
+        let form = match window {
+            Window::Smallest => smallest,
+            Window::Full => full,
+        };
+        let frame = form.get_or_init(|| deflate(&|content| encode(self.0.text, true, content).0.into()));
+        frame.clone().map(Chunk::from)
+    }
+
+    /// The bytes that a server sends if the message is not compressed.
     pub(super) fn plain(&self) -> Chunk<'static> {
         self.0.plain.clone().into()
     }
 }
 
+/// Encodes a frame. Returns its bytes, and where the content begins.
+fn encode(text: bool, compressed: bool, content: &[u8]) -> (Vec<u8>, usize) {
+    let opcode = if text { Opcode::Text } else { Opcode::Binary };
+    let mut frame = Vec::with_capacity(content.len() + HEAD);
+    FrameHead { last: true, compressed, opcode, mask: None, length: content.len() as u64 }.encode(&mut frame);
+    let begin = frame.len();
+    frame.extend_from_slice(content);
+    (frame, begin)
+}
+
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame").field("text", &self.is_text()).field("length", &self.as_bytes().len()).finish()
+    }
+}
+
+#[cfg(all(test, feature = "deflate"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_compressed_once_for_each_window() {
+        let frame = Frame::text("again and again");
+        let mut times = 0;
+        for window in [Window::Full, Window::Smallest, Window::Full] {
+            for frame in [&frame, &frame.clone()] {
+                let form = frame.deflated(window, |encode| {
+                    times += 1;
+                    (window == Window::Full).then(|| encode(b"small"))
+                });
+                let form = form.map(|chunk| chunk.as_bytes().to_vec());
+                assert_eq!(form.as_deref(), (window == Window::Full).then_some(&b"\xc1\x05small"[..]));
+            }
+        }
+        assert_eq!(times, 2, "one of them was no shorter");
+        let never = frame.uncompressed().deflated(Window::Full, |_| unreachable!());
+        assert!(never.is_none());
     }
 }

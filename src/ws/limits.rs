@@ -19,7 +19,8 @@ use std::time::Duration;
 #[non_exhaustive]
 pub struct Limits {
     /// The largest message, in bytes, all its fragments together. Default: 1 MiB. A larger one is refused by the head of its frame,
-    /// before its content is read: the socket closes with the code 1009.
+    /// before its content is read: the socket closes with the code 1009. So does that of a compressed message as soon as more has come
+    /// out of it.
     pub message: usize,
     /// How long a message may take from its first byte to its last, with all its fragments. Default: 300 s. A socket whose peer
     /// takes longer is closed with the code 1008. The time stands still while the socket is paused.
@@ -55,7 +56,7 @@ pub struct Limits {
     /// The connection is closed if the peer takes nothing of its pending output for this time. Default: 60 s.
     pub write_stall: Duration,
     /// How many messages and control frames of one socket are handled in one turn. If more have come, they are handled in the
-    /// next iteration, after the turns of other sockets. Default: 256.
+    /// next iteration, after the turns of other sockets. Each KiB that a compressed message inflates to counts as one more. Default: 256.
     pub frames: u16,
     /// To how many topics a socket may subscribe. Default: 1,024.
     pub subscriptions: usize,

@@ -27,6 +27,7 @@
 //! | `ws.bufferedAmount`, `ws.pause()`, `ws.resume()` | [`buffered_amount`](WebSocket::buffered_amount), [`pause`](WebSocket::pause), [`resume`](WebSocket::resume) |
 //! | `wss.clients` | [`endpoint.sockets()`](Endpoint::sockets) |
 //! | `verifyClient`, `handleProtocols`, `handleUpgrade` | [`verify`](Endpoint::verify), [`protocols`](Endpoint::protocols), [`accept`](Endpoint::accept) |
+//! | `perMessageDeflate: {}` | `endpoint.compress(Deflate::new())`, `Connect::compress` (feature `deflate`); without context takeover |
 //! | `maxPayload` (100 MiB) | [`Limits::message`] (1 MiB) |
 //!
 //! # Topics
@@ -47,12 +48,17 @@
 //! All are on from the start: see [`Limits`]. A server that closes tells all sockets so (1001), and cuts those that are left after
 //! [`http::Limits::shutdown`](crate::http::Limits::shutdown).
 //!
-//! Neither compression nor other extensions are spoken: offers of them are declined, as RFC 7692 allows.
+//! Messages are compressed (permessage-deflate, RFC 7692) where the program wants it: see `Endpoint::compress` and `Connect::compress`
+//! (feature `deflate`). Other extensions are not spoken: offers of them are declined, as RFC 6455, 9.1, allows.
 
 mod accepting;
+#[cfg(feature = "deflate")]
+mod compressing;
 mod connect;
 mod connection;
 mod deadlines;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod endpoint;
 mod endpoints;
 mod frame;
@@ -69,6 +75,8 @@ mod websocket;
 pub use crate::proto::ws::Message;
 pub use connect::{Connect, connect};
 pub use connection::{Close, Endpoint, Stats, Verdict, WebSocket};
+#[cfg(feature = "deflate")]
+pub use deflate::Deflate;
 pub use endpoints::endpoints;
 pub use frame::Frame;
 pub use limits::Limits;

@@ -10,7 +10,7 @@ use super::connection::{Agreed, Connection, Opened, State};
 use crate::event_loop::Time;
 use crate::net::{CloseReason, Protocol, Stream};
 use crate::proto::h1::{HeadLimits, IncomingResponse, Parsed, ResponseParser, reason};
-use crate::proto::ws::{Question, Refusal};
+use crate::proto::ws::{PermessageDeflate, Question, Refusal};
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
@@ -24,6 +24,8 @@ pub(super) struct Opening {
     pub request: Vec<u8>,
     pub key: String,
     pub protocols: Vec<String>,
+    /// Whether compression was offered.
+    pub compression: bool,
     pub timeout: Duration,
     /// The side of TLS that begins when the connection was made.
     #[cfg(feature = "tls")]
@@ -37,8 +39,8 @@ pub(super) struct Opening {
 enum Answer {
     /// No whole one yet; so many bytes were skipped.
     Partial(usize),
-    /// A whole one, of so many bytes, with the subprotocol that was chosen.
-    Opens(usize, Option<Box<str>>),
+    /// A whole one, of so many bytes, with the subprotocol that was chosen, and the compression.
+    Opens(usize, Option<Box<str>>, Option<PermessageDeflate>),
     Fails(CloseReason, ErrorKind, String),
 }
 
@@ -65,9 +67,15 @@ impl Opening {
             }
             *parser = ResponseParser::default();
         }
-        let question = Question { authority: "", target: "", key: &self.key, protocols: &self.protocols };
+        let question = Question {
+            authority: "",
+            target: "",
+            key: &self.key,
+            protocols: &self.protocols,
+            compression: self.compression,
+        };
         match question.check(head) {
-            Ok(protocol) => Answer::Opens(at, protocol.map(Into::into)),
+            Ok(agreed) => Answer::Opens(at, agreed.protocol.map(Into::into), agreed.deflate),
             Err(refusal @ Refusal::Status(status)) => {
                 let words = format!("{refusal} {}", reason(status));
                 Answer::Fails(CloseReason::ConnectFailed, ErrorKind::ConnectionRefused, words.trim_end().to_owned())
@@ -76,8 +84,14 @@ impl Opening {
         }
     }
 
-    fn opens(&self, stream: &Rc<Stream>, protocol: Option<Box<str>>) {
+    fn opens(&self, stream: &Rc<Stream>, protocol: Option<Box<str>>, deflate: Option<PermessageDeflate>) {
         let connection = &self.connection;
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = deflate {
+            connection.agree(deflate.client_window());
+        }
+        #[cfg(not(feature = "deflate"))]
+        debug_assert!(deflate.is_none(), "it was not offered");
         if let Some(name) = protocol {
             let _ = connection.protocol.set(Box::new(Agreed(name)));
         }
@@ -110,8 +124,8 @@ impl Protocol for Opening {
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {
         match self.read(bytes) {
             Answer::Partial(skipped) => skipped,
-            Answer::Opens(length, protocol) => {
-                self.opens(stream, protocol);
+            Answer::Opens(length, protocol, deflate) => {
+                self.opens(stream, protocol, deflate);
                 length
             }
             Answer::Fails(why, kind, words) => {

@@ -19,11 +19,24 @@ use std::rc::Rc;
 pub struct Payload<'a> {
     text: bool,
     chunk: Chunk<'a>,
+    /// It is never compressed.
+    #[cfg(feature = "deflate")]
+    uncompressed: bool,
     /// The frame, if it was encoded before.
     frame: Option<&'a Frame>,
 }
 
 impl<'a> Payload<'a> {
+    fn new(text: bool, chunk: Chunk<'a>) -> Payload<'a> {
+        Payload {
+            text,
+            chunk,
+            #[cfg(feature = "deflate")]
+            uncompressed: false,
+            frame: None,
+        }
+    }
+
     /// Returns whether this is a text message.
     pub fn is_text(&self) -> bool {
         self.text
@@ -34,6 +47,30 @@ impl<'a> Payload<'a> {
         self.chunk.as_bytes()
     }
 
+    /// The same message, which is never compressed (feature `deflate`), such as one with a secret: the length of a compressed message
+    /// tells something of its content.
+    ///
+    /// ```
+    /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
+    /// # let endpoint = oneloop::ws::mount(&server, "/");
+    /// use oneloop::ws::Payload;
+    ///
+    /// endpoint.on_open(|socket, _req| {
+    ///     let token = "kept secret, beside what the client has sent";
+    ///     socket.send(Payload::from(token).uncompressed()).ignore();
+    /// });
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub fn uncompressed(mut self) -> Payload<'a> {
+        (self.uncompressed, self.frame) = (true, None);
+        self
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) fn may_compress(&self) -> bool {
+        !self.uncompressed
+    }
+
     /// The frame that was encoded before, if there is one.
     pub(super) fn frame(&self) -> Option<&'a Frame> {
         self.frame
@@ -41,11 +78,20 @@ impl<'a> Payload<'a> {
 
     /// A frame of this message, for many sockets.
     pub(super) fn into_frame(self) -> Frame {
-        self.frame.cloned().unwrap_or_else(|| Frame::new(self.text, self.chunk.as_bytes()))
+        let frame = self.frame.cloned().unwrap_or_else(|| Frame::new(self.text, self.chunk.as_bytes()));
+        #[cfg(feature = "deflate")]
+        if self.uncompressed {
+            return frame.uncompressed();
+        }
+        frame
+    }
+
+    pub(super) fn opcode(&self) -> Opcode {
+        if self.text { Opcode::Text } else { Opcode::Binary }
     }
 
     pub(super) fn into_parts(self) -> (Opcode, Chunk<'a>) {
-        (if self.text { Opcode::Text } else { Opcode::Binary }, self.chunk)
+        (self.opcode(), self.chunk)
     }
 }
 
@@ -53,7 +99,7 @@ macro_rules! payloads {
     ($text:literal: $($kind:ty),*) => {$(
         impl<'a> From<$kind> for Payload<'a> {
             fn from(message: $kind) -> Self {
-                Payload { text: $text, chunk: message.into(), frame: None }
+                Payload::new($text, message.into())
             }
         }
     )*};
@@ -63,13 +109,18 @@ payloads!(false: &'a [u8], &'a Vec<u8>, Vec<u8>, Rc<[u8]>);
 
 impl<'a, const N: usize> From<&'a [u8; N]> for Payload<'a> {
     fn from(message: &'a [u8; N]) -> Self {
-        Payload { text: false, chunk: message.into(), frame: None }
+        Payload::new(false, message.into())
     }
 }
 
 impl<'a> From<&'a Frame> for Payload<'a> {
     fn from(frame: &'a Frame) -> Self {
-        Payload { text: frame.is_text(), chunk: frame.as_bytes().into(), frame: Some(frame) }
+        Payload {
+            #[cfg(feature = "deflate")]
+            uncompressed: frame.is_uncompressed(),
+            frame: Some(frame),
+            ..Payload::new(frame.is_text(), frame.as_bytes().into())
+        }
     }
 }
 

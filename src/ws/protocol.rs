@@ -17,6 +17,8 @@ use super::connection::{Close, Connection, Ending, Listener, On, Opened, State};
 use super::limits::Limits;
 use crate::event_loop::Time;
 use crate::net::{CloseReason, Linger, Protocol, Stream};
+#[cfg(not(feature = "deflate"))]
+use crate::proto::ws::Compressed;
 use crate::proto::ws::{CloseFrame, Decoder, Event, Fault, Message, Opcode, Role, status};
 use std::io;
 use std::rc::Rc;
@@ -83,8 +85,13 @@ impl Connection {
                     message = true;
                     self.message(content);
                 }
-                // Compression is never agreed.
-                Event::Compressed(_) => self.refuse(stream, Fault::ReservedBit),
+                Event::Compressed(content) => {
+                    message = true;
+                    if let Err(fault) = self.inflate(stream, content, limits.message) {
+                        self.refuse(stream, fault);
+                        break;
+                    }
+                }
                 Event::Ping(content) => self.ping(stream, content),
                 Event::Pong(content) => self.pong(content),
                 Event::Close(frame) => self.closed_by_peer(stream, frame),
@@ -101,7 +108,13 @@ impl Connection {
         at
     }
 
-    fn message(self: &Rc<Self>, content: Message<'_>) {
+    /// Without the feature `deflate` compression is never agreed.
+    #[cfg(not(feature = "deflate"))]
+    fn inflate(self: &Rc<Self>, _stream: &Stream, _content: Compressed<'_>, _limit: usize) -> Result<(), Fault> {
+        Err(Fault::ReservedBit)
+    }
+
+    pub fn message(self: &Rc<Self>, content: Message<'_>) {
         if self.state.get() != State::Open {
             return;
         }

@@ -1,8 +1,12 @@
 //! Topics: a message for all sockets that have subscribed to a name.
 
 use super::connection::{Connection, Endpoint, EndpointCore, WebSocket};
+#[cfg(not(feature = "deflate"))]
+use super::frame::Frame;
 use super::payload::Payload;
 use crate::net::Flow;
+#[cfg(not(feature = "deflate"))]
+use crate::net::{Chunk, Stream};
 use crate::notice;
 use crate::proto::ws::Role;
 use std::rc::Rc;
@@ -146,7 +150,7 @@ impl EndpointCore {
             if skip && stream.pending() >= full {
                 published.skipped += 1;
             } else {
-                let flow = socket.write_frame(stream, frame.plain());
+                let flow = socket.write_frame(stream, socket.form_of(stream, &frame));
                 published.sent += usize::from(flow != Flow::Closed);
             }
         }
@@ -156,6 +160,12 @@ impl EndpointCore {
 }
 
 impl Connection {
+    /// The form of a frame for this socket: see `compressing.rs`.
+    #[cfg(not(feature = "deflate"))]
+    pub fn form_of(&self, _stream: &Stream, frame: &Frame) -> Chunk<'static> {
+        frame.plain()
+    }
+
     fn with_topics<R>(&self, f: impl FnOnce(&[Rc<str>]) -> R) -> R {
         let rare = self.rare.take();
         let result = f(rare.as_ref().map_or(&[], |rare| &rare.topics));

@@ -314,6 +314,13 @@ impl WebSocket {
         self.0.protocol.get().map(|agreed| &*agreed.0)
     }
 
+    /// Returns whether compression was agreed: see [`Endpoint::compress`](super::Endpoint::compress) and
+    /// [`Connect::compress`](super::Connect::compress). (Messages may be compressed then; not each one is.)
+    #[cfg(feature = "deflate")]
+    pub fn is_compressed(&self) -> bool {
+        self.0.deflates.get().is_some()
+    }
+
     /// The peer's address; `None` if there has been no connection. Behind a proxy it is the address of the proxy.
     pub fn remote_addr(&self) -> Option<Address> {
         self.stream().filter(|stream| stream.has_peer()).map(|stream| stream.peer())

@@ -580,6 +580,23 @@ fn a_websocket_is_opened_by_a_client() {
     record.expect(&["Some(\"v1\")", "Text(\"x\")", "1000", "connection refused"]);
 }
 
+#[cfg(feature = "deflate")]
+#[test]
+fn the_messages_of_a_websocket_are_compressed() {
+    let how = ws::Deflate::new().level(1).from_bytes(10).up_to_bytes(1000);
+    assert!(how != ws::Deflate::default());
+    let (sim, server) = serve(|_, res| res.end("page"));
+    ws::mount(&server, "/ws").compress(how).on_open(|socket, _| {
+        socket.send(ws::Payload::from("a".repeat(100)).uncompressed()).ignore();
+        socket.send(&ws::Frame::text("a".repeat(100)).uncompressed()).ignore();
+    });
+    let record = Record::default();
+    let (add, to) = (record.clone(), ws::Connect::to("ws://127.0.0.1/ws").compress(how));
+    ws::connect(to, move |socket| add.add(socket.is_compressed()));
+    sim.settle();
+    record.expect(&["true"]);
+}
+
 #[test]
 fn a_file_is_sent() {
     let (sim, _server) = serve(|_, res| res.send_file(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")));

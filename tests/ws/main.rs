@@ -3,6 +3,8 @@
 mod client;
 mod closing;
 mod deadlines;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod handshake;
 mod hostile;
 mod messages;

@@ -1,5 +1,6 @@
 //! The client's side of the opening handshake (RFC 6455, 4.1): what it asks, and what it takes for an answer.
 
+use super::extension::PermessageDeflate;
 use super::handshake::{VERSION, accept};
 use crate::proto::h1::{Fields, IncomingResponse, OutgoingFields};
 use crate::proto::octet;
@@ -16,6 +17,17 @@ pub struct Question<'a> {
     pub key: &'a str,
     /// The subprotocols that the client offers, those that it likes best first.
     pub protocols: &'a [String],
+    /// Whether [compression](PermessageDeflate::OFFER) is offered.
+    pub compression: bool,
+}
+
+/// What was agreed by an answer that opens a WebSocket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Agreement<'a> {
+    /// The subprotocol that the server has chosen, if it has chosen one.
+    pub protocol: Option<&'a str>,
+    /// Compression, if it was offered and the server has agreed.
+    pub deflate: Option<PermessageDeflate>,
 }
 
 /// Why an answer opens no WebSocket.
@@ -28,7 +40,7 @@ pub enum Refusal {
     Upgrade,
     /// `Sec-WebSocket-Accept` does not answer the key: something that is no WebSocket server has answered.
     Accept,
-    /// An extension that was not offered.
+    /// An extension that was not offered, or one with other parameters than were offered.
     Extension,
     /// A subprotocol that was not offered, or several.
     Protocol,
@@ -49,6 +61,9 @@ impl Question<'_> {
             out.extend_from_slice(self.protocols.join(", ").as_bytes());
             out.extend_from_slice(b"\r\n");
         }
+        if self.compression {
+            out.extend_from_slice(format!("Sec-WebSocket-Extensions: {}\r\n", PermessageDeflate::OFFER).as_bytes());
+        }
         for (name, value) in fields.iter_bytes() {
             for part in [name.as_bytes(), b": ", value, b"\r\n"] {
                 out.extend_from_slice(part);
@@ -57,11 +72,11 @@ impl Question<'_> {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Checks the answer. Returns the subprotocol that the server has chosen, if it has chosen one.
+    /// Checks the answer. Returns what was agreed.
     ///
     /// # Errors
     /// If the answer opens no WebSocket. The connection has to be closed then.
-    pub fn check<'a>(&self, answer: &'a IncomingResponse) -> Result<Option<&'a str>, Refusal> {
+    pub fn check<'a>(&self, answer: &'a IncomingResponse) -> Result<Agreement<'a>, Refusal> {
         if answer.status() != 101 {
             return Err(Refusal::Status(answer.status()));
         }
@@ -74,15 +89,18 @@ impl Question<'_> {
         if expected.is_none() || only(fields, "sec-websocket-accept") != expected.as_deref().map(str::as_bytes) {
             return Err(Refusal::Accept);
         }
-        if fields.get_all_bytes("sec-websocket-extensions").flat_map(octet::list).next().is_some() {
+        let deflate = PermessageDeflate::check(fields.get_all_bytes("sec-websocket-extensions"));
+        let deflate = deflate.map_err(|_| Refusal::Extension)?;
+        if deflate.is_some() && !self.compression {
             return Err(Refusal::Extension);
         }
         if fields.get_bytes("sec-websocket-protocol").is_none() {
-            return Ok(None);
+            return Ok(Agreement { protocol: None, deflate });
         }
         let chosen = only(fields, "sec-websocket-protocol").and_then(|name| std::str::from_utf8(name).ok());
         let is_offered = |name: &&str| self.protocols.iter().any(|offered| offered == name);
-        chosen.filter(is_offered).map(Some).ok_or(Refusal::Protocol)
+        let protocol = Some(chosen.filter(is_offered).ok_or(Refusal::Protocol)?);
+        Ok(Agreement { protocol, deflate })
     }
 }
 
@@ -131,8 +149,8 @@ mod tests {
         let mut answer = IncomingResponse::new();
         ResponseParser::default().parse(text.as_bytes(), &HeadLimits::default(), &mut answer).unwrap();
         let protocols = ["v2".to_owned(), "v1".to_owned()];
-        let question = Question { authority: "a", target: "/", key: KEY, protocols: &protocols };
-        question.check(&answer).map(|protocol| protocol.map(str::to_owned))
+        let question = Question { authority: "a", target: "/", key: KEY, protocols: &protocols, compression: false };
+        question.check(&answer).map(|agreement| agreement.protocol.map(str::to_owned))
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub mod status;
 mod text;
 mod url;
 
-pub use answer::{Question, Refusal, is_of_handshake, is_protocol};
+pub use answer::{Agreement, Question, Refusal, is_of_handshake, is_protocol};
 pub use close::{CloseFrame, REASON, fitting_reason, is_close_code};
 pub use decoder::{Compressed, Decoder, Event, Message, Step};
 #[cfg(feature = "deflate")]
