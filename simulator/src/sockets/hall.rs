@@ -158,6 +158,8 @@ impl Hall {
                     Act::Finish => peer.peer().finish(),
                     Act::Reset => peer.peer().reset(),
                     Act::Drip(size) => {
+                        // Its answers to pings fall between these bytes.
+                        guest.closes.set(true);
                         let bytes = WebSocketPeer::frame(0x82, content::of_request(number as u32, *size));
                         guest.said.borrow_mut().push(hash(content::of_request(number as u32, *size)));
                         peer.peer().write_each_byte_every(bytes, 3 * MS);
@@ -227,7 +229,7 @@ impl Hall {
         let guest = &self.guests[number];
         match socket.send(text) {
             Flow::Closed => {
-                if socket.is_open() {
+                if socket.is_open() && !self.may_break() {
                     self.fault(format_args!("guest {number}: an open socket takes no message"));
                 }
             }
@@ -236,6 +238,12 @@ impl Hall {
                 guest.full.set(guest.full.get() || flow.is_full());
             }
         }
+    }
+
+    /// Returns whether a connection may have broken by now: a socket takes nothing after a write that has failed, and is told to be closed
+    /// in the next iteration only.
+    fn may_break(&self) -> bool {
+        self.plan.loses_calls() || self.guests.iter().any(|guest| guest.lost.get())
     }
 
     /// The model of `publish`: who is sent it, and who is skipped.
@@ -267,7 +275,8 @@ impl Hall {
                 _ => {}
             }
         }
-        if (published.sent, published.skipped) != (sent, skipped) {
+        let broken = published.sent < sent && self.may_break();
+        if (published.sent, published.skipped) != (sent, skipped) && !broken {
             self.fault(format_args!("{published:?}, where {sent} were to get it and {skipped} to be skipped"));
         }
     }
@@ -386,7 +395,7 @@ impl Hall {
                 due.len()
             ));
         }
-        // What a wrong frame does to the messages around it is for the codec's tests.
+        // What a wrong frame, or one with others in it, does to the messages around it is for the codec's tests.
         let may_differ = guest.closes.get() && guest.lost.get();
         if !said.starts_with(&told) && !may_differ {
             fault(&format!("{} messages were told, which are not the first of the {} said", told.len(), said.len()));
