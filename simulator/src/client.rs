@@ -55,7 +55,7 @@ pub fn play(seed: u64) -> (Vec<String>, u64) {
         asked: RefCell::default(),
         reached: RefCell::default(),
         faults: RefCell::default(),
-        liars: seed % 4 == 0,
+        liars: seed.is_multiple_of(4),
     });
     let latency = Duration::from_micros(world.below(3000));
     sim.set_network(Network {
