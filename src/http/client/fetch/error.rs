@@ -47,7 +47,7 @@ pub enum FetchErrorKind {
     Closed(CloseReason),
     /// The body is compressed in a way that is not taken: more than twice, against the format, or so that it grows beyond measure.
     Coding,
-    /// The body is no JSON of the wanted type: see [`FetchResponse::json`](super::FetchResponse::json).
+    /// The body is no JSON of the wanted type: see `FetchResponse::json` (feature `json`).
     Json,
 }
 
