@@ -47,8 +47,8 @@ impl Stream {
         matches!(received, Some(Received::Nothing))
     }
 
-    /// Reads input and gives it to the protocol; nothing else reads, but the question of `is_quiet`. It is inlined into the turn, because it makes a system
-    /// call: see `flush_cork`.
+    /// Reads input and gives it to the protocol. Input is read nowhere else, except for the one byte by which `is_quiet` looks whether
+    /// any has come. It is inlined into the turn, because it makes a system call: see `flush_cork`.
     #[inline(always)]
     pub(super) fn receive(self: &Rc<Self>) {
         let mut budget = READ_BUDGET;
