@@ -15,10 +15,12 @@ mod support;
 use crate::support::bytes::pattern;
 use crate::support::folder::Folder;
 use crate::support::websocket::{close_frame, frame, handshake, text};
+use std::cell::{Cell, RefCell};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -786,6 +788,51 @@ impl Guest {
             (other, _) => panic!("a frame that begins with {other}"),
         }
     }
+}
+
+#[test]
+fn ws_autobahn_sends_back_what_each_case_says_and_asks_for_the_reports() {
+    let server = oneloop::http::create_server(|_, res| res.end(()));
+    let endpoint = oneloop::ws::mount(&server, "/");
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let add = seen.clone();
+    endpoint.on_open(move |socket, req| {
+        add.borrow_mut().push(req.url().to_owned());
+        match req.path() {
+            "/getCaseCount" => socket.send("3").ignore(),
+            "/runCase" => return socket.send(&b"hello"[..]).ignore(),
+            _ => {}
+        }
+        socket.close();
+    });
+    let add = seen.clone();
+    endpoint.on_message(move |socket, message| {
+        add.borrow_mut().push(format!("{message:?}"));
+        socket.close();
+    });
+    let (listening, program) = (server.clone(), Rc::new(RefCell::new(None)));
+    let (started, mut command) = (program.clone(), command("ws_autobahn"));
+    let start = move || {
+        let url = format!("ws://{}", listening.address().unwrap());
+        *started.borrow_mut() = Some(Program::spawn(command.args([url.as_str(), "2"])));
+    };
+    server.listen(("127.0.0.1", 0), start).unwrap();
+    let (until, child, ended) = (Instant::now() + PATIENCE, program.clone(), Rc::new(Cell::new(None)));
+    let end = ended.clone();
+    oneloop::set_interval(Duration::from_millis(10), move || {
+        end.set(child.borrow_mut().as_mut().and_then(|program| program.child.try_wait().ok().flatten()));
+        if end.get().is_some() || Instant::now() > until {
+            oneloop::stop();
+        }
+    });
+    oneloop::run().unwrap();
+    assert!(ended.get().is_some_and(|status| status.success()));
+    let mut seen = seen.take();
+    assert_eq!((seen.remove(0), seen.pop().unwrap()), ("/getCaseCount".into(), "/updateReports?agent=oneloop".into()));
+    seen.sort();
+    let case = |number: u32| format!("/runCase?case={number}&agent=oneloop");
+    let hello = format!("{:?}", oneloop::ws::Message::Binary(b"hello"));
+    assert_eq!(seen, [case(1), case(2), case(3), hello.clone(), hello.clone(), hello]);
 }
 
 #[test]
