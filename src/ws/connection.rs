@@ -278,9 +278,11 @@ impl Connection {
         }
     }
 
-    /// The stream of an open socket.
+    /// The stream of an open socket. After a write has failed, nothing can be sent any more, although the stream closes in the next
+    /// pending phase only.
     pub fn open_stream(&self) -> Option<&Rc<Stream>> {
-        self.stream.get().filter(|stream| self.state.get() == State::Open && stream.is_open())
+        let takes = |stream: &Stream| stream.is_open() && !stream.has_write_failed();
+        self.stream.get().filter(|stream| self.state.get() == State::Open && takes(stream))
     }
 
     /// Calls `f` with the rarely needed fields, which are allocated if they do not exist yet.
@@ -364,9 +366,13 @@ impl Connection {
     fn note_frame(&self, stream: &Rc<Stream>, flow: Flow) -> Flow {
         if flow.is_full() {
             self.full.set(true);
-            if stream.pending() > self.most_pending() && !stream.offer() {
-                stream.destroy(CloseReason::Overflow);
-                return Flow::Closed;
+            if stream.pending() > self.most_pending() {
+                if !stream.offer() {
+                    stream.destroy(CloseReason::Overflow);
+                }
+                if !stream.is_open() || stream.has_write_failed() {
+                    return Flow::Closed;
+                }
             }
         }
         self.endpoint.sent.set(self.endpoint.sent.get() + 1);

@@ -326,7 +326,7 @@ impl WebSocket {
         self.stream().filter(|stream| stream.has_peer()).map(|stream| stream.peer())
     }
 
-    /// Returns whether messages can be sent: neither side has begun to close.
+    /// Returns whether messages can be sent: neither side has begun to close, and no write to the peer has failed.
     pub fn is_open(&self) -> bool {
         self.0.open_stream().is_some()
     }

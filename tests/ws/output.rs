@@ -5,6 +5,7 @@ use oneloop::http::{Request, Response};
 use oneloop::net::Flow;
 use oneloop::sim::Sim;
 use oneloop::ws::{self, Endpoint, WebSocket};
+use std::io::ErrorKind;
 
 fn endpoint() -> (Sim, Endpoint, Record, Kept<WebSocket>) {
     let (sim, server) = serve(|_: Request, res: Response| res.end("page"));
@@ -200,6 +201,30 @@ fn a_slow_reader_that_makes_progress_is_not_cut_for_its_late_pong() {
     sim.advance(100 * SECOND);
     record.expect(&["drain 0"]);
     assert!(socket.is_open());
+}
+
+/// Such a socket closes in the iteration after the write.
+#[test]
+fn a_socket_that_cannot_be_written_to_is_not_open() {
+    for failing in 0..4 {
+        let (sim, endpoint, record, sockets) = endpoint();
+        endpoint.on_message(|socket, message| socket.send(message).ignore());
+        let client = sim.websocket("/");
+        let socket = sockets.take();
+        assert!(socket.subscribe("t"));
+        client.send_text("hello");
+        sim.fail_call(failing, ErrorKind::BrokenPipe);
+        let here = (endpoint.clone(), socket.clone());
+        // In each iteration: a socket that is open takes what is sent and published, and another one does not.
+        let each = move || {
+            let (endpoint, socket) = &here;
+            let open = socket.is_open();
+            assert_eq!((endpoint.publish("t", "x").sent == 1, socket.send("y") != Flow::Closed), (open, open));
+            false
+        };
+        sim.run_until(each, SECOND);
+        assert_eq!(record.take(), ["1006 reset"], "call {failing}");
+    }
 }
 
 #[test]
