@@ -97,7 +97,7 @@ impl Cookie {
         Cookie { secure: Some(secure), ..self }
     }
 
-    /// The same cookie in an answer to a request that has come by HTTPS, or not.
+    /// The cookie as an answer sends it: if nobody has chosen otherwise, it is `Secure` when the request has come by HTTPS (`https`).
     pub(super) fn over_https(self, https: bool) -> Cookie {
         let secure = Some(self.secure.unwrap_or(https || self.name_is_of_secure()));
         Cookie { secure, ..self }

@@ -430,7 +430,8 @@ fn drive(lp: &Rc<Loop>, chain: &Chain, journey: &Journey, exchange: &Rc<Exchange
     drop(handle);
 }
 
-/// No step has answered: marks the error with which the request goes on to the error handlers of the app, or answers an OPTIONS.
+/// Runs when no step has answered. Answers an OPTIONS; to every other request it gives the error (404 or 405) with which the request
+/// goes on to the error handlers of the app.
 #[cold]
 fn unanswered(chain: &Chain, journey: &Journey, exchange: &Rc<Exchange>) {
     let (methods, takes) = match is_for_all(exchange) {

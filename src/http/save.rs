@@ -184,7 +184,7 @@ impl Save {
                 save.writes.set(false);
                 match result.unwrap_or_else(|error| Err(error.into())) {
                     Ok(None) => save.finish(Ok(save.size.get())),
-                    // There was an error meanwhile, so the file is not needed any more.
+                    // The save has failed meanwhile, so the file is not needed any more.
                     Ok(unfinished) if save.is_over() => remove(unfinished),
                     Ok(unfinished) => {
                         save.unfinished.set(unfinished);

@@ -429,8 +429,8 @@ fn a_limit_for_pending_output_holds_for_coded_content_too() {
     assert_eq!(Rc::strong_count(&stage.alive), 1, "the connection was closed");
 }
 
-/// To ask how many bytes wait once took as long as there were parts: a program that writes a line at a time, and does not look at
-/// `Full`, held up the loop for a minute.
+/// Each `write` asks how many bytes wait. If the answer took a look at every part that waits, a program that writes a line at a time, and
+/// does not look at `Full`, would hold up the loop for a minute.
 #[test]
 fn a_hundred_thousand_small_parts_are_taken_in_no_time() {
     let (sim, _, _) = serve::<Codes>(|_, res| {

@@ -29,13 +29,13 @@ pub struct Context {
 /// Whether clients have to show certificates, and who has signed these: Node's `requestCert` and `rejectUnauthorized`.
 #[derive(Clone, Debug, Default)]
 pub enum ClientCertificates {
-    /// They are not asked for one.
+    /// Clients are not asked for a certificate.
     #[default]
     Off,
-    /// They are asked. One that shows none is taken; [`Info::peer_certificates`](super::Info::peer_certificates) is empty then. A
-    /// certificate that none of these roots has signed ends the connection.
+    /// Clients are asked. A client that shows no certificate is served all the same; [`Info::peer_certificates`](super::Info::peer_certificates)
+    /// is empty then. A certificate that none of these roots has signed ends the connection.
     Optional(Roots),
-    /// One that shows none is not taken. With TLS 1.3 it learns of that when it has sent its request already.
+    /// A client that shows no certificate is refused. With TLS 1.3 it may have sent its request before it learns that.
     Required(Roots),
 }
 
@@ -164,7 +164,7 @@ impl ContextBuilder {
     }
 
     /// Sets the application protocols that the server speaks (ALPN), the best one first. A client that offers none of them is refused;
-    /// one that offers nothing is taken. None by default; `https::create_server` then says `http/1.1`.
+    /// one that offers no protocols at all is served. None by default; `https::create_server` then says `http/1.1`.
     pub fn alpn<P: Into<Vec<u8>>>(mut self, protocols: impl IntoIterator<Item = P>) -> Self {
         self.alpn = protocols.into_iter().map(Into::into).collect();
         self
@@ -227,7 +227,7 @@ impl ContextBuilder {
         };
         let mut config = builder.with_cert_resolver(names.clone());
         config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(wrong)?;
-        // One is enough to come back with: a client that comes back gets the next one.
+        // One ticket is enough for a client to come back: with its next connection it gets the next ticket.
         config.send_tls13_tickets = 1;
         config.alpn_protocols = self.alpn;
         // rustls counts the head of a record, too.

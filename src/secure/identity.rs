@@ -80,7 +80,7 @@ impl Identity {
         Ok(self)
     }
 
-    /// The certificate with its key as this provider signs with it.
+    /// The certificate and its key in the form in which rustls signs with this provider.
     pub(super) fn certified(&self, provider: &CryptoProvider) -> io::Result<Arc<CertifiedKey>> {
         let certified = CertifiedKey::from_der(self.chain.clone(), self.key.clone_key(), provider);
         certified.map(Arc::new).map_err(|error| match error {

@@ -163,7 +163,7 @@ impl Session {
             }
             Side::Server(connection) => {
                 while pass.go_on(input, |input| connection.process_tls_records(input)) {}
-                // After a failure there is the alert.
+                // After a failure rustls still has an alert, which tells the peer.
                 while pass.pumped.result.is_err() && connection.wants_write() {
                     pass.go_on(input, |input| connection.process_tls_records(input));
                 }

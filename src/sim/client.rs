@@ -193,7 +193,7 @@ impl<'a> ClientRequest<'a> {
         }
     }
 
-    /// The same. An error is the message for a test that fails.
+    /// Does the same without a panic: an error is the message for a test that fails.
     pub(crate) fn try_open(self) -> Result<OpenReply<'a>, String> {
         let mut reply = self.begin();
         reply.run_to_head()?;

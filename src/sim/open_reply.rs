@@ -153,7 +153,7 @@ impl<'a> OpenReply<'a> {
         }
     }
 
-    /// The same. An error is the message for a test that fails.
+    /// Does the same without a panic: an error is the message for a test that fails.
     pub(crate) fn try_whole(mut self) -> Result<Reply, String> {
         self.run_until("whole answer", Reading::is_whole)?;
         if self.is_own {

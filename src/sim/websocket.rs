@@ -325,8 +325,8 @@ impl WebSocketPeer {
         self.state.received.take()
     }
 
-    /// Returns the same in words, a line for each: `text hello`, `binary 3` (the length), `compressed text 7`, `ping x`, `pong x`, `close 1000 bye`, and
-    /// `close` for a close frame without a code.
+    /// Returns what [`take`](WebSocketPeer::take) does, in words, a line for each: `text hello`, `binary 3` (the length), `compressed text 7`,
+    /// `ping x`, `pong x`, `close 1000 bye`, and `close` for a close frame without a code.
     pub fn told(&self) -> Vec<String> {
         self.take().iter().map(Received::to_string).collect()
     }

@@ -24,7 +24,7 @@ struct Cookie {
     until: Option<SystemTime>,
 }
 
-/// What a request says of where it goes.
+/// Where a request goes: this decides which cookies it gets.
 pub(super) struct Visit {
     host: String,
     path: String,

@@ -225,7 +225,7 @@ impl<'a> AgentRequest<'a> {
         self.with_fields_of_agent().with_cookies().cut_after(bytes)
     }
 
-    /// The last answer, whose head has come.
+    /// Sends the request, follows its redirects, and returns the answer at the end of them as soon as its head has come.
     fn answer(self) -> Result<OpenReply<'a>, String> {
         let mut this = self.with_fields_of_agent();
         for _ in 0..=MOST_REDIRECTS {

@@ -106,7 +106,7 @@ enum Present {
     File,
 }
 
-/// One step of a job.
+/// One thing that a job does to the file that is being stored.
 enum Step {
     Open(Part),
     Write(Vec<u8>),
@@ -214,7 +214,7 @@ impl Storing {
             move |result| {
                 storing.writes.set(false);
                 match result.unwrap_or_else(|error| Err(error.into())) {
-                    // There was an error meanwhile, so the files are not needed any more.
+                    // The upload has failed meanwhile, so the files are not needed any more.
                     Ok(written) if storing.is_over() => discard(written),
                     Ok((files, open)) => {
                         storing.files.borrow_mut().extend(files);

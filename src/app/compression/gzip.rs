@@ -12,7 +12,7 @@ const KEPT: usize = 4;
 const DEFLATE: u8 = 8;
 const HAS_NAME: u8 = 8;
 const UNKNOWN_SYSTEM: u8 = 255;
-/// The longest name in the header.
+/// The longest file name in the header of a gzip stream, in bytes. Its length is random: see [`Works::length`].
 const NAME: u64 = 100;
 /// How many bytes of output there is room for at a time.
 const ROOM: usize = 16 * 1024;
@@ -41,7 +41,7 @@ impl Works {
     }
 
     /// The length of the next name: from 1 to [`NAME`]. The keys of `RandomState` are random and secret, so nobody can predict
-    /// it.
+    /// the length.
     fn length(&self) -> usize {
         let begun = self.begun.get();
         self.begun.set(begun.wrapping_add(1));
@@ -59,7 +59,7 @@ pub struct Gzip {
 }
 
 impl Gzip {
-    /// `None` if as many answers are being compressed as may be.
+    /// Begins to compress an answer. `None` if `at_most` answers are being compressed already.
     pub fn begin(works: &Rc<Works>, at_most: usize) -> Option<Gzip> {
         if works.running.get() >= at_most {
             log::debug!(target: "oneloop::app", "an answer is not compressed, since {at_most} are being compressed");

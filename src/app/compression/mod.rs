@@ -229,7 +229,7 @@ impl Stage for Compressing {
         let in_parts = head.status() == 206 || head.has("Content-Range");
         let is_long = content.length.is_none_or(|length| length >= self.options.from && length > 0);
         let none = matches!(head.status(), 100..=199 | 204 | 205) || request.is_connect();
-        // A handler that gives no content to HEAD may not know what GET would get.
+        // Many handlers give no content to a HEAD. Then nobody knows whether the answer to a GET would be long enough to be coded.
         let unknown = request.is_head() && content.length.is_none();
         if in_parts || none || unknown || !is_long || !wanted || !content.passes {
             return None;

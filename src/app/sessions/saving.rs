@@ -117,7 +117,8 @@ impl Saving {
         self.go_on_soon();
     }
 
-    /// The store may be in the middle of the call in which it has answered.
+    /// Goes on in a callback of its own. A store may answer while the call that asks it still runs, and must not be called again within
+    /// that call.
     fn go_on_soon(self) {
         let (exchange, site) = (self.session.request().0.clone(), self.session.rules().site);
         exchange.call_soon(site, move |_| self.go_on());

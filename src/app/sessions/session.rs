@@ -438,7 +438,7 @@ impl Session {
     }
 }
 
-/// Whether anybody sees to it that a session is saved.
+/// Whether the answer has a stage that saves the session.
 pub(super) enum Watched {
     NotYet,
     Already,

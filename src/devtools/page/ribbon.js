@@ -294,7 +294,7 @@ export class Ribbon {
     pen.fillStyle = colour("own");
     sums.forEach((sum, at) => {
       if (sum.own <= 0) return;
-      // In the lane: that the page had a part in this time. Hatched over the column: how large that part was.
+      // A mark in the page's own lane says that the page itself used some of this time. The hatched part of the column says how much.
       if (at % 2 === 0 || sums[at - 1]?.own <= 0) pen.fillRect(at * COLUMN, room.own, COLUMN - 1, 6);
       const height = Math.min((sum.own / each) * full, full);
       for (let y = 2; y < height; y += 5) pen.fillRect(at * COLUMN, room.bottom - y, COLUMN, 1.5);

@@ -35,10 +35,10 @@ pub(super) fn dial(
     Dial::start(&stream, target, site);
 }
 
-/// Begins the handshake of a connection that was made, if its place is one of TLS. Returns whether it is.
+/// Begins the TLS handshake of a new connection, if the URL was an `https:` one. Returns whether a handshake has begun.
 ///
 /// # Errors
-/// If there is nobody to be trusted, or if the host is no name of a server.
+/// If the system has no root certificates, or if a certificate cannot be issued for a host like this.
 #[cfg(feature = "tls")]
 pub(super) fn secures(stream: &Rc<Stream>, place: &Place, client: Option<Client>) -> io::Result<bool> {
     let Place::Tls(host, _) = place else { return Ok(false) };

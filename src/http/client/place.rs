@@ -3,12 +3,13 @@
 use crate::proto::url::{Scheme, Url};
 use std::fmt;
 
-/// A server, as requests name it. Connections are kept by it, so all that tells two servers apart belongs to it.
+/// A server, as the URL of a request names it. The pool keeps connections by place: requests with equal places may share a connection,
+/// so a place has all that tells two servers apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Place {
     /// A host, in lower case and without brackets, and a port.
     Tcp(String, u16),
-    /// The same, over TLS.
+    /// A host and a port as well, over TLS.
     #[cfg(feature = "tls")]
     Tls(String, u16),
     /// The path of a Unix socket.

@@ -14,7 +14,7 @@ pub(super) struct Attempt {
     pub answered: bool,
     /// The kernel has taken a byte of the request.
     pub sent: bool,
-    /// To send the request twice has the same effect as to send it once.
+    /// The request has an idempotent method (RFC 9110, 9.2.2): sent twice, it has the same effect as sent once.
     pub idempotent: bool,
     /// The whole body is still there.
     pub replayable: bool,

@@ -79,11 +79,11 @@ pub(crate) trait Stage {
 /// What a coder is to do when it has taken some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
-    /// More bytes come soon: it may keep these.
+    /// More bytes come soon: the coder may keep these.
     More,
-    /// It gives all that it has taken in a form that the peer can read, since it may be long until more comes.
+    /// The coder gives all that it has taken, in a form that the peer can read, since it may take long until more comes.
     Flush,
-    /// These were the last bytes: it gives everything. It is not called again.
+    /// These were the last bytes: the coder gives everything. It is not called again.
     End,
 }
 

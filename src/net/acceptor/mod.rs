@@ -218,7 +218,8 @@ impl Acceptor {
         self.closing.get()
     }
 
-    /// If this acceptor is closing, and the owner has all connections of the backlog, has it closed when the last connection is gone.
+    /// Does nothing before this acceptor is closing and its owner has got all connections of the backlog. Then it has the acceptor
+    /// closed, as soon as the last of its connections is gone.
     fn check_closed(&self) {
         if self.closing.get() && self.last.borrow().is_empty() {
             self.connections.close_when_gone(self.token.get());

@@ -13,9 +13,9 @@ use std::time::Duration;
 /// What happens to output that the stream has when it becomes secure.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unsent {
-    /// It is encrypted, after the handshake.
+    /// This output is sent after the handshake, encrypted.
     Encrypted,
-    /// It goes as it is, before the handshake: it is the end of a talk about the change (STARTTLS).
+    /// This output is sent before the handshake, not encrypted: it is the last word of the plain protocol (STARTTLS).
     Plain,
 }
 

@@ -56,15 +56,16 @@ pub(super) enum Received {
 /// The result of a read that has found messages of the transport itself.
 #[cfg(feature = "tls")]
 pub(super) enum Own {
-    /// It has used so many bytes of the socket, which have no plaintext. True if no more are left: an event reports when more have come.
+    /// The transport has used this many bytes of the socket, and there was no plaintext in them. True if the kernel has no more now: an
+    /// event reports when more have come.
     Read(usize, bool),
-    /// Its handshake is over: from now on it takes output.
+    /// The handshake is over: from now on the transport takes output.
     Secured,
-    /// It reads no more before the kernel takes what it has to send. An event reports that.
+    /// The transport reads no more before the kernel takes what the transport has to send. An event reports when the kernel does.
     Blocked,
-    /// It has used up what may be done in one iteration.
+    /// The budget of handshakes of this iteration is used up: the transport reads on in the next one.
     Later,
-    /// It cannot go on. What it had to say to the peer about that is on its way.
+    /// The transport cannot go on. It has sent the peer the message that says why.
     Broken(io::Error),
 }
 

@@ -101,7 +101,7 @@ fn decode_extended(value: &[u8]) -> Result<Vec<u8>, MultipartFault> {
             (b'%', _) => return Err(MultipartFault::Name),
             (byte, after) => (*byte, after),
         };
-        // A line end or another control character that is coded would be one in the name.
+        // Percent-coding must not bring a line end or another control character into the name.
         if byte.is_ascii_control() {
             return Err(MultipartFault::Name);
         }

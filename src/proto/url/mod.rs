@@ -30,9 +30,9 @@ pub struct Url {
     scheme: Scheme,
     /// Where the authority begins; for `unix:`, the path of the socket.
     authority: usize,
-    /// Where it ends.
+    /// Where the authority ends.
     origin: usize,
-    /// Where the target begins: there, or after the colon of `unix:`.
+    /// Where the target begins: where the authority ends; with `unix:`, after the colon behind the path of the socket.
     target: usize,
     port: u16,
 }

@@ -23,11 +23,12 @@ const NAME: &[u8] = b"permessage-deflate";
 pub struct PermessageDeflate {
     /// The server compresses each message for itself.
     pub server_no_context_takeover: bool,
-    /// The client does.
+    /// The client compresses each message for itself.
     pub client_no_context_takeover: bool,
     /// The server refers to no byte further back than two to the power of this, from 8 to 15.
     pub server_max_window_bits: Option<u8>,
-    /// The client does; in an offer, without a number: it could.
+    /// The client refers to no byte further back than two to the power of this. `Some(None)`, in an offer: the client could keep to a
+    /// number, if the server names one.
     pub client_max_window_bits: Option<Option<u8>>,
 }
 

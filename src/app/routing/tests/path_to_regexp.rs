@@ -205,7 +205,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("/x/*a@/*c/y", "a wildcard is the whole last segment"),
     ("/x/*a/y/*b/z", "a wildcard is the whole last segment"),
     ("/:a-:b^*c@*d%:e", "a wildcard is the whole last segment"),
-    // Those of its own errors.
+    // What path-to-regexp refuses as well.
     ("/{:foo", "`{` is never closed"),
     ("/:foo}", "`}` closes no group"),
     ("/:(", "`:` needs a name"),

@@ -70,7 +70,7 @@ pub(super) enum Phase {
     Ended,
 }
 
-/// What the program was told, or is about to be told: one of response and error.
+/// What the program was told of the outcome, or is about to be told: a response or an error, never both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
     Nothing,
@@ -117,7 +117,7 @@ type Respond = Box<dyn FnOnce(&Rc<Call>)>;
 /// One request with its response. See the [module's docs](super).
 pub(super) struct Call {
     lp: Rc<Loop>,
-    /// Where the program has made the request.
+    /// The line of the program that has made the request.
     site: Site,
     /// The URL as the program gave it.
     url: String,

@@ -44,7 +44,7 @@ pub(super) enum Left {
     Nothing,
     /// The call that it carried, which was not over.
     Call(Rc<Call>, Loss),
-    /// It could not be made: a call that waits for it learns why.
+    /// The connection could not be made: a call that waits for it learns why.
     NotMade(End),
 }
 
@@ -159,8 +159,8 @@ impl Connection {
         self.made.get() && self.call.borrow().is_none() && self.state.get().is_idle()
     }
 
-    /// Returns whether this free connection is certainly still one: nothing has come, neither bytes nor the end of the server's side.
-    /// Asks the kernel, by a read that does not wait. If the connection is not to be used, it is closed.
+    /// Returns whether this free connection can carry another call: it is not too old, and neither bytes nor the end of the server's
+    /// side have come. To know that, it asks the kernel, by a read that does not wait. If the answer is no, the connection is closed.
     pub fn is_clean(&self, now: Time) -> bool {
         let Some(stream) = self.stream() else { return false };
         if !stream.is_open() || stream.has_write_failed() {
@@ -175,7 +175,7 @@ impl Connection {
         true
     }
 
-    /// When it is too old to carry another call.
+    /// The time from which the connection is too old to carry another call.
     fn oldest(&self) -> Time {
         self.born + self.limits.borrow().lifetime.into()
     }
@@ -187,7 +187,8 @@ impl Connection {
         }
     }
 
-    /// The pool keeps it until somebody wants it: it does not keep the loop running, and closes when its time is over.
+    /// Puts the connection to rest, in the pool, until a call needs it. Meanwhile it does not keep the loop running. It closes when its
+    /// time is over.
     pub fn rest(&self, now: Time) {
         let Some(stream) = self.stream() else { return };
         stream.set_referenced(false);
@@ -197,7 +198,7 @@ impl Connection {
         stream.need_due(until);
     }
 
-    /// Returns whether it may be kept at all.
+    /// Returns whether the pool may keep this connection for another call.
     pub fn may_rest(&self, now: Time) -> bool {
         self.keep.get().is_some() && now < self.oldest()
     }

@@ -55,7 +55,7 @@ impl Connection {
         stream.destroy(CloseReason::BadMessage);
     }
 
-    /// Takes the connection out of the pool's hands.
+    /// Tells the pool that this connection carries no further call.
     pub(super) fn leave(self: &Rc<Self>) {
         if let Some(owner) = self.owner() {
             owner.unusable(self);

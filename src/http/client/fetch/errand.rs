@@ -23,7 +23,7 @@ use std::time::Duration;
 
 pub(super) type Done = Box<dyn FnOnce(Result<FetchResponse, FetchError>)>;
 
-/// How the program wants it.
+/// The program's settings for one fetch.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     pub timeout: Option<Duration>,

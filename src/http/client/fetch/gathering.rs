@@ -12,7 +12,8 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    /// `announced`: the length that the response has told. `codings`: the values of its Content-Encoding fields, if it was asked for one.
+    /// `announced`: the Content-Length of the response. `codings`: the values of its Content-Encoding fields; `None` if this client has
+    /// not asked for compressed content, and so does not inflate it.
     ///
     /// # Errors
     /// If the body is too large, or has more than two codings: each coding could make a body a thousand times larger.

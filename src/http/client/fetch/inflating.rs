@@ -6,9 +6,10 @@ use std::io::{self, Write};
 
 /// How many codings a body may have, one upon the other (undici's CVE-2026-22036 had no limit).
 const CODINGS: usize = 2;
-/// So many bytes may come out of a body, however short it is.
+/// How many bytes a compressed body may become in any case, however short it is.
 const FREE: u64 = 1024 * 1024;
-/// Beyond these, so many bytes for each that has come. Texts that repeat themselves much are compressed to a hundredth.
+/// How many bytes more it may become for each byte that has come. Even texts that repeat themselves a lot are only compressed to a
+/// hundredth.
 const RATIO: u64 = 200;
 /// How much is inflated at a time, before the output is looked at.
 const STEP: usize = 4096;

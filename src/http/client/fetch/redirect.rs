@@ -14,9 +14,9 @@ pub(super) struct Asked {
     pub body: Vec<u8>,
 }
 
-/// Fields that say who asks. They are meant for one origin, and no other one may see them.
+/// Fields that say who asks. They are meant for one origin: a redirect to another one drops them.
 const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "host"];
-/// Fields that tell of content. They go where it goes.
+/// Fields about the content of the request. If a redirect drops the content, they are dropped too.
 const OF_CONTENT: [&str; 8] = [
     "content-type",
     "content-length",

@@ -25,11 +25,12 @@ use refused::Refused;
 
 /// How many bytes of plaintext are encrypted before they are sent.
 const BATCH: usize = 64 * 1024;
-/// With this much ciphertext refused, nothing is read: the session could answer what it reads (key updates), without end.
+/// If the kernel has refused this much ciphertext, nothing is read: the session answers some messages (key updates), and a peer could
+/// make that ciphertext grow without end.
 const REFUSED: usize = 64 * 1024;
 /// What is needed until the peers have agreed on keys.
 struct Handshake {
-    /// When it must be over.
+    /// When the handshake must be over.
     until: Time,
     /// What a server says to a peer that speaks HTTP without TLS.
     to_plain_http: &'static [u8],
@@ -41,9 +42,9 @@ struct Handshake {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PeerEnd {
     NotYet,
-    /// It has said that nothing follows.
+    /// The peer has said that nothing follows.
     Told,
-    /// It has sent a FIN, and has not said so before: something may be missing.
+    /// The peer has sent a FIN without having said that nothing follows: something may be missing.
     CutOff,
 }
 
@@ -57,7 +58,7 @@ pub(in crate::net) struct Tls {
     /// Bytes of plaintext that have gone and that no `write` has reported.
     gone: usize,
     handshake: Option<Box<Handshake>>,
-    /// What a read or a write has found, and the next one reports.
+    /// The failure that a read or a write has met. The next read or write reports it.
     failed: Option<Box<Failure>>,
     peer_end: PeerEnd,
     /// True if `input` may have whole records.
@@ -206,7 +207,8 @@ impl Tls {
         self.process(input, into, came, drained)
     }
 
-    /// Returns the result of the read, if the input is not to be processed now.
+    /// Looks at the input before the TLS session gets it. Returns what the read reports if the session is not to get the input now:
+    /// a client speaks plain HTTP, or the budget of handshakes is used up.
     fn look_at_handshake(&mut self, input: &[u8]) -> Option<Received> {
         let handshake = self.handshake.as_mut()?;
         let first = !std::mem::replace(&mut handshake.begun, true);
@@ -274,7 +276,7 @@ impl Tls {
     /// The peer has sent its FIN, and has not said before that nothing follows.
     fn ended(&mut self) -> Received {
         match &self.handshake {
-            // Somebody has looked whether anybody listens.
+            // The client has connected and gone without a byte, as monitors do that look whether somebody listens. That is no failure.
             Some(handshake) if !handshake.begun && self.session.is_server() => Received::End,
             Some(_) => {
                 let error =
@@ -457,7 +459,7 @@ impl Tls {
         made
     }
 
-    /// The close notice is not sent: the close is an error.
+    /// Lets no close notice be sent: the connection closes for an error, and the peer must not take what it has got for complete.
     pub fn withhold_notice(&mut self) {
         self.notice_sent = true;
     }
