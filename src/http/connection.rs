@@ -28,7 +28,7 @@ impl Connection {
 
     /// Returns whether the connection is closed or closing.
     pub fn is_closed(&self) -> bool {
-        !self.0.is_open()
+        !self.0.is_in_use()
     }
 
     /// Closes the connection at once.

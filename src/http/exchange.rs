@@ -102,7 +102,7 @@ pub(crate) struct Exchange {
     /// How many `Response` handles there are.
     handles: Cell<u32>,
     /// The reason why the exchange ended; `None` while it is open.
-    closed: Cell<Option<CloseReason>>,
+    close_reason: Cell<Option<CloseReason>>,
     identity: Identity,
     #[cfg(feature = "app")]
     companion: OnceCell<Box<dyn Companion<Exchange>>>,
@@ -122,7 +122,7 @@ impl Exchange {
             link: RefCell::new(None),
             listeners: Listeners::new(),
             handles: Cell::new(0),
-            closed: Cell::new(None),
+            close_reason: Cell::new(None),
             identity: Identity::default(),
             #[cfg(feature = "app")]
             companion: OnceCell::new(),
@@ -137,7 +137,7 @@ impl Exchange {
     pub fn reset(&mut self, keep: usize) {
         self.incoming.reset(keep);
         self.outgoing.reset(keep);
-        self.closed.set(None);
+        self.close_reason.set(None);
         self.identity.forget();
     }
 
@@ -179,12 +179,12 @@ impl Exchange {
     }
 
     /// Returns the reason why the exchange ended; `None` while it is open.
-    pub fn closed(&self) -> Option<CloseReason> {
-        self.closed.get()
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.close_reason.get()
     }
 
     pub fn is_over(&self) -> bool {
-        self.closed.get().is_some()
+        self.close_reason.get().is_some()
     }
 
     /// Returns the listener's id, or `None` if the event can no longer come and the listener was dropped.
@@ -288,7 +288,7 @@ impl Exchange {
     /// Ends the exchange without calling any listener, because its loop ends.
     pub fn tear_down(&self) {
         self.unlink();
-        self.closed.set(Some(CloseReason::LoopEnded));
+        self.close_reason.set(Some(CloseReason::LoopEnded));
         self.listeners.clear();
         self.end_companion();
     }
@@ -297,10 +297,10 @@ impl Exchange {
     /// reason, and drops them all.
     pub fn finish(self: &Rc<Self>, lp: &Rc<Loop>, reason: CloseReason) {
         self.unlink();
-        if self.closed.get().is_some() {
+        if self.close_reason.get().is_some() {
             return;
         }
-        self.closed.set(Some(reason));
+        self.close_reason.set(Some(reason));
         self.outgoing.set_timer(None);
         if self.listeners.is_empty() {
             return;

@@ -106,15 +106,15 @@ fn write(head: &mut OutgoingResponse, status: u16, words: &str) -> String {
     }
 }
 
-/// Encodes a whole response to a message that is no request. The response says that the connection closes. With `to_head` (the
+/// Encodes a whole response to a message that is no request. The response says that the connection closes. With `without_content` (the
 /// message begins like a HEAD request) it has no content.
-pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29], to_head: bool) {
+pub(super) fn encode(out: &mut Vec<u8>, status: u16, words: &str, date: &[u8; 29], without_content: bool) {
     let mut head = OutgoingResponse::new();
     let text = write(&mut head, status, words);
     let how =
         Encoding { framing: Framing::Length(text.len() as u64), date: Some(date), connection: ConnectionField::Close };
     head.encode(out, &how);
-    if !to_head {
+    if !without_content {
         out.extend_from_slice(text.as_bytes());
     }
 }

@@ -57,7 +57,7 @@ impl Outlet for Request {
     }
 
     fn reason(&self) -> CloseReason {
-        self.0.closed().unwrap_or(CloseReason::Destroyed)
+        self.0.close_reason().unwrap_or(CloseReason::Destroyed)
     }
 }
 
@@ -91,7 +91,7 @@ impl Inlet for Response {
     }
 
     fn over(&self) -> Option<CloseReason> {
-        let reason = self.0.outgoing().break_reason().or(self.0.closed());
+        let reason = self.0.outgoing().break_reason().or(self.0.close_reason());
         self.0.has_ended().then_some(reason.unwrap_or(CloseReason::Finished))
     }
 }

@@ -17,7 +17,7 @@ impl Request {
 
     /// The reason why the body cannot be had any more; `None` if it can.
     pub(super) fn no_body(&self) -> Option<BodyError> {
-        let closed = self.0.closed().map(BodyError::Closed);
+        let closed = self.0.close_reason().map(BodyError::Closed);
         closed.or_else(|| Some(BodyError::AlreadyRead { by: self.0.incoming().read_by()? }))
     }
 

@@ -437,7 +437,7 @@ impl Server {
 
     /// Returns whether the connection is one of this server, is open, and no longer speaks HTTP.
     pub(super) fn has_handed_over(&self, stream: &Stream) -> bool {
-        stream.is_open() && self.0.acceptor.has(stream) && self.connection(stream).is_none()
+        stream.is_in_use() && self.0.acceptor.has(stream) && self.connection(stream).is_none()
     }
 
     /// The HTTP protocol of a stream, if the stream is one of this server's connections and speaks HTTP.

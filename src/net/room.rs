@@ -181,6 +181,6 @@ impl Stream {
     /// The time since which the connection has been idle, so that a close harms nobody. `None` if it is in use, or if its
     /// protocol does not let the library close it.
     fn idle_since(self: &Rc<Self>) -> Option<Time> {
-        if self.is_open() && self.pending() == 0 { self.protocol().idle_since(self) } else { None }
+        if self.is_in_use() && self.pending() == 0 { self.protocol().idle_since(self) } else { None }
     }
 }

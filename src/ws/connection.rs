@@ -281,7 +281,7 @@ impl Connection {
     /// The stream of an open socket. After a write has failed, nothing can be sent any more, although the stream closes in the next
     /// pending phase only.
     pub fn open_stream(&self) -> Option<&Rc<Stream>> {
-        let takes = |stream: &Stream| stream.is_open() && !stream.has_write_failed();
+        let takes = |stream: &Stream| stream.is_in_use() && !stream.has_write_failed();
         self.stream.get().filter(|stream| self.state.get() == State::Open && takes(stream))
     }
 
@@ -407,7 +407,7 @@ impl Connection {
         stream.need_due(until);
         // The peer's close frame comes after the bytes that were held back by a pause.
         stream.resume_reading();
-        stream.make_ready();
+        stream.ask_for_turn();
     }
 
     /// Leaves the state `Open`, and all topics.

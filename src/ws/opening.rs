@@ -103,7 +103,7 @@ impl Opening {
         if connection.paused.get() {
             stream.pause();
         }
-        stream.make_ready();
+        stream.ask_for_turn();
     }
 }
 

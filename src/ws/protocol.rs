@@ -45,7 +45,7 @@ impl Connection {
             State::Closing => true,
             State::Opening | State::Over | State::Closed => false,
         };
-        if !wanted || !stream.is_open() {
+        if !wanted || !stream.is_in_use() {
             return false;
         }
         let lp = &stream.cx().lp;
@@ -55,7 +55,7 @@ impl Connection {
             self.labelled.set(None);
         }
         if self.told.get() >= limits.frames.max(1) || lp.is_halted() {
-            stream.make_ready();
+            stream.ask_for_turn();
             return false;
         }
         true

@@ -154,7 +154,7 @@ impl WebSocket {
         {
             self.0.begin_anew(stream);
             stream.resume_reading();
-            stream.make_ready();
+            stream.ask_for_turn();
         }
     }
 

@@ -130,7 +130,7 @@ impl H1 {
         }
         if self.leaving.get() && self.requests.get() == 0 && !has_part {
             self.close_if_idle(stream);
-            return stream.is_open().then(|| self.since.get() + CROSSING);
+            return stream.is_in_use().then(|| self.since.get() + CROSSING);
         }
         let until = self.since.get() + Time::from(if waits_for_head { limits.header } else { limits.keep_alive });
         if now < until {

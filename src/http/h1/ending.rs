@@ -10,7 +10,7 @@ impl H1 {
     /// Does all that can be done now, whatever has changed: an exchange may be over, its request may be whole, held bytes may be
     /// wanted, the peer may have ended its side.
     pub(super) fn advance(self: &Rc<Self>, stream: &Rc<Stream>) {
-        self.settle(stream);
+        self.release_if_over(stream);
         self.tell_request_end(stream);
         self.read_on(stream);
         self.look_for_end(stream);
@@ -18,7 +18,7 @@ impl H1 {
 
     /// Releases the exchange, if it is over.
     #[inline]
-    pub(super) fn settle(&self, stream: &Rc<Stream>) {
+    pub(super) fn release_if_over(&self, stream: &Rc<Stream>) {
         let state = self.state.get();
         if (state.reading(), state.writing()) == (Reading::Body, Writing::Done) {
             self.leave_unwanted_rest();
@@ -28,7 +28,7 @@ impl H1 {
             return;
         }
         if let Some(exchange) = self.current.take() {
-            self.let_go(stream, exchange);
+            self.release_and_go_on(stream, exchange);
         }
     }
 
@@ -41,7 +41,7 @@ impl H1 {
     }
 
     /// Releases an exchange that is over. Then the connection is free for the next one, or closes.
-    fn let_go(&self, stream: &Rc<Stream>, exchange: Rc<Exchange>) {
+    fn release_and_go_on(&self, stream: &Rc<Stream>, exchange: Rc<Exchange>) {
         let reason = exchange.outgoing().break_reason().unwrap_or(CloseReason::Finished);
         self.release(stream, exchange, reason);
         let now = stream.cx().lp.now();
@@ -54,9 +54,9 @@ impl H1 {
         if self.reading() == Reading::Closed {
             stream.finish(CloseReason::Finished, Some(self.server.limits.all().linger()));
         } else if stream.held() > 0 {
-            // The held bytes may be requests that waited behind this one. (Within `data` no bytes are held: `read` goes
+            // The held bytes may be requests that waited behind this one. (Within `data` no bytes are held: `consume` goes
             // on with them.)
-            stream.make_ready();
+            stream.ask_for_turn();
         }
     }
 
@@ -121,7 +121,7 @@ impl H1 {
             exchange.request_over(&stream.cx().lp);
             // The listeners may have answered.
             drop(exchange);
-            self.settle(stream);
+            self.release_if_over(stream);
         }
     }
 
@@ -129,12 +129,12 @@ impl H1 {
     /// of the body may need no further bytes.
     fn read_on(&self, stream: &Rc<Stream>) {
         let state = self.state.get();
-        if (state.reading(), state.writing()) != (Reading::Body, Writing::Done) || !stream.is_open() {
+        if (state.reading(), state.writing()) != (Reading::Body, Writing::Done) || !stream.is_in_use() {
             return;
         }
         let wanted = self.current().is_some_and(|exchange| !exchange.is_read() || !exchange.incoming().is_paused());
         if wanted && (stream.held() > 0 || self.is_at_end_of_body()) {
-            stream.make_ready();
+            stream.ask_for_turn();
         }
     }
 
@@ -148,11 +148,11 @@ impl H1 {
         if stream.held() == 0 {
             self.finish_if_spent(stream);
         }
-        if !stream.is_open() || !stream.has_fin_hint() && !stream.is_eof() {
+        if !stream.is_in_use() || !stream.has_fin_hint() && !stream.is_eof() {
             return;
         }
         self.tell_peer_end(stream);
-        if stream.is_open() {
+        if stream.is_in_use() {
             self.act_on_peer_end(stream);
         }
     }
@@ -165,7 +165,7 @@ impl H1 {
         {
             // The listeners may have answered.
             drop(exchange);
-            self.settle(stream);
+            self.release_if_over(stream);
         }
     }
 

@@ -6,7 +6,7 @@
 //! state in an unfinished message, deadlines, the budget of a turn.
 //!
 //! A call of the user (`Response::end`) moves the state and writes, but ends nothing, since no callback may run within it.
-//! The stream's next turn does the rest: [`H1::settle`] releases an exchange that is over, and [`H1::advance`] looks at
+//! The stream's next turn does the rest: [`H1::release_if_over`] releases an exchange that is over, and [`H1::advance`] looks at
 //! everything that may have changed. Every turn ends with `advance`, except those that only bring bytes. Both may be called
 //! at any time, any number of times.
 //!
@@ -42,7 +42,7 @@ const CROSSING: Time = Time::from_secs(1);
 pub(super) struct H1 {
     stream: OnceCell<Rc<Stream>>,
     server: Rc<ServerCore>,
-    /// The exchange whose request is being read or whose response is being written. [`H1::settle`] releases it when both are
+    /// The exchange whose request is being read or whose response is being written. [`H1::release_if_over`] releases it when both are
     /// over.
     current: Cell<Option<Rc<Exchange>>>,
     unfinished: Cell<Unfinished>,
@@ -63,7 +63,7 @@ pub(super) struct H1 {
     /// True if no further request is dispatched until output has been sent.
     output_held: Cell<bool>,
     /// True if the head that was read in part begins like a HEAD request: an answer to it has no content.
-    to_head: Cell<bool>,
+    begins_like_head: Cell<bool>,
     /// True if the connection is to close when `CROSSING` has passed since it was accepted, unless its first request has begun
     /// by then.
     leaving: Cell<bool>,
@@ -129,7 +129,7 @@ impl H1 {
             dispatched: Cell::new(0),
             in_data: Cell::new(false),
             output_held: Cell::new(false),
-            to_head: Cell::new(false),
+            begins_like_head: Cell::new(false),
             leaving: Cell::new(false),
         })
     }
@@ -214,7 +214,7 @@ impl H1 {
 impl ServerConnection for H1 {
     /// A request that its handler has already answered is still being received until its body ends.
     fn state(&self, stream: &Stream) -> ConnectionState {
-        if !stream.is_open() {
+        if !stream.is_in_use() {
             return ConnectionState::Closing;
         }
         match self.current() {
@@ -230,7 +230,7 @@ impl ServerConnection for H1 {
     /// read for a while: a request that the peer sent before it saw the FIN would otherwise cause a reset, and that would discard
     /// an answer that the peer has not read yet.
     fn close_if_idle(&self, stream: &Rc<Stream>) {
-        if !self.is_idle() || !stream.is_open() {
+        if !self.is_idle() || !stream.is_in_use() {
             return;
         }
         if self.awaits_first_request(stream) {
@@ -316,7 +316,7 @@ impl Protocol for H1 {
         }
         if self.output_held.get() && pending < self.server.limits.pending_output() {
             self.output_held.set(false);
-            stream.make_ready();
+            stream.ask_for_turn();
         }
         let unfinished = self.watched(|watch| !watch.finishing.is_empty());
         if unfinished {
@@ -334,7 +334,7 @@ impl Protocol for H1 {
     fn due(self: Rc<Self>, stream: &Rc<Stream>) {
         let now = stream.cx().lp.seen_until();
         let Some(output) = self.check_output(stream, now) else { return };
-        if !stream.is_open() {
+        if !stream.is_in_use() {
             return stream.need_due(output);
         }
         let next = match self.current() {

@@ -22,8 +22,8 @@ impl H1 {
     pub(super) fn consume(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> usize {
         let mut at = 0;
         loop {
-            self.settle(stream);
-            if !stream.is_open() {
+            self.release_if_over(stream);
+            if !stream.is_in_use() {
                 return bytes.len();
             }
             let rest = bytes.get(at..).unwrap_or_default();
@@ -113,7 +113,7 @@ impl H1 {
     /// (RFC 9110, 9.3.2).
     #[cold]
     fn note_method(&self, bytes: &[u8]) {
-        self.to_head.set(bytes.strip_prefix(b"\r\n").unwrap_or(bytes).starts_with(b"HEAD "));
+        self.begins_like_head.set(bytes.strip_prefix(b"\r\n").unwrap_or(bytes).starts_with(b"HEAD "));
     }
 
     /// Counts a request whose head has been read, and gives it to its listeners. `leftover`: the bytes after the head,
@@ -272,7 +272,7 @@ impl H1 {
         words: &str,
         reason: CloseReason,
     ) {
-        if !self.state.get().is_exchanging() || !stream.is_open() {
+        if !self.state.get().is_exchanging() || !stream.is_in_use() {
             // A callback has ended the exchange meanwhile, with a reason of its own.
             return;
         }
@@ -288,7 +288,7 @@ impl H1 {
     pub(super) fn refuse(&self, stream: &Rc<Stream>, status: u16, words: &str, reason: CloseReason) {
         self.on(Event::Refused);
         let date = self.server.date();
-        stream.encode(|out| own_answer::encode(out, status, words, &date, self.to_head.get()));
+        stream.encode(|out| own_answer::encode(out, status, words, &date, self.begins_like_head.get()));
         self.on(Event::HeadWritten { content: false, persistence: Persistence::Ends });
         stream.finish(reason, Some(self.server.limits.all().linger()));
     }
@@ -298,7 +298,7 @@ impl H1 {
     fn may_dispatch(&self, stream: &Rc<Stream>) -> bool {
         let lp = &stream.cx().lp;
         if lp.is_halted() {
-            stream.make_ready();
+            stream.ask_for_turn();
             return false;
         }
         let much = stream.pending() >= self.server.limits.pending_output();
@@ -312,7 +312,7 @@ impl H1 {
             self.dispatched.set(0);
         }
         if self.dispatched.get() >= BUDGET {
-            stream.make_ready();
+            stream.ask_for_turn();
             return false;
         }
         true

@@ -36,7 +36,7 @@ impl H1 {
     /// panicked or has destroyed the request.
     #[cold]
     pub(super) fn decline_upgrade(&self, stream: &Stream, exchange: &Rc<Exchange>) {
-        if stream.is_open() && !exchange.has_ended() {
+        if stream.is_in_use() && !exchange.has_ended() {
             self.server.dispatch.upgrade_request(&stream.cx().lp, exchange);
         }
     }
@@ -73,7 +73,7 @@ impl H1 {
     /// since a request that may leave is dispatched only after their ends ([`awaits_ends`](H1::awaits_ends)).
     #[cold]
     pub(super) fn switch(&self, exchange: &Exchange, to: Rc<dyn Protocol>) -> Option<HandedOver> {
-        let stream = self.stream.get().filter(|stream| stream.is_open())?;
+        let stream = self.stream.get().filter(|stream| stream.is_in_use())?;
         let state = self.state.get();
         // `Closed`: the peer has ended its side since.
         let is_due = matches!((state.reading(), state.writing()), (Reading::Done | Reading::Closed, Writing::Head));
@@ -85,7 +85,7 @@ impl H1 {
         drop(self.current.take());
         self.server.observing.count_bytes(stream);
         stream.set_protocol(to);
-        stream.make_ready();
+        stream.ask_for_turn();
         let (server, handed_over) = (self.server.clone(), stream.clone());
         next_tick(move || server.finish(&handed_over, &current, CloseReason::Finished));
         Some(HandedOver { stream: stream.clone(), sending: self.server.limits.all().sending() })

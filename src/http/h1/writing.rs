@@ -178,14 +178,14 @@ fn after_send(stream: &Stream, exchange: &Exchange, flow: Flow) -> Flow {
         exchange.outgoing().set_full();
     }
     if exchange.outgoing().phase() == Phase::Ended && !stream.is_corked() {
-        stream.make_ready();
+        stream.ask_for_turn();
     }
     flow
 }
 
 impl Carrier for H1 {
     fn send(&self, exchange: &Exchange, chunk: Chunk<'_>, last: bool) -> Flow {
-        let Some(stream) = self.stream.get().filter(|stream| stream.is_open()) else { return Flow::Closed };
+        let Some(stream) = self.stream.get().filter(|stream| stream.is_in_use()) else { return Flow::Closed };
         let flow = match self.state.get().writing() {
             Writing::Head => {
                 let known = last.then_some(chunk.len() as u64);
@@ -199,7 +199,7 @@ impl Carrier for H1 {
 
     fn send_file(&self, exchange: &Exchange, part: FilePart, last: bool) -> Flow {
         self.send_head(exchange);
-        let Some(stream) = self.stream.get().filter(|stream| stream.is_open()) else { return Flow::Closed };
+        let Some(stream) = self.stream.get().filter(|stream| stream.is_in_use()) else { return Flow::Closed };
         let flow = self.send_part(stream, exchange, part, last);
         after_send(stream, exchange, flow)
     }
@@ -209,7 +209,7 @@ impl Carrier for H1 {
     }
 
     fn send_head(&self, exchange: &Exchange) {
-        if let Some(stream) = self.stream.get().filter(|stream| stream.is_open())
+        if let Some(stream) = self.stream.get().filter(|stream| stream.is_in_use())
             && self.state.get().writing() == Writing::Head
         {
             self.send_first(stream, exchange, ().into(), None).ignore();
@@ -233,7 +233,7 @@ impl Carrier for H1 {
         if let Some(stream) = self.stream.get() {
             self.restart_window(stream);
             if !self.in_data.get() {
-                stream.make_ready();
+                stream.ask_for_turn();
             }
         }
     }
@@ -242,7 +242,7 @@ impl Carrier for H1 {
     fn tell_drain(&self, _: &Exchange) {
         if let Some(stream) = self.stream.get() {
             stream.tell_sent();
-            stream.make_ready();
+            stream.ask_for_turn();
         }
     }
 

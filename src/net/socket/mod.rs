@@ -266,7 +266,7 @@ impl Socket {
         if let Some(stream) = self.stream() {
             stream.resume_reading();
             if stream.held() > 0 || stream.is_eof() {
-                stream.make_ready();
+                stream.ask_for_turn();
             }
         }
     }
@@ -346,7 +346,7 @@ impl Socket {
 
     /// Returns whether the socket is closed or closing.
     pub fn is_closed(&self) -> bool {
-        self.stream().is_none_or(|stream| !stream.is_open())
+        self.stream().is_none_or(|stream| !stream.is_in_use())
     }
 
     /// Returns whether the connection is still being made.

@@ -20,7 +20,7 @@ impl Stream {
     /// then read and discarded for a while. Closing a socket with unread input would reset the connection, and the peer
     /// could lose our last bytes.
     pub fn finish(self: &Rc<Self>, reason: CloseReason, linger: Option<Linger>) {
-        if !self.is_open() {
+        if !self.is_in_use() {
             return;
         }
         if self.is_connecting() {
@@ -72,7 +72,7 @@ impl Stream {
     #[cfg(feature = "tls")]
     #[cold]
     pub(super) fn break_down(self: &Rc<Self>, reason: CloseReason, error: io::Error) {
-        if !self.is_open() || self.has_write_failed() {
+        if !self.is_in_use() || self.has_write_failed() {
             return self.close_with_ending();
         }
         log::debug!(target: "oneloop::net", "{}: {error}", self.peer());

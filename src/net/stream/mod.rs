@@ -157,7 +157,7 @@ impl Stream {
     }
 
     /// Returns whether the stream is neither closed nor closing.
-    pub fn is_open(&self) -> bool {
+    pub fn is_in_use(&self) -> bool {
         self.state.is_in_use()
     }
 
@@ -250,7 +250,7 @@ impl Stream {
     }
 
     /// Replaces the protocol (an upgrade). The old one is not called again. The new one gets the bytes that the old one has not
-    /// consumed: after the present call of `Protocol::data`, or else in a turn that [`make_ready`](Stream::make_ready) asks
+    /// consumed: after the present call of `Protocol::data`, or else in a turn that [`ask_for_turn`](Stream::ask_for_turn) asks
     /// for. The deadline that was asked for last comes to the new one: so the new protocol can check pending output, although
     /// `blocked` was not called for it.
     pub fn set_protocol(&self, protocol: Rc<dyn Protocol>) {
@@ -260,7 +260,7 @@ impl Stream {
     }
 
     /// Asks for a turn in the next pending phase, in which held bytes are given to the protocol again.
-    pub fn make_ready(&self) {
+    pub fn ask_for_turn(&self) {
         self.state.on(Event::WantTurn);
         self.queue();
     }

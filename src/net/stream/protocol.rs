@@ -12,14 +12,14 @@ use std::rc::Rc;
 /// implemented: by default a protocol ignores all other events.
 pub(crate) trait Protocol {
     /// Called with bytes that came. Returns how many of them it consumed. The stream keeps the rest, and gives it again,
-    /// before later bytes: when more bytes have come, or in a turn that [`Stream::make_ready`] asked for.
+    /// before later bytes: when more bytes have come, or in a turn that [`Stream::ask_for_turn`] asked for.
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize;
     /// Called once, when the end of the peer's side was read. The stream may still keep bytes that were not consumed.
     fn eof(self: Rc<Self>, _stream: &Rc<Stream>) {}
     /// Called when an event reports that the peer has ended its side, but the end cannot be read yet, because the protocol
     /// has not taken the input before it.
     fn fin_hinted(self: Rc<Self>, _stream: &Rc<Stream>) {}
-    /// Called in a turn that [`Stream::make_ready`] asked for, after the stream has given the bytes that it kept.
+    /// Called in a turn that [`Stream::ask_for_turn`] asked for, after the stream has given the bytes that it kept.
     fn resume(self: Rc<Self>, _stream: &Rc<Stream>) {}
     /// Called when output was sent, if [`Stream::tell_sent`] asks for it. `pending` bytes are left.
     fn sent(self: Rc<Self>, _stream: &Rc<Stream>, _pending: usize) {}

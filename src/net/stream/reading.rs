@@ -15,7 +15,7 @@ impl Stream {
 
     pub fn resume_reading(&self) {
         if self.state.on(Event::Unpause) {
-            self.make_ready();
+            self.ask_for_turn();
         }
     }
 

@@ -34,7 +34,7 @@ impl Stream {
         unsent: Unsent,
         to_plain_http: &'static [u8],
     ) -> io::Result<()> {
-        if self.is_connecting() || !self.is_open() {
+        if self.is_connecting() || !self.is_in_use() {
             return Err(io::Error::new(ErrorKind::NotConnected, "there is no connection"));
         }
         if self.is_secure() {
@@ -58,7 +58,7 @@ impl Stream {
         self.need_due(until);
         if has_read {
             self.state.on(Event::Readable);
-            self.make_ready();
+            self.ask_for_turn();
         }
         Ok(())
     }

@@ -163,7 +163,7 @@ impl Connection {
     /// side have come. To know that, it asks the kernel, by a read that does not wait. If the answer is no, the connection is closed.
     pub fn is_clean(&self, now: Time) -> bool {
         let Some(stream) = self.stream() else { return false };
-        if !stream.is_open() || stream.has_write_failed() {
+        if !stream.is_in_use() || stream.has_write_failed() {
             return false;
         }
         let too_old = now >= self.until.get() || now >= self.oldest();
@@ -286,7 +286,7 @@ impl Protocol for Connection {
 
     fn resume(self: Rc<Self>, stream: &Rc<Stream>) {
         self.read(stream, &[]);
-        if stream.is_eof() && stream.is_open() {
+        if stream.is_eof() && stream.is_in_use() {
             self.ended(stream);
         }
     }

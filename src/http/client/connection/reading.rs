@@ -33,7 +33,7 @@ impl Connection {
                 Reading::Head => self.read_head(stream, rest),
                 Reading::Body => self.read_body(stream, rest),
                 // A new protocol gets the bytes, or nobody does.
-                Reading::Closed if stream.is_open() => return at,
+                Reading::Closed if stream.is_in_use() => return at,
                 Reading::Done | Reading::Closed => Step::Stop,
             };
             match step {
@@ -41,7 +41,7 @@ impl Connection {
                 Step::Wait(count) => return at + count,
                 Step::Stop => return bytes.len(),
             }
-            if !stream.is_open() {
+            if !stream.is_in_use() {
                 return bytes.len();
             }
         }
@@ -161,7 +161,7 @@ impl Connection {
             call.tell_upgrade(head, &socket);
         }
         call.finish();
-        stream.make_ready();
+        stream.ask_for_turn();
         Step::Wait(length)
     }
 
@@ -210,7 +210,7 @@ impl Connection {
                     return Step::Stop;
                 }
             }
-            if !stream.is_open() || !self.carries(&call) {
+            if !stream.is_in_use() || !self.carries(&call) {
                 return Step::Stop;
             }
         }

@@ -131,7 +131,7 @@ impl Link for Connection {
     fn begin(&self, _: &Rc<Call>) {}
 
     fn send(&self, call: &Rc<Call>, chunk: Chunk<'_>, last: bool) -> Flow {
-        let Some(stream) = self.stream().filter(|stream| self.carries(call) && stream.is_open()) else {
+        let Some(stream) = self.stream().filter(|stream| self.carries(call) && stream.is_in_use()) else {
             return Flow::Closed;
         };
         if self.writing.waits.get().is_none() {
@@ -143,7 +143,7 @@ impl Link for Connection {
     fn wake(&self, call: &Call) {
         if let Some(stream) = self.stream().filter(|_| self.carries(call)) {
             self.reading.last.set(stream.cx().lp.now());
-            stream.make_ready();
+            stream.ask_for_turn();
         }
     }
 
