@@ -2,7 +2,7 @@ use super::connection::{Connection, Endpoint, State, WebSocket};
 #[cfg(feature = "deflate")]
 use super::deflate::Deflate;
 use super::limits::Limits;
-use super::masks::next_nonce;
+use super::random::next_nonce;
 use super::opening::Opening;
 use crate::event_loop::{Time, current};
 use crate::net::{CloseReason, Context, Dial, Stream, Target};

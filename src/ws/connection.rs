@@ -5,7 +5,7 @@
 #[cfg(feature = "deflate")]
 use super::deflate::Deflate;
 use super::limits::Limits;
-use super::masks::next_mask;
+use super::random::next_mask;
 use super::origins::Origins;
 use super::payload::Payload;
 use super::subscriptions::Subscriptions;

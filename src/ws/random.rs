@@ -1,4 +1,4 @@
-//! The chance in what a client sends: keys of masks and of handshakes.
+//! Random numbers for what a client sends: the keys of masks and of handshakes. (The masking itself is in `proto/ws/mask.rs`.)
 //!
 //! RFC 6455, 5.3 and 10.3, want masks that the author of the content cannot foresee: else he could make a client send bytes of his
 //! choice, which a proxy may take for a request. They come from the standard library's [`RandomState`], so that no crate is needed: it
