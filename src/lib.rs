@@ -1,5 +1,5 @@
-//! **oneloop** is Node's model as a Rust library: one thread, one event loop, plain callbacks. HTTP and TCP servers,
-//! timers, ticks, immediates and streams with backpressure, on `mio`, `httparse` and `slab`; no async runtime, no locks
+//! **oneloop** is Node's model as a Rust library: one thread, one event loop, plain callbacks. An HTTP server and client,
+//! WebSockets, TCP, timers, ticks, immediates and streams with backpressure, on `mio`, `httparse` and `slab`; no async runtime, no locks
 //! in your code, no `unsafe`.
 //!
 //! ```no_run
@@ -39,7 +39,9 @@
 //! | send messages from other threads | [`channel`], [`remote`] | [threads](guide::threads) |
 //! | use all cores | [`net::Listen::reuse_port`] | [threads](guide::threads#all-cores-a-loop-in-each-thread) |
 //! | emit events of your own | [`Emitter`] | [`emitter`] |
-//! | talk with web pages both ways; be a client of WebSockets | [`ws::mount`]; [`ws::connect`] | [`ws`] |
+//! | talk with web pages both ways; be a client of WebSockets | [`ws::mount`]; [`ws::connect`] | [WebSockets](guide::websockets) |
+//! | ask other servers | [`http::fetch`](http::fetch()), [`http::request`], [`http::Agent`] | [the client](guide::client) |
+//! | serve HTTPS, connect with TLS | `https::create_server`, `tls::connect` (feature `tls`) | the page `https` of the guide |
 //! | test all of it in memory | [`sim::Sim`]; for an app `tester::Tester` | [testing](guide::testing) |
 //! | log accesses, measure, find what blocks | [`on_exchange_end`](http::Server::on_exchange_end), [`metrics`], [`event_loop::on_slow`] | [observing](guide::observing) |
 //! | change a limit | [`http::Limits`] | [limits](guide::limits) |
