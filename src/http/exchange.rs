@@ -286,7 +286,7 @@ impl Exchange {
     }
 
     /// Ends the exchange without calling any listener, because its loop ends.
-    pub fn tear_down(&self) {
+    pub fn teardown(&self) {
         self.unlink();
         self.close_reason.set(Some(CloseReason::LoopEnded));
         self.listeners.clear();

@@ -204,7 +204,7 @@ impl Owner for Inner {
         let Some(socket) = Socket::accepted(&self.acceptor, connection) else { return };
         socket.set_allow_half_open(self.half_open.get());
         #[cfg(feature = "tls")]
-        if self.secures(&socket) {
+        if self.begin_handshake(&socket) {
             return;
         }
         self.give(&socket);

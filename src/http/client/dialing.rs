@@ -14,7 +14,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 /// Begins to connect to `place`. Later the loop calls `Protocol::connected`, or it closes the stream with the reason of the failure.
-/// Then bytes of HTTP can be sent, unless [`secures`] says that a handshake has begun: its end is told by `Protocol::secured`.
+/// Then bytes of HTTP can be sent, unless [`begin_handshake`] says that a handshake has begun: its end is told by `Protocol::secured`.
 pub(super) fn dial(
     cx: &Rc<Context>,
     place: &Place,
@@ -40,7 +40,7 @@ pub(super) fn dial(
 /// # Errors
 /// If the system has no root certificates, or if a certificate cannot be issued for a host like this.
 #[cfg(feature = "tls")]
-pub(super) fn secures(stream: &Rc<Stream>, place: &Place, client: Option<Client>) -> io::Result<bool> {
+pub(super) fn begin_handshake(stream: &Rc<Stream>, place: &Place, client: Option<Client>) -> io::Result<bool> {
     let Place::Tls(host, _) = place else { return Ok(false) };
     let client = client.map_or_else(Client::system, Ok)?.with_usual_alpn(&["http/1.1"]);
     stream.secure(Session::client(&client, host)?, HANDSHAKE, Unsent::Encrypted, b"")?;

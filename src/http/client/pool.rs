@@ -263,7 +263,7 @@ impl Pool {
 
     fn retire(&self, connection: &Rc<Connection>, reason: CloseReason) {
         self.unusable(connection);
-        connection.shut(reason);
+        connection.destroy(reason);
     }
 
     /// A slot is free: who has waited longest may have it.
@@ -320,7 +320,7 @@ impl Pool {
             waiting.call.end_soon(End::of(RequestErrorKind::Aborted, CloseReason::Destroyed, words));
         }
         for connection in connections {
-            connection.shut(CloseReason::Destroyed);
+            connection.destroy(CloseReason::Destroyed);
         }
     }
 
@@ -328,7 +328,7 @@ impl Pool {
     pub fn close_free(&self) {
         let free: Vec<_> = self.hosts.borrow_mut().values_mut().flat_map(|host| host.free.drain(..)).collect();
         for connection in free {
-            connection.shut(CloseReason::Destroyed);
+            connection.destroy(CloseReason::Destroyed);
         }
     }
 

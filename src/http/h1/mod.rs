@@ -382,7 +382,7 @@ impl Protocol for H1 {
         let current = self.current.take();
         let unsent = self.watched(|watch| std::mem::take(&mut watch.finishing));
         for exchange in current.into_iter().chain(unsent.into_iter().map(|(_, _, exchange)| exchange)) {
-            exchange.tear_down();
+            exchange.teardown();
         }
     }
 }

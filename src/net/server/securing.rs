@@ -21,7 +21,7 @@ impl Default for Secure {
 
 impl Inner {
     /// Begins the handshake of a new connection, if the server is secure. Returns whether it is.
-    pub(super) fn secures(self: &Rc<Self>, socket: &Socket) -> bool {
+    pub(super) fn begin_handshake(self: &Rc<Self>, socket: &Socket) -> bool {
         let Some(context) = self.secure.context.borrow().clone() else { return false };
         let server = self.clone();
         socket.when_secure(move |socket, failed| match failed {

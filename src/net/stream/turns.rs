@@ -70,7 +70,7 @@ impl Stream {
             if self.state.is_finishing() {
                 self.linger();
             } else if self.state.owes_fin() {
-                self.shut();
+                self.end_now();
             }
         }
         let progress = self.written.get() != before || pending == 0;
@@ -99,7 +99,7 @@ impl Stream {
         }
     }
 
-    fn shut(&self) {
+    fn end_now(&self) {
         self.state.on(Event::FinSent);
         self.shut_down();
         // If bytes are held for the protocol, the protocol closes the stream when it has taken them.

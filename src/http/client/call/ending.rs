@@ -13,21 +13,21 @@ impl Call {
     pub fn end_soon(self: &Rc<Self>, end: End) {
         if self.note_end(end.reason) {
             let call = self.clone();
-            next_tick(move || call.tell_close(&end));
+            next_tick(move || call.tell_failure(&end));
         }
     }
 
     /// Ends the call: the loop calls this, and so tells the program at once.
     pub fn end(self: &Rc<Self>, end: &End) {
         if self.note_end(end.reason) {
-            self.tell_close(end);
+            self.tell_failure(end);
         }
     }
 
     /// The response is whole, and told. Ends the call.
     pub fn finish(self: &Rc<Self>) {
         if self.note_end(CloseReason::Finished) {
-            self.tell_closed(CloseReason::Finished);
+            self.tell_close(CloseReason::Finished);
         }
     }
 
@@ -45,7 +45,7 @@ impl Call {
         true
     }
 
-    fn tell_close(self: &Rc<Self>, end: &End) {
+    fn tell_failure(self: &Rc<Self>, end: &End) {
         if self.told.get() == Told::Nothing {
             self.told.set(Told::Error);
             let respond = self.respond.take();
@@ -61,7 +61,7 @@ impl Call {
         } else {
             log::debug!(target: "oneloop::http", "{self}: the response was cut: {}", end.words);
         }
-        self.tell_closed(end.reason);
+        self.tell_close(end.reason);
     }
 
     fn tell_error(self: &Rc<Self>, error: &RequestError) {
@@ -77,7 +77,7 @@ impl Call {
         });
     }
 
-    fn tell_closed(self: &Rc<Self>, reason: CloseReason) {
+    fn tell_close(self: &Rc<Self>, reason: CloseReason) {
         for on in [On::ResponseClose, On::RequestClose] {
             self.emit(on, |listener| {
                 if let Listener::Close(f) = listener
@@ -92,7 +92,7 @@ impl Call {
     }
 
     /// Ends the call without a call of any listener, because its loop ends.
-    pub fn tear_down(&self) {
+    pub fn teardown(&self) {
         self.note_end(CloseReason::LoopEnded);
         self.closed_told.set(true);
         let respond = self.respond.take();

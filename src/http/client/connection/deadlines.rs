@@ -58,7 +58,7 @@ impl Connection {
         }
         match self.reading() {
             Reading::Idle => {
-                self.leave();
+                self.leave_pool();
                 stream.destroy(CloseReason::IdleTimeout);
             }
             Reading::Head => match self.call() {

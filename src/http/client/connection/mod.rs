@@ -14,7 +14,7 @@ mod writing;
 
 use super::call::{Call, End};
 #[cfg(feature = "tls")]
-use super::dialing::secures;
+use super::dialing::begin_handshake;
 use super::limits::AgentLimits;
 use super::place::Place;
 use crate::event_loop::Time;
@@ -180,8 +180,8 @@ impl Connection {
         self.born + self.limits.borrow().lifetime.into()
     }
 
-    /// Ends a connection, at once.
-    pub fn shut(&self, reason: CloseReason) {
+    /// Closes the connection at once.
+    pub fn destroy(&self, reason: CloseReason) {
         if let Some(stream) = self.stream() {
             stream.destroy(reason);
         }
@@ -263,7 +263,7 @@ impl Protocol for Connection {
     fn connected(self: Rc<Self>, stream: &Rc<Stream>) {
         let _ = stream.with_io(|io| io.set_no_delay(true));
         #[cfg(feature = "tls")]
-        match secures(stream, &self.place, self.owner().and_then(|owner| owner.tls())) {
+        match begin_handshake(stream, &self.place, self.owner().and_then(|owner| owner.tls())) {
             Ok(false) => {}
             Ok(true) => return,
             Err(error) => return stream.destroy_with(CloseReason::TlsFailed, error),
@@ -338,7 +338,7 @@ impl Protocol for Connection {
 
     fn teardown(&self) {
         if let Some(call) = self.take_call() {
-            call.tear_down();
+            call.teardown();
         }
     }
 }

@@ -51,12 +51,12 @@ impl Connection {
     /// next response could be one to nobody.
     fn unsolicited(self: &Rc<Self>, stream: &Stream) {
         log::debug!(target: "oneloop::http", "{} has sent something without a request", self.place);
-        self.leave();
+        self.leave_pool();
         stream.destroy(CloseReason::BadMessage);
     }
 
     /// Tells the pool that this connection carries no further call.
-    pub(super) fn leave(self: &Rc<Self>) {
+    pub(super) fn leave_pool(self: &Rc<Self>) {
         if let Some(owner) = self.owner() {
             owner.unusable(self);
         }
@@ -153,7 +153,7 @@ impl Connection {
         });
         self.on(Event::Switched);
         self.take_call();
-        self.leave();
+        self.leave_pool();
         if let Some(owner) = self.owner() {
             owner.gone(self, Left::Nothing);
         }
@@ -242,7 +242,7 @@ impl Connection {
     /// Closes the connection in the middle of a body that nobody wants.
     pub(super) fn break_off(self: &Rc<Self>, stream: &Stream) {
         log::debug!(target: "oneloop::http", "{}: the rest of a response that nobody reads is too long, or does not come", self.place);
-        self.leave();
+        self.leave_pool();
         stream.destroy(CloseReason::Destroyed);
     }
 
@@ -258,7 +258,7 @@ impl Connection {
                 None => stream.destroy(CloseReason::Finished),
             }
         } else {
-            self.leave();
+            self.leave_pool();
             stream.destroy(if all { CloseReason::Finished } else { CloseReason::BadMessage });
         }
         call.tell_end();
@@ -272,7 +272,7 @@ impl Connection {
         match self.reading() {
             _ if stream.held() > 0 && self.reading() == Reading::Body => {}
             Reading::Idle => {
-                self.leave();
+                self.leave_pool();
                 stream.destroy(CloseReason::Finished);
             }
             Reading::Body => {

@@ -156,7 +156,7 @@ impl Link for Connection {
         let reason = if end.kind == RequestErrorKind::Invalid { CloseReason::Destroyed } else { end.reason };
         let sent = self.was_sent(stream);
         if let Some(me) = self.me.upgrade() {
-            me.leave();
+            me.leave_pool();
         }
         // The server must not take what it has got for the whole request.
         stream.destroy(reason);
