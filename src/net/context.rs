@@ -11,7 +11,7 @@ const READ_BUFFER: usize = 64 * 1024;
 
 /// What makes the connection of a stream.
 pub(super) trait Connecting {
-    /// Ends it: the connection was made, or the stream has closed.
+    /// Ends the attempt: the connection was made, or the stream has closed.
     fn end(&self);
 }
 

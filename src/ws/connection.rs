@@ -324,7 +324,7 @@ impl Connection {
         self.write_content(stream, opcode, false, chunk)
     }
 
-    /// Sends the content of a message. `compressed`: it is.
+    /// Sends the content of a message. `compressed`: the content is compressed already, and the head of the frame says so.
     pub fn write_content(&self, stream: &Rc<Stream>, opcode: Opcode, compressed: bool, chunk: Chunk<'_>) -> Flow {
         let head = FrameHead { last: true, compressed, opcode, mask: self.mask(), length: chunk.len() as u64 };
         if chunk.len() < LARGE {

@@ -355,7 +355,7 @@ impl Session {
         state.has_work()
     }
 
-    /// How the session is to be watched, after a change.
+    /// Notes that the answer has a stage that saves the session, and returns whether it had one before. Called after a change.
     pub(super) fn watched(&self) -> Watched {
         let mut state = self.0.state.borrow_mut();
         match (state.is_over, std::mem::replace(&mut state.is_watched, true)) {

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 /// Begins to connect to `place`. Later the loop calls `Protocol::connected`, or it closes the stream with the reason of the failure.
-/// Then bytes of HTTP can be sent, unless [`begin_handshake`] says that a handshake has begun: its end is told by `Protocol::secured`.
+/// Then requests can be sent, unless [`begin_handshake`] says that a handshake has begun: `Protocol::secured` tells when it is over.
 pub(super) fn dial(
     cx: &Rc<Context>,
     place: &Place,

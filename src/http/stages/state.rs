@@ -18,7 +18,7 @@ pub(in crate::http) enum Last {
     File(FilePart),
 }
 
-/// Where the question stands whether an answer may end.
+/// How far the stages have been asked whether the answer may end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::http) enum Asked {
     /// No stage is asked.

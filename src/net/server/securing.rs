@@ -20,7 +20,7 @@ impl Default for Secure {
 }
 
 impl Inner {
-    /// Begins the handshake of a new connection, if the server is secure. Returns whether it is.
+    /// Begins the handshake of a new connection, if the server speaks TLS. Returns whether it has begun.
     pub(super) fn begin_handshake(self: &Rc<Self>, socket: &Socket) -> bool {
         let Some(context) = self.secure.context.borrow().clone() else { return false };
         let server = self.clone();

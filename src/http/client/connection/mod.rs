@@ -248,8 +248,8 @@ impl Connection {
 }
 
 impl Connection {
-    /// Bytes of HTTP can be sent.
-    fn is_there(self: &Rc<Self>, stream: &Stream) {
+    /// The connection is made, and its handshake is over if there is one: gives it to the pool.
+    fn give_to_pool(self: &Rc<Self>, stream: &Stream) {
         self.made.set(true);
         self.keep.set(self.limits.borrow().keep(None));
         match self.owner() {
@@ -268,12 +268,12 @@ impl Protocol for Connection {
             Ok(true) => return,
             Err(error) => return stream.destroy_with(CloseReason::TlsFailed, error),
         }
-        self.is_there(stream);
+        self.give_to_pool(stream);
     }
 
     #[cfg(feature = "tls")]
     fn secured(self: Rc<Self>, stream: &Rc<Stream>) {
-        self.is_there(stream);
+        self.give_to_pool(stream);
     }
 
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {

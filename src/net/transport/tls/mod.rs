@@ -489,7 +489,7 @@ fn room(landing: &mut Vec<u8>, at: usize, count: usize) -> &mut [u8] {
     landing.get_mut(at..at + count).unwrap_or_default()
 }
 
-/// Keeps the rest of the input. Nothing is kept of a buffer that is empty.
+/// Keeps the rest of the input. If there is none, the memory is given back, so that an idle connection has no buffer.
 fn keep(input: &mut Vec<u8>, rest: &[u8]) {
     if rest.is_empty() {
         *input = Vec::new();
