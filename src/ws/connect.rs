@@ -2,8 +2,8 @@ use super::connection::{Connection, Endpoint, State, WebSocket};
 #[cfg(feature = "deflate")]
 use super::deflate::Deflate;
 use super::limits::Limits;
-use super::random::next_nonce;
 use super::opening::Opening;
+use super::random::next_nonce;
 use crate::event_loop::{Time, current};
 use crate::net::{CloseReason, Context, Dial, Stream, Target};
 use crate::proto::h1::OutgoingFields;

@@ -5,9 +5,9 @@
 #[cfg(feature = "deflate")]
 use super::deflate::Deflate;
 use super::limits::Limits;
-use super::random::next_mask;
 use super::origins::Origins;
 use super::payload::Payload;
+use super::random::next_mask;
 use super::subscriptions::Subscriptions;
 use crate::callback::{Identity, Listeners, Site, discard};
 use crate::event_loop::Time;
