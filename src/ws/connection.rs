@@ -370,7 +370,7 @@ impl Connection {
                 if !stream.offer() {
                     stream.destroy(CloseReason::Overflow);
                 }
-                if !stream.is_open() || stream.has_write_failed() {
+                if !stream.is_in_use() || stream.has_write_failed() {
                     return Flow::Closed;
                 }
             }
