@@ -173,6 +173,32 @@ fn nor_does_a_message_of_a_websocket_that_is_sent_back() {
     assert!(count >= REQUESTS as u64, "{count}: what allocates is not seen");
 }
 
+/// What a large message is gathered in, and what is copied of it to be sent back, is kept for the next one. (A box says what has come
+/// of it.)
+#[test]
+fn a_large_message_of_a_websocket_takes_the_memory_of_the_one_before_it() {
+    let server = http::create_server(|_, res| res.end("x"));
+    ws::mount(&server, "/").on_message(|socket, message| socket.send(message).ignore());
+    server.listen(("127.0.0.1", 0), || ()).unwrap();
+    oneloop::event_loop::set_slow_threshold(Duration::from_secs(3600));
+    let mut socket = Socket::open(&server);
+    let content = vec![b'x'; 1 << 20];
+    let frame = websocket::frame(0x82, &content);
+    socket.buffer.resize(content.len() + 10, 0);
+    let mut exchange = || {
+        let mut sent = 0;
+        while sent < frame.len() {
+            sent += socket.stream.write(&frame[sent..]).unwrap_or(0);
+            oneloop::run_nowait().unwrap();
+        }
+        socket.read_until(|bytes| bytes.len() == content.len() + 10);
+    };
+    (0..5).for_each(|_| exchange());
+    let counted = allocation_counter::measure(|| (0..10).for_each(|_| exchange()));
+    assert!(counted.bytes_total < 10 * 1024, "{counted:?}");
+    close(&server);
+}
+
 /// A message that many get: published, or sent to each in a loop. The frame of a published one is made once for all.
 #[test]
 fn nor_does_the_delivery_of_a_message_to_many_websockets() {

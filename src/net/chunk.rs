@@ -1,4 +1,5 @@
 use super::FilePart;
+use super::large_buffers::LargeBuffers;
 use std::borrow::Cow;
 use std::fs::File;
 use std::rc::Rc;
@@ -97,6 +98,11 @@ impl<'a> Chunk<'a> {
         matches!(self.0, Kind::Shared(_) | Kind::Static(_))
     }
 
+    /// Returns whether the bytes must be copied to be kept.
+    pub(super) fn is_borrowed(&self) -> bool {
+        matches!(self.0, Kind::Borrowed(_))
+    }
+
     /// Makes a chunk that can be kept. Only borrowed bytes are copied.
     #[cfg(feature = "app")]
     pub(crate) fn into_static(self) -> Chunk<'static> {
@@ -116,10 +122,10 @@ impl<'a> Chunk<'a> {
         }
     }
 
-    /// Makes a piece that can be kept, of the bytes after the first `start` ones.
-    pub(super) fn into_piece(self, start: usize) -> Piece {
+    /// Makes a piece that can be kept, of the bytes after the first `start` ones. Borrowed ones are copied, into one of the buffers.
+    pub(super) fn into_piece(self, start: usize, buffers: &LargeBuffers) -> Piece {
         match self.0 {
-            Kind::Borrowed(bytes) => Piece::new(Held::Owned(bytes.get(start..).unwrap_or_default().to_vec()), 0),
+            Kind::Borrowed(bytes) => Piece::new(Held::Copied(buffers.copy(bytes.get(start..).unwrap_or_default())), 0),
             Kind::Static(bytes) => Piece::new(Held::Static(bytes), start),
             Kind::Owned(bytes) => Piece::new(Held::Owned(bytes), start),
             Kind::Shared(bytes) => Piece::new(Held::Shared(bytes), start),
@@ -135,6 +141,8 @@ pub(super) struct Piece {
 
 enum Held {
     Owned(Vec<u8>),
+    /// A copy in a buffer of the library.
+    Copied(Vec<u8>),
     Static(&'static [u8]),
     Shared(Rc<[u8]>),
     File(FilePart),
@@ -172,7 +180,7 @@ impl Piece {
     /// The rest of this piece if it is in memory; empty if it is in a file.
     pub fn bytes(&self) -> &[u8] {
         let all: &[u8] = match &self.held {
-            Held::Owned(bytes) => bytes,
+            Held::Owned(bytes) | Held::Copied(bytes) => bytes,
             Held::Static(bytes) => bytes,
             Held::Shared(bytes) => bytes,
             Held::File(_) => &[],
@@ -184,12 +192,16 @@ impl Piece {
         self.start += count;
     }
 
-    /// The buffer, empty, if it is owned.
-    pub fn into_buffer(self) -> Option<Vec<u8>> {
+    /// The buffer, empty, if it is owned and has room for at most `most` bytes. A copy's goes back to where it came from.
+    pub fn into_buffer(self, most: usize, buffers: &LargeBuffers) -> Option<Vec<u8>> {
         match self.held {
-            Held::Owned(mut bytes) => {
+            Held::Owned(mut bytes) if bytes.capacity() <= most => {
                 bytes.clear();
                 Some(bytes)
+            }
+            Held::Copied(bytes) => {
+                buffers.give_back(bytes);
+                None
             }
             _ => None,
         }

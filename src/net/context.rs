@@ -1,3 +1,4 @@
+use super::large_buffers::LargeBuffers;
 use super::outputs::Outputs;
 use crate::event_loop::{Loop, Token};
 use std::cell::{Cell, RefCell};
@@ -25,6 +26,8 @@ pub(crate) struct Context {
     pub(super) cork: RefCell<Vec<u8>>,
     /// Outputs that no stream needs now.
     pub(super) outputs: Outputs,
+    /// For messages and outputs that are large.
+    pub large: LargeBuffers,
     /// The token of the stream whose turn is running.
     pub(super) turn_of: Cell<Token>,
     /// Acceptors that wait until a connection closes.
@@ -43,6 +46,7 @@ impl Context {
                 read_buffer: Cell::new(None),
                 cork: RefCell::new(Vec::new()),
                 outputs: Outputs::default(),
+                large: LargeBuffers::default(),
                 turn_of: Cell::new(Token::NONE),
                 waiting: RefCell::default(),
                 dials: RefCell::default(),

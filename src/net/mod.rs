@@ -44,6 +44,7 @@ mod dial;
 mod file_part;
 mod handed_over;
 mod input;
+mod large_buffers;
 mod listen;
 mod look_up;
 mod output;
@@ -83,6 +84,7 @@ pub(crate) use context::Context;
 pub(crate) use dial::Dial;
 pub(crate) use file_part::FilePart;
 pub(crate) use handed_over::HandedOver;
+pub(crate) use large_buffers::LargeBuffers;
 pub(crate) use send_watch::{SendLimits, SendWatch, too_slow};
 #[cfg(feature = "tls")]
 pub(crate) use stream::Unsent;

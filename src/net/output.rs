@@ -1,5 +1,6 @@
 use super::FilePart;
 use super::chunk::{Chunk, LARGE, Piece};
+use super::large_buffers::LargeBuffers;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::IoSlice;
@@ -43,13 +44,13 @@ impl Output {
         self.push_piece(Piece::file(part));
     }
 
-    pub fn push(&mut self, chunk: Chunk<'_>, start: usize) {
+    pub fn push(&mut self, chunk: Chunk<'_>, start: usize, buffers: &LargeBuffers) {
         let rest = chunk.as_bytes().get(start..).unwrap_or_default();
         if rest.len() < if chunk.is_shared() { SHARED } else { LARGE } {
             self.append(rest);
         } else {
             self.len += rest.len();
-            self.push_piece(chunk.into_piece(start));
+            self.push_piece(chunk.into_piece(start, buffers));
         }
     }
 
@@ -113,7 +114,7 @@ impl Output {
     }
 
     /// Removes `count` bytes, which the kernel has taken.
-    pub fn advance(&mut self, mut count: usize) {
+    pub fn advance(&mut self, mut count: usize, buffers: &LargeBuffers) {
         self.len -= count.min(self.len);
         while let Some(piece) = self.pieces.front_mut() {
             let there = piece.len();
@@ -125,9 +126,7 @@ impl Output {
                 return piece.advance(taken);
             }
             count -= taken;
-            if let Some(buffer) = self.pieces.pop_front().and_then(Piece::into_buffer)
-                && buffer.capacity() <= SPARE
-            {
+            if let Some(buffer) = self.pieces.pop_front().and_then(|piece| piece.into_buffer(SPARE, buffers)) {
                 self.spare = buffer;
             }
         }
@@ -158,7 +157,7 @@ mod tests {
             }
         };
         assert!(bytes.len() <= most && !(bytes.is_empty() && output.len() > 0));
-        output.advance(bytes.len());
+        output.advance(bytes.len(), &LargeBuffers::default());
         bytes
     }
 
@@ -189,9 +188,9 @@ mod tests {
                 pieces.push((size, kind == 3));
                 match kind {
                     0 => output.append(&bytes),
-                    1 => output.push(Chunk::from(&bytes), 0),
-                    2 => output.push(Chunk::from(bytes), 0),
-                    4 => output.push(Chunk::from(Rc::<[u8]>::from(bytes)), 0),
+                    1 => output.push(Chunk::from(&bytes), 0, &LargeBuffers::default()),
+                    2 => output.push(Chunk::from(bytes), 0, &LargeBuffers::default()),
+                    4 => output.push(Chunk::from(Rc::<[u8]>::from(bytes)), 0, &LargeBuffers::default()),
                     _ => output.push_file(FilePart { file: file.clone(), offset, len: size, unsent: None }),
                 }
                 got.extend(drain(&mut output, step));

@@ -1,3 +1,4 @@
+use super::large_buffers::LargeBuffers;
 use super::output::Output;
 use std::cell::{Cell, RefCell};
 
@@ -23,9 +24,9 @@ impl Outputs {
     }
 
     /// Takes back an output whose bytes have all been sent.
-    pub fn give_back(&self, mut output: Box<Output>) {
+    pub fn give_back(&self, mut output: Box<Output>, buffers: &LargeBuffers) {
         // A piece into which nothing was written has a buffer, too.
-        output.advance(0);
+        output.advance(0, buffers);
         let bytes = self.bytes.get() + output.memory();
         if bytes <= KEPT {
             self.bytes.set(bytes);
@@ -40,12 +41,12 @@ mod tests {
 
     #[test]
     fn an_output_that_is_given_back_is_taken_again_with_its_memory() {
-        let outputs = Outputs::default();
+        let (outputs, buffers) = (Outputs::default(), LargeBuffers::default());
         let mut output = outputs.take();
         output.append(b"some bytes");
-        output.advance(10);
+        output.advance(10, &buffers);
         let memory = output.memory();
-        outputs.give_back(output);
+        outputs.give_back(output, &buffers);
         assert_eq!(outputs.bytes.get(), memory);
         let output = outputs.take();
         assert_eq!((output.memory(), outputs.bytes.get()), (memory, 0));
@@ -53,19 +54,19 @@ mod tests {
 
     #[test]
     fn no_more_memory_is_kept_than_is_allowed() {
-        let outputs = Outputs::default();
+        let (outputs, buffers) = (Outputs::default(), LargeBuffers::default());
         let all: Vec<_> = (0..20_000).map(|_| outputs.take()).collect();
         for mut output in all {
             output.append(&[0; 500]);
-            output.advance(500);
-            outputs.give_back(output);
+            output.advance(500, &buffers);
+            outputs.give_back(output, &buffers);
         }
         let kept = outputs.empty.borrow().len();
         let each = outputs.take().memory();
         assert!(kept * each <= KEPT && (kept + 1) * each > KEPT, "{kept} of {each} bytes");
         let mut large = outputs.take();
         large.append(&vec![0; 100_000]);
-        large.advance(100_000);
+        large.advance(100_000, &buffers);
         assert!(large.memory() < 500, "a large buffer is not kept");
     }
 }

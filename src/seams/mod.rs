@@ -1,5 +1,6 @@
 //! Tests of seams that only the crate itself can reach, in the simulated world.
 
+mod large_buffers;
 mod protocol;
 #[cfg(feature = "app")]
 mod stages;

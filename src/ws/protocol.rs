@@ -16,10 +16,10 @@
 use super::connection::{Close, Connection, Ending, Listener, On, Opened, State};
 use super::limits::Limits;
 use crate::event_loop::Time;
-use crate::net::{CloseReason, Linger, Protocol, Stream};
+use crate::net::{CloseReason, LargeBuffers, Linger, Protocol, Stream};
 #[cfg(not(feature = "deflate"))]
 use crate::proto::ws::Compressed;
-use crate::proto::ws::{CloseFrame, Decoder, Event, Fault, Message, Opcode, Role, status};
+use crate::proto::ws::{CloseFrame, Decoder, Event, Fault, Memory, Message, Opcode, Role, status};
 use std::io;
 use std::rc::Rc;
 
@@ -65,8 +65,9 @@ impl Connection {
     fn read(self: &Rc<Self>, stream: &Rc<Stream>, decoder: &mut Decoder, bytes: &mut [u8]) -> usize {
         let (mut at, mut told, mut message, mut begun) = (0, false, false, false);
         let limits = self.endpoint.limits();
+        let memory = &stream.cx().large;
         while self.may_tell(stream, &limits) {
-            let event = match decoder.decode(bytes.get_mut(at..).unwrap_or_default(), limits.message) {
+            let event = match decoder.decode_with(bytes.get_mut(at..).unwrap_or_default(), limits.message, memory) {
                 Ok(step) => {
                     at += step.consumed;
                     step.event
@@ -99,7 +100,7 @@ impl Connection {
             told = true;
             self.told.set(self.told.get().saturating_add(1));
         }
-        decoder.give_back();
+        decoder.give_back_to(memory);
         if matches!(self.state.get(), State::Over | State::Closed) {
             return bytes.len();
         }
@@ -214,6 +215,17 @@ impl Connection {
         // The place may soon be that of another socket.
         let left = self.endpoint.sockets.borrow_mut().try_remove(self.place.replace(usize::MAX));
         drop(left);
+    }
+}
+
+/// Messages that come in parts are in buffers of the loop.
+impl Memory for LargeBuffers {
+    fn take(&self, least: usize, most: usize) -> Option<Vec<u8>> {
+        self.take(least, most)
+    }
+
+    fn give_back(&self, buffer: Vec<u8>) {
+        self.give_back(buffer);
     }
 }
 

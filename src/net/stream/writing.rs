@@ -1,5 +1,5 @@
 //! All writing of a stream. Bytes go into the cork (the loop's buffer for the running turn) or into the stream's `Output`,
-//! and from there to the kernel. How many bytes one turn writes: `WRITE_BUDGET` in `turns.rs`, and `FILE_BUDGET` below.
+//! and from there to the kernel. How many bytes one turn writes: `WRITE_BUDGET` in `turns.rs`, `FILE_BUDGET` and `BORROWED_BUDGET` below.
 
 use super::closing::reason_of;
 use super::turns::WRITE_BUDGET;
@@ -16,6 +16,9 @@ const CORK: usize = 64 * 1024;
 /// How many bytes of files one turn writes. To send them takes as long as to send a turn's budget of other bytes, since the
 /// kernel does not copy them.
 const FILE_BUDGET: usize = 4 * WRITE_BUDGET;
+/// How many bytes of a borrowed chunk are offered to the kernel at once. What is not offered must be copied, and to copy it takes about
+/// as long as to send it.
+const BORROWED_BUDGET: usize = 4 * WRITE_BUDGET;
 
 impl Stream {
     /// Returns whether this stream's turn is running. Its writes are then sent at the end of the turn.
@@ -83,7 +86,7 @@ impl Stream {
                 self.queue();
             }
         } else {
-            self.cx.outputs.give_back(output);
+            self.cx.outputs.give_back(output, &self.cx.large);
         }
     }
 
@@ -102,7 +105,7 @@ impl Stream {
         } else if self.is_corked() && !self.has_output() && self.state.is_open() {
             self.write_through(chunk);
         } else {
-            self.with_output(|output| output.push(chunk, 0));
+            self.with_output(|output| output.push(chunk, 0, &self.cx.large));
         }
         self.flow(limit)
     }
@@ -187,13 +190,14 @@ impl Stream {
     /// Sends the cork and a large chunk, without copying the chunk.
     fn write_through(&self, chunk: Chunk<'_>) {
         let mut cork = self.cx.cork.borrow_mut();
-        let first = chunk.as_bytes().get(..WRITE_BUDGET).unwrap_or(chunk.as_bytes());
+        let most = if chunk.is_borrowed() { BORROWED_BUDGET } else { WRITE_BUDGET };
+        let first = chunk.as_bytes().get(..most).unwrap_or(chunk.as_bytes());
         let taken = self.send(&Plaintext::Pieces(&[IoSlice::new(&cork), IoSlice::new(first)]));
         let corked = cork.len();
         if taken < corked + chunk.len() {
             let mut output = self.cx.outputs.take();
             output.append(cork.get(taken..).unwrap_or_default());
-            output.push(chunk, taken.saturating_sub(corked));
+            output.push(chunk, taken.saturating_sub(corked), &self.cx.large);
             self.output.set(Some(output));
         }
         cork.clear();
@@ -260,11 +264,11 @@ impl Stream {
                 };
                 (taken, taken)
             };
-            output.advance(taken);
+            output.advance(taken, &self.cx.large);
             budget = budget.saturating_sub(cost);
         }
         if output.len() == 0 {
-            self.cx.outputs.give_back(output);
+            self.cx.outputs.give_back(output, &self.cx.large);
         } else if !self.has_write_failed() {
             self.output.set(Some(output));
         }

@@ -9,6 +9,7 @@
 
 use super::close::CloseFrame;
 use super::head::{FrameHead, Opcode, Role};
+use super::memory::{Allocated, Memory, ROOMY};
 use super::text::IncomingText;
 use super::{Fault, MaskKey, mask};
 
@@ -171,8 +172,19 @@ impl Decoder {
     /// If the bytes break the rules of the protocol. Bytes that follow them cannot be read then.
     #[inline]
     pub fn decode<'a>(&'a mut self, bytes: &'a mut [u8], limit: usize) -> Result<Step<'a>, Fault> {
-        self.give_back();
-        let (consumed, found) = self.find(bytes, limit)?;
+        self.decode_with(bytes, limit, &Allocated)
+    }
+
+    /// As [`decode`](Decoder::decode), but messages that come in parts use this memory where they can.
+    #[inline]
+    pub(crate) fn decode_with<'a>(
+        &'a mut self,
+        bytes: &'a mut [u8],
+        limit: usize,
+        memory: &impl Memory,
+    ) -> Result<Step<'a>, Fault> {
+        self.give_back_to(memory);
+        let (consumed, found) = self.find(bytes, limit, memory)?;
         let event = match found {
             Found::Nothing => Event::NeedMore,
             Found::There(head, from, to) => event_of(&head, bytes.get(from..to).unwrap_or_default())?,
@@ -194,21 +206,29 @@ impl Decoder {
     /// Frees the memory of the message that was lent last.
     #[inline]
     pub fn give_back(&mut self) {
+        self.give_back_to(&Allocated);
+    }
+
+    /// Gives back the memory of the message that was lent last.
+    #[inline]
+    pub(crate) fn give_back_to(&mut self, memory: &impl Memory) {
         if self.lent {
-            self.free();
+            self.free(memory);
         }
     }
 
     #[cold]
-    fn free(&mut self) {
+    fn free(&mut self, memory: &impl Memory) {
         self.lent = false;
-        self.message = None;
+        if let Some(message) = self.message.take() {
+            memory.give_back(message.into_bytes());
+        }
     }
 
     /// Reads up to the end of the next event, or all bytes if there is no whole event. Returns how many bytes were consumed, and
     /// where the event is.
     #[inline]
-    fn find(&mut self, bytes: &mut [u8], limit: usize) -> Result<(usize, Found), Fault> {
+    fn find(&mut self, bytes: &mut [u8], limit: usize, memory: &impl Memory) -> Result<(usize, Found), Fault> {
         let mut at = 0;
         loop {
             if self.frame.is_none() {
@@ -233,7 +253,7 @@ impl Decoder {
                 }
                 at += begin;
             }
-            let (taken, is_over) = self.take(bytes.get_mut(at..).unwrap_or_default(), limit)?;
+            let (taken, is_over) = self.take(bytes.get_mut(at..).unwrap_or_default(), limit, memory)?;
             at += taken;
             match is_over {
                 Some(true) => return Ok((at, Found::Message)),
@@ -277,7 +297,7 @@ impl Decoder {
 
     /// Takes content of the data frame that has begun. Returns how many bytes were taken. If they complete the frame, also
     /// returns whether they complete its message.
-    fn take(&mut self, bytes: &mut [u8], limit: usize) -> Result<(usize, Option<bool>), Fault> {
+    fn take(&mut self, bytes: &mut [u8], limit: usize, memory: &impl Memory) -> Result<(usize, Option<bool>), Fault> {
         let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else { return Ok((0, None)) };
         let count = usize::try_from(frame.left).unwrap_or(usize::MAX).min(bytes.len());
         let piece = bytes.get_mut(..count).unwrap_or_default();
@@ -286,7 +306,7 @@ impl Decoder {
             key.rotate_left(count % 4);
         }
         let limit = if message.is_compressed() { compressed_limit(limit) } else { limit };
-        message.reserve(count, frame.left, limit);
+        message.reserve(count, frame.left, limit, memory);
         match &mut **message {
             Incoming::Text(text) => text.push(piece)?,
             Incoming::Binary(bytes) | Incoming::Compressed { bytes, .. } => bytes.extend_from_slice(piece),
@@ -326,8 +346,8 @@ impl Incoming {
 
     /// Makes room for `count` bytes that have come. To move each byte a few times at most, it makes more room than that: for the
     /// bytes that the frame announces (`left`, up to [`AT_FIRST`]), and for at least twice as many as before, but never for more
-    /// than `limit` in all.
-    fn reserve(&mut self, count: usize, left: u64, limit: usize) {
+    /// than `limit` in all, unless the memory has a buffer that is not much larger.
+    fn reserve(&mut self, count: usize, left: u64, limit: usize, memory: &impl Memory) {
         let (len, capacity) = match self {
             Incoming::Text(text) => (text.len(), text.capacity()),
             Incoming::Binary(bytes) | Incoming::Compressed { bytes, .. } => (bytes.len(), bytes.capacity()),
@@ -338,9 +358,30 @@ impl Incoming {
         }
         let announced = usize::try_from(left.min(AT_FIRST)).unwrap_or(count);
         let room = needed.max(capacity * 2).max(len + announced).min(limit.max(needed));
+        if let Some(buffer) = memory.take(room, needed.saturating_mul(ROOMY)) {
+            return memory.give_back(self.move_to(buffer));
+        }
         match self {
             Incoming::Text(text) => text.reserve(room),
             Incoming::Binary(bytes) | Incoming::Compressed { bytes, .. } => bytes.reserve_exact(room - len),
+        }
+    }
+
+    /// Moves what has come into an empty buffer, and returns the one that it was in.
+    fn move_to(&mut self, mut buffer: Vec<u8>) -> Vec<u8> {
+        match self {
+            Incoming::Text(text) => text.move_to(buffer),
+            Incoming::Binary(bytes) | Incoming::Compressed { bytes, .. } => {
+                buffer.extend_from_slice(bytes);
+                std::mem::replace(bytes, buffer)
+            }
+        }
+    }
+
+    fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Incoming::Text(text) => text.into_bytes(),
+            Incoming::Binary(bytes) | Incoming::Compressed { bytes, .. } => bytes,
         }
     }
 }

@@ -23,6 +23,18 @@ impl IncomingText {
         self.text.capacity()
     }
 
+    /// Moves the text into an empty buffer, and returns the one that it was in.
+    pub fn move_to(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        // Nothing is no bad text.
+        let mut text = String::from_utf8(buffer).unwrap_or_default();
+        text.push_str(&self.text);
+        std::mem::replace(&mut self.text, text).into_bytes()
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.text.into_bytes()
+    }
+
     /// Appends a piece.
     pub fn push(&mut self, mut piece: &[u8]) -> Result<(), Fault> {
         while self.begun.1 > 0 {
