@@ -4,6 +4,7 @@
 
 #[cfg(feature = "deflate")]
 use super::deflate::Deflate;
+use super::event::{Event, On};
 use super::limits::Limits;
 use super::origins::Origins;
 use super::payload::Payload;
@@ -65,16 +66,6 @@ pub enum Verdict {
     Accept,
     /// The request is answered with this status, from 400 to 599.
     Refuse(u16),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum On {
-    Open,
-    Message,
-    Drain,
-    Pong,
-    Error,
-    Close,
 }
 
 pub(super) enum Listener {
@@ -431,7 +422,7 @@ impl Connection {
         let Some(stream) = self.stream.get() else { return };
         let socket = WebSocket(self.clone());
         let lp = &stream.cx().lp;
-        let event = Event { endpoint: &self.endpoint, on };
+        let event = Event { name: &self.endpoint.name, on };
         let mut panicked = false;
         let mut each = |site: Site, listener: &mut Listener| {
             if panicked {
@@ -465,31 +456,6 @@ impl Drop for Connection {
         if let Some(data) = self.data.take() {
             discard(data);
         }
-    }
-}
-
-/// An event of a socket, as reports name it.
-struct Event<'a> {
-    endpoint: &'a EndpointCore,
-    on: On,
-}
-
-impl Event<'_> {
-    fn listener(&self) -> &'static str {
-        match self.on {
-            On::Open => " on_open",
-            On::Message => " on_message",
-            On::Drain => " on_drain",
-            On::Pong => " on_pong",
-            On::Error => " on_error",
-            On::Close => " on_close",
-        }
-    }
-}
-
-impl std::fmt::Display for Event<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "WebSocket {}{}", self.endpoint.name.borrow(), self.listener())
     }
 }
 

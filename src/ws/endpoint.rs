@@ -1,7 +1,8 @@
 //! What users call on an endpoint.
 
-use super::connection::{Close, Endpoint, EndpointCore, Listener, On, Stats, Verdict, WebSocket};
+use super::connection::{Close, Endpoint, EndpointCore, Listener, Stats, Verdict, WebSocket};
 use super::endpoints;
+use super::event::On;
 use super::limits::Limits;
 use super::origins::Origins;
 use crate::callback::{Identity, Listeners, Site, compare_by_identity, discard};

@@ -61,6 +61,7 @@ mod deadlines;
 mod deflate;
 mod endpoint;
 mod endpoints;
+mod event;
 mod frame;
 mod limits;
 mod opening;

@@ -13,7 +13,8 @@
 //! The server ends its side first (RFC 6455, 7.1.1), and then reads and discards until the peer has ended too, so that the peer can
 //! read the close frame: see `Stream::finish`. A client that has both close frames sends no FIN: it waits for the server's.
 
-use super::connection::{Close, Connection, Ending, Listener, On, Opened, State};
+use super::connection::{Close, Connection, Ending, Listener, Opened, State};
+use super::event::On;
 use super::limits::Limits;
 use crate::event_loop::Time;
 use crate::net::{CloseReason, LargeBuffers, Linger, Protocol, Stream};

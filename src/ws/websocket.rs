@@ -1,6 +1,7 @@
 //! What users call on a socket.
 
-use super::connection::{Close, Listener, On, State, WebSocket};
+use super::connection::{Close, Listener, State, WebSocket};
+use super::event::On;
 use super::payload::Payload;
 use crate::callback::{Site, compare_by_identity, discard};
 use crate::net::{Address, CloseReason, Flow, Stream};
