@@ -18,7 +18,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("signals", &["notice", "callback", "event_loop"]),
     ("stdin", &["notice", "callback", "event_loop"]),
     ("proto", &[]),
-    ("secure", &["notice"]),
+    ("secure", &["notice", "event_loop"]),
     ("net", &["notice", "callback", "event_loop", "secure"]),
     ("tls", &["secure", "net"]),
     // The harness: nothing but tests imports it. (The world that it drives is a driver, below the loop.)

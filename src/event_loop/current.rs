@@ -61,6 +61,13 @@ pub(crate) fn current() -> Option<Rc<Loop>> {
         .ok()
 }
 
+/// The wall clock of this thread's loop, or of the system if the thread has none.
+#[cfg(feature = "tls")]
+pub(crate) fn wall() -> std::time::SystemTime {
+    let wall = CURRENT.try_with(|holder| Some(holder.0.borrow().as_ref()?.wall()));
+    wall.ok().flatten().unwrap_or_else(std::time::SystemTime::now)
+}
+
 /// A loop that replaces this thread's own loop until this value is dropped.
 pub(crate) struct Installed {
     lp: Rc<Loop>,

@@ -80,6 +80,8 @@ pub use timers::{Timeout, set_interval, set_interval_with, set_timeout};
 pub use turn::Phase;
 
 pub(crate) use channel::Hold;
+#[cfg(feature = "tls")]
+pub(crate) use current::wall;
 pub(crate) use current::{Installed, current, install};
 pub(crate) use jobs::{JobError, JobResult};
 #[cfg(feature = "devtools")]

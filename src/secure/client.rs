@@ -1,3 +1,4 @@
+use super::clock::LoopClock;
 use super::key_log::KeyLogFile;
 use super::{Identity, Roots, invalid, usual_provider, versions};
 use rustls::ClientConfig;
@@ -12,6 +13,10 @@ use std::{fmt, io};
 
 /// The settings of a client's secure side. It can be shared by loops and threads; clones are the same settings, and remember the
 /// same sessions, so that a client that comes back to a server saves a part of the handshake.
+///
+/// What is checked of a server's certificate: that a trusted root has signed it, directly or by others that the server shows and that
+/// may sign for its name; that all of them are valid now, by the clock of the loop; that it is for the name or address that was
+/// asked for, and for servers. Not checked: whether it was revoked.
 ///
 /// ```no_run
 /// use oneloop::tls;
@@ -42,7 +47,8 @@ pub struct ClientBuilder {
 
 impl Client {
     /// The settings that trust the roots of the system: [`Roots::system`]. The roots are read at the first call, and kept for all
-    /// threads of the process.
+    /// threads of the process. That call holds up its thread for some milliseconds, as it reads a file of 200 KB and the certificates in
+    /// it: make it before the loop runs.
     ///
     /// # Errors
     /// If the system has no roots. The message names the places that were tried.
@@ -160,7 +166,7 @@ impl ClientBuilder {
     pub fn build(self) -> io::Result<Client> {
         let provider = self.provider.unwrap_or_else(usual_provider);
         let wrong = |error: rustls::Error| invalid(format!("these settings of TLS cannot be used: {error}"));
-        let builder = ClientConfig::builder_with_provider(provider.clone())
+        let builder = ClientConfig::builder_with_details(provider.clone(), Arc::new(LoopClock))
             .with_protocol_versions(versions(self.tls13_only))
             .map_err(wrong)?;
         let builder = if self.accept_any {

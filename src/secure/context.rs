@@ -1,3 +1,4 @@
+use super::clock::LoopClock;
 use super::key_log::KeyLogFile;
 use super::names::Names;
 use super::{Identity, Roots, invalid, usual_provider, versions};
@@ -211,7 +212,7 @@ impl ContextBuilder {
         }
         let names = Arc::new(names);
         let wrong = |error: rustls::Error| invalid(format!("these settings of TLS cannot be used: {error}"));
-        let builder = ServerConfig::builder_with_provider(provider.clone())
+        let builder = ServerConfig::builder_with_details(provider.clone(), Arc::new(LoopClock))
             .with_protocol_versions(versions(self.tls13_only))
             .map_err(wrong)?;
         let verifier = |roots: Roots| WebPkiClientVerifier::builder_with_provider(roots.0, provider.clone());

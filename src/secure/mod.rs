@@ -12,6 +12,7 @@
 //! one program may then want different ones.
 
 mod client;
+mod clock;
 mod context;
 mod fault;
 mod identity;

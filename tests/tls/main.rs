@@ -2,11 +2,15 @@
 //! `.ci/clients`.
 
 mod allocations;
+mod authority;
 mod certificates;
 mod ends;
+mod faults;
+mod foreign;
 mod handshake;
 mod hostile;
 mod https;
+mod matrix;
 mod relay;
 #[path = "../support/mod.rs"]
 mod support;

@@ -38,6 +38,13 @@ pub fn client() -> Client {
 #[derive(Clone, Default)]
 pub struct Relay(Rc<Inner>);
 
+/// What happens to bytes on their way.
+#[derive(Clone, Copy)]
+pub enum Fault {
+    Drop,
+    Twice,
+}
+
 #[derive(Default)]
 struct Inner {
     /// What has come from the client, and from the server.
@@ -48,6 +55,10 @@ struct Inner {
     bytewise: Cell<bool>,
     /// Which byte of the server is changed.
     changed: Cell<Option<usize>>,
+    /// What becomes of the next bytes of the server.
+    fault: Cell<Option<Fault>>,
+    /// What becomes of the first bytes of each side.
+    rewritten: Cell<Option<[fn(&[u8]) -> Vec<u8>; 2]>>,
     listener: RefCell<Option<Listener>>,
     /// The scripted end that faces the client, and the one that faces the server.
     ends: [RefCell<Option<Peer>>; 2],
@@ -86,6 +97,14 @@ impl Relay {
         {
             *byte ^= 0x55;
         }
+        if let Some(rewritten) = inner.rewritten.get().filter(|_| at == 0) {
+            bytes = rewritten[side](&bytes);
+        }
+        match if side == 1 { inner.fault.take() } else { None } {
+            Some(Fault::Drop) => return,
+            Some(Fault::Twice) => bytes = bytes.repeat(2),
+            None => {}
+        }
         let most = inner.most[side].get().unwrap_or(usize::MAX);
         let may = bytes.len().min(most.saturating_sub(at));
         if inner.bytewise.get() {
@@ -108,6 +127,16 @@ impl Relay {
 
     pub fn go_bytewise(&self) {
         self.0.bytewise.set(true);
+    }
+
+    /// The next bytes of the server are lost, or come twice.
+    pub fn fault_next(&self, fault: Fault) {
+        self.0.fault.set(Some(fault));
+    }
+
+    /// What becomes of the first bytes of the client, and of the server.
+    pub fn rewrite_first(&self, how: [fn(&[u8]) -> Vec<u8>; 2]) {
+        self.0.rewritten.set(Some(how));
     }
 
     pub fn change(&self, at: usize) {
