@@ -139,6 +139,15 @@ fn what_stands_behind_the_answer_is_not_lost_at_any_split() {
         sim.settle();
         record.expect(&["open None", "Text(\"one\")", "Binary([])"]);
     }
+    // B3: the head of an answer may come byte by byte, with frames behind it.
+    let sim = Sim::new();
+    let listener = sim.listen("127.0.0.1:80").unwrap();
+    let (_socket, record) = connect(URL);
+    sim.settle();
+    let peer = listener.accepted().remove(0);
+    peer.write_each_byte_every(answered(&peer.text(), &answer), MS);
+    sim.advance(SECOND);
+    record.expect(&["open None", "Text(\"one\")", "Binary([])"]);
     let sim = Sim::new();
     let _listener = answering(&sim, answer);
     sim.set_network(Network { splits: true, read_splits: true, ..Network::default() });

@@ -123,6 +123,29 @@ fn both_sides_may_close_at_once() {
     record.expect(&["4001 \"mine\" clean=true by_peer=false finished"]);
 }
 
+/// B23: a second close frame, which is no frame that a peer may get. Whatever calls for one comes after the first.
+#[test]
+fn no_socket_sends_two_close_frames() {
+    for again in 0..6 {
+        let Scene { sim, record, sockets, .. } = scene();
+        let client = sim.websocket("/");
+        client.be_silent();
+        let socket = sockets.take();
+        socket.close_with(4000, "first");
+        match again {
+            0 => socket.close_with(4001, "again"),
+            1 => client.close(1001, "mine"),
+            2 => client.write(frame(0x83, "no frame")),
+            3 => client.write([close_frame(1001, ""), close_frame(1002, "")].concat()),
+            4 => client.write(announced(0x82, 2_000_000, &[0; 1_000])),
+            _ => client.write(frame(0x01, "a message without an end")),
+        }
+        sim.advance(400 * SECOND);
+        client.expect(&["close 4000 first"]);
+        assert_eq!(record.take().len(), 1, "{again}");
+    }
+}
+
 /// B24: a code that the peer cannot read, because the connection was reset below its data, is lost.
 #[test]
 fn a_fault_is_told_by_its_code_although_the_peer_goes_on_sending() {
