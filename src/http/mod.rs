@@ -94,6 +94,7 @@ pub use client::{
     Agent, AgentLimits, AgentStats, ClientRequest, ClientResponse, Fetch, FetchError, FetchErrorKind, FetchResponse,
     Fetching, HostStats, Proxy, RequestError, RequestErrorKind, fetch, get, request,
 };
+pub(crate) use client::{AnswerLimits, Tunnel, Tunneling};
 pub use client_error::ClientError;
 #[cfg(feature = "app")]
 pub(crate) use companion::{Companion, Failure};

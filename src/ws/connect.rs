@@ -5,8 +5,9 @@ use super::limits::Limits;
 use super::opening::Opening;
 use super::random::next_nonce;
 use crate::event_loop::{Time, current};
-use crate::net::{CloseReason, Context, Dial, Stream, Target};
-use crate::proto::h1::OutgoingFields;
+use crate::http::{AnswerLimits, Proxy, Tunnel, Tunneling};
+use crate::net::{CloseReason, Context, Dial, Protocol, Stream, Target};
+use crate::proto::h1::{HeadLimits, OutgoingFields};
 use crate::proto::url::Scheme;
 use crate::proto::ws::{Question, Role, is_of_handshake, is_protocol, key, websocket_url};
 use std::io::{self, ErrorKind};
@@ -66,8 +67,8 @@ pub fn connect(to: impl Into<Connect>, opened: impl FnOnce(&WebSocket) + 'static
     let connection = Rc::new(Connection::new(&endpoint.0, Role::Client, lp.now()));
     connection.state.set(State::Opening);
     let asked = to.ask();
-    let (request, key, target) = match &asked {
-        Ok((request, key, target)) => (request.clone(), key.clone(), Some(target.clone())),
+    let (request, key, tunnel, target) = match &asked {
+        Ok(asked) => (asked.request.clone(), asked.key.clone(), asked.tunnel.clone(), Some(asked.target.clone())),
         Err(_) => Default::default(),
     };
     #[cfg(feature = "tls")]
@@ -88,7 +89,15 @@ pub fn connect(to: impl Into<Connect>, opened: impl FnOnce(&WebSocket) + 'static
         until: lp.now() + Time::from(to.timeout),
         answer: Default::default(),
     });
-    let stream = Stream::connecting(&cx, opening.clone());
+    let (until, within) = (opening.until, to.timeout);
+    let first: Rc<dyn Protocol> = match tunnel {
+        Some(way) => {
+            let limits = AnswerLimits { head: HeadLimits::default(), informational: INFORMATIONAL, until, within };
+            Tunneling::new(way, limits, opening)
+        }
+        None => opening,
+    };
+    let stream = Stream::connecting(&cx, first);
     let _ = connection.stream.set(stream.clone());
     let socket = WebSocket(connection);
     socket.on_open(opened);
@@ -123,6 +132,7 @@ pub struct Connect {
     /// Whom to trust, and what to show, with `wss:`.
     #[cfg(feature = "tls")]
     client: Option<crate::secure::Client>,
+    proxy: Option<Proxy>,
     #[cfg(feature = "deflate")]
     deflate: Option<Deflate>,
     /// The first mistake of the program.
@@ -150,6 +160,7 @@ impl Connect {
             limits: Limits::default(),
             #[cfg(feature = "tls")]
             client: None,
+            proxy: None,
             #[cfg(feature = "deflate")]
             deflate: None,
             wrong: None,
@@ -237,6 +248,22 @@ impl Connect {
         self
     }
 
+    /// Sets a proxy that is asked for a tunnel to the server (CONNECT), unless the host is one of its exceptions. With `wss:` the proxy
+    /// learns host and port and nothing else. If it makes none, [`on_error`](WebSocket::on_error) says what it has answered. By default
+    /// there is none; [`Proxy::from_env`] is the one that the environment names.
+    ///
+    /// ```no_run
+    /// use oneloop::{http::Proxy, ws};
+    ///
+    /// let proxy = Proxy::to("http://proxy.example:3128")?;
+    /// let socket = ws::connect(ws::Connect::to("wss://chat.example/").proxy(proxy), |_| ());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Connect {
+        self.proxy = proxy.into();
+        self
+    }
+
     /// The side of TLS that is to begin when the connection was made, if there is to be any.
     #[cfg(feature = "tls")]
     fn secure(&self) -> io::Result<Option<crate::secure::Session>> {
@@ -284,8 +311,7 @@ impl Connect {
         self.url.split('?').next().unwrap_or_default()
     }
 
-    /// The request of the handshake, its key, and where to connect to.
-    fn ask(&self) -> io::Result<(Vec<u8>, String, Target)> {
+    fn ask(&self) -> io::Result<Asked> {
         let wrong = |why: String| {
             io::Error::new(ErrorKind::InvalidInput, format!("cannot open {}: {why}", self.place().escape_debug()))
         };
@@ -307,10 +333,25 @@ impl Connect {
         };
         let mut request = Vec::new();
         question.encode(&self.fields, &mut request);
-        let target = Target::from((url.host(), url.port())).timeout(self.timeout).look_up_timeout(self.timeout);
-        Ok((request, key, target))
+        let tunnel = self.proxy.as_ref().and_then(|proxy| proxy.tunnel(&url));
+        let target = tunnel.as_ref().map_or_else(|| Target::from((url.host(), url.port())), Tunnel::target);
+        let target = target.timeout(self.timeout).look_up_timeout(self.timeout);
+        Ok(Asked { request, key, target, tunnel })
     }
 }
+
+/// What is asked, and where.
+struct Asked {
+    /// The request of the handshake.
+    request: Vec<u8>,
+    key: String,
+    /// Where to connect to: the server, or the proxy that makes the tunnel.
+    target: Target,
+    tunnel: Option<Tunnel>,
+}
+
+/// How many informational responses a proxy may send before its answer, as with the HTTP client.
+const INFORMATIONAL: usize = 16;
 
 /// The default of `timeout`, as that of `net::connect`.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -14,3 +14,4 @@ mod matrix;
 mod relay;
 #[path = "../support/mod.rs"]
 mod support;
+mod tunnels;

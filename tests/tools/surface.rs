@@ -680,6 +680,7 @@ fn a_fetch() {
     assert!(format!("{fetching:?}").contains("is_over"));
     let proxy = http::Proxy::to("a:3128").unwrap().credentials("b", "c").except("*");
     assert_eq!(format!("{proxy:?}"), "Proxy(http://a:3128)");
+    let _by_a_tunnel = ws::Connect::to("ws://127.0.0.1/").proxy(proxy.clone());
     let _of_the_environment = http::Proxy::from_env();
     let told = record.clone();
     let agent = http::Agent::new();

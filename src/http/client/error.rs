@@ -26,6 +26,7 @@ pub struct RequestError {
     pub(super) reason: CloseReason,
     pub(super) reused: bool,
     pub(super) sent: bool,
+    pub(super) proxy_status: Option<u16>,
 }
 
 /// What kind of failure a [`RequestError`] is. Programs compare it; people read the text of the error.
@@ -38,6 +39,8 @@ pub enum RequestErrorKind {
     Connect,
     /// No connection was made within [`AgentLimits::connect`](super::AgentLimits::connect).
     ConnectTimeout,
+    /// The proxy that was asked for a tunnel to the server has made none: [`RequestError::proxy_status`] is what it has answered.
+    Proxy,
     /// The connection could not be made secure: the server is not who it should be, or does not speak TLS.
     Tls,
     /// [`AgentLimits::queued`](super::AgentLimits::queued) requests to this server wait already.
@@ -73,6 +76,7 @@ impl RequestErrorKind {
             RequestErrorKind::Invalid => "invalid",
             RequestErrorKind::Connect => "connect",
             RequestErrorKind::ConnectTimeout => "connect-timeout",
+            RequestErrorKind::Proxy => "proxy",
             RequestErrorKind::Tls => "tls",
             RequestErrorKind::QueueFull => "queue-full",
             RequestErrorKind::QueueTimeout => "queue-timeout",
@@ -174,6 +178,29 @@ impl RequestError {
     /// ```
     pub fn is_sent(&self) -> bool {
         self.sent
+    }
+
+    /// The status with which a proxy has refused a tunnel to the server: 407 if it wants other credentials. `None` for any other error,
+    /// and if what it has sent was no answer.
+    ///
+    /// ```
+    /// use oneloop::http::{Agent, Proxy, RequestError, RequestErrorKind};
+    /// # let sim = oneloop::sim::Sim::new();
+    /// # let server = oneloop::http::create_server(|_req, res| res.set_status(407).end(()));
+    /// # server.on_connect(|_req, socket, _head| socket.end("HTTP/1.1 407 Who are you\r\n\r\n"));
+    /// # server.listen(3128, ()).unwrap();
+    /// let agent = Agent::new();
+    /// agent.set_proxy(Proxy::to("127.0.0.1:3128")?);
+    /// agent.get("https://example.org/", |res| println!("{}", res.status())).on_error(|_, error: &RequestError| {
+    ///     # if cfg!(feature = "tls") {
+    ///     assert_eq!((error.kind(), error.proxy_status()), (RequestErrorKind::Proxy, Some(407)));
+    ///     # }
+    /// });
+    /// # sim.settle();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn proxy_status(&self) -> Option<u16> {
+        self.proxy_status
     }
 }
 

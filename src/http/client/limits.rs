@@ -17,7 +17,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AgentLimits {
-    /// How long it may take to make a connection: the look-up of the name, and all addresses. Default: 10 s. After it, the request
+    /// How long it may take to make a connection: the look-up of the name, all addresses, and the answer of a proxy that is asked for a
+    /// tunnel. Default: 10 s. After it, the request
     /// that waits has an error of the kind [`ConnectTimeout`](super::RequestErrorKind::ConnectTimeout).
     pub connect: Duration,
     /// How long a request may wait for a connection, if all that are allowed are in use. Default: 30 s. After it, the error is

@@ -24,7 +24,7 @@
 //!   after its head        ─► the response is cut: on_close with the reason; no on_end
 //! ```
 //! `connection/mod.rs` has the picture of a connection, `pool.rs` that of the queue and the slots. How a connection is made, for each kind
-//! of place, is in `dialing.rs`, and nowhere else.
+//! of place, is in `dialing.rs`, and nowhere else; `tunnel.rs` has the way through a proxy.
 
 mod agent;
 mod call;
@@ -40,6 +40,7 @@ mod pool;
 mod proxy;
 mod retry;
 mod stats;
+mod tunnel;
 
 pub use agent::Agent;
 pub use client_request::ClientRequest;
@@ -49,6 +50,7 @@ pub use fetch::{Fetch, FetchError, FetchErrorKind, FetchResponse, Fetching, fetc
 pub use limits::AgentLimits;
 pub use proxy::Proxy;
 pub use stats::{AgentStats, HostStats};
+pub(crate) use tunnel::{AnswerLimits, Tunnel, Tunneling};
 
 use std::panic::Location;
 

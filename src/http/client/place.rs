@@ -1,5 +1,7 @@
 //! Where a request goes to: what connections are kept by.
 
+#[cfg(feature = "tls")]
+use super::tunnel::{Authority, Tunnel};
 use crate::proto::url::{Scheme, Url};
 use std::fmt;
 
@@ -12,6 +14,9 @@ pub(super) enum Place {
     /// A host and a port as well, over TLS.
     #[cfg(feature = "tls")]
     Tls(String, u16),
+    /// The same, by a tunnel.
+    #[cfg(feature = "tls")]
+    Tunnel(Tunnel),
     /// The path of a Unix socket.
     Unix(String),
 }
@@ -32,6 +37,16 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Returns whether a proxy stands in between that does not read the request.
+    pub fn is_behind_proxy(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return matches!(self, Place::Tunnel(_));
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -41,6 +56,10 @@ impl fmt::Display for Place {
             Place::Tls(host, port) if host.contains(':') => write!(f, "https://[{host}]:{port}"),
             #[cfg(feature = "tls")]
             Place::Tls(host, port) => write!(f, "https://{host}:{port}"),
+            #[cfg(feature = "tls")]
+            Place::Tunnel(way) => {
+                write!(f, "https://{} by http://{}", Authority(&way.to), Authority(&way.proxy))
+            }
             Place::Unix(path) => write!(f, "unix:{path}"),
         }
     }

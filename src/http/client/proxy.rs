@@ -1,6 +1,7 @@
-//! Requests that go to their servers through a proxy (RFC 9112, 3.2.2).
+//! Requests that go to their servers through a proxy (RFC 9112, 3.2.2; RFC 9110, 9.3.6).
 
 use super::place::Place;
+use super::tunnel::Tunnel;
 use crate::proto::base64;
 use crate::proto::h1::{FieldError, OutgoingRequest};
 use crate::proto::url::{Scheme, Url};
@@ -10,8 +11,11 @@ use std::io;
 /// A proxy, which makes the requests of an [`Agent`](super::Agent) in its place: set it with
 /// [`Agent::set_proxy`](super::Agent::set_proxy).
 ///
-/// Requests with `http:` URLs are sent to the proxy with the whole URL as their target; what it answers is the response. Those with
-/// `https:` URLs are refused, unless their host is an [exception](Proxy::except): no tunnel is made yet. `unix:` URLs need no proxy.
+/// Requests with `http:` URLs are sent to the proxy with the whole URL as their target; what it answers is the response. For those with
+/// `https:` URLs the proxy is asked for a tunnel to the server (CONNECT), in which the request goes by TLS: the proxy learns host and port
+/// and nothing else. If it refuses, the error is [`Proxy`](super::RequestErrorKind::Proxy), with the
+/// [status](super::RequestError::proxy_status) that it has answered. Tunnels are kept and used again, for the same server only. `unix:`
+/// URLs need no proxy. No request goes directly because a proxy has failed.
 ///
 /// ```no_run
 /// use oneloop::http::{Agent, Proxy};
@@ -23,10 +27,19 @@ use std::io;
 /// ```
 #[derive(Clone)]
 pub struct Proxy {
+    /// For URLs of a scheme without TLS; `None`: directly.
+    plain: Option<Hop>,
+    /// For those with TLS.
+    secure: Option<Hop>,
+    except: Vec<Exception>,
+}
+
+/// One proxy.
+#[derive(Clone, PartialEq, Eq)]
+struct Hop {
     url: Url,
     /// The value of Proxy-Authorization.
     authorization: Option<String>,
-    except: Vec<Exception>,
 }
 
 /// Hosts that are asked directly.
@@ -52,21 +65,8 @@ impl Proxy {
     /// # Errors
     /// If it is no `http:` URL.
     pub fn to(url: &str) -> io::Result<Proxy> {
-        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, behind) = rest.split_at(end);
-        let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-        // What is said of it must not repeat a password.
-        let wrong = |words: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("the proxy {host:?}: {words}"));
-        let url = Url::parse(&[scheme, "://", host, behind].concat()).map_err(|fault| wrong(fault.text()))?;
-        if url.scheme() != Scheme::Http {
-            return Err(wrong("its URL begins with http://"));
-        }
-        let proxy = Proxy { url, authorization: None, except: Vec::new() };
-        Ok(match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
-            Some((user, password)) => proxy.credentials(percent_decoded(user), percent_decoded(password)),
-            None => proxy,
-        })
+        let hop = Hop::at(url)?;
+        Ok(Proxy { plain: Some(hop.clone()), secure: Some(hop), except: Vec::new() })
     }
 
     /// Sets the name and the password that the proxy wants (`Proxy-Authorization`, with the scheme Basic). They are sent to it and to
@@ -77,8 +77,9 @@ impl Proxy {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn credentials(mut self, name: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Proxy {
-        let both = [name.as_ref(), b":", password.as_ref()].concat();
-        self.authorization = Some(format!("Basic {}", base64::encode(&both)));
+        for hop in [&mut self.plain, &mut self.secure].into_iter().flatten() {
+            hop.authorization = Some(basic(name.as_ref(), password.as_ref()));
+        }
         self
     }
 
@@ -94,8 +95,9 @@ impl Proxy {
         self
     }
 
-    /// The proxy that the environment names: `http_proxy` with the exceptions of `no_proxy`, or the same in upper case; `None` if there
-    /// is none. No agent uses it unless the program says so.
+    /// The proxy that the environment names: `http_proxy` for `http:` URLs, `https_proxy` for `https:` URLs, with the exceptions of
+    /// `no_proxy`; or the same in upper case. URLs for which none is named are asked directly; `None` if there is none at all. No agent
+    /// uses it unless the program says so.
     ///
     /// `HTTP_PROXY` is not looked at in a CGI program, where it is the field `Proxy` of a request (httpoxy, CVE-2016-5385).
     ///
@@ -114,18 +116,61 @@ impl Proxy {
     fn of_variables(value: impl Fn(&str) -> Option<String>) -> io::Result<Option<Proxy>> {
         let set = |name: &str| value(name).filter(|value| !value.is_empty());
         let upper = || set("HTTP_PROXY").filter(|_| value("REQUEST_METHOD").is_none());
-        let Some(url) = set("http_proxy").or_else(upper) else { return Ok(None) };
+        let plain = set("http_proxy").or_else(upper).map(|url| Hop::at(&url)).transpose()?;
+        let secure = set("https_proxy").or_else(|| set("HTTPS_PROXY")).map(|url| Hop::at(&url)).transpose()?;
+        if plain.is_none() && secure.is_none() {
+            return Ok(None);
+        }
         let except = set("no_proxy").or_else(|| set("NO_PROXY")).unwrap_or_default();
-        Ok(Some(Proxy::to(&url)?.except(&except)))
+        Ok(Some(Proxy { plain, secure, except: Vec::new() }.except(&except)))
     }
 
-    /// Returns whether a request with this URL goes to the proxy.
-    fn covers(&self, url: &Url) -> bool {
-        matches!(url.scheme(), Scheme::Http | Scheme::Https) && !self.except.iter().any(|except| except.covers(url))
+    /// The proxy that a request with this URL goes to; `None`: it goes directly.
+    fn hop(&self, url: &Url) -> Option<&Hop> {
+        let hop = match url.scheme() {
+            Scheme::Http | Scheme::Ws => self.plain.as_ref(),
+            Scheme::Https | Scheme::Wss => self.secure.as_ref(),
+            Scheme::Unix => None,
+        };
+        hop.filter(|_| !self.except.iter().any(|except| except.covers(url)))
+    }
+
+    /// The tunnel to the server of this URL; `None`: it is asked directly.
+    pub(crate) fn tunnel(&self, url: &Url) -> Option<Tunnel> {
+        self.hop(url).map(|hop| hop.tunnel(url))
     }
 }
 
-/// Returns where a request with this URL goes, and writes its line, its Host and the credentials of the proxy into `head`.
+impl Hop {
+    fn at(url: &str) -> io::Result<Hop> {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, behind) = rest.split_at(end);
+        let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+        // What is said of it must not repeat a password.
+        let wrong = |words: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("the proxy {host:?}: {words}"));
+        let url = Url::parse(&[scheme, "://", host, behind].concat()).map_err(|fault| wrong(fault.text()))?;
+        if url.scheme() != Scheme::Http {
+            return Err(wrong("its URL begins with http://"));
+        }
+        let user = user.map(|user| user.split_once(':').unwrap_or((user, "")));
+        let authorization = user.map(|(name, password)| basic(&percent_decoded(name), &percent_decoded(password)));
+        Ok(Hop { url, authorization })
+    }
+
+    fn tunnel(&self, to: &Url) -> Tunnel {
+        let end = |url: &Url| (url.host().to_owned(), url.port());
+        Tunnel { proxy: end(&self.url), authorization: self.authorization.clone(), to: end(to) }
+    }
+}
+
+/// The value of Proxy-Authorization, with the scheme Basic (RFC 7617).
+fn basic(name: &[u8], password: &[u8]) -> String {
+    format!("Basic {}", base64::encode(&[name, b":", password].concat()))
+}
+
+/// Returns where a request with this URL goes, and writes its line, its Host and the credentials of a proxy that makes the request
+/// into `head`. Those of a proxy that makes a tunnel stay with the tunnel.
 ///
 /// # Errors
 /// In words, if there is no way.
@@ -137,18 +182,30 @@ pub(super) fn route(
 ) -> Result<Place, String> {
     let set = |result: Result<(), FieldError>| result.map_err(|error| error.to_string());
     set(head.set_host(url.authority()))?;
-    let Some(proxy) = proxy.filter(|proxy| proxy.covers(url)) else {
+    let Some(hop) = proxy.and_then(|proxy| proxy.hop(url)) else {
         set(head.set_line(method, url.target()))?;
         return Place::of(url);
     };
     if url.scheme() == Scheme::Https {
-        return Err("https: through a proxy needs a tunnel, which is not made yet".to_owned());
+        set(head.set_line(method, url.target()))?;
+        return behind(hop, url);
     }
     set(head.set_line(method, url.as_str()))?;
-    if let Some(value) = &proxy.authorization {
+    if let Some(value) = &hop.authorization {
         set(head.set("Proxy-Authorization", value))?;
     }
-    Place::of(&proxy.url)
+    Place::of(&hop.url)
+}
+
+#[cfg(feature = "tls")]
+fn behind(hop: &Hop, url: &Url) -> Result<Place, String> {
+    Ok(Place::Tunnel(hop.tunnel(url)))
+}
+
+/// Without TLS there is no way to such a server, whether by a tunnel or not.
+#[cfg(not(feature = "tls"))]
+fn behind(_: &Hop, url: &Url) -> Result<Place, String> {
+    Place::of(url)
 }
 
 impl Exception {
@@ -195,7 +252,12 @@ fn percent_decoded(text: &str) -> Vec<u8> {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Proxy({})", self.url.origin())
+        let origin =
+            |hop: &Option<Hop>| hop.as_ref().map_or_else(|| "none".to_owned(), |hop| hop.url.origin().to_owned());
+        match (origin(&self.plain), origin(&self.secure)) {
+            (plain, secure) if plain == secure => write!(f, "Proxy({plain})"),
+            (plain, secure) => write!(f, "Proxy({plain}, for https: {secure})"),
+        }
     }
 }
 
@@ -214,7 +276,9 @@ mod tests {
             ("%zz:%@proxy", "http://proxy", Some("Basic JXp6OiU=")),
         ] {
             let proxy = Proxy::to(text).unwrap();
-            assert_eq!((proxy.url.origin(), proxy.authorization.as_deref()), (origin, authorization), "{text}");
+            let hop = proxy.plain.clone().unwrap();
+            assert_eq!((hop.url.origin(), hop.authorization.as_deref()), (origin, authorization), "{text}");
+            assert!(proxy.secure == Some(hop), "{text}");
             assert_eq!(format!("{proxy:?}"), format!("Proxy({origin})"));
         }
         for text in
@@ -247,10 +311,10 @@ mod tests {
             ("http://x/", false),
             ("unix:/a", true),
         ] {
-            assert_eq!(proxy.covers(&Url::parse(url).unwrap()), !direct, "{url}");
+            assert_eq!(proxy.hop(&Url::parse(url).unwrap()).is_none(), direct, "{url}");
         }
         let all = Proxy::to("proxy").unwrap().except("*");
-        assert!(!all.covers(&Url::parse("http://a/").unwrap()));
+        assert!(all.hop(&Url::parse("http://a/").unwrap()).is_none());
     }
 
     #[test]
@@ -259,19 +323,21 @@ mod tests {
             let set: Vec<(String, String)> =
                 set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             let value = |name: &str| set.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
-            Proxy::of_variables(value).unwrap().map(|proxy| (proxy.url.origin().to_owned(), proxy.except.len()))
+            Proxy::of_variables(value).unwrap().map(|proxy| (format!("{proxy:?}"), proxy.except.len()))
         };
-        let proxy = |origin: &str, except| Some((origin.to_owned(), except));
+        let proxy = |origins: &str, except| Some((format!("Proxy({origins})"), except));
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[("http_proxy", "")]), None);
-        assert_eq!(of(&[("https_proxy", "a"), ("no_proxy", "b")]), None);
+        assert_eq!(of(&[("https_proxy", "a"), ("no_proxy", "b")]), proxy("none, for https: http://a", 1));
+        assert_eq!(of(&[("HTTPS_PROXY", "a"), ("http_proxy", "b")]), proxy("http://b, for https: http://a", 0));
+        assert_eq!(of(&[("https_proxy", "a"), ("HTTPS_PROXY", "b"), ("http_proxy", "a")]), proxy("http://a", 0));
         assert_eq!(
             of(&[("http_proxy", "a"), ("HTTP_PROXY", "b"), ("no_proxy", "c,d"), ("NO_PROXY", "e")]),
-            proxy("http://a", 2)
+            proxy("http://a, for https: none", 2)
         );
-        assert_eq!(of(&[("HTTP_PROXY", "b:1"), ("NO_PROXY", "e")]), proxy("http://b:1", 1));
+        assert_eq!(of(&[("HTTP_PROXY", "b:1"), ("NO_PROXY", "e")]), proxy("http://b:1, for https: none", 1));
         assert_eq!(of(&[("HTTP_PROXY", "evil"), ("REQUEST_METHOD", "GET")]), None, "httpoxy");
-        assert_eq!(of(&[("http_proxy", "a"), ("REQUEST_METHOD", "GET")]), proxy("http://a", 0));
+        assert_eq!(of(&[("http_proxy", "a"), ("REQUEST_METHOD", "GET")]), proxy("http://a, for https: none", 0));
         assert!(Proxy::of_variables(|_| Some("ftp://a".to_owned())).is_err());
     }
 }

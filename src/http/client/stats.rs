@@ -18,7 +18,7 @@ pub struct AgentStats {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostStats {
-    /// Scheme, host and port.
+    /// Scheme, host and port; and ` by ` the proxy, if a tunnel leads there.
     pub host: String,
     /// Connections that carry a request.
     pub active: usize,

@@ -56,6 +56,7 @@ impl Call {
                 reason: end.reason,
                 reused: end.reused,
                 sent: end.sent,
+                proxy_status: end.proxy_status,
             };
             self.tell_error(&error);
         } else {

@@ -42,15 +42,17 @@ pub(super) struct End {
     pub reused: bool,
     /// The kernel has taken bytes of the request.
     pub sent: bool,
+    /// What a proxy has answered that was to make a tunnel.
+    pub proxy_status: Option<u16>,
 }
 
 impl End {
     pub fn new(reason: CloseReason, words: impl Into<String>) -> End {
-        End { reason, kind: RequestErrorKind::of(reason), words: words.into(), reused: false, sent: false }
+        End::of(RequestErrorKind::of(reason), reason, words)
     }
 
     pub fn of(kind: RequestErrorKind, reason: CloseReason, words: impl Into<String>) -> End {
-        End { reason, kind, words: words.into(), reused: false, sent: false }
+        End { reason, kind, words: words.into(), reused: false, sent: false, proxy_status: None }
     }
 }
 

@@ -51,6 +51,12 @@ impl Call {
             Ok(plan) => self.plan.set(Some(plan)),
             Err(error) => return self.invalid(error.to_string()),
         }
+        if self.place.as_ref().is_some_and(|place| place.is_behind_proxy())
+            && self.head.borrow().has("Proxy-Authorization")
+        {
+            return self
+                .invalid("Proxy-Authorization would go to the server: give it to Proxy::credentials".to_owned());
+        }
         if let Some(after) = self.timeout.get() {
             self.arm(after);
         }

@@ -15,8 +15,10 @@ mod writing;
 use super::call::{Call, End};
 #[cfg(feature = "tls")]
 use super::dialing::begin_handshake;
+use super::error::RequestErrorKind;
 use super::limits::AgentLimits;
 use super::place::Place;
+use super::tunnel::NoTunnel;
 use crate::event_loop::Time;
 use crate::net::{CloseReason, Context, Protocol, SendWatch, Stream};
 use crate::proto::h1::connection::{self as table, Action, Event, Reading, Role};
@@ -311,7 +313,10 @@ impl Protocol for Connection {
     }
 
     fn due(self: Rc<Self>, stream: &Rc<Stream>) {
-        self.check(stream);
+        // Before, its deadlines are those of others: of a tunnel, of a handshake.
+        if self.made.get() {
+            self.check(stream);
+        }
     }
 
     fn idle_since(&self, _stream: &Rc<Stream>) -> Option<Time> {
@@ -326,7 +331,7 @@ impl Protocol for Connection {
                 let end = End { reused: self.reused(), sent: self.was_sent(stream), ..End::new(reason, words()) };
                 Left::Call(call, Loss { end, answered: stream.bytes_read() > read })
             }
-            None if !self.made.get() => Left::NotMade(End::new(reason, words())),
+            None if !self.made.get() => Left::NotMade(not_made(reason, words(), error)),
             None => Left::Nothing,
         };
         match (self.owner(), left) {
@@ -340,6 +345,17 @@ impl Protocol for Connection {
         if let Some(call) = self.take_call() {
             call.teardown();
         }
+    }
+}
+
+/// How a call ends for which no connection could be made.
+fn not_made(reason: CloseReason, words: String, error: Option<&io::Error>) -> End {
+    let end = End::new(reason, words);
+    match error.and_then(NoTunnel::of) {
+        Some(no) if end.kind != RequestErrorKind::ConnectTimeout => {
+            End { kind: RequestErrorKind::Proxy, proxy_status: no.status, ..end }
+        }
+        _ => end,
     }
 }
 
