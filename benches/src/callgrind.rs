@@ -7,9 +7,11 @@ use crate::child::{Launch, Server};
 use crate::machine;
 use crate::traffic::{BODY, Case, Client};
 use crate::websocket::{self, Client as Socket, SUBSCRIBE};
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 /// The number of requests of the shorter run.
 const REQUESTS: usize = 8_000;
@@ -101,6 +103,32 @@ fn under_callgrind(server: &Launch, drive: &dyn Fn(u16) -> io::Result<()>, out: 
     // The warden sends SIGTERM, and callgrind writes its counts.
     server.stop();
     total(out)
+}
+
+/// What the client is answered.
+const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Date: Mon, 30 Nov 2026 00:00:00 GMT\r\nContent-Length: 20\r\n\r\nHello from one loop\n";
+
+/// The instructions of one request that a client makes: `client PORT COUNT`.
+pub fn per_client_request(client: &Path) -> io::Result<f64> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    let port = listener.local_addr()?.port().to_string();
+    // It ends with this process.
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut landing = [0; 4096];
+            while stream.read(&mut landing).is_ok_and(|count| landing[..count].ends_with(b"\r\n\r\n")) {
+                if stream.write_all(ANSWER.as_bytes()).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    let run = |requests: usize| of_program(client, &[&port, &requests.to_string()]);
+    match (run(REQUESTS), run(2 * REQUESTS)) {
+        (Some(once), Some(twice)) if twice > once => Ok((twice - once) as f64 / REQUESTS as f64),
+        counts => Err(io::Error::other(format!("client: {counts:?} instructions for N and 2N requests"))),
+    }
 }
 
 /// The instructions of a program that ends by itself. `None` without valgrind, or if the program fails.

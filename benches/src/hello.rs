@@ -27,6 +27,11 @@ pub fn build_sockets() -> io::Result<PathBuf> {
     build_target("oneloop-benches", ["--bin", "sockets"])
 }
 
+/// Builds `src/bin/client.rs`, the HTTP client, and returns its path.
+pub fn build_client() -> io::Result<PathBuf> {
+    build_target("oneloop-benches", ["--bin", "client"])
+}
+
 fn build_target(package: &str, target: [&str; 2]) -> io::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)

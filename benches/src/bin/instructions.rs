@@ -1,5 +1,6 @@
 //! Counts the instructions that `hello` executes per request, by itself and through the layer `app`, and those of a message over a
-//! WebSocket. Fails when they have grown, when `app` adds more than it may, or when publishing costs more than it may.
+//! WebSocket, and of a request that the HTTP client makes. Fails when they have grown, when `app` adds more than it may, or when publishing
+//! costs more than it may.
 //!
 //!     cargo run -p oneloop-benches --bin instructions [-- --record]
 //!
@@ -97,6 +98,7 @@ fn guard(record: bool) -> io::Result<ExitCode> {
         counted.push((case.name, callgrind::per_request(&hello::launch(&app).arg(site), case)?));
     }
     let sockets = hello::build_sockets()?;
+    counted.push(("client", callgrind::per_client_request(&hello::build_client()?)?));
     for messages in &MESSAGES {
         counted.push((messages.name, callgrind::per_message(&hello::launch(&sockets), messages)?));
     }
@@ -180,8 +182,8 @@ fn recorded(text: &str, name: &str) -> Option<f64> {
 
 fn written(counted: &[(&str, f64)]) -> String {
     let mut text = format!(
-        "# Instructions per request of examples/hello, of the same through the layer app, and (ws-) per message over a WebSocket, counted by\n\
-         # callgrind. Written by:\n\
+        "# Instructions per request of examples/hello, of the same through the layer app, of a request of the HTTP client, and (ws-) per message\n\
+         # over a WebSocket, counted by callgrind. Written by:\n\
          #   cargo run -p oneloop-benches --bin instructions -- --record\n\
          # compiler: {}\n",
         compiler()
