@@ -26,8 +26,10 @@ impl Endpoint {
     /// Each message is compressed for itself, in both directions, so that a socket takes no memory for it. A published message is
     /// compressed once, whatever the number of its subscribers. (Twice, if there are clients that ask for a small window.) Received
     /// messages are inflated as far as [`Limits::message`](super::Limits::message), and no further: a larger one closes its socket with
-    /// the code 1009. To inflate 1 MiB holds up the loop for 1 to 4 ms; each KiB counts as a frame for
-    /// [`Limits::frames`](super::Limits::frames).
+    /// the code 1009. To inflate a message of 1 MiB holds up the loop for 1 to 4 ms; each KiB counts as a frame for
+    /// [`Limits::frames`](super::Limits::frames). Who means harm can compress so that it takes far longer: up to some 100 ms for each MiB
+    /// that is sent, and more on a busy machine, where each block of a few bytes brings a code of its own. For clients that are
+    /// not trusted, keep `Limits::message` small.
     ///
     /// The length of a compressed message tells something of its content. So never compress a secret together with text that somebody else
     /// may choose (BREACH): send such a message [`uncompressed`](Payload::uncompressed).
