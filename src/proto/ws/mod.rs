@@ -36,6 +36,8 @@ mod handshake;
 mod head;
 mod mask;
 mod memory;
+#[cfg(test)]
+mod memory_tests;
 mod sha1;
 pub mod status;
 mod text;
