@@ -74,6 +74,12 @@ proptest! {
         crate::properties::queries::holds(&bytes);
     }
 
+    #[cfg(all(feature = "compression", feature = "json"))]
+    #[test]
+    fn a_body_is_what_was_compressed_or_written_and_never_more_than_the_limit(bytes in bodies()) {
+        crate::properties::bodies::holds(&bytes);
+    }
+
     #[test]
     fn frames_are_the_same_messages_in_any_split(bytes in with_choices(2, frames())) {
         crate::properties::websocket::holds(&bytes);
@@ -317,6 +323,37 @@ fn response() -> impl Strategy<Value = Vec<u8>> {
     (any::<u8>(), vec(call, 0..8)).prop_map(|(asked, calls)| [vec![asked], calls.concat()].concat())
 }
 
+/// Compressed or not, and JSON that is nearly what is wanted, with a byte changed here and there.
+#[cfg(all(feature = "compression", feature = "json"))]
+fn bodies() -> impl Strategy<Value = Vec<u8>> {
+    let gzip = |content: Vec<u8>| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, &content).unwrap();
+        encoder.finish().unwrap()
+    };
+    let value = prop::sample::select(
+        &["1", "256", "-7", "1e9", "null", "true", "\"tree\"", "\"weed\"", "[true,false]", "[[]]", "{\"a\":1}", "\"\\u0041\\n\"", ""][..],
+    );
+    let name = prop::sample::select(&["a", "b", "c", "d", "e", "a\\n"][..]);
+    let pair = (name, value).prop_map(|(name, value)| format!("\"{name}\": {value}"));
+    let json = vec(pair, 0..6).prop_map(|pairs| format!("{{{}}}", pairs.join(", ")).into_bytes());
+    let content = prop_oneof![
+        vec(any::<u8>(), 0..300),
+        vec(prop::sample::select(&b"ab"[..]), 0..2_000),
+        vec(any::<u8>(), 0..300).prop_map(gzip),
+        vec(prop::sample::select(&b"ab"[..]), 0..2_000).prop_map(gzip),
+        json,
+    ];
+    let change = prop::option::of((any::<prop::sample::Index>(), any::<u8>()));
+    (any::<[u8; 2]>(), content, change).prop_map(|(choices, mut content, change)| {
+        if let Some((at, byte)) = change.filter(|_| !content.is_empty()) {
+            let at = at.index(content.len());
+            content[at] = byte;
+        }
+        [&choices[..], &content].concat()
+    })
+}
+
 /// Those of `differential` are for a fuzzer with its oracles.
 #[test]
 fn the_seeds_hold() {
@@ -341,6 +378,8 @@ fn the_seeds_hold() {
         ("conditions", crate::properties::conditions::holds),
         #[cfg(feature = "json")]
         ("queries", crate::properties::queries::holds),
+        #[cfg(all(feature = "compression", feature = "json"))]
+        ("bodies", crate::properties::bodies::holds),
     ];
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds");
     for (target, holds) in targets {

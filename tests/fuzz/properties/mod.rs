@@ -8,6 +8,8 @@
 #[cfg(feature = "app")]
 pub mod accept;
 pub mod answers;
+#[cfg(all(feature = "compression", feature = "json"))]
+pub mod bodies;
 pub mod body_decoder;
 pub mod choices;
 pub mod client;
