@@ -57,10 +57,35 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 ///
 /// A function that returns another error type is called with `?`: `|req, res| Ok(handle(req, res)?)`. `Error` itself does
 /// not implement [`std::error::Error`], because otherwise it could not be made from any other error.
+///
+/// An `Error` may cross threads, so that a [job](crate::worker) can return one. Hence the error that `?` turns into it must be `Send`
+/// and `Sync`, as nearly all are. Of a `Box<dyn std::error::Error>`, which may be anything, only the text can be had:
+/// `.map_err(|error| error.to_string())?`.
+///
+/// ```
+/// use oneloop::http::{self, Error};
+/// use oneloop::worker;
+///
+/// /// Runs on a thread of the workers.
+/// fn todo(number: usize) -> http::Result<String> {
+///     let todos = std::fs::read_to_string("todos.txt")?; // 500
+///     Ok(todos.lines().nth(number).ok_or(Error::new(404, "no such todo"))?.to_owned())
+/// }
+///
+/// # let sim = oneloop::sim::Sim::new();
+/// let server = http::create_server(|_req, res| {
+///     worker::run(|| todo(7), move |todo| match todo.map_err(Error::from).and_then(|todo| todo) {
+///         Ok(todo) => res.end(todo),
+///         Err(error) => res.fail(error), // of the file, of the todo, or of a job that was refused
+///     });
+/// });
+/// # server.listen(80, ()).unwrap();
+/// # assert_eq!(sim.request("GET", "/").send().status(), 500);
+/// ```
 pub struct Error {
     status: u16,
     text: Cow<'static, str>,
-    source: Option<Box<dyn StdError>>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -87,7 +112,7 @@ impl Error {
     /// assert_eq!(error.to_string(), "a number is wanted: invalid digit found in string");
     /// assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
     /// ```
-    pub fn with_source(mut self, source: impl Into<Box<dyn StdError>>) -> Error {
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
         self.source = Some(source.into());
         self
     }
@@ -122,7 +147,7 @@ impl Error {
 
     /// The cause, if there is one.
     pub fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref()
+        self.source.as_deref().map(|source| source as _)
     }
 
     /// The cause, if it is an `E`.
@@ -131,7 +156,7 @@ impl Error {
     }
 }
 
-impl<E: Into<Box<dyn StdError>>> From<E> for Error {
+impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {
     fn from(error: E) -> Error {
         let source = error.into();
         let too_large = matches!(source.downcast_ref(), Some(BodyError::TooLarge { .. }))

@@ -148,7 +148,7 @@ fn a_client_s_error_is_no_warning() {
 
 #[test]
 fn functions_that_return_other_errors_are_called_with_a_question_mark() {
-    fn boxed(_: Request, _: Response) -> Result<(), Box<dyn std::error::Error>> {
+    fn boxed(_: Request, _: Response) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Err("boxed")?
     }
     fn io(_: Request, _: Response) -> std::io::Result<()> {
@@ -160,6 +160,27 @@ fn functions_that_return_other_errors_are_called_with_a_question_mark() {
     assert_eq!(answer(get("/"), |req, res| Ok(boxed(req, res)?)).0, 500);
     assert_eq!(answer(get("/"), |req, res| Ok(io(req, res)?)).0, 500);
     assert_eq!(answer(get("/"), http).0, 410);
+}
+
+#[test]
+fn an_error_crosses_threads_with_its_status_and_its_source() {
+    fn todo(number: &str) -> http::Result<u32> {
+        let number = number.parse::<u32>()?;
+        if number < 10 { Ok(number) } else { Err(Error::new(404, "no such todo").with_source("ten at most")) }
+    }
+    let (sim, _server) = serve(|req, res| {
+        let number = req.path()[1..].to_owned();
+        let work = move || std::thread::spawn(move || todo(&number)).join().unwrap();
+        worker::run(work, move |todo| match todo.map_err(Error::from).and_then(|todo| todo) {
+            Ok(todo) => res.end(todo.to_string()),
+            Err(error) => res.fail(error),
+        });
+    });
+    let answer = |path| (sim.request("GET", path).send().status(), sim.request("GET", path).send().text());
+    assert_eq!(answer("/7"), (200, "7".into()));
+    assert_eq!(answer("/12"), (404, "no such todo\n".into()));
+    assert_eq!(answer("/x"), (500, "500 Internal Server Error\n".into()));
+    assert!(sim.log().last().unwrap().to_string().contains("invalid digit found in string"));
 }
 
 #[test]
