@@ -32,6 +32,7 @@ mod agent;
 mod jar;
 #[cfg(feature = "json")]
 mod json;
+mod parts;
 mod redirect;
 mod request;
 mod tested;

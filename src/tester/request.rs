@@ -1,4 +1,5 @@
 use super::jar::Visit;
+use super::parts::Parts;
 use super::redirect;
 use super::visitor::Visitor;
 use crate::sim::{ClientRequest, OpenReply, Reply};
@@ -15,6 +16,7 @@ const MOST_REDIRECTS: usize = 10;
 pub struct AgentRequest<'a> {
     visitor: &'a Visitor,
     request: ClientRequest<'a>,
+    parts: Parts,
     follows: bool,
 }
 
@@ -22,7 +24,7 @@ impl<'a> AgentRequest<'a> {
     pub(super) fn new(visitor: &'a Visitor, method: &str, target: &str) -> AgentRequest<'a> {
         let world = &visitor.world;
         let request = world.sim.request(method, target).port(world.port).sent_from(visitor.address);
-        AgentRequest { visitor, request, follows: false }
+        AgentRequest { visitor, request, parts: Parts::default(), follows: false }
     }
 
     /// Adds a field. A `Cookie` field replaces the cookies of the agent for this request.
@@ -93,6 +95,43 @@ impl<'a> AgentRequest<'a> {
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.header("Content-Type", "application/x-www-form-urlencoded").body(body)
+    }
+
+    /// Adds a field to a form with files (`multipart/form-data`), which becomes the body.
+    ///
+    /// ```
+    /// # use oneloop::{app::{self, App}, tester::Tester};
+    /// let test = Tester::new(|| {
+    ///     let mut app = App::new();
+    ///     app.post("/", app::multipart(|_req, res, upload| {
+    ///         let bytes: u64 = upload.files().iter().map(|file| file.size()).sum();
+    ///         res.end(format!("{bytes} bytes for {}", upload.form().get("album").unwrap_or("no album")));
+    ///     }));
+    ///     app
+    /// });
+    /// let post = test.post("/").field("album", "Ivy").attach("photo", "leaf.jpg", b"green");
+    /// post.send().expect(200).expect_text("5 bytes for Ivy");
+    /// ```
+    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.parts.add(name, None, value.as_ref());
+        self
+    }
+
+    /// Adds a file to a form with files (`multipart/form-data`), which becomes the body. The file's media type is that of its
+    /// name.
+    ///
+    /// ```
+    /// # use oneloop::{app::{self, App}, tester::Tester};
+    /// let test = Tester::new(|| {
+    ///     let mut app = App::new();
+    ///     app.post("/", app::multipart(|_req, res, upload| res.end(upload.files()[0].name().to_owned())));
+    ///     app
+    /// });
+    /// test.post("/").attach("photo", "leaf.jpg", b"green").send().expect(200).expect_text("leaf.jpg");
+    /// ```
+    pub fn attach(mut self, name: &str, file_name: &str, content: impl AsRef<[u8]>) -> Self {
+        self.parts.add(name, Some(file_name), content.as_ref());
+        self
     }
 
     /// Sends the request byte by byte: the program reads each of them by itself.
@@ -241,6 +280,7 @@ impl<'a> AgentRequest<'a> {
     }
 
     fn with_fields_of_agent(mut self) -> Self {
+        self.request = self.parts.put_into(self.request);
         for (name, value) in &*self.visitor.fields.borrow() {
             if self.request.field(name).is_none() {
                 self.request = self.request.header(name, value);

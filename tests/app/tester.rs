@@ -181,6 +181,35 @@ fn requests_come_whole_byte_by_byte_or_cut() {
 }
 
 #[test]
+fn a_form_with_files_is_sent_as_browsers_send_it() {
+    let test = with(|app| {
+        app.post(
+            "/",
+            app::multipart(|_req, res, upload| {
+                let fields = upload.form().pairs().map(|(name, value)| format!("{name}={value}; "));
+                let mut text = fields.collect::<String>();
+                for file in upload.files() {
+                    let content = std::fs::read(file.path())?;
+                    let (field, name, media_type) = (file.field(), file.name(), file.media_type().unwrap_or("-"));
+                    text += &format!("{field}: {name} ({media_type}) {}; ", content.escape_ascii());
+                }
+                res.end(text);
+                Ok(())
+            }),
+        );
+    });
+    let post = || test.post("/").field("album", "Ivy & fern").field("a\"b", "grün\r\n");
+    post().send().expect_text("album=Ivy & fern; a\"b=grün\r\n; ");
+    let post = || post().attach("photo", "leaf.jpg", [0, 255]).attach("photo", "no \"end", b"\r\n------oneloop--\r\n");
+    let expected = "album=Ivy & fern; a\"b=grün\r\n; photo: leaf.jpg (image/jpeg) \\x00\\xff; \
+                    photo: no \"end (application/octet-stream) \\r\\n------oneloop--\\r\\n; ";
+    post().send().expect(200).expect_text(expected);
+    post().slowly().send().expect_text(expected);
+    assert!(post().cut_after(100));
+    post().send().expect_text(expected);
+}
+
+#[test]
 fn an_answer_that_goes_on_is_read_part_by_part() {
     let test = with(|app| {
         let news = Channel::new();
