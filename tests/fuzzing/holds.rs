@@ -332,7 +332,21 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
         encoder.finish().unwrap()
     };
     let value = prop::sample::select(
-        &["1", "256", "-7", "1e9", "null", "true", "\"tree\"", "\"weed\"", "[true,false]", "[[]]", "{\"a\":1}", "\"\\u0041\\n\"", ""][..],
+        &[
+            "1",
+            "256",
+            "-7",
+            "1e9",
+            "null",
+            "true",
+            "\"tree\"",
+            "\"weed\"",
+            "[true,false]",
+            "[[]]",
+            "{\"a\":1}",
+            "\"\\u0041\\n\"",
+            "",
+        ][..],
     );
     let name = prop::sample::select(&["a", "b", "c", "d", "e", "a\\n"][..]);
     let pair = (name, value).prop_map(|(name, value)| format!("\"{name}\": {value}"));
