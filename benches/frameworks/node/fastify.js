@@ -1,4 +1,5 @@
 // Fastify with a schema for the answer, as its documentation recommends for speed.
+import { join } from 'node:path';
 import fastify from 'fastify';
 import files from '@fastify/static';
 
@@ -28,7 +29,7 @@ const list = {
 app.post('/json', { schema: { response: { 200: list } } }, (request, reply) => {
   reply.send(request.body);
 });
-app.register(files, { root: process.argv[2], prefix: '/files/', index: false });
+app.register(files, { root: join(process.argv[2], 'public'), prefix: '/files/', index: false });
 await app.listen({ port: 0, host: '127.0.0.1' });
 console.log(`listening on http://127.0.0.1:${app.server.address().port}`);
 process.stdin.on('end', () => process.exit()).resume();

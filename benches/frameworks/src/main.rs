@@ -1,6 +1,6 @@
 //! CPU per request of oneloop's `app` beside Express 5, Fastify, axum and actix-web.
 //!
-//!     cargo run --release --manifest-path benches/frameworks/Cargo.toml [-- --rounds N] [--seconds N] [--connections N]
+//!     cargo run --release --manifest-path benches/frameworks/Cargo.toml [-- --rounds N] [--seconds N] [--connections N] [--row N]
 //!
 //! The same routes and middlewares everywhere: see [`servers`]. In each round the servers are measured in turn, in another order
 //! each time, so that a disturbance affects all of them. CPU is user and system time of the server's process, all its threads.
@@ -9,16 +9,17 @@
 
 mod node;
 mod servers;
+mod todos;
 
 use oneloop_benches::child::{self, Launch, Server};
 use oneloop_benches::figures::{bounds, median};
 use oneloop_benches::machine;
 use oneloop_benches::trial::{option, options};
-use servers::{HELLO, NAMES, ONELOOP, SERVE};
+use servers::{HELLO, NAMES, ONELOOP, SERVE, Site};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,9 +28,12 @@ cargo run --release --manifest-path benches/frameworks/Cargo.toml [-- OPTIONS]
   --rounds N        each server once in each (9)
   --seconds N       of each measurement (2)
   --connections N   of wrk (64)
+  --row N           only this row of the table (0: all)
 ";
 /// The size of the file, in bytes.
 const FILE: usize = 4096;
+/// The row that needs a database.
+const TODOS: &str = "20 todos from SQLite";
 /// Seconds that each server is asked before a row is measured.
 const WARM_UP: u64 = 6;
 /// How often a measurement is begun anew because an answer was late, as on a machine with other work, before the run ends.
@@ -43,9 +47,9 @@ fn main() -> ExitCode {
     if let [_, role, name, folder] = &args[..]
         && role == SERVE
     {
-        return servers::serve(name, Path::new(folder));
+        return servers::serve(name, &Site(folder.into()));
     }
-    let Some(options) = options(&["rounds", "seconds", "connections"]) else {
+    let Some(options) = options(&["rounds", "seconds", "connections", "row"]) else {
         eprint!("{HELP}");
         return ExitCode::from(2);
     };
@@ -69,19 +73,24 @@ struct Row {
     request: String,
     /// The body of every answer.
     answer: String,
+    /// The servers that have it.
+    of: &'static [&'static str],
 }
 
-fn rows() -> io::Result<[Row; 3]> {
+fn rows(site: &Site) -> io::Result<[Row; 4]> {
     let list = servers::list()?;
+    let todos = todos::open(&site.database()).and_then(|connection| todos::list(&connection, 7));
+    let todos = serde_json::to_string(&todos.map_err(io::Error::other)?)?;
     let get = |path| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let length = list.len();
     let post = format!(
         "POST /json HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{list}"
     );
     Ok([
-        Row { name: "hello", request: get("/hello"), answer: HELLO.to_owned() },
-        Row { name: "JSON, 1 KiB in and out", request: post, answer: list },
-        Row { name: "file of 4 KiB", request: get("/files/file.txt"), answer: "x".repeat(FILE) },
+        Row { name: "hello", request: get("/hello"), answer: HELLO.to_owned(), of: &NAMES },
+        Row { name: "JSON, 1 KiB in and out", request: post, answer: list, of: &NAMES },
+        Row { name: "file of 4 KiB", request: get("/files/file.txt"), answer: "x".repeat(FILE), of: &NAMES },
+        Row { name: TODOS, request: get("/todos/7"), answer: todos, of: &[ONELOOP, "express", "axum"] },
     ])
 }
 
@@ -112,11 +121,13 @@ fn compare(options: &[(String, u64)]) -> io::Result<bool> {
     let rounds = option(options, "rounds", 9).max(1);
     let seconds = option(options, "seconds", 2).max(1);
     let connections = option(options, "connections", 64).max(1);
+    let only = option(options, "row", 0);
     let folder = Folder(std::env::temp_dir().join(format!("oneloop-frameworks-{}", std::process::id())));
-    let public = folder.0.join("public");
-    fs::create_dir_all(&public)?;
-    fs::write(public.join("file.txt"), "x".repeat(FILE))?;
-    let modules = node::prepare()?;
+    let site = Site(folder.0.clone());
+    fs::create_dir_all(site.public())?;
+    fs::write(site.public().join("file.txt"), "x".repeat(FILE))?;
+    todos::create(&site.database()).map_err(io::Error::other)?;
+    let node = node::prepare()?;
     let pinned = pins();
     if pinned.is_none() {
         println!("NOT PINNED (one CPU, or no taskset): ratios are rough");
@@ -125,22 +136,27 @@ fn compare(options: &[(String, u64)]) -> io::Result<bool> {
     let load = Load { connections, pin: wrk_pin, script: folder.0.join("load.lua") };
     let mut contenders = Vec::new();
     for name in NAMES {
-        if let Some(launch) = servers::launch(name, &public, modules.as_deref())? {
+        if let Some(launch) = servers::launch(name, &site, node.as_ref())? {
             let server = Server::start(&launch.under(&server_pin))?;
             contenders.push(Contender { name, server, cost: Vec::new() });
         }
     }
     println!("{connections} connections, {rounds} rounds of {seconds} s each; {}", machine::description());
     let mut met = true;
-    for row in rows()? {
-        for contender in &mut contenders {
-            contender.cost.clear();
+    let asked = |row: &Row, contender: &Contender| match contender.name {
+        "express" if row.name == TODOS => node.as_ref().is_some_and(|node| node.has_sqlite),
+        name => row.of.contains(&name),
+    };
+    let chosen = (1..).zip(rows(&site)?).filter(|(number, _)| only == 0 || only == *number);
+    for (_, row) in chosen {
+        contenders.iter_mut().for_each(|contender| contender.cost.clear());
+        for contender in contenders.iter_mut().filter(|contender| asked(&row, contender)) {
             check(contender, &row)?;
             // Just-in-time compilers and caches become warm. Node's compiler takes some seconds.
             load.measure(contender, &row, WARM_UP)?;
         }
         for _ in 0..rounds {
-            for contender in &mut contenders {
+            for contender in contenders.iter_mut().filter(|contender| asked(&row, contender)) {
                 contender.cost.push(load.measure_patiently(contender, &row, seconds)?);
             }
             contenders.rotate_left(1);
@@ -216,7 +232,7 @@ fn report(row: &Row, contenders: &[Contender]) -> bool {
     println!("{}", row.name);
     let Some(own) = contenders.iter().find(|other| other.name == ONELOOP) else { return false };
     let mut met = true;
-    for other in contenders {
+    for other in contenders.iter().filter(|other| !other.cost.is_empty()) {
         let ratios = || other.cost.iter().zip(&own.cost).map(|(theirs, ours)| theirs / ours);
         let (least, most) = bounds(ratios());
         let (middle, cost) = (median(ratios()), median(other.cost.iter().copied()));

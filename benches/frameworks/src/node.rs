@@ -1,11 +1,12 @@
 //! The servers on Node, and the packages that they need.
 
+use crate::servers::Site;
 use oneloop_benches::child::Launch;
 use oneloop_benches::machine;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const FILES: [(&str, &str); 3] = [
     ("package.json", include_str!("../node/package.json")),
@@ -13,9 +14,16 @@ const FILES: [(&str, &str); 3] = [
     ("fastify.js", include_str!("../node/fastify.js")),
 ];
 
-/// Installs the packages, at the versions that `node/package.json` names, beside this program in the target folder, and returns
-/// where. `None`, said loudly, if there is no Node or no npm, or if npm fails.
-pub fn prepare() -> io::Result<Option<PathBuf>> {
+/// What Node has got.
+pub struct Node {
+    modules: PathBuf,
+    /// Whether better-sqlite3 is there. It is compiled, for which it needs a C++ compiler, Python and the headers of Node.
+    pub has_sqlite: bool,
+}
+
+/// Installs the packages, at the versions that `node/package.json` names, beside this program in the target folder. `None`, said
+/// loudly, if there is no Node or no npm, or if npm fails.
+pub fn prepare() -> io::Result<Option<Node>> {
     let (Some(_), Some(npm)) = (machine::find_program("node"), machine::find_program("npm")) else {
         println!("SKIPPED: express and fastify, since there is no node or no npm on the PATH");
         return Ok(None);
@@ -27,15 +35,26 @@ pub fn prepare() -> io::Result<Option<PathBuf>> {
         fs::write(modules.join(name), text)?;
     }
     let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--loglevel=error"];
-    if !Command::new(npm).args(install).current_dir(&modules).status()?.success() {
+    if !Command::new(&npm).args(install).current_dir(&modules).status()?.success() {
         println!("SKIPPED: express and fastify, since npm could not install them");
         return Ok(None);
     }
-    Ok(Some(modules))
+    let compiled = modules.join("node_modules/better-sqlite3/build/Release/better_sqlite3.node");
+    if !compiled.exists() {
+        let rebuild = ["rebuild", "better-sqlite3", "--build-from-source", "--loglevel=error"];
+        Command::new(npm).args(rebuild).current_dir(&modules).stdout(Stdio::null()).status()?;
+    }
+    let has_sqlite = compiled.exists();
+    if !has_sqlite {
+        println!("SKIPPED: express in the row of SQLite, since npm could not compile better-sqlite3");
+    }
+    Ok(Some(Node { modules, has_sqlite }))
 }
 
-/// How to start one of them.
-pub fn launch(modules: &Path, name: &str, folder: &Path) -> Launch {
-    let script = modules.join(name).with_extension("js");
-    Launch::new("node").arg(script).arg(folder).env("NODE_ENV", "production")
+impl Node {
+    /// How to start a server on it.
+    pub fn launch(&self, name: &str, site: &Site) -> Launch {
+        let script = self.modules.join(name).with_extension("js");
+        Launch::new("node").arg(script).arg(&site.0).env("NODE_ENV", "production")
+    }
 }

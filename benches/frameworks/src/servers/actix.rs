@@ -1,6 +1,6 @@
 //! actix-web with one worker, and actix-files.
 
-use super::{HELLO, List, announce};
+use super::{HELLO, List, Site, announce};
 use actix_files::Files;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -9,7 +9,6 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Json};
 use actix_web::{App, Error, HttpServer, rt};
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
@@ -40,8 +39,8 @@ async fn echo(list: Json<List>) -> Json<List> {
     list
 }
 
-pub fn serve(folder: &Path) -> io::Result<()> {
-    let folder = folder.to_owned();
+pub fn serve(site: &Site) -> io::Result<()> {
+    let folder = site.public();
     let server = HttpServer::new(move || {
         App::new()
             // The last one is the outermost.
