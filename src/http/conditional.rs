@@ -106,7 +106,11 @@ impl Conditions {
     /// others.
     pub fn of(request: &IncomingRequest) -> Conditions {
         // Most requests have none of the fields below. Their names begin with I or R, so the first letters show this.
-        if !request.iter().any(|(name, _)| matches!(name.as_bytes().first(), Some(b'i' | b'I' | b'r' | b'R'))) {
+        if !request
+            .fields()
+            .iter_bytes()
+            .any(|(name, _)| matches!(name.as_bytes().first(), Some(b'i' | b'I' | b'r' | b'R')))
+        {
             return Conditions::default();
         }
         let get = request.method() == "GET";

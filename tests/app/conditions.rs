@@ -179,3 +179,18 @@ fn a_part_is_sent_only_of_the_state_that_the_client_knows() {
         assert_eq!(range(tag, ours), Whole, "{tag} {ours}");
     }
 }
+
+/// Entity tags may have bytes above ASCII (RFC 9110, 8.8.3), and a client may name tags that it has from others.
+#[test]
+fn a_tag_that_is_no_text_hides_no_other() {
+    let sim = Sim::new();
+    let server = http::create_server(|req, res| {
+        res.set_header("ETag", "\"here\"");
+        res.end(if req.is_fresh() { "fresh" } else { "stale" })
+    });
+    server.listen(80, ()).unwrap();
+    let peer = sim.connect(80);
+    peer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nIf-None-Match: \"\xff\", \"here\"\r\n\r\n");
+    sim.settle();
+    assert!(peer.text().ends_with("fresh"), "{}", peer.text());
+}
