@@ -225,10 +225,12 @@ impl Trust {
     /// Who has sent the request to each proxy, as these say it; the nearest proxy is the last one to say it.
     fn senders(&self, exchange: &Exchange) -> Vec<Option<IpAddr>> {
         if self.forwarded {
-            return exchange.head().get_all("Forwarded").flat_map(hops).map(|hop| hop.sender).collect();
+            let lines = exchange.head().fields().get_all_bytes("Forwarded").map(String::from_utf8_lossy);
+            return lines.flat_map(|line| hops(&line).map(|hop| hop.sender).collect::<Vec<_>>()).collect();
         }
-        let fields = exchange.head().get_all("X-Forwarded-For").flat_map(|field| field.split(','));
-        fields.map(str::trim_ascii).filter(|text| !text.is_empty()).map(address).collect()
+        let lines = exchange.head().fields().get_all_bytes("X-Forwarded-For");
+        let elements = lines.flat_map(|line| line.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
+        elements.filter(|element| !element.is_empty()).map(|element| address(str::from_utf8(element).ok()?)).collect()
     }
 }
 
@@ -239,12 +241,18 @@ fn address_of(peer: Option<&Address>) -> Option<IpAddr> {
 
 /// What the nearest proxy says in `Forwarded`.
 fn nearest(exchange: &Exchange) -> Option<Hop<'_>> {
-    exchange.head().get_all("Forwarded").flat_map(hops).last()
+    hops(last_line(exchange, "Forwarded")?).last()
 }
 
 /// The last element of a list, which the nearest proxy has written.
 fn last<'e>(exchange: &'e Exchange, name: &'static str) -> Option<&'e str> {
-    exchange.head().get_all(name).last()?.rsplit(',').next().map(str::trim_ascii)
+    last_line(exchange, name)?.rsplit(',').next().map(str::trim_ascii)
+}
+
+/// The last line of a field: the nearest proxy has written it, or the end of it. If it is not text it says nothing, and no line before it
+/// is believed in its place: that one may be the client's own.
+fn last_line<'e>(exchange: &'e Exchange, name: &'static str) -> Option<&'e str> {
+    str::from_utf8(exchange.head().fields().get_all_bytes(name).last()?).ok()
 }
 
 /// A text that is neither an address nor a network.

@@ -174,6 +174,30 @@ fn an_element_that_cannot_be_read_ends_the_chain() {
     }
 }
 
+/// A proxy that appends to the client's own line, in which a byte is not UTF-8: what the proxy has put there counts, or nothing does; the
+/// lines before it are the client's.
+#[test]
+fn bytes_that_are_no_text_do_not_hide_what_a_proxy_has_appended() {
+    let told = |trust: Trust, lines: &[u8]| {
+        let sim = Sim::new();
+        let mut app = App::new();
+        app.trust(trust);
+        app.get("/", |req, res| res.end(format!("{:?} {} {:?}", req.ip(), req.protocol(), req.host())));
+        app.listen(80, ()).unwrap();
+        let peer = sim.connect_from("127.0.0.1:4711".parse().unwrap(), 80);
+        peer.write([b"GET / HTTP/1.1\r\nHost: own\r\nConnection: close\r\n", lines, b"\r\n"].concat());
+        sim.settle();
+        peer.text().rsplit("\r\n").next().unwrap_or_default().to_owned()
+    };
+    let appended = b"X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: \xff, 203.0.113.9\r\n";
+    assert_eq!(told(Trust::loopback(), appended), "Some(203.0.113.9) http Some(\"own\")");
+    let unreadable = b"X-Forwarded-For: 1.1.1.1, \xff\r\nX-Forwarded-Host: a\r\nX-Forwarded-Host: \xff, b\r\n";
+    assert_eq!(told(Trust::loopback(), unreadable), "Some(127.0.0.1) http Some(\"own\")");
+    let by_forwarded =
+        b"Forwarded: for=1.1.1.1;proto=https;host=a\r\nForwarded: for=\xff, for=203.0.113.9;proto=http\r\n";
+    assert_eq!(told(Trust::loopback().by_forwarded(), by_forwarded), "Some(203.0.113.9) http Some(\"own\")");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_unix_socket_is_believed_only_if_said() {

@@ -56,8 +56,9 @@ pub fn gets_smaller(media_type: &str, also: &[String]) -> bool {
 
 /// Returns whether nobody may change the content on its way (RFC 9111, 5.2.2.6).
 pub fn has_no_transform(head: &OutgoingResponse) -> bool {
-    let lists = head.iter().filter(|(name, _)| name.eq_ignore_ascii_case("cache-control"));
-    lists.flat_map(|(_, list)| list.split(',')).any(|element| element.trim().eq_ignore_ascii_case("no-transform"))
+    let lists = head.iter_bytes().filter(|(name, _)| name.eq_ignore_ascii_case("cache-control"));
+    let mut elements = lists.flat_map(|(_, list)| list.split(|&byte| byte == b','));
+    elements.any(|element| element.trim_ascii().eq_ignore_ascii_case(b"no-transform"))
 }
 
 /// Writes that the content is compressed, and that other fields no longer hold.
@@ -72,8 +73,8 @@ pub fn describe(head: &mut OutgoingResponse) {
 
 /// Makes a strong ETag weak.
 fn weaken(head: &mut OutgoingResponse) {
-    if let Some(tag) = head.get("ETag").filter(|tag| tag.starts_with('"')) {
-        let weak = format!("W/{tag}");
+    if let Some(tag) = head.get_bytes("ETag").filter(|tag| tag.starts_with(b"\"")) {
+        let weak = [b"W/", tag].concat();
         let _ = head.set("ETag", weak);
     }
 }
@@ -84,11 +85,12 @@ pub fn agree_with_what_the_client_has(request: &IncomingRequest, head: &mut Outg
     if !is_wanted(request) {
         return;
     }
-    let has_weak = |tag: &str| {
-        let mut tags = request.fields().get_all("if-none-match").flat_map(|list| list.split(','));
-        tags.any(|theirs| theirs.trim().strip_prefix("W/") == Some(tag))
+    let has_weak = |tag: &[u8]| {
+        let lists = request.fields().get_all_bytes("if-none-match");
+        let mut tags = lists.flat_map(|list| list.split(|&byte| byte == b','));
+        tags.any(|theirs| theirs.trim_ascii().strip_prefix(b"W/") == Some(tag))
     };
-    if head.get("ETag").is_some_and(has_weak) {
+    if head.get_bytes("ETag").is_some_and(has_weak) {
         let _ = head.fields_mut().merge("Vary", "Accept-Encoding");
         weaken(head);
     }
