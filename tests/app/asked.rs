@@ -43,3 +43,21 @@ fn a_bearer_token_is_what_rfc_6750_calls_one() {
     assert_eq!(bearer(&[]), None);
     assert_eq!(bearer(&["Bearer a", "Bearer b"]), None, "which of the two?");
 }
+
+/// A second value counts whatever it is: what is in front may have read that one.
+#[test]
+fn a_second_value_that_is_no_text_is_not_passed_over() {
+    let sim = Sim::new();
+    let server = http::create_server(|req, res| res.end(format!("{:?}", req.bearer())));
+    server.listen(80, ()).unwrap();
+    for (lines, token) in [("a", "Some(\"a\")"), ("a\r\nAuthorization: Bearer \u{fc}", "None")] {
+        let peer = sim.connect(80);
+        let latin = lines.chars().map(|char| char as u8).collect::<Vec<_>>();
+        peer.write(
+            [b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer ", &latin[..], b"\r\n\r\n"]
+                .concat(),
+        );
+        sim.settle();
+        assert!(peer.text().ends_with(token), "{lines:?} {}", peer.text());
+    }
+}
