@@ -91,8 +91,7 @@ pub fn request_id_from(
 
 /// The id in the field of a request, if it is valid.
 fn given(req: &Request) -> Option<&str> {
-    let mut values = req.header_all_bytes(FIELD);
-    let id = std::str::from_utf8(values.next().filter(|_| values.next().is_none())?).ok()?;
+    let id = req.only(FIELD)?;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=:@".contains(&byte);
     ((1..=LONGEST).contains(&id.len()) && id.bytes().all(allowed)).then_some(id)
 }

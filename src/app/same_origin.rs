@@ -56,7 +56,7 @@ pub fn same_origin() -> impl FnMut(Request, Response, Next) + 'static {
 /// ```
 pub fn same_origin_or(mut trusts: impl FnMut(&str) -> bool + 'static) -> impl FnMut(Request, Response, Next) + 'static {
     move |req, _res, next| {
-        if is_own(&req) || sole(&req, "Origin").is_some_and(|origin| origin != "null" && trusts(origin)) {
+        if is_own(&req) || req.only("Origin").is_some_and(|origin| origin != "null" && trusts(origin)) {
             next.run();
         } else {
             next.fail(Error::new(403, "this request was sent by another site"));
@@ -71,22 +71,15 @@ fn is_own(req: &Request) -> bool {
         return true;
     }
     if has(req, "Sec-Fetch-Site") {
-        return matches!(sole(req, "Sec-Fetch-Site"), Some("same-origin" | "none"));
+        return matches!(req.only("Sec-Fetch-Site"), Some("same-origin" | "none"));
     }
     if !has(req, "Origin") {
         return true;
     }
-    let host = sole(req, "Origin").and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    let host = req.only("Origin").and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
     host.zip(req.host()).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
 }
 
 fn has(req: &Request, name: &str) -> bool {
     req.header_bytes(name).is_some()
-}
-
-/// The value of a field that is there once, and is text.
-fn sole<'a>(req: &'a Request, name: &'a str) -> Option<&'a str> {
-    let mut values = req.header_all_bytes(name);
-    let value = values.next().filter(|_| values.next().is_none())?;
-    std::str::from_utf8(value).ok()
 }

@@ -228,9 +228,8 @@ impl Trust {
             let lines = exchange.head().fields().get_all_bytes("Forwarded").map(String::from_utf8_lossy);
             return lines.flat_map(|line| hops(&line).map(|hop| hop.sender).collect::<Vec<_>>()).collect();
         }
-        let lines = exchange.head().fields().get_all_bytes("X-Forwarded-For");
-        let elements = lines.flat_map(|line| line.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
-        elements.filter(|element| !element.is_empty()).map(|element| address(str::from_utf8(element).ok()?)).collect()
+        let elements = exchange.head().fields().elements("X-Forwarded-For");
+        elements.map(|element| address(str::from_utf8(element).ok()?)).collect()
     }
 }
 

@@ -106,11 +106,8 @@ impl Conditions {
     /// others.
     pub fn of(request: &IncomingRequest) -> Conditions {
         // Most requests have none of the fields below. Their names begin with I or R, so the first letters show this.
-        if !request
-            .fields()
-            .iter_bytes()
-            .any(|(name, _)| matches!(name.as_bytes().first(), Some(b'i' | b'I' | b'r' | b'R')))
-        {
+        let may_count = |name: &str| matches!(name.as_bytes().first(), Some(b'i' | b'I' | b'r' | b'R'));
+        if !request.fields().iter_bytes().any(|(name, _)| may_count(name)) {
             return Conditions::default();
         }
         let get = request.method() == "GET";
@@ -128,7 +125,7 @@ impl Conditions {
 
     fn read(request: &IncomingRequest, get: bool) -> Conditions {
         let tags = |name| all(request, name).map(|tags| characters(&tags));
-        let one = |name| single(request, name).map(characters);
+        let one = |name| request.fields().only_bytes(name).map(characters);
         let date = |name| one(name).and_then(|value| httpdate::parse_http_date(&value).ok());
         Conditions {
             if_match: tags("If-Match"),
@@ -190,13 +187,6 @@ impl Conditions {
             }
         }
     }
-}
-
-/// The value of a field that must not occur twice. `None` if the field is missing, or if it occurs twice, since it is
-/// unclear which value is meant.
-fn single<'a>(request: &'a IncomingRequest, name: &'static str) -> Option<&'a [u8]> {
-    let mut values = request.fields().get_all_bytes(name);
-    values.next().filter(|_| values.next().is_none())
 }
 
 /// The values of all fields with this name, as one list. `None` if there is no such field.

@@ -163,6 +163,12 @@ impl Request {
         self.0.head().fields().get_all_bytes(name)
     }
 
+    /// The value of a field that is there once, and is text.
+    #[cfg(feature = "app")]
+    pub(crate) fn only(&self, name: &str) -> Option<&str> {
+        self.0.head().fields().only(name)
+    }
+
     /// The values of all fields with this name in one text, by Node's rules. `Cookie` is joined with `; `. For a field that may
     /// be given only once (`Authorization`, `Content-Type`, `Host`, `Referer`, `User-Agent`, …), the result is the first value.
     /// All others are joined with `, `. `None` if there is no such field, or if the result is not UTF-8.

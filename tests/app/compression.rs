@@ -152,6 +152,21 @@ fn what_is_compressed() {
     }
 }
 
+/// An entity tag may have bytes above ASCII (RFC 9110, 8.8.3), and so may what stands beside `no-transform`.
+#[test]
+fn fields_that_are_no_text_count() {
+    let sim = world(Compression::new(), |res| {
+        res.set_header("ETag", b"\"\xff\"").text(LINE.repeat(100));
+    });
+    let reply = get(&sim);
+    let tag = reply.headers().find(|(name, _)| *name == "ETag").map(|(_, tag)| tag);
+    assert_eq!((is_coded(&reply), tag), (true, Some(&b"W/\"\xff\""[..])));
+    let sim = world(Compression::new(), |res| {
+        res.set_header("Cache-Control", b"x=\"\xff\", no-transform").text(LINE.repeat(100));
+    });
+    assert!(!is_coded(&get(&sim)));
+}
+
 fn with(
     (fields, accept, coded): (&'static str, &'static str, bool),
     vary: bool,

@@ -4,7 +4,7 @@ use super::form::Form;
 use super::reading::answer;
 use super::storing::{refused, store};
 use super::upload::Upload;
-use super::wanted::{Wanted, has_content, only};
+use super::wanted::{Wanted, has_content};
 use crate::callback::{Lendable, Site};
 use crate::http::{Answer, Request, Response, Result};
 use crate::proto::media_type::MediaType;
@@ -126,7 +126,7 @@ impl UploadOptions {
             req.soon(site, move || done(Ok(Upload::new(Form::default(), Vec::new()))));
             return Ok(());
         }
-        let media_type = only(req, "Content-Type").and_then(MediaType::read);
+        let media_type = req.only("Content-Type").and_then(MediaType::read);
         let boundary =
             media_type.and_then(|media_type| media_type.parameter("boundary")).ok_or(MultipartFault::Boundary);
         let reader = boundary.and_then(|boundary| Multipart::new(&boundary.text(), self.parts)).map_err(refused)?;

@@ -24,7 +24,7 @@ impl Wanted {
         if matches!(req.method(), "GET" | "HEAD" | "TRACE") {
             return Err(Error::new(400, format!("a {} request has no body", req.method())));
         }
-        let media_type = only(req, "Content-Type").and_then(MediaType::read);
+        let media_type = req.only("Content-Type").and_then(MediaType::read);
         if let Some(takes) = self.takes
             && !media_type.as_ref().is_some_and(takes)
         {
@@ -87,11 +87,4 @@ pub(super) fn has_content(req: &Request) -> bool {
 
 fn announced_length(req: &Request) -> Option<u64> {
     req.header("Content-Length").and_then(|length| length.parse().ok())
-}
-
-/// The value of a field that is given once. Of two values one reader would take the first and another the last.
-pub(super) fn only<'a>(req: &'a Request, name: &'a str) -> Option<&'a str> {
-    let mut values = req.header_all_bytes(name);
-    let value = values.next().filter(|_| values.next().is_none());
-    std::str::from_utf8(value?).ok()
 }

@@ -86,9 +86,8 @@ pub fn agree_with_what_the_client_has(request: &IncomingRequest, head: &mut Outg
         return;
     }
     let has_weak = |tag: &[u8]| {
-        let lists = request.fields().get_all_bytes("if-none-match");
-        let mut tags = lists.flat_map(|list| list.split(|&byte| byte == b','));
-        tags.any(|theirs| theirs.trim_ascii().strip_prefix(b"W/") == Some(tag))
+        let mut tags = request.fields().elements("if-none-match");
+        tags.any(|theirs| theirs.strip_prefix(b"W/") == Some(tag))
     };
     if head.get_bytes("ETag").is_some_and(has_weak) {
         let _ = head.fields_mut().merge("Vary", "Accept-Encoding");

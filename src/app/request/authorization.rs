@@ -29,11 +29,9 @@ impl Request {
     /// assert_eq!(sim.request("GET", "/").send().status(), 401);
     /// ```
     pub fn bearer(&self) -> Option<&str> {
-        let mut values = self.header_all_bytes("Authorization");
-        let (scheme, token) = std::str::from_utf8(values.next()?).ok()?.split_once(' ')?;
+        let (scheme, token) = self.only("Authorization")?.split_once(' ')?;
         let token = token.trim_start_matches(' ');
-        let is_alone = values.next().is_none() && scheme.eq_ignore_ascii_case("Bearer");
-        (is_alone && is_token(token)).then_some(token)
+        (scheme.eq_ignore_ascii_case("Bearer") && is_token(token)).then_some(token)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A list of fields in one buffer.
 
 use super::field_error::{self, FieldError};
+use crate::proto::octet;
 
 /// An ordered list of fields (RFC 9110, 5), kept as one buffer and ranges into it. It can be used again without a new allocation.
 ///
@@ -69,6 +70,24 @@ impl Fields {
     /// The values of all fields of that name, in order.
     pub fn get_all_bytes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.lines.iter().filter(move |line| self.is_named(line, name)).map(|line| self.bytes(line.value, line.end))
+    }
+
+    /// The value of a field that is there once; where there are two, one reader would take the first and another the last, so there is
+    /// none. A second one counts whatever its bytes are.
+    pub(crate) fn only_bytes(&self, name: &str) -> Option<&[u8]> {
+        let mut named = self.lines.iter().filter(|line| self.is_named(line, name));
+        let line = named.next().filter(|_| named.next().is_none())?;
+        Some(self.bytes(line.value, line.end))
+    }
+
+    /// Like [`only_bytes`](Fields::only_bytes), for a value that is text.
+    pub(crate) fn only(&self, name: &str) -> Option<&str> {
+        self.only_bytes(name).and_then(text)
+    }
+
+    /// The elements of the lists in all fields of that name, in order, without empty ones (RFC 9110, 5.6.1.2).
+    pub(crate) fn elements<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.get_all_bytes(name).flat_map(octet::list)
     }
 
     /// Adds a field at the end; blanks around the value are dropped. If the name is not a token or the value has a control

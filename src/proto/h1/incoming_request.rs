@@ -7,7 +7,6 @@ use super::{
     target::TargetForm,
     version::Version,
 };
-use crate::proto::octet;
 
 /// The head of one request. It has one buffer, which is reused for the next head.
 ///
@@ -187,8 +186,7 @@ impl IncomingRequest {
     #[cold]
     fn first_expectation(&self) -> Option<&str> {
         self.fields
-            .get_all_bytes("expect")
-            .flat_map(octet::list)
+            .elements("expect")
             .find(|element| !element.eq_ignore_ascii_case(b"100-continue"))
             .and_then(|element| std::str::from_utf8(element).ok())
     }
@@ -202,7 +200,7 @@ impl IncomingRequest {
     /// Returns whether the peer offers this protocol, such as `websocket`. Upper and lower case are the same (RFC 9110, 7.8).
     /// Always false where [`wants_upgrade`](IncomingRequest::wants_upgrade) is.
     pub fn offers(&self, protocol: &str) -> bool {
-        let mut offered = self.fields.get_all_bytes("upgrade").flat_map(octet::list);
+        let mut offered = self.fields.elements("upgrade");
         self.wants_upgrade() && offered.any(|offered| offered.eq_ignore_ascii_case(protocol.as_bytes()))
     }
 

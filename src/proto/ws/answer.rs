@@ -2,7 +2,7 @@
 
 use super::extension::PermessageDeflate;
 use super::handshake::{VERSION, accept};
-use crate::proto::h1::{Fields, IncomingResponse, OutgoingFields};
+use crate::proto::h1::{IncomingResponse, OutgoingFields};
 use crate::proto::octet;
 use std::fmt;
 
@@ -81,12 +81,12 @@ impl Question<'_> {
             return Err(Refusal::Status(answer.status()));
         }
         let fields = answer.fields();
-        let is_websocket = only(fields, "upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
+        let is_websocket = fields.only_bytes("upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
         if !is_websocket || !answer.is_upgrade() {
             return Err(Refusal::Upgrade);
         }
         let expected = accept(self.key.as_bytes());
-        if expected.is_none() || only(fields, "sec-websocket-accept") != expected.as_deref().map(str::as_bytes) {
+        if expected.is_none() || fields.only_bytes("sec-websocket-accept") != expected.as_deref().map(str::as_bytes) {
             return Err(Refusal::Accept);
         }
         let deflate = PermessageDeflate::check(fields.get_all_bytes("sec-websocket-extensions"));
@@ -97,17 +97,11 @@ impl Question<'_> {
         if fields.get_bytes("sec-websocket-protocol").is_none() {
             return Ok(Agreement { protocol: None, deflate });
         }
-        let chosen = only(fields, "sec-websocket-protocol").and_then(|name| std::str::from_utf8(name).ok());
+        let chosen = fields.only("sec-websocket-protocol");
         let is_offered = |name: &&str| self.protocols.iter().any(|offered| offered == name);
         let protocol = Some(chosen.filter(is_offered).ok_or(Refusal::Protocol)?);
         Ok(Agreement { protocol, deflate })
     }
-}
-
-/// The value of a field, if there is one field of that name.
-fn only<'a>(fields: &'a Fields, name: &'a str) -> Option<&'a [u8]> {
-    let mut values = fields.get_all_bytes(name);
-    values.next().filter(|_| values.next().is_none())
 }
 
 /// Returns whether a name can stand in the list of subprotocols: it is a token (4.1).
