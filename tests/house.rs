@@ -506,8 +506,8 @@ fn path(tokens: &[Token], mut at: usize, mut base: Vec<String>, found: &mut Vec<
 fn the_checker_finds_what_it_is_for() {
     let bad = [
         ("callback/guard.rs", "use crate::event_loop::Loop;", "`callback` must not import `event_loop::Loop`"),
-        ("event_loop/run.rs", "fn f() { crate::net::connect() }", "`event_loop` must not import `net::connect`"),
-        ("event_loop/run.rs", "use super::super::net;", "`event_loop` must not import `net`"),
+        ("event_loop/iteration.rs", "fn f() { crate::net::connect() }", "`event_loop` must not import `net::connect`"),
+        ("event_loop/iteration.rs", "use super::super::net;", "`event_loop` must not import `net`"),
         ("event_loop/mod.rs", "use super::{callback, http::Server};", "`event_loop` must not import `http::Server`"),
         ("event_loop/driver/os.rs", "use super::{super::super::worker as w};", "must not import `worker`"),
         ("event_loop/driver/os.rs", "use super::super::Loop;", "the driver knows no loop: `event_loop::Loop`"),

@@ -47,6 +47,7 @@ mod clock;
 mod current;
 pub(crate) mod driver;
 mod heap;
+mod iteration;
 mod jobs;
 mod metrics;
 mod placement;
@@ -54,7 +55,6 @@ mod queues;
 mod recorder;
 mod registry;
 mod remote;
-mod run;
 mod silence;
 mod slow;
 mod sources;
@@ -112,7 +112,7 @@ use timers::Timers;
 use turn::Turn;
 
 /// The loop of one thread: the whole of which the other files have the parts. Each of these files defines the state of its part,
-/// and the methods of `Loop` that change it; `run.rs` has the iteration.
+/// and the methods of `Loop` that change it; `iteration.rs` has the iteration.
 ///
 /// The order of the fields is deliberate (`repr(C)`): the fields that every turn uses come first, so that they share a
 /// few cache lines. The kernel has evicted these lines since the last turn, so they must be loaded again.

@@ -43,7 +43,6 @@ mod exchange;
 mod field_value;
 #[cfg(feature = "app")]
 mod freshness;
-mod giving_up;
 mod h1;
 mod hot_files;
 mod incoming;
@@ -79,11 +78,12 @@ mod shutdown;
 mod staged;
 #[cfg(feature = "app")]
 pub(crate) mod stages;
-mod unfinished;
+mod unanswered;
+mod unfinished_file;
 mod upgrade;
 
 #[cfg(feature = "app")]
-pub(crate) use unfinished::Unfinished;
+pub(crate) use unfinished_file::Unfinished;
 
 #[cfg(feature = "tls")]
 pub use crate::net::TlsError;

@@ -1,5 +1,5 @@
 //! The methods of a response, and its handles. What happens to an exchange whose last handle is dropped without an answer is in
-//! `giving_up.rs`; the head of an answer is in `response_head.rs`, and its content in `outgoing.rs`.
+//! `unanswered.rs`; the head of an answer is in `response_head.rs`, and its content in `outgoing.rs`.
 
 use super::answer::{Answer, answer};
 use super::error::Error;

@@ -14,7 +14,7 @@ use super::answer::{Answer, answer};
 use super::body_error::SaveError;
 use super::exchange::{Exchange, Listener, On};
 use super::request::Request;
-use super::unfinished::Unfinished;
+use super::unfinished_file::Unfinished;
 use crate::callback::Site;
 use crate::event_loop::current;
 use crate::worker;

@@ -1,13 +1,16 @@
 //! Takes connections from the listening socket, and makes streams of them. Whether there are descriptors for one more
 //! connection is decided by `Room::may_accept` (`net/room.rs`), by the counts in `event_loop/driver/descriptors.rs`.
 
-use super::{Acceptor, BUDGET, Owner};
+use super::{Acceptor, Owner};
 use crate::event_loop::{Time, set_timeout};
 use crate::net::{Accepted, Protocol, Stream};
 use crate::notice;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
+
+/// How many connections one turn accepts before other sources have their turns.
+pub(super) const BUDGET: usize = 64;
 
 /// How long an acceptor waits before it tries again if there is no descriptor left, not even the spare one.
 const RETRY: Duration = Duration::from_millis(100);

@@ -1,7 +1,7 @@
 //! The last connections of a server that closes: those that wait in the backlog of its listening socket.
 
-use super::accepting::is_about_one;
-use super::{Acceptor, BUDGET};
+use super::Acceptor;
+use super::accepting::{BUDGET, is_about_one};
 use crate::event_loop::driver::Listener;
 use crate::net::Accepted;
 use std::io::ErrorKind;

@@ -17,9 +17,6 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
-/// How many connections one turn accepts before other sources have their turns.
-const BUDGET: usize = 64;
-
 /// The server for which an acceptor takes connections: one of `net`, or one of `http`.
 pub(crate) trait Owner {
     /// A connection was accepted. The owner makes a stream from it, within the acceptor's turn.
