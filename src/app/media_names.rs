@@ -1,6 +1,6 @@
 //! Short names of media types: `json`, `.html`, `text`.
 
-use crate::http::media_type;
+use crate::http::file_types;
 use crate::proto::media_type::{MediaRange, MediaType};
 
 /// The media type that a name stands for: the name itself if it has a `/`, else that of files with this extension. `None` if the
@@ -10,9 +10,9 @@ pub(super) fn in_full(name: &str) -> Option<&str> {
         return Some(name);
     }
     match name {
-        "text" => media_type::of_extension("txt"),
+        "text" => file_types::of_extension("txt"),
         "urlencoded" => Some("application/x-www-form-urlencoded"),
-        name => media_type::of_extension(name.strip_prefix('.').unwrap_or(name)),
+        name => file_types::of_extension(name.strip_prefix('.').unwrap_or(name)),
     }
 }
 

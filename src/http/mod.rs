@@ -41,6 +41,7 @@ mod dispatch;
 mod error;
 mod exchange;
 mod field_value;
+pub(crate) mod file_types;
 #[cfg(feature = "app")]
 mod freshness;
 mod h1;
@@ -49,7 +50,6 @@ mod incoming;
 mod limits;
 #[cfg(any(feature = "app", feature = "devtools"))]
 pub(crate) mod local;
-pub(crate) mod media_type;
 mod metrics;
 mod observing;
 mod open_exchanges;

@@ -1,6 +1,6 @@
 //! Forms with files, as browsers send them (`multipart/form-data`).
 
-use crate::http::media_type;
+use crate::http::file_types;
 use crate::sim::ClientRequest;
 
 /// The beginning of the boundary. It gets longer if a part has it in its content.
@@ -38,7 +38,7 @@ impl Parts {
         for Part { name, file_name, content } in parts {
             let mut head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"");
             if let Some(file_name) = file_name {
-                let media_type = media_type::of(file_name.as_ref());
+                let media_type = file_types::of(file_name.as_ref());
                 head += &format!("; filename=\"{file_name}\"\r\nContent-Type: {media_type}");
             }
             body.extend([head.as_bytes(), b"\r\n\r\n", &content, b"\r\n"].concat());

@@ -13,7 +13,7 @@ mod steps;
 pub use place::{Dotfiles, Links};
 
 use crate::event_loop::{next_tick, now};
-use crate::http::{Error, Request, Response, media_type};
+use crate::http::{Error, Request, Response, file_types};
 use crate::worker;
 use known::Known;
 use place::{Located, Place, Plan};
@@ -356,7 +356,7 @@ impl Files {
         }
         // The media type depends on the name that the client asked for, not on the name of the compressed file or of the file
         // that a link leads to.
-        set_unless_there(res, "Content-Type", media_type::of(&file.name));
+        set_unless_there(res, "Content-Type", file_types::of(&file.name));
         set_unless_there(res, "Cache-Control", &self.cache_control);
         set_unless_there(res, "X-Content-Type-Options", "nosniff");
         if let Some(on_send) = &self.on_send {

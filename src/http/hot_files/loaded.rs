@@ -4,7 +4,7 @@ use super::opened::Opened;
 use super::stamp::Stamp;
 use crate::event_loop::driver::read_at;
 use crate::http::conditional::Validators;
-use crate::http::media_type;
+use crate::http::file_types;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek};
 use std::path::Path;
@@ -24,12 +24,12 @@ impl Description {
     pub fn of(path: &Path, metadata: &Metadata) -> Description {
         let validators = Validators::of(metadata, SystemTime::now());
         let last_modified = validators.last_modified();
-        Description { validators, last_modified, media_type: media_type::of(path), size: Some(metadata.len()) }
+        Description { validators, last_modified, media_type: file_types::of(path), size: Some(metadata.len()) }
     }
 
     pub fn without_size(path: &Path) -> Description {
         let validators = Validators::default();
-        Description { validators, last_modified: None, media_type: media_type::of(path), size: None }
+        Description { validators, last_modified: None, media_type: file_types::of(path), size: None }
     }
 }
 

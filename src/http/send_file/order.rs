@@ -3,7 +3,7 @@
 
 use super::super::conditional::{Conditions, Outcome, characters};
 use super::super::exchange::Exchange;
-use super::super::media_type;
+use super::super::file_types;
 use super::super::range::Selection;
 use crate::event_loop::driver::FileRoom;
 use crate::http::hot_files::loaded::{Description, Loaded, Store, ends_there, load, open, read, shorter};
@@ -48,7 +48,7 @@ impl Ask {
             etag: head.get_bytes("ETag").map(characters),
             modified: head.get("Last-Modified").map(str::to_owned),
             content_wanted: !exchange.head().is_head(),
-            sends_files: exchange.sends_files(head.get("Content-Type").unwrap_or_else(|| media_type::of(path))),
+            sends_files: exchange.sends_files(head.get("Content-Type").unwrap_or_else(|| file_types::of(path))),
         }
     }
 

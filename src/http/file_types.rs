@@ -1,3 +1,5 @@
+//! The media types of files, by their extension.
+
 use std::path::Path;
 
 /// The media types of file extensions on the web; files with other extensions are downloads. Text types state UTF-8,
