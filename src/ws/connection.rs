@@ -134,7 +134,8 @@ impl EndpointCore {
 /// ```text
 ///   Opening (a client's) ──the server's 101──► Open;  ──anything else──► Closed
 ///   Open ──close_with──► Closing ──the peer's close frame──► Over ──the stream has closed──► Closed
-///    └───────────── a close frame or a fault ─────────────────▲
+///    ├───────────── a close frame or a fault ─────────────────▲
+///    └── too large a message ──► Refused ──silence────────────▲
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -144,6 +145,8 @@ pub(super) enum State {
     /// Our close frame was sent, and the peer's close frame is awaited. Frames that come before it are checked, but not passed to
     /// listeners.
     Closing,
+    /// Our close frame was sent because of what the peer sends. All that still comes is discarded.
+    Refused,
     /// No frame is sent or taken any more.
     Over,
     /// The listeners of the end were called.

@@ -29,6 +29,7 @@ impl Connection {
                 self.check_message(stream, &limits, now).map(|next| next.min(self.heartbeat(stream, &limits, now)))
             }
             State::Closing => self.check_closing(stream, now, CloseReason::CloseTimeout),
+            State::Refused => self.check_refused(stream, now),
             State::Over => self.check_closing(stream, now, self.why()),
             State::Opening | State::Closed => None,
         };

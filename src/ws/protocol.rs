@@ -7,11 +7,16 @@
 //!  a ping                     a pong is sent                          nothing
 //!  the peer's close frame     its code is sent back, then our FIN     our FIN
 //!  a fault                    a close frame with its code, our FIN    our FIN
+//!  too large a message        a close frame, and later our FIN        our FIN, later
 //!  the end of the input       the connection is closed                the connection is closed
 //!  a deadline                 see `deadlines.rs`                      the connection is closed
 //! ```
 //! The server ends its side first (RFC 6455, 7.1.1), and then reads and discards until the peer has ended too, so that the peer can
 //! read the close frame: see `Stream::finish`. A client that has both close frames sends no FIN: it waits for the server's.
+//!
+//! A peer whose message is too large is still sending it. If a proxy such as nginx sees our FIN, it closes its connection to that peer at
+//! once, and since there is unread input this is a reset, by which the peer loses the close frame. So our FIN waits until nothing has come
+//! for a while (state `Refused`).
 
 use super::connection::{Close, Connection, Ending, Listener, Opened, State};
 use super::event::On;
@@ -23,6 +28,10 @@ use crate::proto::ws::Compressed;
 use crate::proto::ws::{CloseFrame, Decoder, Event, Fault, Memory, Message, Opcode, Role, status};
 use std::io;
 use std::rc::Rc;
+
+/// In the state `Refused` our FIN is sent when nothing has come from the peer for this time. It is longer than a round trip to most places,
+/// so the peer has our close frame by then, and has stopped sending.
+const SILENCE: Time = Time::from_millis(500);
 
 impl Connection {
     /// Calls the listeners of `on_open`, if they were not called for this socket yet.
@@ -44,7 +53,7 @@ impl Connection {
         let wanted = match self.state.get() {
             State::Open => !self.paused.get(),
             State::Closing => true,
-            State::Opening | State::Over | State::Closed => false,
+            State::Opening | State::Refused | State::Over | State::Closed => false,
         };
         if !wanted || !stream.is_in_use() {
             return false;
@@ -102,7 +111,7 @@ impl Connection {
             self.told.set(self.told.get().saturating_add(1));
         }
         decoder.give_back_to(memory);
-        if matches!(self.state.get(), State::Over | State::Closed) {
+        if matches!(self.state.get(), State::Refused | State::Over | State::Closed) {
             return bytes.len();
         }
         // What waits because the socket is paused, or has had its turn, does not wait for the peer.
@@ -181,18 +190,45 @@ impl Connection {
 
     fn refuse(&self, stream: &Rc<Stream>, fault: Fault) {
         log::debug!(target: "oneloop::ws", "{}: {fault}", stream.peer());
+        if fault == Fault::TooLarge && !stream.is_eof() {
+            let now = stream.cx().lp.now();
+            let until = now + Time::from(self.endpoint.limits.borrow().close);
+            self.tell_fault(stream, fault.close_code(), fault.text(), CloseReason::BadMessage, until);
+            self.end_state(State::Refused);
+            return stream.need_due(until.min(now + SILENCE));
+        }
         self.fail(stream, fault.close_code(), fault.text(), CloseReason::BadMessage);
+    }
+
+    /// In the state `Refused`: ends our side if the peer is silent, and closes the connection of a peer that still sends when its time is
+    /// over. Returns the time of the next check, if there is to be one.
+    pub fn check_refused(&self, stream: &Rc<Stream>, now: Time) -> Option<Time> {
+        let until = self.if_rare(|rare| rare.ending.as_ref().map(|ending| ending.until)).flatten()?;
+        let silent = self.heard.get() + SILENCE;
+        if now >= until {
+            stream.destroy(self.why());
+        } else if now >= silent {
+            self.finish(stream, self.why());
+        } else {
+            return Some(until.min(silent));
+        }
+        None
     }
 
     /// Sends a close frame, unless one was sent, and closes the connection without waiting for the peer's close frame.
     /// `on_close` is told the words of the frame, since the reason of the close alone does not say what the peer has done.
     pub fn fail(&self, stream: &Rc<Stream>, code: u16, words: &str, why: CloseReason) {
+        self.tell_fault(stream, code, words, why, Time::MAX);
+        self.finish(stream, why);
+    }
+
+    /// Sends a close frame, unless one was sent, and notes how the socket ends.
+    fn tell_fault(&self, stream: &Rc<Stream>, code: u16, words: &str, why: CloseReason, until: Time) {
         if self.state.get() == State::Open {
             self.write_close(stream, code, words);
         }
-        let (clean, by_peer, until) = (false, false, Time::MAX);
+        let (clean, by_peer) = (false, false);
         self.set_ending(Ending { code: status::ABNORMAL, reason: words.to_owned(), clean, by_peer, why, until });
-        self.finish(stream, why);
     }
 
     fn finish(&self, stream: &Rc<Stream>, why: CloseReason) {
@@ -202,11 +238,14 @@ impl Connection {
     }
 
     /// Closes the connection if the peer has ended its side, and everything that came before that was handled.
-    fn check_end(&self, stream: &Stream) {
+    fn check_end(&self, stream: &Rc<Stream>) {
         let waits = stream.held() > 0 && (self.paused.get() || !self.may_tell(stream, &self.endpoint.limits()));
         if stream.is_eof() && !waits {
-            let over = self.state.get() == State::Over;
-            stream.destroy(if over { self.why() } else { CloseReason::Truncated });
+            match self.state.get() {
+                State::Refused => self.finish(stream, self.why()),
+                State::Over => stream.destroy(self.why()),
+                _ => stream.destroy(CloseReason::Truncated),
+            }
         }
     }
 

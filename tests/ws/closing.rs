@@ -155,10 +155,40 @@ fn a_fault_is_told_by_its_code_although_the_peer_goes_on_sending() {
     client.write(announced(0x82, 2_000_000, &vec![0; 2_000_000]));
     sim.settle();
     client.expect(&["close 1009 the message is too large"]);
+    sim.advance(2 * SECOND);
     assert!(client.peer().is_closed() && !client.peer().was_reset());
     client.peer().close();
     sim.settle();
     record.expect(&["1006 \"the message is too large\" clean=false by_peer=false bad-message"]);
+}
+
+/// A proxy closes its connection to the peer when it sees our FIN. If the peer is still sending, that is a reset, and the close frame is lost.
+#[test]
+fn our_side_ends_when_the_peer_of_too_large_a_message_is_silent_or_has_had_its_time() {
+    for goes_on in [3, 30] {
+        let Scene { sim, endpoint, record, .. } = scene();
+        let client = sim.websocket("/");
+        client.be_silent();
+        client.write(announced(0x82, 2_000_000, b""));
+        for _ in 0..goes_on * 5 {
+            client.write([0; 1_000]);
+            sim.advance(200 * MS);
+            if !endpoint.is_empty() {
+                assert!(!client.peer().is_closed() && endpoint.len() == 1);
+            }
+        }
+        client.expect(&["close 1009 the message is too large"]);
+        if goes_on == 3 {
+            assert_eq!(endpoint.len(), 1);
+            sim.advance(2 * SECOND);
+            assert!(client.peer().is_closed() && !client.peer().was_reset());
+            client.peer().close();
+            sim.settle();
+        } else {
+            assert!(endpoint.is_empty() && client.peer().is_closed());
+        }
+        record.expect(&["1006 \"the message is too large\" clean=false by_peer=false bad-message"]);
+    }
 }
 
 /// The peer is told by our close frame, and the program by `on_close`, in the same words.
@@ -190,7 +220,7 @@ fn each_fault_has_its_code_and_none_is_told_as_a_message() {
         sim.settle();
         let told = client.told();
         assert!(told.len() == 1 && told[0].starts_with(&format!("close {code} ")), "{told:?} for {:?}", &bytes[..2]);
-        sim.settle();
+        sim.advance(2 * SECOND);
         let words = told[0].strip_prefix(&format!("close {code} ")).unwrap();
         assert!(!words.is_empty());
         record.expect(&[&format!("1006 {words:?} clean=false by_peer=false bad-message")]);
