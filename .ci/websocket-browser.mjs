@@ -43,7 +43,7 @@ export async function browserSteps({ step, require, browserPath, serve, shots, u
     step(`Chromium${way}`, async () => {
       const page = await open(`http://${host}/`);
       const run = (base, options) => page.evaluate(`(${cases})(WebSocket, ${JSON.stringify(base)}, ${JSON.stringify(options)})`);
-      const told = await all(run, `ws://${host}`, { proxied: host === proxied });
+      const told = await all(run, `ws://${host}`, { compressed: true });
       await page.close();
       return told;
     });

@@ -138,8 +138,8 @@ async function all(run, base, options = {}) {
 
 const byNode = (base, options) => cases(WebSocket, base, options);
 
-step("npm ws, as a client", () => all(byNode, `ws://${direct}`));
-if (proxied) step("npm ws, as a client, through nginx", () => all(byNode, `ws://${proxied}`, { proxied: true }));
+step("npm ws, as a client", () => all(byNode, `ws://${direct}`, { compressed: true }));
+if (proxied) step("npm ws, as a client, through nginx", () => all(byNode, `ws://${proxied}`, { compressed: true }));
 else without("nginx", "npm ws, as a client, through nginx");
 step("our client, beside the server of npm ws", () => all(byNode, `ws://${direct}/relay?ws://127.0.0.1:${foreign.port}`, { relayed: true }));
 if (pythons) step("our client, beside the server of Python websockets", () => all(byNode, `ws://${direct}/relay?ws://127.0.0.1:${pythons}`, { relayed: true }));

@@ -2,7 +2,7 @@
 //!
 //! | path | what happens to a message |
 //! |---|---|
-//! | `/echo` | it comes back, if it has 1 MiB at most |
+//! | `/echo` | it comes back, if it has 1 MiB at most; compressed if the client can read that (feature `deflate`) |
 //! | `/close` | `4001 bye` closes the socket with this code and reason |
 //! | `/ping` | a ping has it as its content; when the pong comes, its content comes back |
 //! | `/protocol` | none is wanted: the socket says which subprotocol was agreed, `v2`, `v1` or none |
@@ -54,6 +54,8 @@ fn mount(server: &Server, ends: &Rc<RefCell<String>>) {
             }
         });
     }
+    #[cfg(feature = "deflate")]
+    echo.compress(ws::Deflate::new());
     echo.on_message(|socket, message| socket.send(message).ignore());
     close.on_message(|socket, message| {
         let text = String::from_utf8_lossy(message.as_bytes());
