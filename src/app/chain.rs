@@ -23,7 +23,7 @@ pub(super) type Callback<F = Run> = Lendable<Box<F>>;
 /// What happens at a step.
 pub(super) enum Kind {
     Run(Callback),
-    /// The same as `Run`, but left out if a route has the path for other methods.
+    /// As `Run`, for requests whose path no route has. Left out if a route has the path, only for other methods.
     NotFound(Callback),
     /// Called with an error only.
     OnError(Callback),
@@ -61,11 +61,11 @@ pub(super) struct Chain {
     pub trust: Trust,
 }
 
-/// The methods that the routes allow for a path.
+/// What the routes of a path offer to a request.
 pub(super) struct Offer {
-    /// The methods that they take.
+    /// The methods that these routes take.
     pub methods: Methods,
-    /// Whether the method of the request is among them.
+    /// Whether the method of the request is one of `methods`.
     pub takes: bool,
 }
 

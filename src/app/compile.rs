@@ -248,7 +248,7 @@ impl List {
     }
 }
 
-/// What is the same for all kinds of steps.
+/// The parts of a registered callback that every kind of step has.
 struct Line {
     reach: Reach,
     methods: Methods,

@@ -1,4 +1,4 @@
-//! Scripts and styles within a page that has a strict policy.
+//! Nonces: random texts by which a page with a strict `Content-Security-Policy` allows its own inline scripts and styles.
 
 use crate::http::Request;
 use std::cell::Cell;

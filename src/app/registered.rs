@@ -29,7 +29,7 @@ pub(super) struct Param {
 
 pub(super) type ParamRun = dyn FnMut(&str, Given<'_>) -> Option<Error>;
 
-/// The arguments for a step that may go on. `run`: the mark for a step that goes on without an error.
+/// The arguments for a step that gets a [`Next`], by which it may go on. `run` is the mark for going on without an error.
 #[inline]
 pub(super) fn handles(given: Given<'_>, run: Mark) -> (Request, Response, Next) {
     let res = Response::new(given.exchange);

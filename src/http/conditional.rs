@@ -84,7 +84,7 @@ fn put_there(_: &Metadata) -> Option<(Duration, u64)> {
 pub(super) enum Outcome {
     /// Send the selected bytes.
     Send(Selection),
-    /// 304: the client has the present state already.
+    /// 304: what the client has in its cache is still the present state.
     NotModified,
     /// 412: a precondition does not hold.
     Failed,

@@ -381,7 +381,7 @@ impl Exchange {
         self.companion.get().map(|companion| &**companion)
     }
 
-    /// What the layer above keeps with this exchange. The first time it is made.
+    /// What the layer above keeps with this exchange. The first call makes it.
     #[cfg(feature = "app")]
     pub fn companion_or(&self, make: impl FnOnce() -> Box<dyn Companion<Exchange>>) -> &dyn Companion<Exchange> {
         &**self.companion.get_or_init(make)

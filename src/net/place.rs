@@ -64,7 +64,7 @@ impl Place {
         }
     }
 
-    /// Returns an error with the hint if this is an unclear text.
+    /// If this is [`Unclear`](Place::Unclear), returns an error that says how to write a place.
     pub fn check(&self) -> io::Result<()> {
         match self {
             Place::Unclear(_, hint) => Err(io::Error::new(ErrorKind::InvalidInput, *hint)),

@@ -144,8 +144,8 @@ impl ContextBuilder {
         self
     }
 
-    /// Adds the certificate for a name that clients ask for (SNI): `a.example`, or `*.example` for all names with one more label. A name
-    /// itself goes before a `*`.
+    /// Adds the certificate for a name that clients ask for (SNI): `a.example`, or `*.example` for all names with one more label. An
+    /// exact name is preferred to a `*`.
     pub fn host(mut self, name: impl Into<String>, identity: Identity) -> Self {
         self.hosts.push((name.into(), identity));
         self

@@ -24,7 +24,7 @@ use std::{fmt, fs, io};
 pub struct Identity {
     pub(super) chain: Vec<CertificateDer<'static>>,
     key: Arc<PrivateKeyDer<'static>>,
-    /// Where it is from, for errors.
+    /// Where the certificates and the key were read from. Messages of errors begin with it.
     from: String,
 }
 

@@ -211,8 +211,8 @@ impl<'a> AgentRequest<'a> {
         }
     }
 
-    /// As [`send`](AgentRequest::send), until the head of the answer has come. The body is read from what this returns, part by part. To drop it is to
-    /// go away.
+    /// As [`send`](AgentRequest::send), until the head of the answer has come. The body is read from what this returns, part by part. Dropping it
+    /// closes the connection.
     ///
     /// # Panics
     /// As [`send`](AgentRequest::send).

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-/// What an agent is: where it comes from, and what it has.
+/// Who an agent is for the app: the address that it comes from, its cookies, and the header fields of all its requests.
 pub(super) struct Visitor {
     pub world: Rc<World>,
     pub address: IpAddr,
     pub jar: RefCell<Jar>,
-    /// Fields of all its requests.
+    /// Header fields that each of its requests has.
     pub fields: RefCell<Vec<(String, Vec<u8>)>>,
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Handle<T: 'static> {
     /// `None` if the handle was made while its thread was ending, so that there was no loop any more.
     lp: Option<Rc<Loop>>,
     crew: Arc<Crew<T>>,
-    /// How many members the crew shall have.
+    /// How many members the crew is to have: one thread each.
     size: usize,
     homes: RefCell<Vec<Home>>,
 }

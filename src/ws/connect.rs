@@ -264,7 +264,7 @@ impl Connect {
         self
     }
 
-    /// The side of TLS that is to begin when the connection was made, if there is to be any.
+    /// The TLS session that begins on the new connection; `None` for `ws:`, which has no TLS.
     #[cfg(feature = "tls")]
     fn secure(&self) -> io::Result<Option<crate::secure::Session>> {
         let wrong = |error: io::Error| {

@@ -176,7 +176,7 @@ pub(super) struct Ending {
     pub until: Time,
 }
 
-/// By what a socket was opened.
+/// How a socket was opened: by this server, or by this client.
 pub(super) enum Opened {
     /// By a request, which our side has accepted.
     By(Request),

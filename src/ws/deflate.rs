@@ -3,12 +3,14 @@ use crate::proto::ws::{Deflater, Inflater, Window};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// The level by default. On the way to 6 content shrinks by little more, and takes twice the time.
+/// The level by default. At level 6 content is only a little smaller, and compressing it takes twice the time.
 const LEVEL: u32 = 2;
-/// The least content, in bytes, that is compressed by default. Shorter content fits into one packet anyway.
+/// Content of fewer bytes is not compressed by default: it fits into one packet anyway.
 const FROM: usize = 1024;
-/// The most content, in bytes, that is compressed by default. JSON of this length takes 0.1 to 0.3 ms, what shrinks least 0.5 to 1.7 ms.
+/// Content of more bytes is not compressed by default. To compress this much takes 0.1 to 0.3 ms for JSON, and 0.5 to 1.7 ms for
+/// content that hardly shrinks.
 const UP_TO: usize = 32 * 1024;
+
 /// How the messages of a WebSocket are compressed (feature `deflate`): see [`Endpoint::compress`](super::Endpoint::compress) and
 /// [`Connect::compress`](super::Connect::compress).
 ///
@@ -77,7 +79,7 @@ impl Deflate {
     }
 }
 
-/// What all sockets of a loop compress and inflate with.
+/// The compressors and the decompressor that all sockets of a loop share.
 #[derive(Default)]
 pub(super) struct Coders {
     /// Some 300 KiB each. There are as many as the program has levels and its clients windows.

@@ -19,7 +19,7 @@ use std::rc::Rc;
 pub struct Payload<'a> {
     text: bool,
     chunk: Chunk<'a>,
-    /// It is never compressed.
+    /// True if this message is sent uncompressed on every socket.
     #[cfg(feature = "deflate")]
     uncompressed: bool,
     /// The frame, if it was encoded before.

@@ -11,13 +11,13 @@ use crate::notice;
 use crate::proto::ws::Role;
 use std::rc::Rc;
 
-/// What was done with a published message.
+/// How many subscribers have got a published message, and how many have not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Published {
-    /// To how many subscribers it was sent.
+    /// The number of subscribers to which the message was sent.
     pub sent: usize,
-    /// For how many subscribers it was left out: see [`Endpoint::publish_or_skip`].
+    /// The number of subscribers that were left out, because they fall behind: see [`Endpoint::publish_or_skip`].
     pub skipped: usize,
 }
 

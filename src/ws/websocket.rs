@@ -221,8 +221,8 @@ impl WebSocket {
         self.add(On::Pong, Location::caller(), Listener::Pong(Box::new(f)))
     }
 
-    /// Calls `f` at most once, in the closing phase, just before `on_close`: with the error that has ended the connection, or for which
-    /// there is none. It says more than [`Close::why`], such as the status with which a server has refused to open the socket.
+    /// Calls `f` at most once, in the closing phase, just before `on_close`: with the error that has ended the connection, or because of
+    /// which it was never made. The error says more than [`Close::why`], such as the status with which a server has refused to open the socket.
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();

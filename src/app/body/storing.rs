@@ -95,7 +95,7 @@ struct Coming {
     part: Present,
     /// The steps that no job has taken yet.
     steps: Vec<Step>,
-    /// How many bytes the steps have.
+    /// How many bytes of files wait in `steps`.
     waiting: usize,
 }
 

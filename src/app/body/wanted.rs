@@ -3,7 +3,7 @@
 use crate::http::{Error, Request, Response, Result, SaveError};
 use crate::proto::media_type::MediaType;
 
-/// What a reader takes.
+/// The bodies that a reader of bodies takes.
 pub(super) struct Wanted {
     /// The media types, as a field and a message name them.
     pub types: &'static str,

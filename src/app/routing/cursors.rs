@@ -47,7 +47,7 @@ pub struct Cursors {
     /// For a walk through the trie that has come to several nodes: these, and those one segment above.
     pub(super) here: Vec<u32>,
     pub(super) above: Vec<u32>,
-    /// How many nodes the last walk came to.
+    /// How many nodes of the trie the last walk has visited.
     #[cfg(test)]
     visited: usize,
 }
@@ -72,7 +72,7 @@ impl Cursors {
         }
     }
 
-    /// How many nodes the last walk came to.
+    /// How many nodes of the trie the last walk has visited.
     #[cfg(test)]
     pub fn visited(&self) -> usize {
         self.visited

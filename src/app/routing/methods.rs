@@ -28,11 +28,11 @@ impl<'a> Method<'a> {
     }
 }
 
-/// A set of methods. Who takes GET takes HEAD as well.
+/// A set of methods. A set with GET has HEAD as well.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Methods {
     bits: u16,
-    /// Those without a bit, sorted.
+    /// The methods that have no bit, sorted.
     others: BTreeSet<Box<str>>,
 }
 

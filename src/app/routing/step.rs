@@ -32,7 +32,7 @@ pub enum Reach {
 pub struct Step {
     /// The whole pattern as it was written, with those of the routers above.
     pub text: String,
-    /// The same, read.
+    /// The same text, parsed.
     pub patterns: Vec<Pattern>,
     /// Whether it is for what is below the pattern as well.
     pub reach: Reach,
@@ -40,7 +40,7 @@ pub struct Step {
     pub strict: bool,
     /// The methods that it takes.
     pub methods: Methods,
-    /// What it does to a chain.
+    /// What this step is for, which decides when a chain calls it.
     pub role: Role,
     /// Where it was registered.
     pub site: &'static Location<'static>,

@@ -10,9 +10,9 @@
 //! A node has in `under` and `below` what it inherits from those above it, so only the node where a path ends, or leaves the trie,
 //! says which steps apply. A node that adds nothing has the list of the node above it, not a copy.
 //!
-//! A path is walked segment by segment, with all nodes that match so far. From each of them lead a text, the plain parameter,
-//! and shapes such as `:name.:ext`. Each node has one parent, so a walk comes to each node at most once, whatever the path is;
-//! it ends as soon as no node matches. There is no backtracking.
+//! A path is walked segment by segment, with all nodes that match so far. The children of a node are texts (`users`), at most one
+//! plain parameter (`:id`), and shapes (`:name.:ext`); a segment can match several of them. Each node has one parent, so a walk
+//! visits each node at most once, whatever the path is; it ends as soon as no node matches. There is no backtracking.
 
 use super::cursors::{Cursors, OVER, Place};
 use super::pattern::{Pattern, Segment};

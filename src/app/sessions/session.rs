@@ -12,8 +12,8 @@ use std::rc::Rc;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-/// A session expires later than the store knows only if that would be later by this much: so a visitor who asks for a hundred pages a
-/// minute costs one call of `touch`.
+/// Each request of a visitor puts off the expiry of the session. The store is told (`touch`) only when the expiry that it knows is this
+/// much too early: so a visitor who asks for a hundred pages a minute costs one call.
 const TOUCHED_EVERY: Duration = Duration::from_secs(60);
 
 /// What the server remembers of a visitor from one request to the next: texts by name. It is a cheap handle: clones are the same session.

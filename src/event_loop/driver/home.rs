@@ -1,6 +1,6 @@
 use super::world::Room;
 
-/// Where a resident lives.
+/// Where a resident lives: on a real thread, or in a room of the simulated world.
 pub(crate) enum Home {
     Thread,
     Sim(Room),

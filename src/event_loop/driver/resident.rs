@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-/// One who lives on a thread of its own and does there what others leave for it. It is made on that thread, so what it owns
-/// need not be `Send`, and it is dropped there.
+/// Something that has a thread of its own, and there does the jobs that other threads leave for it. It is made on that thread, so what
+/// it owns need not be `Send`, and it is dropped there.
 ///
 /// ```text
 ///   moves in ──► next ─┬─ Work ─────► work ─► next …
@@ -9,10 +9,10 @@ use std::time::Duration;
 ///                      └─ End ──────► is dropped
 /// ```
 pub(crate) trait Resident {
-    /// Takes what is to be done next, without doing it. `now` is the time on the driver's clock.
+    /// Takes the next job, without doing it. `now` is the time on the driver's clock.
     fn next(&mut self, now: Duration) -> Next;
 
-    /// Does what `next` has taken. It may take long.
+    /// Does the job that `next` has taken. It may take long.
     fn work(&mut self, now: Duration);
 
     /// Blocks until there may be something that the last `next` did not see. A simulated world calls `next` at each knock

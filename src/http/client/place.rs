@@ -14,7 +14,7 @@ pub(super) enum Place {
     /// A host and a port as well, over TLS.
     #[cfg(feature = "tls")]
     Tls(String, u16),
-    /// The same, by a tunnel.
+    /// A host and a port, over TLS within the tunnel of a proxy.
     #[cfg(feature = "tls")]
     Tunnel(Tunnel),
     /// The path of a Unix socket.

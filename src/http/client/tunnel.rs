@@ -21,7 +21,8 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A way to a server through a proxy: connections that go the same way are alike.
+/// A proxy and the server that is reached through it. Two connections with equal tunnels lead to the same server by the same proxy, so
+/// the pool may use the one in place of the other.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Tunnel {
     /// Host, in lower case and without brackets, and port of the proxy.
@@ -44,7 +45,7 @@ impl Tunnel {
         Target::from((self.proxy.0.as_str(), self.proxy.1))
     }
 
-    /// The request for it.
+    /// The CONNECT request that asks the proxy for this tunnel.
     fn request(&self) -> Result<Vec<u8>, FieldError> {
         let mut head = OutgoingRequest::new();
         let to = Authority(&self.to).to_string();
@@ -80,12 +81,12 @@ impl fmt::Debug for Tunnel {
 #[derive(Debug)]
 pub(crate) struct NoTunnel {
     words: String,
-    /// What it has answered, if that was an answer.
+    /// The status of the proxy's answer; `None` if none came, or none that is valid.
     pub status: Option<u16>,
 }
 
 impl NoTunnel {
-    /// The one that an error is made of, if it is.
+    /// Returns the `NoTunnel` that an I/O error holds, if it holds one.
     pub fn of(error: &io::Error) -> Option<&NoTunnel> {
         error.get_ref()?.downcast_ref()
     }
@@ -126,7 +127,7 @@ struct Answer {
     informational: usize,
 }
 
-/// What the bytes so far mean. So many of them were read.
+/// What the bytes of the proxy's answer mean. The number says how many of them were read.
 enum Read {
     Partial(usize),
     Made(usize),

@@ -169,7 +169,8 @@ impl Response {
             return self.end(());
         }
         match &hot.content {
-            // A file that is often asked for stays in the operating system's memory, even if one peer takes it slowly.
+            // Many requests ask for this file, so it is in the operating system's memory, and reading the next part is quick.
+            // Therefore it is read in parts as the peer takes them, however slow the peer is.
             Store::Open(file) => Transfer::by_parts(self.clone(), file.clone(), first, last - first + 1, STRETCH),
             Store::Memory(content) => {
                 let part = usize::try_from(first).ok().zip(usize::try_from(last).ok());

@@ -98,7 +98,7 @@ pub(crate) trait Coder {
 #[must_use = "a dropped end fails the answer"]
 pub(crate) struct End(Option<Rc<dyn Ending>>);
 
-/// What waits for an [`End`].
+/// An answer whose end is held by an [`End`].
 pub(super) trait Ending {
     fn go_on(self: Rc<Self>);
     fn fail_end(self: Rc<Self>, error: Error);

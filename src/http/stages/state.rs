@@ -138,7 +138,7 @@ pub(in crate::http) struct Passing {
     coders: Vec<Box<dyn Coder>>,
     /// Counts the content if the program has announced its length, since the carrier sees another one.
     counted: Option<BodyEncoder>,
-    /// What no coder has seen: each chunk, and how many of its bytes they have seen.
+    /// Chunks that the coders have not seen, or not whole: each with the number of bytes that they have seen.
     input: VecDeque<(Chunk<'static>, usize)>,
     /// How many bytes these are. Asked with each `write`, of which there may be many before the next turn.
     waiting: usize,

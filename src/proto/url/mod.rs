@@ -163,7 +163,7 @@ impl Url {
         url.with_target(without_fragment(target).strip_prefix(':').unwrap_or_default())
     }
 
-    /// The same server, with another target: a path with or without a query, or a query alone.
+    /// Returns a URL of the same server with another target: a path with or without a query, or a query alone.
     fn with_target(mut self, target: &str) -> Result<Url, UrlFault> {
         if !octet::all(target.as_bytes(), TARGET) {
             return Err(UrlFault::Target);

@@ -36,12 +36,12 @@ impl<'a> Message<'a> {
     }
 }
 
-/// A whole message as it was sent, compressed: what it says is known when it is inflated.
+/// A whole message that is still compressed. Its content is known, and text is checked, only when it is inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Compressed<'a> {
-    /// Whether it has to be text.
+    /// Whether the sender has said that it is text. Nobody has checked that yet.
     pub text: bool,
-    /// What the payloads of its frames were, without the four bytes that every sender leaves out (RFC 7692, 7.2.1).
+    /// The payloads of its frames, one after the other, without the four bytes that every sender leaves out (RFC 7692, 7.2.1).
     pub content: &'a [u8],
 }
 
@@ -114,7 +114,7 @@ struct Frame {
 enum Incoming {
     Text(IncomingText),
     Binary(Vec<u8>),
-    /// What it says, text or not, is checked when it is inflated.
+    /// A compressed message. If it is text, that is checked when it is inflated.
     Compressed {
         text: bool,
         bytes: Vec<u8>,

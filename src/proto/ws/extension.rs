@@ -27,8 +27,8 @@ pub struct PermessageDeflate {
     pub client_no_context_takeover: bool,
     /// The server refers to no byte further back than two to the power of this, from 8 to 15.
     pub server_max_window_bits: Option<u8>,
-    /// The client refers to no byte further back than two to the power of this. `Some(None)`, in an offer: the client could keep to a
-    /// number, if the server names one.
+    /// The client refers to no byte further back than two to the power of this. In an offer it may be `Some(None)`, the parameter
+    /// without a number: the server may choose the number, and the client will keep to it.
     pub client_max_window_bits: Option<Option<u8>>,
 }
 
@@ -43,7 +43,7 @@ pub enum Window {
 }
 
 impl Window {
-    /// The largest window of at most so many bits. `None` for less than 9.
+    /// The largest window of at most `bits` bits. `None` for less than 9.
     pub fn within(bits: u8) -> Option<Window> {
         match bits {
             0..=8 => None,
@@ -145,12 +145,12 @@ impl PermessageDeflate {
         if fits && elements.next().is_none() { Ok(Some(answer)) } else { Err(NoAnswer) }
     }
 
-    /// The window with which the server compresses. `None`: it cannot.
+    /// The window with which the server compresses. `None` if it cannot compress, because the agreed window is too small.
     pub fn server_window(&self) -> Option<Window> {
         Window::within(self.server_max_window_bits.unwrap_or(15))
     }
 
-    /// The window with which the client compresses. `None`: it cannot.
+    /// The window with which the client compresses. `None` if it cannot compress, because the agreed window is too small.
     pub fn client_window(&self) -> Option<Window> {
         Window::within(self.client_max_window_bits.flatten().unwrap_or(15))
     }

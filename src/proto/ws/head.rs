@@ -2,7 +2,7 @@
 
 use super::{Fault, MaskKey};
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opcode {
     /// A further fragment of the message that has begun.

@@ -332,7 +332,7 @@ impl Call {
     /// Returns the listener's id, or `None` if the event can no longer come and the listener was dropped.
     pub fn add(self: &Rc<Self>, on: On, site: Site, listener: Listener) -> Option<u32> {
         if on == On::End && self.complete.get() && self.read_by.get().is_none() {
-            // A response without content is over before somebody can ask for its end.
+            // A response without content is over before the program can listen for its end. The first listener is told all the same.
             self.read_by.set(Some(site));
             let call = self.clone();
             next_tick(move || call.call(site, |call| call.call_end(listener)));

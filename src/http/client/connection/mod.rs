@@ -50,10 +50,10 @@ pub(super) enum Left {
     NotMade(End),
 }
 
-/// How a connection has closed before the response of its call was whole.
+/// The end of a connection that closed before the response to its call was whole.
 pub(super) struct Loss {
     pub end: End,
-    /// Bytes came after the request was begun.
+    /// True if bytes came from the server after the request was begun.
     pub answered: bool,
 }
 
@@ -359,7 +359,7 @@ fn not_made(reason: CloseReason, words: String, error: Option<&io::Error>) -> En
     }
 }
 
-/// What people are told of a close for which nothing else says it.
+/// The text of an error whose connection has closed for this reason, if the close has no error of its own.
 fn words(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::Truncated => "the server has closed the connection before its response was whole",

@@ -26,7 +26,7 @@ enum Decoders {
     Two(Box<GzDecoder<GzDecoder<Output>>>),
 }
 
-/// What has come out. It takes no more than `most`.
+/// The bytes that were inflated so far. It takes no more than `most` bytes.
 struct Output {
     bytes: Vec<u8>,
     most: usize,

@@ -10,11 +10,11 @@ const STEPS: u32 = 8;
 /// What the TLS connections of a loop share.
 #[derive(Default)]
 pub(in crate::net) struct Buffers {
-    /// Where ciphertext is read to, and decrypted.
+    /// The buffer into which ciphertext is read, and in which it is decrypted.
     pub(super) landing: RefCell<Vec<u8>>,
-    /// Where output is encrypted to.
+    /// The buffer into which output is encrypted.
     pub(super) cork: RefCell<Ciphertext>,
-    /// Where small pieces of output become a record.
+    /// The buffer in which small pieces of output gather until they fill a record.
     pub(super) gathered: RefCell<Vec<u8>>,
     /// The iteration in which steps were last taken, and how many.
     steps: Cell<(u64, u32)>,

@@ -333,7 +333,7 @@ impl Tls {
         }
     }
 
-    /// Encrypts a piece. Less than a record waits for the next piece.
+    /// Encrypts a piece of output, record by record. A rest that does not fill a record waits in `gathered` for the next piece.
     fn gather(
         &mut self,
         mut piece: &[u8],
@@ -366,7 +366,7 @@ impl Tls {
 
     /// Has the session do something that needs no input.
     fn pump(&mut self, want: Want<'_>, cork: &mut Ciphertext) -> io::Result<()> {
-        // The session has to see again what it has not used.
+        // Input that the session has not used stays in `input`, because the session has to see it again.
         let (plain, input) = (&mut self.plain, &mut self.input);
         let mut take = |bytes: &[u8]| {
             plain.extend_from_slice(bytes);
