@@ -49,6 +49,17 @@ const LONG: &[&str] = &[];
 const CIRCLES: &[&[&str]] = &[];
 /// So many lines are read in a minute.
 const INDEX_LINES: usize = 90;
+/// A type of the inside with more fields that other files may touch, or with more flags, is a bag of bits: nobody can say which file
+/// moves it. What users fill in or read by name (limits, metrics, records: public types) may have more fields.
+const FIELDS: usize = 8;
+/// Types that have more. The list may only shrink: no type is added, and one that has few enough must leave it.
+const BAGS: &[(&str, &str)] = &[
+    ("devtools/held.rs", "Held"),
+    ("http/server_core.rs", "ServerCore"),
+    ("ws/connection.rs", "Connection"),
+    ("ws/connection.rs", "EndpointCore"),
+    ("ws/opening.rs", "Opening"),
+];
 /// The part of the loop that stands below all of it, and imports nothing of it.
 const BELOW: (&str, &str) = ("event_loop", "driver");
 /// The enum and its variants that tell the operating system from the simulated world.
@@ -220,6 +231,96 @@ fn is_used_besides(tokens: &[Token], name: Option<&String>) -> bool {
         let before = at.checked_sub(1).map_or("", |before| tokens[before].text.as_str());
         !in_use && Some(&token.text) == name && !matches!(before, "." | "fn" | "::" | "mod")
     })
+}
+
+#[test]
+fn no_type_is_a_bag_of_fields_and_flags() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut types, mut found) = (Vec::new(), Vec::new());
+    each_file(&root, &mut |path, source| {
+        let inside = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+        for counted in counted_types(&tokens(source)) {
+            if counted.is_bag() {
+                found.push((inside.clone(), counted.name.clone()));
+            }
+            types.push((inside.clone(), counted.name));
+        }
+    });
+    for whole in [("net/stream/mod.rs", "Stream"), ("http/h1/mod.rs", "H1"), ("http/exchange.rs", "Exchange")] {
+        assert!(types.iter().any(|(path, name)| (&**path, &**name) == whole), "{whole:?} was not read");
+    }
+    found.sort();
+    let listed: Vec<_> = BAGS.iter().map(|(path, name)| ((*path).to_owned(), (*name).to_owned())).collect();
+    assert_eq!(
+        found, listed,
+        "types with more than {FIELDS} open fields or flags; those on the right are listed in tests/house.rs"
+    );
+}
+
+/// A struct with named fields.
+struct Counted {
+    name: String,
+    /// It can be named by users, so its open fields are what they fill in or read.
+    is_public: bool,
+    /// The fields that other files may touch.
+    open: usize,
+    flags: usize,
+}
+
+impl Counted {
+    fn is_bag(&self) -> bool {
+        self.flags > FIELDS || !self.is_public && self.open > FIELDS
+    }
+}
+
+fn counted_types(tokens: &[Token]) -> Vec<Counted> {
+    let text = |at: usize| tokens.get(at).map_or("", |token: &Token| token.text.as_str());
+    let mut found = Vec::new();
+    for at in (0..tokens.len()).filter(|at| text(*at) == "struct") {
+        let Some(body) = (at..tokens.len()).find(|at| matches!(text(*at), "{" | "(" | ";")) else { continue };
+        if text(body) != "{" {
+            continue;
+        }
+        let is_public = at > 0 && text(at - 1) == "pub";
+        let mut counted = Counted { name: text(at + 1).to_owned(), is_public, open: 0, flags: 0 };
+        let (mut depth, mut field) = (0_usize, Vec::new());
+        for at in body + 1..tokens.len() {
+            match text(at) {
+                "{" | "(" | "[" | "<" => depth += 1,
+                // The arrow of a closure's type closes nothing.
+                ">" if text(at - 1) == "-" => {}
+                "}" if depth == 0 => break,
+                "}" | ")" | "]" | ">" => depth -= 1,
+                _ => {}
+            }
+            if text(at) != "," || depth > 0 {
+                field.push(text(at));
+            }
+            let ends = depth == 0 && (text(at) == "," || text(at + 1) == "}");
+            if ends && !field.is_empty() {
+                counted.open += usize::from(field.contains(&"pub"));
+                counted.flags +=
+                    usize::from(field.ends_with(&[":", "bool"]) || field.ends_with(&[":", "Cell", "<", "bool", ">"]));
+                field.clear();
+            }
+        }
+        found.push(counted);
+    }
+    found
+}
+
+#[test]
+fn the_checker_counts_fields_and_flags() {
+    let fields = "pub(super) a: u8, #[cfg(test)] pub b: Box<dyn Fn(u8, u8) -> Vec<bool>>, c: Cell<bool>, d: bool, pub e: (bool, u8)";
+    let source = format!(
+        "struct A; pub struct B(u8, bool); pub(super) struct C<'a, T> where T: D {{ {fields} }} pub struct E {{}}"
+    );
+    let counted = counted_types(&tokens(&source));
+    let counts: Vec<_> = counted.iter().map(|one| (&*one.name, one.is_public, one.open, one.flags)).collect();
+    assert_eq!(counts, [("C", false, 3, 2), ("E", true, 0, 0)]);
+    let bag = |is_public, open, flags| Counted { name: String::new(), is_public, open, flags }.is_bag();
+    assert!(bag(false, FIELDS + 1, 0) && bag(true, 0, FIELDS + 1));
+    assert!(!bag(true, FIELDS + 1, 0) && !bag(false, FIELDS, FIELDS));
 }
 
 #[test]

@@ -128,7 +128,7 @@ impl H1 {
             // Pending output has its own deadlines, and the connection is told when it has been sent.
             return Some(Time::MAX);
         }
-        if self.leaving.get() && self.requests.get() == 0 && !has_part {
+        if self.facts.is_leaving() && self.requests.get() == 0 && !has_part {
             self.close_if_idle(stream);
             return stream.is_in_use().then(|| self.since.get() + CROSSING);
         }

@@ -16,6 +16,7 @@
 
 mod deadlines;
 mod ending;
+mod facts;
 mod reading;
 mod switching;
 mod writing;
@@ -27,6 +28,7 @@ use crate::event_loop::Time;
 use crate::net::{CloseReason, Protocol, SendWatch, Stream};
 use crate::proto::h1::connection::{Action, Connection, Event, Persistence, Reading, Role};
 use crate::proto::h1::{BodyDecoder, BodyEncoder, Framing, RequestParser};
+use facts::Facts;
 use std::any::Any;
 use std::cell::{Cell, OnceCell};
 use std::collections::VecDeque;
@@ -57,16 +59,7 @@ pub(super) struct H1 {
     /// the budget may seem to be used up. Then the connection goes on in the next iteration.
     turn: Cell<u16>,
     dispatched: Cell<u8>,
-    /// True while `data` runs. Then [`Carrier::wake`](crate::http::exchange::Carrier::wake) asks for no turn, since `data`
-    /// itself looks at what has changed.
-    in_data: Cell<bool>,
-    /// True if no further request is dispatched until output has been sent.
-    output_held: Cell<bool>,
-    /// True if the head that was read in part begins like a HEAD request: an answer to it has no content.
-    begins_like_head: Cell<bool>,
-    /// True if the connection is to close when `CROSSING` has passed since it was accepted, unless its first request has begun
-    /// by then.
-    leaving: Cell<bool>,
+    facts: Facts,
 }
 
 /// The state of the codec in a message that was read or written in part. Only one is needed at a time: a response is over
@@ -127,10 +120,7 @@ impl H1 {
             requests: Cell::new(0),
             turn: Cell::new(0),
             dispatched: Cell::new(0),
-            in_data: Cell::new(false),
-            output_held: Cell::new(false),
-            begins_like_head: Cell::new(false),
-            leaving: Cell::new(false),
+            facts: Facts::default(),
         })
     }
 
@@ -171,7 +161,7 @@ impl H1 {
     /// Returns whether there is no request, and none is coming in or held.
     fn is_idle(&self) -> bool {
         let nothing_held = self.stream.get().is_none_or(|stream| stream.held() == 0);
-        self.state.get().is_idle() && self.current().is_none() && nothing_held && !self.in_data.get()
+        self.state.get().is_idle() && self.current().is_none() && nothing_held && !self.facts.is_in_data()
     }
 
     /// Returns whether the connection is new and has had no request: its first one may be on its way. If the connection ends
@@ -234,7 +224,7 @@ impl ServerConnection for H1 {
             return;
         }
         if self.awaits_first_request(stream) {
-            self.leaving.set(true);
+            self.facts.leave();
             return stream.need_due(self.since.get() + CROSSING);
         }
         if self.requests.get() == 0 {
@@ -265,9 +255,9 @@ fn more_waits(exchange: &Rc<Exchange>) -> bool {
 
 impl Protocol for H1 {
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {
-        self.in_data.set(true);
+        self.facts.data_begins();
         let consumed = self.consume(stream, bytes);
-        self.in_data.set(false);
+        self.facts.data_ends();
         consumed
     }
 
@@ -314,8 +304,8 @@ impl Protocol for H1 {
             self.since.set(now);
             stream.need_due(now + self.server.limits.keep_alive());
         }
-        if self.output_held.get() && pending < self.server.limits.pending_output() {
-            self.output_held.set(false);
+        if self.facts.holds_requests() && pending < self.server.limits.pending_output() {
+            self.facts.let_requests_go();
             stream.ask_for_turn();
         }
         let unfinished = self.watched(|watch| !watch.finishing.is_empty());

@@ -83,7 +83,7 @@ impl H1 {
             Ok(Parsed::Partial) => {
                 self.unfinished.set(Unfinished::Head(parser));
                 pool.recycle(exchange);
-                self.note_method(bytes);
+                self.facts.note_method(bytes);
                 if !begun {
                     self.head_begins(stream);
                 }
@@ -91,7 +91,7 @@ impl H1 {
             }
             Err(fault) => {
                 pool.recycle(exchange);
-                self.note_method(bytes);
+                self.facts.note_method(bytes);
                 self.fault(stream, fault);
                 None
             }
@@ -107,13 +107,6 @@ impl H1 {
             self.since.set(stream.cx().lp.now());
         }
         stream.need_due(self.since.get() + Time::from(self.server.limits.all().header));
-    }
-
-    /// Notes whether a head that is incomplete or refused begins like a HEAD request, since the answer then has no body
-    /// (RFC 9110, 9.3.2).
-    #[cold]
-    fn note_method(&self, bytes: &[u8]) {
-        self.begins_like_head.set(bytes.strip_prefix(b"\r\n").unwrap_or(bytes).starts_with(b"HEAD "));
     }
 
     /// Counts a request whose head has been read, and gives it to its listeners. `leftover`: the bytes after the head,
@@ -288,7 +281,7 @@ impl H1 {
     pub(super) fn refuse(&self, stream: &Rc<Stream>, status: u16, words: &str, reason: CloseReason) {
         self.on(Event::Refused);
         let date = self.server.date();
-        stream.encode(|out| own_answer::encode(out, status, words, &date, self.begins_like_head.get()));
+        stream.encode(|out| own_answer::encode(out, status, words, &date, self.facts.begins_like_head()));
         self.on(Event::HeadWritten { content: false, persistence: Persistence::Ends });
         stream.finish(reason, Some(self.server.limits.all().linger()));
     }
@@ -303,7 +296,7 @@ impl H1 {
         }
         let much = stream.pending() >= self.server.limits.pending_output();
         if much || stream.is_blocked() && self.watched(|watch| watch.finishing.len()) >= WAITING {
-            self.output_held.set(true);
+            self.facts.hold_requests();
             stream.tell_sent();
             return false;
         }

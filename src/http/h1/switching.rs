@@ -47,7 +47,7 @@ impl H1 {
     pub(super) fn awaits_ends(&self, stream: &Stream) -> bool {
         let awaits = self.watched(|watch| !watch.finishing.is_empty());
         if awaits {
-            self.output_held.set(true);
+            self.facts.hold_requests();
             stream.tell_sent();
         }
         awaits

@@ -232,7 +232,7 @@ impl Carrier for H1 {
     fn wake(&self, _: &Exchange) {
         if let Some(stream) = self.stream.get() {
             self.restart_window(stream);
-            if !self.in_data.get() {
+            if !self.facts.is_in_data() {
                 stream.ask_for_turn();
             }
         }
