@@ -51,6 +51,8 @@ mod iteration;
 mod jobs;
 mod metrics;
 mod placement;
+#[cfg(any(feature = "compression", feature = "deflate"))]
+mod portions;
 mod queues;
 mod recorder;
 mod registry;
@@ -86,6 +88,8 @@ pub(crate) use current::{Installed, current, install};
 pub(crate) use jobs::{JobError, JobResult};
 #[cfg(feature = "devtools")]
 pub(crate) use metrics::AT_ONCE;
+#[cfg(any(feature = "compression", feature = "deflate"))]
+pub(crate) use portions::Portions;
 pub(crate) use registry::{Due, Kind, Source, Token};
 pub(crate) use silence::{Deadline, Moment, set_deadline};
 pub(crate) use ticket::Ticket;

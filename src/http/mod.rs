@@ -44,6 +44,8 @@ mod field_value;
 pub(crate) mod file_types;
 #[cfg(feature = "app")]
 mod freshness;
+#[cfg(feature = "compression")]
+pub(crate) mod gunzip;
 mod h1;
 mod hot_files;
 mod incoming;

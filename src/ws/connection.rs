@@ -5,6 +5,8 @@
 #[cfg(feature = "deflate")]
 use super::deflate::Deflate;
 use super::event::{Event, On};
+#[cfg(feature = "deflate")]
+use super::inflating::Inflating;
 use super::limits::Limits;
 use super::origins::Origins;
 use super::payload::Payload;
@@ -162,6 +164,9 @@ pub(super) struct Rare {
     pub watch: SendWatch,
     pub ending: Option<Ending>,
     pub topics: Vec<Rc<str>>,
+    /// The message that is being inflated, unless it is told.
+    #[cfg(feature = "deflate")]
+    pub inflating: Option<Box<Inflating>>,
 }
 
 /// The state of the close handshake.
@@ -237,6 +242,9 @@ pub(super) struct Connection {
     pub data: OnceCell<Box<dyn Any>>,
     /// The subprotocol, if one was agreed.
     pub protocol: OnceCell<Box<Agreed>>,
+    /// A message is being inflated, or its listeners are told of it. No frame behind it is read before.
+    #[cfg(feature = "deflate")]
+    pub inflates: Cell<bool>,
     /// Whether compression was agreed, and then with which window this side compresses: with none if it cannot.
     #[cfg(feature = "deflate")]
     pub deflates: Cell<Option<Option<Window>>>,
@@ -267,6 +275,8 @@ impl Connection {
             data: OnceCell::new(),
             protocol: OnceCell::new(),
             #[cfg(feature = "deflate")]
+            inflates: Cell::new(false),
+            #[cfg(feature = "deflate")]
             deflates: Cell::new(None),
             identity: Identity::default(),
         }
@@ -277,6 +287,14 @@ impl Connection {
     pub fn open_stream(&self) -> Option<&Rc<Stream>> {
         let takes = |stream: &Stream| stream.is_in_use() && !stream.has_write_failed();
         self.stream.get().filter(|stream| self.state.get() == State::Open && takes(stream))
+    }
+
+    /// Returns whether a message is being inflated.
+    pub fn is_inflating(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.inflates.get();
+        #[cfg(not(feature = "deflate"))]
+        false
     }
 
     /// Calls `f` with the rarely needed fields, which are allocated if they do not exist yet.

@@ -24,7 +24,8 @@ impl Connection {
             None => Time::MAX,
         };
         let next = match self.state.get() {
-            State::Open if self.paused.get() => Some(now + Time::from(limits.ping)),
+            // Nothing is taken from the peer.
+            State::Open if self.paused.get() || self.is_inflating() => Some(now + Time::from(limits.ping)),
             State::Open => {
                 self.check_message(stream, &limits, now).map(|next| next.min(self.heartbeat(stream, &limits, now)))
             }

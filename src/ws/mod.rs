@@ -63,6 +63,8 @@ mod endpoint;
 mod endpoints;
 mod event;
 mod frame;
+#[cfg(feature = "deflate")]
+mod inflating;
 mod limits;
 mod opening;
 mod origins;

@@ -55,7 +55,7 @@ impl Connection {
             State::Closing => true,
             State::Opening | State::Refused | State::Over | State::Closed => false,
         };
-        if !wanted || !stream.is_in_use() {
+        if !wanted || self.is_inflating() || !stream.is_in_use() {
             return false;
         }
         let lp = &stream.cx().lp;
@@ -121,7 +121,7 @@ impl Connection {
 
     /// Without the feature `deflate` compression is never agreed.
     #[cfg(not(feature = "deflate"))]
-    fn inflate(self: &Rc<Self>, _stream: &Stream, _content: Compressed<'_>, _limit: usize) -> Result<(), Fault> {
+    fn inflate(self: &Rc<Self>, _stream: &Rc<Stream>, _content: Compressed<'_>, _limit: usize) -> Result<(), Fault> {
         Err(Fault::ReservedBit)
     }
 
@@ -188,7 +188,7 @@ impl Connection {
         ending.unwrap_or(CloseReason::Truncated)
     }
 
-    fn refuse(&self, stream: &Rc<Stream>, fault: Fault) {
+    pub fn refuse(&self, stream: &Rc<Stream>, fault: Fault) {
         log::debug!(target: "oneloop::ws", "{}: {fault}", stream.peer());
         if fault == Fault::TooLarge && !stream.is_eof() {
             let now = stream.cx().lp.now();
@@ -239,7 +239,8 @@ impl Connection {
 
     /// Closes the connection if the peer has ended its side, and everything that came before that was handled.
     fn check_end(&self, stream: &Rc<Stream>) {
-        let waits = stream.held() > 0 && (self.paused.get() || !self.may_tell(stream, &self.endpoint.limits()));
+        let holds = stream.held() > 0 && (self.paused.get() || !self.may_tell(stream, &self.endpoint.limits()));
+        let waits = holds || self.is_inflating();
         if stream.is_eof() && !waits {
             match self.state.get() {
                 State::Refused => self.finish(stream, self.why()),
@@ -285,6 +286,10 @@ impl Protocol for Connection {
 
     fn resume(self: Rc<Self>, stream: &Rc<Stream>) {
         self.tell_open();
+        #[cfg(feature = "deflate")]
+        if self.is_inflating() {
+            return self.resume_inflating(stream);
+        }
         self.check_end(stream);
     }
 
@@ -339,6 +344,8 @@ impl Protocol for Connection {
                 }
             });
         }
+        #[cfg(feature = "deflate")]
+        self.if_rare(|rare| rare.inflating.take());
         let ending = self.if_rare(|rare| rare.ending.take()).flatten();
         let close = match &ending {
             Some(Ending { code, reason, clean, by_peer, .. }) => {

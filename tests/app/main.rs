@@ -18,6 +18,8 @@ mod cookies;
 mod drain;
 mod express;
 mod files;
+#[cfg(feature = "compression")]
+mod inflating;
 mod multipart;
 mod negotiation;
 mod prometheus;

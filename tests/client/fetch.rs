@@ -457,4 +457,64 @@ mod compressed {
         assert_eq!(result(&sim, fetch).unwrap().bytes(), once);
         assert_eq!(server.requests()[0].matches("Encoding").count(), 1);
     }
+
+    /// Content that is this text, behind so many bytes of blocks in which there is nothing.
+    fn slow(bytes: usize, text: &str) -> Vec<u8> {
+        let gzip = gzip(text.as_bytes());
+        [&gzip[..10], &[0, 0, 0, 0xff, 0xff].repeat(bytes / 5), &gzip[10..]].concat()
+    }
+
+    /// Fetches what takes long to inflate and, meanwhile, something else: then `now` gets the first one.
+    fn meanwhile(wire: Vec<u8>, now: impl FnOnce(&http::Fetching) + 'static) -> (Vec<String>, Scripted, Agent) {
+        let sim = Sim::new();
+        let waiting = Rc::new(std::cell::RefCell::new(Vec::<oneloop::sim::Peer>::new()));
+        let (both, wire) = (waiting.clone(), Rc::new(wire));
+        let quick = Scripted::at(&sim, "127.0.0.1:81", move |peer, _, _| both.borrow_mut().push(peer.clone()));
+        // The answers come in the same iteration.
+        let server = Scripted::at(&sim, "127.0.0.1:80", move |peer, _, _| {
+            peer.write(&*wire);
+            waiting.borrow().iter().for_each(|peer| peer.write(ok("quick")));
+        });
+        let (record, agent) = (Record::default(), Agent::new());
+        let (told, fetching) = (record.clone(), Rc::new(Cell::new(None)));
+        let first = fetching.clone();
+        agent.fetch("http://127.0.0.1:81/").send(move |result| {
+            told.add(result.unwrap().text());
+            let fetching: Option<http::Fetching> = first.take();
+            now(&fetching.unwrap());
+        });
+        sim.settle();
+        fetching.set(Some(send(&record, agent.fetch(URL))));
+        sim.settle();
+        drop(quick);
+        (record.take(), server, agent)
+    }
+
+    #[test]
+    fn a_body_that_takes_long_to_inflate_holds_up_nothing_else() {
+        for bytes in [50_000, 400_000] {
+            let (told, _, agent) = meanwhile(answer("gzip", &slow(bytes, "slow")), |_| ());
+            assert_eq!(told, ["quick", "200 slow"]);
+            assert_eq!(now(&agent).0, 0);
+            let (told, _, _) = meanwhile(answer("gzip, gzip", &gzip(&slow(bytes, "slow"))), |_| ());
+            assert_eq!(told, ["quick", "200 slow"]);
+            let (told, ..) = meanwhile(answer("gzip", &[&slow(bytes, "slow")[..], b"x"].concat()), |_| ());
+            assert_eq!(told, ["quick", "coding"]);
+        }
+        let endless = [&gzip(b"")[..10], &[0, 0, 0, 0xff, 0xff].repeat(200_000)].concat();
+        let chunk = [format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n").as_bytes(), &endless].concat();
+        let sim = Sim::new();
+        let _server = Scripted::at(&sim, "127.0.0.1:80", move |peer, _, _| peer.write(&chunk));
+        let told = result(&sim, http::fetch(URL).max_body(500_000));
+        assert_eq!(told.map(|_| ()).map_err(|error| error.kind()), Err(FetchErrorKind::TooLarge));
+    }
+
+    #[test]
+    fn an_abort_while_it_is_inflated_is_told_once() {
+        for bytes in [50_000, 400_000] {
+            let (told, _, agent) = meanwhile(answer("gzip", &slow(bytes, "slow")), |fetching| fetching.abort());
+            assert_eq!(told, ["quick", "aborted"], "{bytes}");
+            assert_eq!(now(&agent).0, 0);
+        }
+    }
 }

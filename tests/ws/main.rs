@@ -7,6 +7,8 @@ mod deadlines;
 mod deflate;
 mod handshake;
 mod hostile;
+#[cfg(feature = "deflate")]
+mod inflating;
 mod messages;
 mod observing;
 mod output;

@@ -30,8 +30,12 @@ impl<T: 'static> Reader<T> {
             let (handler, read, request) = (handler.clone(), self.read, req.clone());
             let limit = self.limit;
             request.read_body_at(limit, site, move |body| -> Result {
-                let value = read(plain(&req, body?, limit)?)?;
-                answer(&handler, |handler| handler(req, res, value))
+                let asked = req.clone();
+                let done = move |body: Result<Vec<u8>>| -> Result {
+                    let value = read(body?)?;
+                    answer(&handler, |handler| handler(req, res, value))
+                };
+                plain(&asked, site, body?, limit, done)
             });
             Ok(())
         }
@@ -44,12 +48,19 @@ impl<T: 'static> Reader<T> {
             return req.soon(site, move || done(Err(error)));
         }
         let (request, read, limit) = (req.clone(), self.read, self.limit);
-        req.read_body_at(limit, site, move |body| {
-            let value = body.map_err(Into::into).and_then(|body| plain(&request, body, limit)).and_then(read);
-            if let Err(error) = &value {
-                request.set_fallback(error.status());
+        req.read_body_at(limit, site, move |body| -> Result {
+            let asked = request.clone();
+            let done = move |body: Result<Vec<u8>>| -> Result {
+                let value = body.and_then(read);
+                if let Err(error) = &value {
+                    request.set_fallback(error.status());
+                }
+                done(value).into_error().map_or(Ok(()), Err)
+            };
+            match body {
+                Ok(body) => plain(&asked, site, body, limit, done),
+                Err(error) => done(Err(error.into())),
             }
-            done(value)
         });
     }
 }
@@ -65,14 +76,20 @@ fn takes_gzip(req: &Request) -> bool {
     }
 }
 
-/// A body as it was before it was compressed. `limit`: the most bytes that it may have.
-fn plain(req: &Request, body: Vec<u8>, limit: usize) -> Result<Vec<u8>> {
+/// Passes a body to `done` as it was before it was compressed: now, or later, if that takes long. `limit`: the most bytes that it may have.
+fn plain(
+    req: &Request,
+    site: Site,
+    body: Vec<u8>,
+    limit: usize,
+    done: impl FnOnce(Result<Vec<u8>>) -> Result + 'static,
+) -> Result {
     #[cfg(feature = "compression")]
     if coding(req) == Coding::Gzip && !body.is_empty() {
-        return compression::inflated(&body, limit);
+        return compression::inflate(req, site, body, limit, done);
     }
-    let _ = (req, limit);
-    Ok(body)
+    let _ = (req, site, limit);
+    done(Ok(body))
 }
 
 /// Calls a handler that several requests share. The loop calls one callback after another, so the handler is never running

@@ -18,7 +18,7 @@ mod eligible;
 mod gzip;
 mod inflating;
 
-pub(super) use inflating::{inflated, takes_gzip};
+pub(super) use inflating::{inflate, takes_gzip};
 
 use super::Next;
 use super::journey::Journey;

@@ -13,6 +13,8 @@ const KEPT: usize = 64 * 1024;
 /// How many bytes a last block (`BFINAL`) of a message has at least, on average. To begin anew behind one takes as long as to inflate
 /// some hundred bytes, and peers use one for a whole message, if at all.
 const LAST_BLOCK: usize = 64;
+/// How many bytes come out in one portion, which takes 0.25 ms at most.
+const PORTION: usize = 256 * 1024;
 
 /// Compresses messages.
 ///
@@ -57,7 +59,15 @@ impl Deflater {
 #[derive(Debug)]
 pub struct Inflater {
     decompress: Decompress,
+    /// Room for what comes out, of which the first `made` bytes have.
     out: Vec<u8>,
+    made: usize,
+    /// Whether what was taken ends with a last block (`BFINAL`), behind which nothing is open.
+    ended: bool,
+    /// Whether more may come out of what was taken.
+    has_more: bool,
+    /// How many last blocks may still come in the middle of the message.
+    last_blocks: usize,
 }
 
 impl Default for Inflater {
@@ -69,7 +79,14 @@ impl Default for Inflater {
 impl Inflater {
     /// Makes an inflater, which takes some 50 KiB. It reads what was compressed with any window.
     pub fn new() -> Inflater {
-        Inflater { decompress: Decompress::new_with_window_bits(false, Window::Full.bits()), out: Vec::new() }
+        Inflater {
+            decompress: Decompress::new_with_window_bits(false, Window::Full.bits()),
+            out: Vec::new(),
+            made: 0,
+            ended: false,
+            has_more: false,
+            last_blocks: 0,
+        }
     }
 
     /// Inflates a message. It stays in memory until the next call, or until [`give_back`](Inflater::give_back).
@@ -78,27 +95,68 @@ impl Inflater {
     /// [`TooLarge`](Fault::TooLarge) as soon as more than `limit` bytes have come out; [`Deflate`](Fault::Deflate) if this is no compressed
     /// message or not a whole one; [`Utf8`](Fault::Utf8) for a text that is none.
     pub fn inflate(&mut self, message: Compressed<'_>, limit: usize) -> Result<Message<'_>, Fault> {
+        let Compressed { text, mut content } = message;
+        self.begin(content.len(), limit);
+        while !content.is_empty() || self.has_more {
+            let taken = self.portion(content, limit)?;
+            content = content.get(taken..).unwrap_or_default();
+        }
+        self.end(text, limit)
+    }
+
+    /// Begins a message whose content has this length, and comes in [portions](Inflater::portion).
+    pub(crate) fn begin(&mut self, length: usize, limit: usize) {
         self.give_back();
         self.decompress.reset(false);
-        self.reserve(message.content.len().saturating_mul(4), limit);
-        if !self.take(message.content, limit)? {
+        (self.ended, self.has_more) = (false, false);
+        self.last_blocks = length / LAST_BLOCK + 2;
+        self.reserve(length.saturating_mul(4), limit);
+    }
+
+    /// Inflates what comes next in the message that has begun, until [`PORTION`] bytes have come out. Returns how much it has taken. The
+    /// errors are those of [`inflate`](Inflater::inflate).
+    pub(crate) fn portion(&mut self, content: &[u8], limit: usize) -> Result<usize, Fault> {
+        self.take(content, limit, self.made.saturating_add(PORTION))
+    }
+
+    /// Whether more may come out of what was taken: then another portion follows, be it an empty one.
+    pub(crate) fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// How many bytes of the message have come out.
+    pub(crate) fn made(&self) -> usize {
+        self.made
+    }
+
+    /// The message, all of whose content was taken. The errors are those of [`inflate`](Inflater::inflate).
+    pub(crate) fn end(&mut self, text: bool, limit: usize) -> Result<Message<'_>, Fault> {
+        if !self.ended {
             // Behind whole content these are two empty blocks. Content that was cut takes them for a part of it.
-            let length = self.out.len();
-            let is_whole = !self.take(&TAIL, limit)? && self.take(&LAST, limit)?;
-            if !is_whole || self.out.len() != length {
+            let length = self.made;
+            for end in [&TAIL[..], &LAST] {
+                if self.ended {
+                    return Err(Fault::Deflate);
+                }
+                self.last_blocks = 2;
+                self.take(end, limit, usize::MAX)?;
+            }
+            if !self.ended || self.made != length {
                 return Err(Fault::Deflate);
             }
         }
-        if message.text {
-            std::str::from_utf8(&self.out).map(Message::Text).map_err(|_| Fault::Utf8)
+        let out = self.out.get(..self.made).unwrap_or_default();
+        if text {
+            std::str::from_utf8(out).map(Message::Text).map_err(|_| Fault::Utf8)
         } else {
-            Ok(Message::Binary(&self.out))
+            Ok(Message::Binary(out))
         }
     }
 
     /// Frees the memory of the last message, if it was large.
     pub fn give_back(&mut self) {
-        self.out.clear();
+        self.made = 0;
+        self.out.truncate(KEPT);
         self.out.shrink_to(KEPT);
     }
 
@@ -108,36 +166,61 @@ impl Inflater {
         self.out.reserve_exact(count.clamp(1, most.max(1)));
     }
 
-    /// Inflates all of these bytes. Returns whether they end with a last block, behind which nothing is open. Behind one within them the
-    /// rest is the beginning of the next block (RFC 7692, 7.2.3.4).
-    fn take(&mut self, mut bytes: &[u8], limit: usize) -> Result<bool, Fault> {
-        let mut last_blocks = bytes.len() / LAST_BLOCK + 2;
-        loop {
-            if self.out.len() == self.out.capacity() {
-                self.reserve(self.out.len().max(1024), limit);
+    /// Makes room for more of a message, a portion at a time, since the memory has to be written once before.
+    fn grow(&mut self, limit: usize) {
+        if self.out.len() == self.out.capacity() {
+            self.reserve(self.out.len().max(1024), limit);
+        }
+        self.out.resize(self.out.capacity().min(self.out.len().saturating_add(PORTION)), 0);
+    }
+
+    /// Inflates these bytes until there are `until` bytes of the message. Returns how many it has taken: all of them, or there are so many.
+    /// Behind a last block within the message the rest is the beginning of the next block (RFC 7692, 7.2.3.4).
+    fn take(&mut self, content: &[u8], limit: usize, until: usize) -> Result<usize, Fault> {
+        let mut bytes = content;
+        if self.ended && !bytes.is_empty() {
+            self.go_on_behind_a_last_block()?;
+        }
+        while self.made < until {
+            if self.made == self.out.len() {
+                self.grow(limit);
             }
-            let before = self.decompress.total_in();
-            let status = self.decompress.decompress_vec(bytes, &mut self.out, FlushDecompress::Sync);
-            let taken = usize::try_from(self.decompress.total_in() - before).unwrap_or(usize::MAX);
+            let end = self.out.len().min(until);
+            let room = self.out.get_mut(self.made..end).unwrap_or_default();
+            let (taken, made) = (self.decompress.total_in(), self.decompress.total_out());
+            let status = self.decompress.decompress(bytes, room, FlushDecompress::Sync);
+            let taken = usize::try_from(self.decompress.total_in() - taken).unwrap_or(usize::MAX);
+            self.made += usize::try_from(self.decompress.total_out() - made).unwrap_or_default();
             bytes = bytes.get(taken..).unwrap_or_default();
-            if self.out.len() > limit {
+            if self.made > limit {
                 return Err(Fault::TooLarge);
             }
-            let is_full = self.out.len() == self.out.capacity();
             match status {
                 Err(_) => return Err(Fault::Deflate),
-                Ok(Status::StreamEnd) if bytes.is_empty() => return Ok(true),
-                Ok(Status::StreamEnd) => {
-                    last_blocks = last_blocks.checked_sub(1).ok_or(Fault::Deflate)?;
-                    self.decompress.reset(false);
+                Ok(Status::StreamEnd) if bytes.is_empty() => {
+                    (self.ended, self.has_more) = (true, false);
+                    return Ok(content.len());
                 }
-                Ok(_) if is_full => {}
-                Ok(_) if bytes.is_empty() => return Ok(false),
+                Ok(Status::StreamEnd) => self.go_on_behind_a_last_block()?,
+                Ok(_) if self.made == end => {}
+                Ok(_) if bytes.is_empty() => {
+                    self.has_more = false;
+                    return Ok(content.len());
+                }
                 // With bytes to take and room for what they make it has to go on.
                 Ok(_) if taken == 0 => return Err(Fault::Deflate),
                 Ok(_) => {}
             }
         }
+        self.has_more = true;
+        Ok(content.len() - bytes.len())
+    }
+
+    fn go_on_behind_a_last_block(&mut self) -> Result<(), Fault> {
+        self.last_blocks = self.last_blocks.checked_sub(1).ok_or(Fault::Deflate)?;
+        self.decompress.reset(false);
+        self.ended = false;
+        Ok(())
     }
 }
 
@@ -197,6 +280,44 @@ mod tests {
         }
         let many = [3, 0].repeat(10_000);
         assert_eq!(inflate(&many, 100), Err(Fault::Deflate), "a last block in every two bytes");
+    }
+
+    #[test]
+    fn a_message_in_portions_is_the_same_wherever_it_is_split() {
+        let last_blocks = b"\xf2\x48\x05\x00\x00\x00\xff\xff\xcb\xc9\xc9\x07\x00\xf3\x48\xcd\xc9\xc9\x07\x00";
+        let large = Deflater::new(6, Window::Full).deflate(&vec![b'a'; 3 * PORTION + 1]).unwrap().to_vec();
+        for content in
+            [&last_blocks[..13], last_blocks, b"\xf2\x48\xcd\xc9\xc9\x07\x00", b"\xf2\x48\xcd", b"\x07", &large]
+        {
+            let whole = inflate(content, 1 << 20);
+            for split in (0..=content.len()).step_by(content.len().div_ceil(30)) {
+                let mut inflater = Inflater::new();
+                inflater.begin(content.len(), 1 << 20);
+                let (one, other) = content.split_at(split);
+                let mut portions = 0;
+                let told = [one, other].into_iter().try_for_each(|mut part| {
+                    while !part.is_empty() || inflater.has_more() {
+                        let made = inflater.made();
+                        let taken = inflater.portion(part, 1 << 20)?;
+                        part = &part[taken..];
+                        portions += 1;
+                        assert!(inflater.made() <= made + PORTION);
+                    }
+                    Ok(())
+                });
+                let told = told.and_then(|()| inflater.end(true, 1 << 20)).map(|message| message.as_bytes().to_vec());
+                assert!(told == whole, "{content:x?} at {split}");
+                assert!(portions <= content.len().min(2) + 3, "{portions} portions");
+            }
+        }
+        // As many last blocks as in one piece, and no more.
+        for (number, portion) in [(10, 1), (10, 7), (10_000, 64), (10_000, 1)] {
+            let many = [3, 0].repeat(number);
+            let mut inflater = Inflater::new();
+            inflater.begin(many.len(), 100);
+            let told = many.chunks(portion).try_for_each(|part| inflater.portion(part, 100).map(drop));
+            assert_eq!(told, Err(Fault::Deflate), "{number} in portions of {portion}");
+        }
     }
 
     #[test]

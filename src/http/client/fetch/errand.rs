@@ -12,6 +12,8 @@ use super::gathering::Gathering;
 use super::redirect::{Asked, is_redirect};
 use super::response::FetchResponse;
 use crate::callback::{Site, discard};
+#[cfg(feature = "compression")]
+use crate::event_loop::{Loop, Portions, current};
 use crate::event_loop::{next_tick, now};
 use crate::http::client::call::{Listener, On};
 use crate::http::client::{Agent, ClientRequest, ClientResponse};
@@ -20,6 +22,10 @@ use crate::proto::url::Url;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
+
+/// For how many bytes each portion of a compressed body counts beside its own.
+#[cfg(feature = "compression")]
+const EACH: usize = 64;
 
 pub(super) type Done = Box<dyn FnOnce(Result<FetchResponse, FetchError>)>;
 
@@ -65,7 +71,7 @@ impl Errand {
     /// Makes the next request.
     pub fn go(self: &Rc<Self>) {
         let left = self.wanted.timeout.map(|timeout| timeout.saturating_sub(now().saturating_sub(self.began)));
-        if left.is_some_and(|left| left.is_zero()) {
+        if self.is_late() {
             return self.fail_soon(FetchErrorKind::Timeout, self.took_too_long());
         }
         let asked = self.asked.borrow().clone();
@@ -152,38 +158,23 @@ impl Errand {
         let announced = res.header("content-length").and_then(|length| length.parse().ok()).filter(|_| !bare);
         let codings = self.wanted.inflates.then(|| res.0.response().fields().get_all_bytes("content-encoding"));
         let gathering = match Gathering::new(self.wanted.max_body, announced, codings) {
-            Ok(gathering) => Rc::new(RefCell::new(Some(gathering))),
+            Ok(gathering) => gathering,
             Err(refused) => return self.refuse(res, &refused),
         };
-        let (errand, body, response) = (self.clone(), gathering.clone(), res.clone());
-        let taken = move |_: &_, bytes: &[u8]| {
-            let result = body.borrow_mut().as_mut().map_or(Ok(()), |gathering| gathering.take(bytes));
-            if let Err(refused) = result {
-                body.borrow_mut().take();
-                errand.refuse(&response, &refused);
-            }
-        };
-        res.0.add(On::Data, self.site, Listener::Data(Box::new(taken)));
-        let errand = self.clone();
-        let closed = move |_: &_, reason| {
-            let kind = match reason {
-                CloseReason::RequestTimeout => FetchErrorKind::Timeout,
-                _ if errand.aborted.get() => FetchErrorKind::Aborted,
-                reason => FetchErrorKind::Closed(reason),
-            };
-            errand.fail(kind, &format!("the connection was closed before the body ended: {reason}"));
-        };
+        let body = Rc::new(Body {
+            errand: self.clone(),
+            response: res.clone(),
+            gathering: RefCell::new(Some(gathering)),
+            ended: Cell::new(false),
+            #[cfg(feature = "compression")]
+            waits: Cell::new(false),
+        });
+        let taker = body.clone();
+        res.0.add(On::Data, self.site, Listener::Data(Box::new(move |_, bytes| taker.take(bytes))));
+        let closing = body.clone();
+        let closed = move |_: &_, reason| closing.closed(reason);
         res.0.add(On::ResponseClose, self.site, Listener::Close(Some(Box::new(closed))));
-        let (errand, response) = (self.clone(), res.clone());
-        let end = move |_: &_| {
-            let gathering = gathering.borrow_mut().take();
-            match gathering.map(Gathering::finish) {
-                Some(Ok(body)) => errand.succeed(response, body),
-                Some(Err(refused)) => errand.refuse(&response, &refused),
-                None => {}
-            }
-        };
-        res.0.add(On::End, self.site, Listener::End(Some(Box::new(end))));
+        res.0.add(On::End, self.site, Listener::End(Some(Box::new(move |_| body.end()))));
         res.0.wake();
     }
 
@@ -215,6 +206,11 @@ impl Errand {
         next_tick(move || errand.fail(kind, &words));
     }
 
+    /// Returns whether its time is over.
+    fn is_late(&self) -> bool {
+        self.wanted.timeout.is_some_and(|timeout| now().saturating_sub(self.began) >= timeout)
+    }
+
     fn took_too_long(&self) -> String {
         format!("it has taken longer than {:?}", self.wanted.timeout.unwrap_or_default())
     }
@@ -226,6 +222,128 @@ impl Errand {
         match self.done.take() {
             Some(done) => done(result),
             None => discard(result),
+        }
+    }
+}
+
+/// The body of the final response, until it is whole.
+struct Body {
+    errand: Rc<Errand>,
+    response: ClientResponse,
+    /// `None` when it is whole, or not wanted any more.
+    gathering: RefCell<Option<Gathering>>,
+    /// All of it has come.
+    ended: Cell<bool>,
+    /// It waits until more of it may be inflated.
+    #[cfg(feature = "compression")]
+    waits: Cell<bool>,
+}
+
+impl Body {
+    fn take(self: &Rc<Self>, bytes: &[u8]) {
+        let result = self.gathering.borrow_mut().as_mut().map_or(Ok(()), |gathering| gathering.take(bytes));
+        match result {
+            Ok(()) => self.go_on(),
+            Err(refused) => self.refuse(&refused),
+        }
+    }
+
+    fn end(self: &Rc<Self>) {
+        self.ended.set(true);
+        #[cfg(feature = "compression")]
+        if let Some(inflating) = self.gathering.borrow_mut().as_mut().and_then(Gathering::inflating) {
+            inflating.end();
+        }
+        self.go_on();
+    }
+
+    /// The connection has closed. What has come before may still be inflated.
+    fn closed(&self, reason: CloseReason) {
+        if self.ended.get() {
+            return;
+        }
+        self.gathering.borrow_mut().take();
+        let kind = match reason {
+            CloseReason::RequestTimeout => FetchErrorKind::Timeout,
+            _ if self.errand.aborted.get() => FetchErrorKind::Aborted,
+            reason => FetchErrorKind::Closed(reason),
+        };
+        self.errand.fail(kind, &format!("the connection was closed before the body ended: {reason}"));
+    }
+
+    fn refuse(&self, refused: &Refused) {
+        self.gathering.borrow_mut().take();
+        self.errand.refuse(&self.response, refused);
+    }
+
+    /// Inflates as much as it may now. When all that came is inflated, and nothing more comes, the body is whole.
+    fn go_on(self: &Rc<Self>) {
+        #[cfg(feature = "compression")]
+        if !self.inflate(false) {
+            return;
+        }
+        if self.ended.get() {
+            let gathering = self.gathering.borrow_mut().take();
+            if let Some(gathering) = gathering {
+                self.errand.succeed(self.response.clone(), gathering.finish());
+            }
+        }
+    }
+}
+
+#[cfg(feature = "compression")]
+impl Body {
+    /// Inflates what waits. `may`: the first portion is counted already. Returns whether nothing waits any more.
+    fn inflate(self: &Rc<Self>, mut may: bool) -> bool {
+        if self.waits.get() && !may {
+            return false;
+        }
+        self.waits.set(false);
+        let Some(lp) = current() else { return false };
+        let portions = Portions::of(&lp);
+        loop {
+            let mut gathering = self.gathering.borrow_mut();
+            let Some(inflating) = gathering.as_mut().and_then(Gathering::inflating) else { break };
+            let Some(next) = inflating.next() else { break };
+            if !std::mem::take(&mut may) && !portions.take(&lp, next + EACH) {
+                drop(gathering);
+                self.wait(&lp, &portions, next + EACH);
+                return false;
+            }
+            let result = inflating.portion();
+            drop(gathering);
+            match result {
+                Ok(more) => portions.add(more),
+                Err(refused) => {
+                    self.refuse(&refused);
+                    return false;
+                }
+            }
+        }
+        self.response.resume();
+        true
+    }
+
+    /// Goes on when the loop has time for it. Until then nothing more is read.
+    fn wait(self: &Rc<Self>, lp: &Rc<Loop>, portions: &Rc<Portions>, bytes: usize) {
+        self.waits.set(true);
+        self.response.pause();
+        let body = self.clone();
+        portions.wait(lp, bytes, move || body.response.0.call(body.errand.site, |_| body.turn()));
+    }
+
+    fn turn(self: &Rc<Self>) {
+        let errand = &self.errand;
+        // While the body comes, the request notices both.
+        if self.ended.get() && (errand.aborted.get() || errand.is_late()) {
+            self.gathering.borrow_mut().take();
+            return match errand.aborted.get() {
+                true => errand.fail(FetchErrorKind::Aborted, "the program has aborted it"),
+                false => errand.fail(FetchErrorKind::Timeout, &errand.took_too_long()),
+            };
+        }
+        if self.inflate(true) {
+            self.go_on();
         }
     }
 }

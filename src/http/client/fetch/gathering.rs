@@ -40,10 +40,15 @@ impl Gathering {
         })
     }
 
+    /// Takes what has come. If it is compressed, it waits until it is inflated.
     pub fn take(&mut self, bytes: &[u8]) -> Result<(), Refused> {
         #[cfg(feature = "compression")]
         if let Some(inflating) = &mut self.inflating {
-            return inflating.take(bytes);
+            // Content out of which nothing comes has no other end.
+            return match inflating.give(bytes) <= self.limit as u64 {
+                true => Ok(()),
+                false => Err(too_large(self.limit)),
+            };
         }
         if self.bytes.len() + bytes.len() > self.limit {
             return Err(too_large(self.limit));
@@ -52,12 +57,18 @@ impl Gathering {
         Ok(())
     }
 
-    /// The whole body.
-    pub fn finish(self) -> Result<Vec<u8>, Refused> {
+    /// What is inflated, if anything is.
+    #[cfg(feature = "compression")]
+    pub fn inflating(&mut self) -> Option<&mut Inflating> {
+        self.inflating.as_mut()
+    }
+
+    /// The whole body, when everything that came is inflated.
+    pub fn finish(self) -> Vec<u8> {
         #[cfg(feature = "compression")]
-        if let Some(inflating) = self.inflating {
-            return inflating.finish();
+        if let Some(mut inflating) = self.inflating {
+            return inflating.body();
         }
-        Ok(self.bytes)
+        self.bytes
     }
 }

@@ -1,8 +1,7 @@
-//! Bodies that come compressed: gzip, once or twice, in bounds.
+//! Bodies that come compressed: gzip, once or twice, in bounds, and in portions.
 
 use super::error::{FetchErrorKind, Refused, too_large};
-use flate2::write::GzDecoder;
-use std::io::{self, Write};
+use crate::http::gunzip::{Gunzip, PORTION, Stop};
 
 /// How many codings a body may have, one upon the other (undici's CVE-2026-22036 had no limit).
 const CODINGS: usize = 2;
@@ -11,26 +10,34 @@ const FREE: u64 = 1024 * 1024;
 /// How many bytes more it may become for each byte that has come. Even texts that repeat themselves a lot are only compressed to a
 /// hundredth.
 const RATIO: u64 = 200;
-/// How much is inflated at a time, before the output is looked at.
-const STEP: usize = 4096;
 
+/// ```text
+///   give ─► input ─► first ─────────────────────► the body
+///                      └─► between ─► second ─────────▲
+/// ```
 pub(super) struct Inflating {
-    decoders: Decoders,
+    input: Pending,
+    first: Gunzip,
+    between: Pending,
+    /// If the body was compressed twice.
+    second: Option<Gunzip>,
     limit: usize,
-    /// How many bytes have come.
+    /// How many bytes were inflated.
     taken: u64,
+    /// How many bytes may have come out so far, of the last coding and, of two, of the first one.
+    allowed: (u64, u64),
+    /// Nothing more comes.
+    ended: bool,
+    /// How many codings are over.
+    finished: usize,
 }
 
-enum Decoders {
-    One(Box<GzDecoder<Output>>),
-    Two(Box<GzDecoder<GzDecoder<Output>>>),
-}
-
-/// The bytes that were inflated so far. It takes no more than `most` bytes.
-struct Output {
+/// Bytes that wait.
+#[derive(Default)]
+struct Pending {
     bytes: Vec<u8>,
-    most: usize,
-    is_full: bool,
+    /// How many of them are gone.
+    start: usize,
 }
 
 impl Inflating {
@@ -45,63 +52,128 @@ impl Inflating {
         let known = |coding: &&[u8]| is(coding, "gzip") || is(coding, "x-gzip");
         let rest = codings.iter().filter(|coding| !is(coding, "identity"));
         let (gzip, others): (Vec<&[u8]>, Vec<&[u8]>) = rest.partition(|coding| known(coding));
-        let output = Output { bytes: Vec::new(), most: 0, is_full: false };
-        let decoders = match gzip.len() {
-            _ if !others.is_empty() => return Ok(None),
-            0 => return Ok(None),
-            1 => Decoders::One(Box::new(GzDecoder::new(output))),
-            _ => Decoders::Two(Box::new(GzDecoder::new(GzDecoder::new(output)))),
-        };
-        Ok(Some(Inflating { decoders, limit, taken: 0 }))
-    }
-
-    pub fn take(&mut self, bytes: &[u8]) -> Result<(), Refused> {
-        for step in bytes.chunks(STEP) {
-            self.taken += step.len() as u64;
-            let most = usize::try_from(self.taken.saturating_mul(RATIO).max(FREE)).unwrap_or(usize::MAX);
-            self.output().most = most.min(self.limit);
-            let written = match &mut self.decoders {
-                Decoders::One(decoder) => decoder.write_all(step),
-                Decoders::Two(decoder) => decoder.write_all(step),
-            };
-            if written.is_err() {
-                return Err(self.refused());
-            }
+        if gzip.is_empty() || !others.is_empty() {
+            return Ok(None);
         }
-        Ok(())
+        Ok(Some(Inflating {
+            input: Pending::default(),
+            first: Gunzip::new(0),
+            between: Pending::default(),
+            second: (gzip.len() > 1).then(|| Gunzip::new(0)),
+            limit,
+            taken: 0,
+            allowed: (0, 0),
+            ended: false,
+            finished: 0,
+        }))
     }
 
-    pub fn finish(mut self) -> Result<Vec<u8>, Refused> {
+    /// Takes what has come. It is inflated by [`portion`](Inflating::portion). Returns how much has come in all.
+    pub fn give(&mut self, bytes: &[u8]) -> u64 {
+        self.input.add(bytes);
+        self.taken + self.input.rest().len() as u64
+    }
+
+    /// Nothing more comes.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// How many bytes the next portion has; `None` if nothing waits.
+    pub fn next(&self) -> Option<usize> {
+        let pending = if self.between.is_empty() { &self.input } else { &self.between };
+        let codings = 1 + usize::from(self.second.is_some());
         // A response that may have no content can still say how it would be coded.
-        if self.taken == 0 {
-            return Ok(Vec::new());
-        }
-        let finished = match &mut self.decoders {
-            Decoders::One(decoder) => decoder.try_finish(),
-            Decoders::Two(decoder) => decoder.try_finish().and_then(|()| decoder.get_mut().try_finish()),
-        };
-        match finished {
-            Ok(()) => Ok(std::mem::take(&mut self.output().bytes)),
-            Err(_) => Err(self.refused()),
-        }
+        let has_ended = self.ended && self.finished < codings && !self.first.is_unused();
+        (!pending.is_empty() || has_ended).then(|| pending.rest().len().min(PORTION))
     }
 
-    fn output(&mut self) -> &mut Output {
-        match &mut self.decoders {
-            Decoders::One(decoder) => decoder.get_mut(),
-            Decoders::Two(decoder) => decoder.get_mut().get_mut(),
-        }
-    }
-
-    fn refused(&mut self) -> Refused {
-        let (limit, taken) = (self.limit, self.taken);
-        let output = self.output();
-        match (output.is_full, output.most == limit) {
-            (true, true) => too_large(limit),
-            (true, false) => {
-                (FetchErrorKind::Coding, format!("{taken} bytes of the body have become more than {}", output.most))
+    /// Inflates the next portion. Returns for how many bytes it counts beside those.
+    pub fn portion(&mut self) -> Result<usize, Refused> {
+        let result = match &mut self.second {
+            Some(second) if !self.between.is_empty() => second.portion(self.between.rest()).map(|done| {
+                self.between.take(done.taken);
+                done.more
+            }),
+            Some(second) if self.input.is_empty() && self.finished == 1 => {
+                self.finished = 2;
+                second.finish().map(|()| 0)
             }
-            (false, _) => (FetchErrorKind::Coding, "the body is not one whole gzip member".to_owned()),
+            _ if self.input.is_empty() => {
+                self.finished = 1;
+                self.first.finish().map(|()| 0)
+            }
+            _ => {
+                self.allow();
+                self.first.portion(self.input.rest()).map(|done| {
+                    self.taken += done.taken as u64;
+                    self.input.take(done.taken);
+                    done.more
+                })
+            }
+        };
+        let more = result.map_err(|stop| self.refused(stop))?;
+        if self.second.is_some() {
+            let made = std::mem::take(self.first.out());
+            self.between.add(&made);
+        }
+        Ok(more)
+    }
+
+    /// The whole body, when nothing waits any more.
+    pub fn body(&mut self) -> Vec<u8> {
+        std::mem::take(self.second.as_mut().unwrap_or(&mut self.first).out())
+    }
+
+    /// Lets as much come out as the bytes up to the end of the next portion may become.
+    fn allow(&mut self) {
+        let taken = self.taken + self.input.rest().len().min(PORTION) as u64;
+        let most = taken.saturating_mul(RATIO).max(FREE);
+        let last = most.min(self.limit as u64);
+        // What is compressed once may be somewhat larger than what it says.
+        let between = most.min((self.limit as u64).saturating_add(self.limit as u64 / 4 + 1024));
+        match &mut self.second {
+            Some(second) => {
+                second.allow(last.saturating_sub(self.allowed.0));
+                self.first.allow(between.saturating_sub(self.allowed.1));
+            }
+            None => self.first.allow(last.saturating_sub(self.allowed.0)),
+        }
+        self.allowed = (self.allowed.0.max(last), self.allowed.1.max(between));
+    }
+
+    fn refused(&self, stop: Stop) -> Refused {
+        let (limit, taken, most) = (self.limit, self.taken, self.allowed.0);
+        match stop {
+            Stop::Full if most == limit as u64 => too_large(limit),
+            Stop::Full => (FetchErrorKind::Coding, format!("{taken} bytes of the body have become more than {most}")),
+            Stop::NotWhole => (FetchErrorKind::Coding, "the body is not one whole gzip member".to_owned()),
+        }
+    }
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.start == self.bytes.len()
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        // So each byte is moved once at most, on average.
+        if self.start > self.bytes.len() / 2 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn take(&mut self, count: usize) {
+        self.start += count;
+        if self.is_empty() {
+            *self = Pending::default();
         }
     }
 }
@@ -111,26 +183,12 @@ fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > self.most {
-            self.is_full = true;
-            return Err(io::ErrorKind::Other.into());
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use std::io::Write;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -142,8 +200,20 @@ mod tests {
     fn inflated(codings: &str, limit: usize, body: &[u8]) -> Result<Option<Vec<u8>>, FetchErrorKind> {
         let in_pieces = |length: usize| {
             let Some(mut inflating) = Inflating::of([codings.as_bytes()].into_iter(), limit)? else { return Ok(None) };
-            body.chunks(length).try_for_each(|piece| inflating.take(piece))?;
-            inflating.finish().map(Some)
+            let portions = |inflating: &mut Inflating| {
+                while let Some(next) = inflating.next() {
+                    let more = inflating.portion()?;
+                    assert!(next <= 4_000 && more * 64 <= 600_000, "{next} bytes and {more} more in one portion");
+                }
+                Ok(())
+            };
+            for piece in body.chunks(length) {
+                inflating.give(piece);
+                portions(&mut inflating)?;
+            }
+            inflating.end();
+            portions(&mut inflating)?;
+            Ok(Some(inflating.body()))
         };
         let kind = |result: Result<_, Refused>| result.map_err(|(kind, _)| kind);
         let whole = kind(in_pieces(body.len().max(1)));
@@ -193,6 +263,11 @@ mod tests {
         assert_eq!(inflated("gzip", 64 << 20, &bomb), Err(FetchErrorKind::Coding));
         assert_eq!(inflated("gzip", 1 << 19, &bomb), Err(FetchErrorKind::TooLarge));
         assert_eq!(inflated("gzip, gzip", 64 << 20, &gzip(&bomb)), Err(FetchErrorKind::Coding));
+        // Blocks with nothing in them, of which a few bytes make very many, and these make nothing.
+        let nothing =
+            [gzip(b"")[..10].to_vec(), [0, 0, 0, 0xff, 0xff].repeat(1 << 20), vec![3, 0], vec![0; 8]].concat();
+        assert_eq!(inflated("gzip, gzip", 64 << 20, &gzip(&nothing)), Err(FetchErrorKind::Coding));
+        assert_eq!(inflated("gzip, gzip", 1 << 19, &gzip(&nothing)), Err(FetchErrorKind::TooLarge));
         let free = vec![0; FREE as usize];
         assert_eq!(inflated("gzip", 64 << 20, &gzip(&free)), Ok(Some(free)));
         let limit = b"basil";
