@@ -41,11 +41,24 @@ pub(crate) fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, Caught> {
 /// Drops a value that may hold user values, and catches a panic of its drop. The payload of that panic is dropped as well;
 /// if this panics too, the payload of the second panic is leaked.
 pub(crate) fn discard<T>(value: T) {
-    if let Err(Caught(payload)) = guarded(|| drop(value)) {
-        notice::error!(target: "oneloop::loop", "a value panicked while it was dropped");
-        if let Err(Caught(second)) = guarded(|| drop(payload)) {
-            std::mem::forget(second);
-        }
+    if let Err(caught) = guarded(|| drop(value)) {
+        drop_panicked(caught);
+    }
+}
+
+/// As [`discard`], of the value that `drop_it` drops. This function is not generic: generic code that uses it does not have the guard
+/// compiled for each closure of a user.
+pub(crate) fn discard_by(drop_it: &mut dyn FnMut()) {
+    if let Err(caught) = guarded(drop_it) {
+        drop_panicked(caught);
+    }
+}
+
+#[cold]
+fn drop_panicked(Caught(payload): Caught) {
+    notice::error!(target: "oneloop::loop", "a value panicked while it was dropped");
+    if let Err(Caught(second)) = guarded(|| drop(payload)) {
+        std::mem::forget(second);
     }
 }
 
@@ -66,6 +79,8 @@ mod tests {
     #[test]
     fn a_drop_whose_payload_panics_when_dropped_is_contained() {
         discard(Bomb(3));
+        let mut bomb = Some(Bomb(3));
+        discard_by(&mut || drop(bomb.take()));
         match guarded(|| std::panic::panic_any(Bomb(2))) {
             Err(caught) => caught.forget(),
             Ok(()) => panic!("the guard let a panic pass"),

@@ -1,4 +1,4 @@
-use super::discard;
+use super::discard_by;
 use std::cell::Cell;
 
 /// A callback that is called again and again. For each call it is *lent*: taken out of its cell, and put back when the call has ended,
@@ -19,7 +19,8 @@ impl<F> Lendable<F> {
 
     /// Drops the callback, unless it is lent.
     pub fn discard(&self) {
-        discard(self.0.take());
+        let mut callback = self.0.take();
+        discard_by(&mut || drop(callback.take()));
     }
 }
 

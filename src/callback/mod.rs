@@ -9,7 +9,7 @@ mod lendable;
 mod listeners;
 mod optional;
 
-pub(crate) use guard::{Caught, discard, guarded};
+pub(crate) use guard::{Caught, discard, discard_by, guarded};
 pub(crate) use identity::{Identity, compare_by_identity};
 pub(crate) use lendable::Lendable;
 pub(crate) use listeners::{Listeners, Once};

@@ -62,8 +62,13 @@ impl Loop {
 /// ```
 #[track_caller]
 pub fn next_tick(f: impl FnOnce() + 'static) {
+    add_tick(Location::caller(), Box::new(f));
+}
+
+/// This function and [`add_immediate`] are not generic, so that they are compiled once and not once for each closure.
+fn add_tick(site: Site, f: Box<dyn FnOnce()>) {
     match current() {
-        Some(lp) => lp.ticks.queue.borrow_mut().push_back((Location::caller(), Box::new(f))),
+        Some(lp) => lp.ticks.queue.borrow_mut().push_back((site, f)),
         None => discard(f),
     }
 }
@@ -213,16 +218,16 @@ impl std::fmt::Debug for Immediate {
 /// ```
 #[track_caller]
 pub fn set_immediate(f: impl FnOnce() + 'static) -> Immediate {
+    add_immediate(Location::caller(), Box::new(f))
+}
+
+fn add_immediate(site: Site, f: Box<dyn FnOnce()>) -> Immediate {
     let Some(lp) = current() else {
         discard(f);
         return Immediate(None);
     };
-    let pending = Rc::new(Pending {
-        site: Location::caller(),
-        referenced: Cell::new(true),
-        callback: Cell::new(Some(Box::new(f))),
-        lp: Rc::downgrade(&lp),
-    });
+    let pending =
+        Rc::new(Pending { site, referenced: Cell::new(true), callback: Cell::new(Some(f)), lp: Rc::downgrade(&lp) });
     lp.immediates.count(&pending, true);
     lp.immediates.queue.borrow_mut().push_back(pending.clone());
     Immediate(Some(pending))

@@ -7,7 +7,7 @@
 
 use super::heap::{Heap, Key};
 use super::{Loop, Time, current};
-use crate::callback::{Lendable, Site, discard};
+use crate::callback::{Lendable, Site, discard_by};
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::{Rc, Weak};
@@ -195,7 +195,8 @@ impl<F: FnOnce()> Callback for FiresOnce<F> {
     }
 
     fn discard(&self) {
-        discard(self.0.take());
+        let mut f = self.0.take();
+        discard_by(&mut || drop(f.take()));
     }
 }
 
@@ -348,19 +349,25 @@ fn repeat(every: Duration, f: impl FnMut(&Timeout) + 'static, site: Site) -> Tim
 }
 
 fn set(after: Duration, callback: impl Callback + 'static, site: Site) -> Timeout {
-    let Some(lp) = current() else {
-        callback.discard();
-        return Timeout(None);
-    };
-    let timer: Rc<Timer> = Rc::new(Timer {
+    let lp = current();
+    let timer = Rc::new(Timer {
         after: after.max(LEAST).into(),
         due: Cell::new((Time::ZERO, 0)),
         armed: Cell::new(false),
         referenced: Cell::new(true),
         site,
-        lp: Rc::downgrade(&lp),
+        lp: lp.as_ref().map_or_else(Weak::new, Rc::downgrade),
         callback,
     });
+    begin(timer, lp)
+}
+
+/// This function is not generic, either.
+fn begin(timer: Rc<Timer>, lp: Option<Rc<Loop>>) -> Timeout {
+    let Some(lp) = lp else {
+        timer.callback.discard();
+        return Timeout(None);
+    };
     lp.timers.arm(timer.clone(), lp.now());
     Timeout(Some(timer))
 }

@@ -21,8 +21,13 @@ pub fn serve<R: Answer>(handler: impl FnMut(Request, Response) -> R + 'static) -
 
 pub fn listen<R: Answer>(handler: impl FnMut(Request, Response) -> R + 'static) -> Server {
     let server = http::create_server(handler);
-    server.listen(PORT, || ()).unwrap();
+    // The closure is made where nothing is generic: else it would be compiled for each handler.
+    start(&server);
     server
+}
+
+fn start(server: &Server) {
+    server.listen(PORT, || ()).unwrap();
 }
 
 /// A handler that must not be called.
