@@ -702,6 +702,8 @@ fn ws_cases_does_what_it_is_asked_for() {
     assert_eq!(echo.line(), "hello");
     echo.0.write_all(&close_frame(4002, "done")).unwrap();
     assert_eq!(echo.line(), "closed with 4002");
+    // As long as this side is open, the server waits for its end, before it tells the other side of the relay.
+    drop(echo);
     let mut close = Guest::enter(port, &format!("/relay?ws://127.0.0.1:{port}/close"));
     close.say("4001 bye");
     assert_eq!(close.line(), "closed with 4001");

@@ -2,8 +2,8 @@
 //! that put it to the test, and what has to come of them. One file for each subject; `table` has the words that rows are
 //! written in, `handler` what serves them all, and `runner` replays each row
 //!
-//! * in memory, on a virtual clock: whole, in two pieces at every place, and a byte at a time (bytes of padding at some
-//!   places only);
+//! * in memory, on a virtual clock: whole, a byte at a time, and in two pieces: cut at every place with `EVERY_SPLIT=1`, as
+//!   `.ci/run` does it, else at every fourth, and not the same ones in each row (bytes of padding at some places only);
 //! * over a real socket: whole, in three pieces, and a byte at a time;
 //! * alone; behind a good request, answered at once or late, whose answer must come first and whole; and before a good
 //!   request, which is answered where the row leaves the connection open, and never reaches a handler where it does not.

@@ -9,7 +9,8 @@ use simulator::run;
 #[test]
 fn whatever_happens_all_is_answered_or_closed_with_a_reason_and_nothing_is_left() {
     let (mut connections, mut requests, mut finished) = (0, 0, 0);
-    for seed in 1_000_000..1_000_050 {
+    // `.ci/run` has 10,000 others.
+    for seed in 1_000_000..1_000_016 {
         let outcome = run(seed, false);
         assert!(outcome.faults.is_empty(), "seed {seed}: {:#?}", outcome.faults);
         assert!(outcome.answered > 0 && outcome.time.as_secs() > 600);
@@ -18,7 +19,7 @@ fn whatever_happens_all_is_answered_or_closed_with_a_reason_and_nothing_is_left(
         connections += outcome.connections;
         requests += outcome.requests;
     }
-    assert!(connections >= 5_000 && requests > connections, "{requests} requests of {connections} connections");
+    assert!(connections >= 1_500 && requests > connections, "{requests} requests of {connections} connections");
     // Of one seed it may be none: where the only connection that the server may have waits for its answer for ever.
     assert!(finished > connections / 4, "{finished} of {connections} connections finished");
 }

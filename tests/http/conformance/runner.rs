@@ -23,6 +23,8 @@ const NEAR: usize = 16;
 const BETWEEN: usize = 8;
 /// and come in pieces of so many bytes instead of each by itself.
 const PIECE: usize = 61;
+/// Without [`every_split`], bytes are split at every place of so many. The first of them differs from row to row.
+const STEP: usize = 4;
 /// So many bytes of the good requests around a row are split as well: a line end, and a byte of what is next.
 const AROUND: usize = 5;
 
@@ -272,7 +274,7 @@ impl Failures {
 
 // ---- In memory
 
-/// Replays rows whole, a byte at a time, and in two pieces at every place.
+/// Replays rows whole, a byte at a time, and in two pieces, cut at every place or at every [`STEP`]th.
 pub fn replay_in_memory(rows: &[Row]) {
     let mut failures = Failures::default();
     let seen = Seen::default();
@@ -338,7 +340,7 @@ fn replay_at_every_place(sim: &Sim, seen: &Seen, row: &Row, place: Place, failur
     sim.settle();
 }
 
-/// Where bytes are split: 0 for not at all, then everywhere in the row and around it; longer ones at some places. Behind a
+/// Where bytes are split: 0 for not at all, then in the row and around it; longer ones near their ends and at some places between. Behind a
 /// late answer all bytes are held back together, so that only what is behind it counts.
 fn cuts(row: &Row, place: Place) -> Vec<usize> {
     let (before, len) = (place.bytes(row).len() - row.wire.len(), row.wire.len());
@@ -347,9 +349,15 @@ fn cuts(row: &Row, place: Place) -> Vec<usize> {
     let near = |cut: &usize| *cut - from < NEAR || to - *cut < NEAR;
     let chosen = |cut: &usize| match place {
         Place::BehindALateOne => *cut == before,
-        _ => len <= PLACES || near(cut) || cut.is_multiple_of(len / BETWEEN),
+        _ if len > PLACES => near(cut) || cut.is_multiple_of(len / BETWEEN),
+        _ => every_split() || (cut + row.says.len()).is_multiple_of(STEP),
     };
     [0].into_iter().chain((from..to).filter(chosen)).collect()
+}
+
+/// True for the long run, which splits rows at each place: with `EVERY_SPLIT=1` in the environment, as `.ci/run` has it.
+fn every_split() -> bool {
+    std::env::var_os("EVERY_SPLIT").is_some()
 }
 
 // ---- Over a real socket
