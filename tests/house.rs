@@ -28,7 +28,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("ws", &["notice", "callback", "event_loop", "proto", "secure", "net", "tls", "http"]),
     ("app", &["notice", "callback", "event_loop", "worker", "signals", "proto", "net", "http", "ws"]),
     // On top: the harness for an app. As `sim`, nothing but tests imports it.
-    ("tester", &["http", "net", "sim", "app"]),
+    ("tester", &["proto", "http", "net", "sim", "app"]),
     // Pages of documentation alone.
     ("guide", &[]),
     // Tests alone, of what only the inside can reach.

@@ -1,5 +1,7 @@
 //! The host that the steps of a router are for.
 
+use crate::proto::authority::split_port;
+
 /// A pattern of hosts, and those below it that another router is for.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
@@ -52,7 +54,7 @@ impl Host {
     /// Returns whether a request for `host`, which may have a port, is for this one. The case of letters does not matter (RFC 3986,
     /// 3.2.2).
     pub fn matches(&self, host: &str) -> bool {
-        let name = without_port(host);
+        let (name, _) = split_port(host);
         match &self.pattern {
             Pattern::Exact(exact) => name.eq_ignore_ascii_case(exact),
             Pattern::Below(suffix) => {
@@ -62,14 +64,6 @@ impl Host {
                     && !self.others.iter().any(|other| name.eq_ignore_ascii_case(other))
             }
         }
-    }
-}
-
-/// A host without its port.
-pub(super) fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
     }
 }
 

@@ -1,4 +1,5 @@
 use super::request::Request;
+use crate::proto::authority::split_port;
 
 /// Fields that a proxy adds. A request that has one comes from another machine, even if its peer address is local.
 const FORWARDED: &[&str] = &["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
@@ -17,10 +18,7 @@ pub fn is_local(req: &Request) -> bool {
 }
 
 fn names_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
+    let (name, _) = split_port(host);
     let v6 = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())

@@ -51,11 +51,17 @@ pub struct Server(pub(super) Rc<ServerCore>);
 /// If this thread is ending and its loop is gone.
 #[track_caller]
 pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R + 'static) -> Server {
+    server_with(handler(on_request))
+}
+
+/// This function is not generic, so that it is compiled once and not once for each handler.
+#[track_caller]
+fn server_with(listener: ServerListener) -> Server {
     let Some(lp) = current() else {
         panic!("oneloop: a server was created while its thread ends: the loop is gone");
     };
     let server = Server(ServerCore::new(&lp));
-    server.add(ServerEvent::Request, Location::caller(), handler(on_request));
+    server.add(ServerEvent::Request, Location::caller(), listener);
     server
 }
 

@@ -64,6 +64,7 @@ impl Context {
         }
     }
 
+    /// Has [`wake_acceptors`](Context::wake_acceptors) give this acceptor a turn.
     pub(super) fn wait_for_room(&self, acceptor: Token) {
         let mut waiting = self.waiting.borrow_mut();
         if !waiting.contains(&acceptor) {
@@ -71,7 +72,8 @@ impl Context {
         }
     }
 
-    pub(super) fn has_room(&self) {
+    /// Gives each acceptor that waits for a descriptor a turn, because one has become free.
+    pub(super) fn wake_acceptors(&self) {
         for acceptor in self.waiting.take() {
             self.lp.make_ready(acceptor);
         }

@@ -57,6 +57,12 @@ pub struct Server(Rc<Inner>);
 /// If this thread is ending and its loop is gone.
 #[track_caller]
 pub fn create_server(on_connection: impl FnMut(Socket) + 'static) -> Server {
+    server_with(Listener::Connection(Box::new(on_connection)))
+}
+
+/// This function is not generic, so that it is compiled once and not once for each handler.
+#[track_caller]
+fn server_with(listener: Listener) -> Server {
     let Some(lp) = current() else {
         panic!("oneloop: a server was created while its thread ends: the loop is gone");
     };
@@ -67,7 +73,7 @@ pub fn create_server(on_connection: impl FnMut(Socket) + 'static) -> Server {
         #[cfg(feature = "tls")]
         secure: securing::Secure::default(),
     }));
-    server.0.listeners.add(On::Connection, Location::caller(), Listener::Connection(Box::new(on_connection)));
+    server.0.listeners.add(On::Connection, Location::caller(), listener);
     server
 }
 

@@ -19,6 +19,7 @@
 //! [`ws`](crate::ws). They are plain values that do not depend on a
 //! parser, so types of their own would bring nothing but conversions. A change to one of them is a change to `http`
 //! or `ws`, and a test fails if `http` re-exports more.
+pub(crate) mod authority;
 pub(crate) mod base64;
 #[cfg(feature = "app")]
 pub mod basic;
@@ -34,6 +35,8 @@ pub mod multipart;
 #[cfg(feature = "app")]
 pub mod negotiation;
 mod octet;
+#[cfg(feature = "app")]
+pub(crate) use octet::stands_for_itself;
 #[cfg(feature = "app")]
 pub mod parameters;
 pub mod url;

@@ -18,6 +18,15 @@ pub(super) const PATH: u8 = 64;
 /// `VCHAR`, SP and HTAB: [`VALUE`] without obs-text.
 pub(super) const TEXT: u8 = 128;
 
+/// `unreserved` and `sub-delims` (RFC 3986, 2.2 and 2.3): the bytes that need no encoding in any part of a URL.
+pub(crate) const fn stands_for_itself(byte: u8) -> bool {
+    is_unreserved(byte) || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
 static CLASSES: [u8; 256] = classes();
 
 const fn classes() -> [u8; 256] {
@@ -25,11 +34,9 @@ const fn classes() -> [u8; 256] {
     let mut at = 0;
     while at < 256 {
         let byte = at as u8;
-        let unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-        let sub_delims = matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=');
         let visible = byte == b'\t' || byte == b' ' || byte.is_ascii_graphic();
         let mut class = 0;
-        if unreserved || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'^' | b'`' | b'|') {
+        if is_unreserved(byte) || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'^' | b'`' | b'|') {
             class |= TOKEN;
         }
         if byte.is_ascii_graphic() && byte != b'#' {
@@ -44,7 +51,7 @@ const fn classes() -> [u8; 256] {
         if visible || byte >= 0x80 {
             class |= VALUE;
         }
-        if unreserved || sub_delims {
+        if stands_for_itself(byte) {
             class |= NAME_OF_HOST;
         }
         if byte.is_ascii_hexdigit() {

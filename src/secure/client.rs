@@ -1,6 +1,6 @@
 use super::clock::LoopClock;
 use super::key_log::KeyLogFile;
-use super::{Identity, Roots, invalid, usual_provider, versions};
+use super::{Identity, Roots, unusable, usual_provider, versions};
 use rustls::ClientConfig;
 use rustls::DigitallySignedStruct;
 use rustls::SignatureScheme;
@@ -165,10 +165,9 @@ impl ClientBuilder {
     /// If there are no roots, if the key of the certificate cannot be used, or if the file of the key log cannot be opened.
     pub fn build(self) -> io::Result<Client> {
         let provider = self.provider.unwrap_or_else(usual_provider);
-        let wrong = |error: rustls::Error| invalid(format!("these settings of TLS cannot be used: {error}"));
         let builder = ClientConfig::builder_with_details(provider.clone(), Arc::new(LoopClock))
             .with_protocol_versions(versions(self.tls13_only))
-            .map_err(wrong)?;
+            .map_err(unusable)?;
         let builder = if self.accept_any {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider.clone())))
         } else {
@@ -178,7 +177,7 @@ impl ClientBuilder {
         let mut config = match self.identity {
             Some(identity) => {
                 identity.certified(&provider)?;
-                builder.with_client_auth_cert(identity.chain.clone(), identity.key()).map_err(wrong)?
+                builder.with_client_auth_cert(identity.chain.clone(), identity.key()).map_err(unusable)?
             }
             None => builder.with_no_client_auth(),
         };

@@ -1,7 +1,7 @@
 use super::clock::LoopClock;
 use super::key_log::KeyLogFile;
 use super::names::Names;
-use super::{Identity, Roots, invalid, usual_provider, versions};
+use super::{Identity, Roots, invalid, unusable, usual_provider, versions};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
@@ -211,10 +211,9 @@ impl ContextBuilder {
             names.add(name, identity.certified(&provider)?);
         }
         let names = Arc::new(names);
-        let wrong = |error: rustls::Error| invalid(format!("these settings of TLS cannot be used: {error}"));
         let builder = ServerConfig::builder_with_details(provider.clone(), Arc::new(LoopClock))
             .with_protocol_versions(versions(self.tls13_only))
-            .map_err(wrong)?;
+            .map_err(unusable)?;
         let verifier = |roots: Roots| WebPkiClientVerifier::builder_with_provider(roots.0, provider.clone());
         let no_verifier = |error| invalid(format!("the roots for clients cannot be used: {error}"));
         let builder = match self.clients {
@@ -227,7 +226,7 @@ impl ContextBuilder {
             }
         };
         let mut config = builder.with_cert_resolver(names.clone());
-        config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(wrong)?;
+        config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(unusable)?;
         // One ticket is enough for a client to come back: with its next connection it gets the next ticket.
         config.send_tls13_tickets = 1;
         config.alpn_protocols = self.alpn;

@@ -53,6 +53,10 @@ fn invalid(why: impl Into<String>) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, why.into())
 }
 
+fn unusable(error: rustls::Error) -> io::Error {
+    invalid(format!("these settings of TLS cannot be used: {error}"))
+}
+
 /// The versions of the protocol that a side speaks.
 fn versions(tls13_only: bool) -> &'static [&'static rustls::SupportedProtocolVersion] {
     const NEW: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];

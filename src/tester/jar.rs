@@ -1,5 +1,6 @@
 //! The cookies of an agent, as a browser keeps them (RFC 6265 and its revision, draft rfc6265bis, section 5).
 
+use crate::proto::authority::split_port;
 use crate::sim::{ClientRequest, Reply};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -34,10 +35,7 @@ pub(super) struct Visit {
 impl Visit {
     pub fn of(request: &ClientRequest<'_>) -> Visit {
         let host = request.field("Host").map_or("localhost".into(), String::from_utf8_lossy).to_ascii_lowercase();
-        let host = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name.to_owned(),
-            _ => host,
-        };
+        let host = split_port(&host).0.to_owned();
         let says = |name: &str, text: &str| {
             let field = request.field(name).map(String::from_utf8_lossy);
             field.is_some_and(|field| field.to_ascii_lowercase().contains(text))

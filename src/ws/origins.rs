@@ -1,3 +1,5 @@
+use crate::proto::authority::split_port;
+
 /// The web pages that may open sockets of an endpoint: see [`Endpoint::origins`](super::Endpoint::origins).
 ///
 /// A browser sends the cookies of a site with a handshake, whichever page has begun the handshake. It does not ask the server for
@@ -46,16 +48,6 @@ impl Origins {
                     && !asked.0.is_empty()
             }
         }
-    }
-}
-
-/// Host and port. An IPv6 address has its brackets.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (host, Some(port).filter(|port| !port.is_empty()))
-        }
-        _ => (authority, None),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::app::journey::Journey;
 use crate::app::trust::Trust;
-use crate::app::vhost::without_port;
 use crate::http::{Exchange, Request};
 use crate::net::Address;
+use crate::proto::authority::split_port;
 use std::net::IpAddr;
 
 /// How many labels at the end of a host are its domain, as in `example.com`.
@@ -106,7 +106,7 @@ impl Request {
     /// assert_eq!(sim.request("GET", "/").header("Host", "a.example:7777").send().text(), "a.example");
     /// ```
     pub fn hostname(&self) -> Option<&str> {
-        self.host().map(without_port)
+        self.host().map(|host| split_port(host).0)
     }
 
     /// The labels of the [`hostname`](Request::hostname) in front of its domain, the nearest to the domain first: of

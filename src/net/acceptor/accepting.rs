@@ -112,13 +112,14 @@ impl Acceptor {
         let retry = move || {
             if let Some(acceptor) = weak.upgrade() {
                 acceptor.retrying.set(false);
-                acceptor.try_again();
+                acceptor.accept_waiting();
             }
         };
         set_timeout(RETRY, retry).unref();
     }
 
-    pub(super) fn try_again(self: &Rc<Self>) {
+    /// Accepts the connections that the kernel has, up to the budget of a turn.
+    pub(super) fn accept_waiting(self: &Rc<Self>) {
         if self.is_listening() {
             self.acceptable.set(true);
             self.accept();

@@ -255,7 +255,7 @@ fn named(listen: &Listen, error: io::Error) -> io::Error {
 impl Source for Acceptor {
     fn turn(self: Rc<Self>, _lp: &Rc<Loop>, _ready: Ready) {
         self.announce();
-        self.try_again();
+        self.accept_waiting();
     }
 
     fn resume(self: Rc<Self>, _lp: &Rc<Loop>) {
@@ -267,7 +267,7 @@ impl Source for Acceptor {
         if self.room.close_leaving() {
             self.queue();
         }
-        self.try_again();
+        self.accept_waiting();
     }
 
     fn due(self: Rc<Self>, _lp: &Rc<Loop>) {}

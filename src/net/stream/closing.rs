@@ -173,7 +173,7 @@ impl Stream {
             self.cx.lp.release();
         }
         self.cx.lp.driver().descriptors().connection_closed();
-        self.cx.has_room();
+        self.cx.wake_acceptors();
     }
 }
 

@@ -85,7 +85,7 @@ impl Stream {
     }
 
     #[cold]
-    fn take_error(&self) {
+    fn close_with_socket_error(&self) {
         if !self.is_closed() && !self.has_write_failed() && !self.wants_input() {
             let error = self.with_io(|io| io.take_error().ok().flatten()).flatten();
             self.fail(error.unwrap_or_else(|| ErrorKind::ConnectionReset.into()));
@@ -131,7 +131,7 @@ impl Source for Stream {
             }
             // If the stream still reads, the read reports the error instead.
             if ready.has(Ready::ERROR) {
-                self.take_error();
+                self.close_with_socket_error();
             }
         });
     }
