@@ -58,7 +58,6 @@ const BAGS: &[(&str, &str)] = &[
     ("http/server_core.rs", "ServerCore"),
     ("ws/connection.rs", "Connection"),
     ("ws/connection.rs", "EndpointCore"),
-    ("ws/opening.rs", "Opening"),
 ];
 /// The part of the loop that stands below all of it, and imports nothing of it.
 const BELOW: (&str, &str) = ("event_loop", "driver");

@@ -57,9 +57,7 @@ pub fn create_server<R: Answer>(on_request: impl FnMut(Request, Response) -> R +
 /// This function is not generic, so that it is compiled once and not once for each handler.
 #[track_caller]
 fn server_with(listener: ServerListener) -> Server {
-    let Some(lp) = current() else {
-        panic!("oneloop: a server was created while its thread ends: the loop is gone");
-    };
+    let lp = current().expect("oneloop: a server was created while its thread ends: the loop is gone");
     let server = Server(ServerCore::new(&lp));
     server.add(ServerEvent::Request, Location::caller(), listener);
     server

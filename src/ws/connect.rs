@@ -2,7 +2,7 @@ use super::connection::{Connection, Endpoint, State, WebSocket};
 #[cfg(feature = "deflate")]
 use super::deflate::Deflate;
 use super::limits::Limits;
-use super::opening::Opening;
+use super::opening::{Offer, Opening};
 use super::random::next_nonce;
 use crate::event_loop::{Time, current};
 use crate::http::{AnswerLimits, Proxy, Tunnel, Tunneling};
@@ -80,9 +80,7 @@ pub fn connect(to: impl Into<Connect>, opened: impl FnOnce(&WebSocket) + 'static
         connection: connection.clone(),
         place: to.place().to_owned(),
         request,
-        key,
-        compression: to.offers_compression(),
-        protocols: to.protocols,
+        offer: Offer { key, compression: to.offers_compression(), protocols: to.protocols },
         timeout: to.timeout,
         #[cfg(feature = "tls")]
         secure: std::cell::Cell::new(secure),

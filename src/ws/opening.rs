@@ -22,17 +22,22 @@ pub(super) struct Opening {
     /// For error messages: the URL without its query, which may hold a secret.
     pub place: String,
     pub request: Vec<u8>,
-    pub key: String,
-    pub protocols: Vec<String>,
-    /// Whether compression was offered.
-    pub compression: bool,
+    pub offer: Offer,
     pub timeout: Duration,
-    /// The side of TLS that begins when the connection was made.
+    /// The TLS session that begins when the connection was made; `None` for `ws:`.
     #[cfg(feature = "tls")]
     pub secure: std::cell::Cell<Option<crate::secure::Session>>,
     /// When the opening must be over.
     pub until: Time,
     pub answer: RefCell<(ResponseParser, IncomingResponse)>,
+}
+
+/// The parts of the request to which the answer has to fit.
+pub(super) struct Offer {
+    pub key: String,
+    pub protocols: Vec<String>,
+    /// Whether compression was offered.
+    pub compression: bool,
 }
 
 /// What has come of the answer.
@@ -70,9 +75,9 @@ impl Opening {
         let question = Question {
             authority: "",
             target: "",
-            key: &self.key,
-            protocols: &self.protocols,
-            compression: self.compression,
+            key: &self.offer.key,
+            protocols: &self.offer.protocols,
+            compression: self.offer.compression,
         };
         match question.check(head) {
             Ok(agreed) => Answer::Opens(at, agreed.protocol.map(Into::into), agreed.deflate),
