@@ -103,14 +103,25 @@ impl Loop {
         }
         cold(|| {
             log::trace!(target: "oneloop::loop", "pending: {count}");
+            #[cfg(feature = "tls")]
+            let mut has_heavy = false;
             for _ in 0..count {
                 let token = self.ready.borrow_mut().pop_front();
+                #[cfg(feature = "tls")]
+                if token == Some(Token::HEAVY) {
+                    has_heavy = true;
+                    continue;
+                }
                 if let Some(token) = token {
                     self.give_turn(Phase::Pending, token, |source| source.resume(self));
                 }
                 if self.is_halted() {
                     break;
                 }
+            }
+            #[cfg(feature = "tls")]
+            if has_heavy {
+                self.run_heavy();
             }
         });
     }
@@ -211,7 +222,7 @@ impl Loop {
     /// Gives a source a turn, if its slot was not freed. An earlier turn of the same iteration may have closed the
     /// source. It is then still found, since slots are freed in the closing phase only, and it ignores the turn.
     #[inline(always)]
-    fn give_turn(&self, phase: Phase, token: Token, turn: impl FnOnce(Rc<dyn Source>)) {
+    pub(super) fn give_turn(&self, phase: Phase, token: Token, turn: impl FnOnce(Rc<dyn Source>)) {
         if let Some(source) = self.registry.get(token) {
             self.record_turn_of(&source, token);
             self.begin_turn();

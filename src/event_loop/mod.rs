@@ -11,7 +11,8 @@
 //!     ┌──────────────────────────────────────────────────────────────────────────┐
 //!     │ 1 pending  the ready list as it is now, 1,024 sources at most: streams   │
 //!     │            written out of turn are flushed, deferred errors are told,    │
-//!     │            sources that exceeded a budget go on                          │
+//!     │            sources that exceeded a budget go on; handshakes of TLS that  │
+//!     │            wait, one signature at a time                                 │
 //!     │ 2 poll     wait: not at all if there is something to do, else until the  │
 //!     │            next timer or sweep. Then one turn for each ready source:     │
 //!     │            accept, or read → protocol → callbacks → write. Deadlines of  │
@@ -47,6 +48,8 @@ mod clock;
 mod current;
 pub(crate) mod driver;
 mod heap;
+#[cfg(feature = "tls")]
+mod heavy;
 mod iteration;
 mod jobs;
 mod metrics;
@@ -144,6 +147,8 @@ pub(crate) struct Loop {
     /// The ready list: sources that want a turn without an event of the driver. See [`Loop::make_ready`].
     ready: RefCell<VecDeque<Token>>,
     closing: RefCell<VecDeque<Token>>,
+    #[cfg(feature = "tls")]
+    heavy: heavy::Heavy,
     /// How many sources keep the loop alive.
     referenced: Cell<usize>,
     immediates: Immediates,
@@ -178,6 +183,8 @@ impl Loop {
             recorder: Recorder::default(),
             ready: RefCell::default(),
             closing: RefCell::default(),
+            #[cfg(feature = "tls")]
+            heavy: heavy::Heavy::default(),
             referenced: Cell::new(0),
             signals: Cell::new(Token::NONE),
             clock: Cell::new(Time::ZERO),
@@ -230,6 +237,8 @@ impl Loop {
         }
         self.ready.take();
         self.closing.take();
+        #[cfg(feature = "tls")]
+        self.heavy.teardown();
         self.timers.teardown();
         self.immediates.teardown();
         self.ticks.teardown();

@@ -46,6 +46,10 @@ impl Token {
     /// The token of a source that is not registered.
     pub const NONE: Token = Token(usize::MAX - 1);
 
+    /// On the ready list: all that wait for heavy work. No source has it.
+    #[cfg(feature = "tls")]
+    pub const HEAVY: Token = Token(usize::MAX - 2);
+
     fn new(index: usize, generation: usize) -> Token {
         Token(generation << HALF | index)
     }

@@ -271,6 +271,14 @@ impl Stream {
         }
     }
 
+    /// Asks for a turn as soon as a step of a handshake may be taken.
+    #[cfg(feature = "tls")]
+    fn queue_heavy(&self) {
+        if self.state.on(Event::Queue) {
+            self.cx.lp.wait_for_heavy(self.token.get());
+        }
+    }
+
     /// Asks for a turn in the pending phase, but not within the stream's own turn, since the end of that turn does the same
     /// work.
     fn queue_unless_corked(&self) {

@@ -137,7 +137,7 @@ impl Stream {
             }
             Own::Blocked => false,
             Own::Later => {
-                self.queue();
+                self.queue_heavy();
                 false
             }
             Own::Broken(error) => {

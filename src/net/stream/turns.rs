@@ -206,7 +206,10 @@ impl Source for Stream {
     }
 
     fn buffered(&self) -> usize {
-        self.input.len() + self.output_held()
+        let held = self.input.len() + self.output_held();
+        #[cfg(feature = "tls")]
+        let held = held + self.transport.borrow().as_ref().map_or(0, |transport| transport.buffered());
+        held
     }
 
     fn into_any(self: Rc<Self>) -> Rc<dyn Any> {

@@ -63,7 +63,7 @@ pub(super) enum Own {
     Secured,
     /// The transport reads no more before the kernel takes what the transport has to send. An event reports when the kernel does.
     Blocked,
-    /// The budget of handshakes of this iteration is used up: the transport reads on in the next one.
+    /// Other handshakes come first: the transport reads on when there is budget for it.
     Later,
     /// The transport cannot go on. It has sent the peer the message that says why.
     Broken(io::Error),
@@ -244,6 +244,11 @@ impl Transport {
             Transport::Plain(io) => Some(Transport::Tls(Box::new(Tls::begin(io, buffers, begin)))),
             _ => None,
         }
+    }
+
+    /// How many bytes the transport itself keeps.
+    pub fn buffered(&self) -> usize {
+        self.tls().map_or(0, Tls::buffered)
     }
 
     pub fn tls(&self) -> Option<&Tls> {

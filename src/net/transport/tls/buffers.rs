@@ -1,11 +1,7 @@
 use crate::event_loop::Loop;
 use crate::secure::Ciphertext;
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-
-/// How many steps of handshakes all connections of a loop take in one iteration. A step may sign, which takes as long as a hundred
-/// requests. The other connections wait for all of them.
-const STEPS: u32 = 8;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 
 /// What the TLS connections of a loop share.
 #[derive(Default)]
@@ -16,9 +12,7 @@ pub(in crate::net) struct Buffers {
     pub(super) cork: RefCell<Ciphertext>,
     /// The buffer in which small pieces of output gather until they fill a record.
     pub(super) gathered: RefCell<Vec<u8>>,
-    /// The iteration in which steps were last taken, and how many.
-    steps: Cell<(u64, u32)>,
-    lp: std::rc::Weak<Loop>,
+    lp: Weak<Loop>,
 }
 
 impl Buffers {
@@ -26,12 +20,34 @@ impl Buffers {
         lp.local(|lp| Rc::new(Buffers { lp: Rc::downgrade(lp), ..Buffers::default() }))
     }
 
-    /// Counts a step of a handshake. Returns whether it may be taken in this iteration.
+    /// Returns whether a step of a handshake may be taken in this iteration.
     pub(super) fn may_step(&self) -> bool {
-        let now = self.lp.upgrade().map_or(0, |lp| lp.iteration());
-        let (iteration, steps) = self.steps.get();
-        let steps = if iteration == now { steps } else { 0 };
-        self.steps.set((now, steps + 1));
-        steps < STEPS
+        self.lp.upgrade().is_none_or(|lp| lp.may_do_heavy())
+    }
+
+    /// Takes a step of a handshake.
+    pub(super) fn step<R>(&self, step: impl FnOnce() -> R) -> R {
+        match self.lp.upgrade() {
+            Some(lp) => lp.do_heavy(step),
+            None => step(),
+        }
+    }
+}
+
+/// The part of the landing area that has `count` bytes from `at` on. It grows, and is never cleared.
+pub(super) fn room(landing: &mut Vec<u8>, at: usize, count: usize) -> &mut [u8] {
+    if landing.len() < at + count {
+        landing.resize(at + count, 0);
+    }
+    landing.get_mut(at..at + count).unwrap_or_default()
+}
+
+/// Keeps the rest of the input. If there is none, the memory is given back, so that an idle connection has no buffer.
+pub(super) fn keep(input: &mut Vec<u8>, rest: &[u8]) {
+    if rest.is_empty() {
+        *input = Vec::new();
+    } else {
+        input.clear();
+        input.extend_from_slice(rest);
     }
 }

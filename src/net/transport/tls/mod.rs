@@ -10,6 +10,7 @@
 
 mod buffers;
 mod failure;
+mod held;
 mod refused;
 
 use super::{Own, Plaintext, Received};
@@ -20,6 +21,7 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
 pub(in crate::net) use buffers::Buffers;
+use buffers::{keep, room};
 use failure::Failure;
 use refused::Refused;
 
@@ -208,7 +210,7 @@ impl Tls {
     }
 
     /// Looks at the input before the TLS session gets it. Returns what the read reports if the session is not to get the input now:
-    /// a client speaks plain HTTP, or the budget of handshakes is used up.
+    /// a client speaks plain HTTP, or other handshakes come first.
     fn look_at_handshake(&mut self, input: &[u8]) -> Option<Received> {
         let handshake = self.handshake.as_mut()?;
         let first = !std::mem::replace(&mut handshake.begun, true);
@@ -250,7 +252,8 @@ impl Tls {
             plain.extend_from_slice(later);
             count < most
         };
-        let pumped = self.session.pump(input, &mut take, &mut cork, Want::Input);
+        let mut pump = || self.session.pump(input, &mut take, &mut cork, Want::Input);
+        let pumped = if was_handshaking { buffers.step(pump) } else { pump() };
         self.unprocessed = pumped.stopped;
         keep(&mut self.input, input.get(pumped.used..).unwrap_or_default());
         if pumped.peer_closed {
@@ -478,23 +481,5 @@ impl Tls {
             // The next read reports an error.
             drop(self.shutdown());
         }
-    }
-}
-
-/// The part of the landing area that has `count` bytes from `at` on. It grows, and is never cleared.
-fn room(landing: &mut Vec<u8>, at: usize, count: usize) -> &mut [u8] {
-    if landing.len() < at + count {
-        landing.resize(at + count, 0);
-    }
-    landing.get_mut(at..at + count).unwrap_or_default()
-}
-
-/// Keeps the rest of the input. If there is none, the memory is given back, so that an idle connection has no buffer.
-fn keep(input: &mut Vec<u8>, rest: &[u8]) {
-    if rest.is_empty() {
-        *input = Vec::new();
-    } else {
-        input.clear();
-        input.extend_from_slice(rest);
     }
 }
