@@ -1,7 +1,7 @@
 //! What went wrong on a secure connection, in words that say what to do.
 
 use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 use std::fmt;
 use std::io::{self, ErrorKind};
 
@@ -28,9 +28,30 @@ impl fmt::Display for Fault {
             Error::InvalidMessage(InvalidMessage::InvalidContentType) => f.write_str("the peer does not speak TLS"),
             Error::DecryptError => f.write_str("a record was changed on its way, or was encrypted with another key"),
             Error::NoApplicationProtocol => f.write_str("the peers have no application protocol (ALPN) in common"),
+            Error::PeerIncompatible(lacking) => incompatible(lacking, f),
             other => other.fmt(f),
         }
     }
+}
+
+/// What the peer cannot do that we want.
+fn incompatible(lacking: &PeerIncompatible, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let what = match lacking {
+        PeerIncompatible::NoCipherSuitesInCommon => "cipher suite",
+        PeerIncompatible::NoKxGroupsInCommon | PeerIncompatible::NamedGroupsExtensionRequired => {
+            "group for the exchange of keys"
+        }
+        PeerIncompatible::NoSignatureSchemesInCommon | PeerIncompatible::SignatureAlgorithmsExtensionRequired => {
+            "signature scheme (that of our certificate's key is one)"
+        }
+        PeerIncompatible::Tls12NotOffered
+        | PeerIncompatible::Tls12NotOfferedOrEnabled
+        | PeerIncompatible::Tls13RequiredForQuic
+        | PeerIncompatible::SupportedVersionsExtensionRequired
+        | PeerIncompatible::ServerDoesNotSupportTls12Or13 => "version of TLS (1.2 and 1.3 are spoken here)",
+        other => return write!(f, "the peer cannot do what is needed here: {other:?}"),
+    };
+    write!(f, "the peers have no {what} in common")
 }
 
 fn certificate(error: &CertificateError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,6 +145,7 @@ fn told(alert: AlertDescription, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         AlertDescription::HandshakeFailure => "we have no cipher in common with it",
         AlertDescription::ProtocolVersion => "we have no version of TLS in common with it",
         AlertDescription::UnrecognisedName => "it has no certificate for the name that was asked for",
+        AlertDescription::CloseNotify => "it has gone in the middle of the handshake",
         AlertDescription::NoApplicationProtocol => "we have no application protocol (ALPN) in common with it",
         other => return write!(f, "the peer has ended the connection with the alert {other:?}"),
     };

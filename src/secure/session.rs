@@ -11,6 +11,7 @@ use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The most bytes of plaintext that a record has (RFC 8446, 5.1).
 pub(crate) const RECORD: usize = 16 * 1024;
@@ -152,11 +153,11 @@ impl Session {
         out: &mut Ciphertext,
         want: Want<'_>,
     ) -> Pumped {
-        let mut pass = Pass { take, out, want, pumped: Pumped::new() };
+        let mut pass = Pass { take, out, want, pumped: Pumped::new(), lost: false };
         let name = match &mut self.side {
             Side::Client(connection) => {
                 while pass.go_on(input, |input| connection.process_tls_records(input)) {}
-                while pass.pumped.result.is_err() && connection.wants_write() {
+                while pass.owes_alert() && connection.wants_write() {
                     pass.go_on(input, |input| connection.process_tls_records(input));
                 }
                 None
@@ -164,7 +165,7 @@ impl Session {
             Side::Server(connection) => {
                 while pass.go_on(input, |input| connection.process_tls_records(input)) {}
                 // After a failure rustls still has an alert, which tells the peer.
-                while pass.pumped.result.is_err() && connection.wants_write() {
+                while pass.owes_alert() && connection.wants_write() {
                     pass.go_on(input, |input| connection.process_tls_records(input));
                 }
                 super::names::take_asked()
@@ -190,20 +191,42 @@ struct Pass<'a> {
     out: &'a mut Ciphertext,
     want: Want<'a>,
     pumped: Pumped,
+    /// True if nothing more may be asked of rustls.
+    lost: bool,
+}
+
+/// Calls rustls. `None` if it has panicked, which it does only where a program is built with assertions: if the peer sends a record that is
+/// wrong when we have sent our close notice, rustls means to send an alert, and asserts that none was sent, for which it takes the notice
+/// (0.23.46, `send_fatal_alert`). A peer must not be able to end a program, not even while it is developed.
+fn contained<R>(f: impl FnOnce() -> R) -> Option<R> {
+    if cfg!(debug_assertions) { catch_unwind(AssertUnwindSafe(f)).ok() } else { Some(f()) }
 }
 
 impl Pass<'_> {
+    /// Returns whether the peer may have to be told why.
+    fn owes_alert(&self) -> bool {
+        self.pumped.result.is_err() && !self.lost
+    }
+
     /// Runs one pass, and returns whether another one is to follow.
     fn go_on<'c, 'i, Data: 'c>(
         &mut self,
         input: &'i mut [u8],
         process: impl FnOnce(&'i mut [u8]) -> UnbufferedStatus<'c, 'i, Data>,
     ) -> bool {
-        let UnbufferedStatus { discard, state } = process(input.get_mut(self.pumped.used..).unwrap_or_default());
-        self.pumped.used += discard;
-        let error = match state.and_then(|state| self.take_state(state)) {
-            Ok(go_on) => return go_on,
-            Err(error) => error,
+        let input = input.get_mut(self.pumped.used..).unwrap_or_default();
+        let error = match contained(|| process(input)) {
+            None => {
+                self.lost = true;
+                rustls::Error::DecryptError
+            }
+            Some(UnbufferedStatus { discard, state }) => {
+                self.pumped.used += discard;
+                match state.and_then(|state| self.take_state(state)) {
+                    Ok(go_on) => return go_on,
+                    Err(error) => error,
+                }
+            }
         };
         if self.pumped.result.is_ok() {
             self.pumped.result = Err(Fault::of(error));

@@ -75,6 +75,25 @@ fn a_byte_that_is_changed_on_the_way_ends_the_connection() {
 }
 
 #[test]
+fn a_wrong_record_behind_our_close_notice_ends_the_connection_and_not_the_program() {
+    let sim = Rc::new(Sim::new());
+    let relay = Relay::new(&sim);
+    let server = tls::create_server(context(), |socket| {
+        oneloop::set_timeout(Duration::from_secs(1), move || socket.write("secret").ignore());
+    });
+    server.listen(SERVER, ()).unwrap();
+    let socket = tls::connect((NAME, RELAY), &client(), |socket| socket.end("that is all of mine"));
+    socket.on_data(|_, _| panic!("it was changed"));
+    let reason = Rc::new(Cell::new(None));
+    let closing = reason.clone();
+    socket.on_close(move |_, reason| closing.set(Some(reason)));
+    sim.settle();
+    relay.change(relay.seen(1).len() + 10);
+    sim.advance(Duration::from_secs(5));
+    assert_eq!(reason.get(), Some(CloseReason::TlsFailed));
+}
+
+#[test]
 fn somebody_who_only_looks_whether_anybody_listens_is_no_failure() {
     let sim = Sim::new();
     let server = https::create_server(context(), |_req, res| res.end("secret"));
