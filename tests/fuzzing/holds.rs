@@ -38,6 +38,12 @@ proptest! {
         crate::properties::body_decoder::holds(&bytes);
     }
 
+    #[cfg(feature = "tls")]
+    #[test]
+    fn whatever_comes_on_the_way_of_tls_nothing_else_is_taken_and_each_end_has_a_reason(bytes in on_the_way()) {
+        crate::properties::tls::holds(&bytes);
+    }
+
     #[cfg(feature = "app")]
     #[test]
     fn a_form_has_the_same_parts_in_any_split(bytes in with_choices(2, form())) {
@@ -105,6 +111,27 @@ proptest! {
     fn whatever_a_handler_calls_a_client_reads_what_was_meant_and_nothing_else(bytes in response()) {
         crate::properties::response::holds(&bytes);
     }
+}
+
+/// Records, or what happens to the records of two peers.
+#[cfg(feature = "tls")]
+fn on_the_way() -> impl Strategy<Value = Vec<u8>> {
+    let record = (0..4_u8, vec(any::<u8>(), 0..40)).prop_map(|(kind, mut content)| {
+        // The beginning of a message, mostly: its kind and length.
+        if let [first, second, third, ..] = &mut content[..] {
+            (*first, *second, *third) = (*first % 26, *second & 1, *third & 7);
+        }
+        [&[kind, content.len() as u8][..], &content].concat()
+    });
+    let records = vec(record, 0..6).prop_map(|records| records.concat());
+    let deeds = vec(vec(any::<u8>(), 3..8), 0..4).prop_map(|deeds| deeds.concat());
+    let plain = vec(any::<u8>(), 0..100);
+    let rest = prop_oneof![
+        (any::<u8>().prop_map(|who| who & !1 | 4), records),
+        (any::<u8>().prop_map(|who| who & !5), plain),
+        (any::<u8>().prop_map(|who| who | 1), deeds),
+    ];
+    (rest, any::<[u8; 2]>()).prop_map(|((who, rest), how)| [&[who, how[0], how[1]][..], &rest].concat())
 }
 
 /// Frames that are mostly valid.
@@ -380,6 +407,8 @@ fn the_seeds_hold() {
         ("websocket", crate::properties::websocket::holds),
         ("deflate", crate::properties::deflate::holds),
         ("url", crate::properties::url::holds),
+        #[cfg(feature = "tls")]
+        ("tls", crate::properties::tls::holds),
         #[cfg(feature = "app")]
         ("multipart", crate::properties::multipart::holds),
         #[cfg(feature = "app")]

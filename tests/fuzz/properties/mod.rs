@@ -33,5 +33,7 @@ pub mod response;
 pub mod response_head;
 #[cfg(feature = "app")]
 pub mod routing;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod url;
 pub mod websocket;
