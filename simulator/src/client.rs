@@ -27,7 +27,7 @@ struct Asked {
     whole: Option<Vec<u8>>,
 }
 
-struct World {
+pub struct World {
     random: RefCell<Random>,
     asked: RefCell<Vec<Asked>>,
     /// How often each request has reached a server, whole.
@@ -35,27 +35,40 @@ struct World {
     faults: RefCell<Vec<String>>,
     /// Servers may send what nobody has asked for. Then a response may be one to nobody, and nobody can tell.
     liars: bool,
+    /// The requests go to a server of ours, over TLS.
+    secure: bool,
 }
 
 impl World {
-    fn below(&self, end: u64) -> u64 {
+    pub fn below(&self, end: u64) -> u64 {
         self.random.borrow_mut().below(end)
     }
 
-    fn one_in(&self, count: u64) -> bool {
+    pub fn one_in(&self, count: u64) -> bool {
         self.below(count) == 0
+    }
+
+    /// A request has reached a server, whole.
+    pub fn reached(&self, number: u64) {
+        *self.reached.borrow_mut().entry(number).or_default() += 1;
+    }
+
+    /// The body that answers a request.
+    pub fn body(number: u64) -> Vec<u8> {
+        format!("<{number}>").repeat(1 + (number as usize * 37) % 300).into_bytes()
     }
 }
 
 /// Plays a seed. Returns what was wrong, and how many requests were made.
-pub fn play(seed: u64) -> (Vec<String>, u64) {
-    let sim = Sim::with_seed(seed);
+pub fn play(seed: u64, secure: bool) -> (Vec<String>, u64) {
+    let sim = Rc::new(Sim::with_seed(seed));
     let world = Rc::new(World {
         random: RefCell::new(Random::new(seed ^ 0x00c1_1e47)),
         asked: RefCell::default(),
         reached: RefCell::default(),
         faults: RefCell::default(),
-        liars: seed.is_multiple_of(4),
+        liars: !secure && seed.is_multiple_of(4),
+        secure,
     });
     let latency = Duration::from_micros(world.below(3000));
     sim.set_network(Network {
@@ -74,20 +87,49 @@ pub fn play(seed: u64) -> (Vec<String>, u64) {
         })
         .collect();
     let agent = Agent::new();
+    #[cfg(feature = "tls")]
+    let server = secure.then(|| encrypt(&world, &sim, &agent)).flatten();
     let mut limits = agent.limits();
     (limits.per_host, limits.in_all) = (1 + world.below(4) as usize, 2 + world.below(6) as usize);
     (limits.queued, limits.idle) = (20, Duration::from_millis(world.below(200)));
     agent.set_limits(limits);
-    let count = 20 + world.below(60);
+    let count = if secure { 10 + world.below(20) } else { 20 + world.below(60) };
     for number in 0..count {
         ask(&world, &agent, number);
         sim.advance(Duration::from_micros(world.below(20_000)));
     }
     sim.advance(LONG);
+    #[cfg(feature = "tls")]
+    if let Some((server, _)) = &server {
+        server.close(|| ());
+        sim.advance(LONG);
+        if server.connections() > 0 {
+            world.faults.borrow_mut().push("connections of the server are left".to_owned());
+        }
+    }
     check(&world, &agent, &sim);
     drop(listeners);
     let faults = world.faults.take();
     (faults.into_iter().map(|fault| format!("client: {fault}")).collect(), count)
+}
+
+/// Has a server that is spoken to over TLS, and the agent trust it.
+#[cfg(feature = "tls")]
+fn encrypt(world: &Rc<World>, sim: &Rc<Sim>, agent: &Agent) -> Option<(oneloop::http::Server, oneloop::sim::Listener)> {
+    let made = super::secure::client().and_then(|client| {
+        agent.set_tls(&client);
+        super::secure::serve(world, sim)
+    });
+    made.map_err(|error| world.faults.borrow_mut().push(error.to_string())).ok()
+}
+
+/// Where a request goes.
+fn url(world: &World, number: u64) -> String {
+    #[cfg(feature = "tls")]
+    if world.secure {
+        return format!("https://127.0.0.1:{}/{number}", super::secure::PORT);
+    }
+    format!("http://127.0.0.1:{}/{number}", 8000 + world.below(SERVERS))
 }
 
 // ---- The servers
@@ -99,7 +141,7 @@ fn serve(world: &Rc<World>, peer: &Peer) {
         came.extend_from_slice(bytes);
         while let Some((length, number)) = whole(&came) {
             came.drain(..length);
-            *world.reached.borrow_mut().entry(number).or_default() += 1;
+            world.reached(number);
             let (world, peer) = (world.clone(), peer.clone());
             let after = if world.one_in(20) { 100_000 } else { world.below(5) };
             set_timeout(Duration::from_millis(after), move || answer(&world, &peer, number)).unref();
@@ -121,13 +163,8 @@ fn whole(bytes: &[u8]) -> Option<(usize, u64)> {
     (bytes.len() >= length).then_some((length, number))
 }
 
-/// The body that answers a request.
-fn body(number: u64) -> Vec<u8> {
-    format!("<{number}>").repeat(1 + (number as usize * 37) % 300).into_bytes()
-}
-
 fn answer(world: &World, peer: &Peer, number: u64) {
-    let body = body(number);
+    let body = World::body(number);
     let mut bytes = if world.one_in(8) { b"HTTP/1.1 103 Hints\r\n\r\n".to_vec() } else { Vec::new() };
     let closes = world.one_in(10);
     let field = if closes { "Connection: close\r\n" } else { "" };
@@ -169,7 +206,7 @@ fn answer(world: &World, peer: &Peer, number: u64) {
 
 fn ask(world: &Rc<World>, agent: &Agent, number: u64) {
     let method = ["GET", "GET", "POST", "PUT"][world.below(4) as usize];
-    let url = format!("http://127.0.0.1:{}/{number}", 8000 + world.below(SERVERS));
+    let url = url(world, number);
     world.asked.borrow_mut().push(Asked { once: method == "POST", ..Asked::default() });
     let (here, wish) = (world.clone(), world.below(5));
     let req = agent.request(method, &url, move |res| {
@@ -253,7 +290,7 @@ fn check(world: &World, agent: &Agent, sim: &Sim) {
         if reached > if asked.once { 1 } else { 2 } {
             faults.push(format!("{number}: it has reached a server {reached} times"));
         }
-        if !world.liars && asked.whole.as_ref().is_some_and(|whole| *whole != body(number as u64)) {
+        if !world.liars && asked.whole.as_ref().is_some_and(|whole| *whole != World::body(number as u64)) {
             faults.push(format!("{number}: the body is that of another request"));
         }
     }

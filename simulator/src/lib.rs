@@ -16,6 +16,8 @@ mod peer;
 mod plan;
 mod random;
 mod reply;
+#[cfg(feature = "tls")]
+mod secure;
 mod sockets;
 mod wire;
 
@@ -37,6 +39,9 @@ const LONG: Duration = Duration::from_secs(11_000);
 const LANDING: usize = 64 * 1024;
 /// Heads, chunks' framing and informational responses, beside a single write.
 const FRAMING: usize = 4096;
+/// In one of so many seeds the client has a second world, in which it speaks TLS: handshakes take their time.
+#[cfg(feature = "tls")]
+const SECURE: u64 = 8;
 
 type Clients = Rc<RefCell<Vec<Rc<Client>>>>;
 
@@ -71,19 +76,30 @@ pub fn run(seed: u64, verbose: bool) -> Outcome {
         outcome.trace = random::mix(outcome.trace ^ sockets.trace);
         outcome.faults.extend(sockets.faults);
     });
-    let mut of_client = (Vec::new(), 0);
-    let memory_of_client = allocation_counter::measure(|| of_client = client::play(seed));
-    outcome.asked = of_client.1;
-    let own_of_client = i64::from(!of_client.0.is_empty());
-    if of_client.0.is_empty() && memory_of_client.count_current != own_of_client {
-        let left = memory_of_client.count_current - own_of_client;
-        of_client.0.push(format!("client: {left} allocations left at the end"));
+    let (mut of_client, asked) = ask(seed, false);
+    outcome.asked = asked;
+    #[cfg(feature = "tls")]
+    if seed % SECURE == SECURE - 1 {
+        secure::prepare();
+        let (faults, asked) = ask(seed, true);
+        of_client.extend(faults.into_iter().map(|fault| format!("over TLS, {fault}")));
+        outcome.asked += asked;
     }
     let own = i64::from(!outcome.closes.is_empty());
     if outcome.faults.is_empty() && memory.count_current != own {
         outcome.faults.push(format!("{} allocations left at the end", memory.count_current - own));
     }
-    outcome.faults.append(&mut of_client.0);
+    outcome.faults.append(&mut of_client);
+    outcome
+}
+
+/// Has the client ask, in a world of its own that has to give back all its memory. Returns what was wrong, and how often it has asked.
+fn ask(seed: u64, secure: bool) -> (Vec<String>, u64) {
+    let mut outcome = (Vec::new(), 0);
+    let memory = allocation_counter::measure(|| outcome = client::play(seed, secure));
+    if outcome.0.is_empty() && memory.count_current != 0 {
+        outcome.0.push(format!("client: {} allocations left at the end", memory.count_current));
+    }
     outcome
 }
 
