@@ -20,6 +20,7 @@ mod express;
 mod files;
 #[cfg(feature = "compression")]
 mod inflating;
+mod large_json;
 mod multipart;
 mod negotiation;
 mod prometheus;

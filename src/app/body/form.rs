@@ -162,7 +162,7 @@ pub fn form_up_to<T: FromForm + 'static, R: Answer>(
     limit: usize,
     handler: impl FnMut(Request, Response, T) -> R + 'static,
 ) -> impl FnMut(Request, Response) -> Result + 'static {
-    Reader { wanted: &FORM, read: parse, limit }.handler(Location::caller(), handler)
+    Reader { wanted: &FORM, read: parse, on_worker: None, limit }.handler(Location::caller(), handler)
 }
 
 impl Request {
@@ -192,7 +192,7 @@ impl Request {
         limit: usize,
         done: impl FnOnce(Result<T>) -> R + 'static,
     ) {
-        Reader { wanted: &FORM, read: parse, limit }.late(self, Location::caller(), done);
+        Reader { wanted: &FORM, read: parse, on_worker: None, limit }.late(self, Location::caller(), done);
     }
 }
 

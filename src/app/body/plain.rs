@@ -53,7 +53,7 @@ pub fn text_up_to<R: Answer>(
     limit: usize,
     handler: impl FnMut(Request, Response, String) -> R + 'static,
 ) -> impl FnMut(Request, Response) -> Result + 'static {
-    Reader { wanted: &TEXT, read: decode, limit }.handler(Location::caller(), handler)
+    Reader { wanted: &TEXT, read: decode, on_worker: None, limit }.handler(Location::caller(), handler)
 }
 
 /// Makes a handler of one that has the bytes of the body as its third argument: up to 1 MiB, of any media type. A request
@@ -91,7 +91,7 @@ pub fn raw_up_to<R: Answer>(
     limit: usize,
     handler: impl FnMut(Request, Response, Vec<u8>) -> R + 'static,
 ) -> impl FnMut(Request, Response) -> Result + 'static {
-    Reader { wanted: &RAW, read: Ok, limit }.handler(Location::caller(), handler)
+    Reader { wanted: &RAW, read: Ok, on_worker: None, limit }.handler(Location::caller(), handler)
 }
 
 impl Request {
@@ -115,7 +115,7 @@ impl Request {
     /// ```
     #[track_caller]
     pub fn read_text<R: Answer>(&self, limit: usize, done: impl FnOnce(Result<String>) -> R + 'static) {
-        Reader { wanted: &TEXT, read: decode, limit }.late(self, Location::caller(), done);
+        Reader { wanted: &TEXT, read: decode, on_worker: None, limit }.late(self, Location::caller(), done);
     }
 }
 

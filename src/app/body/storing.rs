@@ -5,7 +5,8 @@
 //!                      └─ files ──► steps ─┬─ enough, or the end ─► worker: open, write ──┴─► Upload ─► done
 //!                                   ▲      └─ too much waits: pause                  │
 //!                                   └────────────── resume ◄───────────────────────┘
-//! ``` There is one job at a time, and it gets all the steps that wait. Each temporary file belongs to an [`Unfinished`], which
+//! ```
+//! There is one job at a time, and it gets all the steps that wait. Each temporary file belongs to an [`Unfinished`], which
 //! removes the file when it is dropped. The job, this form or the [`Upload`] holds it, so the file is removed whatever ends the
 //! request.
 
