@@ -40,6 +40,9 @@ pub(super) struct Crew<T> {
     /// Where the keeper was started.
     pub site: Site,
     state: Mutex<State<T>>,
+    /// Idle members wait for this: one of them is woken for each job.
+    work: Condvar,
+    /// Members without a value wait for this: each job may be the occasion to make it again.
     changed: Condvar,
 }
 
@@ -73,7 +76,7 @@ impl<T> Crew<T> {
             closing: false,
             closers: Vec::new(),
         };
-        Crew { make, grouped, site, state: Mutex::new(state), changed: Condvar::new() }
+        Crew { make, grouped, site, state: Mutex::new(state), work: Condvar::new(), changed: Condvar::new() }
     }
 
     /// Locks the state. No user code runs under this lock, so only a panic of the library could poison it; the state is
@@ -96,7 +99,11 @@ impl<T> Crew<T> {
             return Err((job, JobError::QueueFull("Keeper::set_queue")));
         }
         state.waiting.push_back(job);
-        self.wake(state);
+        state.changes += 1;
+        drop(state);
+        // The one that wakes takes jobs until there are none.
+        self.work.notify_one();
+        self.changed.notify_all();
         Ok(())
     }
 
@@ -112,23 +119,22 @@ impl<T> Crew<T> {
                 None
             }
         };
-        self.wake(state);
+        state.changes += 1;
+        drop(state);
+        self.work.notify_all();
+        self.changed.notify_all();
         if let Some(ticket) = over {
             ticket.give(Ok(Box::new(())));
         }
     }
 
-    fn wake(&self, mut state: MutexGuard<'_, State<T>>) {
-        state.changes += 1;
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    /// Blocks until the number of changes is no longer `changes`, the number that the member saw when it found no work.
-    pub fn rest(&self, changes: u64) {
+    /// Blocks until the number of changes is no longer `changes`, the number that the member saw when it found no work. `idle`: whether
+    /// the member has a value, so that it can do any job.
+    pub fn rest(&self, changes: u64, idle: bool) {
+        let occasion = if idle { &self.work } else { &self.changed };
         let mut state = self.lock();
         while state.changes == changes {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = occasion.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 

@@ -49,7 +49,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// A handler that returns such a refusal as its error answers 503.
 ///
-/// # End Clones are handles of the same keeper. When the last one is dropped, or after [`close`](Keeper::close), the jobs that
+/// # End
+/// Clones are handles of the same keeper. When the last one is dropped, or after [`close`](Keeper::close), the jobs that
 /// wait are done, then the value is dropped on its thread, and the thread ends. The loop does not wait for the drop of the
 /// value, and the process may end before it: if the drop of the value does something that must happen (it flushes a file), call
 /// `close`.

@@ -213,7 +213,7 @@ impl<T> Resident for Member<T> {
     }
 
     fn rest(&self) {
-        self.crew.rest(self.seen);
+        self.crew.rest(self.seen, self.idle);
     }
 }
 

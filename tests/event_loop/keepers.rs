@@ -8,11 +8,13 @@ use oneloop::{metrics, run, set_timeout, stop};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::error::Error as _;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
+use std::{fs, io};
 
 /// What happens on the keepers' threads.
 #[derive(Clone, Default)]
@@ -193,6 +195,53 @@ fn real_keepers_work_side_by_side() {
         }
         run().unwrap();
         assert_eq!(met.get(), 9);
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_job_wakes_one_of_the_real_threads_that_wait() {
+    const THREADS: usize = 16;
+    const JOBS: usize = 300;
+
+    /// How often these threads have waited for something.
+    fn waits(threads: &Mutex<Vec<PathBuf>>) -> usize {
+        let status = |thread: &PathBuf| fs::read_to_string(Path::new("/proc").join(thread).join("status")).unwrap();
+        let count = |status: String| {
+            let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            count.unwrap().trim().parse::<usize>().unwrap()
+        };
+        threads.lock().unwrap().iter().map(|thread| count(status(thread))).sum()
+    }
+
+    /// Gives one job after another.
+    fn ask(keepers: Keepers<()>, left: usize) {
+        if left > 0 {
+            keepers.clone().run(|()| (), move |_| ask(keepers, left - 1));
+        }
+    }
+
+    on_own_thread(|| {
+        let threads: Arc<Mutex<Vec<PathBuf>>> = Arc::default();
+        let here = threads.clone();
+        let keepers = Keepers::start(THREADS, move || {
+            here.lock().unwrap().push(fs::read_link("/proc/thread-self")?);
+            Ok::<_, io::Error>(())
+        });
+        // Each of them has a value when this is over.
+        let together = Arc::new(Barrier::new(THREADS));
+        for _ in 0..THREADS {
+            let together = together.clone();
+            keepers.run(move |()| drop(together.wait()), |_| ());
+        }
+        run().unwrap();
+        assert_eq!(threads.lock().unwrap().len(), THREADS);
+        let before = waits(&threads);
+        ask(keepers.clone(), JOBS);
+        run().unwrap();
+        let waits = waits(&threads) - before;
+        // If all of them woke for each job, it would be some thousands.
+        assert!(waits < 3 * JOBS, "{waits} waits for {JOBS} jobs");
     });
 }
 
