@@ -13,7 +13,7 @@ mod steps;
 pub use place::{Dotfiles, Links};
 
 use crate::event_loop::{next_tick, now};
-use crate::http::{Error, Request, Response, file_types};
+use crate::http::{Error, Request, Response};
 use crate::worker;
 use known::Known;
 use place::{Located, Place, Plan};
@@ -287,14 +287,13 @@ impl Files {
                 }
             };
         }
-        let parsed = self.names(req, below);
-        let is_usual = parsed.as_ref().is_some_and(|(_, slash)| *slash == below.ends_with('/'));
-        let file = self.known.borrow().find(below).filter(|_| is_usual);
         let (files, req, res) = (self.clone(), req.clone(), res.clone());
-        if let Some(file) = file {
+        if let Some(file) = self.remembered(&req, below) {
             // The file is sent in a tick, since `on_send` is user code, which must not run inside this call.
             return next_tick(move || files.send(&req, &res, &file));
         }
+        let parsed = self.names(&req, below);
+        let is_usual = is_usual(&req, below);
         let (plan, since, below) = (self.plan.clone(), now(), below.to_owned());
         let wants_page = parsed.as_ref().is_some_and(|(names, _)| wants_page(&req, names));
         worker::run_for_library(
@@ -334,6 +333,16 @@ impl Files {
         );
     }
 
+    /// Sends the file that a path names, if its place is remembered. This calls `on_send`. Returns whether there was such a file.
+    fn send_remembered(&self, req: &Request, res: &Response, below: &str) -> bool {
+        let file = self.remembered(req, below).filter(|_| matches!(req.method(), "GET" | "HEAD"));
+        file.map(|file| self.send(req, res, &file)).is_some()
+    }
+
+    fn remembered(&self, req: &Request, below: &str) -> Option<Rc<Located>> {
+        self.known.borrow().find(below).filter(|_| is_usual(req, below))
+    }
+
     /// The decoded names in a path, and whether a slash is at its end: see [`names::names`].
     fn names(&self, req: &Request, below: &str) -> Option<(Vec<String>, bool)> {
         let (names, slash) = names::names(below)?;
@@ -356,7 +365,7 @@ impl Files {
         }
         // The media type depends on the name that the client asked for, not on the name of the compressed file or of the file
         // that a link leads to.
-        set_unless_there(res, "Content-Type", file_types::of(&file.name));
+        set_unless_there(res, "Content-Type", file.media_type);
         set_unless_there(res, "Cache-Control", &self.cache_control);
         set_unless_there(res, "X-Content-Type-Options", "nosniff");
         if let Some(on_send) = &self.on_send {
@@ -370,6 +379,11 @@ impl Debug for Files {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Files").field("plan", &self.plan).finish_non_exhaustive()
     }
+}
+
+/// Returns whether `below` alone says which file is asked for. If the files are mounted at `/assets`, it is the same for `/assets` and `/assets/`.
+fn is_usual(req: &Request, below: &str) -> bool {
+    !matches!(below, "" | "/") || req.path().ends_with('/') == below.ends_with('/')
 }
 
 /// Returns whether the page of an app ([`Files::spa`]) may be sent where there is no file: the last name of the path has no dot,

@@ -1,6 +1,7 @@
 //! Where a file is: what a worker finds for the names of a path.
 
 use super::names::is_hidden;
+use crate::http::file_types;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,8 @@ pub(super) struct Located {
     pub path: PathBuf,
     /// The path below the folder, as the request has it.
     pub name: PathBuf,
+    /// The media type that its name has.
+    pub media_type: &'static str,
     /// The codings in which a compressed copy of it exists.
     pub coded: Vec<(&'static str, PathBuf)>,
 }
@@ -121,7 +124,7 @@ impl Plan {
                 coded.extend(found.map(|(path, _)| (coding, path)));
             }
         }
-        Located { path, name, coded }
+        Located { path, media_type: file_types::of(&name), name, coded }
     }
 
     /// Finds the file or folder with this name below the folder, following links. `None` if nothing has this name, or if it is

@@ -42,7 +42,12 @@ impl Router {
             site: Location::caller(),
             run: middleware(move |req, res, next| other.refuse_or(&req, res, next)),
         });
-        self.with_at(prefix, move |req, res, next| files.serve_or(&req, &res, &req.below(), move || next.run()))
+        self.with_at(prefix, move |req, res, next| {
+            let below = req.below();
+            if !files.send_remembered(&req, &res, &below) {
+                files.serve_or(&req, &res, &below, move || next.run());
+            }
+        })
     }
 }
 
