@@ -1,9 +1,10 @@
 //! The methods of `app`, each called once, and its effect asserted. What each does in detail is in `tests/app/`.
 
 use crate::support::http::*;
-use oneloop::app::{App, Cookie, Router, SameSite, Selection};
+use oneloop::app::{self, App, Cookie, Router, SameSite, Selection};
 use oneloop::http::{Error, Request, Response};
 use oneloop::sim::Sim;
+use oneloop::tester::Tester;
 
 fn named(name: &'static str) -> impl FnMut(Request, Response) + 'static {
     move |_, res| res.end(name)
@@ -112,4 +113,23 @@ fn requests_and_responses() {
         (reply.status(), reply.header("location"), reply.header("vary")),
         (302, Some("/next?page=2"), Some("Accept"))
     );
+}
+
+#[test]
+fn forms_with_files_of_the_tester_and_in_handlers() {
+    let test = Tester::new(|| {
+        let mut app = App::new();
+        app.post(
+            "/",
+            app::multipart(|_, res, mut upload| {
+                assert_eq!((upload.files().len(), upload.form().get("album")), (1, Some("Ivy")));
+                let Some(photo) = upload.take_file("photo") else { return res.end("no photo") };
+                assert_eq!((photo.field(), photo.media_type()), ("photo", Some("image/jpeg")));
+                res.end(format!("{} of {} bytes", photo.name(), photo.size()));
+            }),
+        );
+        app
+    });
+    let post = test.post("/").field("album", "Ivy").attach("photo", "leaf.jpg", b"green");
+    post.send().expect(200).expect_text("leaf.jpg of 5 bytes");
 }
