@@ -81,7 +81,8 @@ impl Cors<SomeOrigins> {
     /// assert!(Cors::origins(["https://app.example/"]).is_err()); // would never be met
     /// ```
     ///
-    /// # Errors If one of them is no origin. `null` is not accepted, since any page can have that origin.
+    /// # Errors
+    /// If one of them is no origin. `null` is not accepted, since any page can have that origin.
     pub fn origins<S: Into<String>>(origins: impl IntoIterator<Item = S>) -> Result<Cors<SomeOrigins>, BadOrigin> {
         let origins: Vec<String> = origins.into_iter().map(Into::into).collect();
         match origins.iter().find(|origin| !is_origin(origin)) {

@@ -4,7 +4,8 @@
 //!   begin ─► Run ─► the next step is called ─► next.run() … ─► Run ─► …
 //!                        │        └─ neither answered nor went on ─┐
 //!                        └─ an error or a panic ───────────────────┴─► Fail ─► the next error handler, else a page
-//! ``` A step only *marks* how the request goes on. [`drive`] is the one function that calls steps, each in a call of its own,
+//! ```
+//! A step only *marks* how the request goes on. [`drive`] is the one function that calls steps, each in a call of its own,
 //! one after another: a thousand middlewares need no more stack than one. If a step sets its mark later, in another callback,
 //! `drive` is not running; then a tick calls it.
 

@@ -109,7 +109,8 @@ impl Trust {
 
     /// Believes proxies in these networks, each an address, or an address with a number of bits.
     ///
-    /// # Errors If one of the texts is neither an address nor a network.
+    /// # Errors
+    /// If one of the texts is neither an address nor a network.
     ///
     /// ```
     /// use oneloop::app::Trust;

@@ -246,7 +246,8 @@ impl Sim {
     /// Runs until nothing can happen any more: the program waits for nothing, or has ended, and the scripts of the peers
     /// are done.
     ///
-    /// # Panics If there is no rest after a week of virtual time, for example because an interval was never cleared. Also in the
+    /// # Panics
+    /// If there is no rest after a week of virtual time, for example because an interval was never cleared. Also in the
     /// cases in which [`Sim::settle`] panics.
     pub fn run_to_rest(&self) {
         let end = self.now().saturating_add(LONGEST_WAY_TO_REST);
