@@ -6,12 +6,18 @@
 //!                        ──start──▶ greedy    a pipeliner and an uploader without end           (fairness)
 //!                                   sluggish  slowloris, slow post, slow read                   (slow)
 //!                                   crowd     connections of all kinds, with a few polite ones  (soak)
+//!   hostile ─────────────start──▶ hall      the server of WebSockets under trial
+//!                        ──start──▶ guests    clients of it whose latency is measured
+//!                        ──start──▶ intruders peers that do not behave: those that flood, and the others, in a process each
 //! ```
 //! Clients and attackers run on oneloop's own `net`, one loop per process, except the two greedy ones, which are threads. A
 //! role is the first argument of the program. [`role`] runs it; call it first in `main`.
 
 pub mod crowd;
 pub mod greedy;
+pub mod guests;
+pub mod hall;
+pub mod intruders;
 pub mod polite;
 pub mod site;
 pub mod sluggish;
@@ -39,6 +45,9 @@ pub fn role() -> Option<ExitCode> {
         greedy::ROLE => greedy::main(&rest),
         sluggish::ROLE => sluggish::main(&rest),
         crowd::ROLE => crowd::main(&rest),
+        hall::ROLE => hall::main(&rest),
+        guests::ROLE => guests::main(&rest),
+        intruders::ROLE => intruders::main(&rest),
         _ => return None,
     };
     Some(match outcome {

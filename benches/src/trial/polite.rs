@@ -70,7 +70,14 @@ impl Tally {
         }
     }
 
-    fn fail(&self) {
+    /// Counts an answer to a request that was due at this time.
+    pub(super) fn add(&self, due: Instant, now: Instant) {
+        let took = u64::try_from(now.duration_since(due).as_micros()).unwrap_or(u64::MAX);
+        self.latencies.borrow_mut().add(took, 1);
+        self.answered.set(self.answered.get() + 1);
+    }
+
+    pub(super) fn fail(&self) {
         self.failed.set(self.failed.get() + 1);
     }
 }
@@ -133,9 +140,7 @@ impl Client {
             _ => return socket.destroy(),
         }
         let now = Instant::now();
-        let took = u64::try_from(now.duration_since(self.due.get()).as_micros()).unwrap_or(u64::MAX);
-        self.tally.latencies.borrow_mut().add(took, 1);
-        self.tally.answered.set(self.tally.answered.get() + 1);
+        self.tally.add(self.due.get(), now);
         // If an answer comes after the next request was due, that request is late from its due time on.
         let next = self.due.get() + self.interval;
         if self.interval.is_zero() {
