@@ -130,18 +130,20 @@ impl<K: Copy + PartialEq, L> Listeners<K, L> {
 
     /// Removes the listeners for an event that can no longer come.
     pub fn remove(&self, kind: K) {
-        let removed: Option<Vec<_>> =
-            self.with(|list| list.entries.extract_if(.., |entry| entry.kind == kind).collect());
-        for entry in removed.into_iter().flatten() {
-            discard(entry);
+        while let Some(removed) = self.take_first(|entry| entry.kind == kind) {
+            discard(removed);
         }
+    }
+
+    /// Takes the first entry of which this is true out of the list.
+    fn take_first(&self, is: impl Fn(&Entry<K, L>) -> bool) -> Option<Entry<K, L>> {
+        self.with(|list| list.entries.iter().position(is).map(|at| list.entries.remove(at))).flatten()
     }
 
     /// Removes one listener. If it is running now, it is dropped when it returns.
     pub fn remove_one(&self, id: u32) {
-        let removed: Option<Vec<_>> = self.with(|list| list.entries.extract_if(.., |entry| entry.id == id).collect());
-        for entry in removed.into_iter().flatten() {
-            discard(entry);
+        if let Some(removed) = self.take_first(|entry| entry.id == id) {
+            discard(removed);
         }
     }
 

@@ -4,8 +4,9 @@ use crate::support::client::{Scripted, agent, counted, get, now, post};
 use crate::support::http::{MS, Record, SECOND};
 use oneloop::http::Agent;
 use oneloop::set_timeout;
-use oneloop::sim::{Network, Sim};
+use oneloop::sim::{Network, Sim, block};
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 const URL: &str = "http://127.0.0.1/";
@@ -50,6 +51,31 @@ fn whatever_comes_on_an_idle_connection_closes_it_and_is_no_response() {
             record.expect(&["first: 200 hi", "second: 200 hi"]);
             assert_eq!(server.lines(), ["1: GET / HTTP/1.1", "2: GET / HTTP/1.1"], "{bytes:?} {when}");
         }
+    }
+}
+
+/// A request that is made when a response ends needs no second question: the read that brought the end has found that there is no more. But
+/// a callback that takes long has given the server time to close.
+#[test]
+fn the_kernel_is_asked_once_unless_a_callback_takes_long_or_another_connection_is_taken() {
+    for (takes, other, questions) in [(Duration::ZERO, false, 0), (MS * 20, false, 1), (Duration::ZERO, true, 1)] {
+        let sim = Rc::new(Sim::new());
+        let _servers = ["127.0.0.1:80", "127.0.0.2:80"].map(|at| Scripted::at(&sim, at, |peer, _, _| peer.write(OK)));
+        let (record, agent) = (Record::default(), Agent::new());
+        get(&record, &agent, "warm", "http://127.0.0.2/");
+        sim.settle();
+        let (second, asks, calls) = (record.clone(), agent.clone(), sim.clone());
+        agent.get(URL, move |res| {
+            res.on_end(move |_| {
+                block(takes);
+                let before = calls.calls();
+                post(&second, &asks, "second", if other { "http://127.0.0.2/" } else { URL }, "x");
+                assert_eq!(calls.calls() - before, questions, "{takes:?} {other}");
+            });
+        });
+        sim.settle();
+        record.expect(&["warm: 200 hi", "second: 200 hi"]);
+        assert_eq!(agent.stats().connections, 2);
     }
 }
 

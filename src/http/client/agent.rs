@@ -2,6 +2,7 @@ use super::call::Call;
 use super::client_request::ClientRequest;
 use super::client_response::ClientResponse;
 use super::limits::AgentLimits;
+use super::place::Place;
 use super::pool::Pool;
 use super::proxy::{Proxy, route};
 use super::stats::AgentStats;
@@ -21,7 +22,7 @@ use std::rc::Rc;
 ///
 /// A request takes the connection that became free last, so that those which are not needed any more grow old and close. A free
 /// connection does not keep the loop running. If anything comes on it, it is closed at once, because it can be no response to a request
-/// of ours; and before a request goes out, the kernel is asked whether anything has come.
+/// of ours; and before a request goes out, the kernel is asked whether anything has come, unless the read of this moment has told it.
 ///
 /// If the last handle is dropped, the requests that were begun go on, and free connections are closed.
 ///
@@ -127,24 +128,37 @@ impl Agent {
         url: &str,
         response: impl FnOnce(ClientResponse) + 'static,
     ) -> ClientRequest {
-        let mut head = OutgoingRequest::new();
-        let parsed = Url::parse(url).map_err(|fault| fault.to_string());
-        let proxy = self.0.proxy();
-        let place = parsed.and_then(|url| route(proxy.as_deref(), method, &url, &mut head));
-        let (place, wrong) = match place {
-            Ok(place) => (Some(Rc::new(place)), None),
+        let mut spare = self.0.spares.take();
+        spare.url.push_str(url);
+        let (place, wrong) = match self.place_of(method, url, &mut spare.request) {
+            Ok(place) => (Some(place), None),
             Err(words) => (None, Some(words)),
         };
         let respond = Box::new(|call: &Rc<Call>| response(ClientResponse::new(call)));
-        let call = Call::new(self.0.lp(), site, url.to_owned(), place, respond);
+        let call = Call::new(self.0.lp(), &self.0.spares, site, spare, place, respond);
         call.carried_by(self.0.clone());
         call.set_timeout(self.0.present_limits().total);
-        *call.head().borrow_mut() = head;
         let req = ClientRequest::new(&call);
         if let Some(words) = wrong {
             call.invalid(words);
         }
         req
+    }
+
+    /// Finds out where a request goes to, and sets its request line and the fields that depend on that.
+    fn place_of(&self, method: &str, url: &str, head: &mut OutgoingRequest) -> Result<Rc<Place>, String> {
+        let proxy = self.0.proxy();
+        if proxy.is_none()
+            && let Some(place) = self.0.known.borrow().route(method, url, head)
+        {
+            return Ok(place);
+        }
+        let url = Url::parse(url).map_err(|fault| fault.to_string())?;
+        let place = Rc::new(route(proxy.as_deref(), method, &url, head)?);
+        if proxy.is_none() {
+            self.0.known.borrow_mut().note(&url, &place);
+        }
+        Ok(place)
     }
 
     // ---- Settings and facts

@@ -34,11 +34,13 @@ mod connection;
 mod dialing;
 mod error;
 mod fetch;
+mod known;
 mod limits;
 mod place;
 mod pool;
 mod proxy;
 mod retry;
+mod spares;
 mod stats;
 mod tunnel;
 

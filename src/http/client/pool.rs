@@ -14,10 +14,12 @@ use super::call::{Call, End, Link};
 use super::connection::{Connection, Left, Loss, Owner};
 use super::dialing::dial;
 use super::error::RequestErrorKind;
+use super::known::Known;
 use super::limits::AgentLimits;
 use super::place::Place;
 use super::proxy::Proxy;
 use super::retry::{Attempt, is_idempotent, may_retry};
+use super::spares::Spares;
 use super::stats::{AgentStats, HostStats};
 use crate::event_loop::{Deadline, Loop, set_deadline};
 use crate::net::{Address, Chunk, CloseReason, Context, Flow};
@@ -36,6 +38,8 @@ pub(super) struct Pool {
     next: Cell<u64>,
     destroyed: Cell<bool>,
     counts: Counts,
+    pub known: RefCell<Known>,
+    pub spares: Rc<Spares>,
     proxy: RefCell<Option<Rc<Proxy>>>,
     /// Whom to trust; `None`: the roots of the system.
     #[cfg(feature = "tls")]
@@ -88,6 +92,8 @@ impl Pool {
             next: Cell::new(0),
             destroyed: Cell::new(false),
             counts: Counts::default(),
+            known: RefCell::default(),
+            spares: Rc::default(),
             proxy: RefCell::default(),
             #[cfg(feature = "tls")]
             tls: RefCell::default(),

@@ -171,6 +171,11 @@ impl Stream {
         self.state.has_peer_closed()
     }
 
+    /// Returns whether the kernel may have input. If not, the last read has found that it has none, or less than was asked for.
+    pub fn may_have_input(&self) -> bool {
+        self.state.is_readable()
+    }
+
     /// Returns whether the kernel has refused output and has not reported since then that it takes more.
     pub fn is_blocked(&self) -> bool {
         self.state.is_blocked()

@@ -7,6 +7,7 @@ mod telling;
 
 use super::error::{RequestError, RequestErrorKind};
 use super::place::Place;
+use super::spares::{Spare, Spares};
 use crate::callback::{Identity, Listeners, Once, Site, discard};
 use crate::event_loop::{Deadline, Loop, next_tick};
 use crate::net::{Address, Chunk, CloseReason, Flow, Socket};
@@ -119,6 +120,8 @@ type Respond = Box<dyn FnOnce(&Rc<Call>)>;
 /// One request with its response. See the [module's docs](super).
 pub(super) struct Call {
     lp: Rc<Loop>,
+    /// Where its buffers go to.
+    spares: Rc<Spares>,
     /// The line of the program that has made the request.
     site: Site,
     /// The URL as the program gave it.
@@ -151,6 +154,8 @@ pub(super) struct Call {
     // ---- The response
     respond: Cell<Option<Respond>>,
     response: OnceCell<IncomingResponse>,
+    /// The buffer for it.
+    blank: Cell<IncomingResponse>,
     received_trailers: RefCell<Fields>,
     responses: Cell<u32>,
     paused: Cell<bool>,
@@ -161,11 +166,19 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub fn new(lp: &Rc<Loop>, site: Site, url: String, place: Option<Rc<Place>>, respond: Respond) -> Rc<Call> {
+    pub fn new(
+        lp: &Rc<Loop>,
+        spares: &Rc<Spares>,
+        site: Site,
+        spare: Spare,
+        place: Option<Rc<Place>>,
+        respond: Respond,
+    ) -> Rc<Call> {
         Rc::new(Call {
             lp: lp.clone(),
+            spares: spares.clone(),
             site,
-            url,
+            url: spare.url,
             place,
             link: RefCell::new(None),
             listeners: Listeners::new(),
@@ -175,7 +188,7 @@ impl Call {
             closed_told: Cell::new(false),
             timer: Cell::new(None),
             timeout: Cell::new(None),
-            head: RefCell::new(OutgoingRequest::new()),
+            head: RefCell::new(spare.request),
             trailers: RefCell::default(),
             plan: Cell::new(None),
             phase: Cell::new(Phase::Open),
@@ -187,6 +200,7 @@ impl Call {
             retried: Cell::new(false),
             respond: Cell::new(Some(respond)),
             response: OnceCell::new(),
+            blank: Cell::new(spare.response),
             received_trailers: RefCell::default(),
             responses: Cell::new(0),
             paused: Cell::new(false),
@@ -238,6 +252,11 @@ impl Call {
     /// The head of the response; an empty one before it has come.
     pub fn response(&self) -> &IncomingResponse {
         self.response.get_or_init(IncomingResponse::new)
+    }
+
+    /// An empty head, to be filled with the response.
+    pub fn take_blank(&self) -> IncomingResponse {
+        self.blank.take()
     }
 
     pub fn received_trailers(&self) -> &RefCell<Fields> {
@@ -354,6 +373,16 @@ impl Call {
 
     pub fn remove(&self, number: u32) {
         self.listeners.remove_one(number);
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.spares.give(Spare {
+            url: std::mem::take(&mut self.url),
+            request: self.head.take(),
+            response: self.response.take().unwrap_or_else(|| self.blank.take()),
+        });
     }
 }
 

@@ -27,6 +27,10 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::rc::{Rc, Weak};
 
+/// How long what the kernel has answered may be taken for its answer of now. A callback that takes longer has given the server time to
+/// close the connection.
+const MOMENT: Time = Time::from_millis(1);
+
 /// The owner of connections: the pool.
 pub(super) trait Owner {
     /// The connection is made, or its exchange is over: it can carry a call.
@@ -100,6 +104,12 @@ struct Progress {
     decoder: Cell<BodyDecoder>,
     /// When a part of the body came last, or when the program began to wait for one.
     last: Cell<Time>,
+    /// How many bytes had come when some were given to this protocol last.
+    seen: Cell<u64>,
+    /// The bytes that are being read have just come, and the kernel had no more.
+    emptied: Cell<bool>,
+    /// Bytes are being read. After each callback in it this looks again at what the program wants.
+    busy: Cell<bool>,
     /// Since when the rest of the body is discarded, and how many bytes were.
     discarding: Cell<Option<(Time, u64)>>,
 }
@@ -133,6 +143,9 @@ impl Connection {
                 informational: Cell::new(0),
                 decoder: Cell::new(BodyDecoder::new(Framing::None)),
                 last: Cell::new(Time::ZERO),
+                seen: Cell::new(0),
+                emptied: Cell::new(false),
+                busy: Cell::new(false),
                 discarding: Cell::new(None),
             },
             watch: RefCell::default(),
@@ -162,7 +175,8 @@ impl Connection {
     }
 
     /// Returns whether this free connection can carry another call: it is not too old, and neither bytes nor the end of the server's
-    /// side have come. To know that, it asks the kernel, by a read that does not wait. If the answer is no, the connection is closed.
+    /// side have come. To know that, it asks the kernel, by a read that does not wait, unless the read of this moment has told it: a
+    /// request that is made when a response ends takes its connection. If the answer is no, the connection is closed.
     pub fn is_clean(&self, now: Time) -> bool {
         let Some(stream) = self.stream() else { return false };
         if !stream.is_in_use() || stream.has_write_failed() {
@@ -170,11 +184,17 @@ impl Connection {
         }
         let too_old = now >= self.until.get() || now >= self.oldest();
         let reason = if too_old { CloseReason::IdleTimeout } else { CloseReason::Finished };
-        if too_old || stream.is_eof() || stream.held() > 0 || !stream.is_quiet() {
+        if too_old || stream.is_eof() || stream.held() > 0 || !(self.has_just_looked(stream) || stream.is_quiet()) {
             stream.destroy(reason);
             return false;
         }
         true
+    }
+
+    /// Returns whether the kernel was asked in this turn, less than [`MOMENT`] ago, and had no more than what is being read.
+    fn has_just_looked(&self, stream: &Stream) -> bool {
+        let lp = &stream.cx().lp;
+        self.reading.emptied.get() && Time::of_clock(lp.exact_now()) < lp.now() + MOMENT
     }
 
     /// The time from which the connection is too old to carry another call.
@@ -279,7 +299,13 @@ impl Protocol for Connection {
     }
 
     fn data(self: Rc<Self>, stream: &Rc<Stream>, bytes: &mut [u8]) -> usize {
-        self.read(stream, bytes)
+        let read = stream.bytes_read();
+        // Bytes that were held in an earlier turn say nothing about the kernel.
+        let fresh = self.reading.seen.replace(read) != read;
+        self.reading.emptied.set(fresh && !stream.may_have_input());
+        let consumed = self.read(stream, bytes);
+        self.reading.emptied.set(false);
+        consumed
     }
 
     fn eof(self: Rc<Self>, stream: &Rc<Stream>) {

@@ -21,6 +21,13 @@ enum Step {
 impl Connection {
     /// Reads what has come. Returns how many bytes were consumed.
     pub(super) fn read(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> usize {
+        self.reading.busy.set(true);
+        let consumed = self.read_steps(stream, bytes);
+        self.reading.busy.set(false);
+        consumed
+    }
+
+    fn read_steps(self: &Rc<Self>, stream: &Rc<Stream>, bytes: &[u8]) -> usize {
         let mut at = 0;
         loop {
             let rest = bytes.get(at..).unwrap_or_default();

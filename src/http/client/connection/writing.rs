@@ -33,6 +33,7 @@ impl Connection {
         call.carried_by(self.clone());
         stream.set_referenced(true);
         self.reading.parser.set(ResponseParser::default());
+        *self.reading.head.borrow_mut() = call.take_blank();
         self.reading.informational.set(0);
         self.reading.discarding.set(None);
         self.writing.ended.set(now);
@@ -143,7 +144,9 @@ impl Link for Connection {
     fn wake(&self, call: &Call) {
         if let Some(stream) = self.stream().filter(|_| self.carries(call)) {
             self.reading.last.set(stream.cx().lp.now());
-            stream.ask_for_turn();
+            if !self.reading.busy.get() {
+                stream.ask_for_turn();
+            }
         }
     }
 
