@@ -1,4 +1,5 @@
 use super::body_error::{BodyError, SaveError};
+use super::client::{FetchError, FetchErrorKind, RequestError, RequestErrorKind};
 use crate::event_loop::driver::is_out_of_descriptors;
 use crate::notice;
 use crate::proto::h1::reason;
@@ -16,12 +17,16 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 ///
 /// If a handler returns an `Error`, the request is answered with this status and text, as `text/plain`. `?` turns any other error
 /// into an `Error` with the status 500; the text of that other error goes only to the log, since it may contain private details.
-/// A text can be an error too: `Err("no database")?`. Two kinds of errors get other statuses:
+/// A text can be an error too: `Err("no database")?`. These errors get other statuses:
 ///
 /// | error | status |
 /// |---|---|
 /// | [`BodyError::TooLarge`], [`SaveError::TooLarge`] | 413, whose text names the limit |
 /// | a [`worker::Error`] of a job that was refused (its queue is full, there is no thread, or its keeper has no value or was closed); an [`io::Error`] or a [`SaveError::File`] that comes from one, or from a lack of file descriptors | 503 |
+/// | a [`RequestError`] or a [`FetchError`]: another server was asked, and there is no good response | 502 |
+/// | the same, if a deadline has ended it | 504 |
+/// | the same, if too many requests wait for a connection of the agent | 503 |
+/// | the same, if the program has made a mistake, or has aborted it | 500 |
 ///
 /// ```
 /// use oneloop::http::{self, Error};
@@ -164,9 +169,31 @@ impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {
         let (status, text) = match too_large {
             true => (413, Cow::Owned(source.to_string())),
             false if is_want(&*source) => (503, Cow::Borrowed("")),
-            false => (500, Cow::Borrowed("")),
+            false => (of_gateway(&*source).unwrap_or(500), Cow::Borrowed("")),
         };
         Error { status, text, source: Some(source) }
+    }
+}
+
+/// The status if an error says that another server was asked in vain (RFC 9110, 15.6.3 and 15.6.5).
+fn of_gateway(source: &(dyn StdError + 'static)) -> Option<u16> {
+    if let Some(error) = source.downcast_ref::<RequestError>() {
+        return Some(of_request(error.kind()));
+    }
+    Some(match source.downcast_ref::<FetchError>()?.kind() {
+        FetchErrorKind::Request(kind) => of_request(kind),
+        FetchErrorKind::Invalid | FetchErrorKind::Aborted => 500,
+        _ if source.downcast_ref().is_some_and(FetchError::is_timeout) => 504,
+        _ => 502,
+    })
+}
+
+fn of_request(kind: RequestErrorKind) -> u16 {
+    match kind {
+        RequestErrorKind::Invalid | RequestErrorKind::Aborted => 500,
+        RequestErrorKind::QueueFull | RequestErrorKind::QueueTimeout => 503,
+        kind if kind.is_timeout() => 504,
+        _ => 502,
     }
 }
 

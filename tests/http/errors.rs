@@ -135,6 +135,80 @@ fn a_job_that_was_refused_is_a_503() {
     assert_eq!(statuses, [503, 503, 503, if cfg!(unix) { 503 } else { 500 }, 500]);
 }
 
+/// The client of the handler's server is told neither which other server that was, nor what was wrong with it.
+#[test]
+fn the_error_of_a_request_to_another_server_is_a_502_a_504_or_a_503() {
+    let bodies = |path: &str| match path {
+        "/silent" => "",
+        "/cut" => "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nseed",
+        "/bad" => "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nseed",
+        "/loop" => "HTTP/1.1 302 Found\r\nLocation: /loop\r\nContent-Length: 0\r\n\r\n",
+        _ => "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nlong seed",
+    };
+    let (sim, _server) = serve(move |req, res| {
+        let path = req.path().to_owned();
+        let (agent, url) = (http::Agent::new(), format!("http://127.0.0.2:9000{path}"));
+        let failed = res.clone();
+        let fail = move |req: &http::ClientRequest| {
+            req.on_error(move |_, error| failed.fail(error.clone()));
+        };
+        match &*path {
+            "/refused" => fail(&agent.get("http://127.0.0.1:1/key", |_| unreachable!())),
+            "/request-late" => {
+                let asked = agent.get("http://127.0.0.2:9000/silent", |_| unreachable!());
+                fail(asked.set_timeout(SECOND));
+            }
+            "/request-invalid" => fail(&agent.get("http://", |_| unreachable!())),
+            "/busy" => {
+                let mut limits = agent.limits();
+                (limits.per_host, limits.queued) = (1, 0);
+                agent.set_limits(limits);
+                fail(&agent.get(&url, |_| unreachable!()));
+            }
+            "/aborted" => {
+                let asked = agent.fetch(&url).send(move |result| res.fail(result.unwrap_err()));
+                asked.abort();
+            }
+            _ => {
+                let url = if path == "/invalid" { "ftp://a".to_owned() } else { url };
+                agent.fetch(&url).timeout(SECOND).max_body(8).send(move |result| match result {
+                    Ok(response) => res.end(response.into_bytes()),
+                    Err(error) => res.fail(error),
+                });
+            }
+        }
+    });
+    let other = sim.listen("127.0.0.2:9000").unwrap();
+    other.on_accept(move |peer| {
+        peer.on_data(move |peer, bytes| {
+            let head = String::from_utf8_lossy(bytes);
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            peer.write(bodies(path));
+            if path == "/cut" {
+                peer.finish();
+            }
+        });
+    });
+    for (path, status, phrase) in [
+        ("/refused", 502, "502 Bad Gateway\n"),
+        ("/cut", 502, "502 Bad Gateway\n"),
+        ("/bad", 502, "502 Bad Gateway\n"),
+        ("/loop", 502, "502 Bad Gateway\n"),
+        ("/large", 502, "502 Bad Gateway\n"),
+        ("/silent", 504, "504 Gateway Timeout\n"),
+        ("/request-late", 504, "504 Gateway Timeout\n"),
+        ("/busy", 503, "503 Service Unavailable: the server is too busy at the moment\n"),
+        ("/invalid", 500, "500 Internal Server Error\n"),
+        ("/request-invalid", 500, "500 Internal Server Error\n"),
+        ("/aborted", 500, "500 Internal Server Error\n"),
+    ] {
+        let reply = sim.request("GET", path).at_most(2 * SECOND).send();
+        assert_eq!((reply.status(), reply.text().as_str()), (status, phrase), "{path}");
+        let log = sim.log().last().unwrap().to_string();
+        assert_eq!(log.contains("cannot connect"), path == "/refused", "{log}");
+    }
+}
+
 #[test]
 fn a_client_s_error_is_no_warning() {
     keep_log();
