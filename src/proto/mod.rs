@@ -36,8 +36,6 @@ pub mod multipart;
 pub mod negotiation;
 mod octet;
 #[cfg(feature = "app")]
-pub(crate) use octet::stands_for_itself;
-#[cfg(feature = "app")]
 pub mod parameters;
 pub mod url;
 pub mod ws;

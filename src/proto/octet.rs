@@ -19,7 +19,7 @@ pub(super) const PATH: u8 = 64;
 pub(super) const TEXT: u8 = 128;
 
 /// `unreserved` and `sub-delims` (RFC 3986, 2.2 and 2.3): the bytes that need no encoding in any part of a URL.
-pub(crate) const fn stands_for_itself(byte: u8) -> bool {
+const fn stands_for_itself(byte: u8) -> bool {
     is_unreserved(byte) || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 
