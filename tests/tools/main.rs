@@ -4,6 +4,8 @@
 mod app_surface;
 #[cfg(feature = "devtools")]
 mod devtools;
+#[cfg(feature = "tls")]
+mod secure_surface;
 mod sim_client;
 mod simulation;
 #[path = "../support/mod.rs"]
