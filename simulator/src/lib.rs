@@ -6,7 +6,11 @@
 //!                     └───────────► ledger: what happened ◄──────────────────────┘
 //!                                      └─► check, trace
 //! ```
+//! Beside this world each seed has others: of WebSockets (`sockets`), of the HTTP client (`client`), and of apps (`chains`).
 
+// The tests of the library include this folder, with any of its features.
+#[cfg(feature = "app")]
+mod chains;
 mod check;
 mod client;
 mod content;
@@ -59,6 +63,8 @@ pub struct Outcome {
     pub closes: Vec<(&'static str, u64)>,
     pub time: Duration,
     pub trace: u64,
+    /// Requests that came to a chain of `app`, in a world of its own.
+    pub chained: u64,
     /// What was found wrong.
     pub faults: Vec<String>,
 }
@@ -90,6 +96,17 @@ pub fn run(seed: u64, verbose: bool) -> Outcome {
         outcome.faults.push(format!("{} allocations left at the end", memory.count_current - own));
     }
     outcome.faults.append(&mut of_client);
+    #[cfg(feature = "app")]
+    {
+        let mut of_chains = (Vec::new(), 0);
+        let memory = allocation_counter::measure(|| of_chains = chains::play(seed));
+        let own = i64::from(of_chains.0.capacity() > 0);
+        if of_chains.0.is_empty() && memory.count_current != own {
+            of_chains.0.push(format!("chains: {} allocations left at the end", memory.count_current - own));
+        }
+        outcome.chained = of_chains.1;
+        outcome.faults.append(&mut of_chains.0);
+    }
     outcome
 }
 

@@ -110,6 +110,7 @@ fn add(sum: &mut Sum, seed: u64, outcome: Outcome) {
     sum.outcome.sockets += outcome.sockets;
     sum.outcome.messages += outcome.messages;
     sum.outcome.asked += outcome.asked;
+    sum.outcome.chained += outcome.chained;
     sum.outcome.time += outcome.time;
     for (reason, count) in outcome.closes {
         match sum.outcome.closes.iter_mut().find(|(name, _)| *name == reason) {
@@ -126,8 +127,8 @@ fn report(sum: &Sum, began: Instant) {
     let (all, took) = (&sum.outcome, began.elapsed());
     let days = Duration::from_secs(all.time.as_secs()).as_secs_f64() / 86_400.0;
     println!(
-        "\r{} seeds, {} connections, {} requests, {} answered; {} WebSockets, {} messages; {} requests of the client",
-        sum.seeds, all.connections, all.requests, all.answered, all.sockets, all.messages, all.asked
+        "\r{} seeds, {} connections, {} requests, {} answered; {} WebSockets, {} messages; {} requests of the client; {} through chains",
+        sum.seeds, all.connections, all.requests, all.answered, all.sockets, all.messages, all.asked, all.chained
     );
     let mut closes = all.closes.clone();
     closes.sort();

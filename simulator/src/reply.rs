@@ -2,6 +2,9 @@
 
 use std::mem;
 
+/// A field that an answer of the library itself keeps, as it keeps all whose names begin like this.
+pub const KEPT_ID: &str = "access-control-id";
+
 #[derive(Debug, Default)]
 pub struct Reply {
     pub status: u16,
@@ -169,7 +172,7 @@ impl Reader {
                 "content-length" => length = value.parse().ok(),
                 "transfer-encoding" => chunked = true,
                 "connection" => self.current.closes = value == "close",
-                "x-id" => self.current.id = value.parse().ok(),
+                "x-id" | KEPT_ID => self.current.id = value.parse().ok(),
                 _ => {}
             }
         }

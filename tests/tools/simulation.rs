@@ -8,7 +8,7 @@ use simulator::run;
 
 #[test]
 fn whatever_happens_all_is_answered_or_closed_with_a_reason_and_nothing_is_left() {
-    let (mut connections, mut requests, mut finished) = (0, 0, 0);
+    let (mut connections, mut requests, mut finished, mut chained) = (0, 0, 0, 0);
     // `.ci/run` has 10,000 others.
     for seed in 1_000_000..1_000_016 {
         let outcome = run(seed, false);
@@ -18,8 +18,10 @@ fn whatever_happens_all_is_answered_or_closed_with_a_reason_and_nothing_is_left(
             outcome.closes.iter().filter(|(reason, _)| *reason == "finished").map(|(_, count)| count).sum::<u64>();
         connections += outcome.connections;
         requests += outcome.requests;
+        chained += outcome.chained;
     }
     assert!(connections >= 1_500 && requests > connections, "{requests} requests of {connections} connections");
+    assert!(chained > 100 || cfg!(not(feature = "app")), "{chained} requests through chains of `app`");
     // Of one seed it may be none: where the only connection that the server may have waits for its answer for ever.
     assert!(finished > connections / 4, "{finished} of {connections} connections finished");
 }
