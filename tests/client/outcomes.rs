@@ -311,7 +311,7 @@ fn a_handler_asks_another_server_and_answers_with_what_that_says() {
             failed.fail(error.clone());
         });
     });
-    sim.request("GET", "/").send().expect(500);
+    sim.request("GET", "/").send().expect(502);
     let _other = Scripted::at(&sim, "127.0.0.1:9000", |peer, _, _| {
         peer.write("HTTP/1.1 203 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbasil\r\n0\r\n\r\n");
     });
