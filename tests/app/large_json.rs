@@ -29,7 +29,10 @@ fn served() -> (Sim, http::Server) {
             });
             Ok(())
         }
-        "/quick" => Ok(res.end("quick")),
+        "/quick" => {
+            res.end("quick");
+            Ok(())
+        }
         _ => first(req, res),
     };
     let (sim, server) = serve(handler);

@@ -502,7 +502,7 @@ mod compressed {
             assert_eq!(told, ["quick", "coding"]);
         }
         let endless = [&gzip(b"")[..10], &[0, 0, 0, 0xff, 0xff].repeat(200_000)].concat();
-        let chunk = [format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n").as_bytes(), &endless].concat();
+        let chunk = [&b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"[..], &endless].concat();
         let sim = Sim::new();
         let _server = Scripted::at(&sim, "127.0.0.1:80", move |peer, _, _| peer.write(&chunk));
         let told = result(&sim, http::fetch(URL).max_body(500_000));

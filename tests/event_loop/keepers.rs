@@ -232,7 +232,12 @@ fn a_job_wakes_one_of_the_real_threads_that_wait() {
         let together = Arc::new(Barrier::new(THREADS));
         for _ in 0..THREADS {
             let together = together.clone();
-            keepers.run(move |()| drop(together.wait()), |_| ());
+            keepers.run(
+                move |()| {
+                    together.wait();
+                },
+                |_| (),
+            );
         }
         run().unwrap();
         assert_eq!(threads.lock().unwrap().len(), THREADS);
