@@ -157,6 +157,13 @@ pub fn client(version: Version) -> Arc<ClientConfig> {
     Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
+/// The first flight of a client.
+pub fn hello(version: Version) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    new_client(&client(version)).write_tls(&mut bytes).unwrap();
+    bytes
+}
+
 /// A server that speaks one version, and shows the certificate of the relay's context.
 pub fn server(version: Version) -> Arc<ServerConfig> {
     let certificate = CertificateDer::from_pem_slice(made().certificate_pem().as_bytes()).unwrap();

@@ -1,5 +1,6 @@
 //! HTTP over TLS: the same server.
 
+use crate::foreign::{self, TLS13};
 use crate::relay::*;
 use oneloop::net::Socket;
 use oneloop::sim::Sim;
@@ -205,5 +206,34 @@ fn a_body_that_ends_with_the_connection_is_whole_only_after_the_notice() {
         sim.settle();
         assert_eq!(told.borrow().len(), 1);
         assert_eq!(told.borrow()[0].is_ok(), noticed, "{:?}", told.borrow());
+    }
+}
+
+#[test]
+fn a_silent_client_of_an_https_server_is_closed_at_the_limit_of_handshakes() {
+    let hello = foreign::hello(TLS13);
+    for limit in [None, Some(Duration::from_secs(1))] {
+        for said in [&[][..], &hello[..hello.len() / 2]] {
+            let sim = Sim::new();
+            let server = https::create_server(context(), |_req, res| res.end("here"));
+            if let Some(limit) = limit {
+                let mut limits = server.limits();
+                limits.handshake = limit;
+                server.set_limits(limits);
+            }
+            let told = Rc::<RefCell<Vec<String>>>::default();
+            let telling = told.clone();
+            server.on_tls_error(move |error| telling.borrow_mut().push(format!("{} {}", error.reason, error.message)));
+            server.listen(SERVER, ()).unwrap();
+            let peer = sim.connect(SERVER);
+            peer.write(said);
+            let limit = limit.unwrap_or(Duration::from_secs(10));
+            sim.advance(limit - Duration::from_millis(100));
+            assert!(!peer.is_closed() && server.connections() == 1 && told.borrow().is_empty(), "{limit:?} {said:?}");
+            sim.advance(Duration::from_millis(700));
+            assert!(peer.is_closed(), "{limit:?} {said:?}");
+            assert_eq!(*told.borrow(), ["handshake-timeout the TLS handshake was not over in time"]);
+            assert_eq!((server.connections(), sim.open_fds()), (0, 1), "the listener alone is left");
+        }
     }
 }

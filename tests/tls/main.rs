@@ -1,6 +1,7 @@
 //! TLS, in the simulated world: both ends are of this crate, and a relay between them sees and changes the bytes. Real clients are in
 //! `.ci/clients`.
 
+mod agent;
 mod allocations;
 mod authority;
 mod certificates;
