@@ -7,7 +7,7 @@ use crate::support::http::{MS, Record};
 use oneloop::http::Agent;
 use oneloop::set_timeout;
 use oneloop::sim::{Listener, Sim};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 const URL: &str = "https://127.0.0.1/";
@@ -105,6 +105,60 @@ fn whatever_comes_on_an_idle_secure_connection_is_no_response() {
                 assert_eq!((record.take(), server.lines()), (vec!["second: 200 hi".to_owned()], lines), "{what}");
                 assert_eq!((agent.stats().retried, now(&agent), sim.open_fds()), (0, (0, 1, 0, 0), 1), "{what}");
             }
+        }
+    }
+}
+
+/// The rest of it would be taken for the answer to the next request.
+#[test]
+fn a_response_to_nobody_of_which_a_part_has_come_is_none_either() {
+    // Of the header of its record, and of its content.
+    for part in [1, 4, 20] {
+        // It comes with the answer, whose end the next request waits for, or is made at; or later; or in the moment of the next request.
+        for when in ["waits", "ends", "idle", "unseen"] {
+            let sim = Sim::new();
+            let server = Scripted::new(&sim, TLS13);
+            let (record, agent) = (Record::default(), agent());
+            let mut limits = agent.limits();
+            limits.per_host = 1;
+            agent.set_limits(limits);
+            let (second, asks) = (record.clone(), agent.clone());
+            let ask = move || _ = post(&second, &asks, "second", URL, "x");
+            let at_once = Cell::new((when == "ends").then(|| ask.clone()));
+            agent.get(URL, move |res| {
+                res.on_data(|_, _| ());
+                res.on_end(move |_| {
+                    if let Some(ask) = at_once.take() {
+                        ask();
+                    }
+                });
+            });
+            if when == "waits" {
+                ask();
+            }
+            sim.settle();
+            let first = server.last();
+            let (answer, poison) = (first.sealed(OK), first.sealed(POISON));
+            let (begun, rest) = poison.split_at(part);
+            first.peer().write(answer);
+            if when == "idle" || when == "unseen" {
+                sim.settle();
+            }
+            first.peer().write(begun);
+            if when != "unseen" {
+                sim.settle();
+            }
+            if when == "idle" || when == "unseen" {
+                in_the_wait(&sim, ask);
+            }
+            first.peer().write(rest);
+            sim.settle();
+            assert!(record.all().is_empty(), "{part} {when}: {:?}", record.all());
+            server.last().say(OK);
+            sim.settle();
+            record.expect(&["second: 200 hi"]);
+            assert_eq!(server.lines(), ["GET / HTTP/1.1", "POST / HTTP/1.1"], "{part} {when}");
+            assert!(first.peer().is_closed(), "{part} {when}");
         }
     }
 }

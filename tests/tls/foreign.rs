@@ -110,6 +110,15 @@ impl Foreign {
         self.send();
     }
 
+    /// Returns what it would send to say this.
+    pub fn sealed(&self, text: &str) -> Vec<u8> {
+        let mut connection = self.0.connection.borrow_mut();
+        connection.writer().write_all(text.as_bytes()).unwrap();
+        let mut bytes = Vec::new();
+        connection.write_tls(&mut bytes).unwrap();
+        bytes
+    }
+
     /// Says that nothing follows, and sends a FIN.
     pub fn end(&self) {
         self.0.connection.borrow_mut().send_close_notify();

@@ -3,6 +3,8 @@
 
 use super::{Event, Stream};
 use crate::net::transport::Received;
+#[cfg(feature = "tls")]
+use crate::net::transport::Transport;
 use std::rc::Rc;
 
 /// How many bytes one turn reads before other sources have their turns.
@@ -45,6 +47,15 @@ impl Stream {
             return self.is_quiet_after(own);
         }
         matches!(received, Some(Received::Nothing))
+    }
+
+    /// Returns whether the transport keeps bytes that have come. Over TLS they may be a part of a record: whether it carries something for
+    /// the protocol, the rest of it tells.
+    pub fn has_part_of_record(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.transport.borrow().as_ref().is_some_and(Transport::is_holding);
+        #[cfg(not(feature = "tls"))]
+        false
     }
 
     /// Reads input and gives it to the protocol. Input is read nowhere else, except for the one byte by which `is_quiet` looks whether

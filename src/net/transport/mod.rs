@@ -251,6 +251,11 @@ impl Transport {
         self.tls().map_or(0, Tls::buffered)
     }
 
+    /// Returns whether it keeps bytes that have come: see [`Tls::is_holding`].
+    pub fn is_holding(&self) -> bool {
+        self.tls().is_some_and(Tls::is_holding)
+    }
+
     pub fn tls(&self) -> Option<&Tls> {
         match self {
             Transport::Tls(tls) => Some(tls),

@@ -184,7 +184,9 @@ impl Connection {
         }
         let too_old = now >= self.until.get() || now >= self.oldest();
         let reason = if too_old { CloseReason::IdleTimeout } else { CloseReason::Finished };
-        if too_old || stream.is_eof() || stream.held() > 0 || !(self.has_just_looked(stream) || stream.is_quiet()) {
+        let heard = stream.is_eof() || stream.held() > 0 || !(self.has_just_looked(stream) || stream.is_quiet());
+        // The question may have brought a part of a record. The rest could be a response to nobody.
+        if too_old || heard || stream.has_part_of_record() {
             stream.destroy(reason);
             return false;
         }

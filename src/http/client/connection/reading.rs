@@ -258,6 +258,7 @@ impl Connection {
         call.set_complete();
         self.take_call();
         let now = stream.cx().lp.now();
+        let all = all && !stream.has_part_of_record();
         let next = self.on(Event::ContentRead) == Action::NextExchange;
         if next && all && !stream.is_eof() && stream.pending() == 0 && self.may_rest(now) {
             match self.owner() {
