@@ -227,8 +227,15 @@ fn ask(world: &Rc<World>, agent: &Agent, number: u64) {
             2 => res.destroy(),
             _ => {
                 let whole = here.clone();
+                // A server that waits in vain for the rest of a request answers 408.
+                let answers = res.status() == 200;
+                if !answers && !here.liars && !(here.secure && res.status() == 408) {
+                    here.faults.borrow_mut().push(format!("{number}: answered {}", res.status()));
+                }
                 res.read_body(1 << 20, move |body| {
-                    if let Ok(body) = body {
+                    if let Ok(body) = body
+                        && answers
+                    {
                         note(&whole, number, |asked| asked.whole = Some(body));
                     }
                 });
