@@ -1,8 +1,9 @@
 //! Peers that speak something else, change bytes, or never stop.
 
+use crate::foreign::{self, Foreign, TLS13};
 use crate::relay::*;
 use oneloop::net::CloseReason;
-use oneloop::sim::Sim;
+use oneloop::sim::{Network, Sim};
 use oneloop::{https, tls};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -105,4 +106,33 @@ fn somebody_who_only_looks_whether_anybody_listens_is_no_failure() {
     peer.close();
     sim.advance(Duration::from_secs(1));
     assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_wrong_record_while_an_answer_is_being_sent_ends_the_connection_and_the_loop_sleeps() {
+    for settles in [false, true] {
+        let sim = Sim::new();
+        sim.set_network(Network { buffer: 1000, ..Network::default() });
+        let ends = Rc::<RefCell<Vec<String>>>::default();
+        let telling = ends.clone();
+        let server = https::create_server(context(), move |_req, res| {
+            let ends = telling.clone();
+            res.on_close(move |_, reason| ends.borrow_mut().push(reason.to_string()));
+            res.end(vec![b'x'; 1 << 20]);
+        });
+        server.listen(SERVER, ()).unwrap();
+        let peer = Foreign::connect(&sim, SERVER, &foreign::client(TLS13));
+        sim.settle();
+        peer.peer().pause_reading();
+        peer.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        if settles {
+            sim.advance(Duration::from_millis(100));
+        }
+        peer.peer().write([0xff; 100]);
+        let calls = sim.calls();
+        sim.advance(Duration::from_secs(3));
+        assert!(sim.calls() - calls < 60, "{} calls", sim.calls() - calls);
+        assert_eq!(*ends.borrow(), ["tls-failed"]);
+        assert_eq!((server.connections(), sim.open_fds()), (0, 1));
+    }
 }

@@ -38,7 +38,12 @@ impl Stream {
         let mut rounds = 0;
         while self.state.awaits_output() && !self.has_write_failed() {
             if self.written.get() - before > WRITE_BUDGET as u64 || rounds == ROUNDS {
-                self.queue();
+                if self.state.is_lingering() {
+                    // All was sent, or was dropped because the transport broke down. Whoever still waits for output is told by the close.
+                    self.state.on(Event::ToldAll);
+                } else {
+                    self.queue();
+                }
                 return;
             }
             rounds += 1;
