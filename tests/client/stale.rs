@@ -54,6 +54,32 @@ fn whatever_comes_on_an_idle_connection_closes_it_and_is_no_response() {
     }
 }
 
+/// The response ends where the loop's buffer for reading ends, so the read that has brought it says nothing of what is behind.
+#[test]
+fn a_request_that_waits_gets_no_response_to_nobody_either() {
+    for behind in ["", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", "\r\n"] {
+        let sim = Sim::new();
+        sim.set_network(Network { buffer: 1 << 20, ..Network::default() });
+        let server = Scripted::at(&sim, "127.0.0.1:80", move |peer, _, request| {
+            if request.starts_with("GET /long") {
+                let head = "HTTP/1.1 200 OK\r\nContent-Length: 65494\r\n\r\n";
+                let rest = "x".repeat(65_494);
+                assert_eq!(head.len() + rest.len(), 64 * 1024);
+                peer.write(format!("{head}{rest}{behind}"));
+            } else {
+                peer.write(OK);
+            }
+        });
+        let (record, agent) = (Record::default(), agent(|limits| limits.per_host = 1));
+        agent.get(&format!("{URL}long"), |res| _ = res.on_data(|_, _| ()));
+        get(&record, &agent, "second", URL);
+        sim.settle();
+        record.expect(&["second: 200 hi"]);
+        let connections = if behind.is_empty() { 1 } else { 2 };
+        assert_eq!(server.lines(), ["1: GET /long HTTP/1.1".to_owned(), format!("{connections}: GET / HTTP/1.1")]);
+    }
+}
+
 /// A request that is made when a response ends needs no second question: the read that brought the end has found that there is no more. But
 /// a callback that takes long has given the server time to close.
 #[test]

@@ -34,6 +34,7 @@ mod connection;
 mod dialing;
 mod error;
 mod fetch;
+mod host;
 mod known;
 mod limits;
 mod place;

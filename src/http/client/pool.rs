@@ -14,6 +14,7 @@ use super::call::{Call, End, Link};
 use super::connection::{Connection, Left, Loss, Owner};
 use super::dialing::dial;
 use super::error::RequestErrorKind;
+use super::host::{Host, Waiting};
 use super::known::Known;
 use super::limits::AgentLimits;
 use super::place::Place;
@@ -21,10 +22,10 @@ use super::proxy::Proxy;
 use super::retry::{Attempt, is_idempotent, may_retry};
 use super::spares::Spares;
 use super::stats::{AgentStats, HostStats};
-use crate::event_loop::{Deadline, Loop, set_deadline};
+use crate::event_loop::{Loop, set_deadline};
 use crate::net::{Address, Chunk, CloseReason, Context, Flow};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 pub(super) struct Pool {
@@ -52,33 +53,6 @@ struct Counts {
     dialed: Cell<u64>,
     reused: Cell<u64>,
     retried: Cell<u64>,
-}
-
-/// What the pool knows of one place.
-#[derive(Default)]
-struct Host {
-    /// The slots that are taken: connections that are being made, in use, or free.
-    open: usize,
-    /// Those of them that are being made.
-    dialing: usize,
-    /// The newest is at the end.
-    free: Vec<Rc<Connection>>,
-    waiting: VecDeque<Waiting>,
-    /// All connections, to end them.
-    all: Vec<Weak<Connection>>,
-}
-
-struct Waiting {
-    /// Ascending: who has waited longest has the smallest.
-    number: u64,
-    call: Rc<Call>,
-    timer: Deadline,
-}
-
-impl Host {
-    fn is_unused(&self) -> bool {
-        self.open == 0 && self.waiting.is_empty()
-    }
 }
 
 impl Pool {
@@ -191,10 +165,14 @@ impl Pool {
 
     /// Forgets a place with which there is nothing to do any more.
     fn tidy(&self, place: &Rc<Place>) {
-        let mut hosts = self.hosts.borrow_mut();
-        if hosts.get(place).is_some_and(Host::is_unused) {
-            hosts.remove(place);
+        if self.has(place, Host::is_unused) {
+            self.hosts.borrow_mut().remove(place);
         }
+    }
+
+    /// Returns whether there is such a host at this place.
+    fn has(&self, place: &Place, is: impl Fn(&Host) -> bool) -> bool {
+        self.hosts.borrow().get(place).is_some_and(is)
     }
 
     /// Takes the first call from the queue that this connection may carry. One that is sent for the second time gets a new connection.
@@ -214,7 +192,7 @@ impl Pool {
 
     /// Makes connections for the calls that wait, as long as there are slots.
     fn dial_for(&self, place: &Rc<Place>) {
-        while self.wants_dial(place) && self.has_slot(place) {
+        while self.has(place, Host::wants_dial) && self.has_slot(place) {
             let site = match self.hosts.borrow().get(place).and_then(|host| host.waiting.front()) {
                 Some(first) => first.call.site(),
                 None => return,
@@ -231,10 +209,6 @@ impl Pool {
             }
             dial(&self.cx, place, &limits, site, |stream| connection.set_stream(stream), connection.clone());
         }
-    }
-
-    fn wants_dial(&self, place: &Place) -> bool {
-        self.hosts.borrow().get(place).is_some_and(|host| host.dialing < host.waiting.len())
     }
 
     /// Returns whether there is a slot for another connection to this place. To have one, a free connection may be closed; its slot is
@@ -278,7 +252,7 @@ impl Pool {
         loop {
             let longest = {
                 let hosts = self.hosts.borrow();
-                let may = |host: &&Host| host.dialing < host.waiting.len() && host.open < limits.per_host.max(1);
+                let may = |host: &Host| host.wants_dial() && host.open < limits.per_host.max(1);
                 let waiting = hosts.iter().filter(|(_, host)| may(host));
                 let first = |host: &Host| host.waiting.front().map_or(u64::MAX, |waiting| waiting.number);
                 waiting.min_by_key(|(_, host)| first(host)).map(|(place, _)| place.clone())
@@ -298,7 +272,7 @@ impl Pool {
         let fails = {
             let mut hosts = self.hosts.borrow_mut();
             let Some(host) = hosts.get_mut(place) else { return };
-            if host.waiting.len() > host.dialing { host.waiting.pop_front() } else { None }
+            if host.wants_dial() { host.waiting.pop_front() } else { None }
         };
         if let Some(fails) = fails {
             fails.timer.clear();
@@ -402,6 +376,9 @@ impl Owner for Pool {
         let first = !connection.is_used();
         if first && let Some(host) = self.hosts.borrow_mut().get_mut(&connection.place) {
             host.dialing = host.dialing.saturating_sub(1);
+        }
+        if !first && self.has(&connection.place, Host::is_awaited) && !connection.is_silent() {
+            return self.retire(connection, CloseReason::BadMessage);
         }
         if let Some(call) = self.next_call(connection) {
             return self.start(connection, &call);

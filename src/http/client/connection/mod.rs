@@ -174,9 +174,8 @@ impl Connection {
         self.made.get() && self.call.borrow().is_none() && self.state.get().is_idle()
     }
 
-    /// Returns whether this free connection can carry another call: it is not too old, and neither bytes nor the end of the server's
-    /// side have come. To know that, it asks the kernel, by a read that does not wait, unless the read of this moment has told it: a
-    /// request that is made when a response ends takes its connection. If the answer is no, the connection is closed.
+    /// Returns whether this free connection can carry another call: it is not too old, and [silent](Connection::is_silent). If the answer
+    /// is no, the connection is closed.
     pub fn is_clean(&self, now: Time) -> bool {
         let Some(stream) = self.stream() else { return false };
         if !stream.is_in_use() || stream.has_write_failed() {
@@ -184,13 +183,21 @@ impl Connection {
         }
         let too_old = now >= self.until.get() || now >= self.oldest();
         let reason = if too_old { CloseReason::IdleTimeout } else { CloseReason::Finished };
-        let heard = stream.is_eof() || stream.held() > 0 || !(self.has_just_looked(stream) || stream.is_quiet());
-        // The question may have brought a part of a record. The rest could be a response to nobody.
-        if too_old || heard || stream.has_part_of_record() {
+        if too_old || !self.is_silent() {
             stream.destroy(reason);
             return false;
         }
         true
+    }
+
+    /// Returns whether neither bytes nor the end of the server's side have come behind the last response. To know that, it asks the kernel,
+    /// by a read that does not wait, unless the read of this moment has told it: a request that is made when a response ends, or has
+    /// waited for that, takes its connection. If the answer is no, a byte may be lost, and the connection must be closed.
+    pub fn is_silent(&self) -> bool {
+        let Some(stream) = self.stream() else { return false };
+        let heard = stream.is_eof() || stream.held() > 0 || !(self.has_just_looked(stream) || stream.is_quiet());
+        // The question may have brought a part of a record. The rest could be a response to nobody.
+        !heard && !stream.has_part_of_record()
     }
 
     /// Returns whether the kernel was asked in this turn, less than [`MOMENT`] ago, and had no more than what is being read.
