@@ -92,7 +92,7 @@ pub(crate) use jobs::{JobError, JobResult};
 #[cfg(feature = "devtools")]
 pub(crate) use metrics::AT_ONCE;
 #[cfg(any(feature = "compression", feature = "deflate"))]
-pub(crate) use portions::Portions;
+pub(crate) use portions::{PORTION, Portions};
 pub(crate) use registry::{Due, Kind, Source, Token};
 pub(crate) use silence::{Deadline, Moment, set_deadline};
 pub(crate) use ticket::Ticket;

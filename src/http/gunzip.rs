@@ -1,16 +1,13 @@
 //! Inflates one gzip member (RFC 1952), in portions: what comes in is given piece by piece, and no piece takes long.
 
+use crate::event_loop::PORTION;
 use flate2::write::GzDecoder;
 use std::io::{self, Write};
 
-/// How many bytes are inflated at a time. The worst take 0.6 ms.
-pub(crate) const PORTION: usize = 4_000;
 /// After how many bytes a portion looks at what has come out. These become 258 KiB at most.
 const STEP: usize = 256;
 /// With so many bytes out a portion is over, however few have gone in.
 const MADE: usize = 256 * 1024;
-/// How many bytes that come out take as long as the worst one that goes in.
-const MADE_FOR_ONE: usize = 64;
 
 /// A member that is being inflated. It takes some 80 KiB, and what has come out.
 pub(crate) struct Gunzip {
@@ -33,8 +30,8 @@ pub(crate) enum Stop {
 pub(crate) struct Done {
     /// How many bytes it has taken.
     pub taken: usize,
-    /// For how many bytes it counts beside them: see [`Portions::add`](crate::event_loop::Portions::add).
-    pub more: usize,
+    /// How many have come out.
+    pub made: usize,
 }
 
 /// What has come out and was not fetched. It takes as much as may still come out.
@@ -70,7 +67,7 @@ impl Gunzip {
             taken += step.len();
             made = self.out().len() - before;
         }
-        Ok(Done { taken, more: made / MADE_FOR_ONE })
+        Ok(Done { taken, made })
     }
 
     /// Everything was given. Checks that this was a whole member, of which the last bytes come out.

@@ -1,14 +1,7 @@
 use super::deflate::Coders;
-use crate::event_loop::{Loop, Portions};
+use crate::event_loop::{Loop, PORTION, Portions};
 use crate::proto::ws::{Fault, Inflater};
 use std::rc::Rc;
-
-/// How many bytes of a message are inflated at a time. The worst take 0.6 ms.
-const PORTION: usize = 4_000;
-/// For how many bytes each portion counts beside its own: what it takes to begin with a message.
-const EACH: usize = 64;
-/// How many bytes that come out take as long as the worst one that goes in.
-const MADE: usize = 64;
 
 /// A message that is inflated in portions.
 pub(super) struct Inflating {
@@ -43,9 +36,9 @@ impl Inflating {
         left.get(..PORTION).unwrap_or(left)
     }
 
-    /// For how many bytes the next portion counts.
+    /// How many bytes the next portion has.
     pub fn counts(&self, content: &[u8]) -> usize {
-        self.next(content).len() + EACH
+        self.next(content).len()
     }
 
     /// Inflates as much as it may now. Returns whether that is all.
@@ -64,7 +57,7 @@ impl Inflating {
             });
             let made = inflater.made();
             self.taken += inflater.portion(next, limit)?;
-            portions.add((inflater.made() - made) / MADE);
+            portions.add_made(inflater.made() - made);
             if self.taken >= content.len() && !inflater.has_more() {
                 return Ok(true);
             }

@@ -3,13 +3,10 @@
 use super::Compressing;
 use crate::app::journey::Journey;
 use crate::callback::Site;
-use crate::event_loop::{Portions, current};
-use crate::http::gunzip::{Gunzip, PORTION, Stop};
+use crate::event_loop::{PORTION, Portions, current};
+use crate::http::gunzip::{Gunzip, Stop};
 use crate::http::{BodyError, Error, Request, Result, SaveError};
 use std::any::TypeId;
-
-/// For how many bytes each portion counts beside its own.
-const EACH: usize = 64;
 
 /// Returns whether the request has come through [`compression`](super::compression()).
 pub fn takes_gzip(req: &Request) -> bool {
@@ -51,7 +48,7 @@ impl<F: FnOnce(Result<Vec<u8>>) -> Result + 'static> Inflating<F> {
                 return (self.done)(Err(BodyError::Closed(reason).into()));
             }
             let left = self.body.get(self.taken..).unwrap_or_default();
-            let count = left.len().min(PORTION) + EACH;
+            let count = left.len().min(PORTION);
             if !std::mem::take(&mut may) && !portions.take(&lp, count) {
                 portions.wait(&lp, count, move || {
                     let (req, site) = (self.req.clone(), self.site);
@@ -62,7 +59,7 @@ impl<F: FnOnce(Result<Vec<u8>>) -> Result + 'static> Inflating<F> {
             match self.gunzip.portion(left) {
                 Ok(done) => {
                     self.taken += done.taken;
-                    portions.add(done.more);
+                    portions.add_made(done.made);
                 }
                 Err(stop) => return self.refuse(stop),
             }

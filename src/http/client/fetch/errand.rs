@@ -23,10 +23,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// For how many bytes each portion of a compressed body counts beside its own.
-#[cfg(feature = "compression")]
-const EACH: usize = 64;
-
 pub(super) type Done = Box<dyn FnOnce(Result<FetchResponse, FetchError>)>;
 
 /// The program's settings for one fetch.
@@ -156,7 +152,7 @@ impl Errand {
     fn gather(self: &Rc<Self>, res: &ClientResponse) {
         let bare = self.asked.borrow().method == "HEAD" || res.status() == 304;
         let announced = res.header("content-length").and_then(|length| length.parse().ok()).filter(|_| !bare);
-        let codings = self.wanted.inflates.then(|| res.0.response().fields().get_all_bytes("content-encoding"));
+        let codings = self.wanted.inflates.then(|| res.0.response().fields().elements("content-encoding"));
         let gathering = match Gathering::new(self.wanted.max_body, announced, codings) {
             Ok(gathering) => gathering,
             Err(refused) => return self.refuse(res, &refused),
@@ -305,15 +301,15 @@ impl Body {
             let mut gathering = self.gathering.borrow_mut();
             let Some(inflating) = gathering.as_mut().and_then(Gathering::inflating) else { break };
             let Some(next) = inflating.next() else { break };
-            if !std::mem::take(&mut may) && !portions.take(&lp, next + EACH) {
+            if !std::mem::take(&mut may) && !portions.take(&lp, next) {
                 drop(gathering);
-                self.wait(&lp, &portions, next + EACH);
+                self.wait(&lp, &portions, next);
                 return false;
             }
             let result = inflating.portion();
             drop(gathering);
             match result {
-                Ok(more) => portions.add(more),
+                Ok(made) => portions.add_made(made),
                 Err(refused) => {
                     self.refuse(&refused);
                     return false;

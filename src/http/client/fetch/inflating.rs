@@ -1,7 +1,8 @@
 //! Bodies that come compressed: gzip, once or twice, in bounds, and in portions.
 
 use super::error::{FetchErrorKind, Refused, too_large};
-use crate::http::gunzip::{Gunzip, PORTION, Stop};
+use crate::event_loop::PORTION;
+use crate::http::gunzip::{Gunzip, Stop};
 
 /// How many codings a body may have, one upon the other (undici's CVE-2026-22036 had no limit).
 const CODINGS: usize = 2;
@@ -42,8 +43,8 @@ struct Pending {
 
 impl Inflating {
     /// `None` if the body is not compressed, or in a way for which we have not asked. Then the program gets it as it is.
-    pub fn of<'a>(values: impl Iterator<Item = &'a [u8]>, limit: usize) -> Result<Option<Inflating>, Refused> {
-        let codings: Vec<&[u8]> = values.flat_map(elements).collect();
+    pub fn of<'a>(codings: impl Iterator<Item = &'a [u8]>, limit: usize) -> Result<Option<Inflating>, Refused> {
+        let codings: Vec<&[u8]> = codings.collect();
         if codings.len() > CODINGS {
             let words = format!("the body has {} codings, and {CODINGS} are taken at most", codings.len());
             return Err((FetchErrorKind::Coding, words));
@@ -88,12 +89,12 @@ impl Inflating {
         (!pending.is_empty() || has_ended).then(|| pending.rest().len().min(PORTION))
     }
 
-    /// Inflates the next portion. Returns for how many bytes it counts beside those.
+    /// Inflates the next portion. Returns how many bytes have come out.
     pub fn portion(&mut self) -> Result<usize, Refused> {
         let result = match &mut self.second {
             Some(second) if !self.between.is_empty() => second.portion(self.between.rest()).map(|done| {
                 self.between.take(done.taken);
-                done.more
+                done.made
             }),
             Some(second) if self.input.is_empty() && self.finished == 1 => {
                 self.finished = 2;
@@ -108,16 +109,16 @@ impl Inflating {
                 self.first.portion(self.input.rest()).map(|done| {
                     self.taken += done.taken as u64;
                     self.input.take(done.taken);
-                    done.more
+                    done.made
                 })
             }
         };
-        let more = result.map_err(|stop| self.refused(stop))?;
+        let made = result.map_err(|stop| self.refused(stop))?;
         if self.second.is_some() {
-            let made = std::mem::take(self.first.out());
-            self.between.add(&made);
+            let bytes = std::mem::take(self.first.out());
+            self.between.add(&bytes);
         }
-        Ok(more)
+        Ok(made)
     }
 
     /// The whole body, when nothing waits any more.
@@ -178,14 +179,10 @@ impl Pending {
     }
 }
 
-/// The elements of a list (RFC 9110, 5.6.1.2).
-fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::h1::Fields;
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use std::io::Write;
@@ -198,12 +195,16 @@ mod tests {
 
     /// The outcome, which must be the same in pieces of any length.
     fn inflated(codings: &str, limit: usize, body: &[u8]) -> Result<Option<Vec<u8>>, FetchErrorKind> {
+        let mut fields = Fields::default();
+        fields.push("Content-Encoding", codings).unwrap();
         let in_pieces = |length: usize| {
-            let Some(mut inflating) = Inflating::of([codings.as_bytes()].into_iter(), limit)? else { return Ok(None) };
+            let Some(mut inflating) = Inflating::of(fields.elements("content-encoding"), limit)? else {
+                return Ok(None);
+            };
             let portions = |inflating: &mut Inflating| {
                 while let Some(next) = inflating.next() {
-                    let more = inflating.portion()?;
-                    assert!(next <= 4_000 && more * 64 <= 600_000, "{next} bytes and {more} more in one portion");
+                    let made = inflating.portion()?;
+                    assert!(next <= 4_000 && made <= 600_000, "{next} bytes have become {made} in one portion");
                 }
                 Ok(())
             };
