@@ -1,5 +1,5 @@
 use super::body_error::{BodyError, SaveError};
-use super::client::{FetchError, FetchErrorKind, RequestError, RequestErrorKind};
+use super::client::{FetchError, FetchErrorKind, RequestError, RequestErrorKind, ResponseBodyError};
 use crate::event_loop::driver::is_out_of_descriptors;
 use crate::notice;
 use crate::proto::h1::reason;
@@ -23,7 +23,7 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 /// |---|---|
 /// | [`BodyError::TooLarge`], [`SaveError::TooLarge`] | 413, whose text names the limit |
 /// | a [`worker::Error`] of a job that was refused (its queue is full, there is no thread, or its keeper has no value or was closed); an [`io::Error`] or a [`SaveError::File`] that comes from one, or from a lack of file descriptors | 503 |
-/// | a [`RequestError`] or a [`FetchError`]: another server was asked, and there is no good response | 502 |
+/// | a [`RequestError`], a [`FetchError`] or a [`ResponseBodyError`]: another server was asked, and there is no good response | 502 |
 /// | the same, if a deadline has ended it | 504 |
 /// | the same, if too many requests wait for a connection of the agent | 503 |
 /// | the same, if the program has made a mistake, or has aborted it | 500 |
@@ -179,6 +179,13 @@ impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Error {
 fn of_gateway(source: &(dyn StdError + 'static)) -> Option<u16> {
     if let Some(error) = source.downcast_ref::<RequestError>() {
         return Some(of_request(error.kind()));
+    }
+    if let Some(error) = source.downcast_ref::<ResponseBodyError>() {
+        return Some(match () {
+            () if error.is_own() => 500,
+            () if error.is_timeout() => 504,
+            () => 502,
+        });
     }
     Some(match source.downcast_ref::<FetchError>()?.kind() {
         FetchErrorKind::Request(kind) => of_request(kind),

@@ -94,7 +94,7 @@ pub use answer::Answer;
 pub use body_error::{BodyError, SaveError};
 pub use client::{
     Agent, AgentLimits, AgentStats, ClientRequest, ClientResponse, Fetch, FetchError, FetchErrorKind, FetchResponse,
-    Fetching, HostStats, Proxy, RequestError, RequestErrorKind, fetch, get, request,
+    Fetching, HostStats, Proxy, RequestError, RequestErrorKind, ResponseBodyError, fetch, get, request,
 };
 pub(crate) use client::{AnswerLimits, Tunnel, Tunneling};
 pub use client_error::ClientError;

@@ -209,6 +209,67 @@ fn the_error_of_a_request_to_another_server_is_a_502_a_504_or_a_503() {
     }
 }
 
+/// And so is that of a body: the server that was asked has sent too much, or not all of it, and the handler's own client has not.
+#[test]
+fn the_error_of_a_body_from_another_server_is_a_502_or_a_504_and_no_413() {
+    let (sim, _server) = serve(move |req, res| {
+        let path = req.path().to_owned();
+        let asked = http::get(&format!("http://127.0.0.2:9000{path}"), move |from| match &*path {
+            "/read" => {
+                from.on_end(|_| ());
+                from.on_close(move |from, _| from.read_body(8, move |body| res.fail(body.unwrap_err())));
+            }
+            "/destroyed" => {
+                from.read_body(8, move |body| res.fail(body.unwrap_err()));
+                from.destroy();
+            }
+            _ => from.read_body(8, move |body| {
+                let error = body.unwrap_err();
+                assert_eq!(error.is_timeout(), matches!(&*path, "/slow" | "/late"), "{error}");
+                res.fail(error);
+            }),
+        });
+        if req.path() == "/late" {
+            asked.set_timeout(SECOND);
+        }
+    });
+    let other = sim.listen("127.0.0.2:9000").unwrap();
+    other.on_accept(move |peer| {
+        peer.on_data(move |peer, bytes| match bytes.split(|byte| *byte == b' ').nth(1).unwrap_or_default() {
+            b"/announced" => peer.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nlong seed"),
+            b"/large" => peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nlong seed\r\n0\r\n\r\n"),
+            b"/bad" => peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nseed\r\n"),
+            b"/read" => peer.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nseed"),
+            path => {
+                peer.write("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nseed");
+                match path {
+                    b"/cut" => peer.finish(),
+                    b"/reset" => {
+                        let peer = peer.clone();
+                        oneloop::set_timeout(SECOND, move || peer.reset());
+                    }
+                    _ => {}
+                }
+            }
+        });
+    });
+    for (path, status) in [
+        ("/announced", 502),
+        ("/large", 502),
+        ("/bad", 502),
+        ("/cut", 502),
+        ("/reset", 502),
+        ("/slow", 504),
+        ("/late", 504),
+        ("/read", 500),
+        ("/destroyed", 500),
+    ] {
+        let reply = sim.request("GET", path).at_most(100 * SECOND).send();
+        assert_eq!(reply.status(), status, "{path}");
+        assert!(!reply.text().contains('8'), "{path}: the limit is nobody's business");
+    }
+}
+
 #[test]
 fn a_client_s_error_is_no_warning() {
     keep_log();

@@ -1,12 +1,11 @@
 use super::call::{Call, End, Listener, On, ResponseHandle};
 use super::error::RequestErrorKind;
+use super::response_body::{ResponseBodyError, collect};
 use crate::callback::{Site, compare_by_identity};
-use crate::http::body_error::BodyError;
 use crate::net::pipe::sealed::{Given, Lead, Listening, Outlet};
 use crate::net::pipe::{self, Sink, Source};
 use crate::net::{Address, CloseReason};
 use crate::proto::h1::Version;
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -379,7 +378,7 @@ impl ClientResponse {
     /// # sim.settle();
     /// ```
     #[track_caller]
-    pub fn read_body(&self, limit: usize, done: impl FnOnce(Result<Vec<u8>, BodyError>) + 'static) {
+    pub fn read_body(&self, limit: usize, done: impl FnOnce(Result<Vec<u8>, ResponseBodyError>) + 'static) {
         collect(&self.0, limit, Location::caller(), Box::new(done));
     }
 
@@ -400,60 +399,6 @@ impl ClientResponse {
         let words = "the program has destroyed the response";
         self.0.abort(End::of(RequestErrorKind::Aborted, CloseReason::Destroyed, words));
     }
-}
-
-type Done = Box<dyn FnOnce(Result<Vec<u8>, BodyError>)>;
-
-/// What `read_body` has collected so far.
-struct Collector {
-    bytes: RefCell<Vec<u8>>,
-    done: Cell<Option<Done>>,
-    /// The id of the data listener that collects.
-    listener: Cell<Option<u32>>,
-}
-
-impl Collector {
-    fn finish(&self, result: impl FnOnce(Vec<u8>) -> Result<Vec<u8>, BodyError>) {
-        if let Some(done) = self.done.take() {
-            done(result(self.bytes.take()));
-        }
-    }
-}
-
-fn collect(call: &Rc<Call>, limit: usize, site: Site, done: Done) {
-    let collector =
-        Rc::new(Collector { bytes: RefCell::default(), done: Cell::new(Some(done)), listener: Cell::new(None) });
-    let announced = call.response().get("content-length").and_then(|length| length.parse::<u64>().ok());
-    let head = call.head().borrow().method() == "HEAD";
-    let refused = match call.over().filter(|_| !call.is_complete()) {
-        Some(reason) => Some(BodyError::Closed(reason)),
-        None if call.read_by().is_some() => call.read_by().map(|by| BodyError::AlreadyRead { by }),
-        None if !head && announced.is_some_and(|length| length > limit as u64) => Some(BodyError::TooLarge { limit }),
-        None => None,
-    };
-    if let Some(error) = refused {
-        let call = call.clone();
-        return crate::event_loop::next_tick(move || call.call(site, |_| collector.finish(|_| Err(error))));
-    }
-    let data = collector.clone();
-    let taken = move |call: &Rc<Call>, bytes: &[u8]| {
-        if data.bytes.borrow().len() + bytes.len() > limit {
-            // The rest is discarded, unless others listen for it.
-            if let Some(listener) = data.listener.take() {
-                call.remove(listener);
-            }
-            data.finish(|_| Err(BodyError::TooLarge { limit }));
-        } else {
-            data.bytes.borrow_mut().extend_from_slice(bytes);
-        }
-    };
-    collector.listener.set(call.add(On::Data, site, Listener::Data(Box::new(taken))));
-    let closed = collector.clone();
-    let close = move |_: &Rc<Call>, reason| closed.finish(|_| Err(BodyError::Closed(reason)));
-    call.add(On::ResponseClose, site, Listener::Close(Some(Box::new(close))));
-    let end = move |_: &Rc<Call>| collector.finish(Ok);
-    call.add(On::End, site, Listener::End(Some(Box::new(end))));
-    call.wake();
 }
 
 impl Source for ClientResponse {}

@@ -118,6 +118,11 @@ impl RequestErrorKind {
     }
 }
 
+/// Returns whether a deadline has ended a response whose head had come.
+pub(super) fn is_deadline(reason: CloseReason) -> bool {
+    matches!(reason, CloseReason::SlowReceive | CloseReason::RequestTimeout)
+}
+
 impl fmt::Display for RequestErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -40,6 +40,7 @@ mod limits;
 mod place;
 mod pool;
 mod proxy;
+mod response_body;
 mod retry;
 mod spares;
 mod stats;
@@ -52,6 +53,7 @@ pub use error::{RequestError, RequestErrorKind};
 pub use fetch::{Fetch, FetchError, FetchErrorKind, FetchResponse, Fetching, fetch};
 pub use limits::AgentLimits;
 pub use proxy::Proxy;
+pub use response_body::ResponseBodyError;
 pub use stats::{AgentStats, HostStats};
 pub(crate) use tunnel::{AnswerLimits, Tunnel, Tunneling};
 

@@ -1,4 +1,4 @@
-use super::super::error::{RequestError, RequestErrorKind};
+use super::super::error::{RequestError, RequestErrorKind, is_deadline};
 use crate::net::CloseReason;
 use std::fmt;
 
@@ -137,7 +137,7 @@ impl FetchError {
         match self.kind {
             FetchErrorKind::Timeout => true,
             FetchErrorKind::Request(kind) => kind.is_timeout(),
-            FetchErrorKind::Closed(reason) => matches!(reason, CloseReason::SlowReceive | CloseReason::RequestTimeout),
+            FetchErrorKind::Closed(reason) => is_deadline(reason),
             _ => false,
         }
     }
