@@ -1,6 +1,7 @@
 //! The HTTP client.
 
 mod bodies;
+mod crowd;
 mod deadlines;
 mod fetch;
 mod hostile;
