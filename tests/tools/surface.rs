@@ -667,6 +667,7 @@ fn a_fetch() {
         let response = result.unwrap();
         assert_eq!((response.status(), response.is_ok(), response.redirects()), (200, true, 1));
         assert_eq!((response.header("x"), response.header_bytes("x")), (None, Some(&b"\xff"[..])));
+        assert!(response.headers().count() < response.headers_bytes().count());
         assert_eq!((response.header_all("x").count(), response.headers().any(|(name, _)| name == "X")), (1, true));
         assert_eq!(
             (response.url(), response.bytes(), &*response.text()),
@@ -730,7 +731,10 @@ fn a_client() {
         res.pause();
         let (data, end, closed, resumed) = (came.clone(), came.clone(), came.clone(), res.clone());
         res.on_data(move |_, bytes| data.add(String::from_utf8_lossy(bytes)));
-        res.on_end(move |res| end.add(format!("{:?}", res.trailers())));
+        res.on_end(move |res| {
+            assert_eq!(res.trailers_bytes(), [("Checksum".to_owned(), b"7".to_vec())]);
+            end.add(format!("{:?}", res.trailers()));
+        });
         res.on_close(move |res, reason| closed.add(format!("{reason} {}", res.is_closed())));
         set_timeout(MS, move || resumed.resume());
     });

@@ -136,7 +136,8 @@ impl ClientResponse {
         self.0.response().fields().get_all(name)
     }
 
-    /// The fields that followed a body in chunks. They are complete once the response is. Fields whose value is not UTF-8 are left out.
+    /// The fields that followed a body in chunks. They are complete once the response is. Fields whose value is not UTF-8 are left out:
+    /// see [`trailers_bytes`](ClientResponse::trailers_bytes).
     ///
     /// ```
     /// # let sim = oneloop::sim::Sim::new();
@@ -154,6 +155,26 @@ impl ClientResponse {
     pub fn trailers(&self) -> Vec<(String, String)> {
         let received = self.0.received_trailers().borrow();
         received.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// All fields that followed a body in chunks, with the bytes of their values. A proxy passes these on.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// # let server = oneloop::http::create_server(|_req, res| {
+    /// #     res.write("x").ignore();
+    /// #     res.add_trailer("X-Bed", b"gr\xfcn");
+    /// #     res.end(());
+    /// # });
+    /// # server.listen(80, ()).unwrap();
+    /// oneloop::http::get("http://127.0.0.1/", |res| {
+    ///     res.on_end(|res| assert_eq!(res.trailers_bytes(), [("X-Bed".to_owned(), b"gr\xfcn".to_vec())]));
+    /// });
+    /// # sim.settle();
+    /// ```
+    pub fn trailers_bytes(&self) -> Vec<(String, Vec<u8>)> {
+        let received = self.0.received_trailers().borrow();
+        received.iter_bytes().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// The number of the request that this responds to.

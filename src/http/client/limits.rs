@@ -115,17 +115,19 @@ impl AgentLimits {
         BodyLimits::default()
     }
 
-    /// How long a connection may be idle after a response with this Keep-Alive field. `None` if it is not to be kept.
-    pub(super) fn keep(&self, field: Option<&str>) -> Option<Time> {
+    /// How long a connection may be idle after a response with these Keep-Alive fields. `None` if it is not to be kept. What is no
+    /// `timeout`, UTF-8 or not, does not hide one beside it.
+    pub(super) fn keep<'a>(&self, fields: impl Iterator<Item = &'a [u8]>) -> Option<Time> {
         if self.idle.is_zero() {
             return None;
         }
-        let Some(field) = field else { return Some(self.idle.into()) };
-        let parameter = |part: &str| {
-            let (name, value) = part.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("timeout").then(|| value.trim().parse::<u64>().ok())?
+        let parameter = |part: &[u8]| {
+            let equals = part.iter().position(|byte| *byte == b'=')?;
+            let (name, value) = (part.get(..equals)?.trim_ascii(), part.get(equals + 1..)?.trim_ascii());
+            let is_timeout = name.eq_ignore_ascii_case(b"timeout");
+            is_timeout.then(|| std::str::from_utf8(value).ok()?.parse::<u64>().ok())?
         };
-        match field.split(',').find_map(parameter) {
+        match fields.flat_map(|field| field.split(|byte| *byte == b',')).find_map(parameter) {
             Some(seconds) if seconds <= 1 => None,
             Some(seconds) => Some(Time::from_secs((seconds - 1).min(LONGEST_HINT))),
             None => Some(self.idle.into()),
@@ -139,7 +141,11 @@ mod tests {
 
     #[test]
     fn a_servers_hint_is_believed_up_to_ten_minutes_and_less_a_second() {
-        let keep = |field: &str| AgentLimits::default().keep(Some(field)).map(|time| time.nanos() / 1_000_000_000);
+        let keep_all = |fields: &[&[u8]]| {
+            let time = AgentLimits::default().keep(fields.iter().copied());
+            time.map(|time| time.nanos() / 1_000_000_000)
+        };
+        let keep = |field: &str| keep_all(&[field.as_bytes()]);
         assert_eq!(keep("timeout=5"), Some(4));
         assert_eq!(keep("max=100, Timeout = 60"), Some(59));
         assert_eq!(keep("timeout=1"), None);
@@ -147,7 +153,10 @@ mod tests {
         assert_eq!(keep("timeout=86400"), Some(600));
         assert_eq!(keep("timeout=-1"), Some(4), "no number");
         assert_eq!(keep("max=5"), Some(4));
+        assert_eq!(keep_all(&[b"max=5", b"timeout=60"]), Some(59), "in a second field");
+        assert_eq!(keep_all(&[b"x=\xff, timeout=1"]), None, "beside bytes that are no text");
+        assert_eq!(keep_all(&[b"timeout=\xff"]), Some(4));
         let never = AgentLimits { idle: Duration::ZERO, ..AgentLimits::default() };
-        assert_eq!(never.keep(Some("timeout=5")), None);
+        assert_eq!(never.keep([&b"timeout=5"[..]].into_iter()), None);
     }
 }

@@ -282,7 +282,7 @@ impl Connection {
     /// The connection is made, and its handshake is over if there is one: gives it to the pool.
     fn give_to_pool(self: &Rc<Self>, stream: &Stream) {
         self.made.set(true);
-        self.keep.set(self.limits.borrow().keep(None));
+        self.keep.set(self.limits.borrow().keep(std::iter::empty()));
         match self.owner() {
             Some(owner) => owner.free(self),
             None => stream.destroy(CloseReason::Finished),

@@ -131,7 +131,7 @@ impl Connection {
             }
         };
         self.reading.decoder.set(BodyDecoder::new(framing));
-        self.keep.set(self.limits.borrow().keep(head.get("keep-alive")));
+        self.keep.set(self.limits.borrow().keep(head.fields().get_all_bytes("keep-alive")));
         self.on(Event::HeadRead { content: true, persistent: head.persistent() && framing != Framing::UntilClose });
         if self.state.get().writing() == Writing::Body
             && (is_error(head.status()) || self.writing.waits.get().is_some())

@@ -88,6 +88,21 @@ impl FetchResponse {
         self.response.headers()
     }
 
+    /// All fields with the bytes of their values, in order.
+    ///
+    /// ```
+    /// # let sim = oneloop::sim::Sim::new();
+    /// # let server = oneloop::http::create_server(|_req, res| res.set_header("X-Bed", b"gr\xfcn").end(()));
+    /// # server.listen(80, ()).unwrap();
+    /// oneloop::http::fetch("http://127.0.0.1/").send(|result| {
+    ///     assert!(result.unwrap().headers_bytes().any(|field| field == ("X-Bed", &b"gr\xfcn"[..])));
+    /// });
+    /// # sim.settle();
+    /// ```
+    pub fn headers_bytes(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.response.headers_bytes()
+    }
+
     /// The values of all fields with this name, such as `Set-Cookie`.
     ///
     /// ```
