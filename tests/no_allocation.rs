@@ -324,3 +324,51 @@ fn nor_does_the_way_through_an_app_with_five_middlewares() {
     app.get("/", |_req, res| res.end("hello"));
     assert_eq!(allocations_over(Duration::ZERO, &get("/").repeat(16), 16, &app.server().unwrap()), 0, "pipelined");
 }
+
+/// A GET of the program's own, on a connection that is kept. The two blocks are what the handles share, and the callback with what it has
+/// captured; listeners of the response are a list (two blocks), and a block each.
+#[test]
+fn a_client_s_request_allocates_two_blocks_and_for_listeners_two_and_one_each() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}/plants", listener.local_addr().unwrap());
+    oneloop::event_loop::set_slow_threshold(Duration::from_secs(3600));
+    let agent = http::Agent::new();
+    let done = Rc::new(Cell::new(0));
+    let (mut server, mut buffer) = (None, [0; 1024]);
+    let mut exchange = |reads: bool| {
+        let (before, count) = (done.get(), done.clone());
+        agent.get(&url, move |res| {
+            if reads {
+                let seen = Cell::new(0);
+                res.on_data(move |_, bytes| seen.set(seen.get() + bytes.len()));
+                res.on_end(move |_| count.set(count.get() + 1));
+            } else {
+                count.set(count.get() + 1);
+            }
+        });
+        let server: &mut TcpStream = server.get_or_insert_with(|| {
+            while agent.stats().hosts.iter().all(|host| host.active == 0) {
+                oneloop::run_nowait().unwrap();
+            }
+            let (socket, _) = listener.accept().unwrap();
+            socket.set_nonblocking(true).unwrap();
+            socket
+        });
+        let mut at = 0;
+        while !buffer[..at].ends_with(b"\r\n\r\n") {
+            oneloop::run_nowait().unwrap();
+            at += server.read(&mut buffer[at..]).unwrap_or(0);
+        }
+        server.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+        while done.get() == before {
+            oneloop::run_nowait().unwrap();
+        }
+    };
+    let mut counts = Vec::new();
+    for reads in [false, true] {
+        (0..5).for_each(|_| exchange(reads));
+        let counted = allocation_counter::measure(|| (0..REQUESTS).for_each(|_| exchange(reads)));
+        counts.push(counted.count_total);
+    }
+    assert_eq!(counts, [2 * REQUESTS as u64, (2 + 2 + 2) * REQUESTS as u64]);
+}

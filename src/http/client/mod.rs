@@ -67,6 +67,10 @@ use std::panic::Location;
 ///
 /// Every wait has an end, and nothing grows without bound: see [`AgentLimits`]. All callbacks come from the loop.
 ///
+/// Once its agent is warm, a request on a connection that is kept takes two allocations: what its handles share, which lives as long as
+/// the longest of them, and the box of `response` with what it has captured. The buffers of both heads and of the URL are those of
+/// requests that are over. The first listener of a response takes two more, for the list, and each listener the box of its closure.
+///
 /// ```
 /// use oneloop::{http, sim::Sim};
 ///
