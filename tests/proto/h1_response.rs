@@ -103,10 +103,14 @@ fn fields_are_set_appended_and_removed() {
     assert_eq!((head.get("a"), head.get("B"), head.get("ab"), head.get("c")), (Some("1"), Some("2"), Some(""), None));
     head.set("a", "4: 5").unwrap();
     assert_eq!(head.iter().collect::<Vec<_>>(), [("b", "2"), ("AB", ""), ("a", "4: 5")]);
+    // Only a whole name is one.
+    assert!(
+        ["", ":", "a:", "a: 4", "4", "b: 2\r\nAB"].iter().all(|other| !head.has(other) && head.get(other).is_none())
+    );
     assert!(head.remove("B") && !head.remove("B") && !head.has("b"));
     assert!(head.has("A"));
-    // Names whose lengths differ by 32 share a bit of the filter.
-    let long = "A".repeat(33);
+    // Names whose lengths differ by 64, with the same letters at both ends, share a bit of the filter.
+    let long = "A".repeat(65);
     head.set(&long, "6").unwrap();
     assert_eq!((head.get("a"), head.get(&long)), (Some("4: 5"), Some("6")));
     let capacity = head.capacity();

@@ -14,9 +14,9 @@ use crate::proto::octet::{self, same_name};
 pub struct OutgoingFields {
     /// `Name: value` CR LF for each field, in order.
     lines: Vec<u8>,
-    /// Bit n is 1 if `lines` may have a name of n bytes (modulo 32). If it is 0, there is no such name, and `lines` is not
-    /// searched. When a field is added, the bit is usually 0.
-    lengths: u32,
+    /// The bits of all names in `lines`: see `name_bit`. If the bit of a name is 0, there is no such name, and `lines` is not
+    /// searched. When a field is added, its bit is usually 0.
+    names: u64,
     /// Bits of the constants below.
     pub(super) flags: u8,
     length: Option<u64>,
@@ -44,7 +44,7 @@ impl Default for OutgoingFields {
 impl OutgoingFields {
     /// An empty list, which holds no memory.
     pub const fn new() -> Self {
-        OutgoingFields { lines: Vec::new(), lengths: 0, flags: 0, length: None }
+        OutgoingFields { lines: Vec::new(), names: 0, flags: 0, length: None }
     }
 
     /// Sets a field, and removes all other fields of that name. If the field is refused, nothing has changed.
@@ -53,7 +53,7 @@ impl OutgoingFields {
         let value = field_error::checked(name, value.as_ref())?;
         let special = Special::of(name.as_bytes());
         special.check(value)?;
-        if self.lengths & length_bit(name) != 0 {
+        if self.names & name_bit(name) != 0 {
             self.remove(name);
         }
         self.push(name, value, special);
@@ -95,7 +95,7 @@ impl OutgoingFields {
 
     /// Removes all fields of that name. Returns whether there were any.
     pub fn remove(&mut self, name: &str) -> bool {
-        if self.lengths & length_bit(name) == 0 {
+        if self.names & name_bit(name) == 0 {
             return false;
         }
         let mut removed = false;
@@ -131,15 +131,12 @@ impl OutgoingFields {
 
     /// The value of the first field of that name.
     pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
-        if self.lengths & length_bit(name) == 0 {
-            return None;
-        }
-        self.lines().find(|line| line.name.eq_ignore_ascii_case(name.as_bytes())).map(|line| line.value)
+        self.find(name).and_then(|at| self.line_at(at)).map(|line| line.value)
     }
 
     /// Returns whether a field of that name was set.
     pub fn has(&self, name: &str) -> bool {
-        self.get_bytes(name).is_some()
+        self.find(name).is_some()
     }
 
     /// All fields in the order in which they will be sent. Fields that encoding adds are not among them.
@@ -180,7 +177,7 @@ impl OutgoingFields {
     /// Forgets all fields and keeps the memory.
     pub fn clear(&mut self) {
         self.lines.clear();
-        self.lengths = 0;
+        self.names = 0;
         self.flags = 0;
         self.length = None;
     }
@@ -202,7 +199,7 @@ impl OutgoingFields {
         self.lines.extend_from_slice(b": ");
         self.lines.extend_from_slice(value);
         self.lines.extend_from_slice(b"\r\n");
-        self.lengths |= length_bit(name);
+        self.names |= name_bit(name);
         if special != Special::No {
             self.note(value, special);
         }
@@ -236,6 +233,23 @@ impl OutgoingFields {
             at = line.end;
             Some(line)
         })
+    }
+
+    /// Returns where the first line with this name begins.
+    fn find(&self, name: &str) -> Option<usize> {
+        if self.names & name_bit(name) == 0 {
+            return None;
+        }
+        let mut at = 0;
+        loop {
+            let rest = self.lines.get(at..)?;
+            // What is looked for may be no name, and have a colon.
+            let (start, behind) = rest.split_at_checked(name.len())?;
+            if behind.first() == Some(&b':') && start.eq_ignore_ascii_case(name.as_bytes()) && !name.contains(':') {
+                return Some(at);
+            }
+            at += rest.iter().position(|&byte| byte == b'\r')? + 2;
+        }
     }
 
     /// Returns the line that begins at `start`. No name contains a colon and no value contains CR, so it is enough to search for
@@ -289,7 +303,10 @@ impl Special {
     }
 }
 
+/// A bit for a name, without case: of its length, its first and its last byte. The common fields of responses have different ones.
 #[inline]
-fn length_bit(name: &str) -> u32 {
-    1 << (name.len() & 31)
+fn name_bit(name: &str) -> u64 {
+    let byte = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(byte | 0x20));
+    let (first, last) = (byte(name.as_bytes().first()), byte(name.as_bytes().last()));
+    1 << ((name.len() + 21 * first + last) & 63)
 }
