@@ -1,6 +1,7 @@
 //! A path has one spelling: what a guard guards is what a route answers, however a client writes it.
 
-use oneloop::app::App;
+use crate::support::folder::Folder;
+use oneloop::app::{App, Files};
 use oneloop::sim::Sim;
 use proptest::prelude::*;
 
@@ -42,6 +43,40 @@ fn no_spelling_of_a_path_comes_to_a_route_past_its_guard() {
         prop_assert_eq!(status == 403, first == "@admin;", "{} {}", path, text);
         if status == 200 {
             prop_assert_eq!(text, first, "{}", path);
+        }
+    });
+}
+
+#[test]
+fn a_file_is_where_a_route_of_its_name_would_be_and_no_spelling_comes_to_it_past_its_guard() {
+    const FILES: [&str; 6] = ["@admin;/x", "@admin/x", "admin/x", "x", "a-b/@Admin;", "a b/a-b"];
+    let folder = Folder::new("one-path");
+    FILES.iter().for_each(|name| _ = folder.file(name, name));
+    let sim = Sim::new();
+    for (port, has_files) in [(80, true), (81, false)] {
+        let mut app = App::new();
+        app.with_at("/@admin;", |_req, res, _next| res.set_status(403).end("guarded\n"));
+        if has_files {
+            app.files("/", Files::of(folder.path("")).unwrap());
+        } else {
+            // A file has no slash at its end.
+            app.strict(true);
+            FILES.iter().for_each(|name| _ = app.get(&format!("/{name}"), move |_req, res| res.end(*name)));
+        }
+        app.listen(port, ()).unwrap();
+    }
+    proptest!(|(path in spelling())| {
+        let ask = |port| sim.request("GET", &path).port(port).send();
+        let (file, route) = (ask(80), ask(81));
+        // What the path says, decoded without the library.
+        let said = percent_encoding::percent_decode_str(&path[1..]).decode_utf8_lossy();
+        let expected = match said.split('/').next() == Some("@admin;") {
+            true => (403, "guarded\n"),
+            false => FILES.iter().find(|name| **name == said).map_or((404, ""), |name| (200, *name)),
+        };
+        for reply in [file, route] {
+            let text = if reply.status() == 404 { String::new() } else { reply.text() };
+            prop_assert_eq!((reply.status(), &*text), expected, "{}", path);
         }
     });
 }
