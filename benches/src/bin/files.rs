@@ -1,12 +1,15 @@
-//! The cost of a file: CPU per request of `send_file`, beside the same bytes from memory, beside `hello`, and beside nginx.
+//! The cost of a file: CPU per request of `send_file`, beside the same file from `app.files`, the same bytes from memory, `hello`,
+//! and nginx.
 //!
 //!     cargo run --release -p oneloop-benches --bin files [-- --rounds N] [--seconds N] [--connections N] [--huge]
 //!
 //! wrk asks for one file of each size again and again, over loopback. In each round the contenders for a size run in turn,
 //! so that a disturbance affects all of them. CPU is user and system time of the server's process, workers included. nginx
 //! has one process, `sendfile on`, and no `open_file_cache`. It fails if `send_file` costs more than 1.5 times `hello` for
-//! 4 KiB, or more than nginx up to 64 KiB, or if above that its throughput per CPU is below nine tenths of nginx's.
+//! 4 KiB, or more than nginx up to 64 KiB, or if above that its throughput per CPU is below nine tenths of nginx's; and if
+//! `app.files`, in a process of its own, costs more than 1.15 times `send_file` up to 1 MiB.
 
+use oneloop::app::{App, Files};
 use oneloop::http;
 use oneloop_benches::child::{self, Launch, Server};
 use oneloop_benches::figures::{bounds, median};
@@ -28,14 +31,17 @@ cargo run --release -p oneloop-benches --bin files [-- OPTIONS]
   --huge            1 GiB as well
 ";
 
-/// The role of our server's process. The next argument is its folder.
+/// The roles of our servers' processes. The next argument is their folder.
 const ROLE: &str = "files";
+const APP_ROLE: &str = "app-files";
 const HELLO: &str = "Hello from one loop\n";
 const SIZES: [(&str, usize); 5] =
     [("1 KiB", 1 << 10), ("4 KiB", 4 << 10), ("16 KiB", 16 << 10), ("64 KiB", 64 << 10), ("1 MiB", 1 << 20)];
 const HUGE: (&str, usize) = ("1 GiB", 1 << 30);
 /// Up to this size the way to the file matters most, above it the bytes.
 const SMALL: usize = 64 << 10;
+/// What `app.files` may cost, times `send_file`.
+const THROUGH_APP: f64 = 1.15;
 /// A file larger than this is not also served from memory for comparison.
 const HELD: usize = 1 << 20;
 
@@ -44,8 +50,10 @@ fn main() -> ExitCode {
         return ended;
     }
     let args: Vec<String> = std::env::args().collect();
-    if args.get(1).is_some_and(|arg| arg == ROLE) {
-        return ended(serve(Path::new(&args[2])).map(|()| true));
+    match args.get(1).map(String::as_str) {
+        Some(ROLE) => return ended(serve(Path::new(&args[2])).map(|()| true)),
+        Some(APP_ROLE) => return ended(serve_app(Path::new(&args[2])).map(|()| true)),
+        _ => {}
     }
     let Some(options) = options(&["rounds", "seconds", "connections", "huge"]) else {
         eprint!("{HELP}");
@@ -87,6 +95,18 @@ fn serve(folder: &Path) -> io::Result<()> {
             None => res.end(HELLO),
         }
     });
+    listen(&server)
+}
+
+/// The process of `app.files`: answers `/file/SIZE`.
+fn serve_app(folder: &Path) -> io::Result<()> {
+    child::end_with_parent();
+    let mut app = App::new();
+    app.files("/file", Files::of(folder)?);
+    listen(&app.server()?)
+}
+
+fn listen(server: &http::Server) -> io::Result<()> {
     let listening = server.clone();
     server.listen(("127.0.0.1", 0), move || {
         let port = listening.address().and_then(|address| address.port()).unwrap_or(0);
@@ -129,6 +149,7 @@ fn compare(options: &[(String, u64)]) -> io::Result<bool> {
         }
     }
     let ours = Server::start(&Launch::own(ROLE)?.arg(&folder.0))?;
+    let app = Server::start(&Launch::own(APP_ROLE)?.arg(&folder.0))?;
     let served = format!("location /file/ {{ alias {}/; }}", folder.0.display());
     let theirs = installed::nginx(&folder.0, Processes::One, &served)?;
     let theirs = theirs.map(|nginx| nginx.start(|launch| launch)).transpose()?;
@@ -139,6 +160,7 @@ fn compare(options: &[(String, u64)]) -> io::Result<bool> {
         let mut contenders = vec![
             contender("hello", &ours, "/hello".to_owned()),
             contender("send_file", &ours, format!("/file/{size}")),
+            contender("app.files", &app, format!("/file/{size}")),
         ];
         if size <= HELD {
             contenders.push(contender("memory", &ours, format!("/memory/{size}")));
@@ -153,6 +175,7 @@ fn compare(options: &[(String, u64)]) -> io::Result<bool> {
         met &= report(name, size, &contenders);
     }
     ours.stop();
+    app.stop();
     if let Some(theirs) = theirs {
         theirs.stop();
     }
@@ -198,6 +221,15 @@ fn report(name: &str, size: usize, contenders: &[Contender]) -> bool {
         ..=SMALL => times("nginx", 1.0),
         _ => times("nginx", 1.0 / 0.9),
     };
+    let ratio = through_app(contenders);
+    println!("  app.files costs {ratio:.2} times send_file, in the median of the rounds");
+    let ok = ok && (size > HELD || ratio <= THROUGH_APP);
     println!("  {}", if ok { "ok" } else { "NOT MET" });
     ok
+}
+
+/// How many times the cost of `send_file` the same file costs from `app.files`: the median of the ratios in each round.
+fn through_app(contenders: &[Contender]) -> f64 {
+    let costs = |name| contenders.iter().filter(move |other| other.name == name).flat_map(|other| other.cost.iter());
+    median(costs("app.files").zip(costs("send_file")).map(|(app, plain)| app / plain))
 }
