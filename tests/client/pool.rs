@@ -224,6 +224,24 @@ fn a_connection_of_ten_minutes_carries_no_further_request() {
     other.clear();
 }
 
+/// Under load it is never idle: who has waited longest gets it.
+#[test]
+fn a_connection_of_ten_minutes_carries_no_request_that_has_waited_either() {
+    let sim = Sim::new();
+    let (server, asked) = slow(&sim, "127.0.0.1:80");
+    let (record, agent) = (Record::default(), agent(|limits| limits.per_host = 1));
+    get(&record, &agent, "res", URL);
+    for _ in 0..650 {
+        get(&record, &agent, "res", URL);
+        sim.advance(SECOND);
+        assert_eq!(now(&agent), (1, 0, 0, 1));
+        asked.borrow_mut().pop().unwrap().write(OK);
+        sim.advance(MS);
+    }
+    assert_eq!(counted(&record), [("res: 200 hi".to_owned(), 650)].into());
+    assert_eq!(server.connections(), 2);
+}
+
 #[test]
 fn dropping_an_agent_closes_its_idle_connections_and_lets_requests_finish() {
     let sim = Sim::new();
