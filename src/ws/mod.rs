@@ -25,6 +25,7 @@
 //! | `ws.ping()`, `ws.on('pong')` | [`ping`](WebSocket::ping), [`on_pong`](Endpoint::on_pong); a heartbeat is [built in](Limits::ping) |
 //! | `ws.close(code, reason)`, `ws.terminate()` | [`close_with`](WebSocket::close_with), [`terminate`](WebSocket::terminate) |
 //! | `ws.bufferedAmount`, `ws.pause()`, `ws.resume()` | [`buffered_amount`](WebSocket::buffered_amount), [`pause`](WebSocket::pause), [`resume`](WebSocket::resume) |
+//! | `req.socket.remoteAddress` | [`remote_addr`](WebSocket::remote_addr), [`local_addr`](WebSocket::local_addr) |
 //! | `wss.clients` | [`endpoint.sockets()`](Endpoint::sockets) |
 //! | `verifyClient`, `handleProtocols`, `handleUpgrade` | [`verify`](Endpoint::verify), [`protocols`](Endpoint::protocols), [`accept`](Endpoint::accept) |
 //! | `perMessageDeflate: {}` | `endpoint.compress(Deflate::new())`, `Connect::compress` (feature `deflate`); without context takeover |

@@ -327,6 +327,11 @@ impl WebSocket {
         self.stream().filter(|stream| stream.has_peer()).map(|stream| stream.peer())
     }
 
+    /// The address of our end, while the connection is open.
+    pub fn local_addr(&self) -> Option<Address> {
+        self.stream().and_then(|stream| stream.local())
+    }
+
     /// Returns whether messages can be sent: neither side has begun to close, and no write to the peer has failed.
     pub fn is_open(&self) -> bool {
         self.0.open_stream().is_some()

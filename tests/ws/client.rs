@@ -98,6 +98,8 @@ fn client_and_server_of_one_program_talk() {
     assert!(!socket.is_open() && socket.remote_addr().is_none());
     record.expect(&[]);
     sim.settle();
+    let there = endpoint.sockets().next().unwrap();
+    assert_eq!((socket.local_addr(), socket.remote_addr()), (there.remote_addr(), there.local_addr()));
     asked.expect(&["/chat?room=7 Some(\"127.0.0.1\") Some(\"Bearer green\")"]);
     assert!(socket.is_open() && socket.remote_addr().is_some());
     let large = vec![7; 100_000];

@@ -346,5 +346,10 @@ fn handles_that_are_dropped_close_nothing_and_those_that_are_kept_are_harmless()
     sim.settle();
     record.expect(&["1006 \"\" clean=false by_peer=false truncated"]);
     socket.close();
-    assert!(socket.remote_addr().is_some() && socket.protocol().is_none() && socket.id() > 0);
+    assert!(
+        socket.remote_addr().is_some()
+            && socket.local_addr().is_none()
+            && socket.protocol().is_none()
+            && socket.id() > 0
+    );
 }
