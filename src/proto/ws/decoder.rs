@@ -15,7 +15,10 @@ use super::{Fault, MaskKey, mask};
 
 /// The most memory, in bytes, that a message gets when it begins, even if it announces more. It gets more memory only as its
 /// bytes come.
-const AT_FIRST: u64 = 64 * 1024;
+const AT_FIRST: usize = 64 * 1024;
+/// So many bytes are unmasked, checked and copied before the next ones, since they are then still in the processor's first cache.
+/// A multiple of the length of the key.
+const BLOCK: usize = 4 * 1024;
 
 /// A message: a text, or bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -301,15 +304,19 @@ impl Decoder {
         let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else { return Ok((0, None)) };
         let count = usize::try_from(frame.left).unwrap_or(usize::MAX).min(bytes.len());
         let piece = bytes.get_mut(..count).unwrap_or_default();
-        if let Some(key) = &mut frame.mask {
-            mask(piece, *key, 0);
-            key.rotate_left(count % 4);
-        }
         let limit = if message.is_compressed() { compressed_limit(limit) } else { limit };
         message.reserve(count, frame.left, limit, memory);
-        match &mut **message {
-            Incoming::Text(text) => text.push(piece)?,
-            Incoming::Binary(bytes) | Incoming::Compressed { bytes, .. } => bytes.extend_from_slice(piece),
+        for block in piece.chunks_mut(BLOCK) {
+            if let Some(key) = frame.mask {
+                mask(block, key, 0);
+            }
+            match &mut **message {
+                Incoming::Text(text) => text.push(block)?,
+                Incoming::Binary(bytes) | Incoming::Compressed { bytes, .. } => bytes.extend_from_slice(block),
+            }
+        }
+        if let Some(key) = &mut frame.mask {
+            key.rotate_left(count % 4);
         }
         frame.left -= count as u64;
         if frame.left > 0 {
@@ -344,9 +351,9 @@ impl Incoming {
         }
     }
 
-    /// Makes room for `count` bytes that have come. To move each byte a few times at most, it makes more room than that: for the
-    /// bytes that the frame announces (`left`, up to [`AT_FIRST`]), and for at least twice as many as before, but never for more
-    /// than `limit` in all, unless the memory has a buffer that is not much larger.
+    /// Makes room for `count` bytes that have come. To move few bytes, and those few times, it makes more room than that: for the
+    /// bytes that the frame announces (`left`), up to [`AT_FIRST`] or [`ROOMY`] times what has come, and for at least twice as many
+    /// as before, but never for more than `limit` in all, unless the memory has a buffer that is not much larger.
     fn reserve(&mut self, count: usize, left: u64, limit: usize, memory: &impl Memory) {
         let (len, capacity) = match self {
             Incoming::Text(text) => (text.len(), text.capacity()),
@@ -356,9 +363,10 @@ impl Incoming {
         if needed <= capacity {
             return;
         }
-        let announced = usize::try_from(left.min(AT_FIRST)).unwrap_or(count);
-        let room = needed.max(capacity * 2).max(len + announced).min(limit.max(needed));
-        if let Some(buffer) = memory.take(room, needed.saturating_mul(ROOMY)) {
+        let most = needed.saturating_mul(ROOMY);
+        let announced = usize::try_from(left).unwrap_or(usize::MAX).saturating_add(len).min(most.max(AT_FIRST));
+        let room = needed.max(capacity * 2).max(announced).min(limit.max(needed));
+        if let Some(buffer) = memory.take(room, most) {
             return memory.give_back(self.move_to(buffer));
         }
         match self {

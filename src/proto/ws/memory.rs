@@ -1,6 +1,7 @@
 /// A message gets no buffer that is more than so many times as large as what has come of it. So a peer that has sent little
-/// cannot hold much.
-pub(super) const ROOMY: usize = 4;
+/// cannot hold much. One read of the loop (64 KiB) is enough for 1 MiB, the largest message unless the program says otherwise: then its
+/// bytes are never moved.
+pub(super) const ROOMY: usize = 32;
 
 /// Where large messages get their memory from, and where it goes when they are over.
 pub(crate) trait Memory {

@@ -25,7 +25,7 @@ impl Memory for Large {
 }
 
 #[test]
-fn a_message_in_given_memory_is_the_same_and_holds_no_more_than_four_times_what_has_come() {
+fn a_message_in_given_memory_is_the_same_and_no_larger_than_what_has_come_allows() {
     let text = "a plant, 🌱, and ".repeat(20_000);
     let messages = [(Opcode::Text, Message::Text(&text)), (Opcode::Binary, Message::Binary(text.as_bytes()))];
     for (opcode, message) in messages {
@@ -49,4 +49,25 @@ fn a_message_in_given_memory_is_the_same_and_holds_no_more_than_four_times_what_
         let (given, back) = (memory.given.take(), memory.back.take());
         assert!(!given.is_empty() && given.iter().all(|given| back.contains(given)), "{given:?}, {back:?}");
     }
+}
+
+/// 64 KiB is what the loop reads at a time.
+#[test]
+fn a_message_of_1_mib_that_comes_by_whole_reads_gets_one_buffer_and_is_never_moved() {
+    let (memory, mut decoder) = (Large::default(), Decoder::new(Role::Client));
+    let mut frame = Vec::new();
+    let length = 1024 * 1024;
+    FrameHead { last: true, compressed: false, opcode: Opcode::Binary, mask: None, length }.encode(&mut frame);
+    let head = frame.len();
+    frame.resize(head + length as usize, 7);
+    let steps = frame.chunks_mut(64 * 1024).map(|read| {
+        let step = decoder.decode_with(read, length as usize, &memory).unwrap();
+        matches!(step.event, Event::Message(message) if message.as_bytes().len() as u64 == length)
+    });
+    assert_eq!(steps.filter(|whole| *whole).count(), 1);
+    assert_eq!(
+        (memory.given.borrow().len(), memory.back.take()),
+        (1, vec![0]),
+        "that with which it began is given back, which was empty"
+    );
 }
