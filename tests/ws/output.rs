@@ -186,6 +186,22 @@ fn a_peer_that_takes_nothing_is_closed_after_a_minute_although_it_talks() {
     record.expect(&["1006 write-stall"]);
 }
 
+/// Behind a network that holds little, so that what the peer reads shows at once.
+#[test]
+fn a_peer_that_reads_too_slowly_is_cut_and_one_that_reads_just_quickly_enough_is_not() {
+    for (rate, closed) in [(200, true), (300, false)] {
+        let (sim, _endpoint, record, sockets) = endpoint();
+        sim.set_network(oneloop::sim::Network { buffer: 600, ..Default::default() });
+        let client = sim.websocket("/");
+        client.peer().read_at_rate(rate, SECOND);
+        sockets.take().send(vec![0; 1_000_000]).ignore();
+        sim.advance(25 * SECOND);
+        record.expect(&[]);
+        sim.advance(75 * SECOND);
+        record.expect(if closed { &["1006 slow-send"] } else { &[] });
+    }
+}
+
 #[test]
 fn a_slow_reader_that_makes_progress_is_not_cut_for_its_late_pong() {
     let (sim, _endpoint, record, sockets) = endpoint();
