@@ -6,7 +6,7 @@ use oneloop::http;
 use oneloop::https;
 use oneloop::set_timeout;
 use oneloop::sim::{Listener, Peer, Sim};
-use oneloop::tls::{Client, Context, Roots, SelfSigned};
+use oneloop::tls::{Client, Context, Handshakes, Roots, SelfSigned};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -30,11 +30,16 @@ pub fn client() -> std::io::Result<Client> {
     Client::trusting(MADE.with(|made| Roots::from_pem(made.certificate_pem()))?)
 }
 
+/// The settings of the server. In every other seed it takes its handshakes on workers.
+fn context(sim: &Sim) -> std::io::Result<Context> {
+    let handshakes = if sim.random(2) == 0 { Handshakes::Inline } else { Handshakes::Workers };
+    Context::builder().identity(MADE.with(SelfSigned::identity)).handshakes(handshakes).build()
+}
+
 /// Starts the server, and who stands before it.
 pub fn serve(world: &Rc<World>, sim: &Rc<Sim>) -> std::io::Result<(http::Server, Listener)> {
     let here = world.clone();
-    let server =
-        https::create_server(Context::new(MADE.with(SelfSigned::identity))?, move |req, res| answer(&here, &req, res));
+    let server = https::create_server(context(sim)?, move |req, res| answer(&here, &req, res));
     server.listen(SERVER, ())?;
     let listener = sim.listen(("127.0.0.1", PORT))?;
     let (here, network) = (world.clone(), Rc::downgrade(sim));

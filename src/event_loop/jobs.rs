@@ -198,9 +198,9 @@ impl Loop {
         work: impl FnOnce() -> Box<dyn Any + Send> + Send + 'static,
         done: Done,
     ) {
-        // A look-up does not keep the loop alive by itself: the connection that waits for it does, and a connection that
-        // was given up waits no more.
-        let referenced = lane != Lane::LookUp;
+        // A look-up or a step of a handshake does not keep the loop alive by itself: the connection that waits for it does, and a
+        // connection that was given up waits no more.
+        let referenced = !matches!(lane, Lane::LookUp | Lane::Handshake);
         let id = self.jobs.park(site, self.now(), referenced, done);
         let inbox = self.inbox.clone();
         let job: Job = Box::new(move || {

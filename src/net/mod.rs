@@ -43,6 +43,8 @@ mod context;
 mod dial;
 mod file_part;
 mod handed_over;
+#[cfg(feature = "tls")]
+mod handshaking;
 mod input;
 mod large_buffers;
 mod listen;

@@ -1,7 +1,7 @@
 use super::clock::LoopClock;
 use super::key_log::KeyLogFile;
 use super::names::Names;
-use super::{Identity, Roots, invalid, unusable, usual_provider, versions};
+use super::{Handshakes, Identity, Roots, invalid, unusable, usual_provider, versions};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
@@ -25,6 +25,7 @@ use std::{fmt, io};
 pub struct Context {
     config: Arc<ServerConfig>,
     names: Arc<Names>,
+    handshakes: Handshakes,
 }
 
 /// Whether clients have to show certificates, and who has signed these: Node's `requestCert` and `rejectUnauthorized`.
@@ -52,6 +53,7 @@ pub struct ContextBuilder {
     max_fragment: Option<usize>,
     key_log: Option<PathBuf>,
     provider: Option<Arc<CryptoProvider>>,
+    handshakes: Handshakes,
 }
 
 impl Context {
@@ -113,7 +115,7 @@ impl Context {
         let names = Arc::new(names);
         let mut config = ServerConfig::clone(&self.config);
         config.cert_resolver = names.clone();
-        Ok(Context { config: Arc::new(config), names })
+        Ok(Context { config: Arc::new(config), names, handshakes: self.handshakes })
     }
 
     /// These settings, with application protocols unless they have some.
@@ -123,11 +125,15 @@ impl Context {
         }
         let mut config = ServerConfig::clone(&self.config);
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        Context { config: Arc::new(config), names: self.names.clone() }
+        Context { config: Arc::new(config), names: self.names.clone(), handshakes: self.handshakes }
     }
 
     pub(crate) fn config(&self) -> &Arc<ServerConfig> {
         &self.config
+    }
+
+    pub(crate) fn handshakes(&self) -> Handshakes {
+        self.handshakes
     }
 }
 
@@ -196,6 +202,21 @@ impl ContextBuilder {
         self
     }
 
+    /// Sets where the steps of handshakes are taken that may sign: on the loop's thread by default. See
+    /// [Handshakes beside requests](crate::tls#handshakes-beside-requests), which says when it helps.
+    ///
+    /// ```
+    /// use oneloop::tls::{Context, Handshakes, SelfSigned};
+    ///
+    /// let identity = SelfSigned::new(["localhost"])?.identity();
+    /// let context = Context::builder().identity(identity).handshakes(Handshakes::Workers).build()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn handshakes(mut self, handshakes: Handshakes) -> Self {
+        self.handshakes = handshakes;
+        self
+    }
+
     /// Makes the settings.
     ///
     /// # Errors
@@ -235,6 +256,6 @@ impl ContextBuilder {
         if let Some(path) = self.key_log {
             config.key_log = Arc::new(KeyLogFile::open(&path)?);
         }
-        Ok(Context { config: Arc::new(config), names })
+        Ok(Context { config: Arc::new(config), names, handshakes: self.handshakes })
     }
 }

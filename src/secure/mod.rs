@@ -15,6 +15,7 @@ mod client;
 mod clock;
 mod context;
 mod fault;
+mod handshakes;
 mod identity;
 mod info;
 mod key_log;
@@ -23,17 +24,20 @@ mod roots;
 mod self_signed;
 mod session;
 mod side;
+mod step;
 
 pub use client::{Client, ClientBuilder};
 pub use context::{ClientCertificates, Context, ContextBuilder};
+pub use handshakes::Handshakes;
 pub use identity::Identity;
 pub use info::{Info, Protocol};
 pub use roots::Roots;
 pub use self_signed::SelfSigned;
 
 pub(crate) use fault::Fault;
-pub(crate) use session::{Ciphertext, RECORD, Session, Want};
+pub(crate) use session::{Ciphertext, NewSession, Pumped, RECORD, Session, Want};
 pub use side::Side;
+pub(crate) use step::{Step, Stepped};
 
 use rustls::crypto::CryptoProvider;
 use std::io::{self, ErrorKind};

@@ -5,7 +5,7 @@
 //! handshake, a ticket, an alert) go to the ciphertext, decrypted bytes to the caller. Each pass consumes or makes bytes, or it is the
 //! last one, so the loop ends.
 
-use super::{Client, Context, Fault, Info};
+use super::{Client, Context, Fault, Handshakes, Info};
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
@@ -104,22 +104,30 @@ pub(crate) struct Session {
     name: Option<Box<str>>,
 }
 
+/// A session whose handshake has not begun. After the handshake nobody asks where it was.
+pub(crate) struct NewSession {
+    pub session: Session,
+    pub handshakes: Handshakes,
+}
+
 impl Session {
-    pub fn server(context: &Context) -> Result<Session, Fault> {
+    pub fn server(context: &Context) -> Result<NewSession, Fault> {
         let connection = UnbufferedServerConnection::new(context.config().clone()).map_err(Fault::of)?;
-        Ok(Session { side: Side::Server(connection), name: None })
+        let session = Session { side: Side::Server(connection), name: None };
+        Ok(NewSession { session, handshakes: context.handshakes() })
     }
 
     /// A client of the server with this name, which may be an IP address.
     ///
     /// # Errors
     /// If the name is neither that of a host nor an IP address.
-    pub fn client(client: &Client, name: &str) -> io::Result<Session> {
+    pub fn client(client: &Client, name: &str) -> io::Result<NewSession> {
         let server = ServerName::try_from(name.to_owned())
             .map_err(|_| super::invalid(format!("{} is no name of a server", name.escape_debug())))?;
         let connection = UnbufferedClientConnection::new(client.config().clone(), server);
         let connection = connection.map_err(|error| Fault::of(error).into_error())?;
-        Ok(Session { side: Side::Client(connection), name: Some(name.into()) })
+        let session = Session { side: Side::Client(connection), name: Some(name.into()) };
+        Ok(NewSession { session, handshakes: Handshakes::Inline })
     }
 
     /// Returns whether the peers have not yet agreed on keys. Until then nothing can be encrypted.

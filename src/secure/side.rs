@@ -1,4 +1,4 @@
-use super::{Client, Context, Session};
+use super::{Client, Context, NewSession, Session};
 use std::io;
 
 /// Which side of a secure connection one is, and with which settings: made of a [`Context`], or of a [`Client`] and the name of the
@@ -13,7 +13,7 @@ enum Kind {
 }
 
 impl Side {
-    pub(crate) fn session(&self) -> io::Result<Session> {
+    pub(crate) fn session(&self) -> io::Result<NewSession> {
         match &self.0 {
             Kind::Server(context) => Session::server(context).map_err(|fault| fault.into_error()),
             Kind::Client(client, name) => Session::client(client, name),

@@ -12,7 +12,7 @@
 //!
 //! # Promises
 //! * A handshake that is not over within 10 s ends the connection, and one that fails says why, to both sides.
-//! * However many clients come at once, the loop signs once in an iteration: the other clients wait in a line, and those who are
+//! * However many clients come at once, the loop signs once in an iteration, or not at all: the other clients wait in a line, and those who are
 //!   connected wait for one signature only. (With a key of ECDSA P-256 it takes as long as thirty requests; with one of RSA, several
 //!   times that.) See [below](#handshakes-beside-requests).
 //! * Nothing counts as complete that somebody on the way may have cut: see
@@ -25,20 +25,30 @@
 //! several that do not. A client that waits costs nothing until its turn comes. A request that comes at the wrong moment therefore waits for
 //! one signature, with a key of ECDSA P-256 some 0.2 ms.
 //!
-//! There is no option to sign on the [worker pool](crate::worker). The signature would go to another thread and come back, which takes two
-//! wake-ups; the pool is for the program's own jobs, which would wait behind a thousand signatures; and where all CPUs are busy, the
-//! worker's signature takes the loop's time all the same, in slices that the system chooses. What helps more: a key of ECDSA P-256; tickets,
-//! which save the signature; and several [loops](crate::guide::threads), in threads or processes,
-//! over which the system spreads the clients. With a key of RSA-4096 a signature takes some milliseconds, and each request beside it may wait as
-//! long.
+//! With [`Handshakes::Workers`] the connection goes to a [worker thread](crate::worker) with what the client has sent, and comes back with the
+//! answer. The loop goes on with other connections meanwhile. All else is as it is on the loop: the time of the handshake counts and ends the
+//! connection, what the client sends meanwhile stays in the kernel, and a connection that closes is dropped when it comes back. Two threads
+//! do this and nothing else, more with a larger [`set_pool_size`](crate::worker::set_pool_size); 16 connections are on their way at most, and
+//! the others wait in line. So neither the program's jobs nor its files wait behind a thousand signatures. A thread that cannot be
+//! started ends the connection with [`TlsFailed`](crate::net::CloseReason::TlsFailed).
+//!
+//! | | take |
+//! |---|---|
+//! | a key of ECDSA P-256, which is the usual one | [`Handshakes::Inline`], the default: a step takes little longer than its way to a thread and back, which takes two wake-ups |
+//! | a key of RSA, above all of 4096 bits: a signature takes a millisecond or several, and each request beside it waits as long | [`Handshakes::Workers`], if a CPU is free |
+//! | more clients than one thread can sign for | several [loops](crate::guide::threads), in threads or processes, over which the system spreads the clients |
+//! | all CPUs are busy, or there is one only | [`Handshakes::Inline`]: a worker's signature takes the loop's time all the same, in slices that the system chooses |
+//!
+//! What helps in any case: tickets, which save the signature of a client that comes back. They are on by default. Clients sign rarely, and take
+//! all their steps on the loop.
 
 mod connect;
 mod server;
 
 pub use crate::net::TlsError;
 pub use crate::secure::{
-    Client, ClientBuilder, ClientCertificates, Context, ContextBuilder, Identity, Info, Protocol, Roots, SelfSigned,
-    Side,
+    Client, ClientBuilder, ClientCertificates, Context, ContextBuilder, Handshakes, Identity, Info, Protocol, Roots,
+    SelfSigned, Side,
 };
 pub use connect::connect;
 /// The cryptography of [`ContextBuilder::provider`] and [`ClientBuilder::provider`], with which other crates have to be made.

@@ -25,7 +25,7 @@
 //! The library has blocking work of its own: it reads files and looks names up. Such jobs have queues and threads of their
 //! own, so that your jobs and the library's never wait for each other: four jobs that wait for a database for seconds do not
 //! hold up a file, and a name server that does not answer holds up look-ups only. By default there are at most 4 threads for
-//! your jobs, 4 for files and 2 for look-ups.
+//! your jobs, 4 for files, 2 for look-ups, and 2 for TLS handshakes, if a server wants them there.
 //!
 //! # How long a job may take
 //! There is no limit while anything else keeps the loop running. When only jobs are left, [`run`](crate::run) waits for them, by

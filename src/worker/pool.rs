@@ -62,7 +62,7 @@ pub(super) fn typed<T: 'static>(done: impl FnOnce(Result<T, Error>) + 'static) -
 /// thread (each at least 1). The defaults are 4 and 1024.
 ///
 /// Call it before the first job: threads that were started already are not ended. If `threads` is above the default, the
-/// library's own jobs get more threads too: `threads` for files and half of it for look-ups. A lower number does not change
+/// library's own jobs get more threads too: `threads` for files and half of it each for look-ups and TLS handshakes. A lower number does not change
 /// these.
 ///
 /// More threads than the default help with work that waits (files, databases, other programs). For work that computes, more

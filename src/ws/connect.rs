@@ -264,7 +264,7 @@ impl Connect {
 
     /// The TLS session that begins on the new connection; `None` for `ws:`, which has no TLS.
     #[cfg(feature = "tls")]
-    fn secure(&self) -> io::Result<Option<crate::secure::Session>> {
+    fn secure(&self) -> io::Result<Option<crate::secure::NewSession>> {
         let wrong = |error: io::Error| {
             io::Error::new(error.kind(), format!("cannot open {}: {error}", self.place().escape_debug()))
         };

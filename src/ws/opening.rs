@@ -26,7 +26,7 @@ pub(super) struct Opening {
     pub timeout: Duration,
     /// The TLS session that begins when the connection was made; `None` for `ws:`.
     #[cfg(feature = "tls")]
-    pub secure: std::cell::Cell<Option<crate::secure::Session>>,
+    pub secure: std::cell::Cell<Option<crate::secure::NewSession>>,
     /// When the opening must be over.
     pub until: Time,
     pub answer: RefCell<(ResponseParser, IncomingResponse)>,

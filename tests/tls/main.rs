@@ -16,3 +16,4 @@ mod relay;
 #[path = "../support/mod.rs"]
 mod support;
 mod tunnels;
+mod workers;

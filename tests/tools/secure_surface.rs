@@ -4,7 +4,7 @@ use crate::support::http::*;
 use oneloop::net::CloseReason;
 use oneloop::sim::Sim;
 use oneloop::tls::{
-    self, Client, ClientCertificates, Context, CryptoProvider, Identity, Protocol, Roots, SelfSigned, Side,
+    self, Client, ClientCertificates, Context, CryptoProvider, Handshakes, Identity, Protocol, Roots, SelfSigned, Side,
 };
 use oneloop::{http, https, net, ws};
 use std::io::ErrorKind;
@@ -45,6 +45,7 @@ fn certificates_and_settings() {
         .max_fragment(1000)
         .key_log(&log)
         .provider(provider())
+        .handshakes(Handshakes::Workers)
         .build()
         .unwrap();
     let context = context.with_host("c.example", &made.identity()).unwrap();
@@ -60,6 +61,7 @@ fn certificates_and_settings() {
         .build()
         .unwrap();
     let sim = Sim::new();
+    sim.set_worker_latency(Duration::ZERO);
     let server = tls::create_server(context, |socket| socket.write("x").ignore());
     server.listen(443, ()).unwrap();
     let socket = tls::connect((HERE, 443), &client, |_| ());

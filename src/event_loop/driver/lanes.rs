@@ -21,12 +21,15 @@ pub(crate) enum Lane {
     /// Look-ups of host names. The resolver of the operating system may take many seconds, so they have half as many
     /// threads as the others (libuv's rule for slow work).
     LookUp,
+    /// Steps of TLS handshakes, which compute. They have half as many threads as the others, so that a crowd of clients leaves CPUs to
+    /// the jobs of the program.
+    Handshake,
 }
 
-const LANES: [Lane; 3] = [Lane::LookUp, Lane::Library, Lane::Program];
+const LANES: [Lane; 4] = [Lane::LookUp, Lane::Library, Lane::Program, Lane::Handshake];
 
 /// Decides which jobs wait and which may begin. It has no threads: the pool has them, and the simulated world needs none.
-pub(super) struct Lanes([Queue; 3]);
+pub(super) struct Lanes([Queue; 4]);
 
 struct Queue {
     waiting: VecDeque<Job>,
@@ -51,7 +54,8 @@ impl Queue {
 
 impl Default for Lanes {
     fn default() -> Lanes {
-        Lanes([Queue::new(THREADS), Queue::new(THREADS), Queue::new(THREADS.div_ceil(2))])
+        let half = THREADS.div_ceil(2);
+        Lanes([Queue::new(THREADS), Queue::new(THREADS), Queue::new(half), Queue::new(half)])
     }
 }
 
@@ -63,7 +67,7 @@ impl Lanes {
             let (threads, bound) = match lane {
                 Lane::Program => (threads.max(1), queue.max(1)),
                 Lane::Library => (threads.max(THREADS), queue.max(QUEUE)),
-                Lane::LookUp => (threads.max(THREADS).div_ceil(2), queue.max(QUEUE)),
+                Lane::LookUp | Lane::Handshake => (threads.max(THREADS).div_ceil(2), queue.max(QUEUE)),
             };
             let own = self.lane(lane);
             (own.threads, own.bound) = (threads, bound);
@@ -71,11 +75,12 @@ impl Lanes {
     }
 
     fn lane(&mut self, lane: Lane) -> &mut Queue {
-        let [program, library, look_up] = &mut self.0;
+        let [program, library, look_up, handshake] = &mut self.0;
         match lane {
             Lane::Program => program,
             Lane::Library => library,
             Lane::LookUp => look_up,
+            Lane::Handshake => handshake,
         }
     }
 

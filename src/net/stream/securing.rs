@@ -3,9 +3,10 @@
 use super::{Event, Stream};
 use crate::event_loop::{Due, Time};
 use crate::net::CloseReason;
+use crate::net::handshaking::{Handshaking, Steps, here};
 use crate::net::transport::tls::{Begin, Buffers};
 use crate::net::transport::{Own, Received};
-use crate::secure::{Info, Session};
+use crate::secure::{Info, NewSession, Step, Stepped};
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ impl Stream {
     /// If there is no connection, if it is secure already, or if it has a file to send first.
     pub fn secure(
         self: &Rc<Self>,
-        session: Session,
+        session: NewSession,
         limit: Duration,
         unsent: Unsent,
         to_plain_http: &'static [u8],
@@ -135,7 +136,12 @@ impl Stream {
                 self.flush_output();
                 true
             }
-            Own::Blocked => false,
+            Own::Blocked | Own::Away => false,
+            Own::Step => {
+                let this: Rc<dyn Handshaking> = self.clone();
+                Steps::ask(&self.cx.lp, here(), Rc::downgrade(&this));
+                false
+            }
             Own::Later => {
                 self.queue_heavy();
                 false
@@ -169,5 +175,21 @@ impl Stream {
             // The close follows in any case.
             drop(tls.send_close_notice());
         }
+    }
+}
+
+impl Handshaking for Stream {
+    fn leave(&self) -> Option<Step> {
+        self.transport.borrow_mut().as_mut()?.tls_mut()?.leave()
+    }
+
+    fn come_back(self: Rc<Self>, stepped: io::Result<Stepped>) {
+        let mut transport = self.transport.borrow_mut();
+        let Some(tls) = transport.as_mut().and_then(|transport| transport.tls_mut()) else { return };
+        tls.come_back(stepped);
+        drop(transport);
+        // The next read tells what has come of it. What has come meanwhile is in the kernel.
+        self.state.on(Event::Readable);
+        self.queue();
     }
 }

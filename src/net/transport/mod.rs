@@ -65,6 +65,10 @@ pub(super) enum Own {
     Blocked,
     /// Other handshakes come first: the transport reads on when there is budget for it.
     Later,
+    /// A step of the handshake is to be taken on another thread: the stream asks for one. It reads on when the session has come back.
+    Step,
+    /// The session has gone to another thread, or is on its way.
+    Away,
     /// The transport cannot go on. It has sent the peer the message that says why.
     Broken(io::Error),
 }

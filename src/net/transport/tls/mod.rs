@@ -9,6 +9,8 @@
 //! A connection that is idle has none of these.
 
 mod buffers;
+mod elsewhere;
+mod ending;
 mod failure;
 mod held;
 mod refused;
@@ -16,12 +18,13 @@ mod refused;
 use super::{Own, Plaintext, Received};
 use crate::event_loop::Time;
 use crate::event_loop::driver::{Io, SHORT_READ_ENDS};
-use crate::secure::{Ciphertext, Info, RECORD, Session, Want};
+use crate::secure::{Ciphertext, Handshakes, Info, NewSession, Pumped, RECORD, Session, Want};
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
 pub(in crate::net) use buffers::Buffers;
 use buffers::{keep, room};
+use elsewhere::Place;
 use failure::Failure;
 use refused::Refused;
 
@@ -38,6 +41,10 @@ struct Handshake {
     to_plain_http: &'static [u8],
     /// True once a byte of the peer has come.
     begun: bool,
+    /// Where its steps are taken that may sign.
+    steps: Handshakes,
+    /// Where the session is.
+    place: Place,
 }
 
 /// How the peer's side has ended.
@@ -52,7 +59,8 @@ enum PeerEnd {
 
 pub(in crate::net) struct Tls {
     io: Io,
-    session: Session,
+    /// `None` while a step of the handshake is taken on another thread.
+    session: Option<Session>,
     buffers: Rc<Buffers>,
     input: Vec<u8>,
     plain: Vec<u8>,
@@ -73,7 +81,7 @@ pub(in crate::net) struct Tls {
 
 /// What a stream that becomes secure gives to its new transport.
 pub(in crate::net) struct Begin<'a> {
-    pub session: Session,
+    pub session: NewSession,
     /// When the handshake must be over.
     pub until: Time,
     /// What a server says to a peer that speaks HTTP without TLS. Empty: nothing.
@@ -87,11 +95,21 @@ pub(in crate::net) struct Begin<'a> {
 impl Tls {
     /// Begins the handshake. A client speaks first.
     pub fn begin(io: Io, buffers: Rc<Buffers>, begin: Begin<'_>) -> Tls {
-        let handshake = Handshake { until: begin.until, to_plain_http: begin.to_plain_http, begun: false };
+        let Begin { session, until, to_plain_http, .. } = begin;
+        let NewSession { mut session, handshakes: steps } = session;
+        let handshake = Handshake { until, to_plain_http, begun: false, steps, place: Place::Here };
+        let mut cork = buffers.cork.borrow_mut();
+        cork.clear();
+        cork.append(begin.before, begin.before.len());
+        let greeted = if session.is_server() {
+            Ok(())
+        } else {
+            session.pump(&mut [], &mut |_| true, &mut cork, Want::Input).result
+        };
         let mut tls = Tls {
             io,
-            session: begin.session,
-            buffers,
+            session: Some(session),
+            buffers: buffers.clone(),
             unprocessed: !begin.read.is_empty(),
             input: begin.read,
             plain: Vec::new(),
@@ -104,15 +122,8 @@ impl Tls {
             notice_sent: false,
             owes_fin: false,
         };
-        let buffers = tls.buffers.clone();
-        let mut cork = buffers.cork.borrow_mut();
-        cork.clear();
-        cork.append(begin.before, begin.before.len());
-        if !tls.session.is_server() {
-            let pumped = tls.session.pump(&mut [], &mut |_| true, &mut cork, Want::Input);
-            if let Err(fault) = pumped.result {
-                tls.fail(Failure::Session(fault));
-            }
+        if let Err(fault) = greeted {
+            tls.fail(Failure::Session(fault));
         }
         tls.send(&cork);
         drop(cork);
@@ -125,7 +136,7 @@ impl Tls {
 
     /// What was agreed; `None` during the handshake.
     pub fn info(&self) -> Option<Info> {
-        self.handshake.is_none().then(|| self.session.info())
+        if self.handshake.is_some() { None } else { Some(self.session.as_ref()?.info()) }
     }
 
     /// When the handshake must be over, if it is not.
@@ -141,6 +152,9 @@ impl Tls {
     // ---- Reading
 
     pub fn read(&mut self, into: &mut [u8]) -> Received {
+        if let Some(received) = self.read_elsewhere() {
+            return received;
+        }
         if !self.plain.is_empty() {
             return self.give_plain(into);
         }
@@ -212,10 +226,11 @@ impl Tls {
     /// Looks at the input before the TLS session gets it. Returns what the read reports if the session is not to get the input now:
     /// a client speaks plain HTTP, or other handshakes come first.
     fn look_at_handshake(&mut self, input: &[u8]) -> Option<Received> {
+        let is_server = self.is_server();
         let handshake = self.handshake.as_mut()?;
         let first = !std::mem::replace(&mut handshake.begun, true);
         // The first byte of a handshake is 22 (RFC 8446, 5.1); that of HTTP is a letter.
-        if first && self.session.is_server() && input.first().is_some_and(u8::is_ascii_uppercase) {
+        if first && is_server && input.first().is_some_and(u8::is_ascii_uppercase) {
             let answer = handshake.to_plain_http;
             let buffers = self.buffers.clone();
             let mut cork = buffers.cork.borrow_mut();
@@ -225,6 +240,9 @@ impl Tls {
             self.fail(Failure::PlainHttp);
             self.input = Vec::new();
             return Some(Received::Own(Own::Read(input.len(), false)));
+        }
+        if self.enter_line(input) {
+            return Some(Received::Own(Own::Step));
         }
         if self.buffers.may_step() {
             return None;
@@ -236,6 +254,7 @@ impl Tls {
 
     fn process(&mut self, input: &mut [u8], into: &mut [u8], came: usize, drained: bool) -> Received {
         let was_handshaking = self.handshake.is_some();
+        let Some(session) = &mut self.session else { return Received::Own(Own::Away) };
         let buffers = self.buffers.clone();
         let mut cork = buffers.cork.borrow_mut();
         cork.clear();
@@ -252,35 +271,47 @@ impl Tls {
             plain.extend_from_slice(later);
             count < most
         };
-        let mut pump = || self.session.pump(input, &mut take, &mut cork, Want::Input);
+        let mut pump = || session.pump(input, &mut take, &mut cork, Want::Input);
         let pumped = if was_handshaking { buffers.step(pump) } else { pump() };
-        self.unprocessed = pumped.stopped;
+        let is_over = was_handshaking && !session.is_handshaking() && pumped.result.is_ok();
         keep(&mut self.input, input.get(pumped.used..).unwrap_or_default());
-        if pumped.peer_closed {
-            self.peer_end = PeerEnd::Told;
-            // What follows is not read.
-            self.input = Vec::new();
-        }
-        self.send(&cork);
+        self.take_result(pumped, &cork);
         drop(cork);
-        if let Err(fault) = pumped.result {
-            self.fail(Failure::Session(fault));
-        } else if was_handshaking && !self.session.is_handshaking() {
+        if is_over {
             self.handshake = None;
             return Received::Own(Own::Secured);
         }
-        let left = self.unprocessed || !self.plain.is_empty() || self.failed.is_some() || pumped.peer_closed;
+        let ended = self.peer_end != PeerEnd::NotYet;
+        let left = self.unprocessed || !self.plain.is_empty() || self.failed.is_some() || ended;
         match count {
             0 => Received::Own(Own::Read(came, drained && !left)),
             count => Received::Bytes { count, drained: drained && !left },
         }
     }
 
+    /// Takes what the session has made of input, and of which `cork` is for the peer.
+    fn take_result(&mut self, pumped: Pumped, cork: &Ciphertext) {
+        self.unprocessed = pumped.stopped;
+        if pumped.peer_closed {
+            self.peer_end = PeerEnd::Told;
+            // What follows is not read.
+            self.input = Vec::new();
+        }
+        self.send(cork);
+        if let Err(fault) = pumped.result {
+            self.fail(Failure::Session(fault));
+        }
+    }
+
+    fn is_server(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::is_server)
+    }
+
     /// The peer has sent its FIN, and has not said before that nothing follows.
     fn ended(&mut self) -> Received {
         match &self.handshake {
             // The client has connected and gone without a byte, as monitors do that look whether somebody listens. That is no failure.
-            Some(handshake) if !handshake.begun && self.session.is_server() => Received::End,
+            Some(handshake) if !handshake.begun && self.is_server() => Received::End,
             Some(_) => {
                 let error =
                     io::Error::new(ErrorKind::UnexpectedEof, "the peer has ended in the middle of the TLS handshake");
@@ -375,7 +406,8 @@ impl Tls {
             plain.extend_from_slice(bytes);
             true
         };
-        let pumped = self.session.pump(input, &mut take, cork, want);
+        let Some(session) = &mut self.session else { return Err(ErrorKind::NotConnected.into()) };
+        let pumped = session.pump(input, &mut take, cork, want);
         if pumped.used > 0 {
             input.drain(..pumped.used);
         }
@@ -445,41 +477,5 @@ impl Tls {
             self.io.shutdown_write()?;
         }
         Ok(())
-    }
-
-    // ---- Ending
-
-    /// Tells the peer that nothing follows.
-    pub fn send_close_notice(&mut self) -> io::Result<()> {
-        if self.handshake.is_some() || self.broken || std::mem::replace(&mut self.notice_sent, true) {
-            return Ok(());
-        }
-        let buffers = self.buffers.clone();
-        let mut cork = buffers.cork.borrow_mut();
-        cork.clear();
-        let made = self.pump(Want::CloseNotice, &mut cork);
-        self.send(&cork);
-        made
-    }
-
-    /// Lets no close notice be sent: the connection closes for an error, and the peer must not take what it has got for complete.
-    pub fn withhold_notice(&mut self) {
-        self.notice_sent = true;
-    }
-
-    /// Tells the peer that nothing follows, and sends our FIN. During the handshake this waits for its end.
-    pub fn shutdown(&mut self) -> io::Result<()> {
-        self.owes_fin = true;
-        let told = self.send_close_notice();
-        self.flush()?;
-        told
-    }
-
-    /// The handshake is over: sends the FIN that has waited for it.
-    pub fn after_handshake(&mut self) {
-        if self.owes_fin {
-            // The next read reports an error.
-            drop(self.shutdown());
-        }
     }
 }
