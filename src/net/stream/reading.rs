@@ -103,6 +103,15 @@ impl Stream {
         }
     }
 
+    /// Returns whether the transport reads when it is asked to. While a step of a TLS handshake is taken on another thread it does not.
+    #[cold]
+    pub(super) fn reads_now(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.transport.borrow().as_ref().and_then(Transport::tls).is_none_or(|tls| !tls.is_elsewhere());
+        #[cfg(not(feature = "tls"))]
+        true
+    }
+
     #[cold]
     fn room_behind_held(&self, most: usize) -> usize {
         self.protocol().held_limit().saturating_sub(self.input.len()).clamp(1, most)

@@ -91,7 +91,9 @@ impl Stream {
 
     #[cold]
     fn close_with_socket_error(&self) {
-        if !self.is_closed() && !self.has_write_failed() && !self.wants_input() {
+        // Else the next read says it.
+        let reads = self.wants_input() && self.reads_now();
+        if !self.is_closed() && !self.has_write_failed() && !reads {
             let error = self.with_io(|io| io.take_error().ok().flatten()).flatten();
             self.fail(error.unwrap_or_else(|| ErrorKind::ConnectionReset.into()));
         }

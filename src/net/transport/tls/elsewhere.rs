@@ -40,6 +40,11 @@ impl Tls {
         Some(Received::Own(Own::Secured))
     }
 
+    /// Returns whether the session is away, or waits for its way to a thread.
+    pub fn is_elsewhere(&self) -> bool {
+        self.handshake.as_ref().is_some_and(|handshake| matches!(handshake.place, Place::InLine | Place::Away))
+    }
+
     /// Puts a step in line that is to be taken elsewhere. Returns whether it is such a step.
     pub(super) fn enter_line(&mut self, input: &[u8]) -> bool {
         let Some(handshake) = &mut self.handshake else { return false };
