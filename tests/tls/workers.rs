@@ -2,6 +2,7 @@
 
 use crate::relay::*;
 use crate::support::net::Record;
+use oneloop::http::Agent;
 use oneloop::sim::{Network, Sim};
 use oneloop::tls::{
     self, Client, ClientBuilder, ClientCertificates, Context, ContextBuilder, CryptoProvider, Handshakes, Roots,
@@ -315,4 +316,37 @@ fn a_handshake_that_panics_on_a_worker_closes_its_connection_and_no_other() {
     let (socket, _record) = connect(SERVER, NAME, &client());
     sim.advance(Duration::from_secs(1));
     assert!(socket.tls().is_some());
+}
+
+/// With threads of the system, where the others here have the simulated ones.
+#[test]
+fn a_hundred_clients_over_real_sockets_are_served_by_real_threads() {
+    let server = https::create_server(workers(), |req, res| res.end(req.url().to_owned()));
+    server.listen(("127.0.0.1", 0), ()).unwrap();
+    let port = server.address().unwrap().port().unwrap();
+    let agent = Agent::new();
+    agent.set_tls(&client());
+    let mut limits = agent.limits();
+    // Each request makes a connection.
+    limits.idle = Duration::ZERO;
+    agent.set_limits(limits);
+    let patience = oneloop::set_timeout(Duration::from_secs(60), || panic!("it hangs"));
+    let answers = Rc::<RefCell<Vec<String>>>::default();
+    for number in 0..100 {
+        let (told, server, patience) = (answers.clone(), server.clone(), patience.clone());
+        agent.fetch(&format!("https://127.0.0.1:{port}/{number}")).send(move |answer| {
+            told.borrow_mut().push(answer.unwrap().text().into_owned());
+            if told.borrow().len() == 100 {
+                server.close(());
+                patience.clear();
+            }
+        });
+    }
+    oneloop::run().unwrap();
+    let mut answers = answers.take();
+    answers.sort();
+    let mut wanted: Vec<_> = (0..100).map(|number| format!("/{number}")).collect();
+    wanted.sort();
+    assert_eq!(answers, wanted);
+    assert_eq!(agent.stats().connections, 100);
 }
