@@ -76,6 +76,39 @@ fn each_side_may_end_first_and_the_other_goes_on() {
     assert_eq!(received.get(), 300_000);
 }
 
+/// bun#40380, rustls#1895: there the peer's end failed what was on its way to it.
+#[test]
+fn what_pends_when_the_peer_ends_its_side_is_sent_all_the_same() {
+    for server_pends in [true, false] {
+        let sim = Sim::new();
+        sim.set_network(Network { buffer: 3_000, ..Network::default() });
+        let (received, pended) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let (receiving, pending) = (received.clone(), pended.clone());
+        let one = move |socket: &Socket, pends: bool| {
+            socket.set_allow_half_open(true);
+            let (receiving, pending) = (receiving.clone(), pending.clone());
+            socket.on_data(move |_, bytes| receiving.set(receiving.get() + bytes.len()));
+            if pends {
+                socket.write(vec![b'x'; 1024 * 1024]).ignore();
+                socket.on_end(move |socket| {
+                    pending.set(socket.pending());
+                    socket.end(());
+                });
+            } else {
+                socket.end("all");
+            }
+        };
+        let other = one.clone();
+        let server = tls::create_server(context(), move |socket| one(&socket, server_pends));
+        server.listen(SERVER, ()).unwrap();
+        let _socket = tls::connect((NAME, SERVER), &client(), move |socket| other(socket, !server_pends));
+        sim.run_to_rest();
+        assert_eq!(received.get(), 1024 * 1024 + "all".len());
+        assert!(pended.get() > 900_000, "{} bytes have waited", pended.get());
+        assert_eq!((server.connections(), sim.open_fds()), (0, 1));
+    }
+}
+
 #[test]
 fn a_destroyed_socket_says_that_nothing_follows_unless_something_is_lost() {
     for lost in [false, true] {
