@@ -10,6 +10,7 @@ use super::inflating::Inflating;
 use super::limits::Limits;
 use super::origins::Origins;
 use super::payload::Payload;
+use super::publications::Publications;
 use super::random::next_mask;
 use super::subscriptions::Subscriptions;
 use crate::callback::{Identity, Listeners, Site, discard};
@@ -101,6 +102,8 @@ pub struct Stats {
     /// How many published messages were left out for subscribers that were behind, each counted once for each of them: see
     /// [`Endpoint::publish_or_skip`].
     pub skipped: u64,
+    /// How many published messages have not reached all of their subscribers yet.
+    pub waiting: usize,
 }
 
 pub(super) struct EndpointCore {
@@ -110,6 +113,8 @@ pub(super) struct EndpointCore {
     pub listeners: Listeners<On, Listener>,
     pub sockets: RefCell<Slab<Rc<Connection>>>,
     pub subscriptions: RefCell<Subscriptions>,
+    /// In a box, since a client's endpoint publishes nothing.
+    pub publications: OnceCell<Box<Publications>>,
     pub limits: RefCell<Rc<Limits>>,
     pub origins: RefCell<Rc<Origins>>,
     /// A refused origin was logged as a warning.
@@ -164,6 +169,8 @@ pub(super) struct Rare {
     pub watch: SendWatch,
     pub ending: Option<Ending>,
     pub topics: Vec<Rc<str>>,
+    /// The number of the newest publication when the socket was last given what waited for it: see `publications.rs`.
+    pub caught_up: u64,
     /// The message that is being inflated, unless it is told.
     #[cfg(feature = "deflate")]
     pub inflating: Option<Box<Inflating>>,
@@ -323,8 +330,14 @@ impl Connection {
         }
     }
 
-    /// Sends a message.
+    /// Sends a message, after what was published before.
     pub fn write(&self, stream: &Rc<Stream>, message: Payload<'_>) -> Flow {
+        if self.endpoint.waiting().is_some() {
+            self.catch_up(stream);
+            if self.open_stream().is_none() {
+                return Flow::Closed;
+            }
+        }
         if let (Some(frame), Role::Server) = (message.frame(), self.role) {
             return self.write_frame(stream, self.form_of(stream, frame));
         }
@@ -391,13 +404,14 @@ impl Connection {
         flow
     }
 
-    /// Sends a control frame. It is sent whatever the limits of output are, since the peer relies on it.
-    pub fn write_control(&self, stream: &Stream, opcode: Opcode, content: &[u8]) {
+    /// Sends a control frame, after what was published before. It is sent whatever the limits of output are, since the peer relies on it.
+    pub fn write_control(&self, stream: &Rc<Stream>, opcode: Opcode, content: &[u8]) {
+        self.catch_up(stream);
         let head = FrameHead { last: true, compressed: false, opcode, mask: self.mask(), length: content.len() as u64 };
         stream.encode(|out| append(out, &head, content));
     }
 
-    pub fn write_close(&self, stream: &Stream, code: u16, reason: &str) {
+    pub fn write_close(&self, stream: &Rc<Stream>, code: u16, reason: &str) {
         let content = [&code.to_be_bytes(), reason.as_bytes()].concat();
         self.write_control(stream, Opcode::Close, &content);
     }

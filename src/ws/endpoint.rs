@@ -5,13 +5,14 @@ use super::endpoints;
 use super::event::On;
 use super::limits::Limits;
 use super::origins::Origins;
+use super::publications::Publications;
 use crate::callback::{Identity, Listeners, Site, compare_by_identity, discard};
 use crate::http::Request;
 #[cfg(doc)]
 use crate::net::Flow;
 use crate::proto::ws::Message;
 use slab::Slab;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -41,6 +42,7 @@ impl Endpoint {
             listeners: Listeners::new(),
             sockets: RefCell::new(Slab::new()),
             subscriptions: RefCell::default(),
+            publications: OnceCell::new(),
             limits: RefCell::default(),
             origins: RefCell::default(),
             warned: Cell::new(false),
@@ -271,6 +273,7 @@ impl Endpoint {
             received: self.0.received.get(),
             sent: self.0.sent.get(),
             skipped: self.0.skipped.get(),
+            waiting: self.0.waiting().map_or(0, Publications::len),
         }
     }
 

@@ -60,6 +60,10 @@ pub struct Limits {
     pub frames: u16,
     /// To how many topics a socket may subscribe. Default: 1,024.
     pub subscriptions: usize,
+    /// How many deliveries of published messages [`publish`](super::Endpoint::publish) makes at once in one iteration. What is published
+    /// to more subscribers goes out in check phases, as many in each, but at least one. Each KiB of a message that is copied for each
+    /// subscriber (one of less than 16 KiB) counts as one more. Default: 1,024.
+    pub deliveries: usize,
     /// How many sockets the endpoint may have at a time. A request for one more is answered 503. Default: no limit.
     pub sockets: usize,
 }
@@ -81,6 +85,7 @@ impl Default for Limits {
             write_stall: Duration::from_secs(60),
             frames: 256,
             subscriptions: 1_024,
+            deliveries: 1_024,
             sockets: usize::MAX,
         }
     }

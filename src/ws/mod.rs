@@ -71,6 +71,7 @@ mod opening;
 mod origins;
 mod payload;
 mod protocol;
+mod publications;
 mod random;
 mod subscriptions;
 mod topics;

@@ -139,7 +139,7 @@ impl Connection {
 
     /// Answers a ping. If much output is pending, only the newest ping is answered, after some output has been sent (RFC 6455,
     /// 5.5.3). So pings can make only a bounded amount of output pending, although pongs do not count for the limits.
-    fn ping(&self, stream: &Stream, content: &[u8]) {
+    fn ping(&self, stream: &Rc<Stream>, content: &[u8]) {
         if self.state.get() != State::Open {
             return;
         }

@@ -30,9 +30,16 @@ impl Subscriptions {
         }
     }
 
-    /// The places of the subscribers, in order.
-    pub fn of(&self, topic: &str) -> impl Iterator<Item = usize> {
-        self.0.get(topic).into_iter().flatten().copied()
+    /// The name of a topic, which all of its subscribers share, and their places in order. `None` if it has no subscribers.
+    pub fn of(&self, topic: &str) -> Option<(&Rc<str>, &BTreeSet<usize>)> {
+        self.0.get_key_value(topic)
+    }
+
+    /// The places of the subscribers of the topic with just this name, from the place `first` on. A topic that has lost all of its
+    /// subscribers meanwhile has none, even if there is another one now that is called the same.
+    pub fn from(&self, name: &Rc<str>, first: usize) -> impl Iterator<Item = usize> {
+        let topic = self.of(name).filter(|(shared, _)| Rc::ptr_eq(shared, name));
+        topic.into_iter().flat_map(move |(_, places)| places.range(first..)).copied()
     }
 
     pub fn count(&self, topic: &str) -> usize {
@@ -51,7 +58,10 @@ mod tests {
             all.add("a", place);
         }
         all.add("b", 3);
-        assert_eq!((all.of("a").collect::<Vec<_>>(), all.count("b"), all.count("c")), (vec![3, 7], 1, 0));
+        assert_eq!(
+            (all.of("a").map(|(_, places)| places.iter().copied().collect()), all.count("b"), all.count("c")),
+            (Some(vec![3, 7]), 1, 0)
+        );
         all.remove("b", 3);
         all.remove("b", 3);
         all.remove("a", 3);

@@ -4,6 +4,8 @@ use super::connection::{Connection, Endpoint, EndpointCore, WebSocket};
 #[cfg(not(feature = "deflate"))]
 use super::frame::Frame;
 use super::payload::Payload;
+use super::publications::Publication;
+use crate::event_loop::current;
 use crate::net::Flow;
 #[cfg(not(feature = "deflate"))]
 use crate::net::{Chunk, Stream};
@@ -19,13 +21,20 @@ pub struct Published {
     pub sent: usize,
     /// The number of subscribers that were left out, because they fall behind: see [`Endpoint::publish_or_skip`].
     pub skipped: usize,
+    /// The number of subscribers that get the message later, in check phases from this iteration on.
+    pub later: usize,
 }
 
 impl Endpoint {
-    /// Sends a message to all sockets that have [subscribed](WebSocket::subscribe) to a topic. The message is given to each of
-    /// them in this call, as by [`send`](WebSocket::send). So sent and published messages arrive in the order of the calls, and a
-    /// socket that subscribes later does not get the message. The frame of the message is made once for all. A subscriber that
-    /// falls too far behind is closed, as with `send` ([`Limits::max_pending`](super::Limits::max_pending)).
+    /// Sends a message to all sockets that have [subscribed](WebSocket::subscribe) to a topic, as by [`send`](WebSocket::send). Sent and
+    /// published messages arrive in the order of the calls, and a socket that subscribes later does not get the message. The frame of
+    /// the message is made once for all. A subscriber that falls too far behind is closed, as with `send`
+    /// ([`Limits::max_pending`](super::Limits::max_pending)).
+    ///
+    /// So that a message for very many does not hold up the loop, an iteration delivers to 1,024 subscribers
+    /// ([`Limits::deliveries`](super::Limits::deliveries)): a message for more of them goes out in the check phases of this iteration and of
+    /// those that follow ([`Published::later`]). Before a socket is sent anything else, it gets what was published before. If more than
+    /// `max_pending` bytes or 1,024 messages wait to go out, this call delivers them all before it returns.
     ///
     /// ```
     /// # let server = oneloop::http::create_server(|_req, res| res.end("hello\n"));
@@ -86,9 +95,7 @@ impl WebSocket {
     /// ```
     pub fn subscribe(&self, topic: &str) -> bool {
         let core = &self.0.endpoint;
-        if self.0.role == Role::Client || self.0.open_stream().is_none() {
-            return false;
-        }
+        let Some(stream) = self.0.open_stream().filter(|_| self.0.role == Role::Server) else { return false };
         let most = core.limits.borrow().subscriptions;
         let (is_subscribed, count) = (self.is_subscribed(topic), self.0.with_topics(|topics| topics.len()));
         if !is_subscribed && (count >= most || topic.len() > NAME) {
@@ -101,8 +108,12 @@ impl WebSocket {
             return false;
         }
         if !is_subscribed {
+            self.0.catch_up(stream);
             let name = core.subscriptions.borrow_mut().add(topic, self.0.place.get());
-            self.0.with_rare(|rare| rare.topics.push(name));
+            self.0.with_rare(|rare| {
+                rare.topics.push(name);
+                rare.caught_up = core.newest_publication();
+            });
         }
         true
     }
@@ -111,6 +122,9 @@ impl WebSocket {
     pub fn unsubscribe(&self, topic: &str) -> bool {
         let had = self.is_subscribed(topic);
         if had {
+            if let Some(stream) = self.0.open_stream() {
+                self.0.catch_up(stream);
+            }
             self.0.with_rare(|rare| rare.topics.retain(|name| **name != *topic));
             self.0.endpoint.subscriptions.borrow_mut().remove(topic, self.0.place.get());
         }
@@ -138,23 +152,30 @@ impl WebSocket {
 const NAME: usize = 256;
 
 impl EndpointCore {
-    fn publish(&self, topic: &str, message: Payload<'_>, skip: bool, but: Option<usize>) -> Published {
-        let frame = message.into_frame();
-        let full = self.limits.borrow().pending_output;
+    fn publish(self: &Rc<Self>, topic: &str, message: Payload<'_>, skip: bool, but: Option<usize>) -> Published {
         let mut published = Published::default();
         // Writing never calls user code, so the lists may stay borrowed.
         let (subscriptions, sockets) = (self.subscriptions.borrow(), self.sockets.borrow());
-        for place in subscriptions.of(topic).filter(|&place| Some(place) != but) {
+        let Some((name, places)) = subscriptions.of(topic) else { return published };
+        let Some(lp) = current() else { return published };
+        let publications = self.publications.get_or_init(Box::default);
+        let (most, count) = (self.limits.borrow().deliveries, places.len());
+        let frame = message.into_frame();
+        if !publications.take(lp.iteration(), most, count, frame.as_bytes().len()) {
+            published.later = count - usize::from(but.is_some_and(|but| places.contains(&but)));
+            let name = name.clone();
+            drop((subscriptions, sockets));
+            self.keep(&lp, Publication::new(name, frame, but, skip));
+            return published;
+        }
+        for &place in places.iter().filter(|&&place| Some(place) != but) {
             let Some(socket) = sockets.get(place) else { continue };
             let Some(stream) = socket.open_stream() else { continue };
-            if skip && stream.pending() >= full {
-                published.skipped += 1;
-            } else {
-                let flow = socket.write_frame(stream, socket.form_of(stream, &frame));
-                published.sent += usize::from(flow != Flow::Closed);
+            match socket.deliver(stream, &frame, skip) {
+                Some(flow) => published.sent += usize::from(flow != Flow::Closed),
+                None => published.skipped += 1,
             }
         }
-        self.skipped.set(self.skipped.get() + published.skipped as u64);
         published
     }
 }
@@ -164,6 +185,11 @@ impl Connection {
     #[cfg(not(feature = "deflate"))]
     pub fn form_of(&self, _stream: &Stream, frame: &Frame) -> Chunk<'static> {
         frame.plain()
+    }
+
+    /// Whether the socket has subscribed to a topic. `name`: that which its subscribers share.
+    pub fn has_topic(&self, name: &Rc<str>) -> bool {
+        self.with_topics(|topics| topics.iter().any(|topic| Rc::ptr_eq(topic, name)))
     }
 
     fn with_topics<R>(&self, f: impl FnOnce(&[Rc<str>]) -> R) -> R {

@@ -4,9 +4,10 @@ use crate::support::http::{Kept, MS, SECOND, keep_log, logged, serve};
 use crate::support::websocket::{frame, text};
 use oneloop::http::{Request, Response};
 use oneloop::sim::{Sim, WebSocketPeer};
-use oneloop::ws::{self, Endpoint, WebSocket};
+use oneloop::ws::{self, Endpoint, Published, WebSocket};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::io;
 
 fn endpoint() -> (Sim, Endpoint, Kept<WebSocket>) {
     let (sim, server) = serve(|_: Request, res: Response| res.end("page"));
@@ -170,6 +171,114 @@ fn too_many_subscriptions_and_too_long_names_are_refused_and_logged() {
     assert!(socket.unsubscribe("") && socket.subscribe("another"));
 }
 
+fn set_deliveries(endpoint: &Endpoint, deliveries: usize) {
+    let mut limits = endpoint.limits();
+    limits.deliveries = deliveries;
+    endpoint.set_limits(limits);
+}
+
+fn receivers(published: Published) -> usize {
+    published.sent + published.later
+}
+
+#[test]
+fn what_is_published_to_many_goes_out_over_several_iterations_and_each_does_no_more_than_its_part() -> io::Result<()> {
+    let (sim, endpoint, sockets) = endpoint();
+    set_deliveries(&endpoint, 10);
+    let guests = guests(&sim, &sockets, 25);
+    guests.iter().for_each(|(_, socket)| assert!(socket.subscribe("t")));
+    let first = endpoint.publish("t", "1");
+    let second = guests[3].1.publish("t", "2");
+    assert_eq!((first.sent, first.later, second.sent, second.later, endpoint.stats().waiting), (0, 25, 0, 24, 2));
+    let mut before = 0;
+    let mut iterations = 0;
+    while endpoint.stats().waiting > 0 {
+        oneloop::run_nowait()?;
+        // One who gets both at once may be the last of an iteration.
+        let sent = endpoint.stats().sent;
+        assert!(sent - before <= 11, "{sent} after {before}");
+        (before, iterations) = (sent, iterations + 1);
+    }
+    assert!((5..=9).contains(&iterations), "{iterations}");
+    sim.settle();
+    for (number, (client, _)) in guests.iter().enumerate() {
+        client.expect(if number == 3 { &["text 1"] } else { &["text 1", "text 2"] });
+    }
+    Ok(())
+}
+
+/// The order of the calls holds for each socket, whatever the calls are.
+#[test]
+fn what_waits_reaches_a_socket_before_anything_else_that_it_is_sent_and_nobody_who_comes_later() {
+    let (sim, endpoint, sockets) = endpoint();
+    set_deliveries(&endpoint, 1);
+    let guests = guests(&sim, &sockets, 7);
+    guests[..6].iter().for_each(|(_, socket)| assert!(socket.subscribe("t")));
+    endpoint.publish("t", "1");
+    guests[0].1.send("2").ignore();
+    assert!(guests[1].1.unsubscribe("t"));
+    guests[2].1.close();
+    guests[3].1.subscribe("u");
+    guests[4].1.terminate();
+    guests[5].1.ping(b"2");
+    guests[6].1.subscribe("t");
+    endpoint.publish("t", "3");
+    endpoint.publish("u", "4");
+    sim.settle();
+    guests[0].0.expect(&["text 1", "text 2", "text 3"]);
+    guests[1].0.expect(&["text 1"]);
+    guests[2].0.expect(&["text 1", "close 1000 "]);
+    guests[3].0.expect(&["text 1", "text 3", "text 4"]);
+    guests[5].0.expect(&["text 1", "ping 2", "text 3"]);
+    guests[6].0.expect(&["text 3"]);
+    assert_eq!(endpoint.stats().waiting, 0);
+}
+
+/// A small topic does not wait until all have got what a large one has published.
+#[test]
+fn topics_that_wait_take_turns() -> io::Result<()> {
+    let (sim, endpoint, sockets) = endpoint();
+    set_deliveries(&endpoint, 5);
+    let guests = guests(&sim, &sockets, 30);
+    guests[..28].iter().for_each(|(_, socket)| assert!(socket.subscribe("large")));
+    guests[28..].iter().for_each(|(_, socket)| assert!(socket.subscribe("small")));
+    endpoint.publish("large", "1");
+    endpoint.publish("small", "2");
+    oneloop::run_nowait()?;
+    oneloop::run_nowait()?;
+    assert_eq!((endpoint.stats().sent, endpoint.stats().waiting), (10, 1));
+    sim.settle();
+    guests[28..].iter().for_each(|(client, _)| client.expect(&["text 2"]));
+    guests[..28].iter().for_each(|(client, _)| client.expect(&["text 1"]));
+    Ok(())
+}
+
+/// Who publishes faster than the loop delivers is held up: what waits has a bound.
+#[test]
+fn what_waits_is_bounded_in_messages_and_in_bytes() {
+    let (sim, endpoint, sockets) = endpoint();
+    set_deliveries(&endpoint, 1);
+    let guests = guests(&sim, &sockets, 3);
+    guests.iter().for_each(|(_, socket)| assert!(socket.subscribe("t")));
+    let mut most = 0;
+    for _ in 0..2_000 {
+        endpoint.publish("t", "x");
+        most = most.max(endpoint.stats().waiting);
+    }
+    assert_eq!((most, endpoint.stats().sent), (1_024, 3 * 1_025));
+    sim.settle();
+    let large = "x".repeat(300_000);
+    let waiting: Vec<_> = (0..4)
+        .map(|_| {
+            endpoint.publish("t", &*large);
+            endpoint.stats().waiting
+        })
+        .collect();
+    assert_eq!(waiting, [1, 2, 3, 0]);
+    sim.settle();
+    guests.iter().for_each(|(client, _)| assert_eq!(client.told().len(), 2_004));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
@@ -177,8 +286,10 @@ proptest! {
     #[test]
     fn topics_are_sets_and_each_socket_gets_what_it_is_in_order(
         steps in proptest::collection::vec((0_usize..4, 0_u8..6, 0_u8..3, any::<bool>()), 0..60),
+        deliveries in proptest::sample::select(vec![0, 1, 3, 1_024]),
     ) {
         let (sim, endpoint, sockets) = endpoint();
+        set_deliveries(&endpoint, deliveries);
         let guests = guests(&sim, &sockets, 4);
         let mut model: Vec<BTreeSet<u8>> = vec![BTreeSet::new(); 4];
         let mut open = [true; 4];
@@ -194,8 +305,8 @@ proptest! {
             match step {
                 0 => prop_assert_eq!(socket.subscribe(&name), open[guest]),
                 1 => prop_assert_eq!(socket.unsubscribe(&name), model[guest].contains(&topic)),
-                2 => prop_assert_eq!(endpoint.publish(&name, &*message).sent, publish(None)),
-                3 => prop_assert_eq!(socket.publish(&name, &*message).sent, publish(Some(guest))),
+                2 => prop_assert_eq!(receivers(endpoint.publish(&name, &*message)), publish(None)),
+                3 => prop_assert_eq!(receivers(socket.publish(&name, &*message)), publish(Some(guest))),
                 4 => if socket.send(&*message) != oneloop::net::Flow::Closed {
                     expected[guest].push(format!("text {message}"));
                 },

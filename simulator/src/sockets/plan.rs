@@ -24,6 +24,8 @@ pub struct Plan {
     pub ending: Ending,
     pub end_at: Duration,
     pub guests: Vec<Guest>,
+    /// So few deliveries of published messages go out in one iteration that most of them wait.
+    pub deliveries: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +109,7 @@ impl Plan {
             ending: *random.pick(&[Ending::Last, Ending::Last, Ending::Last, Ending::Server, Ending::All]),
             end_at: random.between(500, OPENING + 2_000) as u32 * MS,
             guests: (0..count).map(|_| guest(&mut random)).collect(),
+            deliveries: if random.percent(30) { Some(random.below(4) as usize) } else { None },
         }
     }
 
@@ -127,6 +130,7 @@ impl Plan {
             limits.max_pending = 30_000;
             limits.frames = 3;
         }
+        limits.deliveries = self.deliveries.unwrap_or(limits.deliveries);
         limits
     }
 }
