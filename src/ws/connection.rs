@@ -115,6 +115,8 @@ pub(super) struct EndpointCore {
     pub subscriptions: RefCell<Subscriptions>,
     /// In a box, since a client's endpoint publishes nothing.
     pub publications: OnceCell<Box<Publications>>,
+    /// Published messages wait for some of their subscribers.
+    pub waits: Cell<bool>,
     pub limits: RefCell<Rc<Limits>>,
     pub origins: RefCell<Rc<Origins>>,
     /// A refused origin was logged as a warning.

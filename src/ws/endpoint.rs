@@ -43,6 +43,7 @@ impl Endpoint {
             sockets: RefCell::new(Slab::new()),
             subscriptions: RefCell::default(),
             publications: OnceCell::new(),
+            waits: Cell::new(false),
             limits: RefCell::default(),
             origins: RefCell::default(),
             warned: Cell::new(false),

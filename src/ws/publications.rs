@@ -85,11 +85,7 @@ fn cost(length: usize) -> usize {
 }
 
 impl Publications {
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.list.borrow().is_empty()
-    }
-
+    /// How many messages wait.
     pub fn len(&self) -> usize {
         self.list.borrow().iter().filter(|publication| publication.frame.is_some()).count()
     }
@@ -101,7 +97,7 @@ impl Publications {
             self.left.set(most);
         }
         let count = subscribers.saturating_mul(cost(length));
-        let may = self.is_empty() && count <= self.left.get();
+        let may = self.list.borrow().is_empty() && count <= self.left.get();
         if may {
             self.left.set(self.left.get() - count);
         }
@@ -160,8 +156,9 @@ impl Publications {
 
 impl EndpointCore {
     /// What the endpoint has published, if something waits.
+    #[inline]
     pub fn waiting(&self) -> Option<&Publications> {
-        self.publications.get().map(|publications| &**publications).filter(|publications| !publications.is_empty())
+        if self.waits.get() { self.publications.get().map(|publications| &**publications) } else { None }
     }
 
     /// The number of the newest publication that waits, or has waited.
@@ -173,6 +170,7 @@ impl EndpointCore {
     pub fn keep(self: &Rc<Self>, lp: &Rc<Loop>, publication: Publication) {
         let publications = self.publications.get_or_init(Box::default);
         publications.add(publication);
+        self.waits.set(true);
         let many = publications.list.borrow().len() > MOST;
         if many || publications.bytes.get() > self.limits.borrow().max_pending {
             self.deliver(publications, usize::MAX);
@@ -199,7 +197,7 @@ impl EndpointCore {
         lp.label_turn_by(&["WebSocket ", &self.name.borrow(), " delivers what was published"]);
         let most = self.limits.borrow().deliveries;
         self.deliver(publications, most.max(1));
-        if !publications.is_empty() {
+        if self.waits.get() {
             self.schedule(lp, publications);
         }
     }
@@ -228,13 +226,19 @@ impl EndpointCore {
                 None => publications.end_round(round),
             }
         }
+        self.waits.set(!publications.list.borrow().is_empty());
     }
 }
 
 impl Connection {
     /// Gives the socket all that waits for it. Returns how many deliveries that counts as.
+    #[inline]
     pub fn catch_up(&self, stream: &Rc<Stream>) -> usize {
-        let Some(publications) = self.endpoint.waiting() else { return 0 };
+        self.endpoint.waiting().map_or(0, |publications| self.catch_up_with(stream, publications))
+    }
+
+    #[cold]
+    fn catch_up_with(&self, stream: &Rc<Stream>, publications: &Publications) -> usize {
         let newest = publications.newest.get();
         let before = self.if_rare(|rare| std::mem::replace(&mut rare.caught_up, newest)).unwrap_or(newest);
         let list = publications.list.borrow();
@@ -252,7 +256,8 @@ impl Connection {
         count
     }
 
-    /// Sends a published message. `None`: the socket is left out, since it falls behind.
+    /// Sends a published message now. `None`: the socket is left out, since it falls behind.
+    #[inline]
     pub fn deliver(&self, stream: &Rc<Stream>, frame: &Frame, skip: bool) -> Option<Flow> {
         let core = &self.endpoint;
         if skip && stream.pending() >= core.limits.borrow().pending_output {
