@@ -17,7 +17,7 @@ pub enum BodyError {
     Closed(CloseReason),
     /// The body was given to another callback before. The library does not keep it for a second callback.
     AlreadyRead {
-        /// Where the program asked for the body: the call of a method such as `read_body` or `on_end`, or the line at which a
+        /// Where the program asked for the body: the call of a method such as `read_body` or `on_data`, or the line at which a
         /// handler was made that takes a body (`app::json` and the like).
         by: &'static Location<'static>,
     },

@@ -192,7 +192,7 @@ impl Exchange {
         // A listener for an event that can no longer come is dropped here, with what it captured.
         let late = match on {
             On::Data => self.incoming.is_complete(),
-            On::End => self.incoming.read_by().is_some(),
+            On::End => self.incoming.is_end_told(),
             _ => false,
         };
         if self.is_over() || late {
@@ -248,6 +248,16 @@ impl Exchange {
         });
     }
 
+    /// Calls the listeners for a part of the body.
+    pub fn tell_data(self: &Rc<Self>, lp: &Rc<Loop>, bytes: &[u8]) {
+        self.incoming.note_read(|| self.listeners.first(On::Data));
+        self.emit(lp, On::Data, |listener| {
+            if let Listener::Data(f) = listener {
+                f(self, bytes);
+            }
+        });
+    }
+
     /// Calls the listeners for the end of the peer's side, once. Returns whether there were any.
     pub fn tell_peer_end(self: &Rc<Self>, lp: &Rc<Loop>) -> bool {
         let awaited = self.listeners.has(On::PeerEnd);
@@ -271,8 +281,9 @@ impl Exchange {
     /// longer be called.
     pub fn request_over(self: &Rc<Self>, lp: &Rc<Loop>) {
         if let Some(first) = self.listeners.first(On::End)
-            && !self.incoming.note_end_told(first)
+            && !self.incoming.note_end_told()
         {
+            self.incoming.note_read(|| Some(first));
             self.emit_once(lp, On::End);
         }
         self.listeners.remove(On::Data);

@@ -10,8 +10,9 @@ pub(crate) struct Incoming {
     complete: Cell<bool>,
     paused: Cell<bool>,
     owes_continue: Cell<bool>,
-    /// Where the program asked for the body that it has got whole.
+    /// Where the program asked for the body that it was given, or whose end it was told.
     read_by: Cell<Option<Site>>,
+    end_told: Cell<bool>,
     /// Allocated when the first part of a body is decoded.
     trailers: OnceCell<Box<RefCell<Fields>>>,
 }
@@ -24,6 +25,7 @@ impl Incoming {
             paused: Cell::new(false),
             owes_continue: Cell::new(false),
             read_by: Cell::new(None),
+            end_told: Cell::new(false),
             trailers: OnceCell::new(),
         }
     }
@@ -41,6 +43,7 @@ impl Incoming {
         self.paused.set(false);
         self.owes_continue.set(false);
         self.read_by.set(None);
+        self.end_told.set(false);
     }
 
     /// Begins the request whose head was just read into [`head_mut`](Incoming::head_mut).
@@ -93,14 +96,27 @@ impl Incoming {
         self.owes_continue.replace(false)
     }
 
-    /// The place of the first of the listeners for the end of the request, if they have been called.
+    /// The place of the first of the listeners that were given bytes of the body; if there were no bytes, of the first of those that
+    /// were told the end. `None` as long as the whole body can be had.
     pub fn read_by(&self) -> Option<Site> {
         self.read_by.get()
     }
 
-    /// Notes that the listeners for the end are called now, the one of this place first. Returns whether they were called before.
-    pub fn note_end_told(&self, first: Site) -> bool {
-        self.read_by.replace(Some(first)).is_some()
+    /// Notes that bytes of the body or its end are told now, to the listener of this place first.
+    pub fn note_read(&self, first: impl FnOnce() -> Option<Site>) {
+        if self.read_by.get().is_none() {
+            self.read_by.set(first());
+        }
+    }
+
+    /// Returns whether the listeners for the end of the request have been called.
+    pub fn is_end_told(&self) -> bool {
+        self.end_told.get()
+    }
+
+    /// Notes that the listeners for the end are called now. Returns whether they were called before.
+    pub fn note_end_told(&self) -> bool {
+        self.end_told.replace(true)
     }
 
     /// The fields after a chunked body. They are complete once the request is complete.

@@ -30,6 +30,9 @@ impl Sink for Response {}
 impl Outlet for Request {
     fn listen(&self, site: Site, to: Rc<dyn Fn(Given<'_>)>) -> Listening {
         let (data, lead, closed) = (to.clone(), Lead(to.clone()), to);
+        if self.is_complete() && self.0.incoming().read_by().is_some() {
+            return Listening::default();
+        }
         let data = self.on_data_at(site, move |_, bytes| data(Given::Data(bytes)));
         let end = move |_: &Rc<Exchange>| (lead.0)(Given::End);
         let end = self.0.add(On::End, site, Listener::Once(Some(Box::new(end))));

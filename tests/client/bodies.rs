@@ -3,8 +3,8 @@
 use crate::support::bytes::pattern;
 use crate::support::client::{Scripted, agent, counted, get, note, now};
 use crate::support::http::{Record, SECOND, serve};
-use oneloop::http::{self, Agent};
-use oneloop::net::CloseReason;
+use oneloop::http::{self, Agent, ClientResponse, ResponseBodyError};
+use oneloop::net::{CloseReason, PipeError, pipeline};
 use oneloop::set_timeout;
 use oneloop::sim::{Network, Sim};
 use std::cell::{Cell, RefCell};
@@ -209,4 +209,49 @@ fn destroy_closes_a_response_at_once() {
     record.expect(&[CloseReason::Destroyed.as_str()]);
     assert!(server.listener.accepted()[0].is_closed());
     assert_eq!(now(&agent), (0, 0, 0, 0));
+}
+
+/// It was `Ok([])`, and the second half of a body of which the first was given away: as if that were all of it.
+#[test]
+fn a_body_of_which_others_have_got_bytes_is_an_error_for_whoever_asks_for_all_of_it_later() {
+    type Listen = fn(&ClientResponse);
+    let listens: [(&str, Listen); 2] =
+        [("data", |res| _ = res.on_data(|_, _| ())), ("end", |res| _ = res.on_end(|_| ()))];
+    for (said, (how, listen)) in ["seeds", "se"].into_iter().flat_map(|said| listens.map(|listen| (said, listen))) {
+        let sim = Sim::new();
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{said}");
+        let _server = Scripted::at(&sim, "127.0.0.1:80", move |peer, _, _| peer.write(&answer));
+        let record = Record::default();
+        let seen = record.clone();
+        let _request = http::get(URL, move |res| {
+            listen(&res);
+            let seen = seen.clone();
+            set_timeout(SECOND, move || {
+                let (heard, ended) = (seen.clone(), seen.clone());
+                res.read_body(10, move |body| {
+                    let Err(error) = body else { panic!("it came twice") };
+                    assert!(matches!(error, ResponseBodyError::AlreadyRead { by } if by.file() == file!()));
+                    heard.add("refused");
+                });
+                if !res.is_complete() {
+                    return;
+                }
+                res.on_end(move |_| ended.add("end"));
+                let sink = http::request("POST", "http://127.0.0.1:8080/", |_| ());
+                pipeline(&res, &sink, move |outcome| {
+                    assert!(matches!(outcome, Err(PipeError::Source(_))), "{outcome:?}");
+                    seen.add("not piped");
+                });
+            });
+        });
+        sim.advance(2 * SECOND);
+        let mut heard = record.take();
+        heard.sort();
+        let expected: &[&str] = match (said, how) {
+            ("seeds", "data") => &["end", "not piped", "refused"],
+            ("seeds", _) => &["not piped", "refused"],
+            _ => &["refused"],
+        };
+        assert_eq!(heard, expected, "{how} {said}");
+    }
 }

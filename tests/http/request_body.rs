@@ -666,3 +666,58 @@ fn a_handler_that_has_enough_of_a_body_discards_the_rest() {
         assert_eq!(server.connections(), 0);
     }
 }
+
+/// It was `Ok([])`, and an answer of 200 without content for the pipe.
+#[test]
+fn a_body_that_on_data_alone_has_got_is_an_error_for_whoever_asks_for_all_of_it_later() {
+    let record = Record::default();
+    let seen = record.clone();
+    let (sim, _server) = serve(move |req, res| {
+        let first = Location::caller().line() + 1;
+        req.on_data(|_, _| ());
+        let seen = seen.clone();
+        set_timeout(SECOND, move || {
+            assert!(req.is_complete());
+            let (read, saved) = (seen.clone(), seen.clone());
+            req.read_body(10, move |body| {
+                assert!(matches!(body, Err(BodyError::AlreadyRead { by }) if by.line() == first), "{body:?}");
+                read.add("read");
+            });
+            req.save_to("/no/such/file", 10, move |stored| {
+                assert!(matches!(stored, Err(SaveError::AlreadyRead { by }) if by.line() == first), "{stored:?}");
+                saved.add("saved");
+            });
+            let piped = seen.clone();
+            oneloop::net::pipeline(&req, &res, move |outcome| piped.add(format!("{}", outcome.is_err())));
+        });
+    });
+    let peer = send(&sim, post("/", "seeds"));
+    sim.advance(SECOND);
+    assert_eq!(statuses(&peer), [502]);
+    let mut heard = record.take();
+    heard.sort();
+    assert_eq!(heard, ["read", "saved", "true"]);
+}
+
+/// It was the second half, as if that were the whole body.
+#[test]
+fn a_body_of_which_others_have_got_a_part_is_an_error_for_whoever_asks_for_all_of_it() {
+    let record = Record::default();
+    let seen = record.clone();
+    let (sim, _server) = serve(move |req, _res| {
+        let first = Location::caller().line() + 1;
+        req.on_data(|_, _| ());
+        let seen = seen.clone();
+        set_timeout(SECOND, move || {
+            req.read_body(10, move |body| {
+                assert!(matches!(body, Err(BodyError::AlreadyRead { by }) if by.line() == first), "{body:?}");
+                seen.add("refused");
+            });
+        });
+    });
+    let peer = send(&sim, head(10) + "seeds");
+    sim.advance(SECOND);
+    peer.write("seeds");
+    sim.settle();
+    record.expect(&["refused"]);
+}

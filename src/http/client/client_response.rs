@@ -427,6 +427,9 @@ impl Source for ClientResponse {}
 impl Outlet for ClientResponse {
     fn listen(&self, site: Site, to: Rc<dyn Fn(Given<'_>)>) -> Listening {
         let (data, lead, closed) = (to.clone(), Lead(to.clone()), to);
+        if self.is_complete() && self.0.read_by().is_some() {
+            return Listening::default();
+        }
         let data = self.0.add(On::Data, site, Listener::Data(Box::new(move |_, bytes| data(Given::Data(bytes)))));
         let close = move |_: &Rc<Call>, reason| closed(Given::Closed(reason));
         let close = self.0.add(On::ResponseClose, site, Listener::Close(Some(Box::new(close))));

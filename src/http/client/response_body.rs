@@ -47,7 +47,7 @@ pub enum ResponseBodyError {
     Closed(CloseReason),
     /// The body was given to another callback before. The library does not keep it for a second callback.
     AlreadyRead {
-        /// Where the program asked for the body: the call of a method such as `read_body` or `on_end`.
+        /// Where the program asked for the body: the call of a method such as `read_body` or `on_data`.
         by: &'static Location<'static>,
     },
 }

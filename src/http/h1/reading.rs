@@ -3,7 +3,7 @@
 use super::{H1, Unfinished};
 use crate::event_loop::{Loop, Time};
 use crate::http::client_error::ClientError;
-use crate::http::exchange::{Exchange, Listener, On};
+use crate::http::exchange::Exchange;
 use crate::http::own_answer;
 use crate::net::{CloseReason, Stream};
 use crate::proto::h1::connection::{Action, Event, Persistence, Reading};
@@ -201,13 +201,7 @@ impl H1 {
                 match step.event {
                     BodyEvent::NeedMore => return (step.consumed, false),
                     BodyEvent::Data(chunk) if unwanted => self.discard_content(stream, &exchange, chunk.len()),
-                    BodyEvent::Data(chunk) => {
-                        exchange.emit(lp, On::Data, |listener| {
-                            if let Listener::Data(f) = listener {
-                                f(&exchange, chunk);
-                            }
-                        });
-                    }
+                    BodyEvent::Data(chunk) => exchange.tell_data(lp, chunk),
                     BodyEvent::End => {
                         exchange.incoming().set_complete();
                         self.on(Event::ContentRead);

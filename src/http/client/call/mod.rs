@@ -161,8 +161,9 @@ pub(super) struct Call {
     paused: Cell<bool>,
     complete: Cell<bool>,
     reused: Cell<bool>,
-    /// Where the program asked for the body that it has got whole.
+    /// Where the program asked for the body that it was given, or whose end it was told.
     read_by: Cell<Option<Site>>,
+    end_told: Cell<bool>,
 }
 
 impl Call {
@@ -207,6 +208,7 @@ impl Call {
             complete: Cell::new(false),
             reused: Cell::new(false),
             read_by: Cell::new(None),
+            end_told: Cell::new(false),
         })
     }
 
@@ -275,8 +277,17 @@ impl Call {
         self.reused.set(reused);
     }
 
+    /// The place of the first of the listeners that were given bytes of the body; if there were no bytes, of the first of those that
+    /// were told the end. `None` as long as the whole body can be had.
     pub fn read_by(&self) -> Option<Site> {
         self.read_by.get()
+    }
+
+    fn note_end_told(&self, first: Site) {
+        self.end_told.set(true);
+        if self.read_by.get().is_none() {
+            self.read_by.set(Some(first));
+        }
     }
 
     // ---- The link
@@ -350,14 +361,14 @@ impl Call {
 
     /// Returns the listener's id, or `None` if the event can no longer come and the listener was dropped.
     pub fn add(self: &Rc<Self>, on: On, site: Site, listener: Listener) -> Option<u32> {
-        if on == On::End && self.complete.get() && self.read_by.get().is_none() {
+        if on == On::End && self.complete.get() && !self.end_told.get() {
             // A response without content is over before the program can listen for its end. The first listener is told all the same.
-            self.read_by.set(Some(site));
+            self.note_end_told(site);
             let call = self.clone();
             next_tick(move || call.call(site, |call| call.call_end(listener)));
             return None;
         }
-        let late = on == On::Data && self.complete.get() || on == On::End && self.read_by.get().is_some();
+        let late = on == On::Data && self.complete.get() || on == On::End && self.end_told.get();
         if self.closed_told.get() || late {
             discard(listener);
             return None;

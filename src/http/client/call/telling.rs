@@ -59,6 +59,10 @@ impl Call {
     }
 
     pub fn tell_data(self: &Rc<Self>, bytes: &[u8]) {
+        if self.read_by.get().is_none() {
+            // A listener for the end alone lets the bytes pass, and they are lost to others.
+            self.read_by.set(self.listeners.first(On::Data).or_else(|| self.listeners.first(On::End)));
+        }
         self.emit(On::Data, |listener| {
             if let Listener::Data(f) = listener {
                 f(self, bytes);
@@ -73,7 +77,7 @@ impl Call {
     /// Tells the end of the body, and then the end of the call.
     pub fn tell_end(self: &Rc<Self>) {
         if let Some(first) = self.listeners.first(On::End) {
-            self.read_by.set(Some(first));
+            self.note_end_told(first);
             self.emit(On::End, |listener| {
                 if let Listener::End(f) = listener
                     && let Some(f) = f.take()
