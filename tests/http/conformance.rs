@@ -3,8 +3,8 @@
 //! written in, `handler` what serves them all, and `runner` replays each row
 //!
 //! * in memory, on a virtual clock: whole, a byte at a time, and in two pieces: cut at every place with `EVERY_SPLIT=1`, as
-//!   `.ci/run` does it, else at every fourth, and not the same ones in each row (bytes of padding at some places only);
-//! * over a real socket: whole, in three pieces, and a byte at a time;
+//!   `.ci/run` does it, else at every eighth, and not the same ones in each row (bytes of padding at some places only);
+//! * over a real socket: whole, in three pieces, and a byte at a time (where the row stands alone, else with `EVERY_SPLIT=1`);
 //! * alone; behind a good request, answered at once or late, whose answer must come first and whole; and before a good
 //!   request, which is answered where the row leaves the connection open, and never reaches a handler where it does not.
 //!
