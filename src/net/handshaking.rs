@@ -3,6 +3,11 @@
 //! The session of the connection goes to a thread with the bytes that have come, and comes back with what the thread has made of them.
 //! A bounded number of sessions is away at a time; the others wait in line, on the loop, where a close removes them. So threads sign
 //! for clients that are still there.
+//!
+//! The line is not that of the [heavy work](crate::event_loop) of the loop, which is one for the loop's time: its sources get turns as
+//! long as an iteration has budget. Here the loop spends next to nothing, and what is short are threads, so a place becomes free when a
+//! session comes back. The threads are a lane of their own for the same reason: in the line of the program's jobs, a thousand signatures
+//! would hold up its files and look-ups, and jobs that take long would hold up handshakes until their time is over.
 
 use crate::callback::{Site, discard};
 use crate::event_loop::driver::Lane;

@@ -30,7 +30,9 @@
 //! connection, what the client sends meanwhile stays in the kernel, and a connection that closes is dropped when it comes back. Two threads
 //! do this and nothing else, more with a larger [`set_pool_size`](crate::worker::set_pool_size); 16 connections are on their way at most, and
 //! the others wait in line. So neither the program's jobs nor its files wait behind a thousand signatures. A thread that cannot be
-//! started ends the connection with [`TlsFailed`](crate::net::CloseReason::TlsFailed).
+//! started ends the connection with [`TlsFailed`](crate::net::CloseReason::TlsFailed). Each step goes this way until the handshake is
+//! complete, so that a client of TLS 1.3 goes twice. Its second step costs little as a rule; but it is the one that signs if the client was
+//! asked for another key share, and the one that checks a certificate of the client.
 //!
 //! | | take |
 //! |---|---|
