@@ -85,27 +85,6 @@ pub(super) enum Listener {
 /// The callback of [`Endpoint::verify`].
 pub(super) type Verify = Box<dyn FnMut(&Request) -> Verdict>;
 
-/// What an endpoint has counted: see [`Endpoint::stats`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// How many sockets are open, or closing.
-    pub sockets: usize,
-    /// How many requests have got a socket.
-    pub accepted: u64,
-    /// How many requests were refused.
-    pub refused: u64,
-    /// How many messages were received.
-    pub received: u64,
-    /// How many messages were sent; a published one counts once for each subscriber to whom it was sent.
-    pub sent: u64,
-    /// How many published messages were left out for subscribers that were behind, each counted once for each of them: see
-    /// [`Endpoint::publish_or_skip`].
-    pub skipped: u64,
-    /// How many published messages have not reached all of their subscribers yet.
-    pub waiting: usize,
-}
-
 pub(super) struct EndpointCore {
     /// Its name in reports; empty until it has one.
     pub name: RefCell<Rc<str>>,
@@ -171,7 +150,7 @@ pub(super) struct Rare {
     pub watch: SendWatch,
     pub ending: Option<Ending>,
     pub topics: Vec<Rc<str>>,
-    /// The number of the newest publication when the socket was last given what waited for it: see `publications.rs`.
+    /// The number of the newest publication when the socket was last given what waited for it: see `publishing.rs`.
     pub caught_up: u64,
     /// The message that is being inflated, unless it is told.
     #[cfg(feature = "deflate")]

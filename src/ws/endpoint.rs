@@ -1,6 +1,6 @@
 //! What users call on an endpoint.
 
-use super::connection::{Close, Endpoint, EndpointCore, Listener, Stats, Verdict, WebSocket};
+use super::connection::{Close, Endpoint, EndpointCore, Listener, Verdict, WebSocket};
 use super::endpoints;
 use super::event::On;
 use super::limits::Limits;
@@ -18,6 +18,27 @@ use std::panic::Location;
 use std::rc::Rc;
 
 compare_by_identity!(Endpoint);
+
+/// What an endpoint has counted: see [`Endpoint::stats`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// How many sockets are open, or closing.
+    pub sockets: usize,
+    /// How many requests have got a socket.
+    pub accepted: u64,
+    /// How many requests were refused.
+    pub refused: u64,
+    /// How many messages were received.
+    pub received: u64,
+    /// How many messages were sent; a published one counts once for each subscriber to whom it was sent.
+    pub sent: u64,
+    /// How many published messages were left out for subscribers that were behind, each counted once for each of them: see
+    /// [`Endpoint::publish_or_skip`].
+    pub skipped: u64,
+    /// How many published messages have not reached all of their subscribers yet.
+    pub waiting: usize,
+}
 
 impl Default for Endpoint {
     fn default() -> Endpoint {

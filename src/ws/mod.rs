@@ -72,6 +72,7 @@ mod origins;
 mod payload;
 mod protocol;
 mod publications;
+mod publishing;
 mod random;
 mod subscriptions;
 mod topics;
@@ -79,9 +80,10 @@ mod websocket;
 
 pub use crate::proto::ws::Message;
 pub use connect::{Connect, connect};
-pub use connection::{Close, Endpoint, Stats, Verdict, WebSocket};
+pub use connection::{Close, Endpoint, Verdict, WebSocket};
 #[cfg(feature = "deflate")]
 pub use deflate::Deflate;
+pub use endpoint::Stats;
 pub use endpoints::endpoints;
 pub use frame::Frame;
 pub use limits::Limits;
