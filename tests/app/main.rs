@@ -21,6 +21,7 @@ mod files;
 #[cfg(feature = "compression")]
 mod inflating;
 mod large_json;
+mod linear;
 mod multipart;
 mod negotiation;
 mod prometheus;
