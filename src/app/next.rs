@@ -25,6 +25,13 @@ use crate::http::{Error, Response};
 /// # assert_eq!(sim.request("GET", "/").send().text(), "hello\n");
 /// # std::io::Result::Ok(())
 /// ```
+///
+/// ```compile_fail,E0382
+/// oneloop::app::App::new().with(|_req, _res, next| {
+///     next.run();
+///     next.run();
+/// });
+/// ```
 #[must_use = "call `next.run()`, or another of its methods, or answer; else the answer is 500"]
 pub struct Next {
     res: Response,

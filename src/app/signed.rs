@@ -176,4 +176,22 @@ mod tests {
         }
         assert!(!is_same(b"ab", b"abc") && !is_same(b"abc", b"ab") && !is_same(b"a", b""));
     }
+
+    /// CVE-2024-47178 of basic-auth-connect: the comparison ended at the first byte that differed. It would be some 100,000 times faster here.
+    #[test]
+    fn the_time_of_a_comparison_does_not_tell_where_the_bytes_differ() {
+        let right = vec![b'a'; 100_000];
+        let least = |at: usize| {
+            let mut wrong = right.clone();
+            wrong[at] = b'b';
+            let try_once = || {
+                let from = std::time::Instant::now();
+                assert!(!is_same(&right, &wrong));
+                from.elapsed()
+            };
+            (0..20).map(|_| try_once()).min()
+        };
+        let (first, last) = (least(0).unwrap_or_default(), least(99_999).unwrap_or_default());
+        assert!(first * 100 > last, "{first:?} if the first differs, {last:?} if the last does");
+    }
 }

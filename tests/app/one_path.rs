@@ -102,3 +102,60 @@ fn what_a_server_has_beside_its_app_answers_without_the_app_and_by_the_path_as_r
         assert_eq!(sim.request("GET", path).send().text(), text, "{path}");
     }
 }
+
+/// middie 29162c8, nest#11440, CVE-2026-2293: the guard minded a slash at the end, or two slashes, and the route did not.
+#[test]
+fn what_a_router_says_of_slashes_and_hosts_holds_for_guards_and_routes_alike() {
+    for strict in [false, true] {
+        let sim = Sim::new();
+        let mut app = App::new();
+        app.strict(strict);
+        app.with_at("/admin", |_req, res, _next| res.set_status(403).end("guarded\n"));
+        app.on("GET", "/exact", |_req, res, _next| res.set_status(403).end("guarded\n"));
+        // A router of its own, which is not strict.
+        let mut inner = oneloop::app::Router::new();
+        inner.get("/", |_req, res| res.end("open")).get("/x", |_req, res| res.end("open"));
+        app.mount("/admin/inner", inner);
+        app.get("/admin", |_req, res| res.end("open"));
+        if strict {
+            app.get("/admin/", |_req, res| res.end("open"));
+        }
+        app.get("/admin/:name", |_req, res| res.end("open"));
+        app.get("/exact", |_req, res| res.end("open"));
+        app.listen(80, ()).unwrap();
+        for path in
+            ["/admin", "/admin/", "/admin//", "/admin/x", "/admin/x/", "/admin/inner/", "/admin/inner/x/", "/exact"]
+        {
+            assert_eq!(sim.request("GET", path).send().status(), 403, "{path}, strict: {strict}");
+        }
+        for path in ["//admin", "/exact/", "//exact", "/Admin", "/EXACT"] {
+            let reply = sim.request("GET", path).send();
+            assert_ne!(reply.text(), "open", "{path}, strict: {strict}");
+        }
+    }
+}
+
+/// express#2594, actor-ts#623: requests for a WebSocket went past all middleware.
+#[test]
+fn a_websocket_of_a_route_is_behind_the_guards_of_the_route() {
+    let sim = Sim::new();
+    let mut app = App::new();
+    app.with_at("/news", |req, res, next| match req.cookie("user") {
+        Some(_) => next.run(),
+        None => res.set_status(401).end(()),
+    });
+    let news = oneloop::ws::Endpoint::new();
+    app.get("/news/:of", move |req, res| _ = news.accept(&req, res));
+    app.listen(80, ()).unwrap();
+    for (path, cookie, status) in [
+        ("/news/a", "", 401),
+        ("/%6eews/a", "", 401),
+        ("/news/a", "user=1", 101),
+        ("/%6eews/%61", "user=1", 101),
+        ("/news", "", 401),
+        ("/none", "user=1", 404),
+    ] {
+        let request = sim.request("GET", path).handshake().header("Cookie", cookie);
+        assert_eq!(request.send().status(), status, "{path} {cookie}");
+    }
+}

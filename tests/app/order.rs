@@ -229,6 +229,44 @@ fn the_nearest_not_found_answers_and_leaves_wrong_methods_to_the_405() {
     }
 }
 
+/// axum#1053, #2072, #3138: it was lost where the outer router had a wildcard, or a parameter in the prefix, or was merged.
+#[test]
+fn a_not_found_of_a_router_is_kept_whatever_stands_around_it() {
+    let of = |name: &'static str| move |_req: Request, res: Response| res.set_status(404).end(name);
+    let mut mounted = Router::new();
+    mounted.get("/a", end("a")).not_found(of("mounted"));
+    let mut app = App::new();
+    app.group("/api/:version", |api| {
+        api.not_found(of("version"));
+        api.get("/a", end("a"));
+        api.group("/deep", |deep| {
+            deep.not_found(of("deep")).get("/x", end("x"));
+        });
+    });
+    app.mount("/blog", mounted).mount("/", {
+        let mut merged = Router::new();
+        merged.get("/merged", end("merged"));
+        merged
+    });
+    app.get("/*rest", end("wildcard"));
+    app.not_found(of("app"));
+    let sim = start(app);
+    for (target, expected) in [
+        ("/api/1/a", "a"),
+        ("/api/1/b", "version"),
+        ("/api/1", "version"),
+        ("/api/1/deep/x", "x"),
+        ("/api/1/deep/y", "deep"),
+        ("/blog/b", "mounted"),
+        ("/blog", "mounted"),
+        ("/merged", "merged"),
+        ("/none", "wildcard"),
+        ("/", "app"),
+    ] {
+        assert_eq!(text(&sim, target), expected, "{target}");
+    }
+}
+
 #[test]
 fn a_host_has_its_router_and_an_exact_one_goes_before_a_wildcard() {
     let named = |name: &'static str| {

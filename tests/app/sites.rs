@@ -112,7 +112,13 @@ fn preflight(sim: &Sim, origin: &str, path: &str) -> Reply {
         sim,
         "OPTIONS",
         path,
-        &[("Origin", origin), ("Access-Control-Request-Method", "DELETE"), ("Access-Control-Request-Headers", &names)],
+        // GHSA-q7jf-gf43-6x6p of hono: the `Vary` of the request became that of the answer.
+        &[
+            ("Origin", origin),
+            ("Access-Control-Request-Method", "DELETE"),
+            ("Access-Control-Request-Headers", &names),
+            ("Vary", "X-Evil"),
+        ],
     )
 }
 
