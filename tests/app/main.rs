@@ -15,6 +15,7 @@ mod bodies;
 mod compression;
 mod conditions;
 mod cookies;
+mod dispositions;
 mod drain;
 mod express;
 mod files;
